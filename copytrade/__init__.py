@@ -1,0 +1,1 @@
+"""What to do about a leader's orders. No threads and no actors live here; the core does no I/O."""

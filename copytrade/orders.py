@@ -1,0 +1,216 @@
+"""The words everybody uses: an order, and the values its fields can take.
+
+Prices are :class:`~decimal.Decimal` rupees: exact for every tick there is (currency futures tick in 0.0025), written
+the way an operator reads them, and free of a unit that each reader would have to know. Quantities are units, never
+lots. Times are timezone-aware; the adapters convert at the edge.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+import pytz
+
+IST = pytz.timezone("Asia/Kolkata")
+
+#: The beginning of every correlation id that this program gives out.
+CORRELATION_PREFIX = "ct-"
+
+#: The broker refuses longer correlation ids (25 accepted and 26 refused with DH-905, bisected on its sandbox).
+CORRELATION_MAX_LENGTH = 25
+
+ZERO = Decimal(0)
+
+
+class Side(StrEnum):
+    """Buy or sell."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(StrEnum):
+    """The broker's four order types."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_MARKET = "STOP_LOSS_MARKET"
+
+    @property
+    def has_trigger(self) -> bool:
+        """Whether the order waits for a trigger price."""
+        return self in (OrderType.STOP_LOSS, OrderType.STOP_LOSS_MARKET)
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether the order carries a limit price."""
+        return self in (OrderType.LIMIT, OrderType.STOP_LOSS)
+
+
+class Product(StrEnum):
+    """How the broker margins and holds what the order buys."""
+
+    CNC = "CNC"
+    INTRADAY = "INTRADAY"
+    MARGIN = "MARGIN"
+    MTF = "MTF"
+    CO = "CO"
+    BO = "BO"
+
+
+class Validity(StrEnum):
+    """How long an order may rest."""
+
+    DAY = "DAY"
+    IOC = "IOC"
+
+
+class AmoTime(StrEnum):
+    """When an after-market order is released to the exchange."""
+
+    PRE_OPEN = "PRE_OPEN"
+    OPEN = "OPEN"
+    OPEN_30 = "OPEN_30"
+    OPEN_60 = "OPEN_60"
+
+
+class Segment(StrEnum):
+    """Exchange and segment, as the broker names them."""
+
+    INDEX = "IDX_I"
+    NSE_EQ = "NSE_EQ"
+    NSE_FNO = "NSE_FNO"
+    NSE_CURRENCY = "NSE_CURRENCY"
+    BSE_EQ = "BSE_EQ"
+    BSE_FNO = "BSE_FNO"
+    BSE_CURRENCY = "BSE_CURRENCY"
+    MCX_COMM = "MCX_COMM"
+
+    @property
+    def is_cash(self) -> bool:
+        """Whether shares trade here; everything else is a derivative."""
+        return self in (Segment.NSE_EQ, Segment.BSE_EQ)
+
+
+class Status(StrEnum):
+    """Where an order is in its life, both spellings of the wire brought to one.
+
+    MODIFIED and TRIGGERED are seen on the order-update socket only; they are resting orders.
+    """
+
+    TRANSIT = "TRANSIT"
+    PENDING = "PENDING"
+    MODIFIED = "MODIFIED"
+    TRIGGERED = "TRIGGERED"
+    PART_TRADED = "PART_TRADED"
+    TRADED = "TRADED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    CLOSED = "CLOSED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the order can change no more."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({Status.TRADED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED, Status.CLOSED})
+
+
+class Leg(StrEnum):
+    """Which part of a super, cover or bracket order this is; NONE for a plain order."""
+
+    NONE = "NA"
+    ENTRY = "ENTRY_LEG"
+    STOP_LOSS = "STOP_LOSS_LEG"
+    TARGET = "TARGET_LEG"
+
+
+class Source(StrEnum):
+    """How we came to know: a frame of the order-update socket, or a row of the order book."""
+
+    FEED = "feed"
+    BOOK = "book"
+
+
+class InstrumentKey(NamedTuple):
+    """A tradable thing. A security id alone is not enough: it is unique only within its segment."""
+
+    segment: Segment
+    security_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is known of one order at one moment.
+
+    ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: the receipt of a frame,
+    the start of the request for a book row. ``average_price`` is 0 until the first fill. ``instrument``,
+    ``lot_size`` and ``last_price`` are None where the source does not carry them (rows of the order book do not).
+    """
+
+    id: str
+    client_id: str
+    status: Status
+    side: Side
+    key: InstrumentKey
+    product: Product
+    order_type: OrderType
+    validity: Validity
+    quantity: int
+    observed_at: datetime
+    source: Source
+    filled_quantity: int = 0
+    disclosed_quantity: int = 0
+    price: Decimal = ZERO
+    trigger_price: Decimal = ZERO
+    average_price: Decimal = ZERO
+    correlation_id: str = ""
+    exchange_order_id: str = ""
+    symbol: str = ""
+    leg: Leg = Leg.NONE
+    after_market: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    exchange_at: datetime | None = None
+    reason: str = ""
+    instrument: str | None = None
+    lot_size: int | None = None
+    last_price: Decimal | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the order can change no more."""
+        return self.status.is_terminal
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this program placed it, by the correlation id."""
+        return self.correlation_id.startswith(CORRELATION_PREFIX)
+
+    @property
+    def event_at(self) -> datetime:
+        """The broker's time of the last thing that happened to the order; ours where it gives none."""
+        return max(filter(None, (self.created_at, self.updated_at, self.exchange_at)), default=self.observed_at)
+
+
+def correlation_id(leader_order_id: str, n: int) -> str:
+    """Return the id of a follower's ``n``-th order (1, 2, ...) for this leader order.
+
+    The same everywhere and after every crash, so an order whose answer was lost can be found again by it.
+
+    Raises ValueError if the id would be one that the broker refuses.
+    """
+    candidate = f"{CORRELATION_PREFIX}{leader_order_id}-{n}"
+    if len(candidate) > CORRELATION_MAX_LENGTH or not candidate.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(f"{candidate!r} cannot be a correlation id: at most 25 of A-Z a-z 0-9 _ - are allowed")
+    return candidate
