@@ -154,7 +154,7 @@ class InstrumentKey(NamedTuple):
 class Order:
     """What is known of one order at one moment.
 
-    ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: the receipt of a frame,
+    ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: a frame's receipt,
     the start of the request for a book row. ``average_price`` is 0 until the first fill. ``instrument``,
     ``lot_size`` and ``last_price`` are None where the source does not carry them (rows of the order book do not).
     """

@@ -1,0 +1,138 @@
+"""Today's orders of one account, and how a new sight of an order is merged into what is known of it.
+
+The order-update socket has no sequence numbers; it repeats itself, loses messages and reorders them, and an order-book
+row may be older than a frame that overtook it. So an order is merged field by field: filling never goes back, an ended
+order never comes to life, and the parameters are those of the latest update.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from copytrade.orders import Order, OrderType, Status
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+#: Which of two ended states is believed: what was filled, then the leader's own hand, then the broker's.
+_TERMINAL_RANK = {
+    Status.TRADED: 4,
+    Status.CANCELLED: 3,
+    Status.CLOSED: 2,
+    Status.EXPIRED: 1,
+    Status.REJECTED: 0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An order that is new (``before`` is None) or not what it was."""
+
+    before: Order | None
+    after: Order
+
+
+class Book:
+    """The orders of one account by id, in the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._orders.values())
+
+    def get(self, order_id: str) -> Order | None:
+        """Return what is known of an order, or None."""
+        return self._orders.get(order_id)
+
+    def merge(self, seen: Order) -> Change | None:
+        """Take in one sight of an order; return what it changed, or None for a repetition or old news."""
+        known = self._orders.get(seen.id)
+        merged = seen if known is None else merge(known, seen)
+        if known is not None and _facts(merged) == _facts(known):
+            self._orders[seen.id] = merged
+            return None
+        self._orders[seen.id] = merged
+        return Change(known, merged)
+
+    def merge_all(self, seen: Iterable[Order]) -> list[Change]:
+        """Take in an order-book read, oldest order first; return what it changed."""
+        ordered = sorted(seen, key=lambda order: (order.created_at or _NEVER, order.id))
+        return [change for order in ordered if (change := self.merge(order)) is not None]
+
+
+def merge(known: Order, seen: Order) -> Order:
+    """Return what is known of an order after one more sight of it.
+
+    Commutative up to equal stamps, and idempotent: the same sights in any order and any number give the same order.
+    """
+    newer, older = (seen, known) if _stamp(seen) >= _stamp(known) else (known, seen)
+    fuller = newer if newer.filled_quantity >= older.filled_quantity else older
+    merged = replace(
+        newer,
+        filled_quantity=fuller.filled_quantity,
+        average_price=fuller.average_price or newer.average_price,
+        status=_status(newer, older, fuller.filled_quantity),
+        created_at=_earliest(known.created_at, seen.created_at),
+        exchange_order_id=newer.exchange_order_id or older.exchange_order_id,
+        correlation_id=newer.correlation_id or older.correlation_id,
+        symbol=newer.symbol or older.symbol,
+        reason=newer.reason or older.reason,
+        instrument=newer.instrument or older.instrument,
+        lot_size=newer.lot_size or older.lot_size,
+        last_price=newer.last_price or older.last_price,
+    )
+    if _reads_back_as_limit(older, newer):
+        return replace(merged, order_type=older.order_type, trigger_price=older.trigger_price)
+    return merged
+
+
+def _reads_back_as_limit(older: Order, newer: Order) -> bool:
+    """Whether a stop order merely shows as the limit order that its trigger made of it.
+
+    A triggered stop reads back as LIMIT on the socket and in the book (seen on the production wire); only a frame that
+    says MODIFIED means that somebody changed its type.
+    """
+    return older.order_type.has_trigger and newer.order_type is OrderType.LIMIT and newer.status is not Status.MODIFIED
+
+
+def _status(newer: Order, older: Order, filled: int) -> Status:
+    ended = [order.status for order in (newer, older) if order.is_terminal]
+    if ended:
+        return max(ended, key=_TERMINAL_RANK.__getitem__)
+    if filled >= newer.quantity > 0:
+        return Status.TRADED
+    if filled > 0:
+        return Status.PART_TRADED
+    if newer.status is Status.TRANSIT:
+        return older.status
+    return newer.status
+
+
+def _stamp(order: Order) -> tuple[datetime, datetime]:
+    return (order.updated_at or order.created_at or _NEVER, order.observed_at)
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    times = [time for time in (one, other) if time is not None]
+    return min(times, default=None)
+
+
+def _facts(order: Order) -> tuple[object, ...]:
+    """What makes an update worth telling: everything that decides, nothing that merely says when we looked."""
+    return (
+        order.status,
+        order.quantity,
+        order.filled_quantity,
+        order.average_price,
+        order.price,
+        order.trigger_price,
+        order.order_type,
+        order.validity,
+        order.disclosed_quantity,
+        order.reason,
+        order.lot_size,
+        order.instrument,
+    )

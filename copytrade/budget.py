@@ -1,0 +1,80 @@
+"""The request budget of one account: how many order requests the broker takes in which time.
+
+The broker counts place, modify and cancel together, per account: 10 a second, 250 a minute, 1,000 an hour, 7,000 a
+day. What counts is its clock, not ours, and a request can reach it at any moment between being written and being
+answered. So a permit occupies its place in every window from the moment it is granted until the answer is in, plus the
+window's length: whatever the network does, no sliding second at the broker can then hold more than the limit.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Lane(IntEnum):
+    """How urgent a request is; the lower is served first."""
+
+    CANCEL = 0
+    EXIT = 1
+    MODIFY = 2
+    ENTRY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most ``limit`` requests in any ``seconds``."""
+
+    limit: int
+    seconds: float
+
+
+class Budget:
+    """The permits of one account. Times are monotonic seconds, given by the caller."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        self._windows = tuple(windows)
+        self._longest = max(window.seconds for window in windows)
+        self._settled: deque[float] = deque()
+        self._open: set[int] = set()
+
+    def delay(self, now: float) -> float:
+        """Return how many seconds until a permit can be granted: 0 for at once.
+
+        While the windows are full of permits that have not come back yet, the answer is the shortest that could be
+        true; ask again then, or when one comes back.
+        """
+        self._forget(now)
+        return max(self._delay_in(window, now) for window in self._windows)
+
+    def grant(self, permit: int) -> None:
+        """Hand out a permit; the caller has seen that ``delay`` is 0."""
+        self._open.add(permit)
+
+    def settle(self, permit: int, at: float) -> None:
+        """Take note that a permit's request was answered at ``at``, in the order of answers."""
+        if permit in self._open:
+            self._open.remove(permit)
+            self._settled.append(at)
+
+    def release(self, permit: int) -> None:
+        """Take back a permit with which nothing was sent."""
+        self._open.discard(permit)
+
+    @property
+    def used(self) -> int:
+        """How many requests the longest window holds."""
+        return len(self._settled) + len(self._open)
+
+    def _delay_in(self, window: Window, now: float) -> float:
+        inside = [at for at in self._settled if at + window.seconds > now]
+        over = len(inside) + len(self._open) + 1 - window.limit
+        if over <= 0:
+            return 0.0
+        if over > len(inside):
+            return window.seconds
+        return inside[over - 1] + window.seconds - now
+
+    def _forget(self, now: float) -> None:
+        while self._settled and self._settled[0] + self._longest <= now:
+            self._settled.popleft()

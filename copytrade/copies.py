@@ -1,0 +1,121 @@
+"""A copy: what one follower has done about one leader order."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from copytrade.orders import ZERO, Order, OrderType, Side, Status, Validity
+from copytrade.reasons import Reason
+from copytrade.sizing import Ratio
+
+
+class Stage(StrEnum):
+    """How far a copy's own order has come."""
+
+    NONE = "none"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class MappingStatus(StrEnum):
+    """The stage as an operator reads it in ``copy_mappings.status``."""
+
+    PENDING = "pending"
+    PLACED = "placed"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the follower's order should be: the parameters that a modification restates.
+
+    ``quantity`` is the total. A ``bounded`` wish is a late copy's: its limit is ours, and does not follow the leader's.
+    """
+
+    quantity: int
+    order_type: OrderType
+    price: Decimal
+    trigger_price: Decimal
+    validity: Validity
+    disclosed_quantity: int
+    bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One follower's dealings with one leader order.
+
+    ``accepted`` is the last wish that the broker took, ``refused`` the last that it would not: a wish is compared with
+    these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). ``n`` numbers the
+    follower's orders for this leader order, 0 while there is none. ``order`` is the broker's word about ours.
+    """
+
+    leader_order_id: str
+    follower: str
+    trade_date: date
+    created_at: datetime
+    n: int = 0
+    stage: Stage = Stage.NONE
+    ratio: Ratio | None = None
+    strategy: str = ""
+    arithmetic: str = ""
+    correlation_id: str = ""
+    order_id: str = ""
+    wish: Wish | None = None
+    accepted: Wish | None = None
+    refused: Wish | None = None
+    cancel_sent: bool = False
+    modifications: int = 0
+    order: Order | None = None
+    reason: Reason | None = None
+    error: str = ""
+    leader_quantity: int = 0
+    leader_price: Decimal = ZERO
+    latency_ms: float | None = None
+
+    @property
+    def filled_quantity(self) -> int:
+        """How many units the follower has got."""
+        return self.order.filled_quantity if self.order else 0
+
+    @property
+    def follower_price(self) -> Decimal:
+        """The average price of the follower's fills, 0 before the first."""
+        return self.order.average_price if self.order else ZERO
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more can come of it: it was skipped, refused, or its order has ended."""
+        return self.stage is Stage.ENDED or (self.stage is Stage.NONE and self.reason is not None)
+
+    @property
+    def status(self) -> MappingStatus:
+        """The stage as an operator reads it."""
+        match self.stage:
+            case Stage.NONE:
+                return MappingStatus.SKIPPED if self.reason else MappingStatus.PENDING
+            case Stage.PENDING | Stage.UNKNOWN:
+                return MappingStatus.PENDING
+            case Stage.LIVE:
+                return MappingStatus.PLACED
+            case Stage.ENDED if self.order is None or self.order.status is Status.REJECTED:
+                return MappingStatus.FAILED
+            case Stage.ENDED if self.order.status is Status.TRADED:
+                return MappingStatus.FILLED
+            case Stage.ENDED:
+                return MappingStatus.CANCELLED
+
+    def slippage(self, side: Side) -> Decimal | None:
+        """Return what the follower paid above the leader, in rupees a unit, or None until both have filled.
+
+        Positive is worse for the follower, whatever the side.
+        """
+        if not self.follower_price or not self.leader_price:
+            return None
+        return (self.follower_price - self.leader_price) * side.sign

@@ -1,0 +1,27 @@
+"""Which leader orders are copied at all."""
+
+from collections.abc import Set
+from datetime import datetime
+
+from copytrade.orders import Leg, Order, Product
+from copytrade.reasons import Reason
+
+#: In place of a list of instruments: copy everything.
+EVERYTHING = "*"
+
+
+def refusal(order: Order, kind: str, wanted: Set[str], copying_since: datetime) -> tuple[Reason, str] | None:
+    """Return why a leader order is not for copying, with the detail for the log, or None if it is.
+
+    ``kind`` is the instrument's (OPTIDX, EQUITY, ...); orders created before ``copying_since`` belong to the time
+    before this program.
+    """
+    if order.is_ours:
+        return Reason.OWN_ORDER, f"the leader's order carries our own id {order.correlation_id}"
+    if order.created_at is not None and order.created_at < copying_since:
+        return Reason.BEFORE_START, f"placed at {order.created_at:%H:%M:%S}, before copying began"
+    if order.leg is not Leg.NONE or order.product in (Product.CO, Product.BO):
+        return Reason.UNSUPPORTED, f"part of a {order.product} or super order ({order.leg})"
+    if EVERYTHING not in wanted and kind not in wanted:
+        return Reason.FILTERED_INSTRUMENT, f"{kind or 'its kind'} is not among {', '.join(sorted(wanted))}"
+    return None

@@ -1,0 +1,81 @@
+"""Instruments: lot, tick and kind of everything that trades, from the broker's instrument master.
+
+The master is a CSV of some 200,000 rows, published anew each trading morning. Lots, ticks and expiries change several
+times a year, and a security id is unique only within its segment, so nothing here is ever guessed.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from copytrade.orders import InstrumentKey, Segment
+
+Instruments = Mapping[InstrumentKey, "Instrument"]
+
+_SEGMENTS = {
+    ("NSE", "E"): Segment.NSE_EQ,
+    ("NSE", "D"): Segment.NSE_FNO,
+    ("NSE", "C"): Segment.NSE_CURRENCY,
+    ("BSE", "E"): Segment.BSE_EQ,
+    ("BSE", "D"): Segment.BSE_FNO,
+    ("BSE", "C"): Segment.BSE_CURRENCY,
+    ("MCX", "M"): Segment.MCX_COMM,
+}
+
+_PAISE = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees."""
+
+    key: InstrumentKey
+    kind: str
+    symbol: str
+    underlying: str
+    lot_size: int
+    tick: Decimal
+
+
+class MasterUnusable(Exception):
+    """The file is not an instrument master: the message says why."""
+
+
+def read_master(lines: Iterable[str]) -> Instruments:
+    """Read Dhan's compact instrument master, a CSV with a header.
+
+    Rows of other exchanges or without a usable lot or tick are left out: an order in such an instrument is then
+    refused as unknown, never sized by a guess. Raises MasterUnusable where a needed column is missing or no row is
+    left.
+    """
+    rows = csv.DictReader(lines)
+    needed = {"SEM_EXM_EXCH_ID", "SEM_SEGMENT", "SEM_SMST_SECURITY_ID", "SEM_INSTRUMENT_NAME", "SEM_LOT_UNITS"}
+    missing = needed - set(rows.fieldnames or ())
+    if missing:
+        raise MasterUnusable(f"the instrument master lacks the columns {', '.join(sorted(missing))}")
+    instruments = {instrument.key: instrument for row in rows if (instrument := _read_row(row)) is not None}
+    if not instruments:
+        raise MasterUnusable("the instrument master has no usable row")
+    return instruments
+
+
+def _read_row(row: Mapping[str, str | None]) -> Instrument | None:
+    segment = _SEGMENTS.get((row.get("SEM_EXM_EXCH_ID") or "", row.get("SEM_SEGMENT") or ""))
+    security_id = row.get("SEM_SMST_SECURITY_ID") or ""
+    try:
+        lot_size = int(Decimal(row.get("SEM_LOT_UNITS") or "0"))
+        tick = Decimal(row.get("SEM_TICK_SIZE") or "0") / _PAISE
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+    if segment is None or not security_id or lot_size <= 0 or not tick.is_finite() or tick <= 0:
+        return None
+    symbol = row.get("SEM_TRADING_SYMBOL") or row.get("SEM_CUSTOM_SYMBOL") or security_id
+    return Instrument(
+        key=InstrumentKey(segment, security_id),
+        kind=row.get("SEM_INSTRUMENT_NAME") or "",
+        symbol=symbol,
+        underlying=symbol.split("-", 1)[0],
+        lot_size=lot_size,
+        tick=tick,
+    )

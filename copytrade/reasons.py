@@ -1,0 +1,32 @@
+"""Why a leader order was not copied, or its copy ended otherwise than the leader's: a closed list."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A reason code, as stored in ``copy_mappings.reason`` and shown in the log."""
+
+    # never copied
+    OWN_ORDER = "own_order"
+    BEFORE_START = "before_start"
+    FILTERED_INSTRUMENT = "filtered_instrument"
+    UNKNOWN_INSTRUMENT = "unknown_instrument"
+    UNSUPPORTED = "unsupported"
+    ZERO_LOTS = "zero_lots"
+    NO_CAPITAL = "no_capital"
+    NO_PRICE = "no_price"
+    OVER_ORDER_VALUE = "over_order_value"
+    BAD_ORDER_ID = "bad_order_id"
+    COPYING_DISABLED = "copying_disabled"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    MISSED_TOO_OLD = "missed_too_old"
+
+    # the leader's order ended before a copy was sent
+    LEADER_CANCELLED = "leader_cancelled"
+    LEADER_REJECTED = "leader_rejected"
+    LEADER_EXPIRED = "leader_expired"
+
+    # the broker refused, or ended the copy without our request
+    BROKER_REFUSED = "broker_refused"
+    BROKER_REJECTED = "broker_rejected"
+    ENDED_EXTERNALLY = "ended_externally"

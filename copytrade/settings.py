@@ -1,0 +1,229 @@
+"""Settings: one schema for everything that can be set, read from TOML, validated before anything starts.
+
+``"${NAME}"`` in any string is taken from the environment or from a ``.env`` beside the settings. Unknown keys are
+faults: a misspelt limit must not silently be no limit.
+"""
+
+import os
+import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from copytrade.orders import AmoTime
+from copytrade.sizing import Strategy
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_to_str=True)]
+Url = Annotated[str, Field(pattern=r"^(https?|wss?)://")]
+
+
+class SettingsUnusable(Exception):
+    """The settings cannot be used; ``faults`` lists every reason, each beginning with the key it is about."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+
+class Account(_Section):
+    """How to act for one account at the broker."""
+
+    client_id: ClientId
+    access_token: SecretStr = Field(min_length=1)
+
+
+class Copying(_Section):
+    """The keys of [copy], each of which a follower may set for itself."""
+
+    enabled: bool = True
+    sizing: Strategy = Strategy.CAPITAL_PROPORTIONAL
+    ratio: Positive = Decimal(1)
+    lots: int = Field(default=1, ge=1)
+    capital: Literal["sod"] | Positive = "sod"
+    instruments: frozenset[str] = Field(default=frozenset({"OPTIDX", "OPTSTK"}), min_length=1)
+    max_lots: int | None = Field(default=None, ge=1)
+    max_order_value: Positive | None = None
+    late_after: Seconds = 5.0
+    max_missed_age: Seconds = 3600.0
+    max_price_deviation: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(2)
+    amo_time: AmoTime = AmoTime.OPEN
+
+
+class Follower(Account, Copying):
+    """One follower: its account, and how it copies."""
+
+    name: Name
+
+
+class Dhan(_Section):
+    """Where the broker is, and how patient to be with it."""
+
+    rest_url: Url = "https://api.dhan.co/v2"
+    feed_url: Url = "wss://api-order-update.dhan.co"
+    auth_url: Url = "https://auth.dhan.co"
+    instruments_url: str = "https://images.dhan.co/api-data/api-scrip-master.csv"
+    request_timeout: Seconds = 5.0
+    connect_timeout: Seconds = 3.0
+    connections: int = Field(default=4, ge=1, le=16)
+
+
+class Limits(_Section):
+    """The broker's order budget of one account: requests in each window."""
+
+    per_second: int = Field(default=10, ge=1)
+    per_minute: int = Field(default=250, ge=1)
+    per_hour: int = Field(default=1000, ge=1)
+    per_day: int = Field(default=7000, ge=1)
+
+
+class Recovery(_Section):
+    """When to read order books although nothing seems wrong, in seconds."""
+
+    audit_interval: Seconds = 60.0
+    absence_window: Annotated[float, Field(ge=0)] = 10.0
+
+
+class Storage(_Section):
+    """Where everything is kept: a file of SQLite's."""
+
+    database: str = Field(default="copy_trading.db", min_length=1)
+    synchronous: Literal["full", "normal"] = "full"
+
+
+class Log(_Section):
+    """What is logged, and where."""
+
+    file: str = "copy_trading.log"
+    level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    status_interval: Seconds = 30.0
+
+
+class Paper(_Section):
+    """The embedded broker of paper mode. ``funds`` are rupees by follower name, ``leader`` for the leader."""
+
+    seed: int = 1
+    speed: Seconds = 1.0
+    scripted: bool = True
+    default_funds: Positive = Decimal(1_000_000)
+    funds: dict[str, Positive] = {}
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    mode: Literal["paper", "sandbox", "live"] = "paper"
+    leader: Account
+    followers: tuple[Follower, ...] = Field(min_length=1)
+    copying: Copying = Field(default=Copying(), alias="copy")
+    dhan: Dhan = Dhan()
+    limits: Limits = Limits()
+    recovery: Recovery = Recovery()
+    store: Storage = Storage()
+    log: Log = Log()
+    paper: Paper = Paper()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _followers_inherit(cls, raw: Any) -> Any:
+        """Give each follower the keys of [copy] that it does not set itself."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("copy", {}), dict):
+            return raw
+        shared = {key: value for key, value in raw.get("copy", {}).items() if key in Copying.model_fields}
+        followers = raw.get("followers")
+        if not isinstance(followers, list):
+            return raw
+        inherited = [shared | follower if isinstance(follower, dict) else follower for follower in followers]
+        return raw | {"followers": inherited}
+
+    @model_validator(mode="after")
+    def _one_client_each(self) -> Self:
+        """Refuse an account that would copy itself, or be copied to twice."""
+        seen = {self.leader.client_id: "the leader"}
+        names: set[str] = set()
+        faults = []
+        for follower in self.followers:
+            if other := seen.get(follower.client_id):
+                faults.append(f"follower {follower.name} has the same client_id as {other}")
+            if follower.name.casefold() in names:
+                faults.append(f"two followers are called {follower.name}")
+            seen[follower.client_id] = f"follower {follower.name}"
+            names.add(follower.name.casefold())
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and validate a settings file. Raises SettingsUnusable with every fault at once."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsUnusable([f"{path}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsUnusable([f"{path}: is not valid TOML: {error}"]) from None
+    environment = {**dotenv_values(path.parent / ".env"), **os.environ}
+    faults: list[str] = []
+    raw = _resolve(raw, environment, "", faults)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        faults += [
+            fault
+            for problem in error.errors(include_url=False, include_input=False, include_context=False)
+            if (fault := f"{_key(problem['loc'])}: {_say(problem['msg'])}").split(":")[0] not in _unresolved(faults)
+        ]
+        raise SettingsUnusable(faults) from None
+    if faults:
+        raise SettingsUnusable(faults)
+    return settings
+
+
+def _resolve(value: Any, environment: dict[str, str | None], key: str, faults: list[str]) -> Any:
+    match value:
+        case dict():
+            inside = f"{key}." if key else ""
+            return {name: _resolve(item, environment, f"{inside}{name}", faults) for name, item in value.items()}
+        case list():
+            return [_resolve(item, environment, f"{key}[{index}]", faults) for index, item in enumerate(value)]
+        case str():
+            for name in _REFERENCE.findall(value):
+                if not environment.get(name):
+                    faults.append(f"{key}: ${{{name}}} is set neither in the environment nor in .env")
+            return _REFERENCE.sub(lambda match: environment.get(match[1]) or "", value)
+        case _:
+            return value
+
+
+def _unresolved(faults: list[str]) -> set[str]:
+    return {fault.split(":")[0] for fault in faults}
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    key = ""
+    for part in location:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        elif part not in ("decimal", "literal['sod']", "constrained-decimal"):
+            key += f".{part}" if key else part
+    return key or "settings"
+
+
+def _say(message: str) -> str:
+    """Put pydantic's words into a settings file's."""
+    return {
+        "Extra inputs are not permitted": "is not a setting",
+        "Field required": "is missing",
+    }.get(message, message.removeprefix("Value error, "))

@@ -1,0 +1,104 @@
+"""How big a follower is, relative to the leader, and what that makes of one order.
+
+Every strategy comes down to a ratio, fixed when a leader order is first seen; the rest is one multiplication, floored
+to whole lots. Nothing is rounded up: a follower that is too small for a lot skips the order, on the record.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from copytrade.orders import Order
+from copytrade.reasons import Reason
+
+
+class Strategy(StrEnum):
+    """The ways to size a follower."""
+
+    CAPITAL_PROPORTIONAL = "capital_proportional"
+    FIXED_RATIO = "fixed_ratio"
+    FIXED_LOTS = "fixed_lots"
+
+
+@dataclass(frozen=True, slots=True)
+class SizingPolicy:
+    """A follower's share of the settings: ``max_order_value`` in rupees, ``max_lots`` an order, None for no limit."""
+
+    strategy: Strategy
+    ratio: Decimal = Decimal(1)
+    lots: int = 1
+    max_lots: int | None = None
+    max_order_value: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capitals:
+    """Start-of-day capital in rupees, None while not known yet."""
+
+    leader: Decimal | None = None
+    follower: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A follower's size as a fraction of the leader's, with the arithmetic that gave it, for the record."""
+
+    value: Fraction
+    arithmetic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A quantity in units, a multiple of the lot, with the arithmetic that gave it; or the reason why there is none."""
+
+    quantity: int
+    arithmetic: str
+    reason: Reason | None = None
+
+
+def ratio_of(policy: SizingPolicy, order: Order, lot_size: int, capitals: Capitals) -> Ratio | Reason | None:
+    """Return the ratio at which ``order`` is copied, why it cannot be, or None while capital is not known."""
+    match policy.strategy:
+        case Strategy.FIXED_RATIO:
+            return Ratio(Fraction(policy.ratio), f"fixed ratio {policy.ratio}")
+        case Strategy.FIXED_LOTS:
+            wanted = policy.lots * lot_size
+            return Ratio(
+                Fraction(wanted, order.quantity), f"fixed {policy.lots} lots of {lot_size} for {order.quantity}"
+            )
+        case Strategy.CAPITAL_PROPORTIONAL:
+            if capitals.leader is None or capitals.follower is None:
+                return None
+            if capitals.leader <= 0 or capitals.follower <= 0:
+                return Reason.NO_CAPITAL
+            ratio = Fraction(capitals.follower) / Fraction(capitals.leader)
+            return Ratio(ratio, f"capital {capitals.follower} / {capitals.leader} = {float(ratio):.4f}")
+
+
+def size_of(ratio: Ratio, leader_quantity: int, lot_size: int) -> Size:
+    """Return what a leader quantity comes to for a follower: scaled, then floored to whole lots."""
+    exact = ratio.value * leader_quantity
+    lots = int(exact // lot_size)
+    arithmetic = f"{ratio.arithmetic}; {leader_quantity} x {float(ratio.value):.4f} = {float(exact):.2f}"
+    if lots == 0:
+        return Size(0, f"{arithmetic}, under one lot of {lot_size}", Reason.ZERO_LOTS)
+    return Size(lots * lot_size, f"{arithmetic} -> {lots} x {lot_size}")
+
+
+def capped(size: Size, policy: SizingPolicy, lot_size: int, price: Decimal | None) -> Size:
+    """Return ``size`` cut to the follower's limits on one order; ``price`` is None where nobody knows one."""
+    quantity, arithmetic = size.quantity, size.arithmetic
+    if policy.max_lots is not None and quantity > policy.max_lots * lot_size:
+        quantity = policy.max_lots * lot_size
+        arithmetic += f", capped to {policy.max_lots} lots"
+    if policy.max_order_value is not None and quantity:
+        if price is None or price <= 0:
+            return Size(0, f"{arithmetic}, no price to hold against max_order_value", Reason.NO_PRICE)
+        affordable = int(policy.max_order_value / price) // lot_size * lot_size
+        if affordable < quantity:
+            quantity = affordable
+            arithmetic += f", capped to {affordable} by max_order_value {policy.max_order_value}"
+            if not quantity:
+                return Size(0, arithmetic, Reason.OVER_ORDER_VALUE)
+    return Size(quantity, arithmetic, size.reason)
