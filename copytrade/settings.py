@@ -89,6 +89,21 @@ class Limits(_Section):
     per_day: int = Field(default=7000, ge=1)
 
 
+class Market(_Section):
+    """Whether the exchange's sessions bind late copies; ``always`` for a test on a holiday."""
+
+    hours: Literal["exchange", "always"] = "exchange"
+
+
+class Supervision(_Section):
+    """How often an actor may be restarted, and how long to wait in between, in seconds."""
+
+    max_restarts: int = Field(default=5, ge=0)
+    window: Seconds = 60.0
+    backoff: Seconds = 0.25
+    backoff_max: Seconds = 30.0
+
+
 class Recovery(_Section):
     """When to read order books although nothing seems wrong, in seconds."""
 
@@ -126,10 +141,12 @@ class Settings(_Section):
 
     mode: Literal["paper", "sandbox", "live"] = "paper"
     leader: Account
-    followers: tuple[Follower, ...] = Field(min_length=1)
+    followers: tuple[Follower, ...]
     copying: Copying = Field(default=Copying(), alias="copy")
     dhan: Dhan = Dhan()
     limits: Limits = Limits()
+    market: Market = Market()
+    supervision: Supervision = Supervision()
     recovery: Recovery = Recovery()
     store: Storage = Storage()
     log: Log = Log()
@@ -153,7 +170,7 @@ class Settings(_Section):
         """Refuse an account that would copy itself, or be copied to twice."""
         seen = {self.leader.client_id: "the leader"}
         names: set[str] = set()
-        faults = []
+        faults = [] if self.followers else ["there is no [[followers]] block: nobody to copy to"]
         for follower in self.followers:
             if other := seen.get(follower.client_id):
                 faults.append(f"follower {follower.name} has the same client_id as {other}")

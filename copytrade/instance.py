@@ -1,0 +1,24 @@
+"""One running copier a database, by a lock that the kernel releases however the process ends."""
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+
+class AlreadyRunning(Exception):
+    """Another process is copying with this database."""
+
+
+def hold_lock(database: str) -> IO[str]:
+    """Take the lock beside the database and return the open file that holds it: keep it for life.
+
+    flock and not lockf: a POSIX lock is lost when any other descriptor of the file is closed. Raises AlreadyRunning.
+    """
+    path = Path("copy_trading.lock" if "://" in database else f"{database}.lock")
+    lock = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise AlreadyRunning(f"another process is already copying with {database} (lock file {path})") from None
+    return lock

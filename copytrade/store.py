@@ -1,0 +1,262 @@
+"""The database: records in, copies and answers out. Used by one thread at a time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import assert_never
+
+import peewee
+from playhouse import db_url
+from pydantic import TypeAdapter
+
+from copytrade import tables
+from copytrade.copies import Copy
+from copytrade.orders import IST, Order
+from copytrade.records import ConfigSet, CopyChanged, OrderChanged, Record, RequestMade
+
+SCHEMA_VERSION = "1"
+
+#: Rows of these are renewed; the others only grow.
+_RENEWED = (tables.Orders, tables.CopyMappings, tables.Config)
+
+_COPY = TypeAdapter(Copy)
+_ORDER = TypeAdapter(Order)
+
+
+class DatabaseUnusable(Exception):
+    """The database cannot be used: the message says which, why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """A copy as the session's summary counts it. Prices in rupees a unit."""
+
+    follower: str
+    status: str
+    reason: str | None
+    latency_ms: float | None
+    slippage: float | None
+    quantity: int
+
+
+class Database:
+    """All tables behind one connection. Raises DatabaseUnusable from the constructor, peewee's errors afterwards."""
+
+    def __init__(self, database: str, *, synchronous: str = "full") -> None:
+        self._name = database
+        try:
+            self._connection = _connect(database, synchronous)
+            tables.proxy.initialize(self._connection)
+            self._connection.connect()
+            self._connection.create_tables(tables.ALL, safe=True)
+        except (peewee.PeeweeException, OSError, RuntimeError) as error:
+            raise DatabaseUnusable(f"{database}: cannot be opened as a database: {error}") from None
+        self._statements: dict[type[peewee.Model], str] = {
+            model: _upsert(self._connection, model) if model in _RENEWED else _insert(self._connection, model)
+            for model in tables.ALL
+        }
+        self._forget_disposition = _delete_disposition(self._connection)
+
+    def claim(self, mode: str, leader_client_id: str) -> None:
+        """Make sure that this database belongs to this mode and leader; a new one is marked as theirs.
+
+        Raises DatabaseUnusable for a database of another: paper and live never mix.
+        """
+        for key, ours in (("schema_version", SCHEMA_VERSION), ("mode", mode), ("leader_client_id", leader_client_id)):
+            theirs = self.config(key)
+            if theirs is not None and theirs != ours:
+                raise DatabaseUnusable(
+                    f"{self._name}: belongs to {key} {theirs}, the settings say {ours}: use another [store] database"
+                )
+        self.write(
+            ConfigSet(key, value)
+            for key, value in (
+                ("schema_version", SCHEMA_VERSION),
+                ("mode", mode),
+                ("leader_client_id", leader_client_id),
+            )
+        )
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Write all records in one transaction: when this returns, all of them are durable, or none was written."""
+        with self._connection.atomic("IMMEDIATE") if self._is_sqlite else self._connection.atomic():
+            for record in records:
+                self._write(record)
+
+    def config(self, key: str) -> str | None:
+        """Return a remembered value, or None."""
+        row = tables.Config.get_or_none(tables.Config.key == key)
+        return None if row is None else str(row.value)
+
+    def copies(self, follower: str, trade_date: date) -> list[Copy]:
+        """Return a follower's copies of one trading day as they were last written."""
+        rows = tables.CopyMappings.select(tables.CopyMappings.state).where(
+            (tables.CopyMappings.follower == follower) & (tables.CopyMappings.trade_date == trade_date.isoformat())
+        )
+        return [_COPY.validate_json(row.state) for row in rows]
+
+    def copies_since(self, moment: datetime) -> Sequence[CopyRow]:
+        """Return every copy begun at or after ``moment``."""
+        mappings = tables.CopyMappings
+        return [
+            CopyRow(row.follower, row.status, row.reason, row.latency_ms, row.slippage, row.follower_filled)
+            for row in mappings.select().where(mappings.created_at >= _time(moment))
+        ]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return isinstance(self._connection, peewee.SqliteDatabase)
+
+    def _write(self, record: Record) -> None:
+        match record:
+            case OrderChanged():
+                self._write_order(record)
+            case CopyChanged():
+                if record.copy.n == 1:
+                    self._connection.execute_sql(self._forget_disposition, _disposition_key(record.copy))
+                self._connection.execute_sql(self._statements[tables.CopyMappings], _mapping(record))
+            case RequestMade():
+                self._connection.execute_sql(
+                    self._statements[tables.AuditLog],
+                    (
+                        record.action,
+                        record.account,
+                        record.request,
+                        record.response,
+                        record.status_code,
+                        record.duration_ms,
+                        record.at.timestamp(),
+                    ),
+                )
+            case ConfigSet(key, value):
+                self._connection.execute_sql(self._statements[tables.Config], (key, value))
+            case _:
+                assert_never(record)
+
+    def _write_order(self, record: OrderChanged) -> None:
+        order = record.order
+        self._connection.execute_sql(
+            self._statements[tables.Orders],
+            (
+                order.id,
+                record.account,
+                record.account_type,
+                trade_date_of(order).isoformat(),
+                order.correlation_id,
+                order.status,
+                order.side,
+                order.product,
+                order.order_type,
+                order.validity,
+                order.key.security_id,
+                order.key.segment,
+                order.symbol,
+                order.quantity,
+                order.filled_quantity,
+                order.disclosed_quantity,
+                float(order.price),
+                float(order.trigger_price),
+                float(order.average_price),
+                order.reason,
+                _time(order.created_at or order.observed_at),
+                _time(order.updated_at or order.created_at or order.observed_at),
+            ),
+        )
+        event = _ORDER.dump_json(order, exclude_defaults=True).decode()
+        self._connection.execute_sql(
+            self._statements[tables.OrderEvents],
+            (order.id, record.account, order.status.lower(), event, order.observed_at.timestamp()),
+        )
+
+
+def trade_date_of(order: Order) -> date:
+    """Return the trading day to which an order belongs, in India."""
+    return (order.created_at or order.observed_at).astimezone(IST).date()
+
+
+def _connect(database: str, synchronous: str) -> peewee.Database:
+    if "://" in database:
+        connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)
+        return connection
+    Path(database).touch(mode=0o600)
+    return peewee.SqliteDatabase(
+        database,
+        autoconnect=False,
+        pragmas={"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1, "busy_timeout": 5000},
+    )
+
+
+def _columns(model: type[peewee.Model]) -> list[str]:
+    return [field.column_name for field in model._meta.sorted_fields if not isinstance(field, peewee.AutoField)]
+
+
+def _insert(connection: peewee.Database, model: type[peewee.Model]) -> str:
+    columns = _columns(model)
+    values = ", ".join([connection.param] * len(columns))
+    return f"INSERT INTO {model._meta.table_name} ({', '.join(columns)}) VALUES ({values})"
+
+
+def _upsert(connection: peewee.Database, model: type[peewee.Model]) -> str:
+    """Build the statement that inserts a row or renews it, keeping ``created_at`` as it was first written."""
+    primary = model._meta.primary_key
+    keys = list(primary.field_names) if isinstance(primary, peewee.CompositeKey) else ["key"]
+    renewed = [column for column in _columns(model) if column not in (*keys, "created_at")]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in renewed)
+    return f"{_insert(connection, model)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+
+
+def _delete_disposition(connection: peewee.Database) -> str:
+    """Build the statement that removes the row of an order not sent, once one is sent after all."""
+    mark = connection.param
+    return (
+        f"DELETE FROM copy_mappings WHERE leader_order_id = {mark} AND follower = {mark}"
+        f" AND trade_date = {mark} AND n = 0"
+    )
+
+
+def _disposition_key(copy: Copy) -> tuple[str, str, str]:
+    return copy.leader_order_id, copy.follower, copy.trade_date.isoformat()
+
+
+def _mapping(record: CopyChanged) -> tuple[object, ...]:
+    copy, leader = record.copy, record.leader
+    slippage = copy.slippage(leader.side)
+    return (
+        copy.leader_order_id,
+        copy.follower,
+        copy.trade_date.isoformat(),
+        copy.n,
+        copy.order_id,
+        copy.correlation_id,
+        leader.quantity,
+        copy.wish.quantity if copy.wish else 0,
+        copy.filled_quantity,
+        copy.strategy,
+        float(copy.ratio.value) if copy.ratio else None,
+        copy.arithmetic,
+        copy.status,
+        copy.reason,
+        copy.error,
+        _rupees(copy.leader_price or leader.price),
+        _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
+        float(slippage) if slippage is not None else None,
+        copy.latency_ms,
+        copy.modifications,
+        _COPY.dump_json(copy).decode(),
+        _time(copy.created_at),
+        _time(record.at),
+    )
+
+
+def _rupees(price: Decimal | None) -> float | None:
+    return float(price) if price else None
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(IST).isoformat(sep=" ", timespec="milliseconds")

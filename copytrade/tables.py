@@ -1,0 +1,117 @@
+"""The tables, as an operator queries them. Prices are rupees, quantities units, ``*_at`` ISO times with their zone."""
+
+import peewee
+
+#: Bound to a database when one is opened.
+proxy = peewee.DatabaseProxy()
+
+
+class _Table(peewee.Model):
+    class Meta:
+        database = proxy
+        legacy_table_names = False
+
+
+class Orders(_Table):
+    """The last word of the broker about every order, the leader's and the followers'."""
+
+    id = peewee.TextField()
+    account = peewee.TextField()
+    account_type = peewee.TextField()
+    trade_date = peewee.TextField()
+    correlation_id = peewee.TextField(index=True)
+    status = peewee.TextField()
+    side = peewee.TextField()
+    product = peewee.TextField()
+    order_type = peewee.TextField()
+    validity = peewee.TextField()
+    security_id = peewee.TextField()
+    exchange_segment = peewee.TextField()
+    symbol = peewee.TextField()
+    quantity = peewee.IntegerField()
+    filled_quantity = peewee.IntegerField()
+    disclosed_quantity = peewee.IntegerField()
+    price = peewee.FloatField()
+    trigger_price = peewee.FloatField()
+    average_price = peewee.FloatField()
+    reason = peewee.TextField()
+    created_at = peewee.TextField()
+    updated_at = peewee.TextField()
+
+    class Meta:
+        table_name = "orders"
+        primary_key = peewee.CompositeKey("id", "account", "trade_date")
+
+
+class CopyMappings(_Table):
+    """What each follower did about each leader order: one row an order sent, ``n`` 0 where none was."""
+
+    leader_order_id = peewee.TextField()
+    follower = peewee.TextField()
+    trade_date = peewee.TextField()
+    n = peewee.IntegerField()
+    follower_order_id = peewee.TextField()
+    correlation_id = peewee.TextField()
+    leader_quantity = peewee.IntegerField()
+    follower_quantity = peewee.IntegerField()
+    follower_filled = peewee.IntegerField()
+    sizing_strategy = peewee.TextField()
+    ratio = peewee.FloatField(null=True)
+    arithmetic = peewee.TextField()
+    status = peewee.TextField()
+    reason = peewee.TextField(null=True)
+    error_message = peewee.TextField()
+    leader_price = peewee.FloatField(null=True)
+    follower_price = peewee.FloatField(null=True)
+    slippage = peewee.FloatField(null=True)
+    latency_ms = peewee.FloatField(null=True)
+    modifications = peewee.IntegerField()
+    state = peewee.TextField()
+    created_at = peewee.TextField()
+    updated_at = peewee.TextField()
+
+    class Meta:
+        table_name = "copy_mappings"
+        primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date", "n")
+        indexes = ((("follower", "trade_date"), False),)
+
+
+class OrderEvents(_Table):
+    """Every change of every order, in the order in which it was learnt."""
+
+    order_id = peewee.TextField(index=True)
+    account = peewee.TextField()
+    event_type = peewee.TextField()
+    event_data = peewee.TextField()
+    event_ts = peewee.FloatField()
+
+    class Meta:
+        table_name = "order_events"
+
+
+class AuditLog(_Table):
+    """Every request to the broker that asks for a change."""
+
+    action = peewee.TextField()
+    account = peewee.TextField()
+    request_data = peewee.TextField()
+    response_data = peewee.TextField()
+    status_code = peewee.IntegerField(null=True)
+    duration_ms = peewee.FloatField()
+    ts = peewee.FloatField()
+
+    class Meta:
+        table_name = "audit_log"
+
+
+class Config(_Table):
+    """What is remembered across restarts."""
+
+    key = peewee.TextField(primary_key=True)
+    value = peewee.TextField()
+
+    class Meta:
+        table_name = "config"
+
+
+ALL = (Orders, CopyMappings, OrderEvents, AuditLog, Config)
