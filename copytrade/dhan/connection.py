@@ -1,0 +1,183 @@
+"""One persistent HTTP/1.1 connection, with one deadline for each whole exchange."""
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+#: The broker's order book of a busy day is far smaller.
+BODY_LIMIT = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect: ``tls`` is None for plain text, ``source`` None lets the system choose the local address."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    source: tuple[str, int] | None
+
+
+class BrokenExchangeError(Exception):
+    """The reply did not arrive whole. ``status`` is set when its head did."""
+
+    def __init__(self, cause: str, status: int | None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.status = status
+
+
+class _SocketBytes(io.RawIOBase):
+    """The bytes of a socket, each read bounded by what is left of the exchange's time."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.deadline: float | None = None
+        self.may_end = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self.deadline is None:
+            return 0
+        self._sock.settimeout(remaining(self.deadline))
+        count = self._sock.recv_into(buffer)
+        if count == 0 and not self.may_end:
+            raise ConnectionResetError("the server closed the connection before the reply was complete")
+        return count
+
+
+class _Replies(io.BufferedReader):
+    """The buffer over the connection's bytes; outlives each reply, which would close it."""
+
+    def makefile(self, _mode: str) -> "_Replies":
+        """Stand in for the socket that http.client asks for its file."""
+        return self
+
+    def close(self) -> None:
+        """Stay open: the next reply comes from here too."""
+
+
+class Connection:
+    """One connection. Used by one thread at a time; only :meth:`abort` may come from another."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._sock: socket.socket | None = None
+        self._bytes: _SocketBytes
+        self._replies: _Replies
+        self._aborted = False
+        self.idle_since = 0.0
+
+    def open(self, deadline: float) -> None:
+        """Connect (and shake hands, for TLS) before ``deadline``, a time of :func:`time.monotonic`.
+
+        Every address of the host is tried in turn. Raises OSError; nothing has been sent then. The look-up of a name
+        cannot be interrupted and may outlast the deadline.
+        """
+        family = socket.AF_UNSPEC
+        found = socket.getaddrinfo(self._endpoint.host, self._endpoint.port, family, socket.SOCK_STREAM)
+        failure: OSError = OSError(f"{self._endpoint.host} has no address")
+        for family, kind, protocol, _, address in found:
+            try:
+                self._connect(socket.socket(family, kind, protocol), address, deadline)
+            except OSError as error:
+                self.close()
+                failure = error
+            else:
+                return
+        raise failure
+
+    def _connect(self, sock: socket.socket, address: object, deadline: float) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._endpoint.tls:
+            sock = self._endpoint.tls.wrap_socket(
+                sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
+            )
+        self._sock = sock
+        if self._endpoint.source:
+            sock.bind(self._endpoint.source)
+        sock.settimeout(remaining(deadline))
+        sock.connect(address)  # type: ignore[arg-type]
+        if isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(remaining(deadline))
+            sock.do_handshake()
+        # An abort in the middle of connecting shuts nothing, so it is asked for again.
+        if self._aborted:
+            raise ConnectionAbortedError("closed while connecting")
+        self._bytes = _SocketBytes(sock)
+        self._replies = _Replies(self._bytes)
+        self.idle_since = time.monotonic()
+
+    def is_alive(self) -> bool:
+        """Whether an idle connection can be used: the server has neither closed it nor sent anything unasked."""
+        if self._sock is None or self._aborted:
+            return False
+        try:
+            self._sock.settimeout(0)
+            self._sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def exchange(self, request: bytes, method: str, deadline: float) -> tuple[int, bytes, bool]:
+        """Send the request and read the reply: its status, its body, and whether the connection can be used again.
+
+        Raises BrokenExchangeError if the reply is not complete before ``deadline``, a time of :func:`time.monotonic`.
+        """
+        status: int | None = None
+        try:
+            status, body, reusable = None, b"", False
+            sock = cast("socket.socket", self._sock)
+            sock.settimeout(remaining(deadline))
+            sock.sendall(request)
+            self._bytes.deadline, self._bytes.may_end = deadline, False
+            response = http.client.HTTPResponse(cast("socket.socket", self._replies), method=method)
+            response.begin()
+            status = response.status
+            self._bytes.may_end = response.length is None and not response.chunked
+            if (response.length or 0) > BODY_LIMIT:
+                raise BrokenExchangeError("the reply is too large", status)
+            body = response.read(BODY_LIMIT + 1)
+            if len(body) > BODY_LIMIT:
+                raise BrokenExchangeError("the reply is too large", status)
+            self._bytes.deadline = None
+            reusable = not response.will_close and not self._replies.peek(1)
+        except TimeoutError:
+            raise BrokenExchangeError("no complete reply in time", status) from None
+        except OSError as error:
+            raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, status) from None
+        except (http.client.HTTPException, ValueError) as error:
+            raise BrokenExchangeError(f"the reply is not HTTP: {type(error).__name__}", status) from None
+        self.idle_since = time.monotonic()
+        return response.status, body, reusable
+
+    def abort(self) -> None:
+        """Break whatever is going on, from any thread. The thread that uses the connection finds it broken."""
+        self._aborted = True
+        if self._sock is not None:
+            with suppress(OSError):
+                # Not the method of SSLSocket: it drops the encryption before it shuts the socket, and a thread that
+                # is sending at that moment would go on in plain text.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the socket back to the system."""
+        if self._sock is not None:
+            self._sock.close()
+
+
+def remaining(deadline: float) -> float:
+    """Return the seconds until ``deadline``. Raises TimeoutError if it has passed."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError("the deadline has passed")
+    return seconds

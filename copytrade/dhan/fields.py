@@ -1,0 +1,171 @@
+"""Reading single fields of what the broker sends, by name, in whatever spelling and type they come.
+
+Keys differ in case between the documentation and the wire, numbers come as numbers or text, and what is zero or empty
+may be missing, null, "", "NA" or "NR". A value that cannot be what its name says makes the whole thing unreadable:
+:class:`UnreadableError` names it, and nothing is guessed.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TypeVar
+
+from copytrade.orders import IST, ZERO
+
+E = TypeVar("E")
+
+_LARGEST = 1_000_000_000
+_TEXT_LIMIT = 500
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ABSENT = frozenset({"", "NA", "NR", "NULL"})
+
+
+class UnreadableError(ValueError):
+    """A field is not what it should be; the message names it."""
+
+
+class Fields:
+    """The fields of one JSON object."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, document: Mapping[str, object]) -> None:
+        self._values = {key.lower(): value for key, value in document.items()}
+
+    def raw(self, name: str) -> object:
+        """Return the value as it came, None if it is missing."""
+        return self._values.get(name)
+
+    def text(self, name: str) -> str:
+        """Return the text, at most 500 characters, "" if there is none."""
+        value = self._values.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
+                raise UnreadableError(f"{name} is not text")
+            value = str(value)
+        value = value.strip()[:_TEXT_LIMIT]
+        if value.upper() in _ABSENT:
+            return ""
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise UnreadableError(f"{name} is not valid text") from None
+        return value
+
+    def identifier(self, name: str) -> str:
+        """Return an id, "" if there is none ("0" means none too)."""
+        value = self._values.get(name)
+        if isinstance(value, float | Decimal):
+            value = str(self.quantity(name, largest=10**18))
+        elif isinstance(value, int):
+            value = str(value)
+        else:
+            value = self.text(name)
+        if value in ("", "0"):
+            return ""
+        if not _ID.fullmatch(value):
+            raise UnreadableError(f"{name} is not an id")
+        return value
+
+    def required_identifier(self, name: str) -> str:
+        """Return an id that must be there."""
+        value = self.identifier(name)
+        if not value:
+            raise UnreadableError(f"{name} is missing")
+        return value
+
+    def quantity(self, *names: str, largest: int = _LARGEST, smallest: int = 0) -> int:
+        """Return a whole number, 0 if there is none. Several names are spellings of the same field."""
+        number = self._number(names, smallest, largest)
+        whole = int(number)
+        if whole != number:
+            raise UnreadableError(f"{names[0]} is not a whole number")
+        return whole
+
+    def price(self, *names: str) -> Decimal:
+        """Return an amount of rupees that cannot be negative, 0 if there is none."""
+        return self._number(names, 0, _LARGEST)
+
+    def amount(self, *names: str) -> Decimal:
+        """Return an amount of rupees that may be negative, 0 if there is none."""
+        return self._number(names, -(10**15), 10**15)
+
+    def required_amount(self, *names: str) -> Decimal:
+        """Return an amount of rupees that must be there; it may be negative."""
+        if all(self._values.get(name) in (None, "") for name in names):
+            raise UnreadableError(f"{names[0]} is missing")
+        return self.amount(*names)
+
+    def flag(self, name: str) -> bool:
+        """Return a yes or no, no if there is none."""
+        value = self._values.get(name)
+        if isinstance(value, bool):
+            return value
+        word = self.text(name).upper()
+        if word in ("1", "TRUE"):
+            return True
+        if word in ("", "0", "FALSE"):
+            return False
+        raise UnreadableError(f"{name} is neither yes nor no")
+
+    def time(self, name: str) -> datetime | None:
+        """Return a time (India), None if there is none; the year 1 means none."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise UnreadableError(f"{name} is not a time")
+        try:
+            return _time(value)
+        except (ValueError, OverflowError):
+            raise UnreadableError(f"{name} is not a time") from None
+
+    def choice(self, name: str, choices: Mapping[str, E]) -> E:
+        """Return what the field's word stands for."""
+        word = self.text(name).upper()
+        try:
+            return choices[word]
+        except KeyError:
+            raise UnreadableError(f"{name} is {excerpt_of(word) or 'missing'}") from None
+
+    def _number(self, names: tuple[str, ...], smallest: int, largest: int) -> Decimal:
+        value = next((found for name in names if (found := self._values.get(name)) is not None), None)
+        if value is None or value == "":
+            return ZERO
+        if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+            raise UnreadableError(f"{names[0]} is not a number")
+        try:
+            number = value if isinstance(value, Decimal) else Decimal(value if isinstance(value, int) else str(value))
+        except ArithmeticError:
+            raise UnreadableError(f"{names[0]} is not a number") from None
+        if not number.is_finite() or not smallest <= number <= largest:
+            raise UnreadableError(f"{names[0]} is out of bounds")
+        return number
+
+
+@lru_cache(maxsize=4096)
+def _time(text: str) -> datetime | None:
+    """Return the time that a naive Indian (or a zoned) ISO text says, None for none."""
+    text = text.strip()
+    if text.upper() in _ABSENT:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.year <= 1970:
+        return None
+    if moment.year >= 2100:
+        raise ValueError("not a time of this century")
+    return moment.astimezone(IST) if moment.tzinfo else IST.localize(moment)
+
+
+def excerpt_of(something: object, length: int = 200) -> str:
+    """Return the beginning of what was sent as printable ASCII."""
+    if isinstance(something, bytes):
+        return repr(something[:length])[2:-1][:length]
+    # The slice comes first: what is sent may be huge.
+    text = something[:length] if isinstance(something, str) else str(something)[:length]
+    return ascii(text)[1:-1][:length]

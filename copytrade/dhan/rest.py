@@ -1,0 +1,229 @@
+"""The broker's REST interface for one account: one method a request, one attempt each, typed outcomes.
+
+Nothing raises for what the broker or the network does. Every outcome carries the
+:class:`~copytrade.dhan.outcomes.Exchange` for the audit trail.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from copytrade.dhan.accounts import (
+    FundLimit,
+    Holding,
+    Position,
+    Profile,
+    Trade,
+    read_fund_limit,
+    read_holding,
+    read_position,
+    read_profile,
+    read_trade,
+)
+from copytrade.dhan.answers import Answer, judge
+from copytrade.dhan.builders import Builders, NewOrder, OrderChange
+from copytrade.dhan.codec import STATUSES, Unreadable, read_row
+from copytrade.dhan.fields import Fields, UnreadableError
+from copytrade.dhan.outcomes import Accepted, Outcome, Refused, Unknown
+from copytrade.dhan.transport import Request, Transport
+from copytrade.orders import IST, Order, Status
+
+T = TypeVar("T")
+
+_NO_HOLDINGS = frozenset({"DHOLDING_ERROR", "DH-1111"})
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The broker took the order (or its change). ``status`` is its first word on it, None if not one we know."""
+
+    order_id: str
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The broker took the cancellation. ``status`` is None if the reply was empty; only a read tells the end."""
+
+    order_id: str
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBook:
+    """The day's orders: those that could be read, and what could not. ``read_from`` is when the request began."""
+
+    orders: tuple[Order, ...]
+    unreadable: tuple[Unreadable, ...]
+    read_from: datetime
+
+
+class DhanRest:
+    """One account's requests. Methods may be called from any thread; each blocks until its outcome is known."""
+
+    def __init__(self, transport: Transport, client_id: str) -> None:
+        self._transport = transport
+        self._client_id = client_id
+        self._build = Builders(client_id)
+
+    def place(self, order: NewOrder) -> Outcome[Placed]:
+        """Place an order: POST /orders.
+
+        Raises ValueError if a price has more digits than a JSON number carries exactly; nothing is sent then.
+        """
+        answer = self._ask(self._build.place(order))
+        return _placed(answer, None) if isinstance(answer, Answer) else answer
+
+    def modify(self, order_id: str, change: OrderChange) -> Outcome[Placed]:
+        """Change a resting order: PUT /orders/{id}. The change says everything that the order is to be.
+
+        Raises ValueError if a price has more digits than a JSON number carries exactly; nothing is sent then.
+        """
+        answer = self._ask(self._build.modify(order_id, change))
+        return _placed(answer, order_id) if isinstance(answer, Answer) else answer
+
+    def cancel(self, order_id: str) -> Outcome[Cancelled]:
+        """Cancel a resting order: DELETE /orders/{id}. An empty reply 2xx is an acceptance."""
+        answer = self._ask(self._build.cancel(order_id))
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.empty:
+            return Accepted(Cancelled(order_id, None), exchange=answer.exchange)
+        placed = _placed(answer, order_id)
+        if isinstance(placed, Accepted):
+            return Accepted(Cancelled(order_id, placed.value.status), exchange=answer.exchange)
+        return placed
+
+    def order(self, order_id: str) -> Outcome[Order]:
+        """Read one order: GET /orders/{id}, answered with an object or a list of one."""
+        found = self._read_orders(self._build.order(order_id))
+        if not isinstance(found, Accepted):
+            return found
+        match found.value:
+            case (order,) if order.id == order_id:
+                return Accepted(order, exchange=found.exchange)
+        return Unknown("the reply is not about this one order", exchange=found.exchange)
+
+    def order_by_correlation_id(self, correlation_id: str) -> Outcome[tuple[Order, ...]]:
+        """Read the orders placed with this id: GET /orders/external/{id}.
+
+        Accepted with none is a complete answer that says there is none. A refusal ("not found" included) is not.
+        """
+        found = self._read_orders(self._build.order_by_correlation_id(correlation_id))
+        if isinstance(found, Accepted) and any(order.correlation_id != correlation_id for order in found.value):
+            return Unknown("the reply is about another correlation id", exchange=found.exchange)
+        return found
+
+    def orders(self) -> Outcome[OrderBook]:
+        """Read the day's order book: GET /orders."""
+        began = datetime.now(IST)
+        rows = self._rows(self._build.orders())
+        if not isinstance(rows, Accepted):
+            return rows
+        read = [read_row(row, self._client_id, began) for row in rows.value]
+        book = OrderBook(
+            orders=tuple(order for order in read if isinstance(order, Order)),
+            unreadable=tuple(row for row in read if isinstance(row, Unreadable)),
+            read_from=began,
+        )
+        return Accepted(book, exchange=rows.exchange)
+
+    def trades(self) -> Outcome[tuple[Trade, ...]]:
+        """Read the day's fills: GET /trades. A row that cannot be read makes the whole answer unknown."""
+        return _each(self._rows(self._build.trades()), read_trade)
+
+    def positions(self) -> Outcome[tuple[Position, ...]]:
+        """Read the day's positions: GET /positions. A row that cannot be read makes the whole answer unknown."""
+        return _each(self._rows(self._build.positions()), read_position)
+
+    def holdings(self) -> Outcome[tuple[Holding, ...]]:
+        """Read the holdings: GET /holdings. The broker answers an account without any with an error of its own."""
+        rows = self._rows(self._build.holdings())
+        if _says_no_holdings(rows):
+            return Accepted((), exchange=rows.exchange)
+        return _each(rows, read_holding)
+
+    def fund_limit(self) -> Outcome[FundLimit]:
+        """Read the funds: GET /fundlimit."""
+        return self._read_object(self._build.fund_limit(), read_fund_limit)
+
+    def profile(self) -> Outcome[Profile]:
+        """Read the profile: GET /profile. The cheapest proof that the token works."""
+        return self._read_object(self._build.profile(), read_profile)
+
+    def _ask(self, request: Request) -> Answer | Refused | Unknown:
+        return judge(request, self._transport.send(request))
+
+    def _rows(self, request: Request) -> Outcome[list[object]]:
+        answer = self._ask(request)
+        if not isinstance(answer, Answer):
+            return answer
+        if not isinstance(answer.document, list):
+            return Unknown("the reply is not a list", exchange=answer.exchange)
+        return Accepted(answer.document, exchange=answer.exchange)
+
+    def _read_orders(self, request: Request) -> Outcome[tuple[Order, ...]]:
+        """Read an object or a list of orders, all of which must be readable."""
+        began = datetime.now(IST)
+        answer = self._ask(request)
+        if not isinstance(answer, Answer):
+            return answer
+        rows = answer.document if isinstance(answer.document, list) else [answer.document]
+        orders = []
+        for row in rows:
+            order = read_row(row, self._client_id, began)
+            if isinstance(order, Unreadable):
+                return Unknown(f"an order cannot be read: {order.what}", exchange=answer.exchange)
+            orders.append(order)
+        return Accepted(tuple(orders), exchange=answer.exchange)
+
+    def _read_object(self, request: Request, read: Callable[[Fields], T]) -> Outcome[T]:
+        answer = self._ask(request)
+        if not isinstance(answer, Answer):
+            return answer
+        if not isinstance(answer.document, dict):
+            return Unknown("the reply is not an object", exchange=answer.exchange)
+        try:
+            return Accepted(read(Fields(answer.document)), exchange=answer.exchange)
+        except UnreadableError as error:
+            return Unknown(f"the reply cannot be read: {error}", exchange=answer.exchange)
+
+
+def _placed(answer: Answer, order_id: str | None) -> Outcome[Placed]:
+    """Read {orderId, orderStatus}, alone or in a list of one; with ``order_id``, it must be about that order."""
+    document = answer.document
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    if not isinstance(document, dict):
+        return Unknown("the reply is empty" if answer.empty else "the reply is not an object", exchange=answer.exchange)
+    fields = Fields(document)
+    try:
+        found = fields.required_identifier("orderid")
+        word = fields.text("orderstatus").upper()
+    except UnreadableError as error:
+        return Unknown(f"the reply cannot be read: {error}", exchange=answer.exchange)
+    if order_id not in (None, found):
+        return Unknown("the reply is about another order", exchange=answer.exchange)
+    return Accepted(Placed(found, STATUSES.get(word)), exchange=answer.exchange)
+
+
+def _each(rows: Outcome[list[object]], read: Callable[[Fields], T]) -> Outcome[tuple[T, ...]]:
+    if not isinstance(rows, Accepted):
+        return rows
+    try:
+        return Accepted(tuple(read(_row_fields(row)) for row in rows.value), exchange=rows.exchange)
+    except UnreadableError as error:
+        return Unknown(f"a row cannot be read: {error}", exchange=rows.exchange)
+
+
+def _row_fields(row: object) -> Fields:
+    if not isinstance(row, dict):
+        raise UnreadableError("not an object")
+    return Fields(row)
+
+
+def _says_no_holdings(rows: Outcome[list[object]]) -> bool:
+    if isinstance(rows, Refused):
+        return rows.code in _NO_HOLDINGS
+    return isinstance(rows, Unknown) and any(code in rows.cause for code in _NO_HOLDINGS)

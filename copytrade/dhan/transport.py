@@ -1,0 +1,227 @@
+"""HTTP to the broker for one account: persistent connections, one attempt, one deadline, no surprises.
+
+Nothing here retries, follows a redirect or reads proxies from the environment: a request that may have been executed
+must never be sent a second time, and the token must never go to another host.
+"""
+
+import ipaddress
+import json
+import re
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from queue import Empty, LifoQueue
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from copytrade.dhan.connection import BrokenExchangeError, Connection, Endpoint
+
+_PATH = re.compile(r"/[!-~]*")
+_HEADER_VALUE = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask: ``path`` begins with "/" and is already quoted, ``payload`` is the JSON object to send, or None."""
+
+    method: str
+    path: str
+    payload: Mapping[str, object] | None = None
+
+    @property
+    def payload_json(self) -> str:
+        """The body, "" without one."""
+        return "" if self.payload is None else json.dumps(self.payload, separators=(",", ":"), allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete reply, whatever its status."""
+
+    status: int
+    body: bytes
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """No byte of the request left: there was no connection to send it on."""
+
+    cause: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The request left, wholly or in part, and no complete reply came. ``status`` is set when the reply's head came."""
+
+    cause: str
+    status: int | None
+    duration_ms: float
+
+
+class Transport:
+    """The connections of one account. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        access_token: SecretStr,
+        *,
+        connect_timeout: float = 3.0,
+        request_timeout: float = 5.0,
+        idle_limit: float = 30.0,
+        source_address: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Prepare to talk to ``base_url`` (https; plain http only to this machine). Opens nothing yet.
+
+        ``connect_timeout`` and ``request_timeout`` are seconds; the second bounds the whole exchange, connecting
+        included. A connection unused for ``idle_limit`` seconds is not used again. ``source_address`` is the local
+        address that the broker knows the account by. ``tls`` replaces the system's trusted certificates.
+
+        Raises ValueError for a URL, id or token that cannot be used; the message does not show the token.
+        """
+        url = urlsplit(base_url)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
+            raise ValueError(f"{base_url!r} is not a base URL like https://api.dhan.co/v2")
+        if url.scheme == "http" and not is_loopback(url.hostname):
+            raise ValueError(f"{base_url!r} would send the access token unencrypted; use https")
+        token = access_token.get_secret_value()
+        if not _HEADER_VALUE.fullmatch(token) or not _HEADER_VALUE.fullmatch(client_id):
+            raise ValueError("the client id and the access token must be printable ASCII without spaces")
+        secure = url.scheme == "https"
+        self._endpoint = Endpoint(
+            host=url.hostname,
+            port=url.port or (443 if secure else 80),
+            tls=(tls or ssl.create_default_context()) if secure else None,
+            source=(source_address, 0) if source_address else None,
+        )
+        self._prefix = url.path.rstrip("/")
+        self._host = url.netloc
+        self._client_id = client_id
+        self._token = access_token
+        self._connect_timeout = connect_timeout
+        self._request_timeout = request_timeout
+        self._idle_limit = idle_limit
+        self._idle: LifoQueue[Connection] = LifoQueue()
+        self._connections: set[Connection] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Transport {self._host} of client {self._client_id}>"
+
+    def send(self, request: Request) -> Reply | NotSent | Lost:
+        """Send the request once and return what came of it, at the latest after ``request_timeout`` seconds."""
+        head_and_body = self._encode(request)
+        started = time.monotonic()
+        deadline = started + self._request_timeout
+        try:
+            connection = self._take_idle() or self._open(deadline)
+        except OSError as error:
+            return NotSent(_cause(error), _milliseconds_since(started))
+        reusable = False
+        try:
+            status, body, reusable = connection.exchange(head_and_body, request.method, deadline)
+        except BrokenExchangeError as broken:
+            return Lost(broken.cause, broken.status, _milliseconds_since(started))
+        finally:
+            if reusable and not self._closed:
+                self._idle.put(connection)
+            else:
+                self._discard(connection)
+        # A server that echoes the request must not put the token into the audit trail.
+        body = body.replace(self._token.get_secret_value().encode(), b"[access token]")
+        return Reply(status, body, _milliseconds_since(started))
+
+    def warm(self, count: int) -> int:
+        """Make ``count`` connections ready ahead of need, and return how many are.
+
+        Called again from time to time it also replaces those that the server has closed or that idled too long.
+        """
+        ready: list[Connection] = []
+        while connection := self._take_idle():
+            ready.append(connection)
+        try:
+            while len(ready) < count:
+                ready.append(self._open(time.monotonic() + self._connect_timeout))
+        except OSError:
+            pass  # the broker cannot be reached now; the next request finds out and says so
+        for good in reversed(ready):
+            self._idle.put(good)
+        if self._closed:
+            self.close()
+        return len(ready)
+
+    def close(self) -> None:
+        """Shut every connection, also those in use: their requests end as :class:`Lost`, later ones as NotSent."""
+        self._closed = True
+        for connection in list(self._connections):
+            connection.abort()
+        while idle := self._take_idle():
+            self._discard(idle)
+
+    def _take_idle(self) -> Connection | None:
+        """Return the idle connection used last, if it is still good."""
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                return None
+            if time.monotonic() - connection.idle_since < self._idle_limit and connection.is_alive():
+                return connection
+            self._discard(connection)
+
+    def _open(self, deadline: float) -> Connection:
+        connection = Connection(self._endpoint)
+        # In this order: close() sets the flag before it looks at the set, so one of the two sees the other.
+        self._connections.add(connection)
+        if self._closed:
+            self._discard(connection)
+            raise ConnectionAbortedError("this transport is closed")
+        try:
+            connection.open(min(deadline, time.monotonic() + self._connect_timeout))
+        except BaseException:
+            self._discard(connection)
+            raise
+        return connection
+
+    def _discard(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        connection.close()
+
+    def _encode(self, request: Request) -> bytes:
+        """Return the request as bytes, to leave in one piece."""
+        if not _PATH.fullmatch(request.path):
+            raise ValueError(f"{request.path!r} is not a quoted path")
+        body = request.payload_json.encode()
+        lines = [
+            f"{request.method} {self._prefix}{request.path} HTTP/1.1",
+            f"Host: {self._host}",
+            f"access-token: {self._token.get_secret_value()}",
+            f"client-id: {self._client_id}",
+            "Content-Type: application/json",
+            "Accept: application/json",
+        ]
+        if request.payload is not None:
+            lines.append(f"Content-Length: {len(body)}")
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _cause(error: OSError) -> str:
+    return f"no connection: {error.strerror or str(error) or type(error).__name__}"
+
+
+def _milliseconds_since(started: float) -> float:
+    return (time.monotonic() - started) * 1000
