@@ -7,7 +7,7 @@ window's length: whatever the network does, no sliding second at the broker can 
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -36,7 +36,7 @@ class Budget:
         self._windows = tuple(windows)
         self._longest = max(window.seconds for window in windows)
         self._settled: deque[float] = deque()
-        self._open: set[int] = set()
+        self._open: set[Hashable] = set()
 
     def delay(self, now: float) -> float:
         """Return how many seconds until a permit can be granted: 0 for at once.
@@ -47,19 +47,24 @@ class Budget:
         self._forget(now)
         return max(self._delay_in(window, now) for window in self._windows)
 
-    def grant(self, permit: int) -> None:
+    def grant(self, permit: Hashable) -> None:
         """Hand out a permit; the caller has seen that ``delay`` is 0."""
         self._open.add(permit)
 
-    def settle(self, permit: int, at: float) -> None:
+    def settle(self, permit: Hashable, at: float) -> None:
         """Take note that a permit's request was answered at ``at``, in the order of answers."""
         if permit in self._open:
             self._open.remove(permit)
             self._settled.append(at)
 
-    def release(self, permit: int) -> None:
+    def release(self, permit: Hashable) -> None:
         """Take back a permit with which nothing was sent."""
         self._open.discard(permit)
+
+    def settle_all(self, at: float) -> None:
+        """Take every open permit as used at ``at``: their holder is gone and cannot say."""
+        self._settled.extend([at] * len(self._open))
+        self._open.clear()
 
     @property
     def used(self) -> int:

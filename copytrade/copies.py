@@ -91,8 +91,10 @@ class Copy:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing more can come of it: it was skipped, refused, or its order has ended."""
-        return self.stage is Stage.ENDED or (self.stage is Stage.NONE and self.reason is not None)
+        """Whether nothing more can come of it: it was skipped for good, or its order has ended."""
+        if self.stage is Stage.NONE:
+            return self.reason is not None and not self.reason.is_provisional
+        return self.stage is Stage.ENDED
 
     @property
     def status(self) -> MappingStatus:

@@ -104,6 +104,8 @@ def decide(leader: Order, copy: Copy, situation: Situation, policy: Policy, now:
     if copy.is_settled:
         return Done()
     match copy.stage:
+        case Stage.NONE if copy.reason is not None and leader.is_terminal:
+            return Done()
         case Stage.NONE:
             return _start(leader, copy, situation, policy, now)
         case Stage.PENDING:

@@ -7,7 +7,7 @@ lots. Times are timezone-aware; the adapters convert at the edge.
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -202,6 +202,11 @@ class Order:
     def event_at(self) -> datetime:
         """The broker's time of the last thing that happened to the order; ours where it gives none."""
         return max(filter(None, (self.created_at, self.updated_at, self.exchange_at)), default=self.observed_at)
+
+
+def trade_date(order: Order) -> date:
+    """Return the trading day to which an order belongs, in India."""
+    return (order.created_at or order.observed_at).astimezone(IST).date()
 
 
 def correlation_id(leader_order_id: str, n: int) -> str:

@@ -30,3 +30,21 @@ class Reason(StrEnum):
     BROKER_REFUSED = "broker_refused"
     BROKER_REJECTED = "broker_rejected"
     ENDED_EXTERNALLY = "ended_externally"
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether an order skipped for it may yet be copied, should it change while the leader's order lives."""
+        return self in _PROVISIONAL
+
+
+_PROVISIONAL = frozenset(
+    {
+        Reason.UNKNOWN_INSTRUMENT,
+        Reason.ZERO_LOTS,
+        Reason.NO_CAPITAL,
+        Reason.NO_PRICE,
+        Reason.OVER_ORDER_VALUE,
+        Reason.COPYING_DISABLED,
+        Reason.ACCOUNT_SUSPENDED,
+    }
+)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from copytrade import tables
 from copytrade.copies import Copy
-from copytrade.orders import IST, Order
+from copytrade.orders import IST, Order, trade_date
 from copytrade.records import ConfigSet, CopyChanged, OrderChanged, Record, RequestMade
 
 SCHEMA_VERSION = "1"
@@ -90,10 +90,10 @@ class Database:
         row = tables.Config.get_or_none(tables.Config.key == key)
         return None if row is None else str(row.value)
 
-    def copies(self, follower: str, trade_date: date) -> list[Copy]:
+    def copies(self, follower: str, day: date) -> list[Copy]:
         """Return a follower's copies of one trading day as they were last written."""
         rows = tables.CopyMappings.select(tables.CopyMappings.state).where(
-            (tables.CopyMappings.follower == follower) & (tables.CopyMappings.trade_date == trade_date.isoformat())
+            (tables.CopyMappings.follower == follower) & (tables.CopyMappings.trade_date == day.isoformat())
         )
         return [_COPY.validate_json(row.state) for row in rows]
 
@@ -147,7 +147,7 @@ class Database:
                 order.id,
                 record.account,
                 record.account_type,
-                trade_date_of(order).isoformat(),
+                trade_date(order).isoformat(),
                 order.correlation_id,
                 order.status,
                 order.side,
@@ -173,11 +173,6 @@ class Database:
             self._statements[tables.OrderEvents],
             (order.id, record.account, order.status.lower(), event, order.observed_at.timestamp()),
         )
-
-
-def trade_date_of(order: Order) -> date:
-    """Return the trading day to which an order belongs, in India."""
-    return (order.created_at or order.observed_at).astimezone(IST).date()
 
 
 def _connect(database: str, synchronous: str) -> peewee.Database:

@@ -1,0 +1,181 @@
+"""What every actor extends, and how actors address each other: the parts of an actor system that pykka lacks.
+
+pykka has no supervisors, no stable addresses and no guard against a ``BaseException``, which would stop every actor in
+the process; a failed ``on_start`` is silent, and a handler that hangs is invisible. The base closes these holes.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import pykka
+
+M = TypeVar("M")
+Told = TypeVar("Told", contravariant=True)  # noqa: PLC0105 (one letter would say less)
+
+
+class Address(Protocol[Told]):
+    """Where messages of one protocol can be told."""
+
+    @property
+    def name(self) -> str:
+        """The name of the actor behind it."""
+        ...
+
+    def tell(self, message: Told) -> bool:
+        """Send a message; False if nobody is there to take it."""
+        ...
+
+
+class Seat(Generic[M]):
+    """A name in the system, whoever sits there at the moment: an address that outlives each incarnation.
+
+    The one object that several threads share: only the supervisor writes it, one reference at a time, as a runtime
+    keeps its table of registered names. ``epoch`` counts the incarnations, so one that has been replaced can see it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.epoch = 0
+        self.vitals = Vitals()
+        self._ref: pykka.ActorRef[Any] | None = None
+
+    def tell(self, message: M) -> bool:
+        """Send a message to whoever sits here; False if nobody does. A message to the dead is not an error."""
+        ref = self._ref
+        if ref is None:
+            return False
+        try:
+            ref.tell(message)
+        except pykka.ActorDeadError:
+            return False
+        return True
+
+    def take(self, ref: pykka.ActorRef[Any], epoch: int) -> None:
+        """Seat a new incarnation."""
+        self.epoch = epoch
+        self.vitals = Vitals()
+        self._ref = ref
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody alive sits here."""
+        return self._ref is not None and self._ref.is_alive()
+
+    @property
+    def ref(self) -> pykka.ActorRef[Any] | None:
+        """The current incarnation's reference, for its supervisor."""
+        return self._ref
+
+
+@dataclass(slots=True)
+class Vitals:
+    """What an actor shows of itself: written by its own thread alone, read by the supervisor without asking."""
+
+    state: str = "starting"
+    figures: str = ""
+    busy_since: float | None = None
+    last_event: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class ActorUp:
+    """An incarnation has finished its set-up."""
+
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActorDied:
+    """An incarnation has ended without being asked to."""
+
+    name: str
+    epoch: int
+    error: str
+
+
+Report = ActorUp | ActorDied
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation(Generic[M]):
+    """One life of an actor: where it sits, the how-manieth it is there, and whom it tells of its birth and death."""
+
+    seat: Seat[M]
+    epoch: int
+    report: Callable[[Report], object]
+
+
+class GuardedActor(pykka.ThreadingActor, Generic[M]):
+    """An actor that cannot take the process with it, and whose start, death and business can be seen.
+
+    Extend ``set_up``, ``receive`` and ``tear_down``; all three run in the actor's own thread.
+    """
+
+    use_daemon_thread = True
+
+    def __init__(self, life: Incarnation[M]) -> None:
+        super().__init__()
+        self.seat = life.seat
+        self.epoch = life.epoch
+        self._report = life.report
+        # Bound before on_start runs, so that nothing told from now on misses the new incarnation.
+        self.seat.take(self.actor_ref, self.epoch)
+        self.vitals = self.seat.vitals
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no later incarnation has taken the seat: to be asked before each side effect."""
+        return self.seat.epoch == self.epoch
+
+    def set_up(self) -> None:
+        """Prepare; runs before the first message."""
+
+    def receive(self, message: M) -> None:
+        """Handle one message."""
+        raise NotImplementedError
+
+    def tear_down(self) -> None:
+        """Close what this incarnation owns; runs after a stop and after a death."""
+
+    def on_start(self) -> None:
+        """Set up, and say how that went: pykka keeps a failed start to itself."""
+        try:
+            self.set_up()
+        except BaseException as error:  # a BaseException would leave an undead thread behind
+            self._report_death(error)
+            raise RuntimeError(f"{self.seat.name} could not start") from error
+        if self.vitals.state == "starting":
+            self.vitals.state = "live"
+        self._report(ActorUp(self.seat.name, self.epoch))
+
+    def on_receive(self, message: M) -> None:
+        """Hand a message to ``receive``, showing that we are busy with it."""
+        self.vitals.busy_since = self.vitals.last_event = time.monotonic()
+        try:
+            self.receive(message)
+        except Exception:
+            raise
+        except BaseException as error:  # it would stop every actor in the process
+            raise RuntimeError(f"{type(error).__name__} in {self.seat.name}") from error
+        finally:
+            self.vitals.busy_since = None
+
+    def on_failure(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Say that this incarnation has died."""
+        self._report_death(error)
+
+    def on_stop(self) -> None:
+        """Close what we own, because we were asked to stop."""
+        self.vitals.state = "stopped"
+        self.tear_down()
+
+    def _report_death(self, error: BaseException | None) -> None:
+        self.vitals.state = "crashed"
+        try:
+            self.tear_down()
+        finally:
+            cause = error.__cause__ or error if isinstance(error, RuntimeError) else error
+            self._report(ActorDied(self.seat.name, self.epoch, f"{type(cause).__name__}: {cause}"))

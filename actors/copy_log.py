@@ -1,0 +1,105 @@
+"""What a follower logs about its copies: the lines that operators and their tools look for, in fixed words."""
+
+from loguru import logger
+
+from copytrade.copies import Copy, Stage
+from copytrade.desk import Action, Changed
+from copytrade.logs import fields
+from copytrade.mirror import Cancel, Modify, Place
+from copytrade.orders import Order, Status, Validity
+from copytrade.reasons import Reason
+
+_FAILED = {Place: "Failed to place", Modify: "Failed to modify", Cancel: "Failed to cancel"}
+
+
+def who(copy: Copy) -> str:
+    """Name the follower, the leader's order and the follower's, for a line about them."""
+    return fields(follower=copy.follower, leader_order=copy.leader_order_id, order=copy.order_id)
+
+
+def placing(copy: Copy, leader: Order) -> None:
+    """A new order is about to leave."""
+    wish = copy.wish
+    if wish is None:
+        return
+    parameters = fields(
+        side=leader.side,
+        symbol=leader.symbol,
+        type=wish.order_type,
+        product=leader.product,
+        quantity=wish.quantity,
+        price=wish.price,
+        trigger_price=wish.trigger_price,
+        validity=wish.validity,
+        disclosed_quantity=wish.disclosed_quantity,
+        amo="yes" if leader.after_market else "",
+        sizing=copy.arithmetic,
+    )
+    logger.info("Placing follower order {} {}", who(copy), parameters)
+
+
+def replicated(copy: Copy) -> None:
+    """The broker took the order."""
+    quantity = copy.accepted.quantity if copy.accepted else 0
+    latency = f"{copy.latency_ms:.1f}ms" if copy.latency_ms is not None else ""
+    logger.info("Order replicated successfully {} {}", who(copy), fields(quantity=quantity, latency=latency))
+
+
+def modified(copy: Copy) -> None:
+    """The broker took the modification."""
+    wish = copy.accepted
+    parameters = (
+        fields(
+            type=wish.order_type,
+            quantity=wish.quantity,
+            price=wish.price,
+            trigger_price=wish.trigger_price,
+            validity=wish.validity if wish.validity is not Validity.DAY else "",
+            modifications=copy.modifications,
+        )
+        if wish
+        else ""
+    )
+    logger.info("Order modified successfully {} {}", who(copy), parameters)
+
+
+def cancelled(copy: Copy) -> None:
+    """The broker took the cancellation."""
+    logger.info("Successfully cancelled follower order {} {}", copy.order_id, fields(follower=copy.follower))
+    logger.info("Order cancelled successfully {}", who(copy))
+
+
+def failed(action: Action, copy: Copy, error: str) -> None:
+    """The broker refused, or did not say what it did."""
+    logger.error("{} {} {}", _FAILED[type(action)], who(copy), fields(error=error))
+
+
+def changed(change: Changed) -> None:
+    """A copy is not what it was: log what an operator wants to see of that."""
+    before, after = change.before, change.after
+    if after.reason is not before.reason and after.reason is not None:
+        _reason(after, after.reason)
+    if after.filled_quantity > before.filled_quantity:
+        _filled(after, change.leader)
+
+
+def _reason(copy: Copy, reason: Reason) -> None:
+    if copy.stage is Stage.NONE:
+        logger.info("Order skipped: {} {} {}", reason, who(copy), fields(detail=copy.error))
+    elif reason is Reason.BROKER_REJECTED:
+        logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
+    elif reason is Reason.ENDED_EXTERNALLY:
+        logger.warning("Follower order ended without our request {} {}", who(copy), fields(detail=copy.error))
+
+
+def _filled(copy: Copy, leader: Order) -> None:
+    slippage = copy.slippage(leader.side)
+    done = copy.order is not None and copy.order.status is Status.TRADED
+    filled = fields(
+        filled=copy.filled_quantity,
+        of=copy.wish.quantity if copy.wish else "",
+        price=copy.follower_price,
+        leader_price=copy.leader_price or "",
+        slippage=f"{slippage:f}" if slippage is not None else "",
+    )
+    logger.info("{} {} {}", "Follower order filled" if done else "Follower order part filled", who(copy), filled)

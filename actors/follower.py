@@ -1,0 +1,449 @@
+"""One follower account: it holds the copies, decides, and sends."""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from loguru import logger
+
+from actors import copy_log
+from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.clock import Clock
+from actors.messages import (
+    BookMerged,
+    BookSnapshot,
+    CapitalRead,
+    CopiesLoaded,
+    Drain,
+    Drained,
+    FeedMessage,
+    FollowerMessage,
+    GapRecoveryMessage,
+    GateClosed,
+    GateOpened,
+    InstrumentMasterMessage,
+    InstrumentsLoaded,
+    IntentRecorded,
+    LoadCopies,
+    OrderUpdated,
+    PermitGranted,
+    PermitId,
+    RateLimiterMessage,
+    ReadBook,
+    ReadCapital,
+    RecordIntent,
+    ReleasePermit,
+    RequestFinished,
+    RequestPermit,
+    Retry,
+    SettlePermit,
+    StoreMessage,
+    Subscribe,
+    WantInstruments,
+    Write,
+)
+from actors.sender import CancelOrder, ModifyOrder, PlaceOrder, Request, Sender
+from copytrade import lifecycle
+from copytrade.budget import Lane
+from copytrade.copies import Copy
+from copytrade.desk import Action, Changed, Desk
+from copytrade.dhan.builders import NewOrder, OrderChange
+from copytrade.dhan.outcomes import Accepted, Refusal, Refused
+from copytrade.latency import Latencies
+from copytrade.logs import fields
+from copytrade.mirror import Cancel, Modify, Place, Policy, Skip
+from copytrade.orders import AmoTime, Order
+from copytrade.reasons import Reason
+from copytrade.records import CopyChanged, Record, RequestMade
+from copytrade.sizing import Capitals
+
+LEADER = "leader"
+
+#: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
+RETRY_FIRST, RETRY_LAST = 1.0, 30.0
+
+#: Refusals after which the same request may succeed later.
+_TRANSIENT = (Refusal.NOT_SENT, Refusal.RATE_LIMITED)
+
+#: Refusals that concern the account, whatever the order.
+_SUSPENDING = (Refusal.TOKEN, Refusal.ADDRESS, Refusal.ACCOUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerAccount:
+    """Whose copies these are, and how they are made. ``capitals`` holds what the settings say of them."""
+
+    name: str
+    policy: Policy
+    amo_time: AmoTime
+    needs_capital: bool
+    capitals: Capitals
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Whom a follower tells."""
+
+    leader_feed: Address[FeedMessage]
+    own_feed: Address[FeedMessage]
+    limiter: Address[RateLimiterMessage]
+    store: Address[StoreMessage]
+    recovery: Address[GapRecoveryMessage]
+    instruments: Address[InstrumentMasterMessage]
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A request between its decision and its outcome."""
+
+    leader: Order
+    action: Action
+    permit: PermitId
+    sent: bool = False
+
+
+class Follower(GuardedActor[FollowerMessage]):
+    """Tells its desk what happened, and does what the desk wants: asks for permits, records, sends.
+
+    An update only marks a leader order dirty. While something is wanted and no permit is on its way, one is asked for;
+    when it comes, the most urgent order is decided afresh, so that what waits in line is never a stale command.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[FollowerMessage],
+        account: FollowerAccount,
+        peers: Peers,
+        clock: Clock,
+        make_sender: Callable[[Seat[FollowerMessage], int], Sender],
+    ) -> None:
+        super().__init__(life)
+        self._account = account
+        self._peers = peers
+        self._clock = clock
+        self._make_sender = make_sender
+        self._desk = Desk(life.seat.name, account.policy, account.capitals)
+        self._numbers = itertools.count(1)
+        self._flights: dict[int, _Flight] = {}
+        self._permit: tuple[PermitId, Lane] | None = None
+        self._tries: dict[str, int] = {}
+        self._loaded = self._own_book_read = False
+        self._suspended = ""
+        self._drain: Drain | None = None
+        self._drained = False
+        self._latencies = Latencies()
+        self._requests = self._failures = 0
+
+    def set_up(self) -> None:
+        """Ask for everything that deciding rests on."""
+        self._sender = self._make_sender(self.seat, self.epoch)
+        self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
+        self._peers.instruments.tell(WantInstruments(self.seat))
+        if self._account.needs_capital:
+            for whose in (LEADER, self.seat.name):
+                self._peers.recovery.tell(ReadCapital(whose, self.seat))
+        self._show()
+
+    def tear_down(self) -> None:
+        """Begin no more requests."""
+        if hasattr(self, "_sender"):
+            self._sender.close()
+
+    def receive(self, message: FollowerMessage) -> None:
+        """Take note of what is new, then do what follows from it."""
+        match message:
+            case OrderUpdated(account, order, received) if account == LEADER:
+                self._note(self._desk.leader_changed(order, received))
+            case OrderUpdated(_, order):
+                self._note(self._desk.own_changed(order))
+            case PermitGranted(permit):
+                self._use(permit)
+            case IntentRecorded(token, epoch) if epoch == self.epoch and token in self._flights:
+                self._send(token)
+            case RequestFinished() if message.epoch == self.epoch:
+                self._finish(message)
+            case Retry(leader_order_id, epoch) if epoch == self.epoch:
+                self._desk.release(leader_order_id)
+            case Drain():
+                self._drain = message
+            case ActorUp():
+                self._greet(message)
+            case _:
+                self._learn(message)
+        self._pump()
+        self._show()
+
+    def _learn(self, message: FollowerMessage) -> None:
+        """Take note of what lies around the orders."""
+        match message:
+            case GateClosed() if message.account == LEADER:
+                self._desk.set_gate(is_open=False)
+            case GateOpened() if message.account == LEADER:
+                self._desk.set_gate(is_open=True)
+            case BookSnapshot() if message.account == LEADER:
+                for order in message.orders:
+                    self._note(self._desk.leader_changed(order, time.monotonic()))
+                self._desk.set_gate(is_open=message.gate_open)
+            case BookSnapshot():
+                for order in message.orders:
+                    self._note(self._desk.own_changed(order))
+                self._own_book_read = self._own_book_read or message.gate_open
+                self._desk.look_again()
+            case BookMerged() if message.account == self.seat.name:
+                self._own_book_read = True
+                self._desk.look_again()
+            case InstrumentsLoaded(instruments):
+                self._desk.know_instruments(instruments)
+            case CapitalRead(account, capital) if account == LEADER:
+                self._desk.know_leader_capital(capital)
+            case CapitalRead(_, capital):
+                self._desk.know_capital(capital)
+            case CopiesLoaded(copies, copying_since):
+                self._desk.load(copies, copying_since)
+                if not self._loaded:
+                    self._loaded = True
+                    self._subscribe()
+            case _:
+                pass  # told to an earlier incarnation
+
+    def _subscribe(self) -> None:
+        for feed in (self._peers.own_feed, self._peers.leader_feed):
+            feed.tell(Subscribe(self.seat))
+
+    def _greet(self, peer: ActorUp) -> None:
+        """Ask a peer that was restarted again for what its predecessor may not have answered."""
+        if peer.name in (self._peers.leader_feed.name, self._peers.own_feed.name):
+            if self._loaded:
+                self._subscribe()
+        elif peer.name == self._peers.limiter.name:
+            self._permit = None
+        elif peer.name == self._peers.store.name:
+            if not self._loaded:
+                self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
+            for token, flight in self._flights.items():
+                if not flight.sent:
+                    self._record_intent(token, flight.leader)
+        elif peer.name == self._peers.instruments.name:
+            self._peers.instruments.tell(WantInstruments(self.seat))
+
+    @property
+    def _may_send(self) -> bool:
+        return self._loaded and self._own_book_read and self._drain is None and not self._suspended
+
+    def _pump(self) -> None:
+        """Decide what is dirty, then see whether a permit is needed."""
+        if self._loaded and self._own_book_read and not self._drain:
+            considered = self._desk.consider(_now())
+            for changed in considered.skipped:
+                self._note(changed)
+            for leader_order_id in considered.in_doubt:
+                self._look_up(leader_order_id)
+        if self._suspended:
+            self._skip_wanted()
+        lane = self._desk.lane() if self._may_send and len(self._flights) < self._account.connections else None
+        if lane is not None and (self._permit is None or lane < self._permit[1]):
+            permit = self._permit[0] if self._permit else PermitId(self.epoch, next(self._numbers))
+            self._permit = (permit, lane)
+            self._peers.limiter.tell(RequestPermit(self.seat.name, permit, lane, self.seat))
+        if self._drain and not self._flights and not self._drained:
+            self._drained = True
+            self._drain.reply_to.tell(Drained(self.seat.name))
+
+    def _look_up(self, leader_order_id: str) -> None:
+        """Have our own book read, and come back to the order a little later."""
+        self._peers.recovery.tell(ReadBook(self.seat.name, 0, None, after_gap=False))
+        self._hold(leader_order_id)
+
+    def _hold(self, leader_order_id: str) -> None:
+        tries = self._tries[leader_order_id] = self._tries.get(leader_order_id, 0) + 1
+        self._desk.hold(leader_order_id)
+        delay = min(RETRY_LAST, RETRY_FIRST * 2 ** (tries - 1))
+        self._clock.tell_later(delay, self.seat, Retry(leader_order_id, self.epoch))
+
+    def _use(self, permit: PermitId) -> None:
+        """Do the most urgent thing with a permit, or give it back."""
+        if self._permit is None or permit != self._permit[0]:
+            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
+            return
+        self._permit = None
+        picked = self._desk.pick(_now()) if self._may_send else None
+        if picked is None:
+            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
+            return
+        leader, action = picked
+        token = next(self._numbers)
+        try:
+            changed = self._desk.begin(leader, action, self._account.policy.sizing.strategy, _now())
+        except ValueError as error:
+            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
+            self._note(self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), _now()))
+            return
+        self._flights[token] = _Flight(leader, action, permit)
+        if isinstance(action, Cancel):
+            logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(changed.after))
+            self._send(token)
+        else:
+            self._record_intent(token, leader)
+
+    def _record_intent(self, token: int, leader: Order) -> None:
+        record = CopyChanged(self._desk.copy(leader.id), leader, _now())
+        self._peers.store.tell(RecordIntent(record, token, self.epoch, self.seat))
+
+    def _send(self, token: int) -> None:
+        flight = self._flights[token]
+        if flight.sent:
+            return
+        copy = self._desk.copy(flight.leader.id)
+        if isinstance(flight.action, Place):
+            if self._desk.is_overtaken(flight.leader.id):
+                self._land(token, lifecycle.not_sent(copy))
+                self._peers.limiter.tell(ReleasePermit(self.seat.name, flight.permit))
+                return
+            copy_log.placing(copy, flight.leader)
+        flight.sent = True
+        self._requests += 1
+        self._sender.send(token, _request(copy, flight, self._account.amo_time))
+
+    def _land(self, token: int, after: Copy) -> None:
+        """End a flight with the copy as it is after it."""
+        flight = self._flights.pop(token)
+        self._note(self._desk.settle(flight.leader.id, after))
+
+    def _finish(self, finished: RequestFinished) -> None:
+        """Take note of what became of a request."""
+        flight = self._flights.get(finished.token)
+        if flight is None:
+            return
+        self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
+        self._peers.store.tell(Write((_audit(self.seat.name, flight.action, finished),)))
+        leader_order_id = flight.leader.id
+        copy = self._desk.copy(leader_order_id)
+        match finished.outcome:
+            case Accepted(value=value):
+                self._tries.pop(leader_order_id, None)
+                self._land(finished.token, self._accepted(flight, copy, value.order_id, finished.finished))
+            case Refused(refusal, code, message):
+                self._failures += 1
+                self._land(finished.token, self._refused(flight, copy, refusal, f"{code} {message}".strip()))
+            case unknown:
+                self._failures += 1
+                copy_log.failed(flight.action, copy, f"outcome unknown: {unknown.cause}")
+                self._land(finished.token, lifecycle.in_doubt(copy, unknown.cause))
+
+    def _accepted(self, flight: _Flight, copy: Copy, order_id: str, finished: float) -> Copy:
+        match flight.action:
+            case Place():
+                latency = (finished - self._desk.received(flight.leader.id)) * 1000
+                self._latencies.add(latency)
+                after = lifecycle.accepted(copy, order_id, latency)
+                copy_log.replicated(after)
+            case Modify():
+                after = lifecycle.accepted(copy, order_id, copy.latency_ms)
+                copy_log.modified(after)
+            case Cancel():
+                after = lifecycle.cancel_accepted(copy)
+                copy_log.cancelled(after)
+        return after
+
+    def _refused(self, flight: _Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:
+        copy_log.failed(flight.action, copy, error)
+        if refusal in _SUSPENDING:
+            self._suspended = error
+            logger.error("Account suspended {}", fields(follower=self.seat.name, why=refusal, error=error))
+        elif refusal in _TRANSIENT or isinstance(flight.action, Cancel):
+            self._hold(flight.leader.id)
+        again = refusal in _SUSPENDING or refusal in _TRANSIENT
+        match flight.action:
+            case Place():
+                return lifecycle.not_sent(copy) if again else lifecycle.place_refused(copy, error)
+            case Modify():
+                return lifecycle.modify_not_sent(copy) if again else lifecycle.modify_refused(copy, error)
+            case Cancel():
+                return copy if again else lifecycle.in_doubt(copy, error)
+
+    def _skip_wanted(self) -> None:
+        """Record what a suspended account cannot copy."""
+        skip = Skip(Reason.ACCOUNT_SUSPENDED, self._suspended)
+        for changed in self._desk.skip_entries(skip, _now()):
+            self._note(changed)
+
+    def _note(self, changed: Changed | None) -> None:
+        """Write down and log what has become of a copy."""
+        if changed is None or changed.after == changed.before:
+            return
+        copy_log.changed(changed)
+        records: tuple[Record, ...] = (CopyChanged(changed.after, changed.leader, _now()),)
+        self._peers.store.tell(Write(records))
+
+    def _show(self) -> None:
+        if self._suspended:
+            self.vitals.state = "suspended"
+        elif not (self._loaded and self._own_book_read):
+            self.vitals.state = "starting"
+        else:
+            self.vitals.state = "draining" if self._drain else "live"
+        self.vitals.figures = fields(
+            open=self._desk.open_copies,
+            in_doubt=len(self._desk.in_doubt),
+            requests=self._requests,
+            failed=self._failures,
+            p50=self._latencies.percentile(50),
+            p99=self._latencies.percentile(99),
+        )
+
+
+def _request(copy: Copy, flight: _Flight, amo_time: AmoTime) -> Request:
+    """Build what is sent from the copy's wish and the leader's order."""
+    match flight.action:
+        case Place(wish):
+            leader = flight.leader
+            return PlaceOrder(
+                NewOrder(
+                    correlation_id=copy.correlation_id,
+                    side=leader.side,
+                    key=leader.key,
+                    product=leader.product,
+                    order_type=wish.order_type,
+                    quantity=wish.quantity,
+                    price=wish.price,
+                    validity=wish.validity,
+                    trigger_price=wish.trigger_price,
+                    disclosed_quantity=wish.disclosed_quantity,
+                    after_market=leader.after_market,
+                    amo_time=amo_time,
+                )
+            )
+        case Modify(wish):
+            return ModifyOrder(
+                copy.order_id,
+                OrderChange(
+                    order_type=wish.order_type,
+                    quantity=wish.quantity,
+                    price=wish.price,
+                    validity=wish.validity,
+                    trigger_price=wish.trigger_price,
+                    disclosed_quantity=wish.disclosed_quantity,
+                ),
+            )
+        case Cancel():
+            return CancelOrder(copy.order_id)
+
+
+def _audit(follower: str, action: Action, finished: RequestFinished) -> RequestMade:
+    exchange = finished.outcome.exchange
+    return RequestMade(
+        account=follower,
+        action=type(action).__name__.lower(),
+        request=f"{exchange.method} {exchange.path} {exchange.payload_json}".strip(),
+        response=exchange.response_text,
+        status_code=exchange.status,
+        duration_ms=exchange.duration_ms,
+        at=_now(),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,134 @@
+"""The gap-recovery supervisor: sees to it that whatever a feed may have missed is read over REST.
+
+Every loss is the same thing, a gap: the feed was down, the program has just started, the audit interval has passed. The
+account's order book is read and handed to its feed, and what is missing follows from comparing states, not times.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from loguru import logger
+
+from actors.base import ActorUp, Address, GuardedActor, Incarnation
+from actors.clock import Clock
+from actors.messages import (
+    BookRead,
+    BookReadFinished,
+    CapitalRead,
+    CapitalReadFinished,
+    FeedMessage,
+    GapRecoveryMessage,
+    ReadBook,
+    ReadCapital,
+)
+from copytrade.dhan.backoff import Backoff
+from copytrade.dhan.outcomes import Accepted, Refused
+from copytrade.dhan.rest import DhanRest
+from copytrade.logs import fields
+from copytrade.orders import IST
+
+
+class GapRecovery(GuardedActor[GapRecoveryMessage]):
+    """Coordinates reads; each account has one reader thread, so no account waits for another's."""
+
+    def __init__(
+        self,
+        life: Incarnation[GapRecoveryMessage],
+        clock: Clock,
+        accounts: Mapping[str, DhanRest],
+        feeds: Mapping[str, Address[FeedMessage]],
+    ) -> None:
+        super().__init__(life)
+        self._clock = clock
+        self._accounts = accounts
+        self._feeds = feeds
+        self._readers: dict[str, ThreadPoolExecutor] = {}
+        self._backoff = {account: Backoff() for account in accounts}
+        self._reading: set[str] = set()
+        self._next: dict[str, ReadBook] = {}
+        self._reads = self._failures = 0
+
+    def set_up(self) -> None:
+        """Give each account its reader."""
+        for account in self._accounts:
+            self._readers[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+
+    def receive(self, message: GapRecoveryMessage) -> None:
+        """Start a read, or hand on what was read."""
+        match message:
+            case ReadBook():
+                self._read(message)
+            case BookReadFinished():
+                self._hand_on(message)
+            case ReadCapital(account):
+                self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
+            case CapitalReadFinished():
+                self._hand_on_capital(message)
+            case ActorUp():
+                pass
+        self.vitals.figures = fields(reads=self._reads, failed=self._failures)
+
+    def tear_down(self) -> None:
+        """Let the readers end after what they are reading now."""
+        for reader in self._readers.values():
+            reader.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, request: ReadBook) -> None:
+        if request.account in self._reading:
+            self._next[request.account] = request
+            return
+        if request.after_gap and request.account == "leader" and request.since is not None:
+            logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
+        self._reading.add(request.account)
+        self._readers[request.account].submit(_read_book, self._accounts[request.account], request, self.seat)
+
+    def _hand_on(self, finished: BookReadFinished) -> None:
+        account = finished.request.account
+        self._reading.discard(account)
+        self._reads += 1
+        newer = self._next.pop(account, None)
+        if finished.problem:
+            self._failures += 1
+            delay = self._backoff[account].next_delay()
+            problem = fields(account=account, problem=finished.problem)
+            logger.warning("Order book unreadable, again in {:.1f}s {}", delay, problem)
+            self._clock.tell_later(delay, self.seat, newer or finished.request)
+            return
+        self._backoff[account].reset()
+        self._feeds[account].tell(BookRead(finished.request.generation, finished.orders, finished.unreadable))
+        if newer is not None:
+            self._read(newer)
+
+    def _hand_on_capital(self, finished: CapitalReadFinished) -> None:
+        account = finished.request.account
+        if finished.capital is None:
+            self._failures += 1
+            delay = self._backoff[account].next_delay()
+            problem = fields(account=account, problem=finished.problem)
+            logger.warning("Capital unreadable, again in {:.1f}s {}", delay, problem)
+            self._clock.tell_later(delay, self.seat, finished.request)
+            return
+        finished.request.reply_to.tell(CapitalRead(account, finished.capital))
+
+
+def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryMessage]) -> None:
+    """Read the order book: runs on the account's reader thread."""
+    match rest.orders():
+        case Accepted(value=book):
+            unreadable = [f"{row.where}: {row.what}" for row in book.unreadable]
+            recovery.tell(BookReadFinished(request, book.orders, unreadable, ""))
+        case Refused(code=code, message=message):
+            recovery.tell(BookReadFinished(request, (), (), f"{code} {message}"))
+        case unknown:
+            recovery.tell(BookReadFinished(request, (), (), unknown.cause))
+
+
+def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRecoveryMessage]) -> None:
+    """Read the start-of-day capital: runs on the account's reader thread."""
+    match rest.fund_limit():
+        case Accepted(value=funds):
+            recovery.tell(CapitalReadFinished(request, funds.sod_limit, ""))
+        case Refused(code=code, message=message):
+            recovery.tell(CapitalReadFinished(request, None, f"{code} {message}"))
+        case unknown:
+            recovery.tell(CapitalReadFinished(request, None, unknown.cause))

@@ -1,0 +1,389 @@
+"""Every message, and the protocol of each actor: facts in the past tense, requests in the imperative."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from actors.base import ActorDied, ActorUp, Address
+from copytrade.budget import Lane
+from copytrade.copies import Copy
+from copytrade.dhan.feed import FeedConnection, FeedEnded, FrameArrived
+from copytrade.dhan.outcomes import Outcome
+from copytrade.dhan.rest import Cancelled, Placed
+from copytrade.instruments import Instruments
+from copytrade.orders import Order
+from copytrade.records import CopyChanged, Record
+
+# --- feeds -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdated:
+    """An account's order is not what it was. ``received`` is the monotonic time at which we learnt of it."""
+
+    account: str
+    order: Order
+    received: float
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookSnapshot:
+    """Everything the feed knows, at the moment of subscribing; every later change follows, in order."""
+
+    account: str
+    orders: Sequence[Order]
+    gate_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateClosed:
+    """The account's feed may have missed something: no entry until its book has been read."""
+
+    account: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateOpened:
+    """A read of the account's book that began after the gap has been merged."""
+
+    account: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookMerged:
+    """A complete read of the account's book has been merged, its changes told before this."""
+
+    account: str
+
+
+FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Send me your book and from then on every change."""
+
+    subscriber: Address[FeedNews]
+
+
+#: One connection of one incarnation of a feed.
+ConnectionId = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConnected:
+    """The feed's socket is open and the login was sent; the broker acknowledges neither."""
+
+    connection: ConnectionId
+    socket: FeedConnection
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """A frame has come in on a connection."""
+
+    connection: ConnectionId
+    frame: FrameArrived
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLost:
+    """A connection has ended, or could not be made."""
+
+    connection: ConnectionId
+    end: FeedEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Try to connect again."""
+
+    after: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class RereadBook:
+    """Read the book once more on this connection: a login has no acknowledgement."""
+
+    connection: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class AuditBook:
+    """Read the book although nothing seems wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookRead:
+    """The account's whole order book, as it was at some moment after ``generation`` began."""
+
+    generation: int
+    orders: Sequence[Order]
+    unreadable: Sequence[str]
+
+
+FeedMessage = (
+    Subscribe | FeedConnected | FrameReceived | FeedLost | Connect | RereadBook | AuditBook | BookRead | ActorUp
+)
+
+# --- gap recovery ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBook:
+    """Read an account's order book and tell its feed. ``since`` and ``after_gap`` are for the log line alone."""
+
+    account: str
+    generation: int
+    since: datetime | None
+    after_gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookReadFinished:
+    """A reader thread is done with an account's book; ``problem`` says why there is none."""
+
+    request: ReadBook
+    orders: Sequence[Order]
+    unreadable: Sequence[str]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalRead:
+    """An account's start-of-day capital in rupees is known."""
+
+    account: str
+    capital: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCapital:
+    """Read an account's start-of-day capital."""
+
+    account: str
+    reply_to: Address[CapitalRead]
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalReadFinished:
+    """A reader thread is done with an account's capital; ``problem`` says why there is none."""
+
+    request: ReadCapital
+    capital: Decimal | None
+    problem: str
+
+
+GapRecoveryMessage = ReadBook | BookReadFinished | ReadCapital | CapitalReadFinished | ActorUp
+
+# --- instruments -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentsLoaded:
+    """The instrument master has been read."""
+
+    instruments: Instruments
+
+
+@dataclass(frozen=True, slots=True)
+class WantInstruments:
+    """Tell me the instruments once they are read."""
+
+    reply_to: Address[InstrumentsLoaded]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadInstruments:
+    """Read the instrument master."""
+
+
+InstrumentMasterMessage = WantInstruments | LoadInstruments | ActorUp
+
+# --- rate limiter ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PermitId:
+    """One permit of one incarnation of a follower."""
+
+    epoch: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PermitGranted:
+    """One request may be sent."""
+
+    permit: PermitId
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPermit:
+    """Grant a permit as soon as the budget allows. Asking again with the same id moves the request to a new lane."""
+
+    follower: str
+    permit: PermitId
+    lane: Lane
+    reply_to: Address[PermitGranted]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePermit:
+    """The permit's request has been answered, at a monotonic time."""
+
+    follower: str
+    permit: PermitId
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePermit:
+    """The permit was not needed."""
+
+    follower: str
+    permit: PermitId
+
+
+@dataclass(frozen=True, slots=True)
+class ServeWaiting:
+    """A place in a follower's budget may have become free."""
+
+    follower: str
+
+
+RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting | ActorUp
+
+# --- store -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecorded:
+    """The intent is durable: the request may leave."""
+
+    token: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent:
+    """Write down what is about to be sent, and say when it is durable."""
+
+    record: CopyChanged
+    token: int
+    epoch: int
+    reply_to: Address[IntentRecorded]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write records down, some time soon, in order."""
+
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Commit everything that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesLoaded:
+    """What a follower had done when it last wrote."""
+
+    copies: Sequence[Copy]
+    copying_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCopies:
+    """Tell a follower what it had done."""
+
+    follower: str
+    reply_to: Address[CopiesLoaded]
+
+
+StoreMessage = RecordIntent | Write | Flush | LoadCopies | ActorUp
+
+# --- follower ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinished:
+    """A sender thread has an outcome; ``finished`` is a monotonic time."""
+
+    token: int
+    epoch: int
+    outcome: Outcome[Placed] | Outcome[Cancelled]
+    started: float
+    finished: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A leader order that was set aside for a while can be looked at again."""
+
+    leader_order_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A follower has nothing under way any more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Begin nothing new; say when everything under way has ended."""
+
+    reply_to: Address[Drained]
+
+
+FollowerMessage = (
+    FeedNews
+    | CapitalRead
+    | InstrumentsLoaded
+    | PermitGranted
+    | IntentRecorded
+    | CopiesLoaded
+    | RequestFinished
+    | Retry
+    | Drain
+    | ActorUp
+)
+
+# --- supervisor --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """Log a line about every actor, and again after the interval if ``again``."""
+
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RestartActor:
+    """The wait before a restart is over."""
+
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopAll:
+    """Stop every actor in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainingTimedOut:
+    """Whatever is still under way at the followers stays pending."""
+
+
+SupervisorMessage = ActorUp | ActorDied | LogStatus | RestartActor | StopAll | Drained | DrainingTimedOut

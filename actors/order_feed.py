@@ -1,0 +1,252 @@
+"""One account's order updates: the owner of that account's book of today's orders."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from loguru import logger
+from pydantic import SecretStr
+
+from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.clock import Clock
+from actors.messages import (
+    AuditBook,
+    BookMerged,
+    BookRead,
+    BookSnapshot,
+    Connect,
+    ConnectionId,
+    FeedConnected,
+    FeedLost,
+    FeedMessage,
+    FeedNews,
+    FrameReceived,
+    GapRecoveryMessage,
+    GateClosed,
+    GateOpened,
+    OrderUpdated,
+    ReadBook,
+    RereadBook,
+    StoreMessage,
+    Subscribe,
+    Write,
+)
+from copytrade.book import Book, Change
+from copytrade.dhan.backoff import Backoff
+from copytrade.dhan.codec import Unreadable, read_frame
+from copytrade.dhan.feed import FeedConnection, FrameArrived, connect
+from copytrade.logs import fields
+from copytrade.records import AccountType, ConfigSet, OrderChanged, Record
+
+#: Seconds after a login at which the book is read again: a login has no acknowledgement, so what happened between the
+#: first read and the moment at which the broker really began to send would be missed.
+REREAD_AFTER = (2.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAccount:
+    """Whose feed it is. ``name`` is ``leader`` or the follower's."""
+
+    name: str
+    type: AccountType
+    client_id: str
+    access_token: SecretStr
+    feed_url: str
+
+
+class OrderFeed(GuardedActor[FeedMessage]):
+    """Decodes, merges into its book, and tells every subscriber what changed; it does no other work.
+
+    It owns one reader thread at a time, reconnects for ever, and closes the entry gate while something may be missing.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[FeedMessage],
+        account: FeedAccount,
+        clock: Clock,
+        store: Address[StoreMessage],
+        recovery: Address[GapRecoveryMessage],
+        audit_interval: float,
+        since: datetime | None,
+    ) -> None:
+        super().__init__(life)
+        self._account = account
+        self._clock = clock
+        self._store = store
+        self._recovery = recovery
+        self._audit_interval = audit_interval
+        self._since = since
+        self._book = Book()
+        self._subscribers: dict[str, Address[FeedNews]] = {}
+        self._backoff = Backoff()
+        self._connection: ConnectionId = (life.epoch, 0)
+        self._socket: FeedConnection | None = None
+        self._generation = 0
+        self._gate_open = False
+        self._reconnecting = False
+        self._updates = self._unreadable = self._found = 0
+
+    def set_up(self) -> None:
+        """Connect, and begin the audits."""
+        self.vitals.state = "connecting"
+        self._connect()
+        self._clock.tell_later(self._audit_interval, self.seat, AuditBook())
+
+    def receive(self, message: FeedMessage) -> None:
+        """Merge what arrived; keep connected; answer subscribers."""
+        match message:
+            case FrameReceived(connection, frame) if connection == self._connection:
+                self._merge_frame(frame.payload, frame.received_at, frame.received_monotonic)
+            case Subscribe(subscriber):
+                self._subscribers[subscriber.name] = subscriber
+                subscriber.tell(BookSnapshot(self._account.name, tuple(self._book), self._gate_open))
+            case BookRead():
+                self._merge_read(message)
+            case FeedConnected(connection, socket) if connection == self._connection:
+                self._connected(socket)
+            case FeedLost(connection) if connection == self._connection:
+                self._lost(message)
+            case Connect(after) if after == self._connection:
+                self._connect()
+            case RereadBook(connection) if connection == self._connection:
+                self._read_book()
+            case AuditBook():
+                self._read_book()
+                self._clock.tell_later(self._audit_interval, self.seat, AuditBook())
+            case ActorUp() if message.name == self._recovery.name and not self._gate_open:
+                self._read_book()
+            case _:
+                pass  # from a connection that has been given up
+        self.vitals.figures = fields(
+            gate="open" if self._gate_open else "closed",
+            orders=len(self._book),
+            updates=self._updates,
+            found=self._found,
+            unreadable=self._unreadable,
+        )
+
+    def tear_down(self) -> None:
+        """Close the socket, which ends the reader thread."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def _connect(self) -> None:
+        epoch, number = self._connection
+        self._connection = (epoch, number + 1)
+        reader = threading.Thread(
+            target=_read,
+            args=(self.seat, self._account, self._connection),
+            name=f"{self.seat.name}-reader",
+            daemon=True,
+        )
+        reader.start()
+
+    def _connected(self, socket: FeedConnection) -> None:
+        self._socket = socket
+        self.vitals.state = "live"
+        self._close_gate()
+        who = fields(account=self._account.name)
+        if not self._reconnecting:
+            logger.info("Feed connected {}", who)
+        elif self._account.type is AccountType.LEADER:
+            logger.info("Reconnected after disconnect, fetching missed orders... {}", who)
+        else:
+            logger.info("Feed reconnected {}", who)
+        self._read_book()
+        for delay in REREAD_AFTER:
+            self._clock.tell_later(delay, self.seat, RereadBook(self._connection))
+
+    def _lost(self, message: FeedLost) -> None:
+        if self._socket is not None:
+            self._reconnecting = True
+        self._socket = None
+        self.vitals.state = "reconnecting"
+        self._close_gate()
+        delay = self._backoff.next_delay()
+        why = fields(account=self._account.name, why=message.end.kind, reason=message.end.reason)
+        logger.warning("Feed lost, reconnecting in {:.1f}s {}", delay, why)
+        self._clock.tell_later(delay, self.seat, Connect(self._connection))
+
+    def _close_gate(self) -> None:
+        self._generation += 1
+        if self._gate_open:
+            self._gate_open = False
+            self._tell(GateClosed(self._account.name, self._generation))
+
+    def _read_book(self) -> None:
+        self._recovery.tell(ReadBook(self._account.name, self._generation, self._since, self._reconnecting))
+
+    def _merge_frame(self, payload: str | bytes, received_at: datetime, received: float) -> None:
+        self._backoff.reset()
+        for item in read_frame(payload, received_at):
+            if isinstance(item, Unreadable):
+                self._unreadable += 1
+                logger.warning(
+                    "Unreadable frame {}", fields(account=self._account.name, where=item.where, what=item.what)
+                )
+            elif change := self._book.merge(item):
+                self._updates += 1
+                self._publish([change], received, recovered=False)
+
+    def _merge_read(self, read: BookRead) -> None:
+        for what in read.unreadable:
+            self._unreadable += 1
+            logger.warning("Unreadable order-book row {}", fields(account=self._account.name, what=what))
+        changes = self._book.merge_all(read.orders)
+        opens = not self._gate_open and read.generation == self._generation and self._socket is not None
+        self._say_what_was_found(changes, opens)
+        self._publish(changes, time.monotonic(), recovered=True)
+        self._tell(BookMerged(self._account.name))
+        if opens:
+            self._gate_open = True
+            self._reconnecting = False
+            self._tell(GateOpened(self._account.name, self._generation))
+
+    def _say_what_was_found(self, changes: Sequence[Change], opens: bool) -> None:
+        missed = [change for change in changes if self._since is None or change.after.event_at > self._since]
+        if opens and (self._reconnecting or self._since is not None) and self._is_leader:
+            logger.info("Found {} missed orders, processing... {}", len(missed), fields(account=self._account.name))
+        elif missed and self._is_leader and not opens:
+            self._found += len(missed)
+            logger.info("Audit found what the feed did not tell {}", fields(account="leader", orders=len(missed)))
+
+    @property
+    def _is_leader(self) -> bool:
+        return self._account.type is AccountType.LEADER
+
+    def _publish(self, changes: Sequence[Change], received: float, *, recovered: bool) -> None:
+        records: list[Record] = []
+        for change in changes:
+            self._tell(OrderUpdated(self._account.name, change.after, received, recovered))
+            records.append(OrderChanged(self._account.name, self._account.type, change.after))
+        if not changes:
+            return
+        latest = max(change.after.event_at for change in changes)
+        if self._is_leader and (self._since is None or latest > self._since):
+            self._since = latest
+            records.append(ConfigSet("last_leader_event_ts", str(int(latest.timestamp()))))
+        self._store.tell(Write(tuple(records)))
+
+    def _tell(self, news: FeedNews) -> None:
+        for subscriber in self._subscribers.values():
+            subscriber.tell(news)
+
+
+def _read(seat: Seat[FeedMessage], account: FeedAccount, connection: ConnectionId) -> None:
+    """Connect and receive until the socket is gone: the reader thread's whole life."""
+    socket = connect(account.feed_url, account.client_id, account.access_token)
+    if not isinstance(socket, FeedConnection):
+        seat.tell(FeedLost(connection, socket))
+        return
+    if not seat.tell(FeedConnected(connection, socket)):
+        socket.close()
+        return
+
+    def deliver(frame: FrameArrived) -> None:
+        seat.tell(FrameReceived(connection, frame))
+
+    end = socket.run(deliver)
+    seat.tell(FeedLost(connection, end))

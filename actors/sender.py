@@ -1,0 +1,77 @@
+"""The threads that talk to the broker for one follower, so that the follower itself never waits for an answer."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from loguru import logger
+
+from actors.base import Seat
+from actors.messages import FollowerMessage, RequestFinished
+from copytrade.dhan.builders import NewOrder, OrderChange
+from copytrade.dhan.outcomes import Exchange, Outcome, Unknown
+from copytrade.dhan.rest import Cancelled, DhanRest, Placed
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Place a new order."""
+
+    order: NewOrder
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyOrder:
+    """Restate an order."""
+
+    order_id: str
+    change: OrderChange
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel an order."""
+
+    order_id: str
+
+
+Request = PlaceOrder | ModifyOrder | CancelOrder
+
+
+class Sender:
+    """A few threads over one account's connections; each outcome is told to the follower as RequestFinished."""
+
+    def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
+        self._rest = rest
+        self._seat = seat
+        self._epoch = epoch
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
+
+    def send(self, token: int, request: Request) -> None:
+        """Send a request; its outcome comes with the same token."""
+        self._threads.submit(self._send, token, request)
+
+    def close(self) -> None:
+        """Begin nothing more; what is being sent ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _send(self, token: int, request: Request) -> None:
+        started = time.monotonic()
+        if self._seat.epoch != self._epoch:
+            return  # a later incarnation owns this account now
+        try:
+            outcome = self._ask_broker(request)
+        except Exception as error:  # whatever went wrong, the request may have left
+            logger.opt(exception=error).error("Sending failed unexpectedly")
+            exchange = Exchange("", "", "", None, "", (time.monotonic() - started) * 1000)
+            outcome = Unknown(f"{type(error).__name__}: {error}", exchange=exchange)
+        self._seat.tell(RequestFinished(token, self._epoch, outcome, started, time.monotonic()))
+
+    def _ask_broker(self, request: Request) -> Outcome[Placed] | Outcome[Cancelled]:
+        match request:
+            case PlaceOrder(order):
+                return self._rest.place(order)
+            case ModifyOrder(order_id, change):
+                return self._rest.modify(order_id, change)
+            case CancelOrder(order_id):
+                return self._rest.cancel(order_id)

@@ -1,0 +1,86 @@
+"""The only owner of the database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from loguru import logger
+
+from actors.base import ActorUp, GuardedActor, Incarnation
+from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write
+from copytrade.logs import fields
+from copytrade.orders import IST
+from copytrade.records import ConfigSet, Record
+from copytrade.store import Database
+
+#: Since when leader orders are copied: the first start with this database, in epoch seconds.
+COPYING_SINCE = "copying_since"
+
+
+class Store(GuardedActor[StoreMessage]):
+    """Commits what it is told, in groups.
+
+    The first record of a batch tells the store itself ``Flush``; whatever was already waiting joins the batch, so a
+    burst costs one commit and a lone record waits for nobody.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[StoreMessage],
+        open_database: Callable[[], Database],
+    ) -> None:
+        super().__init__(life)
+        self._open_database = open_database
+        self._waiting: list[Record] = []
+        self._intents: list[RecordIntent] = []
+        self._committed = 0
+        self._batches = 0
+
+    def set_up(self) -> None:
+        """Open the database in this thread, and remember since when we copy."""
+        self._database = self._open_database()
+        if (since := self._database.config(COPYING_SINCE)) is None:
+            since = str(int(datetime.now(UTC).timestamp()))
+            self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
+        self._copying_since = datetime.fromtimestamp(int(since), UTC)
+
+    def receive(self, message: StoreMessage) -> None:
+        """Take records in; commit; answer."""
+        match message:
+            case RecordIntent():
+                self._wait_for_flush()
+                self._intents.append(message)
+                self._waiting.append(message.record)
+            case Write(records):
+                self._wait_for_flush()
+                self._waiting.extend(records)
+            case Flush():
+                self._commit()
+            case LoadCopies(follower, reply_to):
+                self._commit()
+                today = datetime.now(UTC).astimezone(IST).date()
+                reply_to.tell(CopiesLoaded(self._database.copies(follower, today), self._copying_since))
+            case ActorUp():
+                pass
+
+    def tear_down(self) -> None:
+        """Commit what is left, and let go of the database."""
+        if hasattr(self, "_database"):
+            self._commit()
+            self._database.close()
+
+    def _wait_for_flush(self) -> None:
+        if not self._waiting:
+            self.seat.tell(Flush())
+
+    def _commit(self) -> None:
+        if not self._waiting:
+            return
+        records, intents = self._waiting, self._intents
+        self._waiting, self._intents = [], []
+        self._database.write(records)
+        for intent in intents:
+            intent.reply_to.tell(IntentRecorded(intent.token, intent.epoch))
+        self._committed += len(records)
+        self._batches += 1
+        self.vitals.figures = fields(records=self._committed, commits=self._batches)
+        logger.trace("Committed {}", fields(records=len(records)))

@@ -1,0 +1,115 @@
+"""How a copy changes: one function for each thing that can happen to it, each giving the copy as it is afterwards."""
+
+from dataclasses import replace
+
+from copytrade.copies import Copy, Stage, Wish
+from copytrade.mirror import Modify, Place, Skip
+from copytrade.orders import Order, Status, correlation_id
+from copytrade.reasons import Reason
+
+
+def skipped(copy: Copy, skip: Skip) -> Copy:
+    """It is not copied, and why."""
+    return replace(copy, reason=skip.reason, error=skip.detail)
+
+
+def placing(copy: Copy, place: Place, strategy: str) -> Copy:
+    """A new order is about to be sent. Raises ValueError where the leader's id does not fit a correlation id."""
+    n = max(copy.n, 1)
+    return replace(
+        copy,
+        n=n,
+        stage=Stage.PENDING,
+        correlation_id=correlation_id(copy.leader_order_id, n),
+        wish=place.wish,
+        ratio=place.ratio,
+        strategy=strategy,
+        arithmetic=place.arithmetic,
+        reason=None,
+        error="",
+    )
+
+
+def modifying(copy: Copy, modify: Modify) -> Copy:
+    """A modification is about to be sent; it counts against the order's limit, whatever becomes of it."""
+    return replace(copy, wish=modify.wish, modifications=copy.modifications + 1)
+
+
+def not_sent(copy: Copy) -> Copy:
+    """The order certainly never left: it can be sent again under the same id."""
+    return replace(copy, stage=Stage.NONE, wish=None)
+
+
+def accepted(copy: Copy, order_id: str, latency_ms: float | None) -> Copy:
+    """The broker took the order or its modification as wished."""
+    stage = copy.stage if copy.stage is Stage.ENDED else Stage.LIVE
+    return replace(copy, stage=stage, order_id=order_id, accepted=copy.wish, latency_ms=latency_ms, error="")
+
+
+def place_refused(copy: Copy, error: str) -> Copy:
+    """The broker would not take the order: final for this leader order."""
+    return replace(copy, stage=Stage.ENDED, reason=Reason.BROKER_REFUSED, error=error)
+
+
+def modify_refused(copy: Copy, error: str) -> Copy:
+    """The broker would not take the modification: the order stays as it was, the same wish is not repeated."""
+    return replace(copy, refused=copy.wish, wish=copy.accepted, error=error)
+
+
+def modify_not_sent(copy: Copy) -> Copy:
+    """The modification certainly did nothing, and may be sent again."""
+    return replace(copy, wish=copy.accepted, modifications=copy.modifications - 1)
+
+
+def cancel_accepted(copy: Copy) -> Copy:
+    """The broker took the cancellation; the end of the order is yet to be seen."""
+    return replace(copy, cancel_sent=True, error="")
+
+
+def in_doubt(copy: Copy, error: str) -> Copy:
+    """What became of the last request is not known: the order has to be read before anything is sent again."""
+    return replace(copy, stage=copy.stage if copy.stage is Stage.ENDED else Stage.UNKNOWN, error=error)
+
+
+def reloaded(copy: Copy) -> Copy:
+    """It comes from the database: whatever was under way when that was written is in doubt."""
+    return in_doubt(copy, "the program stopped while its request was under way") if _is_open(copy) else copy
+
+
+def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> Copy:
+    """The broker's word about our order is new. While ``busy``, a request's answer is still to come."""
+    changed = replace(copy, order=order, order_id=order.id)
+    if order.is_terminal:
+        return _ended(changed, order, leader)
+    if busy and copy.stage is not Stage.UNKNOWN:
+        return changed
+    return replace(changed, stage=Stage.LIVE, accepted=copy.accepted or copy.wish)
+
+
+def with_leader(copy: Copy, leader: Order) -> Copy:
+    """The leader's order has come further: note what the copy is measured against."""
+    return replace(copy, leader_quantity=leader.quantity, leader_price=leader.average_price)
+
+
+def is_foreign(order: Order, leader: Order) -> bool:
+    """Whether an order that carries a copy's id cannot be the leader order's copy: other side or instrument."""
+    return order.side is not leader.side or order.key != leader.key
+
+
+def _is_open(copy: Copy) -> bool:
+    return copy.stage is Stage.PENDING or (copy.stage is Stage.LIVE and _differ(copy.wish, copy.accepted))
+
+
+def _differ(wish: Wish | None, accepted_wish: Wish | None) -> bool:
+    return wish is not None and wish != accepted_wish
+
+
+def _ended(copy: Copy, order: Order, leader: Order | None) -> Copy:
+    ended = replace(copy, stage=Stage.ENDED, accepted=copy.accepted or copy.wish)
+    if order.status is Status.TRADED:
+        return ended
+    if order.status is Status.REJECTED:
+        return replace(ended, reason=Reason.BROKER_REJECTED, error=order.reason)
+    if copy.cancel_sent or (leader is not None and leader.is_terminal):
+        return ended
+    return replace(ended, reason=Reason.ENDED_EXTERNALLY, error=order.reason or f"{order.status} without our request")
