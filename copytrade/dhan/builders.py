@@ -168,6 +168,6 @@ def _segment(text: str) -> str:
 def _number(value: Decimal) -> float:
     """Return the number whose JSON is exactly ``value``."""
     number = float(value)
-    if Decimal(repr(number)) != value:
+    if not value.is_finite() or Decimal(repr(number)) != value:
         raise ValueError(f"{value} cannot be sent exactly")
     return number

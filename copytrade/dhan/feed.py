@@ -7,6 +7,7 @@ production); a quiet account sends nothing else for hours.
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,29 +126,41 @@ def connect(
     *,
     connect_timeout: float = 5.0,
     read_timeout: float = 15.0,
+    tls: ssl.SSLContext | None = None,
 ) -> FeedConnection | FeedEnded:
     """Connect and log in. The server does not confirm a login; it drops the connection if it refuses one.
 
-    ``url`` is wss, or ws to this machine. ``read_timeout`` is how long the server may be silent before it is pinged;
-    after twice that the connection counts as dead. Raises ValueError for a URL that would send the token unencrypted.
+    ``url`` is wss, or ws to this machine. ``read_timeout`` is how many seconds the server may be silent before it is
+    pinged; after twice that the connection counts as dead. ``tls`` replaces the system's trusted certificates.
+
+    Raises ValueError for a URL that would send the token unencrypted.
     """
     parts = urlsplit(url)
-    if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(parts.hostname or "")):
+    host = parts.hostname or ""
+    if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(host)):
         raise ValueError(f"{url!r} would send the access token unencrypted; use wss")
+    context = (tls or ssl.create_default_context()) if parts.scheme == "wss" else None
     login = {"LoginReq": {"MsgCode": _LOGIN_CODE, "ClientId": client_id, "Token": token.get_secret_value()}}
+    try:
+        sock = _open_socket(host, parts.port or (443 if context else 80), context, connect_timeout)
+    except _BROKEN as error:
+        return _refused(f"{type(error).__name__}: {error}")
+    ws: websocket.WebSocket | None = None
     try:
         ws = websocket.create_connection(
             url,
             timeout=connect_timeout,
             skip_utf8_validation=True,  # twenty times as fast; the codec checks
-            sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            http_no_proxy=["*"],
+            socket=sock,
             redirect_limit=0,  # the token goes to this server or nowhere
         )
     except websocket.WebSocketBadStatusException as error:
         return _refused(f"the server refused with HTTP {error.status_code}", error.status_code)
     except _BROKEN as error:
         return _refused(f"{type(error).__name__}: {error}")
+    finally:
+        if ws is None:
+            sock.close()
     try:
         ws.send(json.dumps(login | {"UserType": "SELF"}))
     except _BROKEN as error:
@@ -155,6 +168,17 @@ def connect(
         return _refused(f"the connection broke during the login: {type(error).__name__}")
     ws.settimeout(read_timeout)
     return FeedConnection(ws)
+
+
+def _open_socket(host: str, port: int, tls: ssl.SSLContext | None, timeout: float) -> socket.socket:
+    """Connect directly. The library would take proxies and trusted certificates from the environment."""
+    sock = socket.create_connection((host, port), timeout)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return tls.wrap_socket(sock, server_hostname=host) if tls else sock
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _refused(reason: str, http_status: int | None = None) -> FeedEnded:

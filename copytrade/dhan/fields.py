@@ -32,7 +32,7 @@ class Fields:
     __slots__ = ("_values",)
 
     def __init__(self, document: Mapping[str, object]) -> None:
-        self._values = {key.lower(): value for key, value in document.items()}
+        self._values = {str(key).lower(): value for key, value in document.items()}
 
     def raw(self, name: str) -> object:
         """Return the value as it came, None if it is missing."""
@@ -62,7 +62,7 @@ class Fields:
         value = self._values.get(name)
         if isinstance(value, float | Decimal):
             value = str(self.quantity(name, largest=10**18))
-        elif isinstance(value, int):
+        elif isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         else:
             value = self.text(name)
@@ -166,6 +166,9 @@ def excerpt_of(something: object, length: int = 200) -> str:
     """Return the beginning of what was sent as printable ASCII."""
     if isinstance(something, bytes):
         return repr(something[:length])[2:-1][:length]
-    # The slice comes first: what is sent may be huge.
-    text = something[:length] if isinstance(something, str) else str(something)[:length]
+    try:
+        # The slice comes first: what is sent may be huge.
+        text = something[:length] if isinstance(something, str) else str(something)[:length]
+    except RecursionError:
+        text = "nested too deep"
     return ascii(text)[1:-1][:length]

@@ -121,7 +121,7 @@ class Transport:
         deadline = started + self._request_timeout
         try:
             connection = self._take_idle() or self._open(deadline)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
             return NotSent(_cause(error), _milliseconds_since(started))
         reusable = False
         try:
@@ -148,7 +148,7 @@ class Transport:
         try:
             while len(ready) < count:
                 ready.append(self._open(time.monotonic() + self._connect_timeout))
-        except OSError:
+        except (OSError, UnicodeError):
             pass  # the broker cannot be reached now; the next request finds out and says so
         for good in reversed(ready):
             self._idle.put(good)
@@ -219,8 +219,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _cause(error: OSError) -> str:
-    return f"no connection: {error.strerror or str(error) or type(error).__name__}"
+def _cause(error: Exception) -> str:
+    return f"no connection: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}"
 
 
 def _milliseconds_since(started: float) -> float:
