@@ -23,7 +23,11 @@ Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_to_str=True)]
-Url = Annotated[str, Field(pattern=r"^(https?|wss?)://")]
+#: A token travels over TLS, or stays on this machine.
+_LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"
+_HTTP, _FEED = f"^(https://|http://{_LOOPBACK})", f"^(wss://|ws://{_LOOPBACK})"
+HttpUrl = Annotated[str, Field(pattern=_HTTP)]
+FeedUrl = Annotated[str, Field(pattern=_FEED)]
 
 
 class SettingsUnusable(Exception):
@@ -71,9 +75,9 @@ class Follower(Account, Copying):
 class Dhan(_Section):
     """Where the broker is, and how patient to be with it."""
 
-    rest_url: Url = "https://api.dhan.co/v2"
-    feed_url: Url = "wss://api-order-update.dhan.co"
-    auth_url: Url = "https://auth.dhan.co"
+    rest_url: HttpUrl = "https://api.dhan.co/v2"
+    feed_url: FeedUrl = "wss://api-order-update.dhan.co"
+    auth_url: HttpUrl = "https://auth.dhan.co"
     instruments_url: str = "https://images.dhan.co/api-data/api-scrip-master.csv"
     request_timeout: Seconds = 5.0
     connect_timeout: Seconds = 3.0
@@ -169,13 +173,13 @@ class Settings(_Section):
     def _one_client_each(self) -> Self:
         """Refuse an account that would copy itself, or be copied to twice."""
         seen = {self.leader.client_id: "the leader"}
-        names: set[str] = set()
+        names = {"leader"}
         faults = [] if self.followers else ["there is no [[followers]] block: nobody to copy to"]
         for follower in self.followers:
             if other := seen.get(follower.client_id):
                 faults.append(f"follower {follower.name} has the same client_id as {other}")
             if follower.name.casefold() in names:
-                faults.append(f"two followers are called {follower.name}")
+                faults.append(f"follower {follower.name}: another account has that name already")
             seen[follower.client_id] = f"follower {follower.name}"
             names.add(follower.name.casefold())
         if faults:
@@ -243,4 +247,6 @@ def _say(message: str) -> str:
     return {
         "Extra inputs are not permitted": "is not a setting",
         "Field required": "is missing",
+        f"String should match pattern '{_HTTP}'": "must be an https URL; plain http is for this machine alone",
+        f"String should match pattern '{_FEED}'": "must be a wss URL; plain ws is for this machine alone",
     }.get(message, message.removeprefix("Value error, "))

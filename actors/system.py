@@ -1,0 +1,224 @@
+"""The wiring: who exists, and in which order they start and stop. The only file that knows everybody."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import SecretStr
+
+from actors.base import Incarnation, Report, Seat
+from actors.clock import Clock
+from actors.follower import LEADER, Follower, FollowerAccount, Peers
+from actors.gap_recovery import GapRecovery
+from actors.instrument_master import InstrumentMaster
+from actors.messages import (
+    FeedMessage,
+    FollowerMessage,
+    GapRecoveryMessage,
+    InstrumentMasterMessage,
+    LogStatus,
+    RateLimiterMessage,
+    StopAll,
+    StoreMessage,
+    SupervisorMessage,
+)
+from actors.order_feed import FeedAccount, OrderFeed
+from actors.rate_limiter import RateLimiter
+from actors.restarts import RestartPolicy
+from actors.sender import Sender
+from actors.store import Store
+from actors.supervisor import Child, Supervisor
+from copytrade import settings as s
+from copytrade.budget import Window
+from copytrade.dhan.rest import DhanRest
+from copytrade.dhan.transport import Transport
+from copytrade.mirror import Policy
+from copytrade.records import AccountType
+from copytrade.sizing import Capitals, SizingPolicy, Strategy
+from copytrade.store import Database
+
+_CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.0)
+
+
+class CopySystem:
+    """All actors for one leader and its followers, from ``start`` to ``stop``."""
+
+    def __init__(self, settings: s.Settings, since: datetime | None, ended: Callable[[int], object]) -> None:
+        """Prepare the actors.
+
+        ``since`` is the time of the leader's last known event, for the operator. ``ended`` is called from an actor's
+        thread with the exit code, once every actor has stopped, whoever wanted that.
+        """
+        self._settings = settings
+        self._since = since
+        self._ended = ended
+        self._clock = Clock()
+        self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
+        self._store: Seat[StoreMessage] = Seat("store")
+        self._limiter: Seat[RateLimiterMessage] = Seat("rate-limiter")
+        self._recovery: Seat[GapRecoveryMessage] = Seat("gap-recovery")
+        self._instruments: Seat[InstrumentMasterMessage] = Seat("instruments")
+        names = [LEADER, *(follower.name for follower in settings.followers)]
+        self._feeds: dict[str, Seat[FeedMessage]] = {name: Seat(f"feed-{name}") for name in names}
+        self._followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name) for name in names[1:]}
+
+    def start(self) -> None:
+        """Start every actor; returns at once."""
+        self._clock.start()
+        life: Incarnation[SupervisorMessage] = Incarnation(self._supervisor, 1, _unwatched)
+        Supervisor.start(life, self._children(), self._clock, self._settings.log.status_interval, self._ended)
+
+    def log_status(self) -> None:
+        """Log a line about every actor now."""
+        self._supervisor.tell(LogStatus(again=False))
+
+    def stop(self) -> None:
+        """Stop intake, let what is under way end, and stop every actor: returns at once."""
+        self._supervisor.tell(StopAll())
+
+    def close(self) -> None:
+        """Stop the clock, last of all."""
+        self._clock.stop()
+
+    def _children(self) -> list[Child]:
+        """List the actors in the order in which they start: who is told before who tells."""
+        settings = self._settings
+        reads = {LEADER: self._rest(settings.leader)} | {
+            follower.name: self._rest(follower) for follower in settings.followers
+        }
+        core = [
+            Child(self._store, lambda life: Store.start(life, lambda: open_database(settings)), _CORE, core=True),
+            Child(
+                self._limiter,
+                lambda life: RateLimiter.start(life, self._clock, windows_of(settings.limits)),
+                _CORE,
+                core=True,
+            ),
+            Child(
+                self._recovery,
+                lambda life: GapRecovery.start(life, self._clock, reads, self._feeds),
+                _CORE,
+                core=True,
+            ),
+            Child(
+                self._instruments,
+                lambda life: InstrumentMaster.start(life, self._clock, settings.dhan.instruments_url),
+                _CORE,
+                core=True,
+            ),
+        ]
+        followers = [child for follower in settings.followers for child in self._follower(follower)]
+        return [*core, *followers, self._feed(LEADER, AccountType.LEADER, settings.leader, core=True)]
+
+    def _follower(self, follower: s.Follower) -> list[Child]:
+        settings, seat = self._settings, self._followers[follower.name]
+        account = FollowerAccount(
+            name=follower.name,
+            policy=policy_of(follower),
+            amo_time=follower.amo_time,
+            needs_capital=follower.sizing is Strategy.CAPITAL_PROPORTIONAL,
+            capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
+            connections=settings.dhan.connections,
+        )
+        peers = Peers(
+            leader_feed=self._feeds[LEADER],
+            own_feed=self._feeds[follower.name],
+            limiter=self._limiter,
+            store=self._store,
+            recovery=self._recovery,
+            instruments=self._instruments,
+        )
+
+        def make_sender(life_seat: Seat[FollowerMessage], epoch: int) -> Sender:
+            return Sender(self._rest(follower), life_seat, epoch, settings.dhan.connections)
+
+        policy = restart_policy_of(settings.supervision)
+        return [
+            self._feed(follower.name, AccountType.FOLLOWER, follower, core=False),
+            Child(
+                seat,
+                lambda life: Follower.start(life, account, peers, self._clock, make_sender),
+                policy,
+                core=False,
+                drains=True,
+            ),
+        ]
+
+    def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
+        settings = self._settings
+        feed_account = FeedAccount(name, account_type, account.client_id, account.access_token, settings.dhan.feed_url)
+        since = self._since if account_type is AccountType.LEADER else None
+
+        def give_birth(life: Incarnation[Any]) -> object:
+            return OrderFeed.start(
+                life,
+                feed_account,
+                self._clock,
+                self._store,
+                self._recovery,
+                settings.recovery.audit_interval,
+                since,
+            )
+
+        policy = _CORE if core else restart_policy_of(settings.supervision)
+        return Child(self._feeds[name], give_birth, policy, core=core)
+
+    def _rest(self, account: s.Account) -> DhanRest:
+        dhan = self._settings.dhan
+        transport = Transport(
+            dhan.rest_url,
+            account.client_id,
+            account.access_token,
+            connect_timeout=dhan.connect_timeout,
+            request_timeout=dhan.request_timeout,
+        )
+        return DhanRest(transport, account.client_id)
+
+
+def open_database(settings: s.Settings) -> Database:
+    """Open the database of the settings. Raises DatabaseUnusable."""
+    return Database(settings.store.database, synchronous=settings.store.synchronous)
+
+
+def windows_of(limits: s.Limits) -> list[Window]:
+    """Return the budget's windows."""
+    return [
+        Window(limits.per_second, 1.0),
+        Window(limits.per_minute, 60.0),
+        Window(limits.per_hour, 3600.0),
+        Window(limits.per_day, 86400.0),
+    ]
+
+
+def restart_policy_of(supervision: s.Supervision) -> RestartPolicy:
+    """Return how often a follower's actors may be restarted."""
+    return RestartPolicy(supervision.max_restarts, supervision.window, supervision.backoff, supervision.backoff_max)
+
+
+def policy_of(follower: s.Follower) -> Policy:
+    """Return how a follower copies. ``copying_since`` is set when the database has said since when."""
+    return Policy(
+        instruments=follower.instruments,
+        sizing=SizingPolicy(
+            strategy=follower.sizing,
+            ratio=follower.ratio,
+            lots=follower.lots,
+            max_lots=follower.max_lots,
+            max_order_value=follower.max_order_value,
+        ),
+        copying_since=datetime.now(UTC),
+        enabled=follower.enabled,
+        late_after=follower.late_after,
+        max_missed_age=follower.max_missed_age,
+        max_price_deviation=follower.max_price_deviation,
+    )
+
+
+def _unwatched(_report: Report) -> None:
+    """Nobody restarts the supervisor."""
+
+
+def secrets_of(settings: s.Settings) -> list[SecretStr]:
+    """Return every secret in the settings."""
+    return [settings.leader.access_token, *(follower.access_token for follower in settings.followers)]

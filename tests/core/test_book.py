@@ -1,0 +1,99 @@
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copytrade.book import Book, merge
+from copytrade.orders import Order, OrderType, Source, Status
+from tests.core.orders import NOW, an_order
+
+
+@pytest.fixture
+def a_life() -> list[Order]:
+    """The sights of one order: pending, modified, part filled, filled to the end; one second apart."""
+    sights = [
+        an_order(status=Status.PENDING),
+        an_order(status=Status.MODIFIED, price=Decimal("101.00")),
+        an_order(status=Status.PART_TRADED, price=Decimal("101.00"), filled_quantity=65, average_price=Decimal(101)),
+        an_order(status=Status.TRADED, price=Decimal("101.00"), filled_quantity=260, average_price=Decimal(101)),
+    ]
+    return [
+        replace(sight, updated_at=NOW + timedelta(seconds=after), observed_at=NOW + timedelta(seconds=after))
+        for after, sight in enumerate(sights)
+    ]
+
+
+def test_any_order_of_sights_gives_the_same_order(a_life: list[Order]) -> None:
+    for arrivals in permutations(a_life):
+        book = Book()
+        for sight in arrivals:
+            book.merge(sight)
+        known = book.get(a_life[0].id)
+        assert known is not None
+        assert (known.status, known.filled_quantity, known.price) == (Status.TRADED, 260, Decimal("101.00"))
+
+
+def test_a_repetition_is_no_change(a_life: list[Order]) -> None:
+    book = Book()
+    assert [book.merge(sight) is not None for sight in a_life] == [True] * 4
+    assert [book.merge(sight) for sight in a_life] == [None] * 4
+
+
+def test_an_ended_order_never_comes_to_life() -> None:
+    cancelled = an_order(status=Status.CANCELLED)
+    later = an_order(status=Status.PENDING, updated_at=NOW + timedelta(seconds=9))
+    assert merge(cancelled, later).status is Status.CANCELLED
+
+
+def test_what_was_filled_before_a_cancellation_is_kept() -> None:
+    part = an_order(status=Status.PART_TRADED, filled_quantity=65, average_price=Decimal(100))
+    end = an_order(status=Status.CANCELLED, updated_at=NOW + timedelta(seconds=1))
+    merged = merge(part, end)
+    assert (merged.status, merged.filled_quantity, merged.average_price) == (Status.CANCELLED, 65, Decimal(100))
+
+
+def test_a_row_that_was_asked_for_before_a_frame_does_not_undo_it() -> None:
+    frame = an_order(status=Status.MODIFIED, price=Decimal("101.00"), observed_at=NOW + timedelta(milliseconds=300))
+    row = an_order(status=Status.PENDING, price=Decimal("100.05"), source=Source.BOOK, instrument=None)
+    assert merge(frame, row).price == Decimal("101.00")
+    assert merge(row, frame).price == Decimal("101.00")
+
+
+def test_a_triggered_stop_is_still_the_stop_that_was_placed() -> None:
+    stop = an_order(order_type=OrderType.STOP_LOSS, trigger_price=Decimal(80), price=Decimal("79.5"))
+    triggered = replace(
+        stop, status=Status.TRIGGERED, order_type=OrderType.LIMIT, trigger_price=Decimal(0), updated_at=NOW
+    )
+    merged = merge(stop, triggered)
+    assert (merged.order_type, merged.trigger_price) == (OrderType.STOP_LOSS, Decimal(80))
+
+
+def test_a_stop_that_the_leader_made_a_limit_order_is_one() -> None:
+    stop = an_order(order_type=OrderType.STOP_LOSS, trigger_price=Decimal(80), price=Decimal("79.5"))
+    modified = replace(stop, status=Status.MODIFIED, order_type=OrderType.LIMIT, trigger_price=Decimal(0))
+    assert merge(stop, modified).order_type is OrderType.LIMIT
+
+
+def test_a_read_keeps_what_only_a_frame_tells() -> None:
+    row = an_order(
+        instrument=None, lot_size=None, last_price=None, source=Source.BOOK, updated_at=NOW + timedelta(seconds=1)
+    )
+    merged = merge(an_order(), row)
+    assert (merged.instrument, merged.lot_size, merged.last_price) == ("OPTIDX", 65, Decimal("101.35"))
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Status)), st.integers(0, 260), st.integers(0, 5)), min_size=1))
+def test_filling_never_goes_back_and_an_end_is_an_end(sights: list[tuple[Status, int, int]]) -> None:
+    book = Book()
+    filled, ended = 0, False
+    for status, quantity, after in sights:
+        book.merge(an_order(status=status, filled_quantity=quantity, updated_at=NOW + timedelta(seconds=after)))
+        known = book.get(an_order().id)
+        assert known is not None
+        assert known.filled_quantity >= filled
+        assert known.is_terminal or not ended
+        filled, ended = known.filled_quantity, known.is_terminal
