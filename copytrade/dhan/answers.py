@@ -86,7 +86,8 @@ def _judge_success(
     document: object, is_json: bool, error: _BrokerError | None, exchange: Exchange
 ) -> Answer | Refused | Unknown:
     if error is not None:
-        if error.code in _TROUBLE or (isinstance(document, dict) and document.get("orderId")):
+        single = _single(document)
+        if error.code in _TROUBLE or (isinstance(single, dict) and single.get("orderId")):
             return Unknown(f"a success that says {error.code} {error.message}", exchange=exchange)
         return Refused(_refusal(error), error.code, error.message, exchange=exchange)
     if is_json:
@@ -105,8 +106,7 @@ def _parse(body: bytes) -> tuple[object, bool]:
 
 def _broker_error(document: object) -> _BrokerError | None:
     """Return the error that the document tells of: alone or first in a list, in any of the shapes that were seen."""
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]
+    document = _single(document)
     if not isinstance(document, dict):
         return None
     for code_key, message_key in (("errorCode", "errorMessage"), ("internalErrorCode", "internalErrorMessage")):
@@ -120,6 +120,11 @@ def _broker_error(document: object) -> _BrokerError | None:
         for code, message in nested.items():
             return _BrokerError(_word(code), excerpt_of(message, 500))
     return None
+
+
+def _single(document: object) -> object:
+    """Return what a list of one holds, anything else as it is."""
+    return document[0] if isinstance(document, list) and len(document) == 1 else document
 
 
 def _word(value: object) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import websocket
 from pydantic import SecretStr
 
+from copytrade.dhan.fields import excerpt_of
 from copytrade.dhan.transport import is_loopback
 from copytrade.orders import IST
 
@@ -106,7 +107,7 @@ class FeedConnection:
                 deliver(FrameArrived(frame.data, datetime.now(IST), self.last_heard))
             elif opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = int.from_bytes(frame.data[:2], "big") if len(frame.data) >= 2 else None
-                return self._ended(EndKind.CLOSED, frame.data[2:].decode(errors="replace"), code)
+                return self._ended(EndKind.CLOSED, excerpt_of(frame.data[2:]), code)
 
     def _ping(self) -> bool:
         try:

@@ -61,7 +61,6 @@ class FaultServer:
         self.accepted: Queue[socket.socket] = Queue()
         self.connections = 0
         self.arrived: Queue[Seen] = Queue()
-        self.closed: Queue[bool] = Queue()
         self.stopping = threading.Event()
         self.pace = 0.002
         self._open: list[socket.socket] = []
@@ -75,7 +74,6 @@ class FaultServer:
                 connection.close()
             elif then == "reset":
                 reset(connection)
-            self.closed.put(then != "keep")
             return then == "keep"
 
         self._steps.put(step)

@@ -2,7 +2,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -27,6 +27,7 @@ def test_a_token_that_does_not_say(claims):
     assert token_expiry(jwt(claims)) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_token_that_is_none(text):
     assert token_expiry(SecretStr(text)) is None

@@ -352,18 +352,20 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.c
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()) | st.binary())
 def test_no_text_or_bytes_raise(frame):
     read_frame(frame, NOW)
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_no_json_raises(document):
     read_frame(json.dumps(document), NOW)
     read_row(document, "1000000001", NOW)
 
 
-@settings(max_examples=300)
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(FRAME)), JSON, max_size=3), st.booleans())
 def test_no_field_of_a_frame_raises(changes, binary):
     text = json.dumps({"Type": "order_alert", "Data": FRAME | changes})
@@ -373,7 +375,7 @@ def test_no_field_of_a_frame_raises(changes, binary):
         assert item.price >= 0
 
 
-@settings(max_examples=300)
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(ROW)), JSON, max_size=3))
 def test_no_field_of_a_row_raises(changes):
     assert isinstance(read_row(ROW | changes, "1000000001", NOW), Order | Unreadable)

@@ -107,8 +107,8 @@ def test_a_silent_server_is_pinged_and_then_given_up(connected):
 
 
 def test_an_answer_to_the_ping_is_life(connected):
-    server, peer, reader = connected(read_timeout=0.1)
-    for _ in range(3):
+    server, peer, reader = connected(read_timeout=0.4)
+    for _ in range(2):
         assert server.read(peer) == (PING, b"")
         peer.sendall(server.frame(PONG, b""))
     peer.sendall(server.frame(CLOSE, (1000).to_bytes(2, "big")))
@@ -116,7 +116,7 @@ def test_an_answer_to_the_ping_is_life(connected):
 
 
 def test_a_frame_in_pieces_survives_timeouts(connected):
-    server, peer, reader = connected(read_timeout=0.1)
+    server, peer, reader = connected(read_timeout=0.4)
     frame = server.frame(1, b"whole")
     peer.sendall(frame[:4])
     assert server.read(peer) == (PING, b"")
@@ -232,3 +232,16 @@ def test_the_token_shows_nowhere(connected, capfd, caplog):
     end = reader.join()
     shown = "".join([*capfd.readouterr(), caplog.text, repr(reader.connection), repr(end)])
     assert TOKEN not in shown
+
+
+def test_what_the_server_says_at_the_end_is_safe_to_log(connected):
+    server, peer, reader = connected()
+    peer.sendall(server.frame(CLOSE, (4000).to_bytes(2, "big") + b"one\ntwo\x1b[0m\xff"))
+    assert reader.join() == FeedEnded(EndKind.CLOSED, 4000, r"one\ntwo\x1b[0m\xff")
+
+
+def test_a_connection_that_breaks_during_the_login(server):
+    server.will_reset()
+    end = connect(server.url.replace("http", "ws"), "1", SecretStr(TOKEN))
+    assert isinstance(end, FeedEnded)
+    assert end.kind is EndKind.REFUSED

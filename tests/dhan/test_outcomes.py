@@ -104,6 +104,7 @@ UNKNOWN = [
     (200, {"data": []}),
     (200, {"orderId": None, "orderStatus": "TRANSIT"}),
     (200, {"orderId": "1", "errorCode": "DH-906"}),
+    (200, [{"orderId": "1", "errorCode": "DH-906"}]),
 ]
 
 

@@ -287,3 +287,24 @@ def test_the_source_address_is_used(server, transport_to):
     server.will_answer(200, [])
     assert isinstance(transport_to(server.url, source_address="127.0.0.2").send(READ), Reply)
     assert server.accepted.get(timeout=5).getpeername()[0] == "127.0.0.2"
+
+
+def test_closing_while_a_tls_request_is_in_flight(tls_server, transport_to, certificate):
+    tls = ssl.create_default_context(cafile=certificate[0])
+    transport = transport_to(tls_server.url, tls=tls, request_timeout=60.0)
+    tls_server.will_hang()
+    replies = []
+    sender = threading.Thread(target=lambda: replies.append(transport.send(READ)))
+    sender.start()
+    tls_server.arrived.get(timeout=5)
+    transport.close()
+    sender.join(5)
+    assert isinstance(replies[0], Lost)
+
+
+def test_a_reply_larger_than_any_order_book_is_lost(server, transport_to, monkeypatch):
+    monkeypatch.setattr("copytrade.dhan.connection.BODY_LIMIT", 10)
+    server.will_send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 11, then="close")
+    reply = transport_to(server.url).send(READ)
+    assert isinstance(reply, Lost)
+    assert reply.cause == "the reply is too large"
