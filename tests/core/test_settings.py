@@ -1,0 +1,101 @@
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from copytrade.settings import Settings, SettingsUnusable, load_settings
+from copytrade.sizing import Strategy
+
+MINIMUM = """
+[leader]
+client_id = "1"
+access_token = "${LEADER_TOKEN}"
+[[followers]]
+name = "alice"
+client_id = "2"
+access_token = "secret-alice"
+"""
+
+
+def load(folder: Path, text: str) -> Settings:
+    path = folder / "settings.toml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    with pytest.raises(SettingsUnusable) as caught:
+        load(folder, text)
+    return caught.value.faults
+
+
+def test_the_shipped_settings_are_valid_and_start_in_paper_mode() -> None:
+    assert load_settings(Path("settings.toml")).mode == "paper"
+
+
+def test_the_shipped_settings_document_every_key() -> None:
+    shipped = Path("settings.toml").read_text()
+    for name, section in Settings.model_fields.items():
+        fields = getattr(section.annotation, "model_fields", None)
+        if fields is not None and name != "leader":
+            missing = [key for key in fields if f"{key} =" not in shipped]
+            assert not missing, f"[{section.alias or name}] {missing}"
+
+
+def test_names_in_braces_come_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("LEADER_TOKEN=from-file\n")
+    assert load(tmp_path, MINIMUM).leader.access_token.get_secret_value() == "from-file"
+    monkeypatch.setenv("LEADER_TOKEN", "from-environment")
+    assert load(tmp_path, MINIMUM).leader.access_token.get_secret_value() == "from-environment"
+
+
+def test_a_follower_inherits_the_copy_section_and_overrides_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    more = (
+        '[[followers]]\nname="bob"\nclient_id="3"\naccess_token="t"\nratio=0.5\n[copy]\nsizing="fixed_ratio"\nratio=2\n'
+    )
+    alice, bob = load(tmp_path, MINIMUM + more).followers
+    assert (alice.sizing, alice.ratio, bob.ratio) == (Strategy.FIXED_RATIO, Decimal(2), Decimal("0.5"))
+
+
+def test_every_fault_is_listed_with_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEADER_TOKEN", raising=False)
+    found = faults(
+        tmp_path, 'mode = "papr"\nzork = 1\n' + MINIMUM + "ratio = -1\nsizng = 3\n[dhan]\nrest_url='http://a.b'\n"
+    )
+    assert found == [
+        "leader.access_token: ${LEADER_TOKEN} is set neither in the environment nor in .env",
+        "mode: Input should be 'paper', 'sandbox' or 'live'",
+        "followers[0].ratio: Input should be greater than 0",
+        "followers[0].sizng: is not a setting",
+        "dhan.rest_url: must be an https URL; plain http is for this machine alone",
+        "zork: is not a setting",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "x = ", "[leader", "\x00", "followers = 3", "copy = 3", "leader = []"])
+def test_half_written_settings_are_refused(tmp_path: Path, text: str) -> None:
+    assert faults(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsUnusable, match=r"nowhere\.toml"):
+        load_settings(tmp_path / "nowhere.toml")
+
+
+def test_nobody_copies_himself_or_is_copied_to_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    twins = MINIMUM + '[[followers]]\nname="Alice"\nclient_id="2"\naccess_token="t"\n'
+    (fault,) = faults(tmp_path, twins)
+    assert "same client_id as follower alice" in fault
+    assert "another account has that name" in fault
+    (fault,) = faults(tmp_path, MINIMUM.replace('"2"', '"1"'))
+    assert "same client_id as the leader" in fault
+
+
+def test_no_secret_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "canary-leader")
+    settings = load(tmp_path, MINIMUM)
+    assert "canary" not in repr(settings)
+    assert "secret-alice" not in f"{settings} {settings.followers!r}"
+    assert "canary" not in "\n".join(faults(tmp_path, MINIMUM + "ratio = 'canary'\n"))

@@ -1,0 +1,124 @@
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from copytrade import lifecycle
+from copytrade.copies import Copy
+from copytrade.mirror import Place, Skip, wish_for
+from copytrade.orders import Side, Status
+from copytrade.reasons import Reason
+from copytrade.records import AccountType, ConfigSet, CopyChanged, OrderChanged, RequestMade
+from copytrade.sizing import Ratio
+from copytrade.store import Database, DatabaseUnusable
+from tests.core.orders import NOW, an_order
+
+LEADER = an_order(id="L123")
+FRESH = Copy("L123", "alice", NOW.date(), NOW)
+
+
+def a_copy() -> Copy:
+    place = Place(wish_for(LEADER, 130, 65), Ratio(Fraction(1), "all"), "arithmetic")
+    return lifecycle.accepted(lifecycle.placing(FRESH, place, "fixed_ratio"), "F456", 12.5)
+
+
+def rows(path: Path, query: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(path) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "copy.db"
+
+
+def test_the_operators_questions_are_answered(path: Path) -> None:
+    database = Database(str(path))
+    filled = lifecycle.observed(
+        a_copy(),
+        an_order(id="F456", status=Status.TRADED, filled_quantity=130, average_price=Decimal("101.15")),
+        LEADER,
+        busy=False,
+    )
+    filled = lifecycle.with_leader(filled, replace(LEADER, average_price=Decimal("101.05")))
+    database.write(
+        [
+            OrderChanged("leader", AccountType.LEADER, LEADER),
+            OrderChanged("alice", AccountType.FOLLOWER, an_order(id="F456", correlation_id="ct-L123-1")),
+            CopyChanged(a_copy(), LEADER, NOW),
+            CopyChanged(filled, LEADER, NOW),
+            RequestMade("alice", "place", "{}", '{"orderId":"F456"}', 200, 8.5, NOW),
+            ConfigSet("last_leader_event_ts", "1795409101"),
+        ]
+    )
+    mapping = (
+        "SELECT follower, follower_order_id, correlation_id, leader_quantity, follower_quantity, sizing_strategy, "
+    )
+    mapping += "ratio, status, leader_price, follower_price, slippage, latency_ms FROM copy_mappings"
+    assert rows(path, f"{mapping} WHERE leader_order_id='L123'") == [
+        ("alice", "F456", "ct-L123-1", 260, 130, "fixed_ratio", 1.0, "filled", 101.05, 101.15, 0.1, 12.5)
+    ]
+    assert rows(path, "SELECT account_type, correlation_id, price FROM orders WHERE id='F456'") == [
+        ("follower", "ct-L123-1", 100.05)
+    ]
+    assert rows(path, "SELECT value FROM config WHERE key='last_leader_event_ts'") == [("1795409101",)]
+    assert rows(path, "SELECT order_id, event_type FROM order_events") == [("L123", "pending"), ("F456", "pending")]
+    assert rows(path, "SELECT action, status_code, duration_ms FROM audit_log") == [("place", 200, 8.5)]
+
+
+def test_a_copy_comes_back_as_it_was_written(path: Path) -> None:
+    Database(str(path)).write([CopyChanged(a_copy(), LEADER, NOW)])
+    again = Database(str(path))
+    assert again.copies("alice", NOW.date()) == [a_copy()]
+    assert again.copies("bob", NOW.date()) == []
+    assert again.copies("alice", NOW.date() + timedelta(days=1)) == []
+
+
+def test_an_order_skipped_and_then_sent_after_all_is_one_row(path: Path) -> None:
+    database = Database(str(path))
+    skipped = lifecycle.skipped(FRESH, Skip(Reason.ZERO_LOTS, "too small"))
+    database.write([CopyChanged(skipped, LEADER, NOW)])
+    assert rows(path, "SELECT n, status, reason FROM copy_mappings") == [(0, "skipped", "zero_lots")]
+    database.write([CopyChanged(a_copy(), LEADER, NOW)])
+    assert rows(path, "SELECT n, status, reason FROM copy_mappings") == [(1, "placed", None)]
+
+
+def test_a_batch_is_written_whole_or_not_at_all(path: Path) -> None:
+    database = Database(str(path))
+    with pytest.raises(Exception, match=r"bind|adapt|type"):
+        database.write([ConfigSet("a", "1"), ConfigSet("b", object())])  # type: ignore[arg-type]
+    assert rows(path, "SELECT * FROM config") == []
+
+
+def test_paper_and_live_never_mix(path: Path) -> None:
+    Database(str(path)).claim("paper", "1")
+    Database(str(path)).claim("paper", "1")
+    with pytest.raises(DatabaseUnusable, match="belongs to mode paper"):
+        Database(str(path)).claim("live", "1")
+    with pytest.raises(DatabaseUnusable, match="belongs to leader_client_id 1"):
+        Database(str(path)).claim("paper", "2")
+
+
+def test_what_is_no_database_is_refused(path: Path) -> None:
+    path.write_text("junk" * 1000)
+    with pytest.raises(DatabaseUnusable, match=r"copy\.db"):
+        Database(str(path))
+    with pytest.raises(DatabaseUnusable, match="nowhere"):
+        Database(str(path.parent / "nowhere" / "copy.db"))
+
+
+@pytest.mark.parametrize("synchronous", ["full", "normal"])
+def test_a_commit_is_as_durable_as_the_settings_say(path: Path, synchronous: str) -> None:
+    database = Database(str(path), synchronous=synchronous)
+    assert database.durability() == ("wal", synchronous)
+
+
+@pytest.mark.parametrize(("side", "slippage"), [(Side.BUY, Decimal("0.10")), (Side.SELL, Decimal("-0.10"))])
+def test_slippage_is_positive_where_the_follower_did_worse(side: Side, slippage: Decimal) -> None:
+    order = an_order(status=Status.TRADED, filled_quantity=130, average_price=Decimal("101.15"), side=side)
+    copy = lifecycle.with_leader(replace(a_copy(), order=order), an_order(average_price=Decimal("101.05")))
+    assert copy.slippage(side) == slippage
