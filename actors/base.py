@@ -5,8 +5,10 @@ the process; a failed ``on_start`` is silent, and a handler that hangs is invisi
 """
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import pykka
@@ -108,6 +110,10 @@ class Incarnation(Generic[M]):
     report: Callable[[Report], object]
 
 
+class _Contained(Exception):
+    """Carries an error that pykka would not treat as one actor's death."""
+
+
 class GuardedActor(pykka.ThreadingActor, Generic[M]):
     """An actor that cannot take the process with it, and whose start, death and business can be seen.
 
@@ -146,7 +152,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
             self.set_up()
         except BaseException as error:  # a BaseException would leave an undead thread behind
             self._report_death(error)
-            raise RuntimeError(f"{self.seat.name} could not start") from error
+            raise _Contained from error
         if self.vitals.state == "starting":
             self.vitals.state = "live"
         self._report(ActorUp(self.seat.name, self.epoch))
@@ -159,7 +165,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         except Exception:
             raise
         except BaseException as error:  # it would stop every actor in the process
-            raise RuntimeError(f"{type(error).__name__} in {self.seat.name}") from error
+            raise _Contained from error
         finally:
             self.vitals.busy_since = None
 
@@ -177,5 +183,13 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         try:
             self.tear_down()
         finally:
-            cause = error.__cause__ or error if isinstance(error, RuntimeError) else error
-            self._report(ActorDied(self.seat.name, self.epoch, f"{type(cause).__name__}: {cause}"))
+            self._report(ActorDied(self.seat.name, self.epoch, _told(error)))
+
+
+def _told(error: BaseException | None) -> str:
+    """Say what went wrong and where, in one line."""
+    if isinstance(error, _Contained):
+        error = error.__cause__
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"

@@ -194,7 +194,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.look_again()
             case BookMerged() if message.account == self.seat.name:
                 self._own_book_read = True
-                self._desk.look_again()
+                for changed in self._desk.book_read(message.began, message.order_ids):
+                    self._note(changed)
             case InstrumentsLoaded(instruments):
                 self._desk.know_instruments(instruments)
             case CapitalRead(account, capital) if account == LEADER:
@@ -310,7 +311,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def _land(self, token: int, after: Copy) -> None:
         """End a flight with the copy as it is after it."""
         flight = self._flights.pop(token)
-        self._note(self._desk.settle(flight.leader.id, after))
+        self._note(self._desk.settle(flight.leader.id, after, time.monotonic()))
 
     def _finish(self, finished: RequestFinished) -> None:
         """Take note of what became of a request."""

@@ -95,7 +95,9 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             self._clock.tell_later(delay, self.seat, newer or finished.request)
             return
         self._backoff[account].reset()
-        self._feeds[account].tell(BookRead(finished.request.generation, finished.orders, finished.unreadable))
+        self._feeds[account].tell(
+            BookRead(finished.request.generation, finished.began, finished.orders, finished.unreadable)
+        )
         if newer is not None:
             self._read(newer)
 
@@ -113,14 +115,15 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
 
 def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryMessage]) -> None:
     """Read the order book: runs on the account's reader thread."""
+    began = time.monotonic()
     match rest.orders():
         case Accepted(value=book):
             unreadable = [f"{row.where}: {row.what}" for row in book.unreadable]
-            recovery.tell(BookReadFinished(request, book.orders, unreadable, ""))
+            recovery.tell(BookReadFinished(request, began, book.orders, unreadable, ""))
         case Refused(code=code, message=message):
-            recovery.tell(BookReadFinished(request, (), (), f"{code} {message}"))
+            recovery.tell(BookReadFinished(request, began, (), (), f"{code} {message}"))
         case unknown:
-            recovery.tell(BookReadFinished(request, (), (), unknown.cause))
+            recovery.tell(BookReadFinished(request, began, (), (), unknown.cause))
 
 
 def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRecoveryMessage]) -> None:

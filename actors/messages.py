@@ -55,9 +55,11 @@ class GateOpened:
 
 @dataclass(frozen=True, slots=True)
 class BookMerged:
-    """A complete read of the account's book has been merged, its changes told before this."""
+    """A complete read of the account's book, begun at a monotonic time, is merged; its changes were told before."""
 
     account: str
+    began: float
+    order_ids: frozenset[str]
 
 
 FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged
@@ -119,9 +121,10 @@ class AuditBook:
 
 @dataclass(frozen=True, slots=True)
 class BookRead:
-    """The account's whole order book, as it was at some moment after ``generation`` began."""
+    """The account's whole order book, as it was at some moment after ``generation`` and ``began`` (monotonic)."""
 
     generation: int
+    began: float
     orders: Sequence[Order]
     unreadable: Sequence[str]
 
@@ -148,6 +151,7 @@ class BookReadFinished:
     """A reader thread is done with an account's book; ``problem`` says why there is none."""
 
     request: ReadBook
+    began: float
     orders: Sequence[Order]
     unreadable: Sequence[str]
     problem: str

@@ -199,7 +199,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         opens = not self._gate_open and read.generation == self._generation and self._socket is not None
         self._say_what_was_found(changes, opens)
         self._publish(changes, time.monotonic(), recovered=True)
-        self._tell(BookMerged(self._account.name))
+        self._tell(BookMerged(self._account.name, read.began, frozenset(order.id for order in read.orders)))
         if opens:
             self._gate_open = True
             self._reconnecting = False

@@ -34,12 +34,17 @@ class Birth(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """An actor to be kept alive. ``core`` children take the process with them when they are beyond repair."""
+    """An actor to be kept alive.
+
+    ``core`` children take the process with them when they are beyond repair; ``intake`` children bring work in, and
+    are the first to stop; ``drains`` says that the child answers Drain when nothing of its is under way any more.
+    """
 
     seat: Seat[Any]
     give_birth: Birth
     restart_policy: RestartPolicy
     core: bool
+    intake: bool = False
     drains: bool = False
 
 
@@ -85,10 +90,11 @@ class Supervisor(GuardedActor[SupervisorMessage]):
     def receive(self, message: SupervisorMessage) -> None:
         """See what became of the children, and do what follows."""
         match message:
-            case ActorUp(name):
-                for kept in self._kept.values():
-                    if kept.child.seat.name != name:
-                        kept.child.seat.tell(message)
+            case ActorUp(name, epoch):
+                if epoch > 1:  # everybody waits for the first incarnation anyway
+                    for kept in self._kept.values():
+                        if kept.child.seat.name != name:
+                            kept.child.seat.tell(message)
             case ActorDied():
                 self._bury(message)
             case RestartActor(name, epoch):
@@ -117,8 +123,8 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         try:
             kept.child.give_birth(Incarnation(seat, epoch, self.seat.tell))
         except Exception as error:
-            self.seat.tell(ActorDied(seat.name, epoch, f"{type(error).__name__}: {error}"))
             seat.epoch = epoch
+            self.seat.tell(ActorDied(seat.name, epoch, f"{type(error).__name__}: {error}"))
 
     def _restart(self, kept: _Kept) -> None:
         kept.state = ""
@@ -171,6 +177,8 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             return
         self._draining = set()
         for kept in self._kept.values():
+            if kept.child.intake and kept.child.seat.ref is not None:
+                kept.child.seat.ref.stop(block=False)
             if kept.child.drains and kept.child.seat.tell(Drain(self.seat)):
                 self._draining.add(kept.child.seat.name)
         if self._draining:

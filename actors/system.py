@@ -108,10 +108,13 @@ class CopySystem:
                 core=True,
             ),
         ]
-        followers = [child for follower in settings.followers for child in self._follower(follower)]
-        return [*core, *followers, self._feed(LEADER, AccountType.LEADER, settings.leader, core=True)]
+        feeds = [self._feed(LEADER, AccountType.LEADER, settings.leader, core=True)]
+        feeds += [
+            self._feed(follower.name, AccountType.FOLLOWER, follower, core=False) for follower in settings.followers
+        ]
+        return [*core, *feeds, *(self._follower(follower) for follower in settings.followers)]
 
-    def _follower(self, follower: s.Follower) -> list[Child]:
+    def _follower(self, follower: s.Follower) -> Child:
         settings, seat = self._settings, self._followers[follower.name]
         account = FollowerAccount(
             name=follower.name,
@@ -133,17 +136,10 @@ class CopySystem:
         def make_sender(life_seat: Seat[FollowerMessage], epoch: int) -> Sender:
             return Sender(self._rest(follower), life_seat, epoch, settings.dhan.connections)
 
-        policy = restart_policy_of(settings.supervision)
-        return [
-            self._feed(follower.name, AccountType.FOLLOWER, follower, core=False),
-            Child(
-                seat,
-                lambda life: Follower.start(life, account, peers, self._clock, make_sender),
-                policy,
-                core=False,
-                drains=True,
-            ),
-        ]
+        def give_birth(life: Incarnation[Any]) -> object:
+            return Follower.start(life, account, peers, self._clock, make_sender)
+
+        return Child(seat, give_birth, restart_policy_of(settings.supervision), core=False, drains=True)
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
         settings = self._settings
@@ -162,7 +158,7 @@ class CopySystem:
             )
 
         policy = _CORE if core else restart_policy_of(settings.supervision)
-        return Child(self._feeds[name], give_birth, policy, core=core)
+        return Child(self._feeds[name], give_birth, policy, core=core, intake=True)
 
     def _rest(self, account: s.Account) -> DhanRest:
         dhan = self._settings.dhan

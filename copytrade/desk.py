@@ -3,7 +3,7 @@
 Pure: it is told what happened and asked what to do. Whoever sits at it sends, records and logs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -60,6 +60,7 @@ class Desk:
         self._wanted: dict[str, Lane] = {}
         self._busy: dict[str, str] = {}
         self._held: set[str] = set()
+        self._doubted: dict[str, float] = {}
 
     # What is known around the orders; each change makes every order worth another look.
 
@@ -120,6 +121,7 @@ class Desk:
         leader = self._orders.get(leader_order_id)
         if leader is not None and lifecycle.is_foreign(order, leader):
             return None
+        self._held.discard(leader_order_id)
         self._dirty[leader_order_id] = None
         after = lifecycle.observed(copy, order, leader, busy=leader_order_id in self._busy)
         return self._change(copy, after, leader or _as_leader(copy, order))
@@ -183,9 +185,24 @@ class Desk:
         self._busy[leader.id] = self.underlying(leader) if isinstance(action, Place) else ""
         return self._change(copy, after, leader)
 
-    def settle(self, order_id: str, after: Copy) -> Changed:
-        """Note a request's outcome: the copy as it is after it."""
+    def book_read(self, began: float, order_ids: Set[str]) -> list[Changed]:
+        """Take note of a complete read of our own book, begun at a monotonic time: it ends doubts older than that."""
+        resolved = []
+        for leader_order_id in self.in_doubt:
+            copy = self._copies[leader_order_id]
+            leader = self._orders.get(leader_order_id)
+            if leader is None or copy.order_id not in order_ids:
+                continue
+            if self._doubted.get(leader_order_id, 0.0) < began:
+                self._held.discard(leader_order_id)
+                resolved.append(self._change(copy, lifecycle.was_read(copy), leader))
+        self.look_again()
+        return resolved
+
+    def settle(self, order_id: str, after: Copy, at: float) -> Changed:
+        """Note a request's outcome, known at a monotonic time: the copy as it is after it."""
         self._busy.pop(order_id, None)
+        self._doubted[order_id] = at
         self._dirty[order_id] = None
         return self._change(self._copies[order_id], after, self._orders[order_id])
 

@@ -68,7 +68,16 @@ def cancel_accepted(copy: Copy) -> Copy:
 
 def in_doubt(copy: Copy, error: str) -> Copy:
     """What became of the last request is not known: the order has to be read before anything is sent again."""
-    return replace(copy, stage=copy.stage if copy.stage is Stage.ENDED else Stage.UNKNOWN, error=error)
+    if copy.stage is Stage.ENDED:
+        return copy
+    if copy.stage is Stage.PENDING and copy.order is not None:  # the feed has shown that it exists
+        return replace(copy, stage=Stage.LIVE, accepted=copy.wish, error=error)
+    return replace(copy, stage=Stage.UNKNOWN, error=error)
+
+
+def was_read(copy: Copy) -> Copy:
+    """A read that began after the doubt shows the order at the broker as we knew it: go on from there."""
+    return replace(copy, stage=Stage.LIVE) if copy.stage is Stage.UNKNOWN and copy.order_id else copy
 
 
 def reloaded(copy: Copy) -> Copy:

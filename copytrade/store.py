@@ -105,6 +105,14 @@ class Database:
             for row in mappings.select().where(mappings.created_at >= _time(moment))
         ]
 
+    def durability(self) -> tuple[str, str]:
+        """Return SQLite's journal mode and synchronous setting as they are in force; empty for other databases."""
+        if not self._is_sqlite:
+            return "", ""
+        (journal,) = self._connection.execute_sql("PRAGMA journal_mode").fetchone()
+        (level,) = self._connection.execute_sql("PRAGMA synchronous").fetchone()
+        return journal, ("off", "normal", "full", "extra")[level]
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
