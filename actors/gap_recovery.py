@@ -4,6 +4,7 @@ Every loss is the same thing, a gap: the feed was down, the program has just sta
 account's order book is read and handed to its feed, and what is missing follows from comparing states, not times.
 """
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
