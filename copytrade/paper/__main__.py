@@ -1,0 +1,32 @@
+"""A paper broker as a process: its configuration comes as a line of JSON on standard input, whose end is its end."""
+
+import json
+import sys
+
+from copytrade.paper.broker import PaperBroker
+from copytrade.paper.process import PaperConfig
+from copytrade.paper.session import ScriptedLeader
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    config = PaperConfig.from_json(sys.stdin.readline())
+
+    async def script(broker: PaperBroker) -> None:
+        await ScriptedLeader(broker, config.leader, config.speed).trade()
+
+    broker = PaperBroker(
+        config.accounts,
+        seed=config.seed,
+        tick_interval=config.tick_interval,
+        partial_fills=config.partial_fills,
+        script=script if config.scripted else None,
+    )
+    with broker:
+        urls = ("rest_url", "feed_url", "auth_url", "instruments_url")
+        print(json.dumps({name: getattr(broker, name) for name in urls}), flush=True)  # noqa: T201 (our parent reads it)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

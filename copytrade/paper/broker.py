@@ -1,0 +1,273 @@
+"""The paper broker's Python face: a server in a thread of its own, and what a leader at his screen can do."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import uvicorn
+from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from copytrade.paper import wire
+from copytrade.paper.exchange import Exchange, PaperAccount
+from copytrade.paper.faults import Faults
+from copytrade.paper.feeds import Feeds
+from copytrade.paper.instruments import PaperInstrument, standard_instruments
+from copytrade.paper.orders import PaperOrder, Ticket
+from copytrade.paper.server import BrokerServer, ReceivedWrite
+from copytrade.paper.validation import check_change, check_ticket
+
+T = TypeVar("T")
+
+#: A script that drives the broker from its own loop until it is cancelled.
+Script = Callable[["PaperBroker"], Coroutine[Any, Any, None]]
+
+
+class PaperBroker:
+    """A Dhan on loopback. Use as a context manager; every method may be called from any thread.
+
+    ``tick_interval`` is seconds between moves of all prices, None for prices that stand still until they are set.
+    ``partial_fills`` is how often a fill is partial, from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        accounts: Sequence[PaperAccount],
+        *,
+        seed: int = 1,
+        tick_interval: float | None = None,
+        partial_fills: float = 0.0,
+        script: Script | None = None,
+    ) -> None:
+        self.faults = Faults()
+        self._tick_interval = tick_interval
+        self._script = script
+        self._transports: dict[object, asyncio.Transport] = {}
+        self.exchange = Exchange(
+            accounts,
+            standard_instruments(datetime.now(wire.IST).date()),
+            seed=seed,
+            now=lambda: datetime.now(UTC),
+            monotonic=time.monotonic,
+            changed=self._publish,
+            partial_fills=partial_fills,
+        )
+        self.feeds = Feeds(self.exchange.account)
+        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, self._break_connection)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        port = self._listening.getsockname()[1]
+        self.rest_url = f"http://127.0.0.1:{port}/v2"
+        self.feed_url = f"ws://127.0.0.1:{port}"
+        self.auth_url = f"http://127.0.0.1:{port}"
+        self.instruments_url = f"http://127.0.0.1:{port}/instruments.csv"
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._broker_server.app(),
+                http=self._protocol(),
+                ws="websockets-sansio",
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws_ping_interval=10.0,
+                timeout_keep_alive=60,
+            )
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="paper-broker", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start serving; returns when connections are taken."""
+        self._thread.start()
+        self._running.wait()
+
+    def stop(self) -> None:
+        """Stop serving, whatever is still connected."""
+        self._server.force_exit = True
+        self._server.should_exit = True
+        self._thread.join()
+
+    def instrument(self, security_id: str, segment: str = "NSE_FNO") -> PaperInstrument:
+        """Return an instrument."""
+        return self.exchange.instruments[segment, security_id]
+
+    def place(
+        self,
+        client_id: str,
+        *,
+        side: str,
+        security_id: str,
+        quantity: int,
+        segment: str = "NSE_FNO",
+        order_type: str = "LIMIT",
+        product: str = "MARGIN",
+        price: float | str | Decimal = 0,
+        trigger_price: float | str | Decimal = 0,
+        validity: str = "DAY",
+        disclosed_quantity: int = 0,
+        after_market: bool = False,
+        correlation_id: str = "",
+    ) -> str:
+        """Place an order as if from the broker's web site; return its id. Raises Refusal."""
+        ticket = Ticket(
+            side=side,
+            instrument=self.instrument(security_id, segment),
+            quantity=quantity,
+            order_type=order_type,
+            product=product,
+            validity=validity,
+            price=Decimal(str(price)),
+            trigger_price=Decimal(str(trigger_price)),
+            disclosed_quantity=disclosed_quantity,
+            after_market=after_market,
+            correlation_id=correlation_id,
+            source="W",
+        )
+        check_ticket(ticket)
+        return self.call(lambda: self.exchange.place(client_id, ticket).id)
+
+    def modify(self, client_id: str, order_id: str, **changes: object) -> None:
+        """Change parameters of an order: quantity, price, trigger_price, order_type, validity. Raises Refusal."""
+
+        def change() -> None:
+            order = self.exchange.order(client_id, order_id)
+            names = ("order_type", "validity", "quantity", "price", "trigger_price", "disclosed_quantity")
+            whole = {name: getattr(order, name) for name in names} | {
+                name: Decimal(str(value)) if name in ("price", "trigger_price") else value
+                for name, value in changes.items()
+            }
+            if whole["order_type"] == "MARKET":
+                whole["price"] = Decimal(0)
+            check_change(order, whole)
+            self.exchange.modify(order, whole)
+
+        self.call(change)
+
+    def cancel(self, client_id: str, order_id: str) -> None:
+        """Cancel an order. Raises Refusal."""
+        self.call(lambda: self.exchange.cancel(self.exchange.order(client_id, order_id)))
+
+    def fill(
+        self, client_id: str, order_id: str, quantity: int | None = None, price: float | str | Decimal | None = None
+    ) -> None:
+        """Fill an order, in part or all that is left, at a price or its own."""
+        at = None if price is None else Decimal(str(price))
+        self.call(lambda: self.exchange.fill(self.exchange.order(client_id, order_id), quantity, at))
+
+    def reject(self, client_id: str, order_id: str, reason: str) -> None:
+        """Reject an order."""
+        self.call(lambda: self.exchange.reject(self.exchange.order(client_id, order_id), reason))
+
+    def expire(self, client_id: str, order_id: str) -> None:
+        """Expire an order."""
+        self.call(lambda: self.exchange.expire(self.exchange.order(client_id, order_id)))
+
+    def trigger(self, client_id: str, order_id: str) -> None:
+        """Trigger a stop order without filling it."""
+        self.call(lambda: self.exchange.trigger(self.exchange.order(client_id, order_id)))
+
+    def set_price(self, security_id: str, price: float | str | Decimal, segment: str = "NSE_FNO") -> None:
+        """Move an instrument's price, filling what it reaches."""
+        self.call(lambda: self.exchange.set_price((segment, security_id), Decimal(str(price))))
+
+    def orders(self, client_id: str) -> list[dict[str, object]]:
+        """Return an account's order-book rows, oldest first."""
+        return self.call(lambda: [wire.row(order) for order in self.exchange.orders(client_id)])
+
+    def order(self, client_id: str, order_id: str) -> dict[str, object]:
+        """Return one order-book row."""
+        return self.call(lambda: wire.row(self.exchange.order(client_id, order_id)))
+
+    def writes(self, client_id: str) -> list[ReceivedWrite]:
+        """Return every order request that has come in for an account, the refused ones too."""
+        return self.call(lambda: list(self._broker_server.writes[client_id]))
+
+    def feed_connections(self, client_id: str) -> int:
+        """Return how many order-update sockets an account has open."""
+        return self.call(lambda: self.feeds.connections(client_id))
+
+    def drop_feed(self, client_id: str, refuse_for: float = 0.0) -> None:
+        """End an account's order-update sockets, and refuse new ones for so many seconds."""
+        self.call(lambda: self.feeds.drop(client_id, refuse_for))
+
+    def mute_feed(self, client_id: str, *, muted: bool = True) -> None:
+        """Keep an account's sockets open but silent, or let them speak again."""
+        self.call(lambda: self.feeds.mute(client_id, muted=muted))
+
+    def send_frame(self, client_id: str, message: str | bytes) -> None:
+        """Send anything at all over an account's order-update sockets."""
+        self.call(lambda: self.feeds.send(client_id, message))
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Do something on the server's loop and return what it gives; what it raises is raised here."""
+        if self._loop is None:
+            raise RuntimeError("the paper broker has not been started")
+
+        async def on_the_loop() -> T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(on_the_loop(), self._loop).result()
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
+        while not self._server.started:
+            await asyncio.sleep(0.005)
+        self._running.set()
+        beside = [asyncio.create_task(self._wander(self._tick_interval))] if self._tick_interval else []
+        if self._script is not None:
+            beside.append(asyncio.create_task(self._script(self)))
+        await serving
+        for task in beside:
+            task.cancel()
+        self.feeds.close()
+
+    async def _wander(self, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            self.exchange.wander()
+
+    def _publish(self, order: PaperOrder) -> None:
+        instrument = order.instrument
+        price = self.exchange.prices[instrument.segment, instrument.security_id]
+        self.feeds.send(order.client_id, json.dumps(wire.frame(order, price)))
+
+    def _protocol(self) -> type[H11Protocol]:
+        transports = self._transports
+
+        class Protocol(H11Protocol):
+            """Remembers each connection, so that a fault can break it."""
+
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                transports[transport.get_extra_info("peername")] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                super().connection_lost(exc)
+                if self.client is not None:
+                    transports.pop(self.client, None)
+
+        return Protocol
+
+    def _break_connection(self, request: Request) -> None:
+        if request.client and (transport := self._transports.get(tuple(request.client))):
+            transport.abort()

@@ -1,0 +1,104 @@
+"""The order-update sockets: who is connected, and what they are sent. No acknowledgement, no replay, no snapshot."""
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from copytrade.paper.exchange import PaperAccount
+
+_LOGIN_CODE = 42
+
+
+class _Socket:
+    """One connected account; what is to be sent waits in its queue, None ends it."""
+
+    def __init__(self) -> None:
+        self.outgoing: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+
+
+class Feeds:
+    """All order-update sockets. Runs on the server's loop."""
+
+    def __init__(self, account_of: Callable[[str], PaperAccount | None]) -> None:
+        self._account_of = account_of
+        self._sockets: dict[str, set[_Socket]] = defaultdict(set)
+        self._muted: set[str] = set()
+        self._refused_until: dict[str, float] = {}
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve one connection: the login comes first, then silence but for updates."""
+        await websocket.accept()
+        try:
+            client_id = self._login(await websocket.receive_text())
+        except (WebSocketDisconnect, KeyError):
+            return
+        if client_id is None:
+            await websocket.send_bytes(b"\x00\x01")
+            await websocket.close(1000)
+            return
+        if self._refused_until.get(client_id, 0.0) > time.monotonic():
+            await websocket.close(1011)
+            return
+        socket = _Socket()
+        self._sockets[client_id].add(socket)
+        listening = asyncio.create_task(_until_gone(websocket, socket))
+        try:
+            while (message := await socket.outgoing.get()) is not None:
+                if isinstance(message, str):
+                    await websocket.send_text(message)
+                else:
+                    await websocket.send_bytes(message)
+            await websocket.close(1011)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # it went away while something was being sent
+        finally:
+            listening.cancel()
+            self._sockets[client_id].discard(socket)
+
+    def send(self, client_id: str, message: str | bytes) -> None:
+        """Send a message to every connection of an account, unless it is muted."""
+        if client_id not in self._muted:
+            for socket in self._sockets[client_id]:
+                socket.outgoing.put_nowait(message)
+
+    def drop(self, client_id: str, refuse_for: float = 0.0) -> None:
+        """End an account's connections, and refuse new ones for so many seconds."""
+        self._refused_until[client_id] = time.monotonic() + refuse_for
+        for socket in self._sockets[client_id]:
+            socket.outgoing.put_nowait(None)
+
+    def mute(self, client_id: str, *, muted: bool = True) -> None:
+        """Keep an account's connections open but silent, or let them speak again."""
+        (self._muted.add if muted else self._muted.discard)(client_id)
+
+    def connections(self, client_id: str) -> int:
+        """Return how many connections an account has."""
+        return len(self._sockets[client_id])
+
+    def close(self) -> None:
+        """End every connection."""
+        for client_id in list(self._sockets):
+            self.drop(client_id)
+
+    def _login(self, text: str) -> str | None:
+        try:
+            request = json.loads(text)["LoginReq"]
+            account = self._account_of(str(request["ClientId"]))
+            if account and request["MsgCode"] == _LOGIN_CODE and request["Token"] == account.access_token:
+                return account.client_id
+        except (ValueError, KeyError, TypeError):
+            pass  # not a login at all: refused like a wrong one
+        return None
+
+
+async def _until_gone(websocket: WebSocket, socket: _Socket) -> None:
+    """Wait until the other side closes; whatever it says is ignored."""
+    try:
+        while True:
+            await websocket.receive()
+    except (WebSocketDisconnect, RuntimeError):
+        socket.outgoing.put_nowait(None)

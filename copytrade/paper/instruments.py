@@ -1,0 +1,132 @@
+"""What trades on the paper exchange, and its instrument master in the columns of Dhan's compact CSV."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+_HEAD = (
+    "SEM_EXM_EXCH_ID,SEM_SEGMENT,SEM_SMST_SECURITY_ID,SEM_INSTRUMENT_NAME,SEM_EXPIRY_CODE,SEM_TRADING_SYMBOL,"
+    "SEM_LOT_UNITS,SEM_CUSTOM_SYMBOL,SEM_EXPIRY_DATE,SEM_STRIKE_PRICE,SEM_OPTION_TYPE,SEM_TICK_SIZE,SEM_EXPIRY_FLAG,"
+    "SEM_EXCH_INSTRUMENT_TYPE,SEM_SERIES,SM_SYMBOL_NAME"
+)
+
+_SEGMENT_LETTERS = {
+    "NSE_EQ": ("NSE", "E"),
+    "NSE_FNO": ("NSE", "D"),
+    "BSE_EQ": ("BSE", "E"),
+    "BSE_FNO": ("BSE", "D"),
+    "MCX_COMM": ("MCX", "M"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperInstrument:
+    """One tradable thing. Prices are rupees; ``freeze`` is the most units one order may have."""
+
+    segment: str
+    security_id: str
+    kind: str
+    symbol: str
+    display: str
+    lot_size: int
+    tick: Decimal
+    price: Decimal
+    freeze: int
+    expiry: date | None = None
+    strike: Decimal = Decimal(0)
+    option_type: str = "XX"
+
+    @property
+    def exchange(self) -> str:
+        """NSE, BSE or MCX."""
+        return _SEGMENT_LETTERS[self.segment][0]
+
+    @property
+    def segment_letter(self) -> str:
+        """E for equity, D for derivatives, M for commodity."""
+        return _SEGMENT_LETTERS[self.segment][1]
+
+    @property
+    def is_cash(self) -> bool:
+        """Whether it is a share."""
+        return self.segment in ("NSE_EQ", "BSE_EQ")
+
+
+def standard_instruments(today: date) -> list[PaperInstrument]:
+    """Return a small market: index options of three underlyings, a future, a stock option and two shares.
+
+    Lots and freeze quantities are those published for late 2026.
+    """
+    expiry = today + timedelta(days=(1 - today.weekday()) % 7 or 7)
+    instruments = []
+    for underlying, segment, first_id, spot, step, lot, freeze, premium in (
+        ("NIFTY", "NSE_FNO", 45670, 26000, 50, 65, 1800, 100),
+        ("BANKNIFTY", "NSE_FNO", 51000, 58000, 100, 30, 600, 240),
+        ("SENSEX", "BSE_FNO", 82000, 85000, 100, 20, 1000, 310),
+    ):
+        for number in range(10):
+            kind, word = ("CE", "CALL") if number % 2 == 0 else ("PE", "PUT")
+            strike = spot + (number // 2 - 2) * step
+            instruments.append(
+                PaperInstrument(
+                    segment=segment,
+                    security_id=str(first_id + number),
+                    kind="OPTIDX",
+                    symbol=f"{underlying}-{expiry:%b%Y}-{strike}-{kind}",
+                    display=f"{underlying} {expiry:%d %b} {strike} {word}".upper(),
+                    lot_size=lot,
+                    tick=Decimal("0.05"),
+                    price=Decimal(premium + 10 * (number // 2)),
+                    freeze=freeze,
+                    expiry=expiry,
+                    strike=Decimal(strike),
+                    option_type=kind,
+                )
+            )
+    month = f"{expiry:%b%Y}"
+    instruments += [
+        PaperInstrument(
+            "NSE_FNO",
+            "35001",
+            "FUTIDX",
+            f"NIFTY-{month}-FUT",
+            "NIFTY FUT",
+            65,
+            Decimal("0.10"),
+            Decimal(26040),
+            1800,
+            expiry,
+        ),
+        PaperInstrument(
+            "NSE_FNO",
+            "60001",
+            "OPTSTK",
+            f"RELIANCE-{month}-1400-CE",
+            "RELIANCE 1400 CALL",
+            500,
+            Decimal("0.05"),
+            Decimal(28),
+            50000,
+            expiry,
+            Decimal(1400),
+            "CE",
+        ),
+        PaperInstrument(
+            "NSE_EQ", "2885", "EQUITY", "RELIANCE", "Reliance Industries", 1, Decimal("0.10"), Decimal(1395), 10**7
+        ),
+        PaperInstrument("NSE_EQ", "1594", "EQUITY", "INFY", "Infosys", 1, Decimal("0.10"), Decimal(1510), 10**7),
+    ]
+    return instruments
+
+
+def master_csv(instruments: list[PaperInstrument]) -> str:
+    """Return the instrument master. Ticks are in paise there (seen in the published file)."""
+    lines = [_HEAD]
+    for item in instruments:
+        lines.append(
+            f"{item.exchange},{item.segment_letter},{item.security_id},{item.kind},0,{item.symbol},{item.lot_size}.0,"
+            f"{item.display},{item.expiry or ''},{item.strike},{item.option_type},{item.tick * 100:.4f},"
+            f"{'W' if item.expiry else ''},{'OP' if item.option_type != 'XX' else 'ES'},"
+            f"{'EQ' if item.is_cash else 'XX'},{item.symbol.split('-', maxsplit=1)[0]}"
+        )
+    return "\n".join(lines) + "\n"

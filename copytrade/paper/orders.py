@@ -1,0 +1,104 @@
+"""An order on the paper exchange, and the refusals of the broker in front of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from copytrade.paper.instruments import PaperInstrument
+
+ENDED = frozenset({"TRADED", "CANCELLED", "REJECTED", "EXPIRED"})
+
+NO_PRICE = Decimal(0)
+
+
+class Refusal(Exception):
+    """The broker's answer to a request that it does not take: an HTTP status and an error body."""
+
+    def __init__(self, status: int, code: str, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.error_type = error_type
+        self.message = message
+
+
+def input_error(message: str) -> Refusal:
+    """Return the refusal of a malformed request."""
+    return Refusal(400, "DH-905", "Input_Exception", message)
+
+
+def order_error(message: str) -> Refusal:
+    """Return the refusal of a request that makes no sense for the order."""
+    return Refusal(400, "DH-906", "Order_Error", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What somebody wants: the parameters of a new order."""
+
+    side: str
+    instrument: PaperInstrument
+    quantity: int
+    order_type: str = "LIMIT"
+    product: str = "MARGIN"
+    validity: str = "DAY"
+    price: Decimal = NO_PRICE
+    trigger_price: Decimal = NO_PRICE
+    disclosed_quantity: int = 0
+    after_market: bool = False
+    correlation_id: str = ""
+    source: str = "P"
+
+
+@dataclass(slots=True)
+class PaperOrder:
+    """One order, as the broker knows it. ``word`` is the status that the order-update socket last told."""
+
+    id: str
+    client_id: str
+    side: str
+    instrument: PaperInstrument
+    product: str
+    order_type: str
+    validity: str
+    quantity: int
+    price: Decimal
+    trigger_price: Decimal
+    disclosed_quantity: int
+    after_market: bool
+    correlation_id: str
+    source: str
+    created_at: datetime
+    updated_at: datetime
+    accepted_at: float
+    status: str = "TRANSIT"
+    word: str = "Transit"
+    exchange_id: str = "0"
+    exchange_at: datetime | None = None
+    filled: int = 0
+    last_price: Decimal = NO_PRICE
+    value: Decimal = NO_PRICE
+    triggered: bool = False
+    modifications: int = 0
+    reason: str = ""
+    trades: list[tuple[int, Decimal, datetime]] = field(default_factory=list)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the order can change no more."""
+        return self.status in ENDED
+
+    @property
+    def remaining(self) -> int:
+        """Units yet to be filled; 0 once the order has ended."""
+        return 0 if self.is_ended else self.quantity - self.filled
+
+    @property
+    def average(self) -> Decimal:
+        """Average price of the fills, 0 before the first."""
+        return self.value / self.filled if self.filled else NO_PRICE
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self.side == "BUY" else -1

@@ -1,0 +1,80 @@
+"""The paper broker in a process of its own, so that its work does not colour the copier's timings."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+from copytrade.paper.exchange import PaperAccount
+
+
+@dataclass(frozen=True, slots=True)
+class PaperConfig:
+    """What to run: ``leader`` is the client id that the scripted leader trades on, if ``scripted``."""
+
+    accounts: tuple[PaperAccount, ...]
+    leader: str
+    seed: int = 1
+    speed: float = 1.0
+    scripted: bool = True
+    tick_interval: float | None = 0.5
+    partial_fills: float = 0.3
+
+    def to_json(self) -> str:
+        """Return the configuration as one line of JSON."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "PaperConfig":
+        """Read what ``to_json`` gave."""
+        fields = json.loads(text)
+        accounts = tuple(
+            PaperAccount(account["client_id"], account["access_token"], Decimal(account["funds"]))
+            for account in fields.pop("accounts")
+        )
+        return cls(accounts=accounts, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperProcess:
+    """A running paper broker and where it is."""
+
+    process: "subprocess.Popen[str]"
+    rest_url: str
+    feed_url: str
+    auth_url: str
+    instruments_url: str
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start_paper_process(config: PaperConfig) -> PaperProcess:
+    """Start a paper broker and wait until it serves. Raises RuntimeError if it does not start.
+
+    Its standard input stays open as its lifeline: when this process ends, however it ends, so does the broker. It has
+    a session of its own, because a Ctrl-C is for us: the broker has to outlive what we still do with it.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "copytrade.paper"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the paper broker has no pipes")
+    process.stdin.write(config.to_json() + "\n")
+    process.stdin.flush()
+    try:
+        return PaperProcess(process, **json.loads(process.stdout.readline()))
+    except ValueError:
+        raise RuntimeError(f"the paper broker did not start: exit code {process.wait()}") from None

@@ -1,0 +1,223 @@
+"""The broker's REST v2 and its order-update socket as one ASGI application."""
+
+import asyncio
+import json
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from copytrade.paper import wire
+from copytrade.paper.exchange import Exchange, PaperAccount
+from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
+from copytrade.paper.feeds import Feeds
+from copytrade.paper.instruments import master_csv
+from copytrade.paper.orders import PaperOrder, Refusal
+from copytrade.paper.validation import read_change, read_ticket
+
+#: Order requests of one account in any second (in force since March 2026).
+PER_SECOND = 10
+
+_UNAUTHORISED = Refusal(
+    401, "DH-901", "Invalid_Authentication", "Client ID or user generated access token is invalid or expired."
+)
+_TOO_MANY = Refusal(
+    429,
+    "DH-904",
+    "Rate_Limit",
+    "Too many requests on server from single user breaching rate limits. Try throttling API calls.",
+)
+
+Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, object]]
+
+
+@dataclass(slots=True)
+class ReceivedWrite:
+    """An order request as it came in: the broker's own record, which is what counts. ``status`` 0: not answered."""
+
+    at: float
+    kind: Kind
+    order_id: str
+    payload: Mapping[str, object]
+    status: int = 0
+
+
+class BrokerServer:
+    """Answers requests. Runs on one loop; nothing in it is thread-safe."""
+
+    def __init__(
+        self, exchange: Exchange, feeds: Feeds, faults: Faults, break_connection: Callable[[Request], None]
+    ) -> None:
+        self._exchange = exchange
+        self._feeds = feeds
+        self._faults = faults
+        self._break_connection = break_connection
+        self._recent: dict[str, deque[float]] = defaultdict(deque)
+        self.writes: dict[str, list[ReceivedWrite]] = defaultdict(list)
+
+    def app(self) -> Starlette:
+        """Return the application."""
+        return Starlette(
+            routes=[
+                self._route("/orders", "POST", Kind.PLACE, self._place),
+                self._route("/orders/{order_id}", "PUT", Kind.MODIFY, self._modify),
+                self._route("/orders/{order_id}", "DELETE", Kind.CANCEL, self._cancel),
+                self._route("/orders", "GET", Kind.READ, self._orders),
+                self._route("/orders/external/{correlation_id}", "GET", Kind.READ, self._by_correlation_id),
+                self._route("/orders/{order_id}", "GET", Kind.READ, self._order),
+                self._route("/trades", "GET", Kind.READ, self._trades),
+                self._route("/trades/{order_id}", "GET", Kind.READ, self._trades),
+                self._route("/positions", "GET", Kind.READ, self._positions),
+                self._route("/holdings", "GET", Kind.READ, self._holdings),
+                self._route("/fundlimit", "GET", Kind.READ, self._fund_limit),
+                self._route("/profile", "GET", Kind.READ, self._profile),
+                Route("/instruments.csv", self._master),
+                WebSocketRoute("/", self._feeds.serve),
+            ]
+        )
+
+    def _route(self, path: str, method: str, kind: Kind, handler: Handler) -> Route:
+        async def endpoint(request: Request) -> Response:
+            account = self._account(request)
+            if account is None:
+                return _answer(_UNAUTHORISED.status, wire.error(_UNAUTHORISED))
+            body = await request.body()
+            write = self._note(account, kind, request, body)
+            fault = self._faults.take(account.client_id, kind)
+            if fault is None:
+                status, answer = self._handle(request, account, kind, body, handler)
+                if write:
+                    write.status = status
+                return _answer(status, answer)
+            return await self._misbehave(fault, lambda: self._handle(request, account, kind, body, handler), request)
+
+        return Route(f"/v2{path}", endpoint, methods=[method])
+
+    def _account(self, request: Request) -> PaperAccount | None:
+        token = request.headers.get("access-token", "")
+        account = self._exchange.account(request.headers.get("client-id", ""))
+        return account if account and account.access_token == token else None
+
+    def _note(self, account: PaperAccount, kind: Kind, request: Request, body: bytes) -> ReceivedWrite | None:
+        if kind is Kind.READ:
+            return None
+        write = ReceivedWrite(time.monotonic(), kind, request.path_params.get("order_id", ""), _payload(body))
+        self.writes[account.client_id].append(write)
+        return write
+
+    def _handle(
+        self, request: Request, account: PaperAccount, kind: Kind, body: bytes, handler: Handler
+    ) -> tuple[int, object]:
+        try:
+            if kind is not Kind.READ:
+                self._count(account)
+            return handler(request, account, _payload(body))
+        except Refusal as refusal:
+            return refusal.status, wire.error(refusal)
+
+    async def _misbehave(
+        self, fault: RestFault, handle: Callable[[], tuple[int, object]], request: Request
+    ) -> Response:
+        await asyncio.sleep(fault.delay)
+        status, answer = handle() if fault.accepted or fault.mischief in (Mischief.NONE, Mischief.TRUNCATE) else (0, "")
+        match fault.mischief:
+            case Mischief.NONE:
+                return _answer(status, answer)
+            case Mischief.ANSWER:
+                return Response(fault.body, fault.status, media_type=fault.content_type)
+            case Mischief.TRUNCATE:
+                whole = json.dumps(answer)
+                response = Response(whole[: len(whole) // 2], status, media_type="application/json")
+                response.headers["content-length"] = str(len(whole))
+                return response
+            case Mischief.RESET:
+                self._break_connection(request)
+            case Mischief.HANG:
+                await asyncio.sleep(3600)
+        return Response(status_code=500)
+
+    def _count(self, account: PaperAccount) -> None:
+        now = time.monotonic()
+        recent = self._recent[account.client_id]
+        while recent and recent[0] <= now - 1.0:
+            recent.popleft()
+        if len(recent) >= PER_SECOND:
+            raise _TOO_MANY
+        recent.append(now)
+
+    def _place(self, _request: Request, account: PaperAccount, payload: Mapping[str, object]) -> tuple[int, object]:
+        order = self._exchange.place(account.client_id, read_ticket(payload, self._exchange.instruments))
+        return 200, {"orderId": order.id, "orderStatus": "TRANSIT"}
+
+    def _modify(self, request: Request, account: PaperAccount, payload: Mapping[str, object]) -> tuple[int, object]:
+        order = self._exchange.order(account.client_id, request.path_params["order_id"])
+        self._exchange.modify(order, read_change(payload, order))
+        return 200, {"orderId": order.id, "orderStatus": "TRANSIT"}
+
+    def _cancel(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        order = self._exchange.order(account.client_id, request.path_params["order_id"])
+        self._exchange.cancel(order)
+        return 202, {"orderId": order.id, "orderStatus": "CANCELLED"}
+
+    def _orders(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        return 200, [wire.row(order) for order in self._visible(account)]
+
+    def _order(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        return 200, [wire.row(self._exchange.order(account.client_id, request.path_params["order_id"]))]
+
+    def _by_correlation_id(
+        self, request: Request, account: PaperAccount, _payload: Mapping[str, object]
+    ) -> tuple[int, object]:
+        wanted = request.path_params["correlation_id"]
+        return 200, [wire.row(order) for order in self._visible(account) if order.correlation_id == wanted]
+
+    def _trades(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        wanted = request.path_params.get("order_id")
+        orders = (order for order in self._exchange.orders(account.client_id) if wanted in (None, order.id))
+        return 200, [fill for order in orders for fill in wire.trades(order)]
+
+    def _positions(
+        self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]
+    ) -> tuple[int, object]:
+        prices = self._exchange.prices
+        return 200, [
+            wire.position(account.client_id, held, prices[held.instrument.segment, held.instrument.security_id])
+            for held in self._exchange.positions(account.client_id)
+        ]
+
+    def _holdings(
+        self, _request: Request, _account: PaperAccount, _payload: Mapping[str, object]
+    ) -> tuple[int, object]:
+        raise Refusal(400, "DH-1111", "HOLDING_ERROR", "No holdings available")
+
+    def _fund_limit(
+        self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]
+    ) -> tuple[int, object]:
+        return 200, wire.fund_limit(account, self._exchange.available(account.client_id))
+
+    def _profile(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        return 200, wire.profile(account, self._exchange.tokens_valid_until)
+
+    def _visible(self, account: PaperAccount) -> list[PaperOrder]:
+        seen_until = time.monotonic() - self._faults.visibility_lag
+        return [order for order in self._exchange.orders(account.client_id) if order.accepted_at <= seen_until]
+
+    async def _master(self, _request: Request) -> Response:
+        return PlainTextResponse(master_csv(list(self._exchange.instruments.values())))
+
+
+def _payload(body: bytes) -> Mapping[str, object]:
+    try:
+        payload = json.loads(body) if body else {}
+    except ValueError:
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def _answer(status: int, answer: object) -> Response:
+    return Response(json.dumps(answer), status, media_type="application/json")

@@ -1,0 +1,220 @@
+"""The shapes in which Dhan says things: frames of the order-update socket, and rows and objects of its REST."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from copytrade.paper.exchange import PaperAccount, PaperPosition
+from copytrade.paper.orders import PaperOrder, Refusal
+
+IST = ZoneInfo("Asia/Kolkata")
+NEVER = "0001-01-01 00:00:00"
+
+_PRODUCTS = {"CNC": "C", "INTRADAY": "I", "MARGIN": "M", "MTF": "F", "CO": "V", "BO": "B"}
+_ORDER_TYPES = {"LIMIT": "LMT", "MARKET": "MKT", "STOP_LOSS": "SL", "STOP_LOSS_MARKET": "SLM"}
+
+
+def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
+    """Return the order-update message of an order as it is now; numbers that are 0 are left out (seen on the wire)."""
+    instrument = order.instrument
+    words: dict[str, object] = {
+        "exchange": instrument.exchange,
+        "segment": instrument.segment_letter,
+        "source": order.source,
+        "securityId": instrument.security_id,
+        "clientId": order.client_id,
+        "exchOrderNo": order.exchange_id,
+        "orderNo": order.id,
+        "product": _PRODUCTS[order.product],
+        "txnType": order.side[0],
+        "orderType": _ORDER_TYPES[order.order_type],
+        "validity": order.validity,
+        "algoOrdNo": "0",
+        "strategyId": "NA",
+        "offMktFlag": "1" if order.after_market else "0",
+        "orderDateTime": _time(order.created_at),
+        "exchOrderTime": _time(order.exchange_at),
+        "lastUpdatedTime": _time(order.updated_at),
+        "remarks": "NR",
+        "mktType": "NL",
+        "reasonDescription": order.reason,
+        "instrument": instrument.kind,
+        "symbol": instrument.symbol[:15],
+        "productName": order.product,
+        "status": order.word,
+        "expiryDate": str(instrument.expiry) if instrument.expiry else NEVER,
+        "optType": instrument.option_type,
+        "displayName": instrument.display,
+        "isin": "NA",
+        "series": "EQ" if instrument.is_cash else "XX",
+        "goodTillDaysDate": f"{order.created_at.astimezone(IST):%Y-%m-%d}",
+        "instrumentType": "EQ" if instrument.is_cash else "OP",
+        "algoId": "0",
+        "correlationId": order.correlation_id or "NA",
+    }
+    numbers = {
+        "legNo": 1,
+        "lotSize": instrument.lot_size,
+        "strikePrice": float(instrument.strike),
+        "refLtp": float(last_price),
+        "tickSize": float(instrument.tick),
+        "multiplier": 1,
+        "quantity": order.quantity,
+        "remainingQuantity": order.remaining,
+        "discQuantity": order.disclosed_quantity,
+        "price": float(order.price) if order.order_type != "MARKET" else 0,
+        "triggerPrice": 0 if order.triggered else float(order.trigger_price),
+        "tradedQty": order.filled,
+        "tradedPrice": float(order.last_price),
+        "avgTradedPrice": _average(order),
+    }
+    return {"Data": words | {key: value for key, value in numbers.items() if value}, "Type": "order_alert"}
+
+
+def row(order: PaperOrder) -> dict[str, object]:
+    """Return the order-book row of an order as it is now."""
+    instrument = order.instrument
+    return {
+        "dhanClientId": order.client_id,
+        "orderId": order.id,
+        "exchangeOrderId": order.exchange_id,
+        "correlationId": order.correlation_id or "NA",
+        "orderStatus": order.status,
+        "transactionType": order.side,
+        "exchangeSegment": instrument.segment,
+        "productType": order.product,
+        "orderType": order.order_type,
+        "validity": order.validity,
+        "tradingSymbol": instrument.symbol,
+        "securityId": instrument.security_id,
+        "quantity": order.quantity,
+        "disclosedQuantity": order.disclosed_quantity,
+        "price": float(order.price),
+        "triggerPrice": float(order.trigger_price),
+        "afterMarketOrder": order.after_market,
+        "boProfitValue": 0.0,
+        "boStopLossValue": 0.0,
+        "legName": "NA",
+        "createTime": _time(order.created_at),
+        "updateTime": _time(order.updated_at),
+        "exchangeTime": _time(order.exchange_at),
+        "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
+        "drvOptionType": {"CE": "CALL", "PE": "PUT"}.get(instrument.option_type, "NA"),
+        "drvStrikePrice": float(instrument.strike),
+        "omsErrorCode": "0",
+        "omsErrorDescription": order.reason,
+        "algoId": "0",
+        "remainingQuantity": order.remaining,
+        "averageTradedPrice": _average(order),
+        "filledQty": order.filled,
+    }
+
+
+def trades(order: PaperOrder) -> list[dict[str, object]]:
+    """Return a row for each fill of an order."""
+    instrument = order.instrument
+    return [
+        {
+            "dhanClientId": order.client_id,
+            "orderId": order.id,
+            "exchangeOrderId": order.exchange_id,
+            "exchangeTradeId": f"{order.id}{number}",
+            "transactionType": order.side,
+            "exchangeSegment": instrument.segment,
+            "productType": order.product,
+            "orderType": order.order_type,
+            "tradingSymbol": instrument.symbol,
+            "customSymbol": None,
+            "securityId": instrument.security_id,
+            "tradedQuantity": quantity,
+            "tradedPrice": float(price),
+            "createTime": _time(order.created_at),
+            "updateTime": _time(at),
+            "exchangeTime": _time(at),
+            "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
+            "drvOptionType": "NA",
+            "drvStrikePrice": float(instrument.strike),
+        }
+        for number, (quantity, price, at) in enumerate(order.trades, 1)
+    ]
+
+
+def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[str, object]:
+    """Return the row of a position; closed ones stay in the list."""
+    instrument = held.instrument
+    buy_average = held.bought_value / held.bought if held.bought else Decimal(0)
+    sell_average = held.sold_value / held.sold if held.sold else Decimal(0)
+    closed = min(held.bought, held.sold)
+    realized = (sell_average - buy_average) * closed
+    cost = buy_average if held.net > 0 else sell_average
+    return {
+        "dhanClientId": client_id,
+        "tradingSymbol": instrument.symbol,
+        "securityId": instrument.security_id,
+        "positionType": "LONG" if held.net > 0 else "SHORT" if held.net < 0 else "CLOSED",
+        "exchangeSegment": instrument.segment,
+        "productType": held.product,
+        "buyAvg": round(float(buy_average), 4),
+        "costPrice": round(float(cost), 4),
+        "buyQty": held.bought,
+        "sellAvg": round(float(sell_average), 4),
+        "sellQty": held.sold,
+        "netQty": held.net,
+        "realizedProfit": round(float(realized), 2),
+        "unrealizedProfit": round(float((last_price - cost) * held.net), 2),
+        "rbiReferenceRate": 1.0,
+        "multiplier": 1,
+        "carryForwardBuyQty": 0,
+        "carryForwardSellQty": 0,
+        "carryForwardBuyValue": 0.0,
+        "carryForwardSellValue": 0.0,
+        "dayBuyQty": held.bought,
+        "daySellQty": held.sold,
+        "dayBuyValue": float(held.bought_value),
+        "daySellValue": float(held.sold_value),
+        "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
+        "drvOptionType": "NA",
+        "drvStrikePrice": float(instrument.strike),
+        "crossCurrency": False,
+    }
+
+
+def fund_limit(account: PaperAccount, available: Decimal) -> dict[str, object]:
+    """Return the funds; the misspelt key is the broker's."""
+    return {
+        "dhanClientId": account.client_id,
+        "availabelBalance": float(available),
+        "sodLimit": float(account.funds),
+        "collateralAmount": 0.0,
+        "receiveableAmount": 0.0,
+        "utilizedAmount": float(account.funds - available),
+        "blockedPayoutAmount": 0.0,
+        "withdrawableBalance": float(available),
+    }
+
+
+def profile(account: PaperAccount, valid_until: datetime) -> dict[str, object]:
+    """Return the profile, with the token's end in India's time."""
+    return {
+        "dhanClientId": account.client_id,
+        "tokenValidity": f"{valid_until.astimezone(IST):%d/%m/%Y %H:%M}",
+        "activeSegment": "Equity, Derivative, Currency, Commodity",
+        "ddpi": "Active",
+        "mtf": "Active",
+        "dataPlan": "Deactive",
+        "dataValidity": "NA",
+    }
+
+
+def error(refusal: Refusal) -> Mapping[str, str]:
+    """Return the body of a refusal."""
+    return {"errorType": refusal.error_type, "errorCode": refusal.code, "errorMessage": refusal.message}
+
+
+def _average(order: PaperOrder) -> float:
+    return round(float(order.average), 4)
+
+
+def _time(moment: datetime | None) -> str:
+    return NEVER if moment is None else f"{moment.astimezone(IST):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,35 @@
+"""Paper mode: the settings' accounts at an embedded broker, and the settings with its addresses."""
+
+from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.process import PaperConfig, PaperProcess
+from copytrade.settings import Account, Settings
+
+
+def paper_config(settings: Settings) -> PaperConfig:
+    """Return the paper broker that the settings ask for."""
+    paper = settings.paper
+    named: list[tuple[str, Account]] = [("leader", settings.leader)]
+    named += [(follower.name, follower) for follower in settings.followers]
+    return PaperConfig(
+        accounts=tuple(
+            PaperAccount(
+                account.client_id, account.access_token.get_secret_value(), paper.funds.get(name, paper.default_funds)
+            )
+            for name, account in named
+        ),
+        leader=settings.leader.client_id,
+        seed=paper.seed,
+        speed=paper.speed,
+        scripted=paper.scripted,
+    )
+
+
+def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
+    """Return the settings with the paper broker's addresses in place of the real one's."""
+    urls = {
+        "rest_url": paper.rest_url,
+        "feed_url": paper.feed_url,
+        "auth_url": paper.auth_url,
+        "instruments_url": paper.instruments_url,
+    }
+    return settings.model_copy(update={"dhan": settings.dhan.model_copy(update=urls)})
