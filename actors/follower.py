@@ -56,10 +56,8 @@ from copytrade.logs import fields
 from copytrade.mirror import Cancel, Modify, Place, Policy, Skip
 from copytrade.orders import AmoTime, Order
 from copytrade.reasons import Reason
-from copytrade.records import CopyChanged, Record, RequestMade
+from copytrade.records import LEADER, CopyChanged, Record, RequestMade
 from copytrade.sizing import Capitals
-
-LEADER = "leader"
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
@@ -155,8 +153,8 @@ class Follower(GuardedActor[FollowerMessage]):
     def receive(self, message: FollowerMessage) -> None:
         """Take note of what is new, then do what follows from it."""
         match message:
-            case OrderUpdated(account, order, received) if account == LEADER:
-                self._note(self._desk.leader_changed(order, received))
+            case OrderUpdated(account, order, received, recovered) if account == LEADER:
+                self._note(self._desk.leader_changed(order, None if recovered else received))
             case OrderUpdated(_, order):
                 self._note(self._desk.own_changed(order))
             case PermitGranted(permit):
@@ -185,7 +183,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.set_gate(is_open=True)
             case BookSnapshot() if message.account == LEADER:
                 for order in message.orders:
-                    self._note(self._desk.leader_changed(order, time.monotonic()))
+                    self._note(self._desk.leader_changed(order, None))
                 self._desk.set_gate(is_open=message.gate_open)
             case BookSnapshot():
                 for order in message.orders:
@@ -337,8 +335,10 @@ class Follower(GuardedActor[FollowerMessage]):
     def _accepted(self, flight: _Flight, copy: Copy, order_id: str, finished: float) -> Copy:
         match flight.action:
             case Place():
-                latency = (finished - self._desk.received(flight.leader.id)) * 1000
-                self._latencies.add(latency)
+                received = self._desk.received(flight.leader.id)
+                latency = None if received is None else (finished - received) * 1000
+                if latency is not None:
+                    self._latencies.add(latency)
                 after = lifecycle.accepted(copy, order_id, latency)
                 copy_log.replicated(after)
             case Modify():

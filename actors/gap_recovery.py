@@ -27,6 +27,7 @@ from copytrade.dhan.outcomes import Accepted, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.logs import fields
 from copytrade.orders import IST
+from copytrade.records import LEADER
 
 
 class GapRecovery(GuardedActor[GapRecoveryMessage]):
@@ -78,7 +79,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         if request.account in self._reading:
             self._next[request.account] = request
             return
-        if request.after_gap and request.account == "leader" and request.since is not None:
+        if request.after_gap and request.account == LEADER and request.since is not None:
             logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
         self._reading.add(request.account)
         self._readers[request.account].submit(_read_book, self._accounts[request.account], request, self.seat)

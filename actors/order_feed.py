@@ -38,7 +38,7 @@ from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.dhan.feed import FeedConnection, FrameArrived, connect
 from copytrade.logs import fields
-from copytrade.records import AccountType, ConfigSet, OrderChanged, Record
+from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
 
 #: Seconds after a login at which the book is read again: a login has no acknowledgement, so what happened between the
 #: first read and the moment at which the broker really began to send would be missed.
@@ -88,6 +88,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._gate_open = False
         self._reconnecting = False
         self._updates = self._unreadable = self._found = 0
+        self._missed = 0
 
     def set_up(self) -> None:
         """Connect, and begin the audits."""
@@ -203,15 +204,22 @@ class OrderFeed(GuardedActor[FeedMessage]):
         if opens:
             self._gate_open = True
             self._reconnecting = False
+            self._missed = 0
             self._tell(GateOpened(self._account.name, self._generation))
 
     def _say_what_was_found(self, changes: Sequence[Change], opens: bool) -> None:
-        missed = [change for change in changes if self._since is None or change.after.event_at > self._since]
-        if opens and (self._reconnecting or self._since is not None) and self._is_leader:
-            logger.info("Found {} missed orders, processing... {}", len(missed), fields(account=self._account.name))
-        elif missed and self._is_leader and not opens:
-            self._found += len(missed)
-            logger.info("Audit found what the feed did not tell {}", fields(account="leader", orders=len(missed)))
+        """Count what was missed over all reads until the gate opens; later finds are what a feed did not tell."""
+        missed = sum(self._since is None or change.after.event_at > self._since for change in changes)
+        if not self._is_leader:
+            return
+        if self._gate_open:
+            self._found += missed
+            if missed:
+                logger.info("Audit found what the feed did not tell {}", fields(account=LEADER, orders=missed))
+            return
+        self._missed += missed
+        if opens and (self._reconnecting or self._since is not None):
+            logger.info("Found {} missed orders, processing... {}", self._missed, fields(account=LEADER))
 
     @property
     def _is_leader(self) -> bool:

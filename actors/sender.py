@@ -46,6 +46,7 @@ class Sender:
         self._seat = seat
         self._epoch = epoch
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
+        self._threads.submit(rest.warm, threads)
 
     def send(self, token: int, request: Request) -> None:
         """Send a request; its outcome comes with the same token."""

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from actors.base import Incarnation, Report, Seat
 from actors.clock import Clock
-from actors.follower import LEADER, Follower, FollowerAccount, Peers
+from actors.follower import Follower, FollowerAccount, Peers
 from actors.gap_recovery import GapRecovery
 from actors.instrument_master import InstrumentMaster
 from actors.messages import (
@@ -34,7 +34,7 @@ from copytrade.budget import Window
 from copytrade.dhan.rest import DhanRest
 from copytrade.dhan.transport import Transport
 from copytrade.mirror import Policy
-from copytrade.records import AccountType
+from copytrade.records import LEADER, AccountType
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.store import Database
 

@@ -53,7 +53,7 @@ class Desk:
         self._instruments: Instruments | None = None
         self._gate_open = False
         self._orders: dict[str, Order] = {}
-        self._received: dict[str, float] = {}
+        self._received: dict[str, float | None] = {}
         self._copies: dict[str, Copy] = {}
         self._by_correlation: dict[str, str] = {}
         self._dirty: dict[str, None] = {}
@@ -102,10 +102,11 @@ class Desk:
 
     # News.
 
-    def leader_changed(self, order: Order, received: float) -> Changed | None:
-        """Take the leader's order as it is now, learnt at a monotonic time."""
+    def leader_changed(self, order: Order, received: float | None) -> Changed | None:
+        """Take the leader's order as it is now; ``received`` is the monotonic time of a live update, else None."""
+        if order.id not in self._orders:
+            self._received[order.id] = received
         self._orders[order.id] = order
-        self._received.setdefault(order.id, received)
         self._dirty[order.id] = None
         copy = self._copies.get(order.id)
         if copy is None or not copy.n:
@@ -238,8 +239,8 @@ class Desk:
         """Return a leader order."""
         return self._orders[order_id]
 
-    def received(self, order_id: str) -> float:
-        """Return when we first learnt of a leader order, in monotonic seconds."""
+    def received(self, order_id: str) -> float | None:
+        """Return when the live feed first told of a leader order, in monotonic seconds; None if it was recovered."""
         return self._received[order_id]
 
     def underlying(self, leader: Order) -> str:

@@ -7,6 +7,9 @@ from enum import StrEnum
 from copytrade.copies import Copy
 from copytrade.orders import Order
 
+#: The leader's name among the accounts; followers have their own.
+LEADER = "leader"
+
 
 class AccountType(StrEnum):
     """Whose order it is."""

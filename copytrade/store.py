@@ -1,11 +1,11 @@
 """The database: records in, copies and answers out. Used by one thread at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import assert_never
+from typing import Any, Protocol, assert_never
 
 import peewee
 from playhouse import db_url
@@ -23,6 +23,18 @@ _RENEWED = (tables.Orders, tables.CopyMappings, tables.Config)
 
 _COPY = TypeAdapter(Copy)
 _ORDER = TypeAdapter(Order)
+
+
+class Cursor(Protocol):
+    """What a query gives: DB-API rows."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+        ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return the rows that are left."""
+        ...
 
 
 class DatabaseUnusable(Exception):
@@ -48,9 +60,9 @@ class Database:
         self._name = database
         try:
             self._connection = _connect(database, synchronous)
-            tables.proxy.initialize(self._connection)
             self._connection.connect()
-            self._connection.create_tables(tables.ALL, safe=True)
+            with self._connection.bind_ctx(tables.ALL):
+                self._connection.create_tables(tables.ALL, safe=True)
         except (peewee.PeeweeException, OSError, RuntimeError) as error:
             raise DatabaseUnusable(f"{database}: cannot be opened as a database: {error}") from None
         self._statements: dict[type[peewee.Model], str] = {
@@ -87,35 +99,38 @@ class Database:
 
     def config(self, key: str) -> str | None:
         """Return a remembered value, or None."""
-        row = tables.Config.get_or_none(tables.Config.key == key)
-        return None if row is None else str(row.value)
+        row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
+        return None if row is None else str(row[0])
 
     def copies(self, follower: str, day: date) -> list[Copy]:
         """Return a follower's copies of one trading day as they were last written."""
-        rows = tables.CopyMappings.select(tables.CopyMappings.state).where(
-            (tables.CopyMappings.follower == follower) & (tables.CopyMappings.trade_date == day.isoformat())
-        )
-        return [_COPY.validate_json(row.state) for row in rows]
+        query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date = ?"
+        return [_COPY.validate_json(state) for (state,) in self._execute(query, follower, day.isoformat()).fetchall()]
 
-    def copies_since(self, moment: datetime) -> Sequence[CopyRow]:
+    def copies_since(self, moment: datetime) -> list[CopyRow]:
         """Return every copy begun at or after ``moment``."""
-        mappings = tables.CopyMappings
-        return [
-            CopyRow(row.follower, row.status, row.reason, row.latency_ms, row.slippage, row.follower_filled)
-            for row in mappings.select().where(mappings.created_at >= _time(moment))
-        ]
+        query = (
+            "SELECT follower, status, reason, latency_ms, slippage, follower_filled"
+            " FROM copy_mappings WHERE created_at >= ?"
+        )
+        return [CopyRow(*row) for row in self._execute(query, _time(moment)).fetchall()]
 
     def durability(self) -> tuple[str, str]:
         """Return SQLite's journal mode and synchronous setting as they are in force; empty for other databases."""
         if not self._is_sqlite:
             return "", ""
-        (journal,) = self._connection.execute_sql("PRAGMA journal_mode").fetchone()
-        (level,) = self._connection.execute_sql("PRAGMA synchronous").fetchone()
+        (journal,) = self._execute("PRAGMA journal_mode").fetchone()
+        (level,) = self._execute("PRAGMA synchronous").fetchone()
         return journal, ("off", "normal", "full", "extra")[level]
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _execute(self, query: str, *parameters: object) -> Cursor:
+        """Run a query whose places are marked as SQLite marks them."""
+        cursor: Cursor = self._connection.execute_sql(query.replace("?", self._connection.param), parameters)
+        return cursor
 
     @property
     def _is_sqlite(self) -> bool:

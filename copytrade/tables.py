@@ -2,17 +2,8 @@
 
 import peewee
 
-#: Bound to a database when one is opened.
-proxy = peewee.DatabaseProxy()
 
-
-class _Table(peewee.Model):
-    class Meta:
-        database = proxy
-        legacy_table_names = False
-
-
-class Orders(_Table):
+class Orders(peewee.Model):
     """The last word of the broker about every order, the leader's and the followers'."""
 
     id = peewee.TextField()
@@ -43,7 +34,7 @@ class Orders(_Table):
         primary_key = peewee.CompositeKey("id", "account", "trade_date")
 
 
-class CopyMappings(_Table):
+class CopyMappings(peewee.Model):
     """What each follower did about each leader order: one row an order sent, ``n`` 0 where none was."""
 
     leader_order_id = peewee.TextField()
@@ -76,7 +67,7 @@ class CopyMappings(_Table):
         indexes = ((("follower", "trade_date"), False),)
 
 
-class OrderEvents(_Table):
+class OrderEvents(peewee.Model):
     """Every change of every order, in the order in which it was learnt."""
 
     order_id = peewee.TextField(index=True)
@@ -89,7 +80,7 @@ class OrderEvents(_Table):
         table_name = "order_events"
 
 
-class AuditLog(_Table):
+class AuditLog(peewee.Model):
     """Every request to the broker that asks for a change."""
 
     action = peewee.TextField()
@@ -104,7 +95,7 @@ class AuditLog(_Table):
         table_name = "audit_log"
 
 
-class Config(_Table):
+class Config(peewee.Model):
     """What is remembered across restarts."""
 
     key = peewee.TextField(primary_key=True)

@@ -67,6 +67,14 @@ class DhanRest:
         self._client_id = client_id
         self._build = Builders(client_id)
 
+    def warm(self, connections: int) -> int:
+        """Open connections ahead of the first request; return how many are ready."""
+        return self._transport.warm(connections)
+
+    def close(self) -> None:
+        """Shut every connection, those in use too: what is under way ends as unknown."""
+        self._transport.close()
+
     def place(self, order: NewOrder) -> Outcome[Placed]:
         """Place an order: POST /orders.
 

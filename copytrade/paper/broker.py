@@ -203,7 +203,7 @@ class PaperBroker:
         return self.call(lambda: self.feeds.connections(client_id))
 
     def drop_feed(self, client_id: str, refuse_for: float = 0.0) -> None:
-        """End an account's order-update sockets, and refuse new ones for so many seconds."""
+        """End an account's order-update sockets, and refuse every handshake for so many seconds."""
         self.call(lambda: self.feeds.drop(client_id, refuse_for))
 
     def mute_feed(self, client_id: str, *, muted: bool = True) -> None:

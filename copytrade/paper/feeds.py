@@ -27,10 +27,13 @@ class Feeds:
         self._account_of = account_of
         self._sockets: dict[str, set[_Socket]] = defaultdict(set)
         self._muted: set[str] = set()
-        self._refused_until: dict[str, float] = {}
+        self._refused_until = 0.0
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one connection: the login comes first, then silence but for updates."""
+        if self._refused_until > time.monotonic():
+            await websocket.close()
+            return
         await websocket.accept()
         try:
             client_id = self._login(await websocket.receive_text())
@@ -39,9 +42,6 @@ class Feeds:
         if client_id is None:
             await websocket.send_bytes(b"\x00\x01")
             await websocket.close(1000)
-            return
-        if self._refused_until.get(client_id, 0.0) > time.monotonic():
-            await websocket.close(1011)
             return
         socket = _Socket()
         self._sockets[client_id].add(socket)
@@ -66,8 +66,8 @@ class Feeds:
                 socket.outgoing.put_nowait(message)
 
     def drop(self, client_id: str, refuse_for: float = 0.0) -> None:
-        """End an account's connections, and refuse new ones for so many seconds."""
-        self._refused_until[client_id] = time.monotonic() + refuse_for
+        """End an account's connections, and refuse every handshake for so many seconds."""
+        self._refused_until = time.monotonic() + refuse_for
         for socket in self._sockets[client_id]:
             socket.outgoing.put_nowait(None)
 
