@@ -73,6 +73,11 @@ class CopySystem:
         """Log a line about every actor now."""
         self._supervisor.tell(LogStatus(again=False))
 
+    def is_ready(self) -> bool:
+        """Whether every actor has set up, is connected, and has read what it rests on."""
+        seats: list[Seat[Any]] = [*self._feeds.values(), *self._followers.values()]
+        return all(seat.vitals.state == "live" for seat in seats)
+
     def stop(self) -> None:
         """Stop intake, let what is under way end, and stop every actor: returns at once."""
         self._supervisor.tell(StopAll())
