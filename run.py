@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from copytrade.paper.process import start_paper_process
-from copytrade.papermode import paper_config, with_paper_urls
 from loguru import logger
 
 from actors.system import CopySystem, open_database, secrets_of
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging, fields
+from copytrade.paper.process import start_paper_process
+from copytrade.papermode import paper_config, with_paper_urls
 from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.store import DatabaseUnusable
 from copytrade.summary import summary

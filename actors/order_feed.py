@@ -209,7 +209,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _say_what_was_found(self, changes: Sequence[Change], opens: bool) -> None:
         """Count what was missed over all reads until the gate opens; later finds are what a feed did not tell."""
-        missed = sum(self._since is None or change.after.event_at > self._since for change in changes)
+        since = None if self._reconnecting or self._gate_open else self._since
+        missed = sum(since is None or change.after.event_at >= since for change in changes)
         if not self._is_leader:
             return
         if self._gate_open:

@@ -62,12 +62,15 @@ class CopySystem:
         names = [LEADER, *(follower.name for follower in settings.followers)]
         self._feeds: dict[str, Seat[FeedMessage]] = {name: Seat(f"feed-{name}") for name in names}
         self._followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name) for name in names[1:]}
+        #: The actors under supervision, in the order in which they start.
+        self.children: list[Child] = []
 
     def start(self) -> None:
         """Start every actor; returns at once."""
+        self.children = self._children()
         self._clock.start()
         life: Incarnation[SupervisorMessage] = Incarnation(self._supervisor, 1, _unwatched)
-        Supervisor.start(life, self._children(), self._clock, self._settings.log.status_interval, self._ended)
+        Supervisor.start(life, self.children, self._clock, self._settings.log.status_interval, self._ended)
 
     def log_status(self) -> None:
         """Log a line about every actor now."""

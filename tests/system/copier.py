@@ -123,8 +123,8 @@ class Copier:
 
 
 @contextmanager
-def running(settings: Settings, broker: PaperBroker) -> Iterator[Copier]:
-    """Run a copier, and stop it in order afterwards."""
+def running(settings: Settings, broker: PaperBroker, *, exit_code: int = 0) -> Iterator[Copier]:
+    """Run a copier, stop it in order afterwards, and see that it says ``exit_code``."""
     ended: SimpleQueue[int] = SimpleQueue()
     log: list[str] = []
     sink = logger.add(lambda line: log.append(str(line)), level="DEBUG", format="{level} {message}")
@@ -136,7 +136,7 @@ def running(settings: Settings, broker: PaperBroker) -> Iterator[Copier]:
         yield copier
     finally:
         system.stop()
-        exit_code = ended.get(timeout=PATIENCE)
+        said = ended.get(timeout=PATIENCE)
         system.close()
         logger.remove(sink)
-    assert exit_code == 0
+    assert said == exit_code, f"exit code {said}"

@@ -1,0 +1,163 @@
+"""What was missed: while the feed was down, while the program was not running, and when an answer was lost."""
+
+from pathlib import Path
+
+import pytest
+
+from copytrade.paper.broker import PaperBroker
+from copytrade.paper.faults import Kind, Mischief, RestFault
+from tests.system.copier import ALICE, LEADER, LOT, Copier, eventually, running, settings_for
+
+
+def test_what_happened_while_the_feed_was_down_is_made_up_for(copier: Copier) -> None:
+    kept, cancelled = copier.buy(4, "100.00"), copier.buy(4, "101.00")
+    copier.copy_of(kept, "alice")
+    copier.copy_of(cancelled, "alice")
+    copier.broker.drop_feed(LEADER, refuse_for=0.3)
+    eventually(lambda: not copier.broker.feed_connections(LEADER))
+    placed = copier.buy(4, "102.00")
+    copier.broker.modify(LEADER, kept, price="99.00")
+    copier.broker.cancel(LEADER, cancelled)
+    never = copier.buy(4, "103.00")
+    copier.broker.cancel(LEADER, never)
+    for follower, quantity in (("alice", 4 * LOT), ("bob", 2 * LOT)):
+        assert copier.copy_of(placed, follower)["quantity"] == quantity
+        eventually(lambda follower=follower: copier.copy_of(kept, follower)["price"] == 99.0)
+        eventually(lambda follower=follower: copier.copy_of(cancelled, follower)["orderStatus"] == "CANCELLED")
+        assert copier.mapping(never, follower, "skipped")[0] == "leader_cancelled"
+        assert len(copier.copies(follower)) == 3
+    assert copier.logged("Reconnected after disconnect, fetching missed orders...")
+    assert copier.logged("Fetching orders placed since: ")
+    assert copier.logged("Found 4 missed orders, processing...")
+
+
+def test_a_market_order_that_filled_while_the_feed_was_down_is_copied(copier: Copier) -> None:
+    copier.broker.drop_feed(LEADER, refuse_for=0.3)
+    eventually(lambda: not copier.broker.feed_connections(LEADER))
+    leader = copier.buy(4, 0, order_type="MARKET")
+    assert copier.broker.order(LEADER, leader)["orderStatus"] == "TRADED"
+    copier.mapping(leader, "alice", "filled")
+    copier.mapping(leader, "bob", "filled")
+
+
+def test_a_feed_that_is_connected_but_silent_is_found_out_by_the_audit(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path, recovery={"audit_interval": 0.5})
+    with running(settings, broker) as copier:
+        copier.copy_of(copier.buy(4), "alice")
+        broker.mute_feed(LEADER)
+        copier.copy_of(copier.buy(4), "alice")
+        assert copier.logged("Audit found what the feed did not tell")
+
+
+def test_a_follower_whose_own_feed_is_down_copies_all_the_same(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path, recovery={"audit_interval": 0.5})
+    with running(settings, broker) as copier:
+        broker.mute_feed(ALICE)
+        leader = copier.buy(4)
+        row = copier.copy_of(leader, "alice")
+        broker.fill(LEADER, leader)
+        broker.fill(ALICE, row["orderId"])
+        copier.mapping(leader, "alice", "filled")
+
+
+def test_a_restart_goes_on_where_the_program_stopped(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path)
+    with running(settings, broker) as copier:
+        resting, cancelled = copier.buy(4), copier.buy(4)
+        for leader in (resting, cancelled):
+            for follower in ("alice", "bob"):
+                copier.copy_of(leader, follower)
+                copier.mapping(leader, follower, "placed")
+    broker.cancel(LEADER, cancelled)
+    broker.modify(LEADER, resting, price="98.00")
+    missed = broker.place(LEADER, side="BUY", security_id="45674", quantity=4 * LOT, price="97.00")
+    with running(settings, broker) as copier:
+        for follower in ("alice", "bob"):
+            copier.copy_of(missed, follower)
+            eventually(lambda follower=follower: copier.copy_of(resting, follower)["price"] == 98.0)
+            eventually(lambda follower=follower: copier.copy_of(cancelled, follower)["orderStatus"] == "CANCELLED")
+            assert len(copier.copies(follower)) == 3
+
+
+def test_what_was_placed_before_copying_began_is_not_copied(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path)
+    old = broker.place(LEADER, side="BUY", security_id="45674", quantity=4 * LOT, price="97.00")
+    broker.call(lambda: _age(broker, old))
+    with running(settings, broker) as copier:
+        assert copier.mapping(old, "alice", "skipped")[0] == "before_start"
+        copier.copy_of(copier.buy(4), "alice")
+        assert len(copier.copies("alice")) == 1
+
+
+def _age(broker: PaperBroker, order_id: str) -> None:
+    """Make an order an hour old."""
+    order = broker.exchange.order(LEADER, order_id)
+    order.created_at = order.created_at.replace(year=order.created_at.year - 1)
+
+
+@pytest.mark.parametrize("mischief", [Mischief.RESET, Mischief.HANG, Mischief.TRUNCATE, Mischief.ANSWER])
+@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.MODIFY, Kind.CANCEL])
+def test_a_lost_answer_is_looked_up_and_nothing_is_doubled(
+    broker: PaperBroker, tmp_path: Path, mischief: Mischief, kind: Kind
+) -> None:
+    settings = settings_for(broker, tmp_path, dhan={"request_timeout": 0.4})
+    with running(settings, broker) as copier:
+        fault = RestFault(mischief, kind, ALICE, accepted=True, status=502, body="<html>Bad Gateway</html>")
+        broker.faults.add(fault)
+        leader = copier.buy(4)
+        copier.copy_of(leader, "alice")
+        copier.mapping(leader, "alice", "placed")
+        broker.modify(LEADER, leader, price="101.00")
+        eventually(lambda: copier.copy_of(leader, "alice")["price"] == 101.0)
+        broker.cancel(LEADER, leader)
+        copier.mapping(leader, "alice", "cancelled")
+        assert len(copier.copies("alice")) == 1
+        assert [write.kind for write in broker.writes(ALICE)].count(Kind.PLACE) == 1
+        if kind is not Kind.CANCEL or mischief is not Mischief.TRUNCATE:
+            assert copier.logged(f"Failed to {kind}")
+
+
+@pytest.mark.parametrize("kind", [Kind.MODIFY, Kind.CANCEL])
+def test_a_lost_modification_or_cancellation_is_made_again(broker: PaperBroker, tmp_path: Path, kind: Kind) -> None:
+    settings = settings_for(broker, tmp_path)
+    with running(settings, broker) as copier:
+        broker.faults.add(RestFault(Mischief.RESET, kind, ALICE))
+        leader = copier.buy(4)
+        copier.copy_of(leader, "alice")
+        broker.modify(LEADER, leader, price="101.00")
+        eventually(lambda: copier.copy_of(leader, "alice")["price"] == 101.0)
+        broker.cancel(LEADER, leader)
+        copier.mapping(leader, "alice", "cancelled")
+
+
+def test_an_order_that_was_lost_on_its_way_is_in_doubt_and_not_sent_again(broker: PaperBroker, tmp_path: Path) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, ALICE))
+        lost = copier.buy(4)
+        copier.logged("outcome unknown")
+        other = copier.buy(4)
+        copier.copy_of(other, "alice")
+        copier.mapping(lost, "alice", "pending")
+        assert [write.kind for write in broker.writes(ALICE)] == [Kind.PLACE, Kind.PLACE]
+
+
+def test_a_broker_that_cannot_be_reached_is_tried_again(broker: PaperBroker, tmp_path: Path) -> None:
+    busy = '{"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}'
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=429, body=busy, times=1))
+        leader = copier.buy(4)
+        copier.copy_of(leader, "alice")
+        copier.mapping(leader, "alice", "placed")
+
+
+def test_a_refused_token_stops_that_account_and_no_other(broker: PaperBroker, tmp_path: Path) -> None:
+    invalid = '{"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Invalid Token"}'
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=400, body=invalid, times=100))
+        first = copier.buy(4)
+        assert copier.mapping(first, "alice", "skipped")[0] == "account_suspended"
+        second = copier.buy(4)
+        assert copier.mapping(second, "alice", "skipped")[0] == "account_suspended"
+        copier.copy_of(second, "bob")
+        assert len(broker.writes(ALICE)) == 1
+        assert copier.logged("Account suspended")
