@@ -1,0 +1,228 @@
+"""run.py as an operator runs it: a process, its exit code, its log, its database."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from copytrade.paper.broker import PaperBroker
+from copytrade.paper.exchange import PaperAccount
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20.0
+
+SETTINGS = """
+mode = "{mode}"
+[leader]
+client_id = "1000000001"
+access_token = "canary-of-leader"
+[[followers]]
+name = "alice"
+client_id = "1000000101"
+access_token = "canary-of-alice"
+[[followers]]
+name = "bob"
+client_id = "1000000102"
+access_token = "canary-of-bob"
+ratio = 0.5
+[copy]
+sizing = "fixed_ratio"
+[log]
+status_interval = 1
+level = "DEBUG"
+[paper]
+speed = 3.0
+"""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "run.py"), *arguments]
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen in {PATIENCE:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run run.py in a folder; its output goes to files there, as it would be redirected."""
+    with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
+        process = subprocess.Popen(command(*arguments), cwd=folder, stdout=out, stderr=err, text=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def log(folder: Path) -> str:
+    path = folder / "copy_trading.log"
+    return path.read_text() if path.exists() else ""
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "settings.toml").write_text(SETTINGS.format(mode="paper"))
+    return tmp_path
+
+
+def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None:
+    with running(folder) as process:
+        for line in (
+            "Placing follower order",
+            "Order replicated successfully",
+            "Order modified successfully",
+            "Follower order filled",
+            "Order cancelled successfully",
+            "Reconnected after disconnect, fetching missed orders...",
+            "missed orders, processing...",
+            "Order skipped: filtered_instrument",
+            "Order skipped: zero_lots",
+            "STATUS alice",
+            "STATUS total",
+            "Rate limit reached, waiting",
+        ):
+            until(lambda line=line: line in log(folder), f"the log says {line!r}")  # type: ignore[misc]
+        (paper,) = children_of(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+    assert not is_running(paper)
+    summary = (folder / "out").read_text()
+    assert summary.startswith("Session of ")
+    for word in ("alice", "bob", "p50 ms", "slippage", "filtered_instrument"):
+        assert word in summary
+    assert "crashed" not in log(folder)
+    with sqlite3.connect(folder / "copy_trading.db") as database:
+        unexplained = "SELECT count(*) FROM copy_mappings WHERE status IN ('skipped', 'failed') AND reason IS NULL"
+        assert database.execute(unexplained).fetchone() == (0,)
+        refused = "SELECT count(*) FROM audit_log WHERE status_code = 429"
+        assert database.execute(refused).fetchone() == (0,)
+
+
+def test_no_secret_is_written_anywhere(folder: Path) -> None:
+    with running(folder, "--duration", "4") as process:
+        assert process.wait(PATIENCE) == 0
+    written = [path for path in folder.rglob("*") if path.is_file() and path.name != "settings.toml"]
+    assert {"copy_trading.db", "copy_trading.log", "out", "err"} <= {path.name for path in written}
+    for path in written:
+        assert b"canary" not in path.read_bytes(), path
+        assert path.stat().st_mode & 0o077 == 0 or path.name in ("out", "err"), path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_in_order(folder: Path, number: signal.Signals) -> None:
+    with running(folder) as process:
+        until(lambda: "Order replicated successfully" in log(folder), "an order is copied")
+        process.send_signal(number)
+        assert process.wait(10) == 0
+    assert "Stopped exit_code=0" in log(folder)
+
+
+def test_the_paper_broker_ends_with_its_parent_however_that_ends(folder: Path) -> None:
+    with running(folder) as process:
+        until(lambda: "Order replicated successfully" in log(folder), "an order is copied")
+        (paper,) = children_of(process.pid)
+        process.kill()
+        process.wait()
+    until(lambda: not is_running(paper), "the paper broker has ended")
+
+
+def test_settings_with_faults_are_refused_before_anything_starts(folder: Path) -> None:
+    (folder / "settings.toml").write_text(SETTINGS.format(mode="papre") + "\nzork = 1\n[log2]\n")
+    result = subprocess.run(command(), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert result.returncode == 2
+    assert [line.split(":")[0] for line in result.stderr.splitlines()[1:]] == ["mode", "paper.zork", "log2"]
+    assert sorted(path.name for path in folder.iterdir()) == ["settings.toml"]
+
+
+def test_another_settings_file_can_be_named(folder: Path) -> None:
+    (folder / "settings.toml").rename(folder / "mine.toml")
+    with running(folder, "--settings", "mine.toml", "--duration", "1") as process:
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_second_process_on_the_same_database_is_refused(folder: Path) -> None:
+    with running(folder) as process:
+        until(lambda: "Copying begins" in log(folder), "the first runs")
+        second = subprocess.run(command(), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert second.returncode == 3
+        assert "another process is already copying" in second.stderr
+        assert process.poll() is None
+
+
+def test_a_database_of_another_mode_is_refused(folder: Path) -> None:
+    with running(folder, "--duration", "1") as process:
+        assert process.wait(PATIENCE) == 0
+    (folder / "settings.toml").write_text(SETTINGS.format(mode="live"))
+    result = subprocess.run(command(), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert result.returncode == 2
+    assert "belongs to mode paper" in result.stderr
+
+
+def test_a_database_that_cannot_be_opened_is_refused(folder: Path) -> None:
+    (folder / "copy_trading.db").write_bytes(b"junk" * 2000)
+    result = subprocess.run(command(), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert result.returncode == 2
+    assert "cannot be opened as a database" in result.stderr
+
+
+def live_settings(broker: PaperBroker) -> str:
+    return SETTINGS.format(mode="live") + (
+        f'[dhan]\nrest_url = "{broker.rest_url}"\nfeed_url = "{broker.feed_url}"\n'
+        f'auth_url = "{broker.auth_url}"\ninstruments_url = "{broker.instruments_url}"\n'
+    )
+
+
+def an_order(broker: PaperBroker) -> str:
+    return broker.place("1000000001", side="BUY", security_id="45674", quantity=260, price="100.05")
+
+
+def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> None:
+    names = {"1000000001": "leader", "1000000101": "alice", "1000000102": "bob"}
+    accounts = [PaperAccount(client_id, f"canary-of-{name}") for client_id, name in names.items()]
+    with PaperBroker(accounts) as broker:
+        (tmp_path / "settings.toml").write_text(live_settings(broker))
+        with running(tmp_path) as process:
+            until(lambda: all(broker.feed_connections(client_id) for client_id in names), "all are connected")
+            leader = an_order(broker)
+            for client_id, quantity in (("1000000101", 260), ("1000000102", 130)):
+                until(lambda client_id=client_id: broker.orders(client_id), "the order is copied")  # type: ignore[misc]
+                (row,) = broker.orders(client_id)
+                assert (row["quantity"], row["price"], row["correlationId"]) == (quantity, 100.05, f"ct-{leader}-1")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+
+
+def test_a_broker_that_cannot_be_reached_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    accounts = [PaperAccount("1000000001", "canary-of-leader")]
+    with PaperBroker(accounts) as gone:
+        (tmp_path / "settings.toml").write_text(live_settings(gone))
+    with running(tmp_path) as process:
+        until(lambda: "Feed lost, reconnecting" in log(tmp_path), "it says that the feed is down")
+        until(lambda: "STATUS total" in log(tmp_path), "it goes on")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert os.path.exists(tmp_path / "copy_trading.db")
