@@ -1,12 +1,10 @@
 """run.py as an operator runs it: a process, its exit code, its log, its database."""
 
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +12,9 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
 
 SETTINGS = """
 mode = "{mode}"
@@ -44,13 +42,6 @@ speed = 3.0
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "run.py"), *arguments]
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"did not happen in {PATIENCE:.0f} s: {what}"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -105,7 +96,7 @@ def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None
             "STATUS total",
             "Rate limit reached, waiting",
         ):
-            until(lambda line=line: line in log(folder), f"the log says {line!r}")  # type: ignore[misc]
+            eventually(lambda line=line: line in log(folder), f"the log says {line!r}")  # type: ignore[misc]
         (paper,) = children_of(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
@@ -135,7 +126,7 @@ def test_no_secret_is_written_anywhere(folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_in_order(folder: Path, number: signal.Signals) -> None:
     with running(folder) as process:
-        until(lambda: "Order replicated successfully" in log(folder), "an order is copied")
+        eventually(lambda: "Order replicated successfully" in log(folder), "an order is copied")
         process.send_signal(number)
         assert process.wait(10) == 0
     assert "Stopped exit_code=0" in log(folder)
@@ -143,11 +134,11 @@ def test_a_signal_stops_it_in_order(folder: Path, number: signal.Signals) -> Non
 
 def test_the_paper_broker_ends_with_its_parent_however_that_ends(folder: Path) -> None:
     with running(folder) as process:
-        until(lambda: "Order replicated successfully" in log(folder), "an order is copied")
+        eventually(lambda: "Order replicated successfully" in log(folder), "an order is copied")
         (paper,) = children_of(process.pid)
         process.kill()
         process.wait()
-    until(lambda: not is_running(paper), "the paper broker has ended")
+    eventually(lambda: not is_running(paper), "the paper broker has ended")
 
 
 def test_settings_with_faults_are_refused_before_anything_starts(folder: Path) -> None:
@@ -166,7 +157,7 @@ def test_another_settings_file_can_be_named(folder: Path) -> None:
 
 def test_a_second_process_on_the_same_database_is_refused(folder: Path) -> None:
     with running(folder) as process:
-        until(lambda: "Copying begins" in log(folder), "the first runs")
+        eventually(lambda: "Copying begins" in log(folder), "the first runs")
         second = subprocess.run(command(), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert second.returncode == 3
         assert "another process is already copying" in second.stderr
@@ -206,10 +197,10 @@ def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> Non
     with PaperBroker(accounts) as broker:
         (tmp_path / "settings.toml").write_text(live_settings(broker))
         with running(tmp_path) as process:
-            until(lambda: all(broker.feed_connections(client_id) for client_id in names), "all are connected")
+            eventually(lambda: all(broker.feed_connections(client_id) for client_id in names), "all are connected")
             leader = an_order(broker)
             for client_id, quantity in (("1000000101", 260), ("1000000102", 130)):
-                until(lambda client_id=client_id: broker.orders(client_id), "the order is copied")  # type: ignore[misc]
+                eventually(lambda client_id=client_id: broker.orders(client_id), "the order is copied")  # type: ignore[misc]
                 (row,) = broker.orders(client_id)
                 assert (row["quantity"], row["price"], row["correlationId"]) == (quantity, 100.05, f"ct-{leader}-1")
             process.send_signal(signal.SIGTERM)
@@ -221,8 +212,8 @@ def test_a_broker_that_cannot_be_reached_at_the_start_is_waited_for(tmp_path: Pa
     with PaperBroker(accounts) as gone:
         (tmp_path / "settings.toml").write_text(live_settings(gone))
     with running(tmp_path) as process:
-        until(lambda: "Feed lost, reconnecting" in log(tmp_path), "it says that the feed is down")
-        until(lambda: "STATUS total" in log(tmp_path), "it goes on")
+        eventually(lambda: "Feed lost, reconnecting" in log(tmp_path), "it says that the feed is down")
+        eventually(lambda: "STATUS total" in log(tmp_path), "it goes on")
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    assert os.path.exists(tmp_path / "copy_trading.db")
+    assert (tmp_path / "copy_trading.db").exists()

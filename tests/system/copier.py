@@ -1,8 +1,7 @@
 """A whole copier in this process, over real sockets, beside a paper broker that the test drives."""
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from actors.system import CopySystem
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
 from copytrade.settings import Settings
+from tests.waiting import PATIENCE, eventually
 
 LEADER, ALICE, BOB = "1000000001", "1000000101", "1000000102"
 CLIENTS = {"leader": LEADER, "alice": ALICE, "bob": BOB}
@@ -22,9 +22,6 @@ CLIENTS = {"leader": LEADER, "alice": ALICE, "bob": BOB}
 #: An option on NIFTY: lot 65, tick 0.05, price 120 until a test sets it.
 OPTION = "45674"
 LOT = 65
-
-#: How long anything may take to happen before a test gives up, in seconds.
-PATIENCE = 10.0
 
 
 def accounts() -> list[PaperAccount]:
@@ -52,16 +49,6 @@ def settings_for(broker: PaperBroker, folder: Path, **sections: Any) -> Settings
     for name, section in sections.items():
         raw[name] = {**raw.get(name, {}), **section} if isinstance(section, dict) else section
     return Settings.model_validate(raw)
-
-
-def eventually(condition: Callable[[], object], what: str = "") -> Any:
-    """Wait until a condition holds, and return what it gave."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"did not happen in {PATIENCE:.0f} s: {what or condition}")
-        time.sleep(0.005)
-    return found
 
 
 @dataclass

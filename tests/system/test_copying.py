@@ -8,7 +8,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
-from tests.system.copier import ALICE, BOB, LEADER, LOT, Copier, eventually, running, settings_for
+from tests.system.copier import ALICE, BOB, LEADER, LOT, Copier, running, settings_for
+from tests.waiting import eventually
 
 
 def test_a_limit_order_is_placed_modified_and_cancelled(copier: Copier) -> None:

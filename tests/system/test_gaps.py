@@ -6,7 +6,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
-from tests.system.copier import ALICE, LEADER, LOT, Copier, eventually, running, settings_for
+from tests.system.copier import ALICE, LEADER, LOT, Copier, running, settings_for
+from tests.waiting import eventually
 
 
 def test_what_happened_while_the_feed_was_down_is_made_up_for(copier: Copier) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from tests.system.copier import LOT, Copier, eventually, running, settings_for
+from tests.system.copier import LOT, Copier, running, settings_for
+from tests.waiting import eventually
 
 
 class Bomb:
