@@ -20,6 +20,9 @@ from copytrade.logs import fields
 #: Seconds that requests under way get to end, at a stop.
 DRAIN_DEADLINE = 6.0
 
+#: Seconds after which the first status is logged, when everybody should be at work.
+FIRST_STATUS = 5.0
+
 #: Seconds that one actor gets to stop.
 STOP_DEADLINE = 1.0
 
@@ -85,7 +88,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         """Start every child."""
         for kept in self._kept.values():
             self._start(kept)
-        self._clock.tell_later(self._status_interval, self.seat, LogStatus(again=True))
+        self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.seat, LogStatus(again=True))
 
     def receive(self, message: SupervisorMessage) -> None:
         """See what became of the children, and do what follows."""
