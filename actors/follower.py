@@ -388,7 +388,7 @@ class Follower(GuardedActor[FollowerMessage]):
             self.vitals.state = "draining" if self._drain else "live"
         self.vitals.figures = fields(
             open=self._desk.open_copies,
-            in_doubt=len(self._desk.in_doubt),
+            in_doubt=self._desk.in_doubt,
             requests=self._requests,
             failed=self._failures,
             p50=self._latencies.percentile(50),

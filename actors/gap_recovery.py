@@ -5,8 +5,9 @@ account's order book is read and handed to its feed, and what is missing follows
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from loguru import logger
 
@@ -23,11 +24,13 @@ from actors.messages import (
     ReadCapital,
 )
 from copytrade.dhan.backoff import Backoff
-from copytrade.dhan.outcomes import Accepted, Refused
+from copytrade.dhan.outcomes import Accepted, Outcome, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.logs import fields
 from copytrade.orders import IST
 from copytrade.records import LEADER
+
+T = TypeVar("T")
 
 
 class GapRecovery(GuardedActor[GapRecoveryMessage]):
@@ -116,24 +119,31 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
 
 
 def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read the order book: runs on the account's reader thread."""
+    """Read the order book: runs on the account's reader thread, and answers whatever happens."""
     began = time.monotonic()
-    match rest.orders():
-        case Accepted(value=book):
-            unreadable = [f"{row.where}: {row.what}" for row in book.unreadable]
-            recovery.tell(BookReadFinished(request, began, book.orders, unreadable, ""))
-        case Refused(code=code, message=message):
-            recovery.tell(BookReadFinished(request, began, (), (), f"{code} {message}"))
-        case unknown:
-            recovery.tell(BookReadFinished(request, began, (), (), unknown.cause))
+    book, problem = _value(rest.orders)
+    orders = book.orders if book else ()
+    unreadable = [f"{row.where}: {row.what}" for row in book.unreadable] if book else []
+    recovery.tell(BookReadFinished(request, began, orders, unreadable, problem))
 
 
 def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read the start-of-day capital: runs on the account's reader thread."""
-    match rest.fund_limit():
-        case Accepted(value=funds):
-            recovery.tell(CapitalReadFinished(request, funds.sod_limit, ""))
+    """Read the start-of-day capital: runs on the account's reader thread, and answers whatever happens."""
+    funds, problem = _value(rest.fund_limit)
+    recovery.tell(CapitalReadFinished(request, funds.sod_limit if funds else None, problem))
+
+
+def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, str]:
+    """Return what a read gave, or why it gave nothing."""
+    try:
+        outcome = read()
+    except Exception as error:  # an exception in a thread would otherwise end in silence
+        logger.opt(exception=error).error("Reading failed unexpectedly")
+        return None, f"{type(error).__name__}: {error}"
+    match outcome:
+        case Accepted(value=value):
+            return value, ""
         case Refused(code=code, message=message):
-            recovery.tell(CapitalReadFinished(request, None, f"{code} {message}"))
+            return None, f"{code} {message}"
         case unknown:
-            recovery.tell(CapitalReadFinished(request, None, unknown.cause))
+            return None, unknown.cause

@@ -36,7 +36,7 @@ from actors.messages import (
 from copytrade.book import Book, Change
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.codec import Unreadable, read_frame
-from copytrade.dhan.feed import FeedConnection, FrameArrived, connect
+from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
 from copytrade.logs import fields
 from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
 
@@ -245,17 +245,23 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
 
 def _read(seat: Seat[FeedMessage], account: FeedAccount, connection: ConnectionId) -> None:
-    """Connect and receive until the socket is gone: the reader thread's whole life."""
+    """Connect and receive until the socket is gone: the reader thread's whole life, which always ends in FeedLost."""
+    try:
+        end = _receive(seat, account, connection)
+    except Exception as error:  # an exception in a thread would otherwise end in silence
+        logger.opt(exception=error).error("Reading the feed failed unexpectedly")
+        end = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
+    seat.tell(FeedLost(connection, end))
+
+
+def _receive(seat: Seat[FeedMessage], account: FeedAccount, connection: ConnectionId) -> FeedEnded:
     socket = connect(account.feed_url, account.client_id, account.access_token)
     if not isinstance(socket, FeedConnection):
-        seat.tell(FeedLost(connection, socket))
-        return
-    if not seat.tell(FeedConnected(connection, socket)):
-        socket.close()
-        return
+        return socket
 
     def deliver(frame: FrameArrived) -> None:
         seat.tell(FrameReceived(connection, frame))
 
-    end = socket.run(deliver)
-    seat.tell(FeedLost(connection, end))
+    if not seat.tell(FeedConnected(connection, socket)):
+        socket.close()
+    return socket.run(deliver)

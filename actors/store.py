@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from loguru import logger
 
 from actors.base import ActorUp, GuardedActor, Incarnation
+from actors.clock import Clock
 from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write
 from copytrade.logs import fields
 from copytrade.orders import IST
 from copytrade.records import ConfigSet, Record
-from copytrade.store import Database
+from copytrade.store import DATABASE_ERRORS, Database
+
+#: Seconds before a failed commit is tried again.
+RETRY_AFTER = 0.5
 
 #: Since when leader orders are copied: the first start with this database, in epoch seconds.
 COPYING_SINCE = "copying_since"
@@ -26,9 +30,11 @@ class Store(GuardedActor[StoreMessage]):
     def __init__(
         self,
         life: Incarnation[StoreMessage],
+        clock: Clock,
         open_database: Callable[[], Database],
     ) -> None:
         super().__init__(life)
+        self._clock = clock
         self._open_database = open_database
         self._waiting: list[Record] = []
         self._intents: list[RecordIntent] = []
@@ -75,12 +81,27 @@ class Store(GuardedActor[StoreMessage]):
     def _commit(self) -> None:
         if not self._waiting:
             return
-        records, intents = self._waiting, self._intents
-        self._waiting, self._intents = [], []
-        self._database.write(records)
+        try:
+            self._database.write(self._waiting)
+        except DATABASE_ERRORS as error:
+            self._fails(f"{type(error).__name__}: {error}")
+            return
+        self._recovers()
+        self._committed += len(self._waiting)
+        intents, self._waiting, self._intents = self._intents, [], []
         for intent in intents:
             intent.reply_to.tell(IntentRecorded(intent.token, intent.epoch))
-        self._committed += len(records)
         self._batches += 1
         self.vitals.figures = fields(records=self._committed, commits=self._batches)
-        logger.trace("Committed {}", fields(records=len(records)))
+
+    def _fails(self, error: str) -> None:
+        """Keep everything and try again soon; no intent is confirmed meanwhile, so no entry leaves."""
+        if self.vitals.state != "failing":
+            self.vitals.state = "failing"
+            logger.error("Database failing, entries stop {}", fields(waiting=len(self._waiting), error=error))
+        self._clock.tell_later(RETRY_AFTER, self.seat, Flush())
+
+    def _recovers(self) -> None:
+        if self.vitals.state == "failing":
+            self.vitals.state = "live"
+            logger.warning("Database works again {}", fields(written=len(self._waiting)))

@@ -96,7 +96,12 @@ class CopySystem:
             follower.name: self._rest(follower) for follower in settings.followers
         }
         core = [
-            Child(self._store, lambda life: Store.start(life, lambda: open_database(settings)), _CORE, core=True),
+            Child(
+                self._store,
+                lambda life: Store.start(life, self._clock, lambda: open_database(settings)),
+                _CORE,
+                core=True,
+            ),
             Child(
                 self._limiter,
                 lambda life: RateLimiter.start(life, self._clock, windows_of(settings.limits)),

@@ -6,7 +6,7 @@ answered. So a permit occupies its place in every window from the moment it is g
 window's length: whatever the network does, no sliding second at the broker can then hold more than the limit.
 """
 
-from collections import deque
+from bisect import bisect_right, insort
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -35,7 +35,7 @@ class Budget:
     def __init__(self, windows: Sequence[Window]) -> None:
         self._windows = tuple(windows)
         self._longest = max(window.seconds for window in windows)
-        self._settled: deque[float] = deque()
+        self._settled: list[float] = []
         self._open: set[Hashable] = set()
 
     def delay(self, now: float) -> float:
@@ -52,10 +52,10 @@ class Budget:
         self._open.add(permit)
 
     def settle(self, permit: Hashable, at: float) -> None:
-        """Take note that a permit's request was answered at ``at``, in the order of answers."""
+        """Take note that a permit's request was answered at ``at``."""
         if permit in self._open:
             self._open.remove(permit)
-            self._settled.append(at)
+            insort(self._settled, at)
 
     def release(self, permit: Hashable) -> None:
         """Take back a permit with which nothing was sent."""
@@ -63,7 +63,8 @@ class Budget:
 
     def settle_all(self, at: float) -> None:
         """Take every open permit as used at ``at``: their holder is gone and cannot say."""
-        self._settled.extend([at] * len(self._open))
+        for _ in self._open:
+            insort(self._settled, at)
         self._open.clear()
 
     @property
@@ -72,14 +73,14 @@ class Budget:
         return len(self._settled) + len(self._open)
 
     def _delay_in(self, window: Window, now: float) -> float:
-        inside = [at for at in self._settled if at + window.seconds > now]
-        over = len(inside) + len(self._open) + 1 - window.limit
+        first = bisect_right(self._settled, now - window.seconds)
+        inside = len(self._settled) - first
+        over = inside + len(self._open) + 1 - window.limit
         if over <= 0:
             return 0.0
-        if over > len(inside):
+        if over > inside:
             return window.seconds
-        return inside[over - 1] + window.seconds - now
+        return self._settled[first + over - 1] + window.seconds - now
 
     def _forget(self, now: float) -> None:
-        while self._settled and self._settled[0] + self._longest <= now:
-            self._settled.popleft()
+        del self._settled[: bisect_right(self._settled, now - self._longest)]

@@ -61,6 +61,8 @@ class Desk:
         self._busy: dict[str, str] = {}
         self._held: set[str] = set()
         self._doubted: dict[str, float] = {}
+        self._in_doubt: set[str] = set()
+        self._live: set[str] = set()
 
     # What is known around the orders; each change makes every order worth another look.
 
@@ -68,7 +70,7 @@ class Desk:
         """Take over the copies from the database. What was under way when they were written is in doubt."""
         self._policy = replace(self._policy, copying_since=copying_since)
         for copy in sorted(copies, key=lambda copy: copy.n):
-            self._copies[copy.leader_order_id] = lifecycle.reloaded(copy)
+            self._keep(lifecycle.reloaded(copy))
             if copy.correlation_id:
                 self._by_correlation[copy.correlation_id] = copy.leader_order_id
         self.look_again()
@@ -189,7 +191,7 @@ class Desk:
     def book_read(self, began: float, order_ids: Set[str]) -> list[Changed]:
         """Take note of a complete read of our own book, begun at a monotonic time: it ends doubts older than that."""
         resolved = []
-        for leader_order_id in self.in_doubt:
+        for leader_order_id in sorted(self._in_doubt):
             copy = self._copies[leader_order_id]
             leader = self._orders.get(leader_order_id)
             if leader is None or copy.order_id not in order_ids:
@@ -249,14 +251,14 @@ class Desk:
         return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
     @property
-    def in_doubt(self) -> list[str]:
-        """The leader orders of whose copies we do not know what became."""
-        return [order_id for order_id, copy in self._copies.items() if copy.stage is Stage.UNKNOWN]
+    def in_doubt(self) -> int:
+        """How many copies there are of which we do not know what became."""
+        return len(self._in_doubt)
 
     @property
     def open_copies(self) -> int:
         """How many copies rest at the broker."""
-        return sum(copy.stage is Stage.LIVE for copy in self._copies.values())
+        return len(self._live)
 
     def _ready(self) -> Iterator[str]:
         placing = set(self._busy.values())
@@ -282,8 +284,13 @@ class Desk:
         return copy is None or copy.reason is not skip.reason
 
     def _change(self, before: Copy, after: Copy, leader: Order) -> Changed:
-        self._copies[after.leader_order_id] = after
+        self._keep(after)
         return Changed(before, after, leader)
+
+    def _keep(self, copy: Copy) -> None:
+        self._copies[copy.leader_order_id] = copy
+        for stage, members in ((Stage.UNKNOWN, self._in_doubt), (Stage.LIVE, self._live)):
+            (members.add if copy.stage is stage else members.discard)(copy.leader_order_id)
 
 
 def _as_leader(copy: Copy, order: Order) -> Order:

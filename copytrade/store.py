@@ -18,6 +18,9 @@ from copytrade.records import ConfigSet, CopyChanged, OrderChanged, Record, Requ
 
 SCHEMA_VERSION = "1"
 
+#: What a database that is locked, full or broken raises.
+DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, OSError)
+
 #: Rows of these are renewed; the others only grow.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Config)
 
@@ -206,7 +209,7 @@ def _connect(database: str, synchronous: str) -> peewee.Database:
     return peewee.SqliteDatabase(
         database,
         autoconnect=False,
-        pragmas={"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1, "busy_timeout": 5000},
+        pragmas={"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1, "busy_timeout": 1000},
     )
 
 
