@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from copytrade.orders import Order, OrderType, Status
+from copytrade.orders import Order, OrderType, Source, Status
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+_RESTING = (Status.MODIFIED, Status.TRIGGERED)
 
 #: Which of two ended states is believed: what was filled, then the leader's own hand, then the broker's.
 _TERMINAL_RANK = {
@@ -108,6 +110,8 @@ def _status(newer: Order, older: Order, filled: int) -> Status:
         return Status.PART_TRADED
     if newer.status is Status.TRANSIT:
         return older.status
+    if newer.source is Source.BOOK and newer.status is Status.PENDING and older.status in _RESTING:
+        return older.status  # the book has one word for every order that rests
     return newer.status
 
 

@@ -97,3 +97,10 @@ def test_filling_never_goes_back_and_an_end_is_an_end(sights: list[tuple[Status,
         assert known.filled_quantity >= filled
         assert known.is_terminal or not ended
         filled, ended = known.filled_quantity, known.is_terminal
+
+
+def test_the_books_one_word_for_resting_orders_is_no_news() -> None:
+    book = Book()
+    book.merge(an_order(status=Status.MODIFIED))
+    row = an_order(status=Status.PENDING, source=Source.BOOK, observed_at=NOW + timedelta(seconds=2), instrument=None)
+    assert book.merge(row) is None
