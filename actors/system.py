@@ -133,7 +133,7 @@ class CopySystem:
             name=follower.name,
             policy=policy_of(follower),
             amo_time=follower.amo_time,
-            needs_capital=follower.sizing is Strategy.CAPITAL_PROPORTIONAL,
+            needs_capital=follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED),
             capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
             connections=settings.dhan.connections,
         )
@@ -213,6 +213,7 @@ def policy_of(follower: s.Follower) -> Policy:
             strategy=follower.sizing,
             ratio=follower.ratio,
             lots=follower.lots,
+            risk_percent=follower.risk_percent,
             max_lots=follower.max_lots,
             max_order_value=follower.max_order_value,
         ),

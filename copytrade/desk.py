@@ -110,6 +110,8 @@ class Desk:
             self._received[order.id] = received
         self._orders[order.id] = order
         self._dirty[order.id] = None
+        if order.is_terminal:
+            self._held.discard(order.id)  # a cancellation does not wait for what else had to be tried again
         copy = self._copies.get(order.id)
         if copy is None or not copy.n:
             return None

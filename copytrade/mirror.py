@@ -176,17 +176,12 @@ def _follow(leader: Order, copy: Copy, situation: Situation, policy: Policy) -> 
 
 def _size(leader: Order, ratio: Ratio, lot_size: int, policy: Policy) -> Size:
     size = size_of(ratio, _wanted_of(leader), lot_size)
-    return capped(size, policy.sizing, lot_size, reference_price(leader))
+    return capped(size, policy.sizing, lot_size, leader.reference_price)
 
 
 def lot_of(leader: Order, situation: Situation) -> int | None:
     """Return the lot of the leader's instrument: the master's, else the one that came with the order."""
     return situation.instrument.lot_size if situation.instrument else leader.lot_size
-
-
-def reference_price(order: Order) -> Decimal | None:
-    """Return the price by which an order's value is judged: its limit, its fills', or the last traded."""
-    return next((price for price in (order.price, order.average_price, order.last_price) if price), None)
 
 
 def wish_for(leader: Order, quantity: int, lot_size: int) -> Wish:

@@ -194,6 +194,11 @@ class Order:
         return self.status.is_terminal
 
     @property
+    def reference_price(self) -> Decimal | None:
+        """The price by which the order's value is judged: its limit, its fills', or the last traded; None for none."""
+        return next((price for price in (self.price, self.average_price, self.last_price) if price), None)
+
+    @property
     def is_ours(self) -> bool:
         """Whether this program placed it, by the correlation id."""
         return self.correlation_id.startswith(CORRELATION_PREFIX)

@@ -57,6 +57,7 @@ class Copying(_Section):
     ratio: Positive = Decimal(1)
     lots: int = Field(default=1, ge=1)
     capital: Literal["sod"] | Positive = "sod"
+    risk_percent: Annotated[Decimal, Field(gt=0, le=100)] = Decimal(1)
     instruments: frozenset[str] = Field(default=frozenset({"OPTIDX", "OPTSTK"}), min_length=1)
     max_lots: int | None = Field(default=None, ge=1)
     max_order_value: Positive | None = None

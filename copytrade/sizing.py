@@ -19,6 +19,7 @@ class Strategy(StrEnum):
     CAPITAL_PROPORTIONAL = "capital_proportional"
     FIXED_RATIO = "fixed_ratio"
     FIXED_LOTS = "fixed_lots"
+    RISK_BASED = "risk_based"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class SizingPolicy:
     strategy: Strategy
     ratio: Decimal = Decimal(1)
     lots: int = 1
+    risk_percent: Decimal = Decimal(1)
     max_lots: int | None = None
     max_order_value: Decimal | None = None
 
@@ -68,12 +70,35 @@ def ratio_of(policy: SizingPolicy, order: Order, lot_size: int, capitals: Capita
                 Fraction(wanted, order.quantity), f"fixed {policy.lots} lots of {lot_size} for {order.quantity}"
             )
         case Strategy.CAPITAL_PROPORTIONAL:
-            if capitals.leader is None or capitals.follower is None:
-                return None
-            if capitals.leader <= 0 or capitals.follower <= 0:
-                return Reason.NO_CAPITAL
-            ratio = Fraction(capitals.follower) / Fraction(capitals.leader)
-            return Ratio(ratio, f"capital {capitals.follower} / {capitals.leader} = {float(ratio):.4f}")
+            return _by_capital(capitals)
+        case Strategy.RISK_BASED:
+            proportional = _by_capital(capitals)
+            return _by_risk(policy, order, lot_size, proportional, capitals.follower)
+
+
+def _by_capital(capitals: Capitals) -> Ratio | Reason | None:
+    if capitals.leader is None or capitals.follower is None:
+        return None
+    if capitals.leader <= 0 or capitals.follower <= 0:
+        return Reason.NO_CAPITAL
+    ratio = Fraction(capitals.follower) / Fraction(capitals.leader)
+    return Ratio(ratio, f"capital {capitals.follower} / {capitals.leader} = {float(ratio):.4f}")
+
+
+def _by_risk(
+    policy: SizingPolicy, order: Order, lot_size: int, proportional: Ratio | Reason | None, capital: Decimal | None
+) -> Ratio | Reason | None:
+    """As many lots as ``risk_percent`` of the capital pays for, and no more than the leader's in proportion."""
+    if not isinstance(proportional, Ratio) or capital is None:
+        return proportional
+    premium = order.reference_price
+    if premium is None:
+        return Reason.NO_PRICE
+    at_risk = capital * policy.risk_percent / 100
+    lots = int(at_risk // (premium * lot_size))
+    ratio = min(proportional.value, Fraction(lots * lot_size, order.quantity))
+    covers = f"{policy.risk_percent} % of {capital} covers {lots} lots at {premium}"
+    return Ratio(ratio, f"{covers}; {proportional.arithmetic}; the lesser {float(ratio):.4f}")
 
 
 def size_of(ratio: Ratio, leader_quantity: int, lot_size: int) -> Size:
