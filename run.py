@@ -17,7 +17,7 @@ from copytrade.logs import configure_logging, fields
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
 from copytrade.settings import Settings, SettingsUnusable, load_settings
-from copytrade.store import DatabaseUnusable
+from copytrade.store import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.summary import summary
 
 EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
@@ -79,11 +79,19 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None) ->
     if exit_code is None:
         logger.critical("Some actors did not stop in {:.0f}s", STOP_DEADLINE)
         os._exit(EXIT_BROKEN)
-    database = open_database(settings)
-    print(summary(database.copies_since(began), (datetime.now(UTC) - began).total_seconds()))
-    database.close()
+    _summarise(settings, began)
     logger.info("Stopped {}", fields(exit_code=exit_code))
     return exit_code
+
+
+def _summarise(settings: Settings, began: datetime) -> None:
+    """Print what the session came to, if the database can still say."""
+    try:
+        database = open_database(settings)
+        print(summary(database.copies_since(began), (datetime.now(UTC) - began).total_seconds()))
+        database.close()
+    except DATABASE_ERRORS as error:
+        logger.error("No summary {}", fields(error=error))
 
 
 def _listen(system: CopySystem, events: "queue.SimpleQueue[int | None]") -> None:

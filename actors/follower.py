@@ -37,6 +37,7 @@ from actors.messages import (
     ReleasePermit,
     RequestFinished,
     RequestPermit,
+    Resume,
     Retry,
     SettlePermit,
     StoreMessage,
@@ -130,6 +131,8 @@ class Follower(GuardedActor[FollowerMessage]):
         self._tries: dict[str, int] = {}
         self._loaded = self._own_book_read = False
         self._suspended = ""
+        self._throttled = False
+        self._throttles = 0
         self._drain: Drain | None = None
         self._drained = False
         self._latencies = Latencies()
@@ -165,6 +168,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._finish(message)
             case Retry(leader_order_id, epoch) if epoch == self.epoch:
                 self._desk.release(leader_order_id)
+            case Resume(epoch) if epoch == self.epoch:
+                self._throttled = False
             case Drain():
                 self._drain = message
             case ActorUp():
@@ -230,7 +235,8 @@ class Follower(GuardedActor[FollowerMessage]):
 
     @property
     def _may_send(self) -> bool:
-        return self._loaded and self._own_book_read and self._drain is None and not self._suspended
+        ready = self._loaded and self._own_book_read and self._drain is None
+        return ready and not self._suspended and not self._throttled
 
     def _pump(self) -> None:
         """Decide what is dirty, then see whether a permit is needed."""
@@ -259,7 +265,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def _hold(self, leader_order_id: str) -> None:
         tries = self._tries[leader_order_id] = self._tries.get(leader_order_id, 0) + 1
         self._desk.hold(leader_order_id)
-        delay = min(RETRY_LAST, RETRY_FIRST * 2 ** (tries - 1))
+        delay = _doubled(tries)
         self._clock.tell_later(delay, self.seat, Retry(leader_order_id, self.epoch))
 
     def _use(self, permit: PermitId) -> None:
@@ -323,6 +329,7 @@ class Follower(GuardedActor[FollowerMessage]):
         match finished.outcome:
             case Accepted(value=value):
                 self._tries.pop(leader_order_id, None)
+                self._throttles = 0
                 self._land(finished.token, self._accepted(flight, copy, value.order_id, finished.finished))
             case Refused(refusal, code, message):
                 self._failures += 1
@@ -354,6 +361,8 @@ class Follower(GuardedActor[FollowerMessage]):
         if refusal in _SUSPENDING:
             self._suspended = error
             logger.error("Account suspended {}", fields(follower=self.seat.name, why=refusal, error=error))
+        elif refusal is Refusal.RATE_LIMITED:
+            self._back_off()
         elif refusal in _TRANSIENT or isinstance(flight.action, Cancel):
             self._hold(flight.leader.id)
         again = refusal in _SUSPENDING or refusal in _TRANSIENT
@@ -364,6 +373,14 @@ class Follower(GuardedActor[FollowerMessage]):
                 return lifecycle.modify_not_sent(copy) if again else lifecycle.modify_refused(copy, error)
             case Cancel():
                 return copy if again else lifecycle.in_doubt(copy, error)
+
+    def _back_off(self) -> None:
+        """Send nothing for a while, for longer each time that the broker calls for less in a row."""
+        self._throttled = True
+        self._throttles += 1
+        delay = _doubled(self._throttles)
+        logger.warning("Broker's rate limit, backing off {:.0f}s {}", delay, fields(follower=self.seat.name))
+        self._clock.tell_later(delay, self.seat, Resume(self.epoch))
 
     def _skip_wanted(self) -> None:
         """Record what a suspended account cannot copy."""
@@ -385,7 +402,7 @@ class Follower(GuardedActor[FollowerMessage]):
         elif not (self._loaded and self._own_book_read):
             self.vitals.state = "starting"
         else:
-            self.vitals.state = "draining" if self._drain else "live"
+            self.vitals.state = "draining" if self._drain else "throttled" if self._throttled else "live"
         self.vitals.figures = fields(
             open=self._desk.open_copies,
             in_doubt=self._desk.in_doubt,
@@ -394,6 +411,11 @@ class Follower(GuardedActor[FollowerMessage]):
             p50=self._latencies.percentile(50),
             p99=self._latencies.percentile(99),
         )
+
+
+def _doubled(tries: int) -> float:
+    """Return the seconds to wait after so many tries."""
+    return min(RETRY_LAST, RETRY_FIRST * 2.0 ** min(tries - 1, 10))
 
 
 def _request(copy: Copy, flight: _Flight, amo_time: AmoTime) -> Request:

@@ -336,6 +336,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """The account has been left alone for long enough after the broker called for less."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """A follower has nothing under way any more."""
 
@@ -358,6 +365,7 @@ FollowerMessage = (
     | CopiesLoaded
     | RequestFinished
     | Retry
+    | Resume
     | Drain
     | ActorUp
 )

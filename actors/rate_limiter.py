@@ -65,7 +65,11 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
         self._serve(message.follower, account)
 
     def _account(self, follower: str, epoch: int) -> _Account:
-        account = self._accounts.setdefault(follower, _Account(Budget(self._windows)))
+        account = self._accounts.get(follower)
+        if account is None:
+            account = self._accounts[follower] = _Account(Budget(self._windows))
+            if self.epoch > 1:  # our predecessor may have granted anything until now
+                account.budget.assume_full(time.monotonic())
         if epoch > account.epoch:
             # What the predecessor was granted may have been sent at any moment until now.
             account.budget.settle_all(time.monotonic())

@@ -57,6 +57,12 @@ class Budget:
             self._open.remove(permit)
             insort(self._settled, at)
 
+    def assume_full(self, now: float) -> None:
+        """Take the shortest window as full: what was sent just before is not known."""
+        shortest = min(self._windows, key=lambda window: window.seconds)
+        for _ in range(shortest.limit):
+            insort(self._settled, now)
+
     def release(self, permit: Hashable) -> None:
         """Take back a permit with which nothing was sent."""
         self._open.discard(permit)

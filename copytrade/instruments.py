@@ -49,7 +49,13 @@ def read_master(lines: Iterable[str]) -> Instruments:
     refused as unknown, never sized by a guess. Raises MasterUnusable where a needed column is missing or no row is
     left.
     """
-    rows = csv.DictReader(lines)
+    try:
+        return _read(csv.DictReader(lines))
+    except csv.Error as error:
+        raise MasterUnusable(f"the instrument master is not a CSV file: {error}") from None
+
+
+def _read(rows: "csv.DictReader[str]") -> Instruments:
     needed = {"SEM_EXM_EXCH_ID", "SEM_SEGMENT", "SEM_SMST_SECURITY_ID", "SEM_INSTRUMENT_NAME", "SEM_LOT_UNITS"}
     missing = needed - set(rows.fieldnames or ())
     if missing:

@@ -19,6 +19,9 @@ from copytrade.sizing import Strategy
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+#: Names of actors, which a follower cannot have: each follower is an actor too.
+_RESERVED = ("leader", "store", "rate-limiter", "gap-recovery", "instruments", "supervisor", "total")
+
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
@@ -174,13 +177,13 @@ class Settings(_Section):
     def _one_client_each(self) -> Self:
         """Refuse an account that would copy itself, or be copied to twice."""
         seen = {self.leader.client_id: "the leader"}
-        names = {"leader"}
+        names = set(_RESERVED)
         faults = [] if self.followers else ["there is no [[followers]] block: nobody to copy to"]
         for follower in self.followers:
             if other := seen.get(follower.client_id):
                 faults.append(f"follower {follower.name} has the same client_id as {other}")
-            if follower.name.casefold() in names:
-                faults.append(f"follower {follower.name}: another account has that name already")
+            if follower.name.casefold() in names or follower.name.casefold().startswith("feed-"):
+                faults.append(f"follower {follower.name}: that name is taken")
             seen[follower.client_id] = f"follower {follower.name}"
             names.add(follower.name.casefold())
         if faults:

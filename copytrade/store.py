@@ -18,9 +18,6 @@ from copytrade.records import ConfigSet, CopyChanged, OrderChanged, Record, Requ
 
 SCHEMA_VERSION = "1"
 
-#: What a database that is locked, full or broken raises.
-DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, OSError)
-
 #: Rows of these are renewed; the others only grow.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Config)
 
@@ -42,6 +39,10 @@ class Cursor(Protocol):
 
 class DatabaseUnusable(Exception):
     """The database cannot be used: the message says which, why and what to do."""
+
+
+#: What a database that is locked, full or broken raises.
+DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, OSError, DatabaseUnusable)
 
 
 @dataclass(frozen=True, slots=True)

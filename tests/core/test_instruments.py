@@ -29,7 +29,7 @@ def test_a_row_without_lot_or_tick_is_left_out_not_guessed(row: str) -> None:
     assert len(read_master([HEAD, row, other])) == 1
 
 
-@pytest.mark.parametrize("lines", [[], ["<html>"], [HEAD], ["a,b", "1,2"]])
+@pytest.mark.parametrize("lines", [[], ["<html>"], [HEAD], ["a,b", "1,2"], [HEAD, "x" * 200_000]])
 def test_what_is_no_master_is_refused(lines: list[str]) -> None:
     with pytest.raises(MasterUnusable):
         read_master(lines)

@@ -88,7 +88,10 @@ def test_nobody_copies_himself_or_is_copied_to_twice(tmp_path: Path, monkeypatch
     twins = MINIMUM + '[[followers]]\nname="Alice"\nclient_id="2"\naccess_token="t"\n'
     (fault,) = faults(tmp_path, twins)
     assert "same client_id as follower alice" in fault
-    assert "another account has that name" in fault
+    assert "follower Alice: that name is taken" in fault
+    for taken in ("store", "Leader", "feed-leader"):
+        (fault,) = faults(tmp_path, MINIMUM.replace('"alice"', f'"{taken}"'))
+        assert "that name is taken" in fault
     (fault,) = faults(tmp_path, MINIMUM.replace('"2"', '"1"'))
     assert "same client_id as the leader" in fault
 

@@ -142,13 +142,16 @@ def test_an_order_that_was_lost_on_its_way_is_in_doubt_and_not_sent_again(broker
         assert [write.kind for write in broker.writes(ALICE)] == [Kind.PLACE, Kind.PLACE]
 
 
-def test_a_broker_that_cannot_be_reached_is_tried_again(broker: PaperBroker, tmp_path: Path) -> None:
+def test_a_broker_that_calls_for_less_is_left_alone_for_a_while(broker: PaperBroker, tmp_path: Path) -> None:
     busy = '{"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}'
     with running(settings_for(broker, tmp_path), broker) as copier:
         broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=429, body=busy, times=1))
-        leader = copier.buy(4)
-        copier.copy_of(leader, "alice")
-        copier.mapping(leader, "alice", "placed")
+        leaders = [copier.buy(4), copier.buy(2)]
+        for leader in leaders:
+            copier.copy_of(leader, "alice")
+            copier.mapping(leader, "alice", "placed")
+        assert copier.logged("Broker's rate limit, backing off 1s follower=alice")
+        assert [write.status for write in broker.writes(ALICE)] == [0, 200, 200]
 
 
 def test_a_refused_token_stops_that_account_and_no_other(broker: PaperBroker, tmp_path: Path) -> None:
