@@ -45,19 +45,18 @@ from actors.messages import (
     WantInstruments,
     Write,
 )
-from actors.sender import CancelOrder, ModifyOrder, PlaceOrder, Request, Sender
+from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle
 from copytrade.budget import Lane
 from copytrade.copies import Copy
 from copytrade.desk import Action, Changed, Desk
-from copytrade.dhan.builders import NewOrder, OrderChange
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
 from copytrade.logs import fields
 from copytrade.mirror import Cancel, Modify, Place, Policy, Skip
 from copytrade.orders import AmoTime, Order
 from copytrade.reasons import Reason
-from copytrade.records import LEADER, CopyChanged, Record, RequestMade
+from copytrade.records import LEADER, CopyChanged, Record
 from copytrade.sizing import Capitals
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
@@ -310,7 +309,7 @@ class Follower(GuardedActor[FollowerMessage]):
             copy_log.placing(copy, flight.leader)
         flight.sent = True
         self._requests += 1
-        self._sender.send(token, _request(copy, flight, self._account.amo_time))
+        self._sender.send(token, request_for(flight.action, copy, flight.leader, self._account.amo_time))
 
     def _land(self, token: int, after: Copy) -> None:
         """End a flight with the copy as it is after it."""
@@ -323,7 +322,7 @@ class Follower(GuardedActor[FollowerMessage]):
         if flight is None:
             return
         self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
-        self._peers.store.tell(Write((_audit(self.seat.name, flight.action, finished),)))
+        self._peers.store.tell(Write((audit_of(self.seat.name, flight.action, finished.outcome.exchange),)))
         leader_order_id = flight.leader.id
         copy = self._desk.copy(leader_order_id)
         match finished.outcome:
@@ -416,56 +415,6 @@ class Follower(GuardedActor[FollowerMessage]):
 def _doubled(tries: int) -> float:
     """Return the seconds to wait after so many tries."""
     return min(RETRY_LAST, RETRY_FIRST * 2.0 ** min(tries - 1, 10))
-
-
-def _request(copy: Copy, flight: _Flight, amo_time: AmoTime) -> Request:
-    """Build what is sent from the copy's wish and the leader's order."""
-    match flight.action:
-        case Place(wish):
-            leader = flight.leader
-            return PlaceOrder(
-                NewOrder(
-                    correlation_id=copy.correlation_id,
-                    side=leader.side,
-                    key=leader.key,
-                    product=leader.product,
-                    order_type=wish.order_type,
-                    quantity=wish.quantity,
-                    price=wish.price,
-                    validity=wish.validity,
-                    trigger_price=wish.trigger_price,
-                    disclosed_quantity=wish.disclosed_quantity,
-                    after_market=leader.after_market,
-                    amo_time=amo_time,
-                )
-            )
-        case Modify(wish):
-            return ModifyOrder(
-                copy.order_id,
-                OrderChange(
-                    order_type=wish.order_type,
-                    quantity=wish.quantity,
-                    price=wish.price,
-                    validity=wish.validity,
-                    trigger_price=wish.trigger_price,
-                    disclosed_quantity=wish.disclosed_quantity,
-                ),
-            )
-        case Cancel():
-            return CancelOrder(copy.order_id)
-
-
-def _audit(follower: str, action: Action, finished: RequestFinished) -> RequestMade:
-    exchange = finished.outcome.exchange
-    return RequestMade(
-        account=follower,
-        action=type(action).__name__.lower(),
-        request=f"{exchange.method} {exchange.path} {exchange.payload_json}".strip(),
-        response=exchange.response_text,
-        status_code=exchange.status,
-        duration_ms=exchange.duration_ms,
-        at=_now(),
-    )
 
 
 def _now() -> datetime:

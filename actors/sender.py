@@ -3,14 +3,20 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from loguru import logger
 
 from actors.base import Seat
 from actors.messages import FollowerMessage, RequestFinished
+from copytrade.copies import Copy
+from copytrade.desk import Action
 from copytrade.dhan.builders import NewOrder, OrderChange
 from copytrade.dhan.outcomes import Exchange, Outcome, Unknown
 from copytrade.dhan.rest import Cancelled, DhanRest, Placed
+from copytrade.mirror import Cancel, Modify, Place
+from copytrade.orders import AmoTime, Order
+from copytrade.records import RequestMade
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +82,52 @@ class Sender:
                 return self._rest.modify(order_id, change)
             case CancelOrder(order_id):
                 return self._rest.cancel(order_id)
+
+
+def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) -> Request:
+    """Build what is sent for a copy: the wish, and of the leader's order what a wish does not change."""
+    match action:
+        case Place(wish):
+            return PlaceOrder(
+                NewOrder(
+                    correlation_id=copy.correlation_id,
+                    side=leader.side,
+                    key=leader.key,
+                    product=leader.product,
+                    order_type=wish.order_type,
+                    quantity=wish.quantity,
+                    price=wish.price,
+                    validity=wish.validity,
+                    trigger_price=wish.trigger_price,
+                    disclosed_quantity=wish.disclosed_quantity,
+                    after_market=leader.after_market,
+                    amo_time=amo_time,
+                )
+            )
+        case Modify(wish):
+            return ModifyOrder(
+                copy.order_id,
+                OrderChange(
+                    order_type=wish.order_type,
+                    quantity=wish.quantity,
+                    price=wish.price,
+                    validity=wish.validity,
+                    trigger_price=wish.trigger_price,
+                    disclosed_quantity=wish.disclosed_quantity,
+                ),
+            )
+        case Cancel():
+            return CancelOrder(copy.order_id)
+
+
+def audit_of(follower: str, action: Action, exchange: Exchange) -> RequestMade:
+    """Return the record of a request and its reply."""
+    return RequestMade(
+        account=follower,
+        action=type(action).__name__.lower(),
+        request=f"{exchange.method} {exchange.path} {exchange.payload_json}".strip(),
+        response=exchange.response_text,
+        status_code=exchange.status,
+        duration_ms=exchange.duration_ms,
+        at=datetime.now(UTC),
+    )

@@ -9,19 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from copytrade.orders import InstrumentKey, Segment
+from copytrade.orders import SEGMENT_OF, InstrumentKey
 
 Instruments = Mapping[InstrumentKey, "Instrument"]
-
-_SEGMENTS = {
-    ("NSE", "E"): Segment.NSE_EQ,
-    ("NSE", "D"): Segment.NSE_FNO,
-    ("NSE", "C"): Segment.NSE_CURRENCY,
-    ("BSE", "E"): Segment.BSE_EQ,
-    ("BSE", "D"): Segment.BSE_FNO,
-    ("BSE", "C"): Segment.BSE_CURRENCY,
-    ("MCX", "M"): Segment.MCX_COMM,
-}
 
 _PAISE = Decimal(100)
 
@@ -67,7 +57,7 @@ def _read(rows: "csv.DictReader[str]") -> Instruments:
 
 
 def _read_row(row: Mapping[str, str | None]) -> Instrument | None:
-    segment = _SEGMENTS.get((row.get("SEM_EXM_EXCH_ID") or "", row.get("SEM_SEGMENT") or ""))
+    segment = SEGMENT_OF.get((row.get("SEM_EXM_EXCH_ID") or "", row.get("SEM_SEGMENT") or ""))
     security_id = row.get("SEM_SMST_SECURITY_ID") or ""
     try:
         lot_size = int(Decimal(row.get("SEM_LOT_UNITS") or "0"))

@@ -101,6 +101,18 @@ class Segment(StrEnum):
         return self in (Segment.NSE_EQ, Segment.BSE_EQ)
 
 
+#: The segment by exchange and letter, as the order-update socket and the instrument master write it.
+SEGMENT_OF = {
+    ("NSE", "E"): Segment.NSE_EQ,
+    ("NSE", "D"): Segment.NSE_FNO,
+    ("NSE", "C"): Segment.NSE_CURRENCY,
+    ("BSE", "E"): Segment.BSE_EQ,
+    ("BSE", "D"): Segment.BSE_FNO,
+    ("BSE", "C"): Segment.BSE_CURRENCY,
+    ("MCX", "M"): Segment.MCX_COMM,
+}
+
+
 class Status(StrEnum):
     """Where an order is in its life, both spellings of the wire brought to one.
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from copytrade.dhan.fields import Fields, UnreadableError, excerpt_of
 from copytrade.orders import (
+    SEGMENT_OF,
     InstrumentKey,
     Leg,
     Order,
@@ -47,15 +48,6 @@ PRODUCTS = {
 } | {product.value: product for product in Product}
 _VALIDITIES = {validity.value: validity for validity in Validity}
 SEGMENTS = {segment.value: segment for segment in Segment}
-_EXCHANGE_SEGMENTS = {
-    ("NSE", "E"): Segment.NSE_EQ,
-    ("NSE", "D"): Segment.NSE_FNO,
-    ("NSE", "C"): Segment.NSE_CURRENCY,
-    ("BSE", "E"): Segment.BSE_EQ,
-    ("BSE", "D"): Segment.BSE_FNO,
-    ("BSE", "C"): Segment.BSE_CURRENCY,
-    ("MCX", "M"): Segment.MCX_COMM,
-}
 STATUSES = {status.value: status for status in Status}
 _LEGS = {leg.value: leg for leg in Leg} | {"": Leg.NONE}
 _LEG_NUMBERS = {2: Leg.STOP_LOSS, 3: Leg.TARGET}
@@ -153,7 +145,7 @@ def _read_envelope(envelope: Fields, observed_at: datetime, text: str) -> Order 
 
 def _frame_order(fields: Fields, observed_at: datetime) -> Order:
     exchange, letter = fields.text("exchange").upper(), fields.text("segment").upper()
-    segment = _EXCHANGE_SEGMENTS.get((exchange, letter))
+    segment = SEGMENT_OF.get((exchange, letter))
     if segment is None:
         raise UnreadableError(f"exchange and segment are {excerpt_of(exchange)!r} and {excerpt_of(letter)!r}")
     quantity, filled = _quantities(fields, "tradedqty")
