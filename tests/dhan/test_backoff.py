@@ -7,7 +7,7 @@ from copytrade.dhan.backoff import Backoff, backoff_delay
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_first_retry_comes_soon_and_none_is_far(seed):
-    rng = Random(seed)  # noqa: S311
+    rng = Random(seed)
     assert 0.25 <= backoff_delay(0, rng) <= 0.5
     for attempt in range(1, 200):
         longest = min(30.0, 0.5 * 2**attempt)
@@ -15,7 +15,7 @@ def test_the_first_retry_comes_soon_and_none_is_far(seed):
 
 
 def test_each_wait_is_longer_until_it_works():
-    backoff = Backoff(Random(1))  # noqa: S311
+    backoff = Backoff(Random(1))
     first, second, third = (backoff.next_delay() for _ in range(3))
     assert first < second < third
     backoff.reset()
