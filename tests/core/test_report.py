@@ -90,8 +90,8 @@ def test_a_days_report(path: Path) -> None:
         "bob skipped: zero_lots 2, leader_cancelled 1",
         "carol failed: broker_refused 1, broker_rejected 1",
         "",
-        "leader Rs: what the leader traded in the orders copied. Slippage: positive is worse for the follower, whatever",
-        "the side; bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer.",
+        "leader Rs: what the leader traded in the orders copied. Slippage: positive is worse, whatever the side;",
+        "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer.",
         "",
         "alice, filled:",
         "time     leader order symbol                  side units leader avg copy avg  a unit     Rs   bps   ms",
@@ -106,7 +106,7 @@ def test_a_days_report(path: Path) -> None:
 
 def test_it_fits_a_terminal_of_120_columns(path: Path) -> None:
     leader = replace(a_leader("112611230000001", 16250, "1250.0025"), symbol="BANKNIFTY 29 DEC 56500 CALL")
-    copy = ended(a_copy(leader, "a-follower-of-25-letters", 16250, 1234.5), leader, Status.TRADED, 16250, "1249.5075")
+    copy = ended(a_copy(leader, "sixteen-letters-", 16250, 1234.5), leader, Status.TRADED, 16250, "1249.5075")
     database = written(path, [OrderChanged("leader", AccountType.LEADER, leader), CopyChanged(copy, leader, NOW)])
     text = report(database, DAY)
     assert "16250  1250.0025 1249.5075 -0.4950 -8043.75 -4.0 1234.5" in text
@@ -133,12 +133,22 @@ def test_slippage_is_positive_where_the_follower_did_worse(path: Path, side: Sid
 
 
 def test_a_follower_that_filled_before_the_leader_has_no_slippage_yet(path: Path) -> None:
-    leader = an_order(id="L1", symbol="NIFTY")
+    leader = an_order(id="L1", symbol="")
     copy = ended(a_copy(leader, "alice", 130), leader, Status.TRADED, 130, "100.10")
     text = report(
         written(path, [OrderChanged("leader", AccountType.LEADER, leader), CopyChanged(copy, leader, NOW)]), DAY
     )
-    assert text.splitlines()[-1].split() == ["10:15:01", "L1", "NIFTY", "BUY", "130", "-", "100.1000", *"----"]
+    assert text.splitlines()[-1].split() == [
+        "10:15:01",
+        "L1",
+        "NSE_FNO",
+        "45678",
+        "BUY",
+        "130",
+        "-",
+        "100.1000",
+        *"----",
+    ]
 
 
 def test_a_copy_whose_leader_order_was_never_written_down(path: Path) -> None:
@@ -154,7 +164,7 @@ def test_a_day_without_copies_names_those_that_have_some(path: Path) -> None:
     written(path, [CopyChanged(copy, BOUGHT, NOW) for copy in copies[:2]])
     assert report(database, DAY) == "There are no copies on 2026-11-23; there are on 2026-11-22, 2026-11-21."
     written(path, [CopyChanged(copy, BOUGHT, NOW) for copy in copies])
-    assert report(database, DAY).endswith(", 2026-11-13 and 2 earlier days.")
+    assert report(database, DAY).endswith(", 2026-11-13 and 2 more.")
 
 
 def test_reading_changes_and_creates_nothing(path: Path) -> None:

@@ -1,0 +1,212 @@
+"""What was written down, for whoever wants to look: nothing is changed or created, and a copier may run meanwhile."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import peewee
+from playhouse import db_url
+
+from copytrade.records import LEADER
+from copytrade.store import SCHEMA_VERSION, DatabaseUnusable
+from copytrade.tables import ALL
+
+#: The two bytes at offset 18 of an SQLite file that keeps a write-ahead log.
+_WAL_FORMAT = b"\x02\x02"
+
+_COPIES = (
+    "SELECT c.leader_order_id, c.follower, c.n, c.follower_order_id, c.correlation_id, c.follower_quantity,"
+    " c.follower_filled, c.sizing_strategy, c.ratio, c.arithmetic, c.status, c.reason, c.error_message,"
+    " c.latency_ms, c.modifications,"
+    " l.side, COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id), l.filled_quantity,"
+    " l.average_price, c.leader_price, c.follower_price, c.slippage,"
+    " c.created_at, c.updated_at"
+    " FROM copy_mappings c LEFT JOIN orders l"
+    " ON l.id = c.leader_order_id AND l.account = ? AND l.trade_date = c.trade_date"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCopy:
+    """A row of ``copy_mappings`` with the leader's order. Prices in rupees a unit, quantities in units.
+
+    ``leader_price`` and ``follower_price`` are averages where ``slippage`` is known, else they may be limits. ``side``,
+    ``symbol``, ``leader_filled`` and ``leader_average`` are None where the leader's order was never written down.
+    """
+
+    leader_order_id: str
+    follower: str
+    n: int
+    follower_order_id: str
+    correlation_id: str
+    follower_quantity: int
+    follower_filled: int
+    strategy: str
+    ratio: float | None
+    arithmetic: str
+    status: str
+    reason: str | None
+    error: str
+    latency_ms: float | None
+    modifications: int
+    side: str | None
+    symbol: str | None
+    leader_filled: int | None
+    leader_average: Decimal | None
+    leader_price: Decimal | None
+    follower_price: Decimal | None
+    slippage: Decimal | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """A row of ``order_events``; ``order`` is what was known of the order, without what was at its default."""
+
+    at: datetime
+    status: str
+    order: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """A row of ``audit_log``; ``at`` is when the answer was dealt with, ``body`` what was asked for."""
+
+    at: datetime
+    action: str
+    body: dict[str, Any]
+    response: str
+    status_code: int | None
+    duration_ms: float
+
+
+@contextmanager
+def open_to_read(database: str) -> Iterator[peewee.Database]:
+    """Open a file or a database URL for reading, and see all of it as it is at one moment.
+
+    Raises DatabaseUnusable where there is none, it is none of ours, or it fails while it is read.
+    """
+    try:
+        connection = _connect(database)
+        with connection.connection_context(), connection.atomic():
+            _recognise(connection, shown(database))
+            yield connection
+    except (peewee.PeeweeException, OSError, RuntimeError, ValueError) as error:
+        raise DatabaseUnusable(f"{shown(database)}: cannot be read as a copier's database: {error}") from None
+
+
+def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
+    """Return every copy of a trading day, by follower and then in the order in which they were begun."""
+    where = f"{_COPIES} WHERE c.trade_date = ? ORDER BY c.follower, c.created_at, c.leader_order_id, c.n"
+    return [_copy(row) for row in _rows(connection, where, LEADER, day.isoformat())]
+
+
+def copies_of(connection: peewee.Database, leader_order_id: str) -> list[RecordedCopy]:
+    """Return every copy of a leader order, by follower and then in the order in which they were begun."""
+    where = f"{_COPIES} WHERE c.leader_order_id = ? ORDER BY c.follower, c.created_at, c.n"
+    return [_copy(row) for row in _rows(connection, where, LEADER, leader_order_id)]
+
+
+def days_with_copies(connection: peewee.Database) -> list[str]:
+    """Return the trading days of which there are copies, the latest first, as ISO dates."""
+    query = "SELECT DISTINCT trade_date FROM copy_mappings ORDER BY trade_date DESC"
+    return [day for (day,) in _rows(connection, query)]
+
+
+def events_of(connection: peewee.Database, account: str, order_id: str) -> list[RecordedEvent]:
+    """Return what was learnt of an account's order, oldest first."""
+    query = "SELECT event_ts, event_type, event_data FROM order_events WHERE order_id = ? AND account = ? ORDER BY id"
+    return [
+        RecordedEvent(datetime.fromtimestamp(at, UTC), status, json.loads(order))
+        for at, status, order in _rows(connection, query, order_id, account)
+    ]
+
+
+def orders_of(connection: peewee.Database, account: str, correlation_id: str) -> list[str]:
+    """Return the ids of an account's orders that carry a correlation id."""
+    query = "SELECT id FROM orders WHERE account = ? AND correlation_id = ?"
+    return [order_id for (order_id,) in _rows(connection, query, account, correlation_id)]
+
+
+def requests_about(connection: peewee.Database, account: str, *names: str) -> list[RecordedRequest]:
+    """Return an account's requests that name one of these order ids or correlation ids, oldest first."""
+    query = (
+        "SELECT id, ts, action, request_data, response_data, status_code, duration_ms"
+        " FROM audit_log WHERE account = ? AND request_data LIKE ?"
+    )
+    found = {}
+    for name in filter(None, names):
+        for row_id, at, action, request, *answer in _rows(connection, query, account, f"%{name}%"):
+            if name in re.findall(r"[\w-]+", request):  # and not an id that only begins like this one
+                found[row_id] = RecordedRequest(datetime.fromtimestamp(at, UTC), action, _body(request), *answer)
+    return [found[row_id] for row_id in sorted(found)]
+
+
+def _connect(database: str) -> peewee.Database:
+    if "://" in database:
+        connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)
+        if not isinstance(connection, peewee.SqliteDatabase):
+            return connection
+        database = connection.database
+    path = Path(database).absolute()
+    if not path.is_file():
+        raise FileNotFoundError("there is no such file")
+    return peewee.SqliteDatabase(f"{path.as_uri()}?{_access(path)}", uri=True, autoconnect=False)
+
+
+def _access(path: Path) -> str:
+    """Return how SQLite is to open the file.
+
+    Even to read, SQLite creates the write-ahead log where it is missing, and leaves it behind. Where it is missing
+    nobody writes, and the file can be read as one that does not change.
+    """
+    with path.open("rb") as file:
+        keeps_log = file.read(20)[18:] == _WAL_FORMAT
+    return "immutable=1" if keeps_log and not Path(f"{path}-wal").exists() else "mode=ro"
+
+
+def _recognise(connection: peewee.Database, database: str) -> None:
+    if missing := {model._meta.table_name for model in ALL} - set(connection.get_tables()):  # noqa: SLF001 (peewee's API)
+        raise DatabaseUnusable(f"{database}: is no copier's database: it has no table {', '.join(sorted(missing))}")
+    for (version,) in _rows(connection, "SELECT value FROM config WHERE key = ?", "schema_version"):
+        if version != SCHEMA_VERSION:
+            raise DatabaseUnusable(
+                f"{database}: has tables of version {version}, this program reads version {SCHEMA_VERSION}"
+            )
+
+
+def shown(database: str) -> str:
+    """Return a path or URL as it may be shown: without a password."""
+    return re.sub(r"://.*@", "://", database)
+
+
+def _rows(connection: peewee.Database, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Run a query whose places are marked as SQLite marks them."""
+    rows: list[tuple[Any, ...]] = connection.execute_sql(query.replace("?", connection.param), parameters).fetchall()
+    return rows
+
+
+def _copy(row: tuple[Any, ...]) -> RecordedCopy:
+    return RecordedCopy(*row[:18], *map(_rupees, row[18:22]), *map(datetime.fromisoformat, row[22:]))
+
+
+def _rupees(value: float | None) -> Decimal | None:
+    """Return the decimal that was written down: a float's shortest text is what it was made from."""
+    return None if value is None else Decimal(str(value))
+
+
+def _body(request: str) -> dict[str, Any]:
+    """Return the body of a request that is written down as method, path and JSON."""
+    _, _, body = request.partition("{")
+    try:
+        fields: dict[str, Any] = json.loads("{" + body)
+    except ValueError:
+        return {}
+    return fields
