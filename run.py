@@ -17,7 +17,7 @@ from copytrade.logs import configure_logging, fields
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
 from copytrade.settings import Settings, SettingsUnusable, load_settings
-from copytrade.store import DATABASE_ERRORS, DatabaseUnusable
+from copytrade.store import DATABASE_ERRORS
 from copytrade.summary import summary
 
 EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         except AlreadyRunning as error:
             print(error, file=sys.stderr)
             return EXIT_RUNNING
-        except (DatabaseUnusable, OSError) as error:
+        except DATABASE_ERRORS as error:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
         configure_logging(settings.log.file, settings.log.level, secrets_of(settings))

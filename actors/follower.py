@@ -48,7 +48,7 @@ from actors.messages import (
 from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle
 from copytrade.budget import Lane
-from copytrade.copies import Copy
+from copytrade.copies import Copy, Stage
 from copytrade.desk import Action, Changed, Desk
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
@@ -61,6 +61,9 @@ from copytrade.sizing import Capitals
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
+
+#: Requests that may be under way beyond the account's connections, for cancellations alone: they wait for no entry.
+CANCEL_RESERVE = 1
 
 #: Refusals after which the same request may succeed later.
 _TRANSIENT = (Refusal.NOT_SENT, Refusal.RATE_LIMITED)
@@ -142,9 +145,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._sender = self._make_sender(self.seat, self.epoch)
         self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
         self._peers.instruments.tell(WantInstruments(self.seat))
-        if self._account.needs_capital:
-            for whose in (LEADER, self.seat.name):
-                self._peers.recovery.tell(ReadCapital(whose, self.seat))
+        self._ask_for_capital()
         self._show()
 
     def tear_down(self) -> None:
@@ -161,8 +162,10 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._note(self._desk.own_changed(order))
             case PermitGranted(permit):
                 self._use(permit)
-            case IntentRecorded(token, epoch) if epoch == self.epoch and token in self._flights:
-                self._send(token)
+            case IntentRecorded(token, epoch) if epoch == self.epoch:
+                self._land_what_is_overtaken()
+                if token in self._flights:
+                    self._send(token)
             case RequestFinished() if message.epoch == self.epoch:
                 self._finish(message)
             case Retry(leader_order_id, epoch) if epoch == self.epoch:
@@ -212,6 +215,11 @@ class Follower(GuardedActor[FollowerMessage]):
             case _:
                 pass  # told to an earlier incarnation
 
+    def _ask_for_capital(self) -> None:
+        if self._account.needs_capital:
+            for whose in (LEADER, self.seat.name):
+                self._peers.recovery.tell(ReadCapital(whose, self.seat))
+
     def _subscribe(self) -> None:
         for feed in (self._peers.own_feed, self._peers.leader_feed):
             feed.tell(Subscribe(self.seat))
@@ -223,9 +231,13 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._subscribe()
         elif peer.name == self._peers.limiter.name:
             self._permit = None
+        elif peer.name == self._peers.recovery.name:
+            self._ask_for_capital()
         elif peer.name == self._peers.store.name:
             if not self._loaded:
                 self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
+            rewritten = tuple(CopyChanged(copy, leader, _now()) for copy, leader in self._desk.everything())
+            self._peers.store.tell(Write(rewritten))
             for token, flight in self._flights.items():
                 if not flight.sent:
                     self._record_intent(token, flight.leader)
@@ -247,7 +259,11 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._look_up(leader_order_id)
         if self._suspended:
             self._skip_wanted()
-        lane = self._desk.lane() if self._may_send and len(self._flights) < self._account.connections else None
+        self._land_what_is_overtaken()
+        lane = self._desk.lane() if self._may_send else None
+        sent = sum(flight.sent for flight in self._flights.values())
+        if sent >= self._account.connections + (CANCEL_RESERVE if lane is Lane.CANCEL else 0):
+            lane = None
         if lane is not None and (self._permit is None or lane < self._permit[1]):
             permit = self._permit[0] if self._permit else PermitId(self.epoch, next(self._numbers))
             self._permit = (permit, lane)
@@ -255,6 +271,15 @@ class Follower(GuardedActor[FollowerMessage]):
         if self._drain and not self._flights and not self._drained:
             self._drained = True
             self._drain.reply_to.tell(Drained(self.seat.name))
+
+    def _land_what_is_overtaken(self) -> None:
+        """Give up what has not been sent for a leader order that has ended: its cancellation does not wait for it."""
+        for token, flight in list(self._flights.items()):
+            if not flight.sent and self._desk.is_overtaken(flight.leader.id, flight.action):
+                copy = self._desk.copy(flight.leader.id)
+                unsent = lifecycle.not_sent if isinstance(flight.action, Place) else lifecycle.modify_not_sent
+                self._land(token, unsent(copy))
+                self._peers.limiter.tell(ReleasePermit(self.seat.name, flight.permit))
 
     def _look_up(self, leader_order_id: str) -> None:
         """Have our own book read, and come back to the order a little later."""
@@ -302,10 +327,6 @@ class Follower(GuardedActor[FollowerMessage]):
             return
         copy = self._desk.copy(flight.leader.id)
         if isinstance(flight.action, Place):
-            if self._desk.is_overtaken(flight.leader.id):
-                self._land(token, lifecycle.not_sent(copy))
-                self._peers.limiter.tell(ReleasePermit(self.seat.name, flight.permit))
-                return
             copy_log.placing(copy, flight.leader)
         flight.sent = True
         self._requests += 1
@@ -346,7 +367,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 if latency is not None:
                     self._latencies.add(latency)
                 after = lifecycle.accepted(copy, order_id, latency)
-                copy_log.replicated(after)
+                if after.stage is not Stage.ENDED:
+                    copy_log.replicated(after)
             case Modify():
                 after = lifecycle.accepted(copy, order_id, copy.latency_ms)
                 copy_log.modified(after)

@@ -22,6 +22,7 @@ from actors.messages import (
     GapRecoveryMessage,
     ReadBook,
     ReadCapital,
+    RetryRead,
 )
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.outcomes import Accepted, Outcome, Refused
@@ -65,6 +66,10 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._read(message)
             case BookReadFinished():
                 self._hand_on(message)
+            case RetryRead(account):
+                self._reading.discard(account)
+                if request := self._next.pop(account, None):
+                    self._read(request)
             case ReadCapital(account):
                 self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
             case CapitalReadFinished():
@@ -74,13 +79,16 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self.vitals.figures = fields(reads=self._reads, failed=self._failures)
 
     def tear_down(self) -> None:
-        """Let the readers end after what they are reading now."""
-        for reader in self._readers.values():
+        """End the readers, and what they are reading."""
+        for account, reader in self._readers.items():
             reader.shutdown(wait=False, cancel_futures=True)
+            self._accounts[account].close()
 
     def _read(self, request: ReadBook) -> None:
         if request.account in self._reading:
-            self._next[request.account] = request
+            waiting = self._next.get(request.account)
+            if waiting is None or request.generation >= waiting.generation:
+                self._next[request.account] = request
             return
         if request.after_gap and request.account == LEADER and request.since is not None:
             logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
@@ -91,19 +99,20 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         account = finished.request.account
         self._reading.discard(account)
         self._reads += 1
-        newer = self._next.pop(account, None)
         if finished.problem:
             self._failures += 1
             delay = self._backoff[account].next_delay()
             problem = fields(account=account, problem=finished.problem)
             logger.warning("Order book unreadable, again in {:.1f}s {}", delay, problem)
-            self._clock.tell_later(delay, self.seat, newer or finished.request)
+            self._reading.add(account)  # whoever asks meanwhile is served by the retry
+            self._next.setdefault(account, finished.request)
+            self._clock.tell_later(delay, self.seat, RetryRead(account))
             return
         self._backoff[account].reset()
         self._feeds[account].tell(
             BookRead(finished.request.generation, finished.began, finished.orders, finished.unreadable)
         )
-        if newer is not None:
+        if newer := self._next.pop(account, None):
             self._read(newer)
 
     def _hand_on_capital(self, finished: CapitalReadFinished) -> None:

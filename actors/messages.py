@@ -118,6 +118,8 @@ class RereadBook:
 class AuditBook:
     """Read the book although nothing seems wrong."""
 
+    epoch: int
+
 
 @dataclass(frozen=True, slots=True)
 class BookRead:
@@ -144,6 +146,13 @@ class ReadBook:
     generation: int
     since: datetime | None
     after_gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRead:
+    """An account's book that could not be read can be tried again."""
+
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +191,7 @@ class CapitalReadFinished:
     problem: str
 
 
-GapRecoveryMessage = ReadBook | BookReadFinished | ReadCapital | CapitalReadFinished | ActorUp
+GapRecoveryMessage = ReadBook | RetryRead | BookReadFinished | ReadCapital | CapitalReadFinished | ActorUp
 
 # --- instruments -------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,10 @@ from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Reco
 REREAD_AFTER = (2.0, 10.0)
 
 
+#: Seconds that a connection has to last for the next loss to count as the first.
+STABLE_AFTER = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class FeedAccount:
     """Whose feed it is. ``name`` is ``leader`` or the follower's."""
@@ -89,12 +93,13 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._reconnecting = False
         self._updates = self._unreadable = self._found = 0
         self._missed = 0
+        self._connected_at = 0.0
 
     def set_up(self) -> None:
         """Connect, and begin the audits."""
         self.vitals.state = "connecting"
         self._connect()
-        self._clock.tell_later(self._audit_interval, self.seat, AuditBook())
+        self._clock.tell_later(self._audit_interval, self.seat, AuditBook(self.epoch))
 
     def receive(self, message: FeedMessage) -> None:
         """Merge what arrived; keep connected; answer subscribers."""
@@ -114,9 +119,13 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._connect()
             case RereadBook(connection) if connection == self._connection:
                 self._read_book()
-            case AuditBook():
+            case AuditBook(epoch) if epoch == self.epoch:
                 self._read_book()
-                self._clock.tell_later(self._audit_interval, self.seat, AuditBook())
+                self._clock.tell_later(self._audit_interval, self.seat, message)
+            case FeedConnected(_, socket):
+                socket.close()  # of a connection that was given up meanwhile
+            case ActorUp() if message.name == self._store.name:
+                self._write_again()
             case ActorUp() if message.name == self._recovery.name and not self._gate_open:
                 self._read_book()
             case _:
@@ -147,6 +156,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _connected(self, socket: FeedConnection) -> None:
         self._socket = socket
+        self._connected_at = time.monotonic()
         self.vitals.state = "live"
         self._close_gate()
         who = fields(account=self._account.name)
@@ -163,6 +173,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
     def _lost(self, message: FeedLost) -> None:
         if self._socket is not None:
             self._reconnecting = True
+            if time.monotonic() - self._connected_at > STABLE_AFTER:
+                self._backoff.reset()
         self._socket = None
         self.vitals.state = "reconnecting"
         self._close_gate()
@@ -181,7 +193,6 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._recovery.tell(ReadBook(self._account.name, self._generation, self._since, self._reconnecting))
 
     def _merge_frame(self, payload: str | bytes, received_at: datetime, received: float) -> None:
-        self._backoff.reset()
         for item in read_frame(payload, received_at):
             if isinstance(item, Unreadable):
                 self._unreadable += 1
@@ -238,6 +249,10 @@ class OrderFeed(GuardedActor[FeedMessage]):
             self._since = latest
             records.append(ConfigSet("last_leader_event_ts", str(int(latest.timestamp()))))
         self._store.tell(Write(tuple(records)))
+
+    def _write_again(self) -> None:
+        """Write the whole book down once more: what a store that died was told last may not have been."""
+        self._store.tell(Write(tuple(OrderChanged(self._account.name, self._account.type, o) for o in self._book)))
 
     def _tell(self, news: FeedNews) -> None:
         for subscriber in self._subscribers.values():

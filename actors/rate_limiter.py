@@ -50,7 +50,8 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
         match message:
             case RequestPermit(follower, permit):
                 account = self._account(follower, permit.epoch)
-                account.waiting[permit] = message
+                if not account.budget.is_open(permit):  # granted already: the two messages crossed
+                    account.waiting[permit] = message
             case SettlePermit(follower, permit, at):
                 account = self._account(follower, permit.epoch)
                 account.budget.settle(permit, at)

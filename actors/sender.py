@@ -59,8 +59,9 @@ class Sender:
         self._threads.submit(self._send, token, request)
 
     def close(self) -> None:
-        """Begin nothing more; what is being sent ends by itself."""
+        """Begin nothing more, and end what is being sent: its outcome is then unknown."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._rest.close()
 
     def _send(self, token: int, request: Request) -> None:
         started = time.monotonic()

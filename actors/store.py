@@ -1,7 +1,7 @@
 """The only owner of the database."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
@@ -15,6 +15,9 @@ from copytrade.store import DATABASE_ERRORS, Database
 
 #: Seconds before a failed commit is tried again.
 RETRY_AFTER = 0.5
+
+#: How far back copies are loaded: an order placed before the day began may be in the day's book.
+LOOK_BACK = timedelta(days=7)
 
 #: Since when leader orders are copied: the first start with this database, in epoch seconds.
 COPYING_SINCE = "copying_since"
@@ -63,8 +66,8 @@ class Store(GuardedActor[StoreMessage]):
                 self._commit()
             case LoadCopies(follower, reply_to):
                 self._commit()
-                today = datetime.now(UTC).astimezone(IST).date()
-                reply_to.tell(CopiesLoaded(self._database.copies(follower, today), self._copying_since))
+                since = datetime.now(UTC).astimezone(IST).date() - LOOK_BACK
+                reply_to.tell(CopiesLoaded(self._database.copies(follower, since), self._copying_since))
             case ActorUp():
                 pass
 
@@ -72,6 +75,8 @@ class Store(GuardedActor[StoreMessage]):
         """Commit what is left, and let go of the database."""
         if hasattr(self, "_database"):
             self._commit()
+            if self._waiting:
+                logger.critical("Records lost with the database failing {}", fields(records=len(self._waiting)))
             self._database.close()
 
     def _wait_for_flush(self) -> None:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from actors.base import Incarnation, Report, Seat
 from actors.clock import Clock
-from actors.follower import Follower, FollowerAccount, Peers
+from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
 from actors.gap_recovery import GapRecovery
 from actors.instrument_master import InstrumentMaster
 from actors.messages import (
@@ -92,9 +92,6 @@ class CopySystem:
     def _children(self) -> list[Child]:
         """List the actors in the order in which they start: who is told before who tells."""
         settings = self._settings
-        reads = {LEADER: self._rest(settings.leader)} | {
-            follower.name: self._rest(follower) for follower in settings.followers
-        }
         core = [
             Child(
                 self._store,
@@ -110,7 +107,7 @@ class CopySystem:
             ),
             Child(
                 self._recovery,
-                lambda life: GapRecovery.start(life, self._clock, reads, self._feeds),
+                lambda life: GapRecovery.start(life, self._clock, self._readers(), self._feeds),
                 _CORE,
                 core=True,
             ),
@@ -147,7 +144,7 @@ class CopySystem:
         )
 
         def make_sender(life_seat: Seat[FollowerMessage], epoch: int) -> Sender:
-            return Sender(self._rest(follower), life_seat, epoch, settings.dhan.connections)
+            return Sender(self._rest(follower), life_seat, epoch, settings.dhan.connections + CANCEL_RESERVE)
 
         def give_birth(life: Incarnation[Any]) -> object:
             return Follower.start(life, account, peers, self._clock, make_sender)
@@ -172,6 +169,12 @@ class CopySystem:
 
         policy = _CORE if core else restart_policy_of(settings.supervision)
         return Child(self._feeds[name], give_birth, policy, core=core, intake=True)
+
+    def _readers(self) -> dict[str, DhanRest]:
+        """Return a connection of its own for reading each account's books."""
+        accounts: list[tuple[str, s.Account]] = [(LEADER, self._settings.leader)]
+        accounts += [(follower.name, follower) for follower in self._settings.followers]
+        return {name: self._rest(account) for name, account in accounts}
 
     def _rest(self, account: s.Account) -> DhanRest:
         dhan = self._settings.dhan

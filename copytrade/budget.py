@@ -51,6 +51,10 @@ class Budget:
         """Hand out a permit; the caller has seen that ``delay`` is 0."""
         self._open.add(permit)
 
+    def is_open(self, permit: Hashable) -> bool:
+        """Whether a permit has been granted and has not come back."""
+        return permit in self._open
+
     def settle(self, permit: Hashable, at: float) -> None:
         """Take note that a permit's request was answered at ``at``."""
         if permit in self._open:

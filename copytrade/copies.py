@@ -52,8 +52,9 @@ class Copy:
     """One follower's dealings with one leader order.
 
     ``accepted`` is the last wish that the broker took, ``refused`` the last that it would not: a wish is compared with
-    these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). ``n`` numbers the
-    follower's orders for this leader order, 0 while there is none. ``order`` is the broker's word about ours.
+    these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). A copy is
+    ``cancelling`` from the request on, ``cancel_sent`` once the broker has taken it. ``n`` numbers the follower's
+    orders for this leader order, 0 while there is none. ``order`` is the broker's word about ours.
     """
 
     leader_order_id: str
@@ -70,6 +71,7 @@ class Copy:
     wish: Wish | None = None
     accepted: Wish | None = None
     refused: Wish | None = None
+    cancelling: bool = False
     cancel_sent: bool = False
     modifications: int = 0
     order: Order | None = None

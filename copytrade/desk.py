@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from copytrade import lifecycle
+from copytrade.book import merge
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
 from copytrade.instruments import Instruments
@@ -17,6 +18,9 @@ from copytrade.orders import Order, trade_date
 from copytrade.sizing import Capitals
 
 Action = Place | Modify | Cancel
+
+#: Seconds after which an order that the broker took a cancellation for, and that still rests, is cancelled again.
+CANCEL_PATIENCE = 5.0
 
 _LANES = {Cancel: Lane.CANCEL, Modify: Lane.MODIFY, Place: Lane.ENTRY}
 
@@ -106,8 +110,11 @@ class Desk:
 
     def leader_changed(self, order: Order, received: float | None) -> Changed | None:
         """Take the leader's order as it is now; ``received`` is the monotonic time of a live update, else None."""
-        if order.id not in self._orders:
+        known = self._orders.get(order.id)
+        if known is None:
             self._received[order.id] = received
+        else:
+            order = merge(known, order)
         self._orders[order.id] = order
         self._dirty[order.id] = None
         if order.is_terminal:
@@ -160,7 +167,8 @@ class Desk:
 
     def pick(self, now: datetime) -> tuple[Order, Action] | None:
         """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left."""
-        for order_id in sorted(self._ready(), key=self._wanted.__getitem__):
+        first_seen = {order_id: number for number, order_id in enumerate(self._received)}
+        for order_id in sorted(self._ready(), key=lambda order_id: (self._wanted[order_id], first_seen[order_id])):
             leader = self._orders[order_id]
             decision = self._decide(leader, now)
             del self._wanted[order_id]
@@ -169,10 +177,12 @@ class Desk:
             self._dirty[order_id] = None
         return None
 
-    def is_overtaken(self, order_id: str) -> bool:
-        """Whether the leader's order ended unfilled while its copy was on its way to the sender."""
+    def is_overtaken(self, order_id: str, action: Action) -> bool:
+        """Whether the leader's order has ended while a request for it was on its way to the sender."""
         leader = self._orders[order_id]
-        return leader.is_terminal and not leader.filled_quantity
+        if isinstance(action, Place):
+            return leader.is_terminal and not leader.filled_quantity
+        return isinstance(action, Modify) and leader.is_terminal
 
     # What is done.
 
@@ -186,7 +196,7 @@ class Desk:
             case Modify():
                 after = lifecycle.modifying(copy, action)
             case Cancel():
-                after = copy
+                after = lifecycle.cancelling(copy)
         self._busy[leader.id] = self.underlying(leader) if isinstance(action, Place) else ""
         return self._change(copy, after, leader)
 
@@ -201,8 +211,18 @@ class Desk:
             if self._doubted.get(leader_order_id, 0.0) < began:
                 self._held.discard(leader_order_id)
                 resolved.append(self._change(copy, lifecycle.was_read(copy), leader))
+        for leader_order_id in sorted(self._live):
+            copy = self._copies[leader_order_id]
+            leader = self._orders.get(leader_order_id)
+            overdue = began > self._doubted.get(leader_order_id, 0.0) + CANCEL_PATIENCE
+            if leader is not None and copy.cancel_sent and overdue and copy.order_id in order_ids:
+                resolved.append(self._change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
         self.look_again()
         return resolved
+
+    def everything(self) -> list[tuple[Copy, Order]]:
+        """Return every copy with its leader order, for writing all of it down again."""
+        return [(copy, self._orders[order_id]) for order_id, copy in self._copies.items() if order_id in self._orders]
 
     def settle(self, order_id: str, after: Copy, at: float) -> Changed:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""

@@ -1,8 +1,14 @@
 """One running copier a database, by a lock that the kernel releases however the process ends."""
 
 import fcntl
+import re
 from pathlib import Path
 from typing import IO
+
+
+def without_password(database: str) -> str:
+    """Return a database's name or URL as it may be shown."""
+    return re.sub(r"://[^@/]*@", "://***@", database)
 
 
 class AlreadyRunning(Exception):
@@ -20,5 +26,7 @@ def hold_lock(database: str) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise AlreadyRunning(f"another process is already copying with {database} (lock file {path})") from None
+        raise AlreadyRunning(
+            f"another process is already copying with {without_password(database)} (lock file {path})"
+        ) from None
     return lock

@@ -42,8 +42,8 @@ def not_sent(copy: Copy) -> Copy:
 
 def accepted(copy: Copy, order_id: str, latency_ms: float | None) -> Copy:
     """The broker took the order or its modification as wished."""
-    stage = copy.stage if copy.stage is Stage.ENDED else Stage.LIVE
-    return replace(copy, stage=stage, order_id=order_id, accepted=copy.wish, latency_ms=latency_ms, error="")
+    taken = replace(copy, order_id=order_id, accepted=copy.wish, refused=None, latency_ms=latency_ms)
+    return taken if copy.stage is Stage.ENDED else replace(taken, stage=Stage.LIVE, error="")
 
 
 def place_refused(copy: Copy, error: str) -> Copy:
@@ -61,6 +61,16 @@ def modify_not_sent(copy: Copy) -> Copy:
     return replace(copy, wish=copy.accepted, modifications=copy.modifications - 1)
 
 
+def cancelling(copy: Copy) -> Copy:
+    """A cancellation is about to be sent."""
+    return replace(copy, cancelling=True)
+
+
+def cancel_came_to_nothing(copy: Copy) -> Copy:
+    """The broker took a cancellation long ago, and the order rests all the same: it has to be cancelled again."""
+    return replace(copy, cancelling=False, cancel_sent=False)
+
+
 def cancel_accepted(copy: Copy) -> Copy:
     """The broker took the cancellation; the end of the order is yet to be seen."""
     return replace(copy, cancel_sent=True, error="")
@@ -72,7 +82,7 @@ def in_doubt(copy: Copy, error: str) -> Copy:
         return copy
     if copy.stage is Stage.PENDING and copy.order is not None:  # the feed has shown that it exists
         return replace(copy, stage=Stage.LIVE, accepted=copy.wish, error=error)
-    return replace(copy, stage=Stage.UNKNOWN, error=error)
+    return replace(copy, stage=Stage.UNKNOWN, cancelling=False, error=error)
 
 
 def was_read(copy: Copy) -> Copy:
@@ -82,7 +92,9 @@ def was_read(copy: Copy) -> Copy:
 
 def reloaded(copy: Copy) -> Copy:
     """It comes from the database: whatever was under way when that was written is in doubt."""
-    return in_doubt(copy, "the program stopped while its request was under way") if _is_open(copy) else copy
+    if _is_open(copy):
+        return in_doubt(copy, "the program stopped while its request was under way")
+    return cancel_came_to_nothing(copy) if copy.stage is Stage.LIVE else copy
 
 
 def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> Copy:
@@ -119,6 +131,6 @@ def _ended(copy: Copy, order: Order, leader: Order | None) -> Copy:
         return ended
     if order.status is Status.REJECTED:
         return replace(ended, reason=Reason.BROKER_REJECTED, error=order.reason)
-    if copy.cancel_sent or (leader is not None and leader.is_terminal):
+    if copy.cancelling or (leader is not None and leader.is_terminal and leader.status is not Status.TRADED):
         return ended
     return replace(ended, reason=Reason.ENDED_EXTERNALLY, error=order.reason or f"{order.status} without our request")

@@ -5,7 +5,7 @@ thing to do next. It does not matter which event, gap read, restart or audit ask
 harmless, five quick modifications collapse into the last, a cancellation overtakes a placement that has not been sent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -145,6 +145,8 @@ def _start(leader: Order, copy: Copy, situation: Situation, policy: Policy, now:
     if leader.is_terminal and age > policy.late_after:
         if age > policy.max_missed_age:
             return Skip(Reason.MISSED_TOO_OLD, f"filled {age:.0f} s ago, and never seen before")
+        if not (leader.average_price or leader.price):
+            return Wait("the leader's price is not known yet")
         wish = _bounded(wish, leader, situation, policy)
     return Place(wish, ratio, size.arithmetic)
 
@@ -164,7 +166,12 @@ def _follow(leader: Order, copy: Copy, situation: Situation, policy: Policy) -> 
         return Cancel()
     if copy.accepted is None or copy.ratio is None or lot_size is None or copy.accepted.bounded:
         return Done()
-    wish = wish_for(leader, _size(leader, copy.ratio, lot_size, policy).quantity, lot_size)
+    size = size_of(copy.ratio, _wanted_of(leader), lot_size)
+    if size.quantity > copy.accepted.quantity:  # limits bind what is added, never what rests already
+        size = Size(
+            max(copy.accepted.quantity, capped(size, policy.sizing, lot_size, leader.reference_price).quantity), ""
+        )
+    wish = wish_for(_as_placed(leader, copy.accepted), size.quantity, lot_size)
     if wish.quantity <= copy.filled_quantity:
         return Cancel()
     if wish in (copy.accepted, copy.refused):
@@ -172,6 +179,20 @@ def _follow(leader: Order, copy: Copy, situation: Situation, policy: Policy) -> 
     if copy.modifications >= MAX_MODIFICATIONS:
         return Wait(f"the broker takes no more than {MAX_MODIFICATIONS} modifications of an order")
     return Modify(wish)
+
+
+def _as_placed(leader: Order, accepted: Wish) -> Order:
+    """Return the leader's order with a stop still a stop, where only its trigger made a limit order of it.
+
+    A triggered stop reads back as LIMIT; that the leader changed its type is told by the word MODIFIED alone.
+    """
+    if (
+        accepted.order_type.has_trigger
+        and leader.order_type is OrderType.LIMIT
+        and leader.status is not Status.MODIFIED
+    ):
+        return replace(leader, order_type=accepted.order_type, trigger_price=accepted.trigger_price)
+    return leader
 
 
 def _size(leader: Order, ratio: Ratio, lot_size: int, policy: Policy) -> Size:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from copytrade import tables
 from copytrade.copies import Copy
+from copytrade.instance import without_password
 from copytrade.orders import IST, Order, trade_date
 from copytrade.records import ConfigSet, CopyChanged, OrderChanged, Record, RequestMade
 
@@ -61,14 +62,16 @@ class Database:
     """All tables behind one connection. Raises DatabaseUnusable from the constructor, peewee's errors afterwards."""
 
     def __init__(self, database: str, *, synchronous: str = "full") -> None:
-        self._name = database
+        self._name = without_password(database)
         try:
             self._connection = _connect(database, synchronous)
             self._connection.connect()
             with self._connection.bind_ctx(tables.ALL):
                 self._connection.create_tables(tables.ALL, safe=True)
         except (peewee.PeeweeException, OSError, RuntimeError) as error:
-            raise DatabaseUnusable(f"{database}: cannot be opened as a database: {error}") from None
+            raise DatabaseUnusable(
+                f"{self._name}: cannot be opened as a database: {type(error).__name__}: {error}"
+            ) from None
         self._statements: dict[type[peewee.Model], str] = {
             model: _upsert(self._connection, model) if model in _RENEWED else _insert(self._connection, model)
             for model in tables.ALL
@@ -106,10 +109,10 @@ class Database:
         row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
         return None if row is None else str(row[0])
 
-    def copies(self, follower: str, day: date) -> list[Copy]:
-        """Return a follower's copies of one trading day as they were last written."""
-        query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date = ?"
-        return [_COPY.validate_json(state) for (state,) in self._execute(query, follower, day.isoformat()).fetchall()]
+    def copies(self, follower: str, since: date) -> list[Copy]:
+        """Return a follower's copies of the trading days from ``since`` on, as they were last written."""
+        query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
+        return [_COPY.validate_json(state) for (state,) in self._execute(query, follower, since.isoformat()).fetchall()]
 
     def copies_since(self, moment: datetime) -> list[CopyRow]:
         """Return every copy begun at or after ``moment``."""
