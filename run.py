@@ -6,18 +6,21 @@ import queue
 import signal
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from loguru import logger
 
 from actors.system import CopySystem, open_database, secrets_of
+from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging, fields
+from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
+from copytrade.report import report
 from copytrade.settings import Settings, SettingsUnusable, load_settings
-from copytrade.store import DATABASE_ERRORS
+from copytrade.store import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.summary import summary
 
 EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
@@ -38,6 +41,8 @@ def main(arguments: list[str]) -> int:
     except SettingsUnusable as error:
         print(f"{options.settings} cannot be used:", *error.faults, sep="\n", file=sys.stderr)
         return EXIT_UNUSABLE
+    if options.command is not None:
+        return _answer(options, settings.store.database)
     os.umask(0o077)
     with ExitStack() as stack:
         try:
@@ -58,6 +63,19 @@ def main(arguments: list[str]) -> int:
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)
         return _copy(settings, datetime.fromtimestamp(int(watermark), UTC) if watermark else None, options.duration)
+
+
+def _answer(options: argparse.Namespace, database: str) -> int:
+    """Print what the database says, beside a running copier if there is one."""
+    try:
+        if options.command == "report":
+            print(report(database, options.date))
+        else:
+            print(explain(database, options.leader_order_id))
+    except (DatabaseUnusable, UnknownOrder) as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    return 0
 
 
 def _copy(settings: Settings, since: datetime | None, duration: float | None) -> int:
@@ -122,6 +140,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__)
     parser.add_argument("--settings", type=Path, default=Path("settings.toml"), help="which settings to use")
     parser.add_argument("--duration", type=float, help="stop by itself after so many seconds")
+    commands = parser.add_subparsers(dest="command", title="questions to the database, instead of copying")
+    day = commands.add_parser("report", help="what was copied on a day, with slippage and latency")
+    today = datetime.now(IST).date()
+    day.add_argument("--date", type=date.fromisoformat, default=today, help="YYYY-MM-DD, today if not given")
+    order = commands.add_parser("explain", help="everything that became of one leader order, and why")
+    order.add_argument("leader_order_id")
     return parser.parse_args(arguments)
 
 

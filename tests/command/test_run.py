@@ -180,6 +180,28 @@ def test_a_database_that_cannot_be_opened_is_refused(folder: Path) -> None:
     assert "cannot be opened as a database" in result.stderr
 
 
+def test_a_day_is_reported_and_an_order_explained(folder: Path) -> None:
+    with running(folder, "--duration", "5") as process:
+        assert process.wait(PATIENCE) == 0
+    with sqlite3.connect(folder / "copy_trading.db") as database:
+        (leader,) = database.execute("SELECT leader_order_id FROM copy_mappings WHERE status = 'filled'").fetchone()
+
+    def ask(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command(*arguments), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+
+    day = ask("report")
+    assert (day.returncode, day.stderr) == (0, "")
+    assert leader in day.stdout
+    order = ask("explain", leader)
+    assert (order.returncode, order.stderr) == (0, "")
+    assert f"ct-{leader}-1" in order.stdout
+    nobody = ask("explain", "12345")
+    assert nobody.returncode == 2
+    assert "12345" in nobody.stderr
+
+
 def live_settings(broker: PaperBroker) -> str:
     return SETTINGS.format(mode="live") + (
         f'[dhan]\nrest_url = "{broker.rest_url}"\nfeed_url = "{broker.feed_url}"\n'
