@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from copytrade.paper.instruments import PaperInstrument
-from copytrade.paper.orders import NO_PRICE, PaperOrder, Ticket, order_error
+from copytrade.paper.orders import PaperOrder, Ticket, order_error
+from copytrade.paper.portfolio import PaperPosition, Portfolio
 
 #: How far a MARKET order that came over the API may go from the last price; there it rests as a LIMIT.
 PROTECTION = Decimal("0.10")
@@ -18,29 +19,17 @@ class PaperAccount:
     """An account at the paper broker. ``funds`` are rupees."""
 
     client_id: str
-    access_token: str
+    access_token: str = field(repr=False)
     funds: Decimal = Decimal(1_000_000)
-
-
-@dataclass(frozen=True, slots=True)
-class PaperPosition:
-    """What an account bought and sold today of one instrument in one product."""
-
-    instrument: PaperInstrument
-    product: str
-    bought: int
-    bought_value: Decimal
-    sold: int
-    sold_value: Decimal
-
-    @property
-    def net(self) -> int:
-        """Units held; negative for a short."""
-        return self.bought - self.sold
+    name: str = ""
 
 
 class Exchange:
-    """Takes orders, fills them as prices move, and tells ``changed`` of everything that happens to an order."""
+    """Takes orders, fills them as prices move, and tells ``changed`` of everything that happens to an order.
+
+    ``partial_fills`` is how often a fill is partial, from 0 to 1. Without ``auto_fill_market`` a new MARKET order rests
+    until a price is set or a fill is forced.
+    """
 
     def __init__(
         self,
@@ -52,17 +41,19 @@ class Exchange:
         monotonic: Callable[[], float],
         changed: Callable[[PaperOrder], None],
         partial_fills: float = 0.0,
+        auto_fill_market: bool = True,
     ) -> None:
         self._accounts = {account.client_id: account for account in accounts}
         self.instruments = {(item.segment, item.security_id): item for item in instruments}
         self.prices = {key: item.price for key, item in self.instruments.items()}
-        self._orders: dict[str, dict[str, PaperOrder]] = {client_id: {} for client_id in self._accounts}
+        self._portfolios = {account.client_id: Portfolio(account.funds) for account in accounts}
         self._resting: dict[tuple[str, str], list[PaperOrder]] = {key: [] for key in self.instruments}
         self._random = random.Random(seed)  # noqa: S311 (prices)
         self._now = now
         self._monotonic = monotonic
         self._changed = changed
         self._partial_fills = partial_fills
+        self._auto_fill_market = auto_fill_market
         self._last_id = 0
         #: When the accounts' tokens end; a token lives 24 hours.
         self.tokens_valid_until = now() + timedelta(hours=24)
@@ -73,11 +64,11 @@ class Exchange:
 
     def orders(self, client_id: str) -> Iterator[PaperOrder]:
         """Return an account's orders, oldest first."""
-        return iter(self._orders[client_id].values())
+        return iter(self._portfolios[client_id].orders.values())
 
     def order(self, client_id: str, order_id: str) -> PaperOrder:
         """Return one order. Raises Refusal where there is none."""
-        order = self._orders[client_id].get(order_id)
+        order = self._portfolios[client_id].orders.get(order_id)
         if order is None:
             raise order_error("Order not found")
         return order
@@ -104,13 +95,15 @@ class Exchange:
             updated_at=now,
             accepted_at=self._monotonic(),
         )
-        self._orders[client_id][order.id] = order
+        portfolio = self._portfolios[client_id]
+        available = portfolio.available()
+        portfolio.add(order)
         self._changed(order)
-        needed, available = self._value(order, order.quantity), self.available(client_id)
+        needed = portfolio.value(order, order.price or self.prices[self._key(order)])
         if needed > available:
             self.reject(order, f"You have insufficient funds. Please add Rs.{needed - available:,.2f} to trade.")
-            return order
-        self._accept(order)
+        else:
+            self._accept(order)
         return order
 
     def modify(self, order: PaperOrder, change: Mapping[str, object]) -> None:
@@ -118,53 +111,58 @@ class Exchange:
         for name, value in change.items():
             setattr(order, name, value)
         order.modifications += 1
-        order.triggered = False
+        self._protect(order)
         self._note(order, order.status, "Modified", "CONFIRMED")
-        self._match(order)
+        self._work(order)
 
     def cancel(self, order: PaperOrder) -> None:
         """Cancel what is left of an order. Raises Refusal if it has ended."""
         if order.is_ended:
             raise order_error(f"Order is already {order.status.lower()} and cannot be cancelled")
-        self._note(order, "CANCELLED", "Cancelled", "CONFIRMED")
+        self._end(order, "CANCELLED", "Cancelled", "CONFIRMED")
 
     def reject(self, order: PaperOrder, reason: str) -> None:
-        """Reject an order, as risk management or the exchange does."""
-        self._note(order, "REJECTED", "Rejected", f"RMS:{order.id}:{reason}")
+        """Reject an order, as risk management or the exchange does. Raises Refusal if it has ended."""
+        self._end(order, "REJECTED", "Rejected", f"RMS:{order.id}:{reason}")
 
     def expire(self, order: PaperOrder) -> None:
-        """End an order because its time is over."""
-        self._note(order, "EXPIRED", "Expired", "CONFIRMED")
+        """End an order because its time is over. Raises Refusal if it has ended."""
+        self._end(order, "EXPIRED", "Expired", "CONFIRMED")
 
     def trigger(self, order: PaperOrder) -> None:
-        """Wake a stop order: from now on it is a limit order."""
-        order.triggered = True
+        """Wake a stop order: from now on it is a limit order. Raises Refusal if it is none, or has ended."""
+        if order.is_ended or not order.is_stop:
+            raise order_error("Nothing is left to trigger")
         order.price = order.price or self.prices[self._key(order)]
         order.order_type = "LIMIT"
         self._note(order, order.status, "Triggered", "CONFIRMED")
 
     def fill(self, order: PaperOrder, quantity: int | None = None, price: Decimal | None = None) -> None:
-        """Fill an order, in part or all that is left, at a price or its own."""
-        quantity = min(quantity or order.remaining, order.remaining)
-        if quantity <= 0:
+        """Fill an order, in part or all that is left, at a price or its own. Raises Refusal if it has ended."""
+        if order.is_ended:
             raise order_error("Nothing is left to fill")
+        if order.is_stop:
+            self.trigger(order)
+        quantity = min(quantity or order.remaining, order.remaining)
         at = price or order.price or self.prices[self._key(order)]
+        order.exchange_id = f"11{order.id}"
         order.filled += quantity
         order.value += at * quantity
         order.last_price = at
         order.exchange_at = self._now()
         order.trades.append((quantity, at, order.exchange_at))
+        self._portfolios[order.client_id].fill(order, quantity, at)
         if order.filled == order.quantity:
-            self._note(order, "TRADED", "Traded", "TRADE CONFIRMED")
+            self._end(order, "TRADED", "Traded", "TRADE CONFIRMED")
         else:
             self._note(order, "PART_TRADED", "PART_TRADED", "TRADE CONFIRMED")
 
-    def set_price(self, key: tuple[str, str], price: Decimal) -> None:
-        """Move an instrument's price, and fill what it reaches."""
+    def set_price(self, key: tuple[str, str], price: Decimal, *, thin: bool = False) -> None:
+        """Move an instrument's price, and fill what it reaches: all of it, or only a part of each where it is thin."""
         self.prices[key] = price
         self._resting[key] = [order for order in self._resting[key] if not order.is_ended]
-        for order in self._resting[key]:
-            self._match(order)
+        for order in list(self._resting[key]):
+            self._match(order, 1.0 if thin else self._partial_fills)
 
     def move(self, key: tuple[str, str], ticks: int) -> None:
         """Move an instrument's price by so many ticks."""
@@ -178,76 +176,63 @@ class Exchange:
 
     def positions(self, client_id: str) -> list[PaperPosition]:
         """Return what the account has traded today, by instrument and product."""
-        sums: dict[tuple[str, str, str], PaperPosition] = {}
-        for order in self.orders(client_id):
-            if not order.filled:
-                continue
-            key = (*self._key(order), order.product)
-            was = sums.get(key) or PaperPosition(order.instrument, order.product, 0, NO_PRICE, 0, NO_PRICE)
-            buys, sells = (order.filled, order.value), (0, NO_PRICE)
-            if order.side == "SELL":
-                buys, sells = sells, buys
-            sums[key] = PaperPosition(
-                order.instrument,
-                order.product,
-                was.bought + buys[0],
-                was.bought_value + buys[1],
-                was.sold + sells[0],
-                was.sold_value + sells[1],
-            )
-        return list(sums.values())
+        return self._portfolios[client_id].positions
 
     def available(self, client_id: str) -> Decimal:
         """Return the rupees that no position and no working order blocks."""
-        blocked = sum((self._value(order, order.remaining) for order in self.orders(client_id)), NO_PRICE)
-        held = sum(
-            (
-                abs(position.net) * self.prices[position.instrument.segment, position.instrument.security_id]
-                for position in self.positions(client_id)
-            ),
-            NO_PRICE,
-        )
-        return self._accounts[client_id].funds - blocked - held
+        return self._portfolios[client_id].available()
 
     def _accept(self, order: PaperOrder) -> None:
-        order.exchange_id = f"11{order.id}"
-        order.exchange_at = self._now()
+        self._resting[self._key(order)].append(order)
+        if not order.after_market:
+            order.exchange_id = f"11{order.id}"
+            order.exchange_at = self._now()
+        waits = order.order_type == "MARKET" and not self._auto_fill_market
+        self._protect(order)
+        self._note(order, "PENDING", "Pending", "CONFIRMED")
+        if not waits:
+            self._work(order)
+
+    def _protect(self, order: PaperOrder) -> None:
+        """Turn a MARKET order that came over the API into a price-protected LIMIT (so done since March 2026)."""
         if order.order_type == "MARKET" and order.source == "P":
-            # The broker turns a MARKET order that comes over its API into a price-protected LIMIT (since March 2026).
             tick, last = order.instrument.tick, self.prices[self._key(order)]
             order.order_type = "LIMIT"
             order.price = max(tick, (last * (1 + PROTECTION * order.sign)) // tick * tick)
-        self._resting[self._key(order)].append(order)
-        self._note(order, "PENDING", "Pending", "CONFIRMED")
-        if not order.after_market:
-            self._match(order)
-        if order.validity == "IOC" and not order.is_ended:
+
+    def _work(self, order: PaperOrder) -> None:
+        """Fill an order as far as the price allows; what an IOC order cannot get at once it does not wait for."""
+        self._match(order, self._partial_fills)
+        if order.validity == "IOC" and not order.is_ended and not order.after_market:
             self.cancel(order)
 
-    def _match(self, order: PaperOrder) -> None:
+    def _match(self, order: PaperOrder, partial_fills: float) -> None:
         """Trigger and fill an order as far as the price allows."""
         if order.is_ended or order.after_market:
             return
         price = self.prices[self._key(order)]
-        if order.order_type in ("STOP_LOSS", "STOP_LOSS_MARKET"):
+        if order.is_stop:
             if (price - order.trigger_price) * order.sign < 0:
                 return
             self.trigger(order)
         if order.order_type == "LIMIT" and (price - order.price) * order.sign > 0:
             return
         lots = order.remaining // order.instrument.lot_size
-        if lots > 1 and self._random.random() < self._partial_fills:
+        if lots > 1 and self._random.random() < partial_fills:
             self.fill(order, self._random.randrange(1, lots) * order.instrument.lot_size, price)
         else:
             self.fill(order, None, price)
+
+    def _end(self, order: PaperOrder, status: str, word: str, reason: str) -> None:
+        if order.is_ended:
+            raise order_error(f"Order is already {order.status.lower()}")
+        self._portfolios[order.client_id].end(order)
+        self._note(order, status, word, reason)
 
     def _note(self, order: PaperOrder, status: str, word: str, reason: str) -> None:
         order.status, order.word, order.reason = status, word, reason
         order.updated_at = self._now()
         self._changed(order)
-
-    def _value(self, order: PaperOrder, quantity: int) -> Decimal:
-        return (order.price or self.prices[self._key(order)]) * quantity if order.side == "BUY" else NO_PRICE
 
     def _next_id(self) -> str:
         """Return an id that no run before this one has given out: it grows with the wall clock."""

@@ -78,7 +78,6 @@ class PaperOrder:
     filled: int = 0
     last_price: Decimal = NO_PRICE
     value: Decimal = NO_PRICE
-    triggered: bool = False
     modifications: int = 0
     reason: str = ""
     trades: list[tuple[int, Decimal, datetime]] = field(default_factory=list)
@@ -90,8 +89,13 @@ class PaperOrder:
 
     @property
     def remaining(self) -> int:
-        """Units yet to be filled; 0 once the order has ended."""
-        return 0 if self.is_ended else self.quantity - self.filled
+        """Units yet to be filled; 0 once the order has ended, but for a rejection, which leaves them (seen so)."""
+        return 0 if self.status in ENDED - {"REJECTED"} else self.quantity - self.filled
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it waits for its trigger price."""
+        return self.order_type in ("STOP_LOSS", "STOP_LOSS_MARKET")
 
     @property
     def average(self) -> Decimal:

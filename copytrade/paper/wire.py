@@ -5,14 +5,16 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from copytrade.paper.exchange import PaperAccount, PaperPosition
+from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.orders import PaperOrder, Refusal
+from copytrade.paper.portfolio import PaperPosition
 
 IST = ZoneInfo("Asia/Kolkata")
 NEVER = "0001-01-01 00:00:00"
 
 _PRODUCTS = {"CNC": "C", "INTRADAY": "I", "MARGIN": "M", "MTF": "F", "CO": "V", "BO": "B"}
 _ORDER_TYPES = {"LIMIT": "LMT", "MARKET": "MKT", "STOP_LOSS": "SL", "STOP_LOSS_MARKET": "SLM"}
+_OPTION_TYPES = {"CE": "CALL", "PE": "PUT"}
 
 
 def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
@@ -33,7 +35,8 @@ def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
         "algoOrdNo": "0",
         "strategyId": "NA",
         "offMktFlag": "1" if order.after_market else "0",
-        "orderDateTime": _time(order.created_at),
+        # It moved to the time of the modification in a capture, and back with the next frame.
+        "orderDateTime": _time(order.updated_at if order.word == "Modified" else order.created_at),
         "exchOrderTime": _time(order.exchange_at),
         "lastUpdatedTime": _time(order.updated_at),
         "remarks": "NR",
@@ -63,8 +66,9 @@ def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
         "quantity": order.quantity,
         "remainingQuantity": order.remaining,
         "discQuantity": order.disclosed_quantity,
+        "discQtyRem": min(order.disclosed_quantity, order.remaining),
         "price": float(order.price) if order.order_type != "MARKET" else 0,
-        "triggerPrice": 0 if order.triggered else float(order.trigger_price),
+        "triggerPrice": float(order.trigger_price),
         "tradedQty": order.filled,
         "tradedPrice": float(order.last_price),
         "avgTradedPrice": _average(order),
@@ -100,7 +104,7 @@ def row(order: PaperOrder) -> dict[str, object]:
         "updateTime": _time(order.updated_at),
         "exchangeTime": _time(order.exchange_at),
         "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
-        "drvOptionType": {"CE": "CALL", "PE": "PUT"}.get(instrument.option_type, "NA"),
+        "drvOptionType": _OPTION_TYPES.get(instrument.option_type, "NA"),
         "drvStrikePrice": float(instrument.strike),
         "omsErrorCode": "0",
         "omsErrorDescription": order.reason,
@@ -143,11 +147,6 @@ def trades(order: PaperOrder) -> list[dict[str, object]]:
 def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[str, object]:
     """Return the row of a position; closed ones stay in the list."""
     instrument = held.instrument
-    buy_average = held.bought_value / held.bought if held.bought else Decimal(0)
-    sell_average = held.sold_value / held.sold if held.sold else Decimal(0)
-    closed = min(held.bought, held.sold)
-    realized = (sell_average - buy_average) * closed
-    cost = buy_average if held.net > 0 else sell_average
     return {
         "dhanClientId": client_id,
         "tradingSymbol": instrument.symbol,
@@ -155,14 +154,14 @@ def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[s
         "positionType": "LONG" if held.net > 0 else "SHORT" if held.net < 0 else "CLOSED",
         "exchangeSegment": instrument.segment,
         "productType": held.product,
-        "buyAvg": round(float(buy_average), 4),
-        "costPrice": round(float(cost), 4),
+        "buyAvg": round(float(held.buy_average), 4),
+        "costPrice": round(float(held.cost_price), 4),
         "buyQty": held.bought,
-        "sellAvg": round(float(sell_average), 4),
+        "sellAvg": round(float(held.sell_average), 4),
         "sellQty": held.sold,
         "netQty": held.net,
-        "realizedProfit": round(float(realized), 2),
-        "unrealizedProfit": round(float((last_price - cost) * held.net), 2),
+        "realizedProfit": round(float(held.realized), 2),
+        "unrealizedProfit": round(float((last_price - held.cost_price) * held.net), 2),
         "rbiReferenceRate": 1.0,
         "multiplier": 1,
         "carryForwardBuyQty": 0,
@@ -174,7 +173,7 @@ def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[s
         "dayBuyValue": float(held.bought_value),
         "daySellValue": float(held.sold_value),
         "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
-        "drvOptionType": "NA",
+        "drvOptionType": _OPTION_TYPES.get(instrument.option_type, "NA"),
         "drvStrikePrice": float(instrument.strike),
         "crossCurrency": False,
     }

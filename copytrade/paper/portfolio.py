@@ -1,0 +1,100 @@
+"""What one account has: its orders of the day, its positions and its money, kept up to date fill by fill."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from copytrade.paper.instruments import PaperInstrument
+from copytrade.paper.orders import NO_PRICE, PaperOrder
+
+
+@dataclass(slots=True)
+class PaperPosition:
+    """What an account bought and sold today of one instrument in one product."""
+
+    instrument: PaperInstrument
+    product: str
+    bought: int = 0
+    bought_value: Decimal = NO_PRICE
+    sold: int = 0
+    sold_value: Decimal = NO_PRICE
+
+    @property
+    def net(self) -> int:
+        """Units held; negative for a short."""
+        return self.bought - self.sold
+
+    @property
+    def buy_average(self) -> Decimal:
+        """Average price of what was bought, 0 if nothing was."""
+        return self.bought_value / self.bought if self.bought else NO_PRICE
+
+    @property
+    def sell_average(self) -> Decimal:
+        """Average price of what was sold, 0 if nothing was."""
+        return self.sold_value / self.sold if self.sold else NO_PRICE
+
+    @property
+    def cost_price(self) -> Decimal:
+        """Average price of what is held, 0 once it is closed."""
+        return self.buy_average if self.net > 0 else self.sell_average if self.net < 0 else NO_PRICE
+
+    @property
+    def realized(self) -> Decimal:
+        """Rupees made, or lost, on what was closed."""
+        return (self.sell_average - self.buy_average) * min(self.bought, self.sold)
+
+
+class Portfolio:
+    """One account's orders, oldest first, and what came of them.
+
+    A paper margin: a working order and a position block the full value of what they open or hold, long or short, and
+    what closes a position blocks nothing. Real margins of short options differ; only their being finite matters here.
+    """
+
+    def __init__(self, funds: Decimal) -> None:
+        self._funds = funds
+        self._working: dict[str, PaperOrder] = {}
+        self._positions: dict[tuple[str, str, str], PaperPosition] = {}
+        self.orders: dict[str, PaperOrder] = {}
+
+    @property
+    def positions(self) -> list[PaperPosition]:
+        """Return every position of the day, the closed ones too."""
+        return list(self._positions.values())
+
+    def add(self, order: PaperOrder) -> None:
+        """Take in a new order."""
+        self.orders[order.id] = self._working[order.id] = order
+
+    def end(self, order: PaperOrder) -> None:
+        """Release what an order blocked."""
+        del self._working[order.id]
+
+    def fill(self, order: PaperOrder, quantity: int, price: Decimal) -> None:
+        """Book a fill."""
+        position = self._positions.setdefault(_key(order), PaperPosition(order.instrument, order.product))
+        if order.side == "BUY":
+            position.bought += quantity
+            position.bought_value += quantity * price
+        else:
+            position.sold += quantity
+            position.sold_value += quantity * price
+
+    def value(self, order: PaperOrder, price: Decimal) -> Decimal:
+        """Return the rupees that an order blocks at a price."""
+        position = self._positions.get(_key(order))
+        closing = max(0, -order.sign * position.net) if position else 0
+        return price * max(0, order.remaining - closing)
+
+    def available(self) -> Decimal:
+        """Return the rupees that no position and no working order blocks."""
+        working = sum((self.value(order, order.price) for order in self._working.values()), NO_PRICE)
+        held = sum(
+            (position.realized - position.cost_price * abs(position.net) for position in self._positions.values()),
+            NO_PRICE,
+        )
+        return self._funds + held - working
+
+
+def _key(order: PaperOrder) -> tuple[str, str, str]:
+    return order.instrument.segment, order.instrument.security_id, order.product
