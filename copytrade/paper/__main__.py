@@ -21,6 +21,8 @@ def main() -> None:
         tick_interval=config.tick_interval,
         partial_fills=config.partial_fills,
         script=script if config.scripted else None,
+        control=config.control,
+        port=config.port,
     )
     with broker:
         urls = ("rest_url", "feed_url", "auth_url", "instruments_url")

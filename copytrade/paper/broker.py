@@ -2,29 +2,32 @@
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import uvicorn
-from starlette.requests import Request
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from copytrade.paper import wire
+from copytrade.paper.connections import Connections
+from copytrade.paper.control import control_route
 from copytrade.paper.exchange import Exchange, PaperAccount
 from copytrade.paper.faults import Faults
 from copytrade.paper.feeds import Feeds
 from copytrade.paper.instruments import PaperInstrument, standard_instruments
-from copytrade.paper.orders import PaperOrder, Ticket
+from copytrade.paper.orders import PaperOrder, Ticket, input_error
 from copytrade.paper.server import BrokerServer, ReceivedWrite
 from copytrade.paper.validation import check_change, check_ticket
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 #: A script that drives the broker from its own loop until it is cancelled.
 Script = Callable[["PaperBroker"], Coroutine[Any, Any, None]]
@@ -34,7 +37,8 @@ class PaperBroker:
     """A Dhan on loopback. Use as a context manager; every method may be called from any thread.
 
     ``tick_interval`` is seconds between moves of all prices, None for prices that stand still until they are set.
-    ``partial_fills`` is how often a fill is partial, from 0 to 1.
+    ``partial_fills`` is how often a fill is partial, from 0 to 1. Without ``auto_fill_market`` a new MARKET order rests
+    until a price is set or a fill is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any.
     """
 
     def __init__(
@@ -44,12 +48,14 @@ class PaperBroker:
         seed: int = 1,
         tick_interval: float | None = None,
         partial_fills: float = 0.0,
+        auto_fill_market: bool = True,
         script: Script | None = None,
+        control: bool = False,
+        port: int = 0,
     ) -> None:
         self.faults = Faults()
         self._tick_interval = tick_interval
         self._script = script
-        self._transports: dict[object, asyncio.Transport] = {}
         self.exchange = Exchange(
             accounts,
             standard_instruments(datetime.now(wire.IST).date()),
@@ -58,12 +64,14 @@ class PaperBroker:
             monotonic=time.monotonic,
             changed=self._publish,
             partial_fills=partial_fills,
+            auto_fill_market=auto_fill_market,
         )
-        self.feeds = Feeds(self.exchange.account)
-        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, self._break_connection)
+        connections = Connections()
+        self.feeds = Feeds(self.exchange.account, self.faults, connections.reset)
+        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, connections.reset)
         # Named as TCP, so that asyncio switches Nagle's delay off on what it accepts: 40 ms an answer otherwise.
         self._listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._listening.bind(("127.0.0.1", 0))
+        self._listening.bind(("127.0.0.1", port))
         self._listening.listen(128)
         port = self._listening.getsockname()[1]
         self.rest_url = f"http://127.0.0.1:{port}/v2"
@@ -72,8 +80,8 @@ class PaperBroker:
         self.instruments_url = f"http://127.0.0.1:{port}/instruments.csv"
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self._broker_server.app(),
-                http=self._protocol(),
+                self._broker_server.app([control_route(self)] if control else []),
+                http=connections.protocol(),
                 ws="websockets-sansio",
                 log_config=None,
                 access_log=False,
@@ -96,9 +104,11 @@ class PaperBroker:
         self.stop()
 
     def start(self) -> None:
-        """Start serving; returns when connections are taken."""
+        """Start serving; returns when connections are taken. Raises RuntimeError if they cannot be."""
         self._thread.start()
         self._running.wait()
+        if not self._server.started:
+            raise RuntimeError("the paper broker did not start")
 
     def stop(self) -> None:
         """Stop serving, whatever is still connected."""
@@ -107,8 +117,11 @@ class PaperBroker:
         self._thread.join()
 
     def instrument(self, security_id: str, segment: str = "NSE_FNO") -> PaperInstrument:
-        """Return an instrument."""
-        return self.exchange.instruments[segment, security_id]
+        """Return an instrument. Raises Refusal where there is none."""
+        try:
+            return self.exchange.instruments[segment, security_id]
+        except KeyError:
+            raise input_error("Invalid SecurityId") from None
 
     def place(
         self,
@@ -145,18 +158,34 @@ class PaperBroker:
         check_ticket(ticket)
         return self.call(lambda: self.exchange.place(client_id, ticket).id)
 
-    def modify(self, client_id: str, order_id: str, **changes: object) -> None:
-        """Change parameters of an order: quantity, price, trigger_price, order_type, validity. Raises Refusal."""
+    def modify(
+        self,
+        client_id: str,
+        order_id: str,
+        *,
+        quantity: int | None = None,
+        price: float | str | Decimal | None = None,
+        trigger_price: float | str | Decimal | None = None,
+        order_type: str | None = None,
+        validity: str | None = None,
+        disclosed_quantity: int | None = None,
+    ) -> None:
+        """Change what is given of an order; ``quantity`` is the new total. Raises Refusal."""
 
         def change() -> None:
             order = self.exchange.order(client_id, order_id)
-            names = ("order_type", "validity", "quantity", "price", "trigger_price", "disclosed_quantity")
-            whole = {name: getattr(order, name) for name in names} | {
-                name: Decimal(str(value)) if name in ("price", "trigger_price") else value
-                for name, value in changes.items()
+            whole: dict[str, object] = {
+                "order_type": order_type or order.order_type,
+                "validity": validity or order.validity,
+                "quantity": order.quantity if quantity is None else quantity,
+                "price": order.price if price is None else Decimal(str(price)),
+                "trigger_price": order.trigger_price if trigger_price is None else Decimal(str(trigger_price)),
+                "disclosed_quantity": order.disclosed_quantity if disclosed_quantity is None else disclosed_quantity,
             }
-            if whole["order_type"] == "MARKET":
+            if order_type == "MARKET":
                 whole["price"] = Decimal(0)
+            if order_type in ("MARKET", "LIMIT"):
+                whole["trigger_price"] = Decimal(0)
             check_change(order, whole)
             self.exchange.modify(order, whole)
 
@@ -174,20 +203,23 @@ class PaperBroker:
         self.call(lambda: self.exchange.fill(self.exchange.order(client_id, order_id), quantity, at))
 
     def reject(self, client_id: str, order_id: str, reason: str) -> None:
-        """Reject an order."""
+        """Reject an order. Raises Refusal if it has ended."""
         self.call(lambda: self.exchange.reject(self.exchange.order(client_id, order_id), reason))
 
     def expire(self, client_id: str, order_id: str) -> None:
-        """Expire an order."""
+        """Expire an order. Raises Refusal if it has ended."""
         self.call(lambda: self.exchange.expire(self.exchange.order(client_id, order_id)))
 
     def trigger(self, client_id: str, order_id: str) -> None:
         """Trigger a stop order without filling it."""
         self.call(lambda: self.exchange.trigger(self.exchange.order(client_id, order_id)))
 
-    def set_price(self, security_id: str, price: float | str | Decimal, segment: str = "NSE_FNO") -> None:
-        """Move an instrument's price, filling what it reaches."""
-        self.call(lambda: self.exchange.set_price((segment, security_id), Decimal(str(price))))
+    def set_price(
+        self, security_id: str, price: float | str | Decimal, segment: str = "NSE_FNO", *, thin: bool = False
+    ) -> None:
+        """Move an instrument's price, filling what it reaches; only a part of each order if the market is thin."""
+        key = self.instrument(security_id, segment).key
+        self.call(lambda: self.exchange.set_price(key, Decimal(str(price)), thin=thin))
 
     def orders(self, client_id: str) -> list[dict[str, object]]:
         """Return an account's order-book rows, oldest first."""
@@ -205,9 +237,12 @@ class PaperBroker:
         """Return how many order-update sockets an account has open."""
         return self.call(lambda: self.feeds.connections(client_id))
 
-    def drop_feed(self, client_id: str, refuse_for: float = 0.0) -> None:
-        """End an account's order-update sockets, and refuse every handshake for so many seconds."""
-        self.call(lambda: self.feeds.drop(client_id, refuse_for))
+    def drop_feed(self, client_id: str, refuse_for: float = 0.0, *, reset: bool = False) -> None:
+        """End an account's order-update sockets, and refuse every handshake for so many seconds.
+
+        They end with a close frame, or by a reset of the connection.
+        """
+        self.call(lambda: self.feeds.drop(client_id, refuse_for, reset=reset))
 
     def mute_feed(self, client_id: str, *, muted: bool = True) -> None:
         """Keep an account's sockets open but silent, or let them speak again."""
@@ -217,10 +252,21 @@ class PaperBroker:
         """Send anything at all over an account's order-update sockets."""
         self.call(lambda: self.feeds.send(client_id, message))
 
+    def wait_until(self, condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+        """Wait until a condition holds, and return what it gave. Raises TimeoutError after ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        while not (found := condition()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"did not happen in {timeout:g} s: {what or condition}")
+            time.sleep(0.005)
+        return found
+
     def call(self, work: Callable[[], T]) -> T:
         """Do something on the server's loop and return what it gives; what it raises is raised here."""
         if self._loop is None:
             raise RuntimeError("the paper broker has not been started")
+        if threading.current_thread() is self._thread:
+            return work()
 
         async def on_the_loop() -> T:
             return work()
@@ -228,17 +274,20 @@ class PaperBroker:
         return asyncio.run_coroutine_threadsafe(on_the_loop(), self._loop).result()
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._running.set()  # a start that failed is told, not waited for
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
-        while not self._server.started:
+        while not (self._server.started or serving.done()):
             await asyncio.sleep(0.005)
         self._running.set()
-        beside = [asyncio.create_task(self._wander(self._tick_interval))] if self._tick_interval else []
+        beside = [asyncio.create_task(_told(self._wander(self._tick_interval)))] if self._tick_interval else []
         if self._script is not None:
-            beside.append(asyncio.create_task(self._script(self)))
+            beside.append(asyncio.create_task(_told(self._script(self))))
         await serving
         for task in beside:
             task.cancel()
@@ -250,27 +299,13 @@ class PaperBroker:
             self.exchange.wander()
 
     def _publish(self, order: PaperOrder) -> None:
-        instrument = order.instrument
-        price = self.exchange.prices[instrument.segment, instrument.security_id]
-        self.feeds.send(order.client_id, json.dumps(wire.frame(order, price)))
+        price = self.exchange.prices[order.instrument.key]
+        self.feeds.publish(order.client_id, json.dumps(wire.frame(order, price)))
 
-    def _protocol(self) -> type[H11Protocol]:
-        transports = self._transports
 
-        class Protocol(H11Protocol):
-            """Remembers each connection, so that a fault can break it."""
-
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-                super().connection_made(transport)
-                transports[transport.get_extra_info("peername")] = transport
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                super().connection_lost(exc)
-                if self.client is not None:
-                    transports.pop(self.client, None)
-
-        return Protocol
-
-    def _break_connection(self, request: Request) -> None:
-        if request.client and (transport := self._transports.get(tuple(request.client))):
-            transport.abort()
+async def _told(work: Awaitable[None]) -> None:
+    """Do work beside the server, whose failure would otherwise be nobody's."""
+    try:
+        await work
+    except Exception:
+        _log.exception("The paper broker goes on without what failed beside it")

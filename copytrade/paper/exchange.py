@@ -1,7 +1,7 @@
 """The exchange in memory: accounts, order books, prices that move, matching. Pure but for its injected clock."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -58,6 +58,11 @@ class Exchange:
         #: When the accounts' tokens end; a token lives 24 hours.
         self.tokens_valid_until = now() + timedelta(hours=24)
 
+    @property
+    def accounts(self) -> Collection[PaperAccount]:
+        """Every account."""
+        return self._accounts.values()
+
     def account(self, client_id: str) -> PaperAccount | None:
         """Return an account, or None."""
         return self._accounts.get(client_id)
@@ -99,7 +104,7 @@ class Exchange:
         available = portfolio.available()
         portfolio.add(order)
         self._changed(order)
-        needed = portfolio.value(order, order.price or self.prices[self._key(order)])
+        needed = portfolio.value(order, order.price or self.prices[order.instrument.key])
         if needed > available:
             self.reject(order, f"You have insufficient funds. Please add Rs.{needed - available:,.2f} to trade.")
         else:
@@ -133,7 +138,7 @@ class Exchange:
         """Wake a stop order: from now on it is a limit order. Raises Refusal if it is none, or has ended."""
         if order.is_ended or not order.is_stop:
             raise order_error("Nothing is left to trigger")
-        order.price = order.price or self.prices[self._key(order)]
+        order.price = order.price or self.prices[order.instrument.key]
         order.order_type = "LIMIT"
         self._note(order, order.status, "Triggered", "CONFIRMED")
 
@@ -144,7 +149,7 @@ class Exchange:
         if order.is_stop:
             self.trigger(order)
         quantity = min(quantity or order.remaining, order.remaining)
-        at = price or order.price or self.prices[self._key(order)]
+        at = price or order.price or self.prices[order.instrument.key]
         order.exchange_id = f"11{order.id}"
         order.filled += quantity
         order.value += at * quantity
@@ -183,7 +188,7 @@ class Exchange:
         return self._portfolios[client_id].available()
 
     def _accept(self, order: PaperOrder) -> None:
-        self._resting[self._key(order)].append(order)
+        self._resting[order.instrument.key].append(order)
         if not order.after_market:
             order.exchange_id = f"11{order.id}"
             order.exchange_at = self._now()
@@ -196,7 +201,7 @@ class Exchange:
     def _protect(self, order: PaperOrder) -> None:
         """Turn a MARKET order that came over the API into a price-protected LIMIT (so done since March 2026)."""
         if order.order_type == "MARKET" and order.source == "P":
-            tick, last = order.instrument.tick, self.prices[self._key(order)]
+            tick, last = order.instrument.tick, self.prices[order.instrument.key]
             order.order_type = "LIMIT"
             order.price = max(tick, (last * (1 + PROTECTION * order.sign)) // tick * tick)
 
@@ -210,7 +215,7 @@ class Exchange:
         """Trigger and fill an order as far as the price allows."""
         if order.is_ended or order.after_market:
             return
-        price = self.prices[self._key(order)]
+        price = self.prices[order.instrument.key]
         if order.is_stop:
             if (price - order.trigger_price) * order.sign < 0:
                 return
@@ -238,7 +243,3 @@ class Exchange:
         """Return an id that no run before this one has given out: it grows with the wall clock."""
         self._last_id = max(self._last_id + 1, int(self._now().timestamp() * 1000) * 100)
         return str(self._last_id)
-
-    @staticmethod
-    def _key(order: PaperOrder) -> tuple[str, str]:
-        return order.instrument.segment, order.instrument.security_id

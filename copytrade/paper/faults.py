@@ -1,5 +1,6 @@
-"""What can be made to go wrong: lost and strange answers over REST, sockets that drop or fall silent."""
+"""What can be made to go wrong: lost and strange answers over REST, frames that are late, doubled or lost."""
 
+import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -38,34 +39,64 @@ class RestFault:
     accepted: bool = False
     delay: float = 0.0
     status: int = 500
-    body: str = ""
+    body: str | bytes = ""
     content_type: str = "application/json"
 
 
+@dataclass(frozen=True, slots=True)
+class FrameFault:
+    """A fault for the next ``times`` order updates of an account.
+
+    Each goes out ``copies`` times, 0 for a loss, and ``delay`` seconds late, so that others may overtake it.
+    """
+
+    client_id: str
+    times: int = 1
+    copies: int = 1
+    delay: float = 0.0
+
+
 class Faults:
-    """The faults that wait to happen to REST requests, and how late orders become visible."""
+    """The faults that wait to happen, and how late orders become visible. May be used from any thread."""
 
     def __init__(self) -> None:
-        self._waiting: list[RestFault] = []
+        self._lock = threading.Lock()
+        self._waiting: list[RestFault | FrameFault] = []
         #: Seconds until an accepted order shows in the order book and in look-ups.
         self.visibility_lag = 0.0
 
-    def add(self, fault: RestFault) -> None:
-        """Have a fault wait for its requests."""
-        self._waiting.append(fault)
+    def add(self, fault: RestFault | FrameFault) -> None:
+        """Have a fault wait for its requests, or its frames."""
+        with self._lock:
+            self._waiting.append(fault)
 
     def clear(self) -> None:
         """Forget every fault."""
-        self._waiting.clear()
+        with self._lock:
+            self._waiting.clear()
         self.visibility_lag = 0.0
 
     def take(self, client_id: str, kind: Kind) -> RestFault | None:
         """Return the fault for this request, if one waits for it."""
-        for index, fault in enumerate(self._waiting):
-            if fault.kind in (None, kind) and fault.client_id in (None, client_id):
-                if fault.times > 1:
-                    self._waiting[index] = replace(fault, times=fault.times - 1)
-                else:
-                    del self._waiting[index]
-                return fault
+        with self._lock:
+            for fault in self._waiting:
+                if isinstance(fault, RestFault) and fault.kind in (None, kind) and fault.client_id in (None, client_id):
+                    self._use(fault)
+                    return fault
         return None
+
+    def take_frame(self, client_id: str) -> FrameFault | None:
+        """Return the fault for this order update, if one waits for it."""
+        with self._lock:
+            for fault in self._waiting:
+                if isinstance(fault, FrameFault) and fault.client_id == client_id:
+                    self._use(fault)
+                    return fault
+        return None
+
+    def _use(self, fault: RestFault | FrameFault) -> None:
+        index = self._waiting.index(fault)
+        if fault.times > 1:
+            self._waiting[index] = replace(fault, times=fault.times - 1)
+        else:
+            del self._waiting[index]

@@ -6,9 +6,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.faults import Faults
 
 _LOGIN_CODE = 42
 
@@ -16,15 +18,23 @@ _LOGIN_CODE = 42
 class _Socket:
     """One connected account; what is to be sent waits in its queue, None ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: WebSocket) -> None:
+        self.connection = connection
         self.outgoing: asyncio.Queue[str | bytes | None] = asyncio.Queue()
 
 
 class Feeds:
     """All order-update sockets. Runs on the server's loop."""
 
-    def __init__(self, account_of: Callable[[str], PaperAccount | None]) -> None:
+    def __init__(
+        self,
+        account_of: Callable[[str], PaperAccount | None],
+        faults: Faults,
+        reset: Callable[[HTTPConnection], None],
+    ) -> None:
         self._account_of = account_of
+        self._faults = faults
+        self._reset = reset
         self._sockets: dict[str, set[_Socket]] = defaultdict(set)
         self._muted: set[str] = set()
         self._refused_until = 0.0
@@ -43,7 +53,7 @@ class Feeds:
             await websocket.send_bytes(b"\x00\x01")
             await websocket.close(1000)
             return
-        socket = _Socket()
+        socket = _Socket(websocket)
         self._sockets[client_id].add(socket)
         listening = asyncio.create_task(_until_gone(websocket, socket))
         try:
@@ -59,16 +69,27 @@ class Feeds:
             listening.cancel()
             self._sockets[client_id].discard(socket)
 
+    def publish(self, client_id: str, message: str) -> None:
+        """Send an order update, or what a fault makes of it."""
+        fault = self._faults.take_frame(client_id)
+        for _ in range(fault.copies if fault else 1):
+            if fault and fault.delay:
+                asyncio.get_running_loop().call_later(fault.delay, self.send, client_id, message)
+            else:
+                self.send(client_id, message)
+
     def send(self, client_id: str, message: str | bytes) -> None:
         """Send a message to every connection of an account, unless it is muted."""
         if client_id not in self._muted:
             for socket in self._sockets[client_id]:
                 socket.outgoing.put_nowait(message)
 
-    def drop(self, client_id: str, refuse_for: float = 0.0) -> None:
-        """End an account's connections, and refuse every handshake for so many seconds."""
-        self._refused_until = time.monotonic() + refuse_for
+    def drop(self, client_id: str, refuse_for: float = 0.0, *, reset: bool = False) -> None:
+        """End an account's connections, in order or by a reset, and refuse every handshake for so many seconds."""
+        self._refused_until = max(self._refused_until, time.monotonic() + refuse_for)
         for socket in self._sockets[client_id]:
+            if reset:
+                self._reset(socket.connection)
             socket.outgoing.put_nowait(None)
 
     def mute(self, client_id: str, *, muted: bool = True) -> None:

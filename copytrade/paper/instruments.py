@@ -37,6 +37,11 @@ class PaperInstrument:
     option_type: str = "XX"
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Segment and id: an id is unique only within its segment."""
+        return self.segment, self.security_id
+
+    @property
     def exchange(self) -> str:
         """NSE, BSE or MCX."""
         return _SEGMENT_LETTERS[self.segment][0]

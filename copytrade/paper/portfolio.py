@@ -97,4 +97,4 @@ class Portfolio:
 
 
 def _key(order: PaperOrder) -> tuple[str, str, str]:
-    return order.instrument.segment, order.instrument.security_id, order.product
+    return *order.instrument.key, order.product

@@ -5,13 +5,20 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
 
 from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.orders import Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class PaperConfig:
-    """What to run: ``leader`` is the client id that the scripted leader trades on, if ``scripted``."""
+    """What to run: ``leader`` is the client id that the scripted leader trades on, if ``scripted``.
+
+    ``tick_interval`` is seconds between moves of all prices. With ``control`` the parent can drive it.
+    """
 
     accounts: tuple[PaperAccount, ...]
     leader: str
@@ -20,6 +27,8 @@ class PaperConfig:
     scripted: bool = True
     tick_interval: float | None = 0.5
     partial_fills: float = 0.3
+    control: bool = False
+    port: int = 0
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""
@@ -30,8 +39,7 @@ class PaperConfig:
         """Read what ``to_json`` gave."""
         fields = json.loads(text)
         accounts = tuple(
-            PaperAccount(account["client_id"], account["access_token"], Decimal(account["funds"]))
-            for account in fields.pop("accounts")
+            PaperAccount(**(account | {"funds": Decimal(account["funds"])})) for account in fields.pop("accounts")
         )
         return cls(accounts=accounts, **fields)
 
@@ -45,6 +53,30 @@ class PaperProcess:
     feed_url: str
     auth_url: str
     instruments_url: str
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    def control(self, method: str, **arguments: object) -> Any:
+        """Call a method of the broker and return what it gives, as JSON. Its configuration has to allow ``control``.
+
+        Raises Refusal where the broker refuses, ValueError where it knows no such method or arguments.
+        """
+        connection = HTTPConnection(urlsplit(self.auth_url).netloc, timeout=10)
+        try:
+            connection.request("POST", f"/_paper/{method}", json.dumps(arguments, default=str))
+            response = connection.getresponse()
+            text, is_json = response.read().decode(), response.headers.get_content_type() == "application/json"
+        finally:
+            connection.close()
+        if not is_json:
+            raise ValueError(f"the paper broker cannot {method}: {text}")
+        answer = json.loads(text)
+        if response.status != 200:
+            raise Refusal(response.status, answer["errorCode"], answer["errorType"], answer["errorMessage"])
+        return answer
 
     def stop(self) -> None:
         """End it, and wait until it has ended."""

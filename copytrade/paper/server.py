@@ -4,20 +4,21 @@ import asyncio
 import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from copytrade.paper import wire
 from copytrade.paper.exchange import Exchange, PaperAccount
 from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.feeds import Feeds
 from copytrade.paper.instruments import master_csv
-from copytrade.paper.orders import PaperOrder, Refusal
+from copytrade.paper.orders import PaperOrder, Refusal, input_error
 from copytrade.paper.validation import read_change, read_ticket
 
 #: Order requests of one account in any second (in force since March 2026).
@@ -38,30 +39,42 @@ Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, obj
 
 @dataclass(slots=True)
 class ReceivedWrite:
-    """An order request as it came in: the broker's own record, which is what counts. ``status`` 0: not answered."""
+    """An order request as it came in: the broker's own record, which is what counts.
+
+    ``at`` is monotonic seconds, ``wall`` the same moment in UTC. ``order_id`` is the order it was about; of a
+    placement, the order that it made. ``status`` is the broker's verdict, 0 if a fault kept the request from it;
+    ``answered`` is what went over the wire, 0 if nothing did.
+    """
 
     at: float
+    wall: datetime
     kind: Kind
     order_id: str
     payload: Mapping[str, object]
     status: int = 0
+    answered: int = 0
+
+    @property
+    def correlation_id(self) -> str:
+        """The id that a placement came with, or nothing."""
+        return str(self.payload.get("correlationId") or "")
 
 
 class BrokerServer:
     """Answers requests. Runs on one loop; nothing in it is thread-safe."""
 
     def __init__(
-        self, exchange: Exchange, feeds: Feeds, faults: Faults, break_connection: Callable[[Request], None]
+        self, exchange: Exchange, feeds: Feeds, faults: Faults, reset: Callable[[HTTPConnection], None]
     ) -> None:
         self._exchange = exchange
         self._feeds = feeds
         self._faults = faults
-        self._break_connection = break_connection
+        self._reset = reset
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self.writes: dict[str, list[ReceivedWrite]] = defaultdict(list)
 
-    def app(self) -> Starlette:
-        """Return the application."""
+    def app(self, more: Sequence[BaseRoute] = ()) -> Starlette:
+        """Return the application, with more routes of its owner's."""
         return Starlette(
             routes=[
                 self._route("/orders", "POST", Kind.PLACE, self._place),
@@ -78,6 +91,7 @@ class BrokerServer:
                 self._route("/profile", "GET", Kind.READ, self._profile),
                 Route("/instruments.csv", self._master),
                 WebSocketRoute("/", self._feeds.serve),
+                *more,
             ]
         )
 
@@ -85,58 +99,67 @@ class BrokerServer:
         async def endpoint(request: Request) -> Response:
             account = self._account(request)
             if account is None:
-                return _answer(_UNAUTHORISED.status, wire.error(_UNAUTHORISED))
-            body = await request.body()
-            write = self._note(account, kind, request, body)
-            fault = self._faults.take(account.client_id, kind)
-            if fault is None:
-                status, answer = self._handle(request, account, kind, body, handler)
-                if write:
-                    write.status = status
-                return _answer(status, answer)
-            return await self._misbehave(fault, lambda: self._handle(request, account, kind, body, handler), request)
+                return Response(
+                    json.dumps(wire.error(_UNAUTHORISED)), _UNAUTHORISED.status, media_type="application/json"
+                )
+            payload = _payload(await request.body())
+            write = ReceivedWrite(
+                time.monotonic(), datetime.now(UTC), kind, request.path_params.get("order_id", ""), payload
+            )
+            if kind is not Kind.READ:
+                self.writes[account.client_id].append(write)
+
+            def handle() -> tuple[int, object]:
+                return self._handle(request, account, write, handler)
+
+            if fault := self._faults.take(account.client_id, kind):
+                return await self._misbehave(fault, handle, request, write)
+            status, answer = handle()
+            return _answer(status, answer, write)
 
         return Route(f"/v2{path}", endpoint, methods=[method])
 
     def _account(self, request: Request) -> PaperAccount | None:
-        token = request.headers.get("access-token", "")
-        account = self._exchange.account(request.headers.get("client-id", ""))
-        return account if account and account.access_token == token else None
-
-    def _note(self, account: PaperAccount, kind: Kind, request: Request, body: bytes) -> ReceivedWrite | None:
-        if kind is Kind.READ:
-            return None
-        write = ReceivedWrite(time.monotonic(), kind, request.path_params.get("order_id", ""), _payload(body))
-        self.writes[account.client_id].append(write)
-        return write
+        """Return whose token it is; the client id is a header that not every client sends."""
+        token, client_id = request.headers.get("access-token", ""), request.headers.get("client-id")
+        accounts = (account for account in self._exchange.accounts if account.access_token == token)
+        return next((account for account in accounts if client_id in (None, account.client_id)), None)
 
     def _handle(
-        self, request: Request, account: PaperAccount, kind: Kind, body: bytes, handler: Handler
+        self, request: Request, account: PaperAccount, write: ReceivedWrite, handler: Handler
     ) -> tuple[int, object]:
         try:
-            if kind is not Kind.READ:
+            if write.kind is not Kind.READ:
                 self._count(account)
-            return handler(request, account, _payload(body))
+                if write.payload.get("dhanClientId", account.client_id) != account.client_id:
+                    raise input_error("Invalid dhanClientId")
+            status, answer = handler(request, account, write.payload)
         except Refusal as refusal:
-            return refusal.status, wire.error(refusal)
+            status, answer = refusal.status, wire.error(refusal)
+        write.status = status
+        if write.kind is Kind.PLACE and isinstance(answer, dict):
+            write.order_id = answer.get("orderId", "")
+        return status, answer
 
     async def _misbehave(
-        self, fault: RestFault, handle: Callable[[], tuple[int, object]], request: Request
+        self, fault: RestFault, handle: Callable[[], tuple[int, object]], request: Request, write: ReceivedWrite
     ) -> Response:
         await asyncio.sleep(fault.delay)
         status, answer = handle() if fault.accepted or fault.mischief in (Mischief.NONE, Mischief.TRUNCATE) else (0, "")
         match fault.mischief:
             case Mischief.NONE:
-                return _answer(status, answer)
+                return _answer(status, answer, write)
             case Mischief.ANSWER:
+                write.answered = fault.status
                 return Response(fault.body, fault.status, media_type=fault.content_type)
             case Mischief.TRUNCATE:
+                write.answered = status
                 whole = json.dumps(answer)
                 response = Response(whole[: len(whole) // 2], status, media_type="application/json")
                 response.headers["content-length"] = str(len(whole))
                 return response
             case Mischief.RESET:
-                self._break_connection(request)
+                self._reset(request)
             case Mischief.HANG:
                 await asyncio.sleep(3600)
         return Response(status_code=500)
@@ -186,7 +209,7 @@ class BrokerServer:
     ) -> tuple[int, object]:
         prices = self._exchange.prices
         return 200, [
-            wire.position(account.client_id, held, prices[held.instrument.segment, held.instrument.security_id])
+            wire.position(account.client_id, held, prices[held.instrument.key])
             for held in self._exchange.positions(account.client_id)
         ]
 
@@ -219,5 +242,6 @@ def _payload(body: bytes) -> Mapping[str, object]:
     return payload if isinstance(payload, dict) else {}
 
 
-def _answer(status: int, answer: object) -> Response:
+def _answer(status: int, answer: object, write: ReceivedWrite) -> Response:
+    write.answered = status
     return Response(json.dumps(answer), status, media_type="application/json")
