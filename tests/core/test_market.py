@@ -127,44 +127,54 @@ def test_open_from_the_first_minute_up_to_but_not_in_the_last(
     assert minutes * MINUTE == last - first
 
 
+PREOPEN_OLD = "09:00 PREOPEN_ENTRY_ALL, 09:08 -, "
+PREOPEN = "09:00 PREOPEN_ENTRY_ALL, 09:05 PREOPEN_ENTRY_LIMIT, 09:10 PREOPEN_MATCH, 09:12 PREOPEN_BUFFER, "
+FUTURES_OLD = "09:00 FUTURES_PREOPEN_ENTRY_ALL, 09:08 -, "
+FUTURES = "09:00 FUTURES_PREOPEN_ENTRY_ALL, 09:05 FUTURES_PREOPEN_ENTRY_LIMIT, 09:10 -, "
+CAS = "15:15 CAS_REFERENCE, 15:20 CAS_ENTRY_ALL, 15:25 CAS_ENTRY_LIMIT, 15:30 CAS_MATCH, 15:35 -, "
+CAS_NEW = "15:30 CAS_REFERENCE, 15:31 CAS_ENTRY_ALL, 15:36 CAS_ENTRY_LIMIT, 15:40 -, "
+POST_OLD, POST = "15:40 POST_CLOSE, 16:00 -", "15:50 POST_CLOSE, 16:00 -"
+
+
 @pytest.mark.parametrize(
-    ("kind", "day", "phases"),
+    ("kind", "day", "expiry", "phases"),
     [
-        (UNDERLYING, "2026-09-04", "09:00 PREOPEN_ENTRY_ALL 09:08 - 09:15 CONTINUOUS 15:15"),
-        (
-            UNDERLYING,
-            "2026-12-04",
-            "09:00 PREOPEN_ENTRY_ALL 09:05 PREOPEN_ENTRY_LIMIT 09:10 PREOPEN_MATCH 09:12 PREOPEN_BUFFER",
-        ),
-        (
-            UNDERLYING,
-            "2026-12-04",
-            "15:15 CAS_REFERENCE 15:20 CAS_ENTRY_ALL 15:25 CAS_ENTRY_LIMIT 15:30 CAS_MATCH 15:35 - 15:50 POST_CLOSE",
-        ),
-        (
-            UNDERLYING,
-            "2026-12-07",
-            "15:15 CONTINUOUS 15:30 CAS_REFERENCE 15:31 CAS_ENTRY_ALL 15:36 CAS_ENTRY_LIMIT 15:40 - 15:50 POST_CLOSE",
-        ),
-        (OTHER, "2026-07-31", "09:15 CONTINUOUS 15:30 - 15:40 POST_CLOSE 16:00 -"),
-        (OTHER, "2026-08-03", "09:15 CONTINUOUS 15:30 - 15:50 POST_CLOSE 16:00 -"),
-        (OTHER, "2026-09-07", "09:00 PREOPEN_ENTRY_ALL 09:05 PREOPEN_ENTRY_LIMIT 09:10 PREOPEN_MATCH 09:12"),
-        (OTHER, "2026-02-01", "09:00 PREOPEN_ENTRY_ALL 09:08 - 09:15 CONTINUOUS 15:30 - 15:40 POST_CLOSE 16:00"),
-        (INDEX, "2026-09-04", "09:00 FUTURES_PREOPEN_ENTRY_ALL 09:08 - 09:15 CONTINUOUS 15:40 -"),
-        (
-            STOCK,
-            "2026-09-07",
-            "09:00 FUTURES_PREOPEN_ENTRY_ALL 09:05 FUTURES_PREOPEN_ENTRY_LIMIT 09:10 - 09:15 CONTINUOUS",
-        ),
+        *((kind, "2026-07-31", None, PREOPEN_OLD + f"09:15 CONTINUOUS, 15:30 -, {POST_OLD}") for kind in EQUITY[:2]),
+        *((kind, "2026-02-01", None, PREOPEN_OLD + f"09:15 CONTINUOUS, 15:30 -, {POST_OLD}") for kind in EQUITY[:2]),
+        (UNDERLYING, "2026-08-03", None, PREOPEN_OLD + "09:15 CONTINUOUS, " + CAS + POST),
+        (UNDERLYING, "2026-09-04", None, PREOPEN_OLD + "09:15 CONTINUOUS, " + CAS + POST),
+        (UNDERLYING, "2026-09-07", None, PREOPEN + "09:15 CONTINUOUS, " + CAS + POST),
+        (UNDERLYING, "2026-12-04", None, PREOPEN + "09:15 CONTINUOUS, " + CAS + POST),
+        (UNDERLYING, "2026-12-07", None, PREOPEN + "09:15 CONTINUOUS, " + CAS_NEW + POST),
+        (OTHER, "2026-08-03", None, PREOPEN_OLD + "09:15 CONTINUOUS, 15:30 -, " + POST),
+        (OTHER, "2026-09-04", None, PREOPEN_OLD + "09:15 CONTINUOUS, 15:30 -, " + POST),
+        (OTHER, "2026-09-07", None, PREOPEN + "09:15 CONTINUOUS, 15:30 -, " + POST),
+        *((kind, "2026-07-31", None, FUTURES_OLD + "09:15 CONTINUOUS, 15:30 -") for kind in EQUITY[2:]),
+        *((kind, "2026-02-01", None, FUTURES_OLD + "09:15 CONTINUOUS, 15:30 -") for kind in EQUITY[2:]),
+        *((kind, "2026-08-03", None, FUTURES_OLD + "09:15 CONTINUOUS, 15:40 -") for kind in EQUITY[2:]),
+        *((kind, "2026-09-04", None, FUTURES_OLD + "09:15 CONTINUOUS, 15:40 -") for kind in EQUITY[2:]),
+        *((kind, "2026-09-07", None, FUTURES + "09:15 CONTINUOUS, 15:40 -") for kind in EQUITY[2:]),
+        *((kind, "2026-12-07", None, FUTURES + "09:15 CONTINUOUS, 15:45 -") for kind in EQUITY[2:]),
+        (INDEX, "2026-12-08", "2026-12-08", FUTURES + "09:15 CONTINUOUS, 15:30 -"),
+        (STOCK, "2026-12-29", "2026-12-29", FUTURES + "09:15 CONTINUOUS, 15:45 -"),
+        (CURRENCY, "2026-11-23", None, "09:00 CONTINUOUS, 17:00 -"),
+        (METAL, "2026-11-24", None, "17:00 CONTINUOUS, 23:55 -"),
     ],
 )
-def test_the_other_phases_have_names_and_are_not_open(kind: InstrumentClass, day: str, phases: str) -> None:
-    words = phases.split()
-    for start, name in zip(words[::2], words[1::2], strict=False):
-        found = state(kind, f"{day}T{start}")
-        assert found.phase == (None if name == "-" else Phase(name)), start
-        assert found.is_open == (name == "CONTINUOUS")
-        assert found.is_open or (found.phase or "") in found.reason
+def test_the_phases_of_a_day_have_names_and_only_continuous_trading_is_open(
+    kind: InstrumentClass, day: str, expiry: str | None, phases: str
+) -> None:
+    changes, before = [], None
+    for n in range(24 * 60):
+        clock = f"{n // 60:02}:{n % 60:02}"
+        found = state(kind, f"{day}T{clock}", expiry)
+        if found.phase is not before:
+            changes.append(f"{clock} {found.phase or '-'}")
+        if found.phase is not None and not found.is_open:
+            assert found.reason.endswith(f"{found.phase} is not continuous trading")
+        assert found.is_open == (found.phase is Phase.CONTINUOUS)
+        before = found.phase
+    assert ", ".join(changes) == phases
 
 
 @pytest.mark.parametrize(
@@ -204,6 +214,8 @@ def test_an_expiring_index_contract_stops_earlier(
         (INDEX, "2026-11-23T15:40", "2026-11-25", "closed at 15:40", "2026-11-25T09:15"),
         (INDEX, "2026-11-24T11:00", "2026-11-23", "the contract expired on 2026-11-23", None),
         (OTHER, "2026-12-31T16:30", None, "closed at 15:30", None),
+        (INDEX, "2026-12-31T15:45", "2027-01-05", "closed at 15:45", None),
+        (METAL, "2026-12-25T11:00", None, "Christmas", "2026-12-28T09:00"),
     ],
 )
 def test_a_closed_market_says_why_and_until_when(
@@ -309,7 +321,7 @@ def test_the_caller_says_what_a_commodity_is_and_an_index_does_not_trade() -> No
 
 EXTRA = {"date": "2026-12-03", "name": "Elections", "closed": ["EQUITY", "CURRENCY", "MCX_MORNING"]}
 DRILL = {"date": "2026-12-05", "name": "Drill", "classes": [OTHER], "phases": ["CONTINUOUS 09:15-10:00"]}
-YEARLONG = {"from": "2026-12-01", "source": "a notice", "classes": [INDEX], "phases": ["CONTINUOUS 09:15-15:20"]}
+EARLIER = {"from": "2026-12-01", "source": "a notice", "classes": [INDEX], "phases": ["CONTINUOUS 09:15-15:20"]}
 
 
 def test_a_holiday_of_the_operators_is_added(tmp_path: Path) -> None:
@@ -345,10 +357,18 @@ def test_a_special_session_of_the_operators_is_for_its_classes_only(tmp_path: Pa
 
 
 def test_changed_hours_of_the_operators_win(tmp_path: Path) -> None:
-    hours = load_market_hours(override(tmp_path, regular=[YEARLONG]))
+    hours = load_market_hours(override(tmp_path, regular=[EARLIER]))
     assert [as_announced(INDEX, f"2026-12-08T{clock}", hours) for clock in ("15:19", "15:20")] == ["O", "C"]
     assert as_announced(INDEX, "2026-11-30T15:39", hours) == "O"
     assert as_announced(STOCK, "2026-12-08T15:44", hours) == "O"
+
+
+def test_a_row_may_be_for_one_day_and_a_holiday_for_the_last_one(tmp_path: Path) -> None:
+    one_day = EARLIER | {"from": "2026-12-08", "to": "2026-12-08"}
+    hours = load_market_hours(override(tmp_path, regular=[one_day], holidays=[EXTRA | {"date": "2026-12-31"}]))
+    at_close = [as_announced(INDEX, f"2026-12-{day}T15:20", hours) for day in ("07", "08", "09")]
+    assert at_close == ["O", "C", "O"]
+    assert as_announced(OTHER, "2026-12-31T11:00", hours) == "C"
 
 
 def test_an_operator_can_extend_the_covered_dates_but_must_say_every_hour(tmp_path: Path) -> None:
@@ -395,7 +415,7 @@ def test_an_empty_override_changes_nothing(tmp_path: Path) -> None:
         ({"special": [DRILL | {"phases": ["CONTINUOUS 09:15-25:00"]}]}, "hour must be in"),
         ({"special": [DRILL | {"phases": ["CONTINUOUS 10:00-10:00"]}]}, "ends before it begins"),
         ({"special": [DRILL | {"phases": ["CONTINUOUS 09:15-10:00", "CAS_MATCH 09:59-10:10"]}]}, "before CONTINUOUS"),
-        ({"regular": [YEARLONG | {"to": "2026-11-30"}]}, r"regular\.0: .*first date is after the last"),
+        ({"regular": [EARLIER | {"to": "2026-11-30"}]}, r"regular\.0: .*first date is after the last"),
         ({"regular": [{"from": "2026-12-01"}]}, r"regular\.0\.phases: Field required"),
         ({"covers": ["2026-12-31", "2026-01-01"]}, "covers: .*first date is after the last"),
         ({"covers": ["2025-12-01", "2026-12-31"]}, "no regular session of .* on 2025-12-01"),
@@ -416,7 +436,7 @@ def test_an_override_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_the_full_closures_are_those_of_an_independent_calendar() -> None:
     try:
-        import exchange_calendars  # noqa: PLC0415
+        import exchange_calendars  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415
     except ImportError:
         reason = "NOT CROSS-CHECKED: the closures of 2026 against XBOM, for want of the package exchange_calendars"
         warnings.warn(reason, stacklevel=1)
