@@ -4,6 +4,7 @@ from loguru import logger
 
 from copytrade.copies import Copy, Stage
 from copytrade.desk import Action, Changed
+from copytrade.ledger import Line, Part
 from copytrade.logs import fields
 from copytrade.mirror import Cancel, Modify, Place
 from copytrade.orders import Order, Status, Validity
@@ -28,6 +29,7 @@ def placing(copy: Copy, leader: Order) -> None:
         type=wish.order_type,
         product=leader.product,
         quantity=wish.quantity,
+        part=copy.part if copy.part is Part.EXIT else "",
         price=wish.price,
         trigger_price=wish.trigger_price,
         validity=wish.validity,
@@ -83,17 +85,38 @@ def changed(change: Changed) -> None:
         _filled(after, change.leader)
 
 
+def drifted(follower: str, before: Line, after: Line) -> None:
+    """The leader's position is not what was written down: it changed while nobody looked."""
+    figures = fields(
+        follower=follower,
+        instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
+        product=before.key.product,
+        recorded=before.leader_position,
+        leader_position=after.leader_position,
+        held=after.held,
+        level=after.level,
+    )
+    logger.warning("Leader's position changed while nobody looked {}", figures)
+
+
 def _reason(copy: Copy, reason: Reason) -> None:
     if copy.stage is Stage.NONE:
+        if reason is Reason.MARKET_CLOSED:
+            logger.info("Market closed {} {}", who(copy), fields(detail=copy.error))
         logger.info("Order skipped: {} {} {}", reason, who(copy), fields(detail=copy.error))
     elif reason is Reason.BROKER_REJECTED:
         logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
+    elif reason is Reason.UNFILLED:
+        logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=copy.error))
+    elif reason in (Reason.FILLED_OTHERWISE, Reason.IOC_UNFILLED):
+        logger.warning("Follower order ended otherwise {} {}", who(copy), fields(reason=reason, detail=copy.error))
     elif reason is Reason.ENDED_EXTERNALLY:
         logger.warning("Follower order ended without our request {} {}", who(copy), fields(detail=copy.error))
 
 
 def _filled(copy: Copy, leader: Order) -> None:
     slippage = copy.slippage(leader.side)
+    bps = slippage / copy.leader_price * 10_000 if slippage is not None else None
     done = copy.order is not None and copy.order.status is Status.TRADED
     filled = fields(
         filled=copy.filled_quantity,
@@ -101,5 +124,8 @@ def _filled(copy: Copy, leader: Order) -> None:
         price=copy.follower_price,
         leader_price=copy.leader_price or "",
         slippage=f"{slippage:f}" if slippage is not None else "",
+        rupees=f"{slippage * copy.filled_quantity:.2f}" if slippage is not None else "",
+        bps=f"{bps:.1f}" if bps is not None else "",
+        latency=f"{copy.fill_ms:.1f}ms" if copy.fill_ms is not None else "",
     )
     logger.info("{} {} {}", "Follower order filled" if done else "Follower order part filled", who(copy), filled)

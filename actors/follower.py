@@ -27,12 +27,15 @@ from actors.messages import (
     InstrumentsLoaded,
     IntentRecorded,
     LoadCopies,
+    LookAgain,
     OrderUpdated,
     PermitGranted,
     PermitId,
+    PositionsRead,
     RateLimiterMessage,
     ReadBook,
     ReadCapital,
+    ReadPositions,
     RecordIntent,
     ReleasePermit,
     RequestFinished,
@@ -49,14 +52,14 @@ from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
-from copytrade.desk import Action, Changed, Desk
+from copytrade.desk import Action, Changed, CopyId, Desk, Surroundings
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
 from copytrade.logs import fields
 from copytrade.mirror import Cancel, Modify, Place, Policy, Skip
 from copytrade.orders import AmoTime, Order
 from copytrade.reasons import Reason
-from copytrade.records import LEADER, CopyChanged, Record
+from copytrade.records import LEADER, CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
@@ -78,6 +81,8 @@ class FollowerAccount:
 
     name: str
     policy: Policy
+    surroundings: Surroundings
+    needs_holdings: bool
     amo_time: AmoTime
     needs_capital: bool
     capitals: Capitals
@@ -105,6 +110,10 @@ class _Flight:
     permit: PermitId
     sent: bool = False
 
+    @property
+    def copy_id(self) -> CopyId:
+        return self.leader.id, self.action.n
+
 
 class Follower(GuardedActor[FollowerMessage]):
     """Tells its desk what happened, and does what the desk wants: asks for permits, records, sends.
@@ -126,12 +135,13 @@ class Follower(GuardedActor[FollowerMessage]):
         self._peers = peers
         self._clock = clock
         self._make_sender = make_sender
-        self._desk = Desk(life.seat.name, account.policy, account.capitals)
+        self._desk = Desk(life.seat.name, account.policy, account.capitals, account.surroundings)
         self._numbers = itertools.count(1)
         self._flights: dict[int, _Flight] = {}
         self._permit: tuple[PermitId, Lane] | None = None
-        self._tries: dict[str, int] = {}
+        self._tries: dict[CopyId, int] = {}
         self._loaded = self._own_book_read = False
+        self._known_positions: set[str] = set()
         self._suspended = ""
         self._throttled = False
         self._throttles = 0
@@ -145,7 +155,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._sender = self._make_sender(self.seat, self.epoch)
         self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
         self._peers.instruments.tell(WantInstruments(self.seat))
-        self._ask_for_capital()
+        self._ask_what_is_held()
         self._show()
 
     def tear_down(self) -> None:
@@ -157,9 +167,9 @@ class Follower(GuardedActor[FollowerMessage]):
         """Take note of what is new, then do what follows from it."""
         match message:
             case OrderUpdated(account, order, received, recovered) if account == LEADER:
-                self._note(self._desk.leader_changed(order, None if recovered else received))
-            case OrderUpdated(_, order):
-                self._note(self._desk.own_changed(order))
+                self._note(*self._desk.leader_changed(order, None if recovered else received))
+            case OrderUpdated(_, order, received, recovered):
+                self._note(self._desk.own_changed(order, None if recovered else received))
             case PermitGranted(permit):
                 self._use(permit)
             case IntentRecorded(token, epoch) if epoch == self.epoch:
@@ -168,8 +178,10 @@ class Follower(GuardedActor[FollowerMessage]):
                     self._send(token)
             case RequestFinished() if message.epoch == self.epoch:
                 self._finish(message)
-            case Retry(leader_order_id, epoch) if epoch == self.epoch:
-                self._desk.release(leader_order_id)
+            case Retry(copy_id, epoch) if epoch == self.epoch:
+                self._desk.release(copy_id)
+            case LookAgain(leader_order_id, epoch) if epoch == self.epoch:
+                self._desk.wake(leader_order_id)
             case Resume(epoch) if epoch == self.epoch:
                 self._throttled = False
             case Drain():
@@ -190,35 +202,54 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.set_gate(is_open=True)
             case BookSnapshot() if message.account == LEADER:
                 for order in message.orders:
-                    self._note(self._desk.leader_changed(order, None))
+                    self._note(*self._desk.leader_changed(order, None))
                 self._desk.set_gate(is_open=message.gate_open)
             case BookSnapshot():
                 for order in message.orders:
-                    self._note(self._desk.own_changed(order))
+                    self._note(self._desk.own_changed(order, None))
                 self._own_book_read = self._own_book_read or message.gate_open
                 self._desk.look_again()
             case BookMerged() if message.account == self.seat.name:
                 self._own_book_read = True
-                for changed in self._desk.book_read(message.began, message.order_ids):
-                    self._note(changed)
+                self._note(*self._desk.book_read(message.began, message.order_ids))
             case InstrumentsLoaded(instruments):
                 self._desk.know_instruments(instruments)
             case CapitalRead(account, capital) if account == LEADER:
                 self._desk.know_leader_capital(capital)
             case CapitalRead(_, capital):
                 self._desk.know_capital(capital)
-            case CopiesLoaded(copies, copying_since):
-                self._desk.load(copies, copying_since)
-                if not self._loaded:
-                    self._loaded = True
-                    self._subscribe()
+            case PositionsRead() if self._loaded:
+                self._take_positions(message)
+            case CopiesLoaded() if not self._loaded:
+                self._loaded = True
+                self._desk.load(message.copies, message.lines, message.allotments, message.copying_since)
+                self._subscribe()
+                self._ask_for_positions()
             case _:
                 pass  # told to an earlier incarnation
 
-    def _ask_for_capital(self) -> None:
+    def _ask_what_is_held(self) -> None:
         if self._account.needs_capital:
             for whose in (LEADER, self.seat.name):
                 self._peers.recovery.tell(ReadCapital(whose, self.seat))
+        if self._loaded:
+            self._ask_for_positions()
+
+    def _ask_for_positions(self) -> None:
+        """Ask for the positions that are not known yet; the ledger has to be loaded before they are of use."""
+        for whose in (LEADER, self.seat.name):
+            if whose not in self._known_positions:
+                self._peers.recovery.tell(ReadPositions(whose, self._account.needs_holdings, self.seat))
+
+    def _take_positions(self, read: PositionsRead) -> None:
+        if read.account in self._known_positions:
+            return
+        self._known_positions.add(read.account)
+        if read.account == LEADER:
+            for before, after in self._desk.know_leader_positions(read.baseline, read.without):
+                copy_log.drifted(self.seat.name, before, after)
+        else:
+            self._desk.know_own_positions(read.baseline)
 
     def _subscribe(self) -> None:
         for feed in (self._peers.own_feed, self._peers.leader_feed):
@@ -232,15 +263,16 @@ class Follower(GuardedActor[FollowerMessage]):
         elif peer.name == self._peers.limiter.name:
             self._permit = None
         elif peer.name == self._peers.recovery.name:
-            self._ask_for_capital()
+            self._ask_what_is_held()
         elif peer.name == self._peers.store.name:
             if not self._loaded:
                 self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
-            rewritten = tuple(CopyChanged(copy, leader, _now()) for copy, leader in self._desk.everything())
-            self._peers.store.tell(Write(rewritten))
+            held = tuple(LedgerChanged(self.seat.name, one, _now()) for one in self._desk.positions.everything())
+            copies = tuple(CopyChanged(copy, leader, _now()) for copy, leader in self._desk.everything())
+            self._peers.store.tell(Write((*held, *copies)))
             for token, flight in self._flights.items():
                 if not flight.sent:
-                    self._record_intent(token, flight.leader)
+                    self._record_intent(token, flight)
         elif peer.name == self._peers.instruments.name:
             self._peers.instruments.tell(WantInstruments(self.seat))
 
@@ -253,10 +285,12 @@ class Follower(GuardedActor[FollowerMessage]):
         """Decide what is dirty, then see whether a permit is needed."""
         if self._loaded and self._own_book_read and not self._drain:
             considered = self._desk.consider(_now())
-            for changed in considered.skipped:
-                self._note(changed)
-            for leader_order_id in considered.in_doubt:
-                self._look_up(leader_order_id)
+            self._note(*considered.changed)
+            for copy_id in considered.in_doubt:
+                self._look_up(copy_id)
+            for leader_order_id, until in considered.wake:
+                delay = max(0.0, (until - _now()).total_seconds())
+                self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
         if self._suspended:
             self._skip_wanted()
         self._land_what_is_overtaken()
@@ -276,21 +310,20 @@ class Follower(GuardedActor[FollowerMessage]):
         """Give up what has not been sent for a leader order that has ended: its cancellation does not wait for it."""
         for token, flight in list(self._flights.items()):
             if not flight.sent and self._desk.is_overtaken(flight.leader.id, flight.action):
-                copy = self._desk.copy(flight.leader.id)
+                copy = self._desk.copy(flight.copy_id)
                 unsent = lifecycle.not_sent if isinstance(flight.action, Place) else lifecycle.modify_not_sent
                 self._land(token, unsent(copy))
                 self._peers.limiter.tell(ReleasePermit(self.seat.name, flight.permit))
 
-    def _look_up(self, leader_order_id: str) -> None:
+    def _look_up(self, copy_id: CopyId) -> None:
         """Have our own book read, and come back to the order a little later."""
         self._peers.recovery.tell(ReadBook(self.seat.name, 0, None, after_gap=False))
-        self._hold(leader_order_id)
+        self._hold(copy_id)
 
-    def _hold(self, leader_order_id: str) -> None:
-        tries = self._tries[leader_order_id] = self._tries.get(leader_order_id, 0) + 1
-        self._desk.hold(leader_order_id)
-        delay = _doubled(tries)
-        self._clock.tell_later(delay, self.seat, Retry(leader_order_id, self.epoch))
+    def _hold(self, copy_id: CopyId) -> None:
+        tries = self._tries[copy_id] = self._tries.get(copy_id, 0) + 1
+        self._desk.hold(copy_id)
+        self._clock.tell_later(_doubled(tries), self.seat, Retry(copy_id, self.epoch))
 
     def _use(self, permit: PermitId) -> None:
         """Do the most urgent thing with a permit, or give it back."""
@@ -305,27 +338,29 @@ class Follower(GuardedActor[FollowerMessage]):
         leader, action = picked
         token = next(self._numbers)
         try:
-            changed = self._desk.begin(leader, action, self._account.policy.sizing.strategy, _now())
+            changed = self._desk.begin(leader, action, _now())
         except ValueError as error:
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             self._note(self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), _now()))
             return
-        self._flights[token] = _Flight(leader, action, permit)
+        flight = self._flights[token] = _Flight(leader, action, permit)
         if isinstance(action, Cancel):
             logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(changed.after))
+            self._note(changed)
             self._send(token)
         else:
-            self._record_intent(token, leader)
+            self._record_intent(token, flight)
 
-    def _record_intent(self, token: int, leader: Order) -> None:
-        record = CopyChanged(self._desk.copy(leader.id), leader, _now())
+    def _record_intent(self, token: int, flight: _Flight) -> None:
+        self._write()
+        record = CopyChanged(self._desk.copy(flight.copy_id), flight.leader, _now())
         self._peers.store.tell(RecordIntent(record, token, self.epoch, self.seat))
 
     def _send(self, token: int) -> None:
         flight = self._flights[token]
         if flight.sent:
             return
-        copy = self._desk.copy(flight.leader.id)
+        copy = self._desk.copy(flight.copy_id)
         if isinstance(flight.action, Place):
             copy_log.placing(copy, flight.leader)
         flight.sent = True
@@ -335,7 +370,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def _land(self, token: int, after: Copy) -> None:
         """End a flight with the copy as it is after it."""
         flight = self._flights.pop(token)
-        self._note(self._desk.settle(flight.leader.id, after, time.monotonic()))
+        self._note(self._desk.settle(flight.copy_id, after, time.monotonic()))
 
     def _finish(self, finished: RequestFinished) -> None:
         """Take note of what became of a request."""
@@ -344,11 +379,10 @@ class Follower(GuardedActor[FollowerMessage]):
             return
         self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
         self._peers.store.tell(Write((audit_of(self.seat.name, flight.action, finished.outcome.exchange),)))
-        leader_order_id = flight.leader.id
-        copy = self._desk.copy(leader_order_id)
+        copy = self._desk.copy(flight.copy_id)
         match finished.outcome:
             case Accepted(value=value):
-                self._tries.pop(leader_order_id, None)
+                self._tries.pop(flight.copy_id, None)
                 self._throttles = 0
                 self._land(finished.token, self._accepted(flight, copy, value.order_id, finished.finished))
             case Refused(refusal, code, message):
@@ -385,7 +419,7 @@ class Follower(GuardedActor[FollowerMessage]):
         elif refusal is Refusal.RATE_LIMITED:
             self._back_off()
         elif refusal in _TRANSIENT or isinstance(flight.action, Cancel):
-            self._hold(flight.leader.id)
+            self._hold(flight.copy_id)
         again = refusal in _SUSPENDING or refusal in _TRANSIENT
         match flight.action:
             case Place():
@@ -393,7 +427,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case Modify():
                 return lifecycle.modify_not_sent(copy) if again else lifecycle.modify_refused(copy, error)
             case Cancel():
-                return copy if again else lifecycle.in_doubt(copy, error)
+                return lifecycle.cancel_not_sent(copy) if again else lifecycle.in_doubt(copy, error)
 
     def _back_off(self) -> None:
         """Send nothing for a while, for longer each time that the broker calls for less in a row."""
@@ -406,21 +440,27 @@ class Follower(GuardedActor[FollowerMessage]):
     def _skip_wanted(self) -> None:
         """Record what a suspended account cannot copy."""
         skip = Skip(Reason.ACCOUNT_SUSPENDED, self._suspended)
-        for changed in self._desk.skip_entries(skip, _now()):
-            self._note(changed)
+        self._note(*self._desk.skip_entries(skip, _now()))
 
-    def _note(self, changed: Changed | None) -> None:
-        """Write down and log what has become of a copy."""
-        if changed is None or changed.after == changed.before:
-            return
-        copy_log.changed(changed)
-        records: tuple[Record, ...] = (CopyChanged(changed.after, changed.leader, _now()),)
-        self._peers.store.tell(Write(records))
+    def _note(self, *changes: Changed | None) -> None:
+        """Write down and log what has become of copies, and of the ledger with them."""
+        records: list[Record] = []
+        for changed in changes:
+            if changed is not None and changed.after != changed.before:
+                copy_log.changed(changed)
+                records.append(CopyChanged(changed.after, changed.leader, _now()))
+        self._write(*records)
+
+    def _write(self, *records: Record) -> None:
+        """Tell the store, the ledger first: whoever reads an intent has to find what it rests on."""
+        held = [LedgerChanged(self.seat.name, one, _now()) for one in self._desk.positions.take_unwritten()]
+        if held or records:
+            self._peers.store.tell(Write((*held, *records)))
 
     def _show(self) -> None:
         if self._suspended:
             self.vitals.state = "suspended"
-        elif not (self._loaded and self._own_book_read):
+        elif not (self._loaded and self._own_book_read and len(self._known_positions) == 2):
             self.vitals.state = "starting"
         else:
             self.vitals.state = "draining" if self._drain else "throttled" if self._throttled else "live"

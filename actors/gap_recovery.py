@@ -20,11 +20,15 @@ from actors.messages import (
     CapitalReadFinished,
     FeedMessage,
     GapRecoveryMessage,
+    PositionsRead,
+    PositionsReadFinished,
     ReadBook,
     ReadCapital,
+    ReadPositions,
     RetryRead,
 )
 from copytrade.dhan.backoff import Backoff
+from copytrade.dhan.baseline import read_baseline
 from copytrade.dhan.outcomes import Accepted, Outcome, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.logs import fields
@@ -52,6 +56,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._backoff = {account: Backoff() for account in accounts}
         self._reading: set[str] = set()
         self._next: dict[str, ReadBook] = {}
+        self._want_positions: dict[str, list[ReadPositions]] = {}
         self._reads = self._failures = 0
 
     def set_up(self) -> None:
@@ -74,6 +79,13 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
             case CapitalReadFinished():
                 self._hand_on_capital(message)
+            case ReadPositions(account):
+                waiting = self._want_positions.setdefault(account, [])
+                waiting.append(message)
+                if len(waiting) == 1:  # whoever else asks meanwhile is told the same
+                    self._read_positions(message)
+            case PositionsReadFinished():
+                self._hand_on_positions(message)
             case ActorUp():
                 pass
         self.vitals.figures = fields(reads=self._reads, failed=self._failures)
@@ -126,6 +138,25 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             return
         finished.request.reply_to.tell(CapitalRead(account, finished.capital))
 
+    def _read_positions(self, request: ReadPositions) -> None:
+        account = request.account
+        self._readers[account].submit(_read_positions, self._accounts[account], request, self.seat)
+
+    def _hand_on_positions(self, finished: PositionsReadFinished) -> None:
+        account = finished.request.account
+        waiting = self._want_positions.pop(account, [])
+        if finished.read is None:
+            self._failures += 1
+            delay = self._backoff[account].next_delay()
+            problem = fields(account=account, problem=finished.problem)
+            logger.warning("Positions unreadable, again in {:.1f}s {}", delay, problem)
+            for request in waiting:
+                self._clock.tell_later(delay, self.seat, request)
+            return
+        self._backoff[account].reset()
+        for request in waiting:
+            request.reply_to.tell(finished.read)
+
 
 def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryMessage]) -> None:
     """Read the order book: runs on the account's reader thread, and answers whatever happens."""
@@ -140,6 +171,13 @@ def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRec
     """Read the start-of-day capital: runs on the account's reader thread, and answers whatever happens."""
     funds, problem = _value(rest.fund_limit)
     recovery.tell(CapitalReadFinished(request, funds.sod_limit if funds else None, problem))
+
+
+def _read_positions(rest: DhanRest, request: ReadPositions, recovery: Address[GapRecoveryMessage]) -> None:
+    """Read the positions: runs on the account's reader thread, and answers whatever happens."""
+    baseline, problem = _value(lambda: read_baseline(rest, holdings=request.holdings))
+    read = PositionsRead(request.account, baseline.positions, baseline.without) if baseline else None
+    recovery.tell(PositionsReadFinished(request, read, problem))
 
 
 def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, str]:

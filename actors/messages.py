@@ -1,6 +1,6 @@
 """Every message, and the protocol of each actor: facts in the past tense, requests in the imperative."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,10 +8,12 @@ from decimal import Decimal
 from actors.base import ActorDied, ActorUp, Address
 from copytrade.budget import Lane
 from copytrade.copies import Copy
+from copytrade.desk import CopyId
 from copytrade.dhan.feed import FeedConnection, FeedEnded, FrameArrived
 from copytrade.dhan.outcomes import Outcome
 from copytrade.dhan.rest import Cancelled, Placed
 from copytrade.instruments import Instruments
+from copytrade.ledger import Allotment, Line, LineKey
 from copytrade.orders import Order
 from copytrade.records import CopyChanged, Record
 
@@ -191,7 +193,43 @@ class CapitalReadFinished:
     problem: str
 
 
-GapRecoveryMessage = ReadBook | RetryRead | BookReadFinished | ReadCapital | CapitalReadFinished | ActorUp
+@dataclass(frozen=True, slots=True)
+class PositionsRead:
+    """An account's positions are known: net units a line, less the fills of the day's orders, which are ``without``."""
+
+    account: str
+    baseline: Mapping[LineKey, int]
+    without: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPositions:
+    """Read an account's positions; ``holdings`` too where shares are copied."""
+
+    account: str
+    holdings: bool
+    reply_to: Address[PositionsRead]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsReadFinished:
+    """A reader thread is done with an account's positions; ``problem`` says why there are none."""
+
+    request: ReadPositions
+    read: PositionsRead | None
+    problem: str
+
+
+GapRecoveryMessage = (
+    ReadBook
+    | RetryRead
+    | BookReadFinished
+    | ReadCapital
+    | CapitalReadFinished
+    | ReadPositions
+    | PositionsReadFinished
+    | ActorUp
+)
 
 # --- instruments -------------------------------------------------------------------------------------------------
 
@@ -309,6 +347,8 @@ class CopiesLoaded:
     """What a follower had done when it last wrote."""
 
     copies: Sequence[Copy]
+    lines: Sequence[Line]
+    allotments: Sequence[Allotment]
     copying_since: datetime
 
 
@@ -338,7 +378,15 @@ class RequestFinished:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A leader order that was set aside for a while can be looked at again."""
+    """An order that was set aside for a while can be looked at again."""
+
+    copy_id: CopyId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """A leader order waited for a certain time, which has come."""
 
     leader_order_id: str
     epoch: int
@@ -368,12 +416,14 @@ class Drain:
 FollowerMessage = (
     FeedNews
     | CapitalRead
+    | PositionsRead
     | InstrumentsLoaded
     | PermitGranted
     | IntentRecorded
     | CopiesLoaded
     | RequestFinished
     | Retry
+    | LookAgain
     | Resume
     | Drain
     | ActorUp

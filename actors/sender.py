@@ -88,7 +88,7 @@ class Sender:
 def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) -> Request:
     """Build what is sent for a copy: the wish, and of the leader's order what a wish does not change."""
     match action:
-        case Place(wish):
+        case Place(wish=wish):
             return PlaceOrder(
                 NewOrder(
                     correlation_id=copy.correlation_id,
@@ -105,7 +105,7 @@ def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) ->
                     amo_time=amo_time,
                 )
             )
-        case Modify(wish):
+        case Modify(wish=wish):
             return ModifyOrder(
                 copy.order_id,
                 OrderChange(

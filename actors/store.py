@@ -67,7 +67,14 @@ class Store(GuardedActor[StoreMessage]):
             case LoadCopies(follower, reply_to):
                 self._commit()
                 since = datetime.now(UTC).astimezone(IST).date() - LOOK_BACK
-                reply_to.tell(CopiesLoaded(self._database.copies(follower, since), self._copying_since))
+                reply_to.tell(
+                    CopiesLoaded(
+                        self._database.copies(follower, since),
+                        self._database.lines(follower),
+                        self._database.allotments(follower, since),
+                        self._copying_since,
+                    )
+                )
             case ActorUp():
                 pass
 

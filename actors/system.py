@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -31,12 +32,17 @@ from actors.store import Store
 from actors.supervisor import Child, Supervisor
 from copytrade import settings as s
 from copytrade.budget import Window
+from copytrade.desk import Surroundings
 from copytrade.dhan.rest import DhanRest
 from copytrade.dhan.transport import Transport
+from copytrade.filters import EVERYTHING
+from copytrade.freeze import load_freeze_table
+from copytrade.market import load_market_hours
 from copytrade.mirror import Policy
 from copytrade.records import LEADER, AccountType
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.store import Database
+from copytrade.wishes import Terms
 
 _CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.0)
 
@@ -53,6 +59,7 @@ class CopySystem:
         self._settings = settings
         self._since = since
         self._ended = ended
+        self._surroundings = surroundings_of(settings)
         self._clock = Clock()
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
         self._store: Seat[StoreMessage] = Seat("store")
@@ -129,6 +136,8 @@ class CopySystem:
         account = FollowerAccount(
             name=follower.name,
             policy=policy_of(follower),
+            surroundings=self._surroundings,
+            needs_holdings=EVERYTHING in follower.instruments or "EQUITY" in follower.instruments,
             amo_time=follower.amo_time,
             needs_capital=follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED),
             capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
@@ -225,7 +234,28 @@ def policy_of(follower: s.Follower) -> Policy:
         late_after=follower.late_after,
         max_missed_age=follower.max_missed_age,
         max_price_deviation=follower.max_price_deviation,
+        terms=Terms(
+            market_as=follower.market_as,
+            market_protection_percent=follower.market_protection_percent,
+            stop_market_as=follower.stop_market_as,
+            stop_limit_percent=follower.stop_limit_percent,
+        ),
+        unfilled_after=follower.unfilled_after,
+        unfilled_action=follower.unfilled_action,
+        unfilled_exit_action=follower.unfilled_exit_action,
     )
+
+
+def surroundings_of(settings: s.Settings) -> Surroundings:
+    """Return what the market allows; the paper broker never closes.
+
+    Raises MarketHoursUnusable for an unusable calendar.
+    """
+    market = settings.market
+    calendar = Path(market.calendar) if market.calendar else None
+    is_bound = market.hours == "exchange" and settings.mode != "paper"
+    hours = load_market_hours(calendar) if is_bound else None
+    return Surroundings(load_freeze_table(market.freeze), hours)
 
 
 def _unwatched(_report: Report) -> None:

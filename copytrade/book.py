@@ -51,6 +51,8 @@ class Book:
 
     def merge(self, seen: Order) -> Change | None:
         """Take in one sight of an order; return what it changed, or None for a repetition or old news."""
+        if seen.status is Status.TRADED and not seen.filled_quantity:
+            seen = replace(seen, filled_quantity=seen.quantity)  # the word says it all
         known = self._orders.get(seen.id)
         merged = seen if known is None else merge(known, seen)
         if known is not None and _facts(merged) == _facts(known):
@@ -84,6 +86,7 @@ def merge(known: Order, seen: Order) -> Order:
         reason=newer.reason or older.reason,
         instrument=newer.instrument or older.instrument,
         lot_size=newer.lot_size or older.lot_size,
+        tick_size=newer.tick_size or older.tick_size,
         last_price=newer.last_price or older.last_price,
     )
     if _reads_back_as_limit(older, newer):

@@ -1,10 +1,11 @@
-"""A copy: what one follower has done about one leader order."""
+"""A copy: one order of a follower's for one leader order, or why there is none."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from copytrade.ledger import Part
 from copytrade.orders import ZERO, Order, OrderType, Side, Status, Validity
 from copytrade.reasons import Reason
 from copytrade.sizing import Ratio
@@ -35,7 +36,8 @@ class MappingStatus(StrEnum):
 class Wish:
     """What the follower's order should be: the parameters that a modification restates.
 
-    ``quantity`` is the total. A ``bounded`` wish is a late copy's: its limit is ours, and does not follow the leader's.
+    ``quantity`` is the total. With an ``own_price`` type and price are ours, and do not follow the leader's: a late
+    copy's bound, a marketable limit in place of a market order, an exit that has to happen.
     """
 
     quantity: int
@@ -44,17 +46,21 @@ class Wish:
     trigger_price: Decimal
     validity: Validity
     disclosed_quantity: int
-    bounded: bool = False
+    own_price: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One follower's dealings with one leader order.
+    """One order of a follower's for one leader order.
+
+    There may be several: above the freeze quantity, where the leader's order crosses zero (an exit and an entry
+    ``part``), and where one replaces another. ``n`` numbers them; with ``n`` 0 none was sent, and the copy says why.
 
     ``accepted`` is the last wish that the broker took, ``refused`` the last that it would not: a wish is compared with
     these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). A copy is
-    ``cancelling`` from the request on, ``cancel_sent`` once the broker has taken it. ``n`` numbers the follower's
-    orders for this leader order, 0 while there is none. ``order`` is the broker's word about ours.
+    ``cancelling`` from the request on, ``cancel_sent`` once the broker has taken it; that it was ever ``cancel_asked``
+    for stays. ``order`` is the broker's word about ours. ``latency_ms`` is the time from the leader's update to the
+    broker's acceptance, ``fill_ms`` to the complete fill.
     """
 
     leader_order_id: str
@@ -62,6 +68,7 @@ class Copy:
     trade_date: date
     created_at: datetime
     n: int = 0
+    part: Part = Part.ENTRY
     stage: Stage = Stage.NONE
     ratio: Ratio | None = None
     strategy: str = ""
@@ -73,6 +80,7 @@ class Copy:
     refused: Wish | None = None
     cancelling: bool = False
     cancel_sent: bool = False
+    cancel_asked: bool = False
     modifications: int = 0
     order: Order | None = None
     reason: Reason | None = None
@@ -80,6 +88,7 @@ class Copy:
     leader_quantity: int = 0
     leader_price: Decimal = ZERO
     latency_ms: float | None = None
+    fill_ms: float | None = None
 
     @property
     def filled_quantity(self) -> int:
@@ -97,6 +106,28 @@ class Copy:
         if self.stage is Stage.NONE:
             return self.reason is not None and not self.reason.is_provisional
         return self.stage is Stage.ENDED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an order of ours rests at the broker, or may."""
+        return self.stage in (Stage.PENDING, Stage.UNKNOWN, Stage.LIVE)
+
+    @property
+    def quantity(self) -> int:
+        """The whole order in units, at most: what the broker took or what was asked for since."""
+        return max(wish.quantity if wish else 0 for wish in (self.wish, self.accepted))
+
+    @property
+    def exposure(self) -> int:
+        """How many units may yet be filled."""
+        return self.quantity - self.filled_quantity if self.is_open else 0
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the order ended otherwise than by its fill or our hand: it is not sent again."""
+        if self.stage is not Stage.ENDED or (self.order is not None and self.order.status is Status.TRADED):
+            return False
+        return not self.cancel_asked or self.reason is Reason.UNFILLED
 
     @property
     def status(self) -> MappingStatus:

@@ -3,7 +3,7 @@
 Pure: it is told what happened and asked what to do. Whoever sits at it sends, records and logs.
 """
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,17 +12,36 @@ from copytrade import lifecycle
 from copytrade.book import merge
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
-from copytrade.instruments import Instruments
-from copytrade.mirror import Cancel, Decision, Lookup, Modify, Place, Policy, Situation, Skip, decide
-from copytrade.orders import Order, trade_date
+from copytrade.freeze import FreezeTable
+from copytrade.instruments import Instrument, Instruments, from_order
+from copytrade.ledger import Allotment, Line, LineKey, Part, Working, line_of
+from copytrade.market import MarketHours
+from copytrade.mirror import (
+    Allotted,
+    Cancel,
+    Decision,
+    Flag,
+    Lookup,
+    Modify,
+    Place,
+    Policy,
+    Situation,
+    Skip,
+    Wait,
+    decide,
+    not_for_copying,
+)
+from copytrade.orders import IST, Order, Status, trade_date
+from copytrade.positions import Baseline, Positions, allotted
 from copytrade.sizing import Capitals
 
 Action = Place | Modify | Cancel
 
+#: One order of the follower's: the leader order it is for, and its number there.
+CopyId = tuple[str, int]
+
 #: Seconds after which an order that the broker took a cancellation for, and that still rests, is cancelled again.
 CANCEL_PATIENCE = 5.0
-
-_LANES = {Cancel: Lane.CANCEL, Modify: Lane.MODIFY, Place: Lane.ENTRY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +55,84 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """What came of deciding: copies that will not be made, and copies whose own order has to be read."""
+    """What came of deciding: copies that were skipped or flagged, those to be read, and when to look again."""
 
-    skipped: list[Changed]
-    in_doubt: list[str]
+    changed: list[Changed]
+    in_doubt: list[CopyId]
+    wake: list[tuple[str, datetime]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the market allows: how large one order may be, and when it trades (None: always)."""
+
+    freeze: FreezeTable
+    hours: MarketHours | None
 
 
 class Desk:
-    """The copies of one follower, by leader order id.
+    """The copies of one follower, by leader order id and number.
 
     News mark a leader order dirty; ``consider`` decides what is dirty; what then asks for a request is *wanted*, until
-    ``pick`` takes the most urgent. A leader order is *busy* from ``begin`` to ``settle``, and *held* while a request
-    that could not be made waits for its next try; neither is decided meanwhile.
+    ``pick`` takes the most urgent. A copy is *under way* from ``begin`` to ``settle``, and *held* while a request that
+    could not be made waits for its next try; neither is changed meanwhile.
     """
 
-    def __init__(self, follower: str, policy: Policy, capitals: Capitals) -> None:
+    def __init__(self, follower: str, policy: Policy, capitals: Capitals, surroundings: Surroundings) -> None:
         self._follower = follower
         self._policy = policy
         self._capitals = capitals
+        self._surroundings = surroundings
         self._instruments: Instruments | None = None
         self._gate_open = False
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
-        self._copies: dict[str, Copy] = {}
-        self._by_correlation: dict[str, str] = {}
+        self._copies: dict[str, dict[int, Copy]] = {}
+        self._by_correlation: dict[str, CopyId] = {}
+        self._positions = Positions()
         self._dirty: dict[str, None] = {}
         self._wanted: dict[str, Lane] = {}
-        self._busy: dict[str, str] = {}
-        self._held: set[str] = set()
-        self._doubted: dict[str, float] = {}
-        self._in_doubt: set[str] = set()
-        self._live: set[str] = set()
+        self._wakes: dict[str, datetime] = {}
+        self._under_way: dict[CopyId, str] = {}
+        self._held: set[CopyId] = set()
+        self._doubted: dict[CopyId, float] = {}
+        self._in_doubt: set[CopyId] = set()
+        self._live: set[CopyId] = set()
 
     # What is known around the orders; each change makes every order worth another look.
 
-    def load(self, copies: Iterable[Copy], copying_since: datetime) -> None:
-        """Take over the copies from the database. What was under way when they were written is in doubt."""
+    def load(
+        self,
+        copies: Iterable[Copy],
+        lines: Iterable[Line],
+        allotments: Iterable[Allotment],
+        copying_since: datetime,
+    ) -> None:
+        """Take over what is in the database. What was under way when it was written is in doubt."""
         self._policy = replace(self._policy, copying_since=copying_since)
-        for copy in sorted(copies, key=lambda copy: copy.n):
+        self._positions.load(lines, allotments)
+        for copy in copies:
             self._keep(lifecycle.reloaded(copy))
             if copy.correlation_id:
-                self._by_correlation[copy.correlation_id] = copy.leader_order_id
+                self._by_correlation[copy.correlation_id] = (copy.leader_order_id, copy.n)
         self.look_again()
 
     def know_instruments(self, instruments: Instruments) -> None:
         """Take the instrument master."""
         self._instruments = instruments
+        self.look_again()
+
+    def know_leader_positions(self, baseline: Baseline, without: Set[str]) -> list[tuple[Line, Line]]:
+        """Take what the leader holds apart from the orders ``without``; return the lines that were wrong, and right."""
+        corrected = self._positions.know_leader(baseline, without)
+        for order in sorted(self._orders.values(), key=lambda order: (order.created_at or order.observed_at, order.id)):
+            self._judge(order)
+        self.look_again()
+        return corrected
+
+    def know_own_positions(self, baseline: Baseline) -> None:
+        """Take what the follower's account holds apart from today's orders."""
+        self._positions.know_own(baseline)
         self.look_again()
 
     def know_leader_capital(self, capital: Decimal) -> None:
@@ -100,15 +151,14 @@ class Desk:
         self.look_again()
 
     def look_again(self) -> None:
-        """Mark every leader order dirty whose copy is not settled."""
-        for order_id in self._orders:
-            copy = self._copies.get(order_id)
-            if copy is None or not copy.is_settled:
+        """Mark every leader order dirty that is not settled."""
+        for order_id, order in self._orders.items():
+            if not self._is_settled(order):
                 self._dirty[order_id] = None
 
     # News.
 
-    def leader_changed(self, order: Order, received: float | None) -> Changed | None:
+    def leader_changed(self, order: Order, received: float | None) -> list[Changed]:
         """Take the leader's order as it is now; ``received`` is the monotonic time of a live update, else None."""
         known = self._orders.get(order.id)
         if known is None:
@@ -116,50 +166,73 @@ class Desk:
         else:
             order = merge(known, order)
         self._orders[order.id] = order
-        self._dirty[order.id] = None
+        changed = self._judge(order) if self._positions.leader_is_known else []
+        self._touch(order)
         if order.is_terminal:
-            self._held.discard(order.id)  # a cancellation does not wait for what else had to be tried again
-        copy = self._copies.get(order.id)
-        if copy is None or not copy.n:
-            return None
-        return self._change(copy, lifecycle.with_leader(copy, order), order)
+            self._release_all(order.id)  # a cancellation does not wait for what else had to be tried again
+        for copy in list(self._copies.get(order.id, {}).values()):
+            after = lifecycle.with_leader(copy, order)
+            if copy.n and after != copy:
+                changed.append(self._change(copy, after, order))
+        return changed
 
-    def own_changed(self, order: Order) -> Changed | None:
+    def _judge(self, order: Order) -> list[Changed]:
+        """Have the ledger take in a leader order; what becomes an exit by it is one in its untouched copies too."""
+        return [
+            self._change(copy, replace(copy, part=Part.EXIT), self._orders[order_id])
+            for order_id in self._positions.leader_seen(order)
+            if order_id in self._orders
+            for copy in list(self._copies.get(order_id, {}).values())
+            if copy.is_open and not copy.filled_quantity and not self._orders[order_id].filled_quantity
+        ]
+
+    def own_changed(self, order: Order, received: float | None) -> Changed | None:
         """Take the broker's word about one of this account's orders; None if it is none of our copies."""
-        leader_order_id = self._by_correlation.get(order.correlation_id)
-        if leader_order_id is None:
+        self._positions.own_seen(order)
+        copy_id = self._by_correlation.get(order.correlation_id)
+        leader = self._orders.get(copy_id[0]) if copy_id else None
+        if copy_id is None or (leader is not None and lifecycle.is_foreign(order, leader)):
+            self._touch_line(line_of(order))
             return None
-        copy = self._copies[leader_order_id]
-        leader = self._orders.get(leader_order_id)
-        if leader is not None and lifecycle.is_foreign(order, leader):
-            return None
-        self._held.discard(leader_order_id)
-        self._dirty[leader_order_id] = None
-        after = lifecycle.observed(copy, order, leader, busy=leader_order_id in self._busy)
-        return self._change(copy, after, leader or _as_leader(copy, order))
+        copy = self.copy(copy_id)
+        self._held.discard(copy_id)
+        after = lifecycle.observed(copy, order, leader, busy=copy_id in self._under_way)
+        if order.status is Status.TRADED and copy.fill_ms is None:
+            after = replace(after, fill_ms=self._since_received(copy_id[0], received))
+        changed = self._change(copy, after, leader or _as_leader(copy, order))
+        self._touch(changed.leader)
+        return changed
 
     # Deciding.
 
     def consider(self, now: datetime) -> Considered:
         """Decide every dirty order."""
-        considered = Considered([], [])
+        considered = Considered([], [], [])
         dirty, self._dirty = self._dirty, {}
         for order_id in dirty:
             self._wanted.pop(order_id, None)
             leader = self._orders.get(order_id)
-            if leader is None or order_id in self._busy or order_id in self._held:
-                continue
-            decision = self._decide(leader, now)
-            match decision:
-                case Place() | Modify() | Cancel():
-                    self._wanted[order_id] = _LANES[type(decision)]
-                case Lookup():
-                    considered.in_doubt.append(order_id)
-                case Skip() if self._is_news(leader, decision):
-                    considered.skipped.append(self.skip(order_id, decision, now))
-                case _:
-                    pass
+            if leader is not None:
+                self._note(leader, self._decide(leader, now), considered, now)
         return considered
+
+    def _note(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> None:
+        match decision:
+            case Place() | Modify() | Cancel():
+                self._wanted[leader.id] = self._lane_of(leader, decision)
+            case Lookup(n):
+                considered.in_doubt.append((leader.id, n))
+            case Flag(n):
+                copy = self.copy((leader.id, n))
+                considered.changed.append(self._change(copy, lifecycle.flagged(copy, decision), leader))
+            case Skip() if self._is_news(leader, decision):
+                considered.changed.append(self.skip(leader.id, decision, now))
+            case _:
+                pass
+        until = decision.until if isinstance(decision, Wait | Skip) else None
+        if until is not None and self._wakes.get(leader.id) != until:
+            self._wakes[leader.id] = until
+            considered.wake.append((leader.id, until))
 
     def lane(self) -> Lane | None:
         """Return the most urgent lane in which something could be sent now, None if there is nothing."""
@@ -172,69 +245,79 @@ class Desk:
             leader = self._orders[order_id]
             decision = self._decide(leader, now)
             del self._wanted[order_id]
+            self._dirty[order_id] = None  # there may be more to do for it at the same time
             if isinstance(decision, Place | Modify | Cancel):
                 return leader, decision
-            self._dirty[order_id] = None
         return None
 
     def is_overtaken(self, order_id: str, action: Action) -> bool:
         """Whether the leader's order has ended while a request for it was on its way to the sender."""
         leader = self._orders[order_id]
+        if not leader.is_terminal or leader.status is Status.TRADED:
+            return False
         if isinstance(action, Place):
-            return leader.is_terminal and not leader.filled_quantity
-        return isinstance(action, Modify) and leader.is_terminal
+            return not leader.filled_quantity
+        return isinstance(action, Modify) and self.copy((order_id, action.n)).part is Part.ENTRY
 
     # What is done.
 
-    def begin(self, leader: Order, action: Action, strategy: str, now: datetime) -> Changed:
+    def begin(self, leader: Order, action: Action, now: datetime) -> Changed:
         """Note that a request is under way. Raises ValueError where no correlation id fits the leader's order id."""
-        copy = self._copy(leader, now)
+        copy_id = (leader.id, action.n)
         match action:
             case Place():
-                after = lifecycle.placing(lifecycle.with_leader(copy, leader), action, strategy)
-                self._by_correlation[after.correlation_id] = leader.id
+                copy = self._copies.get(leader.id, {}).get(action.n) or self._new_copy(leader, now)
+                after = self._placing(lifecycle.with_leader(copy, leader), action)
+                self._copies.get(leader.id, {}).pop(0, None)
+                self._by_correlation[after.correlation_id] = copy_id
             case Modify():
+                copy = self.copy(copy_id)
                 after = lifecycle.modifying(copy, action)
             case Cancel():
-                after = lifecycle.cancelling(copy)
-        self._busy[leader.id] = self.underlying(leader) if isinstance(action, Place) else ""
+                copy = self.copy(copy_id)
+                after = lifecycle.cancelling(copy, action)
+        is_entry = isinstance(action, Place) and action.part is Part.ENTRY
+        self._under_way[copy_id] = self.underlying(leader) if is_entry else ""
         return self._change(copy, after, leader)
+
+    def _placing(self, copy: Copy, place: Place) -> Copy:
+        allotment = self._positions.allotment(copy.leader_order_id)
+        ratio = allotment.ratio if allotment else None
+        if allotment and place.part is Part.EXIT:
+            ratio = self._positions.line(allotment.line).ratio
+        return lifecycle.placing(copy, place, ratio, self._policy.sizing.strategy)
 
     def book_read(self, began: float, order_ids: Set[str]) -> list[Changed]:
         """Take note of a complete read of our own book, begun at a monotonic time: it ends doubts older than that."""
         resolved = []
-        for leader_order_id in sorted(self._in_doubt):
-            copy = self._copies[leader_order_id]
-            leader = self._orders.get(leader_order_id)
+        for copy_id in sorted(self._in_doubt):
+            copy, leader = self.copy(copy_id), self._orders.get(copy_id[0])
             if leader is None or copy.order_id not in order_ids:
                 continue
-            if self._doubted.get(leader_order_id, 0.0) < began:
-                self._held.discard(leader_order_id)
+            if self._doubted.get(copy_id, 0.0) < began:
+                self._held.discard(copy_id)
                 resolved.append(self._change(copy, lifecycle.was_read(copy), leader))
-        for leader_order_id in sorted(self._live):
-            copy = self._copies[leader_order_id]
-            leader = self._orders.get(leader_order_id)
-            overdue = began > self._doubted.get(leader_order_id, 0.0) + CANCEL_PATIENCE
+        for copy_id in sorted(self._live):
+            copy, leader = self.copy(copy_id), self._orders.get(copy_id[0])
+            overdue = began > self._doubted.get(copy_id, 0.0) + CANCEL_PATIENCE
             if leader is not None and copy.cancel_sent and overdue and copy.order_id in order_ids:
                 resolved.append(self._change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
         self.look_again()
         return resolved
 
-    def everything(self) -> list[tuple[Copy, Order]]:
-        """Return every copy with its leader order, for writing all of it down again."""
-        return [(copy, self._orders[order_id]) for order_id, copy in self._copies.items() if order_id in self._orders]
-
-    def settle(self, order_id: str, after: Copy, at: float) -> Changed:
+    def settle(self, copy_id: CopyId, after: Copy, at: float) -> Changed:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""
-        self._busy.pop(order_id, None)
-        self._doubted[order_id] = at
-        self._dirty[order_id] = None
-        return self._change(self._copies[order_id], after, self._orders[order_id])
+        self._under_way.pop(copy_id, None)
+        self._doubted[copy_id] = at
+        leader = self._orders[copy_id[0]]
+        changed = self._change(self.copy(copy_id), after, leader)
+        self._touch(leader)
+        return changed
 
     def skip(self, order_id: str, skip: Skip, now: datetime) -> Changed:
         """Note that an order is not copied, and why."""
         leader = self._orders[order_id]
-        copy = self._copy(leader, now)
+        copy = self._unsent(order_id) or self._new_copy(leader, now)
         return self._change(copy, lifecycle.skipped(copy, skip), leader)
 
     def skip_entries(self, skip: Skip, now: datetime) -> list[Changed]:
@@ -242,26 +325,41 @@ class Desk:
         entries = [order_id for order_id, lane in self._wanted.items() if lane is Lane.ENTRY]
         for order_id in entries:
             del self._wanted[order_id]
-        return [self.skip(order_id, skip, now) for order_id in entries]
+        return [self.skip(order_id, skip, now) for order_id in entries if not self._sent(order_id)]
 
-    def hold(self, order_id: str) -> None:
+    def hold(self, copy_id: CopyId) -> None:
         """Leave an order alone until ``release``."""
-        self._held.add(order_id)
+        self._held.add(copy_id)
 
-    def release(self, order_id: str) -> None:
+    def release(self, copy_id: CopyId) -> None:
         """Look at a held order again."""
-        self._held.discard(order_id)
+        self._held.discard(copy_id)
+        self._dirty[copy_id[0]] = None
+
+    def wake(self, order_id: str) -> None:
+        """Look at a leader order again: the time it waited for has come."""
+        self._wakes.pop(order_id, None)
         self._dirty[order_id] = None
 
     # Looking around.
 
-    def copy(self, order_id: str) -> Copy:
-        """Return the copy of a leader order that has one."""
-        return self._copies[order_id]
+    def copy(self, copy_id: CopyId) -> Copy:
+        """Return a copy that exists."""
+        return self._copies[copy_id[0]][copy_id[1]]
 
-    def order(self, order_id: str) -> Order:
-        """Return a leader order."""
-        return self._orders[order_id]
+    def everything(self) -> list[tuple[Copy, Order]]:
+        """Return every copy with its leader order, for writing all of it down again."""
+        return [
+            (copy, self._orders[order_id])
+            for order_id, copies in self._copies.items()
+            if order_id in self._orders
+            for copy in copies.values()
+        ]
+
+    @property
+    def positions(self) -> Positions:
+        """What the leader and the follower hold."""
+        return self._positions
 
     def received(self, order_id: str) -> float | None:
         """Return when the live feed first told of a leader order, in monotonic seconds; None if it was recovered."""
@@ -269,7 +367,7 @@ class Desk:
 
     def underlying(self, leader: Order) -> str:
         """Return what the order's instrument is about: entries in it go out one after the other."""
-        instrument = (self._instruments or {}).get(leader.key)
+        instrument = self._instrument(leader)
         return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
     @property
@@ -283,36 +381,157 @@ class Desk:
         return len(self._live)
 
     def _ready(self) -> Iterator[str]:
-        placing = set(self._busy.values())
+        placing: Mapping[str, str] = {underlying: order_id for (order_id, _), underlying in self._under_way.items()}
         for order_id, lane in self._wanted.items():
-            if lane is not Lane.ENTRY or self.underlying(self._orders[order_id]) not in placing:
+            if lane is not Lane.ENTRY or placing.get(self.underlying(self._orders[order_id]), order_id) == order_id:
                 yield order_id
 
-    def _decide(self, leader: Order, now: datetime) -> Decision:
-        situation = Situation(
-            instrument=(self._instruments or {}).get(leader.key),
-            master_read=self._instruments is not None,
-            capitals=self._capitals,
-            gate_open=self._gate_open,
-        )
-        return decide(leader, self._copy(leader, now), situation, self._policy, now)
+    def _lane_of(self, leader: Order, action: Action) -> Lane:
+        match action:
+            case Cancel():
+                return Lane.CANCEL
+            case Place(part=part):
+                return Lane.EXIT if part is Part.EXIT else Lane.ENTRY
+            case Modify(n):
+                return Lane.EXIT if self.copy((leader.id, n)).part is Part.EXIT else Lane.MODIFY
 
-    def _copy(self, leader: Order, now: datetime) -> Copy:
-        copy = self._copies.get(leader.id)
-        return copy or Copy(leader.id, self._follower, trade_date(leader), now, leader_quantity=leader.quantity)
+    def _decide(self, leader: Order, now: datetime) -> Decision:
+        instrument = self._instrument(leader)
+        waiting = {n for order_id, n in (*self._under_way, *self._held) if order_id == leader.id}
+        situation = Situation(
+            instrument=instrument,
+            master_read=self._instruments is not None,
+            gate_open=self._gate_open,
+            largest=self._largest(instrument, now),
+            hours=self._surroundings.hours,
+            under_way=waiting,
+        )
+        copies = list(self._copies.get(leader.id, {}).values())
+        return decide(leader, copies, self._allot(leader, instrument, situation), situation, self._policy, now)
+
+    def _allot(self, leader: Order, instrument: Instrument | None, situation: Situation) -> Allotted | None:
+        """Ask the ledger; an order that is not for copying is not sized, and takes nothing from it."""
+        allotment = self._positions.allotment(leader.id)
+        if allotment is None or instrument is None:
+            return None
+        copies = self._copies.get(leader.id, {})
+        if not self._sent(leader.id) and allotment.ratio is None:
+            is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
+            settled = any(copy.is_settled for copy in copies.values())
+            if is_dead or settled or not_for_copying(leader, situation, self._policy):
+                return Allotted(())
+        entry = None
+        if allotment.entry_of(leader.quantity):
+            opening = not any(
+                self._is_entering(member) for member in self._positions.members(allotment.line) if member != leader.id
+            )
+            entry = self._positions.size_entry(
+                leader, instrument, self._policy.sizing, self._capitals, is_opening=opening
+            )
+        return allotted(leader, self._positions, entry, self._exits(allotment.line, situation))
+
+    def _is_entering(self, order_id: str) -> bool:
+        """Whether an entry of the line works, so that its ratio is in use."""
+        order, allotment = self._orders.get(order_id), self._positions.allotment(order_id)
+        if order is None or allotment is None or allotment.ratio is None:
+            return False
+        return not order.is_terminal or any(copy.is_open for copy in self._copies.get(order_id, {}).values())
+
+    def _exits(self, line: LineKey, situation: Situation) -> list[Working]:
+        """Return the exits of a line that are copied, in the order in which the leader placed them."""
+        working = []
+        for member in self._positions.members(line):
+            order, allotment = self._orders.get(member), self._positions.allotment(member)
+            if order is None or allotment is None or not allotment.exit_of(order.quantity):
+                continue
+            mine = self._copies.get(member, {}).values()
+            copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
+            if not copies and not_for_copying(order, situation, self._policy):
+                continue
+            left = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
+            working.append(
+                Working(
+                    leader_order_id=member,
+                    side=order.side,
+                    is_stop=order.order_type.has_trigger,
+                    leader_open=left,
+                    has_filled=allotment.leader_exited > 0,
+                    open=sum(copy.exposure for copy in copies),
+                    is_final=any(copy.is_final for copy in copies),
+                )
+            )
+        return working
+
+    def _largest(self, instrument: Instrument | None, now: datetime) -> int | None:
+        if instrument is None:
+            return None
+        today = now.astimezone(IST).date()
+        return self._surroundings.freeze.slice_of(instrument.underlying, instrument.lot_size, today)
+
+    def _instrument(self, leader: Order) -> Instrument | None:
+        return (self._instruments or {}).get(leader.key) or from_order(leader)
+
+    def _sent(self, order_id: str) -> bool:
+        return any(copy.stage is not Stage.NONE for copy in self._copies.get(order_id, {}).values())
+
+    def _unsent(self, order_id: str) -> Copy | None:
+        """Return the copy that says why nothing was sent, or that is to be sent again; None if there is none."""
+        return next((copy for copy in self._copies.get(order_id, {}).values() if copy.stage is Stage.NONE), None)
+
+    def _is_settled(self, order: Order) -> bool:
+        """Whether nothing is left to be done about a leader order, unless its line moves."""
+        copies = self._copies.get(order.id)
+        if not copies:
+            return False
+        if not self._sent(order.id):
+            return all(copy.is_settled for copy in copies.values())
+        return order.is_terminal and not any(copy.is_open or copy.stage is Stage.NONE for copy in copies.values())
+
+    def _touch(self, leader: Order) -> None:
+        """Mark a leader order dirty, and with it whatever shares its line."""
+        self._dirty[leader.id] = None
+        self._touch_line(line_of(leader))
+
+    def _touch_line(self, key: LineKey) -> None:
+        for member in self._positions.members(key):
+            order, allotment = self._orders.get(member), self._positions.allotment(member)
+            if order is None or allotment is None:
+                continue
+            if allotment.is_exit or not self._is_settled(order):
+                self._dirty[member] = None
+
+    def _since_received(self, order_id: str, received: float | None) -> float | None:
+        begun = self._received.get(order_id)
+        return None if begun is None or received is None else (received - begun) * 1000
+
+    def _new_copy(self, leader: Order, now: datetime) -> Copy:
+        return Copy(leader.id, self._follower, trade_date(leader), now, leader_quantity=leader.quantity)
 
     def _is_news(self, leader: Order, skip: Skip) -> bool:
-        copy = self._copies.get(leader.id)
+        copy = self._unsent(leader.id)
         return copy is None or copy.reason is not skip.reason
 
+    def _release_all(self, order_id: str) -> None:
+        self._held = {copy_id for copy_id in self._held if copy_id[0] != order_id}
+
     def _change(self, before: Copy, after: Copy, leader: Order) -> Changed:
+        if after.filled_quantity != before.filled_quantity:
+            beside = sum(
+                copy.filled_quantity
+                for copy in self._copies.get(leader.id, {}).values()
+                if copy.part is after.part and copy.n != after.n
+            )
+            self._positions.copy_filled(
+                leader.id, after.part, beside + before.filled_quantity, beside + after.filled_quantity
+            )
         self._keep(after)
         return Changed(before, after, leader)
 
     def _keep(self, copy: Copy) -> None:
-        self._copies[copy.leader_order_id] = copy
+        self._copies.setdefault(copy.leader_order_id, {})[copy.n] = copy
+        copy_id = (copy.leader_order_id, copy.n)
         for stage, members in ((Stage.UNKNOWN, self._in_doubt), (Stage.LIVE, self._live)):
-            (members.add if copy.stage is stage else members.discard)(copy.leader_order_id)
+            (members.add if copy.stage is stage else members.discard)(copy_id)
 
 
 def _as_leader(copy: Copy, order: Order) -> Order:

@@ -11,6 +11,7 @@ import peewee
 
 from copytrade import reading
 from copytrade.copies import MappingStatus
+from copytrade.ledger import Part
 from copytrade.orders import IST
 from copytrade.reading import RecordedCopy, RecordedEvent, RecordedRequest
 from copytrade.reasons import Reason
@@ -33,12 +34,20 @@ MEANINGS: dict[Reason, str] = {
     Reason.COPYING_DISABLED: "Copying was switched off for this follower.",
     Reason.ACCOUNT_SUSPENDED: "The broker refused the follower's access, so nothing could be sent for the account.",
     Reason.MISSED_TOO_OLD: "It had filled unseen, too long ago to be copied at a price near the leader's.",
+    Reason.MARKET_CLOSED: "It came too late for its session; it is looked at again when the market opens.",
+    Reason.PRICE_RULE: "The exchange would refuse the price, so it was not sent.",
+    Reason.NOTHING_HELD: "The leader's order takes from a position of which the follower holds nothing by copying.",
+    Reason.EXTERNAL_CLOSE: "What had been copied was closed by other hands: the follower's, or the broker's.",
+    Reason.LEADER_EXITED: "The leader had left the position again before the follower was in it.",
     Reason.LEADER_CANCELLED: "The leader's order was cancelled unfilled before a copy was sent.",
     Reason.LEADER_REJECTED: "The leader's own order was rejected.",
     Reason.LEADER_EXPIRED: "The leader's order expired unfilled before a copy was sent.",
     Reason.BROKER_REFUSED: "The broker would not take the follower's order.",
     Reason.BROKER_REJECTED: "The broker or the exchange rejected the follower's order after it was taken.",
     Reason.ENDED_EXTERNALLY: "The follower's order ended at the broker although the copier had not asked for it.",
+    Reason.IOC_UNFILLED: "The market had nothing for the follower's immediate order, or not all of it.",
+    Reason.UNFILLED: "The follower's order rested long after the leader's was filled; the settings say what is done.",
+    Reason.FILLED_OTHERWISE: "Both orders are over, and the follower has got another share of its than the leader.",
 }
 
 
@@ -137,7 +146,8 @@ def _terms(order_type: Any, quantity: Any, price: Any, trigger_price: Any) -> st
 def _facts(copy: RecordedCopy) -> list[str]:
     """Return what is known of a copy, a line each."""
     units = f", {copy.follower_filled} of {copy.follower_quantity} units" if copy.n else ""
-    facts = [("copy", f"n {copy.n}, {copy.status}{units}")]
+    part = ", exit" if copy.n and copy.part == Part.EXIT else ""
+    facts = [("copy", f"n {copy.n}{part}, {copy.status}{units}")]
     if copy.n:
         order = copy.follower_order_id or "id not known"
         facts.append(("order", f"{order}, correlation id {copy.correlation_id}, modifications {copy.modifications}"))
@@ -148,7 +158,8 @@ def _facts(copy: RecordedCopy) -> list[str]:
         prices = f"leader {copy.leader_price:.4f}, follower {copy.follower_price:.4f}"
         facts.append(("slippage", f"{prices}, {copy.slippage:+z.4f} rupees a unit, {total:+z.2f} in all"))
     if copy.latency_ms is not None:
-        facts.append(("latency", f"{copy.latency_ms:.1f} ms from the leader's update to the broker's answer"))
+        filled = f", {copy.fill_ms:.1f} ms to the complete fill" if copy.fill_ms is not None else ""
+        facts.append(("latency", f"{copy.latency_ms:.1f} ms from the leader's update to the broker's answer{filled}"))
     if copy.reason is not None:
         facts.append(("reason", f"{copy.reason}: {_meaning(copy.reason)}"))
     if copy.error:

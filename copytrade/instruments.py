@@ -7,9 +7,10 @@ times a year, and a security id is unique only within its segment, so nothing he
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from copytrade.orders import SEGMENT_OF, InstrumentKey
+from copytrade.orders import SEGMENT_OF, InstrumentKey, Order
 
 Instruments = Mapping[InstrumentKey, "Instrument"]
 
@@ -18,7 +19,10 @@ _PAISE = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees."""
+    """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees.
+
+    ``expiry`` is a contract's last day, None for what has none.
+    """
 
     key: InstrumentKey
     kind: str
@@ -26,6 +30,7 @@ class Instrument:
     underlying: str
     lot_size: int
     tick: Decimal
+    expiry: date | None = None
 
 
 class MasterUnusable(Exception):
@@ -74,4 +79,25 @@ def _read_row(row: Mapping[str, str | None]) -> Instrument | None:
         underlying=symbol.split("-", 1)[0],
         lot_size=lot_size,
         tick=tick,
+        expiry=_expiry(row.get("SEM_EXPIRY_DATE") or ""),
     )
+
+
+def _expiry(text: str) -> date | None:
+    """Read ``2026-12-29 14:30:00``; cash has no expiry, or one in the year 1."""
+    try:
+        day = date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+    return day if day.year > 1 else None
+
+
+def from_order(order: Order) -> Instrument | None:
+    """Return the instrument as a frame of the order-update socket describes it; None if that is not all there.
+
+    The broker's own word about lot and tick, for what trades before the master has been read.
+    """
+    if not (order.instrument and order.lot_size and order.tick_size):
+        return None
+    underlying = order.symbol.split("-", 1)[0]
+    return Instrument(order.key, order.instrument, order.symbol, underlying, order.lot_size, order.tick_size)

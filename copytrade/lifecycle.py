@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from copytrade.copies import Copy, Stage, Wish
-from copytrade.mirror import Modify, Place, Skip
-from copytrade.orders import Order, Status, correlation_id
+from copytrade.mirror import Cancel, Flag, Modify, Place, Skip
+from copytrade.orders import Order, Status, Validity, correlation_id
 from copytrade.reasons import Reason
+from copytrade.sizing import Ratio
 
 
 def skipped(copy: Copy, skip: Skip) -> Copy:
@@ -13,16 +14,21 @@ def skipped(copy: Copy, skip: Skip) -> Copy:
     return replace(copy, reason=skip.reason, error=skip.detail)
 
 
-def placing(copy: Copy, place: Place, strategy: str) -> Copy:
+def flagged(copy: Copy, flag: Flag) -> Copy:
+    """Somebody should look at it, and why."""
+    return replace(copy, reason=flag.reason, error=flag.detail)
+
+
+def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str) -> Copy:
     """A new order is about to be sent. Raises ValueError where the leader's id does not fit a correlation id."""
-    n = max(copy.n, 1)
     return replace(
         copy,
-        n=n,
+        n=place.n,
+        part=place.part,
         stage=Stage.PENDING,
-        correlation_id=correlation_id(copy.leader_order_id, n),
+        correlation_id=correlation_id(copy.leader_order_id, place.n),
         wish=place.wish,
-        ratio=place.ratio,
+        ratio=ratio,
         strategy=strategy,
         arithmetic=place.arithmetic,
         reason=None,
@@ -32,7 +38,7 @@ def placing(copy: Copy, place: Place, strategy: str) -> Copy:
 
 def modifying(copy: Copy, modify: Modify) -> Copy:
     """A modification is about to be sent; it counts against the order's limit, whatever becomes of it."""
-    return replace(copy, wish=modify.wish, modifications=copy.modifications + 1)
+    return replace(copy, wish=modify.wish, modifications=copy.modifications + 1, reason=modify.reason or copy.reason)
 
 
 def not_sent(copy: Copy) -> Copy:
@@ -61,9 +67,14 @@ def modify_not_sent(copy: Copy) -> Copy:
     return replace(copy, wish=copy.accepted, modifications=copy.modifications - 1)
 
 
-def cancelling(copy: Copy) -> Copy:
+def cancelling(copy: Copy, cancel: Cancel) -> Copy:
     """A cancellation is about to be sent."""
-    return replace(copy, cancelling=True)
+    return replace(copy, cancelling=True, cancel_asked=True, reason=cancel.reason or copy.reason)
+
+
+def cancel_not_sent(copy: Copy) -> Copy:
+    """The cancellation certainly did nothing, and may be sent again."""
+    return replace(copy, cancelling=False)
 
 
 def cancel_came_to_nothing(copy: Copy) -> Copy:
@@ -131,6 +142,10 @@ def _ended(copy: Copy, order: Order, leader: Order | None) -> Copy:
         return ended
     if order.status is Status.REJECTED:
         return replace(ended, reason=Reason.BROKER_REJECTED, error=order.reason)
-    if copy.cancelling or (leader is not None and leader.is_terminal and leader.status is not Status.TRADED):
+    if copy.cancel_asked:
+        return ended
+    if order.validity is Validity.IOC:
+        return replace(ended, reason=Reason.IOC_UNFILLED, error=f"got {order.filled_quantity} of {order.quantity}")
+    if leader is not None and leader.is_terminal and leader.status is not Status.TRADED:
         return ended
     return replace(ended, reason=Reason.ENDED_EXTERNALLY, error=order.reason or f"{order.status} without our request")

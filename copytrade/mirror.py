@@ -1,95 +1,156 @@
 """decide(): the only place that knows how to copy an order.
 
-It compares what the leader's order looks like now with what the follower's own order looks like now, and says the one
+It compares what the leader's order looks like now with what the follower's own orders look like now, and says the one
 thing to do next. It does not matter which event, gap read, restart or audit asked: duplicates and reordering are
 harmless, five quick modifications collapse into the last, a cancellation overtakes a placement that has not been sent.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
 
 from copytrade.copies import Copy, Stage, Wish
 from copytrade.filters import refusal
 from copytrade.instruments import Instrument
-from copytrade.orders import ZERO, Order, OrderType, Side, Status, Validity
+from copytrade.ledger import Part, whole_lots
+from copytrade.market import MarketHours, Session, instrument_class
+from copytrade.orders import Order, Status
+from copytrade.prices import price_fault
 from copytrade.reasons import Reason
-from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of, size_of
+from copytrade.sizing import Size, SizingPolicy
+from copytrade.spread import Spread, spread
+from copytrade.wishes import AS_USUAL, Terms, bounded, marketable, restated, wish_for
 
 #: The broker takes this many modifications of one order (its documentation).
 MAX_MODIFICATIONS = 25
 
 
+class UnfilledAction(StrEnum):
+    """What to do about an order that is still not filled a while after the leader's was."""
+
+    ALERT = "alert"
+    CANCEL = "cancel"
+    REPRICE = "reprice"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How one follower copies. ``late_after`` and ``max_missed_age`` are in seconds, the deviation in percent."""
+    """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds."""
 
     instruments: frozenset[str]
     sizing: SizingPolicy
     copying_since: datetime
     enabled: bool = True
+    terms: Terms = AS_USUAL
     late_after: float = 5.0
     max_missed_age: float = 3600.0
     max_price_deviation: Decimal = Decimal(2)
+    unfilled_after: float = 60.0
+    unfilled_action: UnfilledAction = UnfilledAction.CANCEL
+    unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """What the ledger gives this follower of one leader order, in units.
+
+    ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
+    known. ``exit_open`` is what is yet to be taken from what is held; None while it is not known what is held.
+    ``closed_elsewhere`` says that less is held than was copied.
+    """
+
+    parts: tuple[Part, ...]
+    entry: Size | None = None
+    entry_at_most: int = 0
+    exit_open: int | None = None
+    closed_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What else a decision rests on: the instrument if the master has it, whether the master was read, the gate."""
+    """What else a decision rests on.
+
+    ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
+    have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer or for
+    another try, 0 for one that is yet to be numbered.
+    """
 
     instrument: Instrument | None
     master_read: bool
-    capitals: Capitals
     gate_open: bool
+    largest: int | None = None
+    hours: MarketHours | None = None
+    under_way: Set[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Send a new order."""
+    """Send a new order, the follower's ``n``-th for this leader order."""
 
+    n: int
+    part: Part
     wish: Wish
-    ratio: Ratio
     arithmetic: str
 
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Restate the follower's order."""
+    """Restate the follower's ``n``-th order; the reason, if any, is kept with it."""
 
+    n: int
     wish: Wish
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Cancel the follower's order."""
+    """Cancel the follower's ``n``-th order; the reason, if any, is kept with it."""
+
+    n: int
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Read the follower's order: what became of the last request is not known."""
+    """Read the follower's ``n``-th order: what became of the last request is not known."""
+
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing can be done before something else happens; ``why`` is for a reader of the log."""
+class Flag:
+    """Do nothing about the follower's ``n``-th order but record why somebody should look at it."""
 
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Do not copy, and record why. A provisional skip is decided again when the leader's order changes."""
-
+    n: int
     reason: Reason
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be done before something else happens, or before ``until``; ``why`` is for a reader of the log."""
+
+    why: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Do not copy, and record why. A provisional skip is decided again when the order changes, or ``until``."""
+
+    reason: Reason
+    detail: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing to do: the follower's order is what it should be."""
+    """Nothing to do: the follower's orders are what they should be."""
 
 
-Decision = Place | Modify | Cancel | Lookup | Wait | Skip | Done
+Decision = Place | Modify | Cancel | Lookup | Flag | Wait | Skip | Done
 
 _LEADER_ENDED = {
     Status.CANCELLED: Reason.LEADER_CANCELLED,
@@ -99,147 +160,289 @@ _LEADER_ENDED = {
 }
 
 
-def decide(leader: Order, copy: Copy, situation: Situation, policy: Policy, now: datetime) -> Decision:
-    """Return what to do next about ``leader`` for the follower whose ``copy`` this is."""
-    if copy.is_settled:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One question to decide, with its arguments at hand."""
+
+    leader: Order
+    copies: Sequence[Copy]
+    sent: tuple[Copy, ...]
+    allotted: Allotted
+    instrument: Instrument
+    situation: Situation
+    policy: Policy
+    now: datetime
+
+    @property
+    def age(self) -> float:
+        return (self.now - self.leader.event_at).total_seconds()
+
+    @property
+    def is_late(self) -> bool:
+        return self.age > self.policy.late_after
+
+    def of(self, part: Part) -> list[Copy]:
+        return [copy for copy in self.sent if copy.part is part]
+
+    @property
+    def unsent(self) -> int | None:
+        return next((copy.n for copy in self.copies if copy.n and copy.stage is Stage.NONE), None)
+
+
+def decide(
+    leader: Order,
+    copies: Sequence[Copy],
+    allotted: Allotted | None,
+    situation: Situation,
+    policy: Policy,
+    now: datetime,
+) -> Decision:
+    """Return what to do next about ``leader`` for the follower whose ``copies`` of it these are.
+
+    ``allotted`` is None while the leader's position is not known: only what ends an order is decided then.
+    """
+    sent = tuple(copy for copy in copies if copy.stage is not Stage.NONE)
+    if not sent and (early := _before_the_first(leader, copies, situation, policy)):
+        return early
+    if leader.status in _LEADER_ENDED and (cancel := _cancel_entries(sent, situation)):
+        return cancel
+    lookup = next((Lookup(copy.n) for copy in sent if copy.stage is Stage.UNKNOWN and _is_free(copy, situation)), None)
+    if situation.instrument is None:
+        return lookup or Wait("the instrument master has not been read yet")
+    if allotted is None:
+        return lookup or Wait("the leader's positions are not known yet")
+    case = _Case(leader, copies, sent, allotted, situation.instrument, situation, policy, now)
+    decisions = [_part(case, part) for part in allotted.parts]
+    for decision in decisions:
+        if isinstance(decision, Place | Modify | Cancel | Flag):
+            return decision
+    return lookup or _least_final(decisions, sent)
+
+
+def not_for_copying(leader: Order, situation: Situation, policy: Policy) -> Skip | None:
+    """Return why an order is not copied whatever its size, None if it is."""
+    instrument = situation.instrument
+    kind = instrument.kind if instrument else leader.instrument or ""
+    why = refusal(leader, kind, policy.instruments, policy.copying_since)
+    return Skip(*why) if why else None
+
+
+def _before_the_first(
+    leader: Order, copies: Sequence[Copy], situation: Situation, policy: Policy
+) -> Skip | Wait | Done | None:
+    """Decide what needs no size; None if it is to be sized."""
+    if any(copy.is_settled for copy in copies):
         return Done()
-    match copy.stage:
-        case Stage.NONE if copy.reason is not None and leader.is_terminal:
-            return Done()
-        case Stage.NONE:
-            return _start(leader, copy, situation, policy, now)
-        case Stage.PENDING:
-            return Wait("its request is under way")
-        case Stage.UNKNOWN:
-            return Lookup()
-        case Stage.LIVE:
-            return _follow(leader, copy, situation, policy)
-        case Stage.ENDED:
-            return Done()
-
-
-def _start(leader: Order, copy: Copy, situation: Situation, policy: Policy, now: datetime) -> Decision:
     if leader.status is Status.TRANSIT:
         return Wait("the leader's order has not been accepted yet")
     if leader.status in _LEADER_ENDED and not leader.filled_quantity:
         return Skip(_LEADER_ENDED[leader.status], f"the leader's order is {leader.status}")
-    if situation.instrument is None and not situation.master_read and not (leader.lot_size and leader.instrument):
+    if situation.instrument is None and not situation.master_read:
         return Wait("the instrument master has not been read yet")
-    lot_size = lot_of(leader, situation)
-    if why := _unfit(leader, situation, policy):
-        return Skip(*why)
-    if lot_size is None:
+    if why := not_for_copying(leader, situation, policy):
+        return why
+    if situation.instrument is None:
         return Skip(Reason.UNKNOWN_INSTRUMENT, f"{leader.key.segment} {leader.key.security_id} is not in the master")
-    ratio = copy.ratio or ratio_of(policy.sizing, leader, lot_size, situation.capitals)
-    if ratio is None:
+    return None
+
+
+def _cancel_entries(sent: Sequence[Copy], situation: Situation) -> Cancel | None:
+    """The leader's order is over: so are the entries that rest for it, whatever else is known."""
+    for copy in sent:
+        if copy.part is Part.ENTRY and _can_be_changed(copy, situation):
+            return Cancel(copy.n)
+    return None
+
+
+def _part(case: _Case, part: Part) -> Decision:
+    """Decide one part of the order: make what rests come to the total that is wanted, then see how it fills."""
+    mine = case.of(part)
+    total = _exit_total(case, mine) if part is Part.EXIT else _entry_total(case, mine)
+    if not isinstance(total, int):
+        return total
+    plan = spread(total, mine, case.situation.largest)
+    decision = _change(case, mine, plan)
+    if isinstance(decision, Done) and plan.more:
+        decision = _grow(case, part, mine, plan)
+    if isinstance(decision, Done):
+        decision = _mind_fills(case, part, mine)
+    return _note_difference(case, part, mine) if isinstance(decision, Done) else decision
+
+
+def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
+    """Return how many units the follower is to have of the leader's order in all."""
+    size = case.allotted.entry
+    if size is None:
         return Wait("the capital is not known yet")
-    if isinstance(ratio, Reason):
-        return Skip(ratio, f"start-of-day capital: {situation.capitals}")
-    size = _size(leader, ratio, lot_size, policy)
-    if size.reason is not None:
-        return Skip(size.reason, size.arithmetic)
-    if not situation.gate_open:
-        return Wait("the entry gate is closed until the leader's order book has been read")
-    wish = wish_for(leader, size.quantity, lot_size)
-    age = (now - leader.event_at).total_seconds()
-    if leader.is_terminal and age > policy.late_after:
-        if age > policy.max_missed_age:
-            return Skip(Reason.MISSED_TOO_OLD, f"filled {age:.0f} s ago, and never seen before")
-        if not (leader.average_price or leader.price):
-            return Wait("the leader's price is not known yet")
-        wish = _bounded(wish, leader, situation, policy)
-    return Place(wish, ratio, size.arithmetic)
+    if not mine:
+        if case.leader.is_terminal and any(copy.reason for copy in case.copies if copy.stage is Stage.NONE):
+            return Done()  # what was skipped while it lived is not taken up any more
+        return size.quantity if size.reason is None else Skip(size.reason, size.arithmetic)
+    if case.leader.status in _LEADER_ENDED:
+        return sum(copy.filled_quantity for copy in mine)
+    committed = sum(copy.quantity if copy.is_open else copy.filled_quantity for copy in mine)
+    return max(min(committed, case.allotted.entry_at_most), size.quantity)  # limits bind what is added, not what rests
 
 
-def _unfit(leader: Order, situation: Situation, policy: Policy) -> tuple[Reason, str] | None:
-    if not policy.enabled:
-        return Reason.COPYING_DISABLED, "copying is switched off for this follower"
-    kind = situation.instrument.kind if situation.instrument else leader.instrument or ""
-    return refusal(leader, kind, policy.instruments, policy.copying_since)
+def _exit_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
+    """Return how many units the leader's order is to take from the follower's position in all."""
+    still = case.allotted.exit_open
+    if still is None:
+        return Wait("what the follower holds is not known yet")
+    if not mine and not still:
+        if case.allotted.closed_elsewhere:
+            return Skip(Reason.EXTERNAL_CLOSE, "what was copied has been closed elsewhere")
+        return Skip(Reason.NOTHING_HELD, "nothing that was copied is left to exit")
+    return still + sum(copy.filled_quantity for copy in mine)
 
 
-def _follow(leader: Order, copy: Copy, situation: Situation, policy: Policy) -> Decision:
-    lot_size = lot_of(leader, situation)
-    if copy.cancel_sent:
-        return Wait("the broker has taken the cancellation")
-    if leader.status in _LEADER_ENDED:
-        return Cancel()
-    if copy.accepted is None or copy.ratio is None or lot_size is None or copy.accepted.bounded:
-        return Done()
-    size = size_of(copy.ratio, _wanted_of(leader), lot_size)
-    if size.quantity > copy.accepted.quantity:  # limits bind what is added, never what rests already
-        size = Size(
-            max(copy.accepted.quantity, capped(size, policy.sizing, lot_size, leader.reference_price).quantity), ""
-        )
-    wish = wish_for(_as_placed(leader, copy.accepted), size.quantity, lot_size)
-    if wish.quantity <= copy.filled_quantity:
-        return Cancel()
-    if wish in (copy.accepted, copy.refused):
-        return Done()
-    if copy.modifications >= MAX_MODIFICATIONS:
-        return Wait(f"the broker takes no more than {MAX_MODIFICATIONS} modifications of an order")
-    return Modify(wish)
+def _change(case: _Case, mine: Sequence[Copy], plan: Spread) -> Decision:
+    """Cancel or restate the first order that is not what it should be."""
+    for copy in mine:
+        if not _can_be_changed(copy, case.situation):
+            continue
+        accepted, quantity = copy.accepted or copy.wish, plan.quantities[copy.n]
+        if accepted is None:
+            continue
+        if quantity <= copy.filled_quantity:
+            return Cancel(copy.n)
+        wish = restated(case.leader, accepted, quantity, case.instrument, case.policy.terms)
+        if wish in (copy.accepted, copy.refused):
+            continue
+        if copy.modifications >= MAX_MODIFICATIONS:
+            return Cancel(copy.n)  # and what it was to fill is sent anew once its end is known
+        return Modify(copy.n, wish)
+    return Done()
 
 
-def _as_placed(leader: Order, accepted: Wish) -> Order:
-    """Return the leader's order with a stop still a stop, where only its trigger made a limit order of it.
-
-    A triggered stop reads back as LIMIT; that the leader changed its type is told by the word MODIFIED alone.
-    """
-    if (
-        accepted.order_type.has_trigger
-        and leader.order_type is OrderType.LIMIT
-        and leader.status is not Status.MODIFIED
-    ):
-        return replace(leader, order_type=accepted.order_type, trigger_price=accepted.trigger_price)
-    return leader
-
-
-def _size(leader: Order, ratio: Ratio, lot_size: int, policy: Policy) -> Size:
-    size = size_of(ratio, _wanted_of(leader), lot_size)
-    return capped(size, policy.sizing, lot_size, leader.reference_price)
-
-
-def lot_of(leader: Order, situation: Situation) -> int | None:
-    """Return the lot of the leader's instrument: the master's, else the one that came with the order."""
-    return situation.instrument.lot_size if situation.instrument else leader.lot_size
+def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decision:
+    """Send another order for what no order rests for."""
+    if any(copy.is_final and not _is_tried_again(case, copy) for copy in mine):
+        return Done()  # what ended without us stays ended
+    if plan.waits_for is not None:
+        return Wait(f"order {plan.waits_for} has to be known first")
+    if part is Part.ENTRY and any(copy.stage in (Stage.PENDING, Stage.UNKNOWN) for copy in case.of(Part.EXIT)):
+        return Wait("its exit comes first")
+    n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
+    if n in case.situation.under_way:
+        return Wait("it is tried again in a while")
+    wish = _first_wish(case, part, mine, plan.more)
+    if not isinstance(wish, Wish):
+        return wish if not mine or not isinstance(wish, Skip) else Wait(wish.detail, wish.until)
+    arithmetic = case.allotted.entry.arithmetic if part is Part.ENTRY and case.allotted.entry else ""
+    return Place(n, part, wish, arithmetic or f"exit of {plan.more}")
 
 
-def wish_for(leader: Order, quantity: int, lot_size: int) -> Wish:
-    """Return the follower's order for ``quantity`` units: the leader's parameters, disclosed quantity in proportion."""
-    return Wish(
-        quantity=quantity,
-        order_type=leader.order_type,
-        price=leader.price if leader.order_type.has_limit else ZERO,
-        trigger_price=leader.trigger_price if leader.order_type.has_trigger else ZERO,
-        validity=leader.validity,
-        disclosed_quantity=_disclosed(leader, quantity, lot_size),
+def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) -> Wish | Skip | Wait:
+    """Return what a new order should be, or why none may be sent now."""
+    leader, policy, instrument = case.leader, case.policy, case.instrument
+    if part is Part.ENTRY:
+        if not policy.enabled:
+            return Skip(Reason.COPYING_DISABLED, "copying is switched off for this follower")
+        if not case.situation.gate_open:
+            return Wait("the entry gate is closed until the leader's order book has been read")
+    if case.is_late and (closed := _closed(case, part)):
+        return closed
+    wish: Wish | None = wish_for(leader, quantity, instrument, policy.terms)
+    if part is Part.EXIT and (any(copy.is_final for copy in mine) or (leader.is_terminal and case.is_late)):
+        wish = marketable(leader, quantity, instrument, policy.terms)
+    elif leader.is_terminal and case.is_late:
+        if case.age > policy.max_missed_age:
+            return Skip(Reason.MISSED_TOO_OLD, f"filled {case.age:.0f} s ago, and never seen before")
+        wish = bounded(leader, quantity, instrument, policy.max_price_deviation)
+    if wish is None:
+        return Wait("the leader's price is not known yet")
+    reference = leader.last_price if case.is_late else None  # live, the leader's broker has just judged it
+    fault = price_fault(
+        leader.side,
+        wish.order_type,
+        wish.price,
+        wish.trigger_price,
+        instrument.tick,
+        leader.key.segment,
+        instrument.kind,
+        reference,
     )
+    return Skip(Reason.PRICE_RULE, fault) if fault else wish
 
 
-def _wanted_of(leader: Order) -> int:
-    """What the leader wants of this order, or got of it, where the rest is dead."""
-    return leader.filled_quantity if leader.status in _LEADER_ENDED else leader.quantity
+def _closed(case: _Case, part: Part) -> Skip | None:
+    """Return the skip of an order that comes too late for its session; an after-market order has none."""
+    hours, leader = case.situation.hours, case.leader
+    if hours is None or leader.after_market:
+        return None
+    kind = instrument_class(leader.key.segment, case.instrument.kind, is_underlying=True)
+    state = hours.state(kind, case.now, expiry=case.instrument.expiry)
+    if state.is_open or (state.session is Session.UNCOVERED and part is Part.EXIT):
+        return None
+    return Skip(Reason.MARKET_CLOSED, state.reason, state.next_opening)
 
 
-def _disclosed(leader: Order, quantity: int, lot_size: int) -> int:
-    """Scale the disclosed quantity, in whole lots; the broker wants more than 30 % of the order, or none at all.
+def _mind_fills(case: _Case, part: Part, mine: Sequence[Copy]) -> Decision:
+    """See to orders that rest although the leader's has been filled."""
+    resting = [copy for copy in mine if _can_be_changed(copy, case.situation) and copy.reason is not Reason.UNFILLED]
+    if not resting or not case.leader.is_terminal:
+        return Done()
+    policy, copy = case.policy, resting[0]
+    if case.age < policy.unfilled_after:
+        due = case.leader.event_at + timedelta(seconds=policy.unfilled_after)
+        return Wait("the leader's order is filled, the follower's is not", due)
+    action = policy.unfilled_exit_action if part is Part.EXIT else policy.unfilled_action
+    match action:
+        case UnfilledAction.CANCEL:
+            return Cancel(copy.n, Reason.UNFILLED)
+        case UnfilledAction.REPRICE if copy.modifications < MAX_MODIFICATIONS:
+            return Modify(
+                copy.n, marketable(case.leader, copy.quantity, case.instrument, policy.terms), Reason.UNFILLED
+            )
+        case _:
+            return Flag(copy.n, Reason.UNFILLED, f"unfilled {case.age:.0f} s after the leader's order")
 
-    Only cash orders may disclose a part (derivatives refuse it), and none may in an IOC order.
-    """
-    if not leader.disclosed_quantity or not leader.key.segment.is_cash or leader.validity is Validity.IOC:
-        return 0
-    least = (quantity * 3 // 10 // lot_size + 1) * lot_size
-    scaled = leader.disclosed_quantity * quantity // leader.quantity // lot_size * lot_size
-    disclosed = max(scaled, least)
-    return disclosed if disclosed < quantity else 0
+
+def _note_difference(case: _Case, part: Part, mine: Sequence[Copy]) -> Flag | Done:
+    """Record it where both orders are over and the follower has got another share than the leader."""
+    is_over = case.leader.is_terminal and not any(copy.is_open for copy in mine)
+    if not mine or not is_over:
+        return Done()
+    got, due = sum(copy.filled_quantity for copy in mine), _due(case, part, mine)
+    reasons = [copy.reason for copy in mine if copy.reason]
+    if got == due or Reason.FILLED_OTHERWISE in reasons or (got < due and (reasons or part is Part.EXIT)):
+        return Done()
+    last = next((copy for copy in reversed(mine) if copy.filled_quantity), mine[-1])
+    leader = f"the leader got {case.leader.filled_quantity} of {case.leader.quantity}"
+    return Flag(last.n, Reason.FILLED_OTHERWISE, f"{leader}, the follower {got} where {due} is its share")
 
 
-def _bounded(wish: Wish, leader: Order, situation: Situation, policy: Policy) -> Wish:
-    """Return the wish as a limit order no further from the leader's price than the policy allows: no chasing."""
-    price = leader.average_price or leader.price
-    away = price * policy.max_price_deviation / 100 * leader.side.sign
-    tick = situation.instrument.tick if situation.instrument else Decimal("0.05")
-    rounding = ROUND_FLOOR if leader.side is Side.BUY else ROUND_CEILING
-    limit = ((price + away) / tick).to_integral_value(rounding) * tick
-    return Wish(wish.quantity, OrderType.LIMIT, limit, ZERO, Validity.DAY, 0, bounded=True)
+def _due(case: _Case, part: Part, mine: Sequence[Copy]) -> int:
+    """Return the follower's share of what the leader got; an exit may come to a lot more, kept back before."""
+    got = sum(copy.filled_quantity for copy in mine)
+    if part is Part.ENTRY:
+        return case.allotted.entry.quantity if case.allotted.entry else got
+    if case.leader.status not in _LEADER_ENDED or mine[0].ratio is None:
+        return got
+    share = mine[0].ratio.value * case.leader.filled_quantity
+    return got if got < share + case.instrument.lot_size else whole_lots(share, case.instrument.lot_size)
+
+
+def _is_tried_again(case: _Case, copy: Copy) -> bool:
+    """Whether an exit that could not be had at once is sent again, at the market, because the leader's was filled."""
+    if copy.part is not Part.EXIT or copy.reason is not Reason.IOC_UNFILLED:
+        return False
+    return case.policy.unfilled_exit_action is UnfilledAction.REPRICE and case.leader.filled_quantity > 0
+
+
+def _can_be_changed(copy: Copy, situation: Situation) -> bool:
+    return copy.stage is Stage.LIVE and not copy.cancelling and _is_free(copy, situation)
+
+
+def _is_free(copy: Copy, situation: Situation) -> bool:
+    return copy.n not in situation.under_way
+
+
+def _least_final(decisions: Sequence[Decision], sent: Sequence[Copy]) -> Decision:
+    """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
+    for kind in (Wait, Skip):
+        for decision in reversed(decisions):
+            if isinstance(decision, kind) and not (sent and kind is Skip):
+                return decision
+    return Done()

@@ -168,7 +168,8 @@ class Order:
 
     ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: a frame's receipt,
     the start of the request for a book row. ``average_price`` is 0 until the first fill. ``instrument``,
-    ``lot_size`` and ``last_price`` are None where the source does not carry them (rows of the order book do not).
+    ``lot_size``, ``tick_size`` and ``last_price`` are None where the source does not carry them (rows of the order
+    book do not).
     """
 
     id: str
@@ -198,6 +199,7 @@ class Order:
     reason: str = ""
     instrument: str | None = None
     lot_size: int | None = None
+    tick_size: Decimal | None = None
     last_price: Decimal | None = None
 
     @property

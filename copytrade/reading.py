@@ -26,7 +26,7 @@ _COPIES = (
     " c.latency_ms, c.modifications,"
     " l.side, COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id), l.filled_quantity,"
     " l.average_price, c.leader_price, c.follower_price, c.slippage,"
-    " c.created_at, c.updated_at"
+    " c.created_at, c.updated_at, c.part, c.fill_ms"
     " FROM copy_mappings c LEFT JOIN orders l"
     " ON l.id = c.leader_order_id AND l.account = ? AND l.trade_date = c.trade_date"
 )
@@ -64,6 +64,8 @@ class RecordedCopy:
     slippage: Decimal | None
     created_at: datetime
     updated_at: datetime
+    part: str
+    fill_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def _rows(connection: peewee.Database, query: str, *parameters: object) -> list[
 
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:
-    return RecordedCopy(*row[:18], *map(_rupees, row[18:22]), *map(datetime.fromisoformat, row[22:]))
+    return RecordedCopy(*row[:18], *map(_rupees, row[18:22]), *map(datetime.fromisoformat, row[22:24]), *row[24:])
 
 
 def _rupees(value: float | None) -> Decimal | None:

@@ -20,6 +20,11 @@ class Reason(StrEnum):
     COPYING_DISABLED = "copying_disabled"
     ACCOUNT_SUSPENDED = "account_suspended"
     MISSED_TOO_OLD = "missed_too_old"
+    MARKET_CLOSED = "market_closed"
+    PRICE_RULE = "price_rule"
+    NOTHING_HELD = "nothing_held"
+    EXTERNAL_CLOSE = "external_close"
+    LEADER_EXITED = "leader_exited"
 
     # the leader's order ended before a copy was sent
     LEADER_CANCELLED = "leader_cancelled"
@@ -30,6 +35,11 @@ class Reason(StrEnum):
     BROKER_REFUSED = "broker_refused"
     BROKER_REJECTED = "broker_rejected"
     ENDED_EXTERNALLY = "ended_externally"
+    IOC_UNFILLED = "ioc_unfilled"
+
+    # copied, but not to the leader's outcome
+    UNFILLED = "unfilled"
+    FILLED_OTHERWISE = "filled_otherwise"
 
     @property
     def is_provisional(self) -> bool:
@@ -46,5 +56,10 @@ _PROVISIONAL = frozenset(
         Reason.OVER_ORDER_VALUE,
         Reason.COPYING_DISABLED,
         Reason.ACCOUNT_SUSPENDED,
+        Reason.MARKET_CLOSED,
+        Reason.PRICE_RULE,
+        Reason.NOTHING_HELD,
+        Reason.EXTERNAL_CLOSE,
+        Reason.LEADER_EXITED,
     }
 )

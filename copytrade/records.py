@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from copytrade.copies import Copy
+from copytrade.ledger import Allotment, Line
 from copytrade.orders import Order
 
 #: The leader's name among the accounts; followers have their own.
@@ -37,6 +38,15 @@ class CopyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerChanged:
+    """A line of a follower's ledger, or what it allots to a leader order, is not what it was."""
+
+    follower: str
+    entry: Line | Allotment
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RequestMade:
     """A request to the broker and what came back, secrets never included. ``duration_ms`` is the caller's wait."""
 
@@ -57,4 +67,4 @@ class ConfigSet:
     value: str
 
 
-Record = OrderChanged | CopyChanged | RequestMade | ConfigSet
+Record = OrderChanged | CopyChanged | LedgerChanged | RequestMade | ConfigSet

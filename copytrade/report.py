@@ -20,7 +20,7 @@ _DAYS_NAMED = 10
 
 _FOLLOWER_HEADS = (
     *("follower", "copied", "filled", "open", "failed", "skipped", "leader Rs", "follower Rs"),
-    *("slippage Rs", "a unit", "bps", "p50 ms", "p99 ms"),
+    *("slippage Rs", "a unit", "bps", "p50 ms", "p99 ms", "fill"),
 )
 _COPY_HEADS = (
     *("time", "leader order", "symbol", "side", "units", "leader avg", "copy avg", "a unit", "Rs", "bps", "ms"),
@@ -29,7 +29,8 @@ _TEXT_HEADS = frozenset({"follower", "time", "leader order", "symbol", "side"})
 
 _LEGEND = (
     "leader Rs: what the leader traded in the orders copied. Slippage: positive is worse, whatever the side;",
-    "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer.",
+    "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer;",
+    "fill: half of the copies were filled within so many ms of it.",
 )
 
 
@@ -75,6 +76,7 @@ def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
         *_slippage(copies),
         _ms(percentile(latencies, 50)),
         _ms(percentile(latencies, 99)),
+        _ms(percentile([copy.fill_ms for copy in copies if copy.fill_ms is not None], 50)),
     )
 
 

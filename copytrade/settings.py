@@ -14,8 +14,10 @@ from typing import Annotated, Any, Literal, Self
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from copytrade.mirror import UnfilledAction
 from copytrade.orders import AmoTime
 from copytrade.sizing import Strategy
+from copytrade.wishes import MarketAs, StopMarketAs
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -23,6 +25,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _RESERVED = ("leader", "store", "rate-limiter", "gap-recovery", "instruments", "supervisor", "total")
 
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Percent = Annotated[Decimal, Field(gt=0, le=100)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_to_str=True)]
@@ -68,6 +71,13 @@ class Copying(_Section):
     max_missed_age: Seconds = 3600.0
     max_price_deviation: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(2)
     amo_time: AmoTime = AmoTime.OPEN
+    market_as: MarketAs = MarketAs.MARKET
+    market_protection_percent: Percent = Decimal(5)
+    stop_market_as: StopMarketAs = StopMarketAs.STOP_LIMIT
+    stop_limit_percent: Percent = Decimal(5)
+    unfilled_after: Seconds = 60.0
+    unfilled_action: UnfilledAction = UnfilledAction.CANCEL
+    unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
 
 
 class Follower(Account, Copying):
@@ -98,9 +108,15 @@ class Limits(_Section):
 
 
 class Market(_Section):
-    """Whether the exchange's sessions bind late copies; ``always`` for a test on a holiday."""
+    """When late copies may go out, and how large one order may be.
+
+    ``hours``: whether the exchange's sessions bind late copies; ``always`` for a test on a holiday. ``calendar`` names
+    a file of corrections to the market hours, ``freeze`` corrects freeze quantities by underlying.
+    """
 
     hours: Literal["exchange", "always"] = "exchange"
+    calendar: str | None = None
+    freeze: dict[str, Annotated[int, Field(ge=1)]] = {}
 
 
 class Supervision(_Section):

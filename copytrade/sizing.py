@@ -1,7 +1,6 @@
-"""How big a follower is, relative to the leader, and what that makes of one order.
+"""How big a follower is, relative to the leader, and the limits of one order.
 
-Every strategy comes down to a ratio, fixed when a leader order is first seen; the rest is one multiplication, floored
-to whole lots. Nothing is rounded up: a follower that is too small for a lot skips the order, on the record.
+Every strategy comes down to a ratio, fixed when a position opens and kept until it is flat; the ledger does the rest.
 """
 
 from dataclasses import dataclass
@@ -59,21 +58,24 @@ class Size:
     reason: Reason | None = None
 
 
-def ratio_of(policy: SizingPolicy, order: Order, lot_size: int, capitals: Capitals) -> Ratio | Reason | None:
-    """Return the ratio at which ``order`` is copied, why it cannot be, or None while capital is not known."""
+def ratio_of(
+    policy: SizingPolicy, order: Order, quantity: int, lot_size: int, capitals: Capitals
+) -> Ratio | Reason | None:
+    """Return the ratio of a position that ``quantity`` units of ``order`` open, or why there is none.
+
+    None while capital is not known.
+    """
     match policy.strategy:
         case Strategy.FIXED_RATIO:
             return Ratio(Fraction(policy.ratio), f"fixed ratio {policy.ratio}")
         case Strategy.FIXED_LOTS:
             wanted = policy.lots * lot_size
-            return Ratio(
-                Fraction(wanted, order.quantity), f"fixed {policy.lots} lots of {lot_size} for {order.quantity}"
-            )
+            return Ratio(Fraction(wanted, quantity), f"fixed {policy.lots} lots of {lot_size} for {quantity}")
         case Strategy.CAPITAL_PROPORTIONAL:
             return _by_capital(capitals)
         case Strategy.RISK_BASED:
             proportional = _by_capital(capitals)
-            return _by_risk(policy, order, lot_size, proportional, capitals.follower)
+            return _by_risk(policy, order, quantity, lot_size, proportional, capitals.follower)
 
 
 def _by_capital(capitals: Capitals) -> Ratio | Reason | None:
@@ -86,7 +88,12 @@ def _by_capital(capitals: Capitals) -> Ratio | Reason | None:
 
 
 def _by_risk(
-    policy: SizingPolicy, order: Order, lot_size: int, proportional: Ratio | Reason | None, capital: Decimal | None
+    policy: SizingPolicy,
+    order: Order,
+    quantity: int,
+    lot_size: int,
+    proportional: Ratio | Reason | None,
+    capital: Decimal | None,
 ) -> Ratio | Reason | None:
     """As many lots as ``risk_percent`` of the capital pays for, and no more than the leader's in proportion."""
     if not isinstance(proportional, Ratio) or capital is None:
@@ -96,19 +103,9 @@ def _by_risk(
         return Reason.NO_PRICE
     at_risk = capital * policy.risk_percent / 100
     lots = int(at_risk // (premium * lot_size))
-    ratio = min(proportional.value, Fraction(lots * lot_size, order.quantity))
+    ratio = min(proportional.value, Fraction(lots * lot_size, quantity))
     covers = f"{policy.risk_percent} % of {capital} covers {lots} lots at {premium}"
     return Ratio(ratio, f"{covers}; {proportional.arithmetic}; the lesser {float(ratio):.4f}")
-
-
-def size_of(ratio: Ratio, leader_quantity: int, lot_size: int) -> Size:
-    """Return what a leader quantity comes to for a follower: scaled, then floored to whole lots."""
-    exact = ratio.value * leader_quantity
-    lots = int(exact // lot_size)
-    arithmetic = f"{ratio.arithmetic}; {leader_quantity} x {float(ratio.value):.4f} = {float(exact):.2f}"
-    if lots == 0:
-        return Size(0, f"{arithmetic}, under one lot of {lot_size}", Reason.ZERO_LOTS)
-    return Size(lots * lot_size, f"{arithmetic} -> {lots} x {lot_size}")
 
 
 def capped(size: Size, policy: SizingPolicy, lot_size: int, price: Decimal | None) -> Size:

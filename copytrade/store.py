@@ -14,16 +14,19 @@ from pydantic import TypeAdapter
 from copytrade import tables
 from copytrade.copies import Copy
 from copytrade.instance import without_password
+from copytrade.ledger import Allotment, Line
 from copytrade.orders import IST, Order, trade_date
-from copytrade.records import ConfigSet, CopyChanged, OrderChanged, Record, RequestMade
+from copytrade.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 #: Rows of these are renewed; the others only grow.
-_RENEWED = (tables.Orders, tables.CopyMappings, tables.Config)
+_RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments, tables.Config)
 
 _COPY = TypeAdapter(Copy)
 _ORDER = TypeAdapter(Order)
+_LINE = TypeAdapter(Line)
+_ALLOTMENT = TypeAdapter(Allotment)
 
 
 class Cursor(Protocol):
@@ -114,6 +117,17 @@ class Database:
         query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
         return [_COPY.validate_json(state) for (state,) in self._execute(query, follower, since.isoformat()).fetchall()]
 
+    def lines(self, follower: str) -> list[Line]:
+        """Return a follower's ledger as it was last written."""
+        query = "SELECT state FROM ledger WHERE follower = ?"
+        return [_LINE.validate_json(state) for (state,) in self._execute(query, follower).fetchall()]
+
+    def allotments(self, follower: str, since: date) -> list[Allotment]:
+        """Return how the leader orders of the trading days from ``since`` on were judged for a follower."""
+        query = "SELECT state FROM allotments WHERE follower = ? AND trade_date >= ?"
+        rows = self._execute(query, follower, since.isoformat()).fetchall()
+        return [_ALLOTMENT.validate_json(state) for (state,) in rows]
+
     def copies_since(self, moment: datetime) -> list[CopyRow]:
         """Return every copy begun at or after ``moment``."""
         query = (
@@ -151,6 +165,11 @@ class Database:
                 if record.copy.n == 1:
                     self._connection.execute_sql(self._forget_disposition, _disposition_key(record.copy))
                 self._connection.execute_sql(self._statements[tables.CopyMappings], _mapping(record))
+            case LedgerChanged(follower, entry, at):
+                if isinstance(entry, Line):
+                    self._connection.execute_sql(self._statements[tables.Ledger], _line(follower, entry, at))
+                else:
+                    self._connection.execute_sql(self._statements[tables.Allotments], _allotment(follower, entry, at))
             case RequestMade():
                 self._connection.execute_sql(
                     self._statements[tables.AuditLog],
@@ -249,6 +268,36 @@ def _disposition_key(copy: Copy) -> tuple[str, str, str]:
     return copy.leader_order_id, copy.follower, copy.trade_date.isoformat()
 
 
+def _line(follower: str, line: Line, at: datetime) -> tuple[object, ...]:
+    return (
+        follower,
+        line.key.key.segment,
+        line.key.key.security_id,
+        line.key.product,
+        line.leader_position,
+        line.held,
+        line.level,
+        float(line.ratio.value) if line.ratio else None,
+        _LINE.dump_json(line).decode(),
+        _time(at),
+        _time(at),
+    )
+
+
+def _allotment(follower: str, allotment: Allotment, at: datetime) -> tuple[object, ...]:
+    return (
+        allotment.leader_order_id,
+        follower,
+        allotment.trade_date.isoformat(),
+        allotment.role,
+        allotment.base,
+        allotment.wanted,
+        _ALLOTMENT.dump_json(allotment).decode(),
+        _time(at),
+        _time(at),
+    )
+
+
 def _mapping(record: CopyChanged) -> tuple[object, ...]:
     copy, leader = record.copy, record.leader
     slippage = copy.slippage(leader.side)
@@ -257,6 +306,7 @@ def _mapping(record: CopyChanged) -> tuple[object, ...]:
         copy.follower,
         copy.trade_date.isoformat(),
         copy.n,
+        copy.part,
         copy.order_id,
         copy.correlation_id,
         leader.quantity,
@@ -271,7 +321,10 @@ def _mapping(record: CopyChanged) -> tuple[object, ...]:
         _rupees(copy.leader_price or leader.price),
         _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
         float(slippage) if slippage is not None else None,
+        float(slippage * copy.filled_quantity) if slippage is not None else None,
+        float(slippage / copy.leader_price * 10_000) if slippage is not None else None,
         copy.latency_ms,
+        copy.fill_ms,
         copy.modifications,
         _COPY.dump_json(copy).decode(),
         _time(copy.created_at),

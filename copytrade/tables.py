@@ -35,12 +35,16 @@ class Orders(peewee.Model):
 
 
 class CopyMappings(peewee.Model):
-    """What each follower did about each leader order: one row an order sent, ``n`` 0 where none was."""
+    """What each follower did about each leader order: one row an order sent, ``n`` 0 where none was.
+
+    ``slippage`` is rupees a unit, ``slippage_rupees`` in all; positive is worse for the follower, whatever the side.
+    """
 
     leader_order_id = peewee.TextField()
     follower = peewee.TextField()
     trade_date = peewee.TextField()
     n = peewee.IntegerField()
+    part = peewee.TextField()
     follower_order_id = peewee.TextField()
     correlation_id = peewee.TextField()
     leader_quantity = peewee.IntegerField()
@@ -55,7 +59,10 @@ class CopyMappings(peewee.Model):
     leader_price = peewee.FloatField(null=True)
     follower_price = peewee.FloatField(null=True)
     slippage = peewee.FloatField(null=True)
+    slippage_rupees = peewee.FloatField(null=True)
+    slippage_bps = peewee.FloatField(null=True)
     latency_ms = peewee.FloatField(null=True)
+    fill_ms = peewee.FloatField(null=True)
     modifications = peewee.IntegerField()
     state = peewee.TextField()
     created_at = peewee.TextField()
@@ -64,6 +71,45 @@ class CopyMappings(peewee.Model):
     class Meta:
         table_name = "copy_mappings"
         primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date", "n")
+        indexes = ((("follower", "trade_date"), False),)
+
+
+class Ledger(peewee.Model):
+    """What each follower holds because of copying, a row an instrument and product; short positions are negative."""
+
+    follower = peewee.TextField()
+    exchange_segment = peewee.TextField()
+    security_id = peewee.TextField()
+    product = peewee.TextField()
+    leader_position = peewee.IntegerField()
+    held = peewee.IntegerField()
+    level = peewee.IntegerField()
+    ratio = peewee.FloatField(null=True)
+    state = peewee.TextField()
+    created_at = peewee.TextField()
+    updated_at = peewee.TextField()
+
+    class Meta:
+        table_name = "ledger"
+        primary_key = peewee.CompositeKey("follower", "exchange_segment", "security_id", "product")
+
+
+class Allotments(peewee.Model):
+    """How each leader order was judged for each follower at first sight, and how much of it was counted."""
+
+    leader_order_id = peewee.TextField()
+    follower = peewee.TextField()
+    trade_date = peewee.TextField()
+    role = peewee.TextField()
+    base = peewee.IntegerField()
+    wanted = peewee.IntegerField()
+    state = peewee.TextField()
+    created_at = peewee.TextField()
+    updated_at = peewee.TextField()
+
+    class Meta:
+        table_name = "allotments"
+        primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date")
         indexes = ((("follower", "trade_date"), False),)
 
 
@@ -105,4 +151,4 @@ class Config(peewee.Model):
         table_name = "config"
 
 
-ALL = (Orders, CopyMappings, OrderEvents, AuditLog, Config)
+ALL = (Orders, CopyMappings, Ledger, Allotments, OrderEvents, AuditLog, Config)

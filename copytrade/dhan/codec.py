@@ -177,6 +177,7 @@ def _frame_order(fields: Fields, observed_at: datetime) -> Order:
         reason=fields.text("reasondescription"),
         instrument=fields.text("instrument") or None,
         lot_size=fields.quantity("lotsize") or None,
+        tick_size=fields.price("ticksize") or None,
         last_price=fields.price("refltp") or None,
     )
 

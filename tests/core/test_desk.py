@@ -1,6 +1,10 @@
-"""A desk between a leader's history and a broker, both as unreliable as they are."""
+"""A desk between a leader's history and a broker, both as unreliable as they are.
+
+``COPYTRADE_HISTORIES`` sets how many histories are tried.
+"""
 
 import itertools
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -8,29 +12,38 @@ from decimal import Decimal
 
 import hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from copytrade import lifecycle
 from copytrade.book import Book
 from copytrade.copies import Copy, Stage
-from copytrade.desk import Action, Desk
+from copytrade.desk import Action, CopyId, Desk, Surroundings
+from copytrade.freeze import load_freeze_table
 from copytrade.instruments import Instrument
+from copytrade.ledger import Part
 from copytrade.mirror import Cancel, Modify, Place, Policy
-from copytrade.orders import Order, Status
+from copytrade.orders import Order, Side, Status
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
 INSTRUMENT = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
-POLICY = Policy(
-    instruments=frozenset({"OPTIDX"}),
-    sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal("0.5")),
-    copying_since=NOW - timedelta(hours=1),
-    late_after=10**9,
-)
 PRICES = st.integers(1900, 2100).map(lambda ticks: Decimal(ticks) * Decimal("0.05"))
 LOTS = st.integers(1, 8)
+
+#: No order of a follower's is larger than three lots; what is, is sliced.
+SURROUNDINGS = Surroundings(load_freeze_table({"NIFTY": 3 * LOT}), None)
+
+
+def policy(ratio: Decimal) -> Policy:
+    return Policy(
+        instruments=frozenset({"OPTIDX"}),
+        sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=ratio),
+        copying_since=NOW - timedelta(hours=1),
+        late_after=10**9,
+        unfilled_after=10**9,
+    )
 
 
 @dataclass
@@ -39,15 +52,22 @@ class Flight:
     action: Action
     copy: Copy
 
+    @property
+    def copy_id(self) -> CopyId:
+        return self.leader.id, self.action.n
+
 
 class Copying(RuleBasedStateMachine):
     """Leader orders change; sights of them come late, twice, or not until a read; requests are lost on either way."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    @initialize(hundredths=st.one_of(st.just(50), st.just(100), st.integers(1, 1000)))
+    def begins(self, hundredths: int) -> None:
+        self.ratio = Decimal(hundredths) / 100
         self.ticks = itertools.count(1)
-        self.desk = Desk("alice", POLICY, Capitals())
+        self.desk = Desk("alice", policy(self.ratio), Capitals(), SURROUNDINGS)
         self.desk.know_instruments({OPTION: INSTRUMENT})
+        self.desk.know_leader_positions({}, frozenset())
+        self.desk.know_own_positions({})
         self.desk.set_gate(is_open=True)
         self.leader_book, self.own_book = Book(), Book()
         self.leader: dict[str, Order] = {}
@@ -55,7 +75,7 @@ class Copying(RuleBasedStateMachine):
         self.sights: list[Order] = []
         self.flights: list[Flight] = []
         self.broker: dict[str, Order] = {}
-        self.refused: set[str] = set()
+        self.parts: dict[str, Part] = {}
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=next(self.ticks))
@@ -81,11 +101,16 @@ class Copying(RuleBasedStateMachine):
 
     # The leader.
 
-    @precondition(lambda self: len(self.leader) < 4)
-    @rule(lots=LOTS, price=PRICES)
-    def places(self, lots: int, price: Decimal) -> None:
-        order = an_order(id=f"{1000 + len(self.leader)}", quantity=lots * LOT, price=price)
-        self.leader_does(order)
+    @precondition(lambda self: len(self.leader) < 6)
+    @rule(side=st.sampled_from(Side), lots=LOTS, price=PRICES)
+    def places(self, side: Side, lots: int, price: Decimal) -> None:
+        self.leader_places(side, lots * LOT, price)
+
+    def leader_places(self, side: Side, quantity: int, price: Decimal = Decimal(100), **changes: object) -> None:
+        order = an_order(
+            id=f"{1000 + len(self.leader)}", side=side, quantity=quantity, price=price, created_at=self.now()
+        )
+        self.leader_does(order, **changes)
 
     @precondition(lambda self: any(not order.is_terminal for order in self.leader.values()))
     @rule(index=st.integers(0, 9), lots=LOTS, price=PRICES)
@@ -135,7 +160,7 @@ class Copying(RuleBasedStateMachine):
     def sends_what_is_wanted(self) -> None:
         if picked := self.desk.pick(NOW):
             leader, action = picked
-            changed = self.desk.begin(leader, action, "fixed_ratio", NOW)
+            changed = self.desk.begin(leader, action, NOW)
             self.flights.append(Flight(leader, action, changed.after))
 
     def is_anything_wanted(self) -> bool:
@@ -149,30 +174,31 @@ class Copying(RuleBasedStateMachine):
             self.finish(self.flights.pop(index % len(self.flights)), fate)
 
     def finish(self, flight: Flight, fate: str) -> None:
-        copy = self.desk.copy(flight.leader.id)
         done = fate in ("accepted", "answer lost") and self.carry_out(flight)
-        copy = self.desk.copy(flight.leader.id)
+        copy = self.desk.copy(flight.copy_id)
         if fate in ("lost", "answer lost"):
             after = lifecycle.in_doubt(copy, "lost")
         elif done:
             after = self.accepted(flight.action, copy)
         else:
             after = self.declined(flight.action, copy)
-        self.desk.settle(flight.leader.id, after, float(next(self.ticks)))
+        self.desk.settle(flight.copy_id, after, float(next(self.ticks)))
 
     def carry_out(self, flight: Flight) -> bool:
         """Do at the broker what the request asks for; False if the broker refuses it."""
         match flight.action:
-            case Place(wish):
+            case Place(part=part, wish=wish):
                 order = an_order(
                     id=f"F{len(self.broker)}",
+                    side=flight.leader.side,
                     correlation_id=flight.copy.correlation_id,
                     quantity=wish.quantity,
                     price=wish.price,
                 )
+                self.parts[order.id] = part
                 self.broker[order.id] = self.changes(order)
                 return True
-            case Modify(wish):
+            case Modify(wish=wish):
                 order = self.broker[flight.copy.order_id]
                 if order.is_terminal or wish.quantity <= order.filled_quantity:
                     return False
@@ -204,9 +230,18 @@ class Copying(RuleBasedStateMachine):
     @rule(index=st.integers(0, 9), lots=LOTS)
     def the_copy_is_filled(self, index: int, lots: int) -> None:
         if order := self.some(self.broker, index):
-            filled = min(order.quantity, order.filled_quantity + lots * LOT)
-            status = Status.TRADED if filled == order.quantity else Status.PART_TRADED
-            self.broker[order.id] = self.changes(order, status=status, filled_quantity=filled)
+            self.fill(order, lots * LOT)
+
+    def fill(self, order: Order, quantity: int) -> None:
+        filled = min(order.quantity, order.filled_quantity + quantity)
+        status = Status.TRADED if filled == order.quantity else Status.PART_TRADED
+        self.broker[order.id] = self.changes(order, status=status, filled_quantity=filled)
+
+    @precondition(lambda self: any(not order.is_terminal for order in self.broker.values()))
+    @rule(index=st.integers(0, 9), status=st.sampled_from([Status.CANCELLED, Status.REJECTED, Status.EXPIRED]))
+    def the_copy_is_ended_by_others(self, index: int, status: Status) -> None:
+        if order := self.some(self.broker, index):
+            self.broker[order.id] = self.changes(order, status=status)
 
     @precondition(lambda self: self.broker)
     @rule(index=st.integers(0, 9))
@@ -224,7 +259,7 @@ class Copying(RuleBasedStateMachine):
 
     def sees_own(self, order: Order) -> None:
         if change := self.own_book.merge(order):
-            self.desk.own_changed(change.after)
+            self.desk.own_changed(change.after, None)
 
     # What must hold.
 
@@ -234,18 +269,49 @@ class Copying(RuleBasedStateMachine):
         assert all(count == 1 for count in ids.values()), ids
 
     @invariant()
-    def no_copy_is_larger_than_the_leader_ever_was_to_scale(self) -> None:
+    def no_entry_exceeds_the_leaders_order_to_scale(self) -> None:
+        """One lot more where earlier orders have left over as much."""
+        entered: Counter[str] = Counter()
         for order in self.broker.values():
-            assert order.quantity * 2 <= self.most[order.correlation_id.split("-")[1]]
+            if self.parts[order.id] is Part.ENTRY:
+                open_or_filled = order.filled_quantity if order.is_terminal else order.quantity
+                entered[order.correlation_id.split("-")[1]] += open_or_filled
+        for order_id, quantity in entered.items():
+            assert quantity < self.most[order_id] * self.ratio + LOT
+
+    @invariant()
+    def exits_never_take_more_than_was_entered(self) -> None:
+        for entering, exiting in ((Side.BUY, Side.SELL), (Side.SELL, Side.BUY)):
+            exited = self.filled(exiting, Part.EXIT)
+            assert exited <= self.filled(entering, Part.ENTRY), (exiting, exited)
+
+    def filled(self, side: Side, part: Part) -> int:
+        return sum(
+            order.filled_quantity
+            for order in self.broker.values()
+            if order.side is side and self.parts[order.id] is part
+        )
 
     @invariant()
     def one_request_is_under_way_for_an_order(self) -> None:
-        under_way = Counter(flight.leader.id for flight in self.flights)
+        under_way = Counter(flight.copy_id for flight in self.flights)
         assert all(count == 1 for count in under_way.values()), under_way
 
+    @invariant()
+    def no_order_is_larger_than_the_freeze_quantity(self) -> None:
+        assert all(order.quantity <= 3 * LOT for order in self.broker.values())
+
     def teardown(self) -> None:
-        """Let the faults stop: everything known, everything answered, and nothing left to do."""
-        for _ in range(200):
+        """Let the faults stop: everything known, everything answered, and nothing left to do. Then close the day."""
+        if not hasattr(self, "desk"):
+            return
+        self.comes_to_rest()
+        for leader in self.leader.values():
+            self.is_copied_or_explained(leader)
+        self.the_leader_goes_home()
+
+    def comes_to_rest(self) -> None:
+        for _ in range(500):
             while self.flights:
                 self.finish(self.flights.pop(), "accepted")
             self.sights_are_lost_and_the_book_is_read()
@@ -257,29 +323,55 @@ class Copying(RuleBasedStateMachine):
         else:
             raise AssertionError("it never comes to rest")
         self.no_order_is_doubled()
-        for leader in self.leader.values():
-            self.is_copied_or_explained(leader)
+
+    def the_leader_goes_home(self) -> None:
+        """He cancels what rests and closes what he holds: in the end the follower is flat, or has it on record that he
+        got what the leader did not.
+        """
+        for order in list(self.leader.values()):
+            if not order.is_terminal:
+                self.leader_does(order, status=Status.CANCELLED)
+        self.comes_to_rest()
+        if net := self.net(self.leader):
+            self.leader_trades(Side.SELL if net > 0 else Side.BUY, abs(net))
+        for _ in range(50):
+            self.comes_to_rest()
+            live = [order for order in self.broker.values() if not order.is_terminal]
+            if not live:
+                break
+            parts = {copy.order_id: copy.part for copy, _ in self.desk.everything()}
+            for order in live:
+                assert parts[order.id] is Part.EXIT, "the leader has left: nothing is entered any more"
+                self.fill(order, order.quantity)
+        copies = [copy for copy, _ in self.desk.everything()]
+        assert not any(copy.stage is Stage.UNKNOWN and copy.order_id in self.broker for copy in copies)
+        if not any(copy.reason is Reason.FILLED_OTHERWISE or copy.stage is Stage.UNKNOWN for copy in copies):
+            assert self.net(self.broker) == 0
+
+    def leader_trades(self, side: Side, quantity: int) -> None:
+        self.leader_places(side, quantity, status=Status.TRADED, filled_quantity=quantity, average_price=Decimal(100))
+
+    def net(self, orders: dict[str, Order]) -> int:
+        return sum(order.filled_quantity * order.side.sign for order in orders.values())
 
     def is_copied_or_explained(self, leader: Order) -> None:
-        copy = self.desk.copy(leader.id)
-        order = self.broker.get(copy.order_id)
-        if copy.stage is Stage.UNKNOWN:
-            assert order is None, "an order in doubt can be found in the book"
-            return
-        if copy.stage is Stage.NONE:
-            assert copy.reason is not None
-            return
-        if order is None:
-            assert copy.reason is Reason.BROKER_REFUSED
-            return
-        if leader.status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED):
-            assert order.is_terminal
-            return
-        wanted = leader.quantity // 2 // LOT * LOT
-        assert order.is_terminal or order.filled_quantity < wanted, "what is filled enough does not go on"
-        if not order.is_terminal and copy.refused is None:
-            assert (order.quantity, order.price) == (wanted, leader.price)
+        copies = [copy for copy, order in self.desk.everything() if order.id == leader.id]
+        assert copies, "nobody has decided about it"
+        for copy in copies:
+            order = self.broker.get(copy.order_id)
+            if copy.stage is Stage.UNKNOWN:
+                assert order is None, "an order in doubt can be found in the book"
+            elif copy.stage is Stage.NONE:
+                assert copy.reason is not None
+            elif order is None:
+                assert copy.reason is Reason.BROKER_REFUSED
+            elif leader.status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED) and copy.part is Part.ENTRY:
+                assert order.is_terminal
+            elif not order.is_terminal and copy.refused is None:
+                assert order.price == leader.price
 
 
-Copying.TestCase.settings = hypothesis.settings(max_examples=200, stateful_step_count=60, deadline=None)
+Copying.TestCase.settings = hypothesis.settings(
+    max_examples=int(os.environ.get("COPYTRADE_HISTORIES", "500")), stateful_step_count=60, deadline=None
+)
 TestCopying = Copying.TestCase

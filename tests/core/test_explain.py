@@ -12,12 +12,15 @@ import pytest
 from copytrade import lifecycle
 from copytrade.copies import Copy
 from copytrade.explain import MEANINGS, UnknownOrder, explain
-from copytrade.mirror import Place, Skip, wish_for
+from copytrade.ledger import Part
+from copytrade.mirror import Place, Skip
 from copytrade.orders import Order, OrderType, Source, Status
 from copytrade.reasons import Reason
 from copytrade.records import AccountType, CopyChanged, OrderChanged, Record, RequestMade
 from copytrade.sizing import Ratio
 from copytrade.store import Database, DatabaseUnusable
+from copytrade.wishes import wish_for
+from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
 
 LEADER = an_order(id="L1", symbol="NIFTY 24 NOV 26000 CALL")
@@ -29,7 +32,8 @@ LEADER_TRADED = replace(
     observed_at=NOW + timedelta(seconds=3, milliseconds=1),
     source=Source.BOOK,
 )
-PLACE = Place(wish_for(LEADER, 130, 65), Ratio(Fraction(1, 2), "fixed ratio 0.5"), "260 x 0.5000 = 130.00 -> 2 x 65")
+PLACE = Place(1, Part.ENTRY, wish_for(LEADER, 130, NIFTY, TERMS), "260 x 0.5000 = 130.00 -> 2 x 65")
+HALF = Ratio(Fraction(1, 2), "fixed ratio 0.5")
 
 
 def at(milliseconds: int) -> datetime:
@@ -37,7 +41,7 @@ def at(milliseconds: int) -> datetime:
 
 
 def placing(follower: str) -> Copy:
-    return lifecycle.placing(Copy("L1", follower, NOW.date(), at(1)), PLACE, "fixed_ratio")
+    return lifecycle.placing(Copy("L1", follower, NOW.date(), at(1)), PLACE, HALF, "fixed_ratio")
 
 
 def own(order_id: str, milliseconds: int, **changes: Any) -> Order:

@@ -1,61 +1,45 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.copies import Copy, Stage, Wish
-from copytrade.instruments import Instrument
+from copytrade.copies import Stage, Wish
+from copytrade.ledger import Part
 from copytrade.mirror import (
     MAX_MODIFICATIONS,
+    Allotted,
     Cancel,
     Done,
     Lookup,
     Modify,
     Place,
-    Policy,
     Situation,
     Skip,
+    UnfilledAction,
     Wait,
     decide,
-    wish_for,
 )
 from copytrade.orders import InstrumentKey, Leg, OrderType, Product, Segment, Side, Status, Validity
 from copytrade.reasons import Reason
-from copytrade.sizing import Capitals, Ratio, SizingPolicy, Strategy
+from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy
+from copytrade.wishes import MarketAs, Terms, wish_for
+from tests.core.asking import FRESH, NIFTY, OPEN, POLICY, TERMS, ask, resting
 from tests.core.orders import NOW, OPTION, an_order
-
-HALF = Ratio(Fraction(1, 2), "half")
-POLICY = Policy(
-    instruments=frozenset({"OPTIDX"}),
-    sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal("0.5")),
-    copying_since=NOW - timedelta(hours=1),
-)
-NIFTY = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", 65, Decimal("0.05"))
-OPEN = Situation(NIFTY, master_read=True, capitals=Capitals(), gate_open=True)
-FRESH = Copy("112611230001", "alice", NOW.date(), NOW)
-
-
-def resting(**changes: object) -> Copy:
-    """Make a copy of 2 lots that rests at the broker as the leader's order of 4 wants it."""
-    wish = wish_for(an_order(), 130, 65)
-    copy = replace(FRESH, n=1, stage=Stage.LIVE, ratio=HALF, wish=wish, accepted=wish, order_id="7")
-    return replace(copy, **changes)  # type: ignore[arg-type]
 
 
 def test_an_accepted_order_is_placed_with_every_parameter() -> None:
     leader = an_order(order_type=OrderType.STOP_LOSS, trigger_price=Decimal(99), validity=Validity.DAY)
-    decision = decide(leader, FRESH, OPEN, POLICY, NOW)
+    decision = ask(leader)
     assert isinstance(decision, Place)
     assert decision.wish == Wish(130, OrderType.STOP_LOSS, Decimal("100.05"), Decimal(99), Validity.DAY, 0)
     assert decision.arithmetic == "fixed ratio 0.5; 260 x 0.5000 = 130.00 -> 2 x 65"
 
 
 def test_an_order_in_transit_is_waited_for() -> None:
-    assert isinstance(decide(an_order(status=Status.TRANSIT), FRESH, OPEN, POLICY, NOW), Wait)
+    assert isinstance(ask(an_order(status=Status.TRANSIT)), Wait)
 
 
 @pytest.mark.parametrize(
@@ -72,34 +56,34 @@ def test_an_order_in_transit_is_waited_for() -> None:
     ],
 )
 def test_what_is_not_copied_has_a_reason(leader, reason: Reason) -> None:  # type: ignore[no-untyped-def]
-    decision = decide(leader, FRESH, OPEN, POLICY, NOW)
+    decision = ask(leader)
     assert isinstance(decision, Skip)
     assert decision.reason is reason
 
 
 def test_an_instrument_of_another_kind_is_filtered_and_an_unknown_one_refused() -> None:
     equity = replace(NIFTY, kind="EQUITY")
-    decision = decide(an_order(), FRESH, replace(OPEN, instrument=equity), POLICY, NOW)
+    decision = ask(an_order(), situation=replace(OPEN, instrument=equity))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.FILTERED_INSTRUMENT
     nobody_knows = an_order(lot_size=None)
-    decision = decide(nobody_knows, FRESH, replace(OPEN, instrument=None), POLICY, NOW)
+    decision = ask(nobody_knows, situation=replace(OPEN, instrument=None))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.UNKNOWN_INSTRUMENT
     waiting = replace(OPEN, instrument=None, master_read=False)
-    assert isinstance(decide(nobody_knows, FRESH, waiting, POLICY, NOW), Wait)
+    assert isinstance(ask(nobody_knows, situation=waiting), Wait)
 
 
 def test_no_entry_leaves_while_the_gate_is_closed_but_a_cancellation_does() -> None:
     closed = replace(OPEN, gate_open=False)
-    assert isinstance(decide(an_order(), FRESH, closed, POLICY, NOW), Wait)
-    assert decide(an_order(status=Status.CANCELLED), resting(), closed, POLICY, NOW) == Cancel()
+    assert isinstance(ask(an_order(), situation=closed), Wait)
+    assert ask(an_order(status=Status.CANCELLED), resting(), situation=closed) == Cancel(1)
 
 
 def test_a_zero_lot_skip_is_taken_back_when_the_leader_buys_more() -> None:
     skipped = replace(FRESH, reason=Reason.ZERO_LOTS)
-    assert isinstance(decide(an_order(quantity=130), skipped, OPEN, POLICY, NOW), Place)
-    assert decide(an_order(quantity=130, status=Status.TRADED), skipped, OPEN, POLICY, NOW) == Done()
+    assert isinstance(ask(an_order(quantity=130), skipped), Place)
+    assert ask(an_order(quantity=130, status=Status.TRADED), skipped) == Done()
 
 
 @pytest.mark.parametrize(
@@ -113,47 +97,55 @@ def test_a_zero_lot_skip_is_taken_back_when_the_leader_buys_more() -> None:
     ],
 )
 def test_a_modification_is_restated_in_full(change: dict, wish: dict) -> None:  # type: ignore[type-arg]
-    before = wish_for(an_order(), 130, 65)
-    decision = decide(an_order(status=Status.MODIFIED, **change), resting(), OPEN, POLICY, NOW)
-    assert decision == Modify(replace(before, **wish))
+    before = wish_for(an_order(), 130, NIFTY, TERMS)
+    decision = ask(an_order(status=Status.MODIFIED, **change), resting())
+    assert decision == Modify(1, replace(before, **wish))
 
 
 def test_nothing_is_sent_for_what_is_as_wished_or_was_refused() -> None:
-    assert decide(an_order(), resting(), OPEN, POLICY, NOW) == Done()
+    assert ask(an_order(), resting()) == Done()
     dearer = an_order(price=Decimal("101.50"))
-    refused = resting(refused=wish_for(dearer, 130, 65))
-    assert decide(dearer, refused, OPEN, POLICY, NOW) == Done()
+    refused = resting(refused=wish_for(dearer, 130, NIFTY, TERMS))
+    assert ask(dearer, refused) == Done()
 
 
 def test_a_triggered_stop_causes_no_request() -> None:
     stop = an_order(order_type=OrderType.STOP_LOSS, trigger_price=Decimal(99))
-    copy = resting(accepted=wish_for(stop, 130, 65))
-    assert decide(replace(stop, status=Status.TRIGGERED), copy, OPEN, POLICY, NOW) == Done()
+    copy = resting(accepted=wish_for(stop, 130, NIFTY, TERMS))
+    assert ask(replace(stop, status=Status.TRIGGERED), copy) == Done()
 
 
 def test_a_modification_never_goes_below_what_is_filled() -> None:
     copy = resting(order=an_order(filled_quantity=65, quantity=130))
-    assert decide(an_order(quantity=130), copy, OPEN, POLICY, NOW) == Cancel()
+    assert ask(an_order(quantity=130), copy) == Cancel(1)
 
 
-def test_the_broker_is_not_asked_for_a_twenty_sixth_modification() -> None:
+def test_in_place_of_a_twenty_sixth_modification_the_order_is_cancelled_and_then_sent_anew() -> None:
+    dearer = an_order(price=Decimal(99))
     copy = resting(modifications=MAX_MODIFICATIONS)
-    assert isinstance(decide(an_order(price=Decimal(99)), copy, OPEN, POLICY, NOW), Wait)
+    assert ask(dearer, copy) == Cancel(1)
+    leaving = replace(copy, cancelling=True, cancel_asked=True, cancel_sent=True)
+    assert ask(dearer, leaving) == Done()
+    part_filled = an_order(status=Status.CANCELLED, quantity=130, filled_quantity=65)
+    decision = ask(dearer, replace(leaving, stage=Stage.ENDED, order=part_filled))
+    assert isinstance(decision, Place)
+    assert (decision.n, decision.wish.quantity, decision.wish.price) == (2, 65, Decimal(99))
 
 
 def test_one_request_at_a_time_and_a_look_before_anything_in_doubt() -> None:
-    assert isinstance(decide(an_order(), replace(FRESH, n=1, stage=Stage.PENDING), OPEN, POLICY, NOW), Wait)
-    in_doubt = replace(FRESH, n=1, stage=Stage.UNKNOWN)
-    assert decide(an_order(), in_doubt, OPEN, POLICY, NOW) == Lookup()
-    assert decide(an_order(status=Status.CANCELLED), in_doubt, OPEN, POLICY, NOW) == Lookup()
+    pending = replace(resting(stage=Stage.PENDING), accepted=None)
+    assert ask(an_order(price=Decimal(99)), pending) == Done()
+    in_doubt = resting(stage=Stage.UNKNOWN)
+    assert ask(an_order(), in_doubt) == Lookup(1)
+    assert ask(an_order(status=Status.CANCELLED), in_doubt) == Lookup(1)
 
 
 def test_one_cancellation_is_enough() -> None:
-    assert isinstance(decide(an_order(status=Status.CANCELLED), resting(cancel_sent=True), OPEN, POLICY, NOW), Wait)
+    assert ask(an_order(status=Status.CANCELLED), resting(cancelling=True, cancel_sent=True)) == Done()
 
 
 def test_what_the_leader_got_before_cancelling_is_copied() -> None:
-    decision = decide(an_order(status=Status.CANCELLED, filled_quantity=130), FRESH, OPEN, POLICY, NOW)
+    decision = ask(an_order(status=Status.CANCELLED, filled_quantity=130))
     assert isinstance(decision, Place)
     assert decision.wish.quantity == 65
 
@@ -163,44 +155,44 @@ def test_a_late_copy_does_not_chase(side: Side, limit: str) -> None:
     leader = an_order(
         status=Status.TRADED, side=side, order_type=OrderType.MARKET, price=Decimal(0), average_price=Decimal("100.05")
     )
-    decision = decide(leader, FRESH, OPEN, POLICY, NOW + timedelta(seconds=30))
+    decision = ask(leader, now=NOW + timedelta(seconds=30))
     assert isinstance(decision, Place)
     assert (decision.wish.order_type, decision.wish.price) == (OrderType.LIMIT, Decimal(limit))
     copy = resting(accepted=decision.wish)
-    assert decide(leader, copy, OPEN, POLICY, NOW + timedelta(seconds=31)) == Done()
+    assert isinstance(ask(leader, copy, now=NOW + timedelta(seconds=31)), Wait)
 
 
 def test_what_was_filled_long_ago_is_not_copied() -> None:
     leader = an_order(status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
-    decision = decide(leader, FRESH, OPEN, POLICY, NOW + timedelta(seconds=3601))
+    decision = ask(leader, now=NOW + timedelta(seconds=3601))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.MISSED_TOO_OLD
 
 
 def test_capital_decides_the_size_and_is_waited_for() -> None:
     policy = replace(POLICY, sizing=SizingPolicy(Strategy.CAPITAL_PROPORTIONAL))
-    assert isinstance(decide(an_order(), FRESH, OPEN, policy, NOW), Wait)
-    known = replace(OPEN, capitals=Capitals(Decimal(1_000_000), Decimal(500_000)))
-    decision = decide(an_order(), FRESH, known, policy, NOW)
+    assert isinstance(ask(an_order(), policy=policy), Wait)
+    known = Capitals(Decimal(1_000_000), Decimal(500_000))
+    decision = ask(an_order(), policy=policy, capitals=known)
     assert isinstance(decision, Place)
     assert decision.wish.quantity == 130
-    broke = replace(OPEN, capitals=Capitals(Decimal(1_000_000), Decimal(0)))
-    decision = decide(an_order(), FRESH, broke, policy, NOW)
+    broke = Capitals(Decimal(1_000_000), Decimal(0))
+    decision = ask(an_order(), policy=policy, capitals=broke)
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.NO_CAPITAL
 
 
 def test_limits_cap_an_entry() -> None:
     capped = replace(POLICY, sizing=SizingPolicy(Strategy.FIXED_RATIO, Decimal(1), max_lots=3))
-    decision = decide(an_order(), FRESH, OPEN, capped, NOW)
+    decision = ask(an_order(), policy=capped)
     assert isinstance(decision, Place)
     assert decision.wish.quantity == 195
     poor = replace(POLICY, sizing=SizingPolicy(Strategy.FIXED_RATIO, Decimal(1), max_order_value=Decimal(7000)))
-    decision = decide(an_order(), FRESH, OPEN, poor, NOW)
+    decision = ask(an_order(), policy=poor)
     assert isinstance(decision, Place)
     assert decision.wish.quantity == 65
     poorer = replace(POLICY, sizing=SizingPolicy(Strategy.FIXED_RATIO, Decimal(1), max_order_value=Decimal(6000)))
-    decision = decide(an_order(), FRESH, OPEN, poorer, NOW)
+    decision = ask(an_order(), policy=poorer)
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.OVER_ORDER_VALUE
 
@@ -209,8 +201,104 @@ def test_limits_cap_an_entry() -> None:
 def test_a_disclosed_quantity_is_scaled_for_shares(disclosed: int, copied: int) -> None:
     shares = InstrumentKey(Segment.NSE_EQ, "2885")
     leader = an_order(key=shares, quantity=1000, lot_size=1, disclosed_quantity=disclosed)
-    assert wish_for(leader, 500, 1).disclosed_quantity == copied
-    assert wish_for(replace(leader, key=OPTION), 500, 1).disclosed_quantity == 0
+    share = replace(NIFTY, key=shares, kind="EQUITY", lot_size=1)
+    assert wish_for(leader, 500, share, TERMS).disclosed_quantity == copied
+    assert wish_for(replace(leader, key=OPTION), 500, share, TERMS).disclosed_quantity == 0
+
+
+def test_a_market_order_is_copied_as_one_or_as_our_own_marketable_limit() -> None:
+    leader = an_order(order_type=OrderType.MARKET, price=Decimal(0), last_price=Decimal(100))
+    decision = ask(leader)
+    assert isinstance(decision, Place)
+    assert (decision.wish.order_type, decision.wish.price) == (OrderType.MARKET, Decimal(0))
+    ours = replace(POLICY, terms=Terms(market_as=MarketAs.LIMIT, market_protection_percent=Decimal("1.03")))
+    decision = ask(leader, policy=ours)
+    assert isinstance(decision, Place)
+    assert (decision.wish.order_type, decision.wish.price) == (OrderType.LIMIT, Decimal("101.05"))
+    later = replace(leader, last_price=Decimal(103), status=Status.PART_TRADED, filled_quantity=65)
+    assert ask(later, resting(accepted=decision.wish), policy=ours) == Done()
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "105.00"), (Side.SELL, "95.00")])
+def test_a_stop_loss_market_order_becomes_a_stop_with_a_limit_beyond_its_trigger(side: Side, limit: str) -> None:
+    leader = an_order(side=side, order_type=OrderType.STOP_LOSS_MARKET, trigger_price=Decimal(100), price=Decimal(0))
+    decision = ask(leader)
+    assert isinstance(decision, Place)
+    assert decision.wish.order_type is OrderType.STOP_LOSS
+    assert (decision.wish.trigger_price, decision.wish.price) == (Decimal(100), Decimal(limit))
+
+
+def test_what_is_above_the_freeze_quantity_is_sliced_and_every_slice_follows() -> None:
+    situation = replace(OPEN, largest=65)
+    first = ask(an_order(), situation=situation)
+    assert isinstance(first, Place)
+    assert (first.n, first.wish.quantity) == (1, 65)
+    one = resting(wish=first.wish, accepted=first.wish)
+    second = ask(an_order(), one, situation=replace(situation, under_way={1}))
+    assert isinstance(second, Place)
+    assert (second.n, second.wish.quantity) == (2, 65)
+    two = replace(one, n=2)
+    assert ask(an_order(), one, two, situation=situation) == Done()
+    dearer = an_order(price=Decimal(101), status=Status.MODIFIED)
+    restated = replace(first.wish, price=Decimal(101))
+    assert ask(dearer, one, two, situation=situation) == Modify(1, restated)
+    assert ask(dearer, replace(one, accepted=restated), two, situation=situation) == Modify(2, restated)
+    assert ask(an_order(status=Status.CANCELLED), one, two, situation=replace(situation, under_way={1})) == Cancel(2)
+    assert ask(an_order(quantity=130), one, two, situation=situation) == Cancel(2)
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (UnfilledAction.CANCEL, Cancel(1, Reason.UNFILLED)),
+        (UnfilledAction.ALERT, Reason.UNFILLED),
+        (UnfilledAction.REPRICE, OrderType.MARKET),
+    ],
+)
+def test_an_entry_that_rests_after_the_leaders_was_filled_is_seen_to(action: UnfilledAction, expected: object) -> None:
+    policy = replace(POLICY, unfilled_action=action)
+    traded = an_order(status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
+    waiting = ask(traded, resting(), policy=policy)
+    assert isinstance(waiting, Wait)
+    assert waiting.until == NOW + timedelta(seconds=60)
+    decision = ask(traded, resting(), policy=policy, now=NOW + timedelta(seconds=60))
+    match decision:
+        case Modify(wish=wish):
+            assert wish.order_type is expected
+            repriced = resting(accepted=wish, reason=Reason.UNFILLED)
+            assert ask(traded, repriced, policy=policy, now=NOW + timedelta(seconds=600)) == Done()
+        case Cancel():
+            assert decision == expected
+        case flag:
+            assert flag.reason is expected  # type: ignore[union-attr]
+
+
+def test_what_ended_without_us_stays_ended() -> None:
+    for status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED):
+        ended = resting(stage=Stage.ENDED, order=an_order(status=status, quantity=130, filled_quantity=65))
+        assert ask(an_order(quantity=520), ended) == Done()
+
+
+def test_a_price_that_the_exchange_would_refuse_is_refused_by_us() -> None:
+    decision = ask(an_order(price=Decimal("100.03")))
+    assert isinstance(decision, Skip)
+    assert decision.reason is Reason.PRICE_RULE
+    assert "100.03" in decision.detail
+
+
+COPIES = st.builds(
+    resting,
+    n=st.integers(0, 3),
+    part=st.sampled_from(Part),
+    stage=st.sampled_from(Stage),
+    reason=st.sampled_from([None, *Reason]),
+    cancelling=st.booleans(),
+    cancel_asked=st.booleans(),
+    modifications=st.integers(0, 30),
+    order=st.builds(
+        an_order, status=st.sampled_from(Status), quantity=st.just(130), filled_quantity=st.sampled_from([0, 65, 130])
+    ),
+)
 
 
 @given(
@@ -224,35 +312,52 @@ def test_a_disclosed_quantity_is_scaled_for_shares(disclosed: int, copied: int) 
         filled_quantity=st.integers(0, 5000),
         average_price=st.sampled_from([Decimal(0), Decimal("99.95")]),
         disclosed_quantity=st.integers(0, 5000),
-        lot_size=st.sampled_from([None, 1, 65]),
+        after_market=st.booleans(),
     ),
-    stage=st.sampled_from(list(Stage)),
-    reason=st.sampled_from([None, *Reason]),
-    ratio=st.one_of(st.none(), st.builds(Ratio, st.fractions(0, 10), st.just("any"))),
-    filled=st.integers(0, 500),
-    cancel_sent=st.booleans(),
-    instrument=st.sampled_from([None, NIFTY]),
-    gate_open=st.booleans(),
+    copies=st.lists(COPIES, max_size=4, unique_by=lambda copy: copy.n),
+    allotted=st.one_of(
+        st.none(),
+        st.builds(
+            Allotted,
+            parts=st.sampled_from([(), (Part.ENTRY,), (Part.EXIT,), (Part.EXIT, Part.ENTRY)]),
+            entry=st.one_of(st.none(), st.integers(0, 10).map(lambda lots: Size(lots * 65, "any"))),
+            entry_at_most=st.integers(0, 10).map(lambda lots: lots * 65),
+            exit_open=st.one_of(st.none(), st.integers(0, 10).map(lambda lots: lots * 65)),
+        ),
+    ),
+    situation=st.builds(
+        Situation,
+        instrument=st.sampled_from([None, NIFTY]),
+        master_read=st.booleans(),
+        gate_open=st.booleans(),
+        largest=st.sampled_from([None, 65, 1755]),
+        under_way=st.sets(st.integers(0, 3)),
+    ),
     age=st.integers(0, 7200),
 )
 def test_every_situation_has_an_answer_that_may_be_sent(  # type: ignore[no-untyped-def]
-    leader, stage, reason, ratio, filled, cancel_sent, instrument, gate_open, age
+    leader, copies, allotted, situation, age
 ) -> None:
-    copy = resting(
-        stage=stage, reason=reason, ratio=ratio, cancel_sent=cancel_sent, order=an_order(filled_quantity=filled)
-    )
-    situation = Situation(instrument, master_read=True, capitals=Capitals(), gate_open=gate_open)
-    decision = decide(leader, copy, situation, POLICY, NOW + timedelta(seconds=age))
+    decision = decide(leader, copies, allotted, situation, POLICY, NOW + timedelta(seconds=age))
+    by_number = {copy.n: copy for copy in copies if copy.n}
     if isinstance(decision, Place | Modify):
-        lot_size = instrument.lot_size if instrument else leader.lot_size
-        scaled = (ratio.value if ratio else Fraction(1, 2)) * leader.quantity
-        assert decision.wish.quantity % lot_size == 0
-        assert 0 < decision.wish.quantity <= scaled
+        assert allotted is not None
+        assert decision.wish.quantity % 65 == 0
+        assert decision.wish.quantity > 0
     if isinstance(decision, Place):
-        assert stage is Stage.NONE
-        assert gate_open
+        assert decision.n not in situation.under_way
+        assert decision.n not in by_number or by_number[decision.n].stage is Stage.NONE
+        assert situation.gate_open or decision.part is Part.EXIT
+        beside = sum(
+            copy.quantity if copy.is_open else copy.filled_quantity
+            for copy in by_number.values()
+            if copy.part is decision.part
+        )
+        if decision.part is Part.ENTRY:
+            assert beside + decision.wish.quantity <= max(beside, allotted.entry_at_most, allotted.entry.quantity)
     if isinstance(decision, Modify):
-        assert decision.wish.quantity > filled
+        assert decision.wish.quantity > by_number[decision.n].filled_quantity
     if isinstance(decision, Modify | Cancel):
-        assert stage is Stage.LIVE
-        assert not cancel_sent
+        assert by_number[decision.n].stage is Stage.LIVE
+        assert decision.n not in situation.under_way
+        assert not by_number[decision.n].cancelling

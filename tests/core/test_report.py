@@ -12,13 +12,16 @@ import pytest
 
 from copytrade import lifecycle
 from copytrade.copies import Copy
-from copytrade.mirror import Place, Skip, wish_for
+from copytrade.ledger import Part
+from copytrade.mirror import Place, Skip
 from copytrade.orders import Order, Side, Status
 from copytrade.reasons import Reason
 from copytrade.records import AccountType, ConfigSet, CopyChanged, OrderChanged, Record
 from copytrade.report import report
 from copytrade.sizing import Ratio
 from copytrade.store import Database, DatabaseUnusable
+from copytrade.wishes import wish_for
+from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
 
 DAY = NOW.date()
@@ -36,8 +39,10 @@ CANCELLED = an_order(id="L3", status=Status.CANCELLED)
 
 def a_copy(leader: Order, follower: str, quantity: int, latency: float | None = None) -> Copy:
     fresh = Copy(leader.id, follower, DAY, NOW)
-    place = Place(wish_for(leader, quantity, 65), Ratio(Fraction(quantity, leader.quantity), "given"), "arithmetic")
-    placed = lifecycle.accepted(lifecycle.placing(fresh, place, "fixed_ratio"), f"F-{follower}-{leader.id}", latency)
+    place = Place(1, Part.ENTRY, wish_for(leader, quantity, NIFTY, TERMS), "arithmetic")
+    ratio = Ratio(Fraction(quantity, leader.quantity), "given")
+    pending = lifecycle.placing(fresh, place, ratio, "fixed_ratio")
+    placed = lifecycle.accepted(pending, f"F-{follower}-{leader.id}", latency)
     return lifecycle.with_leader(placed, leader)
 
 
@@ -52,9 +57,10 @@ def skipped(leader: Order, follower: str, reason: Reason) -> CopyChanged:
 
 def a_day() -> list[Record]:
     refused = lifecycle.place_refused(replace(a_copy(BOUGHT, "carol", 65), order_id=""), "DH-906 no funds")
+    bought = ended(a_copy(BOUGHT, "alice", 130, 10.0), BOUGHT, Status.TRADED, 130, "100.10")
     return [
         *(OrderChanged("leader", AccountType.LEADER, order) for order in (BOUGHT, SOLD, CANCELLED)),
-        CopyChanged(ended(a_copy(BOUGHT, "alice", 130, 10.0), BOUGHT, Status.TRADED, 130, "100.10"), BOUGHT, NOW),
+        CopyChanged(replace(bought, fill_ms=31.0), BOUGHT, NOW),
         CopyChanged(ended(a_copy(SOLD, "alice", 65, 20.25), SOLD, Status.TRADED, 65, "149.60"), SOLD, NOW),
         CopyChanged(ended(a_copy(BOUGHT, "bob", 520, 7.5), BOUGHT, Status.CANCELLED, 260, "99.90"), BOUGHT, NOW),
         skipped(SOLD, "bob", Reason.ZERO_LOTS),
@@ -82,16 +88,17 @@ def test_a_days_report(path: Path) -> None:
     assert report(written(path, a_day()), DAY).splitlines() == [
         "Copies of Monday 23 November 2026",
         "",
-        "follower copied filled open failed skipped leader Rs follower Rs slippage Rs  a unit   bps p50 ms p99 ms",
-        "alice         2      2    0      0       0  45500.00    22737.00      +39.00 +0.2000 +17.1   10.0   20.2",
-        "bob           1      0    0      0       3  26000.00    25974.00      -26.00 -0.1000 -10.0    7.5    7.5",
-        "carol         0      0    0      2       0      0.00        0.00           -       -     -      -      -",
-        "dave          1      0    1      0       0  26000.00        0.00           -       -     -    3.0    3.0",
+        "follower copied filled open failed skipped leader Rs follower Rs slippage Rs  a unit   bps p50 ms p99 ms fill",
+        "alice         2      2    0      0       0  45500.00    22737.00      +39.00 +0.2000 +17.1   10.0   20.2 31.0",
+        "bob           1      0    0      0       3  26000.00    25974.00      -26.00 -0.1000 -10.0    7.5    7.5    -",
+        "carol         0      0    0      2       0      0.00        0.00           -       -     -      -      -    -",
+        "dave          1      0    1      0       0  26000.00        0.00           -       -     -    3.0    3.0    -",
         "bob skipped: zero_lots 2, leader_cancelled 1",
         "carol failed: broker_refused 1, broker_rejected 1",
         "",
         "leader Rs: what the leader traded in the orders copied. Slippage: positive is worse, whatever the side;",
-        "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer.",
+        "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer;",
+        "fill: half of the copies were filled within so many ms of it.",
         "",
         "alice, filled:",
         "time     leader order symbol                  side units leader avg copy avg  a unit     Rs   bps   ms",
@@ -217,13 +224,13 @@ def test_what_is_no_database_is_refused(path: Path) -> None:
 def test_a_database_of_something_else_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE orders (id TEXT)")
-    with pytest.raises(DatabaseUnusable, match=r"no table audit_log, config, copy_mappings, order_events$"):
+    with pytest.raises(DatabaseUnusable, match=r"no table allotments, .*, order_events$"):
         report(str(path), DAY)
 
 
 def test_tables_of_another_version_are_refused(path: Path) -> None:
     database = written(path, [ConfigSet("schema_version", "99")])
-    with pytest.raises(DatabaseUnusable, match="tables of version 99, this program reads version 1"):
+    with pytest.raises(DatabaseUnusable, match="tables of version 99, this program reads version 2"):
         report(database, DAY)
 
 

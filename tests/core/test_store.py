@@ -9,21 +9,24 @@ import pytest
 
 from copytrade import lifecycle
 from copytrade.copies import Copy
-from copytrade.mirror import Place, Skip, wish_for
-from copytrade.orders import Side, Status
+from copytrade.ledger import Allotment, Line, LineKey, Part, Role
+from copytrade.mirror import Place, Skip
+from copytrade.orders import Product, Side, Status
 from copytrade.reasons import Reason
-from copytrade.records import AccountType, ConfigSet, CopyChanged, OrderChanged, RequestMade
+from copytrade.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
 from copytrade.sizing import Ratio
 from copytrade.store import Database, DatabaseUnusable
-from tests.core.orders import NOW, an_order
+from copytrade.wishes import wish_for
+from tests.core.asking import NIFTY, TERMS
+from tests.core.orders import NOW, OPTION, an_order
 
 LEADER = an_order(id="L123")
 FRESH = Copy("L123", "alice", NOW.date(), NOW)
 
 
 def a_copy() -> Copy:
-    place = Place(wish_for(LEADER, 130, 65), Ratio(Fraction(1), "all"), "arithmetic")
-    return lifecycle.accepted(lifecycle.placing(FRESH, place, "fixed_ratio"), "F456", 12.5)
+    place = Place(1, Part.ENTRY, wish_for(LEADER, 130, NIFTY, TERMS), "arithmetic")
+    return lifecycle.accepted(lifecycle.placing(FRESH, place, Ratio(Fraction(1), "all"), "fixed_ratio"), "F456", 12.5)
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
@@ -122,3 +125,17 @@ def test_slippage_is_positive_where_the_follower_did_worse(side: Side, slippage:
     order = an_order(status=Status.TRADED, filled_quantity=130, average_price=Decimal("101.15"), side=side)
     copy = lifecycle.with_leader(replace(a_copy(), order=order), an_order(average_price=Decimal("101.05")))
     assert copy.slippage(side) == slippage
+
+
+def test_the_ledger_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    key = LineKey(OPTION, Product.MARGIN)
+    line = Line(key, 260, 130, 130, Fraction(65, 2), 0, Ratio(Fraction(1, 3), "a third"), 65)
+    allotment = Allotment(
+        "L123", NOW.date(), NOW, key, Side.BUY, Role.ENTRY, 0, ratio=line.ratio, carry=Fraction(1, 3), wanted=130
+    )
+    path = str(tmp_path / "copy.db")
+    Database(path).write([LedgerChanged("alice", line, NOW), LedgerChanged("alice", allotment, NOW)])
+    again = Database(path)
+    assert again.lines("alice") == [line]
+    assert again.allotments("alice", NOW.date()) == [allotment]
+    assert again.lines("bob") == again.allotments("bob", NOW.date()) == []

@@ -145,6 +145,7 @@ def test_a_frame_in_full(frames):
         reason="TRADE CONFIRMED",
         instrument="OPTIDX",
         lot_size=65,
+        tick_size=Decimal("0.05"),
         last_price=Decimal("101.35"),
     )
 

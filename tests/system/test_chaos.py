@@ -35,7 +35,7 @@ def storm(copier: Copier, chance: random.Random) -> None:
         price = Decimal(chance.randrange(1800, 2200)) / 20
         what = chance.random()
         if what < 0.5 or not resting:
-            resting.append(copier.buy(chance.randrange(2, 9), price))
+            resting.append(copier.buy(2 * chance.randrange(1, 5), price))
         elif what < 0.8:
             copier.broker.modify(LEADER, chance.choice(resting), price=price)
         else:

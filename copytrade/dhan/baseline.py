@@ -1,0 +1,61 @@
+"""What an account holds apart from today's orders: net positions less the day's fills, and the shares held before."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from copytrade.dhan.outcomes import Accepted, Outcome, Unknown
+from copytrade.dhan.rest import DhanRest, OrderBook
+from copytrade.ledger import LineKey, line_of
+from copytrade.orders import InstrumentKey, Product, Segment
+
+#: How often the reads are repeated until nothing was filled between them.
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """``positions`` are units by line, short ones negative, as they were before the orders ``without``."""
+
+    positions: Mapping[LineKey, int]
+    without: frozenset[str]
+
+
+def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
+    """Read orders, positions, orders, until both reads of the orders agree about what has been filled.
+
+    With ``holdings``, shares in the depository count as held for delivery (CNC); the broker's row names no exchange, so
+    they count on both.
+    """
+    before = rest.orders()
+    for _ in range(ATTEMPTS):
+        if not isinstance(before, Accepted):
+            return before
+        positions = rest.positions()
+        if not isinstance(positions, Accepted):
+            return positions
+        after = rest.orders()
+        if not isinstance(after, Accepted):
+            return after
+        if _fills(before.value) == _fills(after.value):
+            break
+        before = after
+    else:
+        return Unknown("orders fill faster than the positions can be read", exchange=after.exchange)
+    net: Counter[LineKey] = Counter()
+    for position in positions.value:
+        net[LineKey(position.key, position.product)] += position.net_quantity
+    for order in after.value.orders:
+        net[line_of(order)] -= order.filled_quantity * order.side.sign
+    if holdings:
+        held = rest.holdings()
+        if not isinstance(held, Accepted):
+            return held
+        for share in held.value:
+            for segment in (Segment.NSE_EQ, Segment.BSE_EQ):
+                net[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
+    return Accepted(Baseline(dict(net), frozenset(order.id for order in after.value.orders)), exchange=after.exchange)
+
+
+def _fills(book: OrderBook) -> Mapping[str, int]:
+    return {order.id: order.filled_quantity for order in book.orders}

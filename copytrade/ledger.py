@@ -1,0 +1,339 @@
+"""The ledger: what a follower holds because of copying, and what of it each leader order is to add or take away.
+
+One line for each instrument and product. Entries follow the increment: a leader order that adds to his position adds
+its share of the follower's, and what rounding down to whole lots has kept back is carried to the next. Exits follow the
+level: as the leader's position shrinks, the follower's is brought down in proportion, to nothing when he is flat,
+whatever was rounded, refused or late on the way. Manual trades of the follower are not in the ledger.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from fractions import Fraction
+from typing import NamedTuple
+
+from copytrade.orders import InstrumentKey, Order, Product, Side, Status, trade_date
+from copytrade.sizing import Ratio
+
+_NOTHING = Fraction(0)
+
+
+class Role(StrEnum):
+    """What a leader order was to the leader's position, judged at first sight against what he had filled.
+
+    An exit for more than he holds crosses zero: what is left over enters on the other side.
+    """
+
+    ENTRY = "entry"
+    EXIT = "exit"
+
+
+class Part(StrEnum):
+    """What an order of the follower's is for; both where the leader's order crosses zero."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+
+
+class LineKey(NamedTuple):
+    """One line of the ledger: netted by the broker and apart from every other."""
+
+    key: InstrumentKey
+    product: Product
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One follower's dealings in one instrument and product. Positions are units, short ones negative.
+
+    ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
+    where the follower belongs by what was copied and by the leader's exits since; ``residue`` is what rounding keeps
+    back of it, in units. ``lost`` is what was closed by other hands. The ratio stays while a position is open.
+    """
+
+    key: LineKey
+    leader_position: int = 0
+    held: int = 0
+    level: int = 0
+    residue: Fraction = _NOTHING
+    lost: int = 0
+    ratio: Ratio | None = None
+    lot_size: int = 1
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nobody holds anything."""
+        return not (self.leader_position or self.held or self.level)
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
+
+    ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
+    to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a
+    market), at any time later; the rest enters. ``carry`` is the residue that the entry began with, ``residue`` what it
+    has added. ``wanted`` is the whole entry in units, ``forgone`` what of it is not to be had any more because the
+    leader has left meanwhile; ``exited`` is what the leader had left before there was a size. ``counted`` of the
+    follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in, ``leader_exited`` of
+    them as exits.
+    """
+
+    leader_order_id: str
+    trade_date: date
+    created_at: datetime
+    line: LineKey
+    side: Side
+    role: Role
+    base: int
+    reach: int = 0
+    ratio: Ratio | None = None
+    carry: Fraction = _NOTHING
+    residue: Fraction = _NOTHING
+    wanted: int = 0
+    exited: Fraction = _NOTHING
+    forgone: int = 0
+    counted: int = 0
+    leader_filled: int = 0
+    leader_exited: int = 0
+
+    @property
+    def due(self) -> int:
+        """How many units the follower is to have of the entry."""
+        return max(0, self.wanted - self.forgone)
+
+    def exit_of(self, quantity: int) -> int:
+        """Return how much of a quantity of the leader's order takes from his position, or did."""
+        return self.leader_exited + min(max(0, quantity - self.leader_filled), self.reach)
+
+    def entry_of(self, quantity: int) -> int:
+        """Return how much of a quantity of the leader's order adds to his position, or did."""
+        return max(0, quantity - self.exit_of(quantity))
+
+    @property
+    def leader_entered(self) -> int:
+        """How many units the leader has got that added to his position."""
+        return self.leader_filled - self.leader_exited
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether any of it takes, or took, from the leader's position."""
+        return self.reach > 0 or self.leader_exited > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
+
+    Limits and stops are two chains that rest side by side (a target and a stop); ``is_final`` where the follower's
+    order has ended otherwise than by our hand, so that nothing more can come of it.
+    """
+
+    leader_order_id: str
+    side: Side
+    is_stop: bool
+    leader_open: int
+    has_filled: bool
+    open: int
+    is_final: bool
+
+
+def line_of(order: Order) -> LineKey:
+    """Return the line to which an order belongs."""
+    return LineKey(order.key, order.product)
+
+
+def first_sight(line: Line, order: Order) -> Allotment:
+    """Judge a leader order that was not seen before, by the leader's filled position without it."""
+    base = line.leader_position
+    is_exit = base * order.side.sign < 0
+    return Allotment(
+        leader_order_id=order.id,
+        trade_date=trade_date(order),
+        created_at=order.created_at or order.observed_at,
+        line=line.key,
+        side=order.side,
+        role=Role.EXIT if is_exit else Role.ENTRY,
+        base=base,
+        reach=abs(base) if is_exit else 0,
+    )
+
+
+def judged_again(line: Line, allotment: Allotment) -> Allotment | None:
+    """Return the allotment with its reach as far as the leader's position makes it; None if it reaches that far."""
+    there = -line.leader_position * allotment.side.sign
+    return replace(allotment, reach=there) if there > allotment.reach else None
+
+
+def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size: int) -> tuple[Line, Allotment]:
+    """Size an order's entry, or size it again after the leader has changed it: the increment, in whole lots.
+
+    ``wanted`` is what it comes to before any limit of the follower's. What crosses zero begins without a residue.
+    """
+    if allotment.ratio is None:
+        kept = line.residue * order.side.sign if not allotment.is_exit else _NOTHING
+        carry = kept - whole_lots(kept, lot_size)  # a whole lot of it is what a dead order gave back: not caught up
+        line = replace(line, ratio=ratio, lot_size=lot_size, lost=0 if line.is_flat else line.lost)
+        allotment = replace(allotment, ratio=ratio, carry=carry)
+        allotment = replace(allotment, forgone=_forgone_before(allotment, lot_size))
+    exact = exact_entry(allotment, order)
+    wanted = whole_lots(exact, lot_size)
+    residue = exact - wanted - allotment.carry
+    if residue != allotment.residue:
+        change = (residue - allotment.residue) * order.side.sign
+        line = replace(line, residue=line.residue + change)
+    return line, replace(allotment, residue=residue, wanted=wanted)
+
+
+def _forgone_before(entry: Allotment, lot_size: int) -> int:
+    """Return how many units an entry is not to have because the leader has left them before it got a size."""
+    exact = _exact_filled(entry)
+    left = exact - entry.exited * (entry.ratio.value if entry.ratio else 0)
+    return whole_lots(exact, lot_size) - whole_lots(left, lot_size) if entry.exited else 0
+
+
+def _exact_filled(entry: Allotment) -> Fraction:
+    """Return what the leader's fills of an entry come to for the follower, before rounding."""
+    return entry.carry + (entry.ratio.value if entry.ratio else 0) * entry.leader_entered
+
+
+def exact_entry(allotment: Allotment, order: Order) -> Fraction:
+    """Return the follower's entry before rounding: what the leader wants, or got where the rest is dead."""
+    if allotment.ratio is None:
+        return _NOTHING
+    return allotment.carry + allotment.ratio.value * allotment.entry_of(wanted_of(order))
+
+
+def wanted_of(order: Order) -> int:
+    """What the leader wants of an order, or got of it where the rest is dead."""
+    is_dead = order.is_terminal and order.status is not Status.TRADED
+    return order.filled_quantity if is_dead else order.quantity
+
+
+def leader_filled(
+    line: Line, allotment: Allotment, filled: int, others: Iterable[Allotment]
+) -> tuple[Line, list[Allotment]]:
+    """Count what the leader has got of an order; return the line and every allotment that this changes.
+
+    His exit brings the level down in proportion, and of the entries that the follower still waits for, the same
+    proportion is forgone: what the leader has left is not entered any more.
+    """
+    more = filled - allotment.leader_filled
+    if more <= 0:
+        return line, []
+    exiting = min(more, allotment.reach)
+    changed = [
+        replace(
+            allotment,
+            leader_filled=filled,
+            leader_exited=allotment.leader_exited + exiting,
+            reach=allotment.reach - exiting,
+        )
+    ]
+    sign = allotment.side.sign
+    before = abs(line.leader_position) if line.leader_position * sign < 0 else 0
+    if exiting and before:
+        left = Fraction(max(0, before - exiting), before)
+        line = _brought_down(line, left)
+        if not left and allotment.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
+            line = replace(line, residue=allotment.residue * sign)
+        changed += [
+            shrunk for other in others if other.side is not allotment.side and (shrunk := _forgoes(other, left, line))
+        ]
+    return replace(line, leader_position=line.leader_position + more * sign), changed
+
+
+def _brought_down(line: Line, left: Fraction) -> Line:
+    exact = (line.level + line.residue) * left
+    level = whole_lots(abs(exact), line.lot_size) * (1 if exact > 0 else -1)
+    return replace(line, level=level, residue=exact - level)
+
+
+def _forgoes(entry: Allotment, left: Fraction, line: Line) -> Allotment | None:
+    """Give up the leader's part of what the follower has not got yet of an entry that the leader has filled."""
+    if entry.ratio is None:
+        exited = (entry.leader_entered - entry.exited) * (1 - left)
+        return replace(entry, exited=entry.exited + exited) if exited else None
+    filled = whole_lots(_exact_filled(entry), line.lot_size)
+    waiting = max(0, min(filled, entry.wanted) - entry.forgone - entry.counted)
+    given_up = waiting - whole_lots(waiting * left, line.lot_size)
+    return replace(entry, forgone=entry.forgone + given_up) if given_up else None
+
+
+def follower_filled(line: Line, allotment: Allotment, part: Part, before: int, after: int) -> tuple[Line, Allotment]:
+    """Count the follower's own fills, ``before`` and ``after`` of that part of the leader's order.
+
+    What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
+    """
+    sign = allotment.side.sign
+    line = replace(line, held=line.held + (after - before) * sign)
+    if part is Part.EXIT:
+        return line, allotment
+    counted = min(after, max(allotment.counted, allotment.due)) if allotment.forgone else after
+    line = replace(line, level=line.level + (counted - allotment.counted) * sign)
+    return line, replace(allotment, counted=counted)
+
+
+def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str, int]:
+    """Return how many units each exit's order is yet to take from the ``held`` ones, by leader order id.
+
+    ``exits`` are in the order in which they were first seen; ``held`` is not signed. What the leader has already left
+    goes to the exits that took him out. The rest is levelled along each chain by what the leader would have left.
+    """
+    direction = _sign(line.held)
+    belongs = min(held, max(0, line.level * direction))
+    exits = [exit_ for exit_ in exits if exit_.side.sign == -direction]
+    shares = _overdue_shares(exits, held - belongs)
+    position = max(0, line.leader_position * direction)
+    exact = (line.level + line.residue) * direction
+    for is_stop in (False, True):
+        chain = [exit_ for exit_ in exits if exit_.is_stop is is_stop]
+        top = held - sum(shares[exit_.leader_order_id] for exit_ in chain)
+        left = position
+        for exit_ in chain:
+            if not exit_.leader_open:
+                continue
+            left = max(0, left - exit_.leader_open)
+            bottom = min(top, whole_lots(exact * Fraction(left, position), line.lot_size)) if position else 0
+            shares[exit_.leader_order_id] += top - bottom
+            top = bottom
+    return shares
+
+
+def _overdue_shares(exits: Sequence[Working], overdue: int) -> dict[str, int]:
+    """Share out what the follower should already have left: to exits that rest for it, the rest to the latest."""
+    shares = dict.fromkeys((exit_.leader_order_id for exit_ in exits), 0)
+    took_out = [exit_ for exit_ in exits if exit_.has_filled and not exit_.is_final]
+    for exit_ in took_out:
+        is_latest = exit_ is took_out[-1]
+        share = overdue if is_latest else min(overdue, exit_.open)
+        shares[exit_.leader_order_id] = share
+        overdue -= share
+    return shares
+
+
+def closed_elsewhere(line: Line, held: int) -> Line:
+    """Return the line where only ``held`` units (not signed) are left: the follower, or his broker, closed the rest."""
+    direction = _sign(line.held)
+    lost = line.lost + abs(line.held) - held
+    return replace(line, lost=lost, held=held * direction, level=min(abs(line.level), held) * direction)
+
+
+def corrected(line: Line, leader_position: int) -> Line:
+    """Return the line with the leader's position as it really is: what he did while nobody looked, or an expiry."""
+    before, after = abs(line.leader_position), abs(leader_position)
+    is_less = leader_position * line.leader_position <= 0 or after < before
+    if before and is_less:
+        left = Fraction(after, before) if leader_position * line.leader_position > 0 else _NOTHING
+        line = _brought_down(line, left)
+    return replace(line, leader_position=leader_position)
+
+
+def whole_lots(quantity: Fraction | int, lot_size: int) -> int:
+    """Return a quantity rounded down to whole lots, never below none."""
+    return max(0, int(quantity // lot_size)) * lot_size
+
+
+def _sign(position: int) -> int:
+    return (position > 0) - (position < 0)

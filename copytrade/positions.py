@@ -1,0 +1,234 @@
+"""What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from fractions import Fraction
+
+from copytrade import ledger
+from copytrade.instruments import Instrument
+from copytrade.ledger import Allotment, Line, LineKey, Part, Working, line_of
+from copytrade.mirror import Allotted
+from copytrade.orders import Order
+from copytrade.reasons import Reason
+from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of
+
+Baseline = Mapping[LineKey, int]
+
+
+class Positions:
+    """The ledger of one follower, beside the leader's and the follower's own net positions.
+
+    A baseline is an account's position without the fills of the orders that are told of besides: those are counted as
+    they become known, each once, in any order of their arrival.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[LineKey, Line] = {}
+        self._allotments: dict[str, Allotment] = {}
+        self._members: dict[LineKey, dict[str, None]] = {}
+        self._leader_base: Baseline | None = None
+        self._own_base: Baseline | None = None
+        self._own_fills: dict[LineKey, int] = {}
+        self._own_filled: dict[str, int] = {}
+        self._unwritten: dict[LineKey | str, Line | Allotment] = {}
+
+    def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
+        """Take over what was written down."""
+        self._lines = {line.key: line for line in lines}
+        for allotment in sorted(allotments, key=lambda allotment: (allotment.created_at, allotment.leader_order_id)):
+            self._allotments[allotment.leader_order_id] = allotment
+            self._members.setdefault(allotment.line, {})[allotment.leader_order_id] = None
+
+    def know_leader(self, baseline: Baseline, without: Set[str]) -> list[tuple[Line, Line]]:
+        """Take the leader's positions less the fills of the orders ``without``; return the lines that this corrects.
+
+        What was written down may be wrong by what happened while nobody looked: trades of another day, an expiry.
+        """
+        self._leader_base = baseline
+        corrected = []
+        for key, line in self._lines.items():
+            told = (self._allotments[member] for member in self._members.get(key, ()) if member in without)
+            position = baseline.get(key, 0) + sum(one.leader_filled * one.side.sign for one in told)
+            if position != line.leader_position:
+                corrected.append((line, ledger.corrected(line, position)))
+        for _, line in corrected:
+            self._keep(line)
+        return corrected
+
+    def know_own(self, baseline: Baseline) -> None:
+        """Take the follower's own positions less the fills of today's orders."""
+        self._own_base = baseline
+
+    @property
+    def leader_is_known(self) -> bool:
+        """Whether the leader's positions have been read."""
+        return self._leader_base is not None
+
+    def leader_seen(self, order: Order) -> list[str]:
+        """Judge a leader order at first sight, and count what has been filled of it since.
+
+        Returns the orders of the same line that are exits from now on.
+        """
+        allotment = self._allotments.get(order.id)
+        line = self.line(line_of(order))
+        if allotment is None:
+            allotment = ledger.first_sight(line, order)
+            self._members.setdefault(line.key, {})[order.id] = None
+            self._keep(allotment)
+        others = [self._allotments[member] for member in self._members[line.key] if member != order.id]
+        line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others)
+        if not changed:
+            return []
+        self._keep(line, *changed)
+        return [member for member in self._members[line.key] if self._judge_again(line, member)]
+
+    def _judge_again(self, line: Line, leader_order_id: str) -> bool:
+        again = ledger.judged_again(line, self._allotments[leader_order_id])
+        if again:
+            self._keep(again)
+        return again is not None
+
+    def own_seen(self, order: Order) -> None:
+        """Count the fills of any order of the follower's account, whoever placed it."""
+        more = order.filled_quantity - self._own_filled.get(order.id, 0)
+        self._own_filled[order.id] = order.filled_quantity
+        key = line_of(order)
+        self._own_fills[key] = self._own_fills.get(key, 0) + more * order.side.sign
+
+    def copy_filled(self, leader_order_id: str, part: Part, before: int, after: int) -> None:
+        """Count fills of the copies of one part of a leader order: their sum before and after."""
+        allotment = self._allotments.get(leader_order_id)
+        if allotment is not None and before != after:
+            self._keep(*ledger.follower_filled(self.line(allotment.line), allotment, part, before, after))
+
+    def line(self, key: LineKey) -> Line:
+        """Return what is held on a line."""
+        return self._lines.get(key) or Line(key, leader_position=(self._leader_base or {}).get(key, 0))
+
+    def members(self, key: LineKey) -> Iterable[str]:
+        """Return the leader orders of a line, in the order in which they were placed."""
+        return self._members.get(key, ())
+
+    def allotment(self, leader_order_id: str) -> Allotment | None:
+        """Return how a leader order was judged, None if it was not yet."""
+        return self._allotments.get(leader_order_id)
+
+    def take_unwritten(self) -> list[Line | Allotment]:
+        """Return what has changed since the last time, to be written down."""
+        unwritten = list(self._unwritten.values())
+        self._unwritten.clear()
+        return unwritten
+
+    def everything(self) -> list[Line | Allotment]:
+        """Return all of it, to be written down again."""
+        return [*self._lines.values(), *self._allotments.values()]
+
+    def size_entry(
+        self,
+        order: Order,
+        instrument: Instrument,
+        policy: SizingPolicy,
+        capitals: Capitals,
+        *,
+        is_opening: bool,
+    ) -> tuple[Size, int] | None:
+        """Return the entry within the follower's limits, and in all; None while capital is not known.
+
+        ``is_opening``: whether no other entry works on the line.
+        """
+        allotment = self._allotments[order.id]
+        line = self.line(allotment.line)
+        if allotment.ratio is None and is_opening and line.is_flat:
+            line = replace(line, residue=Fraction(0))
+        ratio = allotment.ratio or _ratio(line, allotment, order, instrument, policy, capitals, is_opening=is_opening)
+        if ratio is None:
+            return None
+        if isinstance(ratio, Reason):
+            return Size(0, f"start-of-day capital: {capitals}", ratio), 0
+        line, again = ledger.sized(line, allotment, order, ratio, instrument.lot_size)
+        exact = ledger.exact_entry(again, order)
+        quantity = again.entry_of(ledger.wanted_of(order))
+        size = _shown(again, ratio, quantity, exact, instrument)
+        size = capped(size, policy, instrument.lot_size, order.reference_price)
+        at_most, again = max(0, again.wanted - again.forgone), replace(again, wanted=size.quantity)
+        if again != allotment:
+            self._keep(line, again)
+        if again.forgone and size.reason is None:
+            left = f"{size.arithmetic}, less {again.forgone} that the leader has left"
+            size = Size(again.due, left, None if again.due else Reason.LEADER_EXITED)
+        return size, at_most
+
+    def exit_of(self, order: Order, exits: Sequence[Working]) -> int | None:
+        """Return how many units an exit is yet to take, None while it is not known what the follower really holds.
+
+        What is held is bounded by the account's net position, whoever else has traded in it.
+        """
+        line = self.line(line_of(order))
+        if not line.held:
+            return 0
+        if self._own_base is None:
+            return None
+        direction = 1 if line.held > 0 else -1
+        net = self._own_base.get(line.key, 0) + self._own_fills.get(line.key, 0)
+        held = min(abs(line.held), max(0, net * direction))
+        if held < abs(line.held):
+            line = ledger.closed_elsewhere(line, held)
+            self._keep(line)
+        share = ledger.exit_shares(line, exits, held).get(order.id, 0)
+        is_stop = order.order_type.has_trigger
+        beside = sum(one.open for one in exits if one.is_stop is is_stop and one.leader_order_id != order.id)
+        return min(share, max(0, held - beside))
+
+    def _keep(self, *changed: Line | Allotment) -> None:
+        for one in changed:
+            if isinstance(one, Line):
+                self._lines[one.key] = one
+                self._unwritten[one.key] = one
+            else:
+                self._allotments[one.leader_order_id] = one
+                self._unwritten[one.leader_order_id] = one
+
+
+def _ratio(
+    line: Line,
+    allotment: Allotment,
+    order: Order,
+    instrument: Instrument,
+    policy: SizingPolicy,
+    capitals: Capitals,
+    *,
+    is_opening: bool,
+) -> Ratio | Reason | None:
+    """Return the ratio of the open position, or a new one for what opens one."""
+    is_new = allotment.is_exit or line.ratio is None or (line.is_flat and is_opening)
+    if not is_new:
+        return line.ratio
+    return ratio_of(policy, order, allotment.entry_of(order.quantity), instrument.lot_size, capitals)
+
+
+def _shown(allotment: Allotment, ratio: Ratio, quantity: int, exact: Fraction, instrument: Instrument) -> Size:
+    """Return the size with its arithmetic as an operator reads it."""
+    lot = instrument.lot_size
+    kept = f" + {float(allotment.carry):.2f} kept back" if allotment.carry else ""
+    arithmetic = f"{ratio.arithmetic}; {quantity} x {float(ratio.value):.4f}{kept} = {float(exact):.2f}"
+    if not allotment.wanted:
+        return Size(0, f"{arithmetic}, under one lot of {lot}", Reason.ZERO_LOTS)
+    return Size(allotment.wanted, f"{arithmetic} -> {allotment.wanted // lot} x {lot}")
+
+
+def allotted(
+    order: Order, positions: Positions, entry: tuple[Size, int] | None, exits: Sequence[Working]
+) -> Allotted | None:
+    """Return what the ledger gives of a leader order, None while the leader's position is not known."""
+    allotment = positions.allotment(order.id)
+    if allotment is None:
+        return None
+    parts = []
+    if allotment.exit_of(order.quantity):
+        parts.append(Part.EXIT)
+    if allotment.entry_of(order.quantity):
+        parts.append(Part.ENTRY)
+    size, at_most = entry or (None, 0)
+    exit_open = positions.exit_of(order, exits) if Part.EXIT in parts else 0
+    lost = positions.line(allotment.line).lost > 0
+    return Allotted(tuple(parts), size, at_most, exit_open, closed_elsewhere=lost)

@@ -1,0 +1,120 @@
+"""What a follower's order should look like: the leader's parameters, at the follower's size, fit for the broker."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from copytrade.copies import Wish
+from copytrade.instruments import Instrument
+from copytrade.orders import ZERO, Order, OrderType, Status, Validity
+from copytrade.prices import marketable_limit, protection_band, stop_limit, to_tick
+
+
+class MarketAs(StrEnum):
+    """How a market order is copied: as one, of which the broker makes a protected limit, or as a limit of ours."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+
+
+class StopMarketAs(StrEnum):
+    """How a stop-loss market order is copied: as a stop with a limit beyond the trigger, or as it is.
+
+    The broker's API takes the latter and drops its trigger (reported by others in July 2026), and both exchanges have
+    withdrawn the order for options.
+    """
+
+    STOP_LIMIT = "stop_limit"
+    STOP_MARKET = "stop_market"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How order types are translated; the percentages are of the last price and of the trigger."""
+
+    market_as: MarketAs = MarketAs.MARKET
+    market_protection_percent: Decimal = Decimal(5)
+    stop_market_as: StopMarketAs = StopMarketAs.STOP_LIMIT
+    stop_limit_percent: Decimal = Decimal(5)
+
+
+#: What the settings say if nobody says otherwise.
+AS_USUAL = Terms()
+
+
+def wish_for(leader: Order, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
+    """Return the follower's order for ``quantity`` units, with the disclosed quantity in proportion."""
+    wish = Wish(
+        quantity=quantity,
+        order_type=leader.order_type,
+        price=leader.price if leader.order_type.has_limit else ZERO,
+        trigger_price=leader.trigger_price if leader.order_type.has_trigger else ZERO,
+        validity=leader.validity,
+        disclosed_quantity=_disclosed(leader, quantity, instrument.lot_size),
+    )
+    if wish.order_type is OrderType.MARKET:
+        return _as_market(wish, leader, instrument, terms)
+    if wish.order_type is OrderType.STOP_LOSS_MARKET and terms.stop_market_as is StopMarketAs.STOP_LIMIT:
+        trigger, percent = leader.trigger_price, terms.stop_limit_percent
+        limit = stop_limit(leader.side, trigger, percent, instrument.tick, leader.key.segment, instrument.kind)
+        return replace(wish, order_type=OrderType.STOP_LOSS, price=limit)
+    return wish
+
+
+def marketable(leader: Order, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
+    """Return a wish that fills at once, at what the market gives: for an exit that has to happen."""
+    at_market = Wish(quantity, OrderType.MARKET, ZERO, ZERO, Validity.DAY, 0, own_price=True)
+    return _as_market(at_market, leader, instrument, terms)
+
+
+def bounded(leader: Order, quantity: int, instrument: Instrument, percent: Decimal) -> Wish | None:
+    """Return a limit no further than ``percent`` from the leader's price, so that a late copy does not chase it.
+
+    None where the leader's price is not known.
+    """
+    price = leader.average_price or leader.price
+    if not price:
+        return None
+    furthest = price * (1 + leader.side.sign * percent / 100)
+    limit = to_tick(furthest, instrument.tick, leader.side, outward=False)
+    return Wish(quantity, OrderType.LIMIT, limit, ZERO, Validity.DAY, 0, own_price=True)
+
+
+def restated(leader: Order, accepted: Wish, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
+    """Return what a resting order should now be: a price of our own stays what it is, a stop remains a stop.
+
+    A triggered stop reads back as LIMIT; that the leader changed its type is told by the word MODIFIED alone.
+    """
+    if accepted.own_price:
+        return replace(accepted, quantity=quantity)
+    if (
+        accepted.order_type.has_trigger
+        and leader.order_type is OrderType.LIMIT
+        and leader.status is not Status.MODIFIED
+    ):
+        return replace(accepted, quantity=quantity)
+    return wish_for(leader, quantity, instrument, terms)
+
+
+def _as_market(wish: Wish, leader: Order, instrument: Instrument, terms: Terms) -> Wish:
+    """Make a market order our own marketable limit, where that is wanted and a price is known."""
+    reference = leader.last_price or leader.average_price
+    if terms.market_as is MarketAs.MARKET or not reference:
+        return wish
+    band = protection_band(leader.key.segment, instrument.kind, reference)
+    percent = terms.market_protection_percent
+    limit = marketable_limit(leader.side, reference, percent, instrument.tick, band)
+    return replace(wish, order_type=OrderType.LIMIT, price=limit, own_price=True)
+
+
+def _disclosed(leader: Order, quantity: int, lot_size: int) -> int:
+    """Scale the disclosed quantity, in whole lots; the broker wants more than 30 % of the order, or none at all.
+
+    Only cash orders may disclose a part (derivatives refuse it), and none may in an IOC order.
+    """
+    if not leader.disclosed_quantity or not leader.key.segment.is_cash or leader.validity is Validity.IOC:
+        return 0
+    least = (quantity * 3 // 10 // lot_size + 1) * lot_size
+    scaled = leader.disclosed_quantity * quantity // leader.quantity // lot_size * lot_size
+    disclosed = max(scaled, least)
+    return disclosed if disclosed < quantity else 0

@@ -1,0 +1,57 @@
+"""Ask ``decide`` about one leader order of a leader who holds nothing, for a follower half his size."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from copytrade.copies import Copy, Stage
+from copytrade.instruments import Instrument
+from copytrade.mirror import Decision, Policy, Situation, decide, not_for_copying
+from copytrade.orders import Order, Status
+from copytrade.positions import Positions, allotted
+from copytrade.sizing import Capitals, Ratio, SizingPolicy, Strategy
+from copytrade.wishes import Terms, wish_for
+from tests.core.orders import NOW, OPTION, an_order
+
+HALF = Ratio(Fraction(1, 2), "half")
+TERMS = Terms()
+UNKNOWN = Capitals()
+POLICY = Policy(
+    instruments=frozenset({"OPTIDX"}),
+    sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal("0.5")),
+    copying_since=NOW - timedelta(hours=1),
+)
+NIFTY = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", 65, Decimal("0.05"))
+OPEN = Situation(NIFTY, master_read=True, gate_open=True)
+FRESH = Copy("112611230001", "alice", NOW.date(), NOW)
+
+
+def resting(**changes: Any) -> Copy:
+    """Make a copy of 2 lots that rests at the broker as the leader's order of 4 wants it."""
+    wish = wish_for(an_order(), 130, NIFTY, TERMS)
+    copy = replace(FRESH, n=1, stage=Stage.LIVE, ratio=HALF, wish=wish, accepted=wish, order_id="7")
+    if "accepted" in changes:
+        changes = {"wish": changes["accepted"], **changes}
+    return replace(copy, **changes)
+
+
+def ask(
+    leader: Order,
+    *copies: Copy,
+    policy: Policy = POLICY,
+    situation: Situation = OPEN,
+    now: datetime = NOW,
+    capitals: Capitals = UNKNOWN,
+) -> Decision:
+    """Return what ``decide`` says, the order being the first that the leader placed."""
+    positions = Positions()
+    positions.know_leader({}, frozenset())
+    positions.know_own({})
+    positions.leader_seen(leader)
+    entry = None
+    is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
+    if situation.instrument and (copies or not (is_dead or not_for_copying(leader, situation, policy))):
+        entry = positions.size_entry(leader, situation.instrument, policy.sizing, capitals, is_opening=True)
+    return decide(leader, copies, allotted(leader, positions, entry, []), situation, policy, now)

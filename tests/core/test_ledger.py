@@ -1,0 +1,213 @@
+"""The ledger against leaders and followers whose orders fill at any time, in any order."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from copytrade.instruments import Instrument
+from copytrade.ledger import Line, LineKey, Part, Role, Working, corrected, exit_shares
+from copytrade.orders import Order, Product, Side, Status
+from copytrade.positions import Positions
+from copytrade.reasons import Reason
+from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy
+from tests.core.orders import OPTION, an_order
+
+LOT = 65
+INSTRUMENT = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
+LINE = LineKey(OPTION, Product.MARGIN)
+
+
+def ratio_policy(ratio: str | Decimal) -> SizingPolicy:
+    return SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal(ratio))
+
+
+@dataclass
+class Account:
+    """A follower whose every order fills when the test says so."""
+
+    policy: SizingPolicy
+    positions: Positions
+
+    @classmethod
+    def sized(cls, ratio: str, leader: int = 0) -> "Account":
+        positions = Positions()
+        positions.know_leader({LINE: leader}, frozenset())
+        positions.know_own({})
+        return cls(ratio_policy(ratio), positions)
+
+    def leader_does(self, order_id: str, side: Side, lots: int, filled: int | None = None) -> Order:
+        """Take a leader order of so many lots, all of it filled if not said otherwise."""
+        filled = lots if filled is None else filled
+        status = Status.TRADED if filled == lots else Status.PENDING
+        order = an_order(
+            id=order_id, side=side, quantity=lots * LOT, filled_quantity=filled * LOT, status=status, lot_size=LOT
+        )
+        self.positions.leader_seen(order)
+        return order
+
+    def entry(self, order: Order) -> Size:
+        found = self.positions.size_entry(order, INSTRUMENT, self.policy, Capitals(), is_opening=True)
+        assert found is not None
+        return found[0]
+
+    def exit(self, order: Order) -> int:
+        left = 0 if order.is_terminal else order.quantity - order.filled_quantity
+        exits = [Working(order.id, order.side, False, left, order.filled_quantity > 0, 0, False)]
+        found = self.positions.exit_of(order, exits)
+        assert found is not None
+        return found
+
+    def fills(self, order: Order, part: Part, before: int, after: int) -> None:
+        own = an_order(id=f"own-{order.id}-{part}", side=order.side, filled_quantity=after)
+        self.positions.own_seen(own)
+        self.positions.copy_filled(order.id, part, before, after)
+
+    @property
+    def held(self) -> int:
+        return self.positions.line(LINE).held
+
+
+def test_four_lots_in_and_four_exits_of_one_lot_leave_a_half_size_follower_flat() -> None:
+    account = Account.sized("0.5")
+    entry = account.leader_does("1", Side.BUY, 4)
+    assert account.entry(entry).quantity == 2 * LOT
+    account.fills(entry, Part.ENTRY, 0, 2 * LOT)
+    sold = []
+    for number in range(4):
+        order = account.leader_does(f"{10 + number}", Side.SELL, 1)
+        share = account.exit(order)
+        account.fills(order, Part.EXIT, 0, share)
+        sold.append(share // LOT)
+    assert sold == [1, 0, 1, 0]
+    assert account.held == 0
+
+
+def test_entries_of_one_lot_add_up_where_each_alone_would_be_too_small() -> None:
+    account = Account.sized("0.5")
+    sizes = []
+    for number in range(4):
+        order = account.leader_does(f"{number}", Side.BUY, 1)
+        size = account.entry(order)
+        sizes.append((size.quantity // LOT, size.reason))
+        account.fills(order, Part.ENTRY, 0, size.quantity)
+    assert sizes == [(0, Reason.ZERO_LOTS), (1, None), (0, Reason.ZERO_LOTS), (1, None)]
+
+
+def test_an_order_that_crosses_zero_is_an_exit_to_flat_and_an_entry() -> None:
+    account = Account.sized("1")
+    entry = account.leader_does("1", Side.BUY, 2)
+    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
+    crossing = account.leader_does("2", Side.SELL, 5, filled=0)
+    allotment = account.positions.allotment("2")
+    assert allotment is not None
+    assert allotment.role is Role.EXIT
+    assert account.exit(crossing) >= 2 * LOT
+    assert account.entry(crossing).quantity == 3 * LOT
+
+
+def test_what_was_held_before_copying_began_is_not_exited_by_the_follower() -> None:
+    account = Account.sized("1", leader=10 * LOT)
+    exit_ = account.leader_does("1", Side.SELL, 4)
+    assert account.exit(exit_) == 0
+    added = account.leader_does("2", Side.BUY, 2)
+    assert account.entry(added).quantity == 2 * LOT
+
+
+def test_the_ratio_stays_while_a_position_is_open() -> None:
+    account = Account.sized("1")
+    account.policy = SizingPolicy(Strategy.FIXED_LOTS, lots=1)
+    first = account.leader_does("1", Side.BUY, 2)
+    account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
+    second = account.leader_does("2", Side.BUY, 6)
+    assert account.entry(second).quantity == 3 * LOT
+
+
+def test_an_exit_is_bounded_by_what_the_account_really_holds() -> None:
+    account = Account.sized("1")
+    entry = account.leader_does("1", Side.BUY, 4)
+    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
+    account.positions.own_seen(an_order(id="by hand", side=Side.SELL, filled_quantity=3 * LOT))
+    assert account.exit(account.leader_does("2", Side.SELL, 4)) == LOT
+    assert account.positions.line(LINE).lost == 3 * LOT
+
+
+def test_an_unfilled_entry_that_the_leader_has_left_is_forgone() -> None:
+    account = Account.sized("1")
+    entry = account.leader_does("1", Side.BUY, 4)
+    assert account.entry(entry).quantity == 4 * LOT
+    account.leader_does("2", Side.SELL, 3)
+    assert account.entry(entry).quantity == LOT
+    account.leader_does("3", Side.SELL, 1)
+    assert account.entry(entry).reason is Reason.LEADER_EXITED
+    account.fills(entry, Part.ENTRY, 0, 2 * LOT)  # too late to be cancelled
+    last = account.leader_does("3", Side.SELL, 1)
+    assert account.exit(last) == 2 * LOT
+
+
+def test_a_target_and_a_stop_rest_side_by_side_for_all_that_is_held() -> None:
+    line = Line(LINE, leader_position=4, held=2, level=2)
+    target = Working("target", Side.SELL, False, 4, False, 0, False)
+    stop = Working("stop", Side.SELL, True, 4, False, 0, False)
+    assert exit_shares(line, [target, stop], 2) == {"target": 2, "stop": 2}
+    filled = Line(LINE, leader_position=0, held=2, level=0)
+    target = replace(target, leader_open=0, has_filled=True, open=2)
+    assert exit_shares(filled, [target, stop], 2) == {"target": 2, "stop": 2}
+    assert exit_shares(replace(filled, held=0), [target, stop], 0) == {}
+
+
+def test_a_position_that_shrank_while_nobody_looked_brings_the_level_down() -> None:
+    line = Line(LINE, leader_position=4 * LOT, held=2 * LOT, level=2 * LOT, lot_size=LOT)
+    assert corrected(line, 2 * LOT).level == LOT
+    assert corrected(line, 0).level == 0
+    assert corrected(line, -LOT).level == 0
+    assert corrected(line, 6 * LOT) == replace(line, leader_position=6 * LOT)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[str, int, list[tuple[Side, int]]]:
+    ratio = draw(st.integers(1, 1000)) / Decimal(100)
+    lot = draw(st.sampled_from([1, 15, 65, 120]))
+    orders = draw(st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 12)), min_size=1, max_size=12))
+    return str(ratio), lot, orders
+
+
+@settings(max_examples=500, deadline=None)
+@given(histories())
+def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
+    history: tuple[str, int, list[tuple[Side, int]]],
+) -> None:
+    """A leader who only ever adds or reduces: the follower's level is what the ratio makes of his position."""
+    ratio, lot, orders = history
+    instrument = replace(INSTRUMENT, lot_size=lot)
+    positions = Positions()
+    positions.know_leader({}, frozenset())
+    positions.know_own({})
+    position = 0
+    for number, (side, lots) in enumerate(orders):
+        quantity = lots * lot
+        order = an_order(id=str(number), side=side, quantity=quantity, filled_quantity=quantity, status=Status.TRADED)
+        positions.leader_seen(order)
+        allotment = positions.allotment(order.id)
+        assert allotment is not None
+        if allotment.exit_of(quantity):
+            working = [Working(order.id, side, False, 0, True, 0, False)]
+            share = positions.exit_of(order, working)
+            assert share is not None
+            positions.own_seen(an_order(id=f"x{number}", side=side, filled_quantity=share))
+            positions.copy_filled(order.id, Part.EXIT, 0, share)
+        if allotment.entry_of(quantity):
+            found = positions.size_entry(order, instrument, ratio_policy(ratio), Capitals(), is_opening=True)
+            assert found is not None
+            positions.own_seen(an_order(id=f"e{number}", side=side, filled_quantity=found[0].quantity))
+            positions.copy_filled(order.id, Part.ENTRY, 0, found[0].quantity)
+        position += side.sign * quantity
+        held = positions.line(LINE).held
+        assert held * position >= 0, "never on the opposite side"
+        exact = Fraction(Decimal(ratio)) * abs(position)
+        assert abs(held) <= exact
+        assert exact - abs(held) < 2 * lot
+        if position == 0:
+            assert held == 0
