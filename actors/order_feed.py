@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from loguru import logger
 from pydantic import SecretStr
@@ -38,6 +38,8 @@ from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
 from copytrade.logs import fields
+from copytrade.market import MarketHours
+from copytrade.orders import IST
 from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
 
 #: Seconds after a login at which the book is read again: a login has no acknowledgement, so what happened between the
@@ -75,6 +77,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         recovery: Address[GapRecoveryMessage],
         audit_interval: float,
         since: datetime | None,
+        hours: MarketHours | None,
     ) -> None:
         super().__init__(life)
         self._account = account
@@ -83,6 +86,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._recovery = recovery
         self._audit_interval = audit_interval
         self._since = since
+        self._hours = hours
+        self._uncovered_on: date | None = None
         self._book = Book()
         self._subscribers: dict[str, Address[FeedNews]] = {}
         self._backoff = Backoff()
@@ -247,8 +252,22 @@ class OrderFeed(GuardedActor[FeedMessage]):
         latest = max(change.after.event_at for change in changes)
         if self._is_leader and (self._since is None or latest > self._since):
             self._since = latest
+            self._warn_where_hours_are_unknown()
             records.append(ConfigSet("last_leader_event_ts", str(int(latest.timestamp()))))
         self._store.tell(Write(tuple(records)))
+
+    def _warn_where_hours_are_unknown(self) -> None:
+        """Say once a day that nobody knows today's sessions: what the leader places is copied all the same."""
+        today = datetime.now(IST).date()
+        if self._hours is None or self._uncovered_on == today:
+            return
+        first, last = self._hours.timetable.covers
+        if not first <= today <= last:
+            self._uncovered_on = today
+            known = f"{first} to {last}"
+            logger.warning(
+                "Market hours unknown today, live orders are copied, missed entries not {}", fields(known=known)
+            )
 
     def _write_again(self) -> None:
         """Write the whole book down once more: what a store that died was told last may not have been."""

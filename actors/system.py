@@ -174,6 +174,7 @@ class CopySystem:
                 self._recovery,
                 settings.recovery.audit_interval,
                 since,
+                self._surroundings.hours,
             )
 
         policy = _CORE if core else restart_policy_of(settings.supervision)

@@ -6,6 +6,7 @@ from copytrade.copies import Copy, Stage, Wish
 from copytrade.mirror import Cancel, Flag, Modify, Place, Skip
 from copytrade.orders import Order, Status, Validity, correlation_id
 from copytrade.reasons import Reason
+from copytrade.rejections import classify
 from copytrade.sizing import Ratio
 
 
@@ -54,7 +55,7 @@ def accepted(copy: Copy, order_id: str, latency_ms: float | None) -> Copy:
 
 def place_refused(copy: Copy, error: str) -> Copy:
     """The broker would not take the order: final for this leader order."""
-    return replace(copy, stage=Stage.ENDED, reason=Reason.BROKER_REFUSED, error=error)
+    return replace(copy, stage=Stage.ENDED, reason=Reason.BROKER_REFUSED, error=f"{classify(error)}: {error}")
 
 
 def modify_refused(copy: Copy, error: str) -> Copy:
@@ -141,7 +142,7 @@ def _ended(copy: Copy, order: Order, leader: Order | None) -> Copy:
     if order.status is Status.TRADED:
         return ended
     if order.status is Status.REJECTED:
-        return replace(ended, reason=Reason.BROKER_REJECTED, error=order.reason)
+        return replace(ended, reason=Reason.BROKER_REJECTED, error=f"{classify(order.reason)}: {order.reason}")
     if copy.cancel_asked:
         return ended
     if order.validity is Validity.IOC:

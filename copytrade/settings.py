@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from copytrade.market import load_market_hours
+from copytrade.market_hours import MarketHoursUnusable
 from copytrade.mirror import UnfilledAction
 from copytrade.orders import AmoTime
 from copytrade.sizing import Strategy
@@ -117,6 +119,16 @@ class Market(_Section):
     hours: Literal["exchange", "always"] = "exchange"
     calendar: str | None = None
     freeze: dict[str, Annotated[int, Field(ge=1)]] = {}
+
+    @field_validator("calendar")
+    @classmethod
+    def _calendar_is_usable(cls, calendar: str | None) -> str | None:
+        if calendar is not None:
+            try:
+                load_market_hours(Path(calendar))
+            except MarketHoursUnusable as error:
+                raise ValueError(str(error)) from None
+        return calendar
 
 
 class Supervision(_Section):

@@ -31,7 +31,7 @@ def test_a_wish_that_was_refused_once_may_be_wished_again_after_another() -> Non
 def test_a_rejection_that_overtakes_the_answer_keeps_its_reason() -> None:
     rejected = an_order(status=Status.REJECTED, reason="RMS:7:margin")
     copy = lifecycle.accepted(lifecycle.observed(pending(), rejected, an_order(), busy=True), "7", 3.0)
-    assert (copy.stage, copy.reason, copy.error) == (Stage.ENDED, Reason.BROKER_REJECTED, "RMS:7:margin")
+    assert (copy.stage, copy.reason, copy.error) == (Stage.ENDED, Reason.BROKER_REJECTED, "margin: RMS:7:margin")
 
 
 def test_a_copy_that_is_cancelled_under_a_leader_in_position_is_explained() -> None:
