@@ -24,12 +24,12 @@ def placing(copy: Copy, leader: Order) -> None:
     if wish is None:
         return
     parameters = fields(
-        side=leader.side,
+        side=copy.side(leader),
         symbol=leader.symbol,
         type=wish.order_type,
         product=leader.product,
         quantity=wish.quantity,
-        part=copy.part if copy.part is Part.EXIT else "",
+        part="" if copy.part is Part.ENTRY else copy.part,
         price=wish.price,
         trigger_price=wish.trigger_price,
         validity=wish.validity,
@@ -37,6 +37,8 @@ def placing(copy: Copy, leader: Order) -> None:
         amo="yes" if leader.after_market else "",
         sizing=copy.arithmetic,
     )
+    if copy.part is Part.FLATTEN:
+        logger.error("Exits filled beyond what was held, flattening the excess {}", who(copy))
     logger.info("Placing follower order {} {}", who(copy), parameters)
 
 
@@ -115,7 +117,7 @@ def _reason(copy: Copy, reason: Reason) -> None:
 
 
 def _filled(copy: Copy, leader: Order) -> None:
-    slippage = copy.slippage(leader.side)
+    slippage = copy.slippage(copy.side(leader))
     bps = slippage / copy.leader_price * 10_000 if slippage is not None else None
     done = copy.order is not None and copy.order.status is Status.TRADED
     filled = fields(

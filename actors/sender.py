@@ -92,7 +92,7 @@ def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) ->
             return PlaceOrder(
                 NewOrder(
                     correlation_id=copy.correlation_id,
-                    side=leader.side,
+                    side=copy.side(leader),
                     key=leader.key,
                     product=leader.product,
                     order_type=wish.order_type,

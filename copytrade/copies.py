@@ -107,6 +107,10 @@ class Copy:
             return self.reason is not None and not self.reason.is_provisional
         return self.stage is Stage.ENDED
 
+    def side(self, leader: Order) -> Side:
+        """Return the side of the follower's order: the leader's, but for one that takes back an excess."""
+        return leader.side.opposite if self.part is Part.FLATTEN else leader.side
+
     @property
     def is_open(self) -> bool:
         """Whether an order of ours rests at the broker, or may."""

@@ -183,18 +183,22 @@ class Desk:
             for order_id in self._positions.leader_seen(order)
             if order_id in self._orders
             for copy in list(self._copies.get(order_id, {}).values())
-            if copy.is_open and not copy.filled_quantity and not self._orders[order_id].filled_quantity
+            if copy.is_open and copy.part is Part.ENTRY and self._is_untouched(order_id, copy)
         ]
+
+    def _is_untouched(self, order_id: str, copy: Copy) -> bool:
+        leader = self._orders[order_id]
+        return not (leader.is_terminal or leader.filled_quantity or copy.filled_quantity)
 
     def own_changed(self, order: Order, received: float | None) -> Changed | None:
         """Take the broker's word about one of this account's orders; None if it is none of our copies."""
         self._positions.own_seen(order)
         copy_id = self._by_correlation.get(order.correlation_id)
         leader = self._orders.get(copy_id[0]) if copy_id else None
-        if copy_id is None or (leader is not None and lifecycle.is_foreign(order, leader)):
+        copy = self.copy(copy_id) if copy_id else None
+        if copy_id is None or copy is None or (leader is not None and lifecycle.is_foreign(copy, order, leader)):
             self._touch_line(line_of(order))
             return None
-        copy = self.copy(copy_id)
         self._held.discard(copy_id)
         after = lifecycle.observed(copy, order, leader, busy=copy_id in self._under_way)
         if order.status is Status.TRADED and copy.fill_ms is None:
@@ -283,7 +287,7 @@ class Desk:
     def _placing(self, copy: Copy, place: Place) -> Copy:
         allotment = self._positions.allotment(copy.leader_order_id)
         ratio = allotment.ratio if allotment else None
-        if allotment and place.part is Part.EXIT:
+        if allotment and place.part is not Part.ENTRY:
             ratio = self._positions.line(allotment.line).ratio
         return lifecycle.placing(copy, place, ratio, self._policy.sizing.strategy)
 
@@ -391,9 +395,9 @@ class Desk:
             case Cancel():
                 return Lane.CANCEL
             case Place(part=part):
-                return Lane.EXIT if part is Part.EXIT else Lane.ENTRY
+                return Lane.ENTRY if part is Part.ENTRY else Lane.EXIT
             case Modify(n):
-                return Lane.EXIT if self.copy((leader.id, n)).part is Part.EXIT else Lane.MODIFY
+                return Lane.MODIFY if self.copy((leader.id, n)).part is Part.ENTRY else Lane.EXIT
 
     def _decide(self, leader: Order, now: datetime) -> Decision:
         instrument = self._instrument(leader)
@@ -421,7 +425,7 @@ class Desk:
             if is_dead or settled or not_for_copying(leader, situation, self._policy):
                 return Allotted(())
         entry = None
-        if allotment.entry_of(leader.quantity):
+        if allotment.entry_of(leader.quantity) or allotment.ratio is not None:
             opening = not any(
                 self._is_entering(member) for member in self._positions.members(allotment.line) if member != leader.id
             )

@@ -146,7 +146,7 @@ def _terms(order_type: Any, quantity: Any, price: Any, trigger_price: Any) -> st
 def _facts(copy: RecordedCopy) -> list[str]:
     """Return what is known of a copy, a line each."""
     units = f", {copy.follower_filled} of {copy.follower_quantity} units" if copy.n else ""
-    part = ", exit" if copy.n and copy.part == Part.EXIT else ""
+    part = f", {copy.part}" if copy.n and copy.part != Part.ENTRY else ""
     facts = [("copy", f"n {copy.n}{part}, {copy.status}{units}")]
     if copy.n:
         order = copy.follower_order_id or "id not known"

@@ -30,10 +30,15 @@ class Role(StrEnum):
 
 
 class Part(StrEnum):
-    """What an order of the follower's is for; both where the leader's order crosses zero."""
+    """What an order of the follower's is for; an exit and an entry where the leader's order crosses zero.
+
+    FLATTEN takes back what exits took beyond what was held, on the other side than the leader's order: a target and a
+    stop that rest side by side may both fill before the one can be shrunk for the other.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
+    FLATTEN = "flatten"
 
 
 class LineKey(NamedTuple):
@@ -77,7 +82,7 @@ class Allotment:
     has added. ``wanted`` is the whole entry in units, ``forgone`` what of it is not to be had any more because the
     leader has left meanwhile; ``exited`` is what the leader had left before there was a size. ``counted`` of the
     follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in, ``leader_exited`` of
-    them as exits.
+    them as exits. ``excess`` is what the follower's exit took beyond what was held.
     """
 
     leader_order_id: str
@@ -97,6 +102,7 @@ class Allotment:
     counted: int = 0
     leader_filled: int = 0
     leader_exited: int = 0
+    excess: int = 0
 
     @property
     def due(self) -> int:
@@ -266,10 +272,13 @@ def follower_filled(line: Line, allotment: Allotment, part: Part, before: int, a
 
     What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
     """
-    sign = allotment.side.sign
-    line = replace(line, held=line.held + (after - before) * sign)
+    sign, more = allotment.side.sign, after - before
+    if part is Part.FLATTEN:
+        return replace(line, held=line.held - more * sign), allotment
+    there = max(0, -line.held * sign)
+    line = replace(line, held=line.held + more * sign)
     if part is Part.EXIT:
-        return line, allotment
+        return line, replace(allotment, excess=allotment.excess + max(0, more - there))
     counted = min(after, max(allotment.counted, allotment.due)) if allotment.forgone else after
     line = replace(line, level=line.level + (counted - allotment.counted) * sign)
     return line, replace(allotment, counted=counted)

@@ -124,9 +124,9 @@ def with_leader(copy: Copy, leader: Order) -> Copy:
     return replace(copy, leader_quantity=leader.quantity, leader_price=leader.average_price)
 
 
-def is_foreign(order: Order, leader: Order) -> bool:
-    """Whether an order that carries a copy's id cannot be the leader order's copy: other side or instrument."""
-    return order.side is not leader.side or order.key != leader.key
+def is_foreign(copy: Copy, order: Order, leader: Order) -> bool:
+    """Whether an order that carries a copy's id cannot be it: another side or instrument."""
+    return order.side is not copy.side(leader) or order.key != leader.key
 
 
 def _is_open(copy: Copy) -> bool:

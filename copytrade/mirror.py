@@ -6,7 +6,7 @@ harmless, five quick modifications collapse into the last, a cancellation overta
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -58,13 +58,14 @@ class Allotted:
 
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
     known. ``exit_open`` is what is yet to be taken from what is held; None while it is not known what is held.
-    ``closed_elsewhere`` says that less is held than was copied.
+    ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
     """
 
     parts: tuple[Part, ...]
     entry: Size | None = None
     entry_at_most: int = 0
     exit_open: int | None = None
+    excess: int = 0
     closed_elsewhere: bool = False
 
 
@@ -152,6 +153,9 @@ class Done:
 
 Decision = Place | Modify | Cancel | Lookup | Flag | Wait | Skip | Done
 
+#: What is left has to be left before anything is entered.
+_IN_ORDER = (Part.EXIT, Part.ENTRY, Part.FLATTEN)
+
 _LEADER_ENDED = {
     Status.CANCELLED: Reason.LEADER_CANCELLED,
     Status.CLOSED: Reason.LEADER_CANCELLED,
@@ -212,7 +216,8 @@ def decide(
     if allotted is None:
         return lookup or Wait("the leader's positions are not known yet")
     case = _Case(leader, copies, sent, allotted, situation.instrument, situation, policy, now)
-    decisions = [_part(case, part) for part in allotted.parts]
+    parts = [part for part in _IN_ORDER if part in allotted.parts or case.of(part)]
+    decisions = [_part(case, part) for part in parts]
     for decision in decisions:
         if isinstance(decision, Place | Modify | Cancel | Flag):
             return decision
@@ -257,16 +262,28 @@ def _cancel_entries(sent: Sequence[Copy], situation: Situation) -> Cancel | None
 def _part(case: _Case, part: Part) -> Decision:
     """Decide one part of the order: make what rests come to the total that is wanted, then see how it fills."""
     mine = case.of(part)
-    total = _exit_total(case, mine) if part is Part.EXIT else _entry_total(case, mine)
+    total = _total(case, part, mine)
     if not isinstance(total, int):
         return total
     plan = spread(total, mine, case.situation.largest)
     decision = _change(case, mine, plan)
     if isinstance(decision, Done) and plan.more:
         decision = _grow(case, part, mine, plan)
+    if part is Part.FLATTEN:
+        return decision
     if isinstance(decision, Done):
         decision = _mind_fills(case, part, mine)
     return _note_difference(case, part, mine) if isinstance(decision, Done) else decision
+
+
+def _total(case: _Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
+    match part:
+        case Part.EXIT:
+            return _exit_total(case, mine)
+        case Part.ENTRY:
+            return _entry_total(case, mine)
+        case Part.FLATTEN:
+            return case.allotted.excess
 
 
 def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
@@ -321,7 +338,7 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return Done()  # what ended without us stays ended
     if plan.waits_for is not None:
         return Wait(f"order {plan.waits_for} has to be known first")
-    if part is Part.ENTRY and any(copy.stage in (Stage.PENDING, Stage.UNKNOWN) for copy in case.of(Part.EXIT)):
+    if part is Part.ENTRY and (case.allotted.exit_open or any(copy.is_open for copy in case.of(Part.EXIT))):
         return Wait("its exit comes first")
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
@@ -330,7 +347,7 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     if not isinstance(wish, Wish):
         return wish if not mine or not isinstance(wish, Skip) else Wait(wish.detail, wish.until)
     arithmetic = case.allotted.entry.arithmetic if part is Part.ENTRY and case.allotted.entry else ""
-    return Place(n, part, wish, arithmetic or f"exit of {plan.more}")
+    return Place(n, part, wish, arithmetic or f"{part} of {plan.more}")
 
 
 def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) -> Wish | Skip | Wait:
@@ -343,6 +360,8 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
             return Wait("the entry gate is closed until the leader's order book has been read")
     if case.is_late and (closed := _closed(case, part)):
         return closed
+    if part is Part.FLATTEN:
+        return marketable(replace(leader, side=leader.side.opposite), quantity, instrument, policy.terms)
     wish: Wish | None = wish_for(leader, quantity, instrument, policy.terms)
     if part is Part.EXIT and (any(copy.is_final for copy in mine) or (leader.is_terminal and case.is_late)):
         wish = marketable(leader, quantity, instrument, policy.terms)
@@ -373,7 +392,7 @@ def _closed(case: _Case, part: Part) -> Skip | None:
         return None
     kind = instrument_class(leader.key.segment, case.instrument.kind, is_underlying=True)
     state = hours.state(kind, case.now, expiry=case.instrument.expiry)
-    if state.is_open or (state.session is Session.UNCOVERED and part is Part.EXIT):
+    if state.is_open or (state.session is Session.UNCOVERED and part is not Part.ENTRY):
         return None
     return Skip(Reason.MARKET_CLOSED, state.reason, state.next_opening)
 

@@ -228,7 +228,9 @@ def allotted(
         parts.append(Part.EXIT)
     if allotment.entry_of(order.quantity):
         parts.append(Part.ENTRY)
+    if allotment.excess:
+        parts.append(Part.FLATTEN)
     size, at_most = entry or (None, 0)
     exit_open = positions.exit_of(order, exits) if Part.EXIT in parts else 0
     lost = positions.line(allotment.line).lost > 0
-    return Allotted(tuple(parts), size, at_most, exit_open, closed_elsewhere=lost)
+    return Allotted(tuple(parts), size, at_most, exit_open, allotment.excess, closed_elsewhere=lost)

@@ -300,7 +300,7 @@ def _allotment(follower: str, allotment: Allotment, at: datetime) -> tuple[objec
 
 def _mapping(record: CopyChanged) -> tuple[object, ...]:
     copy, leader = record.copy, record.leader
-    slippage = copy.slippage(leader.side)
+    slippage = copy.slippage(copy.side(leader))
     return (
         copy.leader_order_id,
         copy.follower,

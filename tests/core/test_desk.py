@@ -190,7 +190,7 @@ class Copying(RuleBasedStateMachine):
             case Place(part=part, wish=wish):
                 order = an_order(
                     id=f"F{len(self.broker)}",
-                    side=flight.leader.side,
+                    side=flight.copy.side(flight.leader),
                     correlation_id=flight.copy.correlation_id,
                     quantity=wish.quantity,
                     price=wish.price,
@@ -341,12 +341,17 @@ class Copying(RuleBasedStateMachine):
                 break
             parts = {copy.order_id: copy.part for copy, _ in self.desk.everything()}
             for order in live:
-                assert parts[order.id] is Part.EXIT, "the leader has left: nothing is entered any more"
+                assert parts[order.id] is not Part.ENTRY, "the leader has left: nothing is entered any more"
                 self.fill(order, order.quantity)
         copies = [copy for copy, _ in self.desk.everything()]
         assert not any(copy.stage is Stage.UNKNOWN and copy.order_id in self.broker for copy in copies)
-        if not any(copy.reason is Reason.FILLED_OTHERWISE or copy.stage is Stage.UNKNOWN for copy in copies):
+        if not any(self.is_on_record(copy) for copy in copies):
             assert self.net(self.broker) == 0
+
+    def is_on_record(self, copy: Copy) -> bool:
+        """Whether a copy says by itself why the follower may not be flat."""
+        is_refused = copy.part is Part.FLATTEN and copy.is_final
+        return is_refused or copy.reason is Reason.FILLED_OTHERWISE or copy.stage is Stage.UNKNOWN
 
     def leader_trades(self, side: Side, quantity: int) -> None:
         self.leader_places(side, quantity, status=Status.TRADED, filled_quantity=quantity, average_price=Decimal(100))
@@ -367,7 +372,7 @@ class Copying(RuleBasedStateMachine):
                 assert copy.reason is Reason.BROKER_REFUSED
             elif leader.status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED) and copy.part is Part.ENTRY:
                 assert order.is_terminal
-            elif not order.is_terminal and copy.refused is None:
+            elif not order.is_terminal and copy.refused is None and copy.part is not Part.FLATTEN:
                 assert order.price == leader.price
 
 

@@ -130,7 +130,7 @@ def test_an_order_at_the_leader_and_at_each_follower(path: Path) -> None:
         "  order     id not known, correlation id ct-L1-1, modifications 0",
         "  sizing    fixed_ratio, ratio 0.5: 260 x 0.5000 = 130.00 -> 2 x 65",
         "  reason    broker_refused: The broker would not take the follower's order.",
-        "  error     DH-906 insufficient funds",
+        "  error     margin: DH-906 insufficient funds",
         "  2026-11-23 10:15:01.001  considered",
         '  2026-11-23 10:15:01.001  > place      MARKET 130, answer 400 after 8.5 ms: {"errorCode":"DH-906", "x":"no"}',
         "  2026-11-23 10:15:01.011  last change  copy failed",

@@ -158,6 +158,21 @@ def test_a_target_and_a_stop_rest_side_by_side_for_all_that_is_held() -> None:
     assert exit_shares(replace(filled, held=0), [target, stop], 0) == {}
 
 
+def test_what_two_exits_take_beyond_what_is_held_is_to_be_taken_back() -> None:
+    account = Account.sized("1")
+    entry = account.leader_does("1", Side.BUY, 2)
+    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
+    for order_id in ("target", "stop"):
+        order = account.leader_does(order_id, Side.SELL, 2, filled=0)
+        account.fills(order, Part.EXIT, 0, 2 * LOT)
+    assert account.held == -2 * LOT
+    allotment = account.positions.allotment("stop")
+    assert allotment is not None
+    assert allotment.excess == 2 * LOT
+    account.positions.copy_filled("stop", Part.FLATTEN, 0, 2 * LOT)
+    assert account.held == 0
+
+
 def test_a_position_that_shrank_while_nobody_looked_brings_the_level_down() -> None:
     line = Line(LINE, leader_position=4 * LOT, held=2 * LOT, level=2 * LOT, lot_size=LOT)
     assert corrected(line, 2 * LOT).level == LOT
