@@ -20,6 +20,7 @@ from copytrade.mirror import (
     Allotted,
     Cancel,
     Decision,
+    Done,
     Flag,
     Lookup,
     Modify,
@@ -87,6 +88,7 @@ class Desk:
         self._gate_open = False
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
+        self._numbers: dict[str, int] = {}
         self._copies: dict[str, dict[int, Copy]] = {}
         self._by_correlation: dict[str, CopyId] = {}
         self._positions = Positions()
@@ -163,6 +165,7 @@ class Desk:
         known = self._orders.get(order.id)
         if known is None:
             self._received[order.id] = received
+            self._numbers[order.id] = len(self._numbers)
         else:
             order = merge(known, order)
         self._orders[order.id] = order
@@ -229,6 +232,8 @@ class Desk:
             case Flag(n):
                 copy = self.copy((leader.id, n))
                 considered.changed.append(self._change(copy, lifecycle.flagged(copy, decision), leader))
+            case Done() if self._is_settled(leader):
+                self._positions.retire(leader.id)
             case Skip() if self._is_news(leader, decision):
                 considered.changed.append(self.skip(leader.id, decision, now))
             case _:
@@ -244,8 +249,7 @@ class Desk:
 
     def pick(self, now: datetime) -> tuple[Order, Action] | None:
         """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left."""
-        first_seen = {order_id: number for number, order_id in enumerate(self._received)}
-        for order_id in sorted(self._ready(), key=lambda order_id: (self._wanted[order_id], first_seen[order_id])):
+        for order_id in sorted(self._ready(), key=lambda order_id: (self._wanted[order_id], self._numbers[order_id])):
             leader = self._orders[order_id]
             decision = self._decide(leader, now)
             del self._wanted[order_id]
@@ -427,7 +431,7 @@ class Desk:
         entry = None
         if allotment.entry_of(leader.quantity) or allotment.ratio is not None:
             opening = not any(
-                self._is_entering(member) for member in self._positions.members(allotment.line) if member != leader.id
+                self._is_entering(member) for member in self._positions.working(allotment.line) if member != leader.id
             )
             entry = self._positions.size_entry(
                 leader, instrument, self._policy.sizing, self._capitals, is_opening=opening
@@ -444,7 +448,7 @@ class Desk:
     def _exits(self, line: LineKey, situation: Situation) -> list[Working]:
         """Return the exits of a line that are copied, in the order in which the leader placed them."""
         working = []
-        for member in self._positions.members(line):
+        for member in self._positions.working(line):
             order, allotment = self._orders.get(member), self._positions.allotment(member)
             if order is None or allotment is None or not allotment.exit_of(order.quantity):
                 continue
@@ -497,12 +501,11 @@ class Desk:
         self._touch_line(line_of(leader))
 
     def _touch_line(self, key: LineKey) -> None:
-        for member in self._positions.members(key):
-            order, allotment = self._orders.get(member), self._positions.allotment(member)
-            if order is None or allotment is None:
-                continue
-            if allotment.is_exit or not self._is_settled(order):
+        for member in self._positions.working(key):
+            if member in self._orders:
                 self._dirty[member] = None
+            else:
+                self._positions.retire(member)  # of another day, or not read yet: then it comes back when it is
 
     def _since_received(self, order_id: str, received: float | None) -> float | None:
         begun = self._received.get(order_id)

@@ -334,11 +334,12 @@ def _change(case: _Case, mine: Sequence[Copy], plan: Spread) -> Decision:
 
 def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decision:
     """Send another order for what no order rests for."""
-    if any(copy.is_final and not _is_tried_again(case, copy) for copy in mine):
-        return Done()  # what ended without us stays ended
+    exits = case.of(Part.EXIT) if part is Part.ENTRY else []
+    if any(copy.is_final and not _is_tried_again(case, copy) for copy in (*mine, *exits)):
+        return Done()  # what ended without us stays ended, and nothing is entered over an exit that failed
     if plan.waits_for is not None:
         return Wait(f"order {plan.waits_for} has to be known first")
-    if part is Part.ENTRY and (case.allotted.exit_open or any(copy.is_open for copy in case.of(Part.EXIT))):
+    if part is Part.ENTRY and (case.allotted.exit_open or any(copy.is_open for copy in exits)):
         return Wait("its exit comes first")
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:

@@ -1,5 +1,6 @@
 """What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from fractions import Fraction
@@ -25,7 +26,8 @@ class Positions:
     def __init__(self) -> None:
         self._lines: dict[LineKey, Line] = {}
         self._allotments: dict[str, Allotment] = {}
-        self._members: dict[LineKey, dict[str, None]] = {}
+        self._working: dict[LineKey, dict[str, None]] = {}
+        self._latest_exit: dict[LineKey, str] = {}
         self._leader_base: Baseline | None = None
         self._own_base: Baseline | None = None
         self._own_fills: dict[LineKey, int] = {}
@@ -37,7 +39,9 @@ class Positions:
         self._lines = {line.key: line for line in lines}
         for allotment in sorted(allotments, key=lambda allotment: (allotment.created_at, allotment.leader_order_id)):
             self._allotments[allotment.leader_order_id] = allotment
-            self._members.setdefault(allotment.line, {})[allotment.leader_order_id] = None
+            self._working.setdefault(allotment.line, {})[allotment.leader_order_id] = None
+            if allotment.leader_exited:
+                self._latest_exit[allotment.line] = allotment.leader_order_id
 
     def know_leader(self, baseline: Baseline, without: Set[str]) -> list[tuple[Line, Line]]:
         """Take the leader's positions less the fills of the orders ``without``; return the lines that this corrects.
@@ -46,9 +50,12 @@ class Positions:
         """
         self._leader_base = baseline
         corrected = []
+        told: Counter[LineKey] = Counter()
+        for one in self._allotments.values():
+            if one.leader_order_id in without:
+                told[one.line] += one.leader_filled * one.side.sign
         for key, line in self._lines.items():
-            told = (self._allotments[member] for member in self._members.get(key, ()) if member in without)
-            position = baseline.get(key, 0) + sum(one.leader_filled * one.side.sign for one in told)
+            position = baseline.get(key, 0) + told[key]
             if position != line.leader_position:
                 corrected.append((line, ledger.corrected(line, position)))
         for _, line in corrected:
@@ -73,14 +80,17 @@ class Positions:
         line = self.line(line_of(order))
         if allotment is None:
             allotment = ledger.first_sight(line, order)
-            self._members.setdefault(line.key, {})[order.id] = None
             self._keep(allotment)
-        others = [self._allotments[member] for member in self._members[line.key] if member != order.id]
+        working = self._working.setdefault(line.key, {})
+        working[order.id] = None
+        others = [self._allotments[member] for member in working if member != order.id]
         line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others)
         if not changed:
             return []
         self._keep(line, *changed)
-        return [member for member in self._members[line.key] if self._judge_again(line, member)]
+        if self._allotments[order.id].leader_exited > allotment.leader_exited:
+            self._latest_exit[line.key] = order.id
+        return [member for member in working if self._judge_again(line, member)]
 
     def _judge_again(self, line: Line, leader_order_id: str) -> bool:
         again = ledger.judged_again(line, self._allotments[leader_order_id])
@@ -105,9 +115,20 @@ class Positions:
         """Return what is held on a line."""
         return self._lines.get(key) or Line(key, leader_position=(self._leader_base or {}).get(key, 0))
 
-    def members(self, key: LineKey) -> Iterable[str]:
-        """Return the leader orders of a line, in the order in which they were placed."""
-        return self._members.get(key, ())
+    def working(self, key: LineKey) -> list[str]:
+        """Return the leader orders of a line that may matter yet, in the order in which they were placed.
+
+        The latest exit is always one: what turns out to be overdue is asked of it.
+        """
+        working = self._working.get(key, {})
+        latest = self._latest_exit.get(key)
+        return [latest, *working] if latest is not None and latest not in working else list(working)
+
+    def retire(self, leader_order_id: str) -> None:
+        """Take note that an order is over at the leader and at the follower."""
+        allotment = self._allotments.get(leader_order_id)
+        if allotment is not None:
+            self._working.get(allotment.line, {}).pop(leader_order_id, None)
 
     def allotment(self, leader_order_id: str) -> Allotment | None:
         """Return how a leader order was judged, None if it was not yet."""

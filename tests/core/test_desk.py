@@ -272,8 +272,9 @@ class Copying(RuleBasedStateMachine):
     def no_entry_exceeds_the_leaders_order_to_scale(self) -> None:
         """One lot more where earlier orders have left over as much."""
         entered: Counter[str] = Counter()
+        exits = {copy.order_id for copy, _ in self.desk.everything() if copy.part is not Part.ENTRY}
         for order in self.broker.values():
-            if self.parts[order.id] is Part.ENTRY:
+            if self.parts[order.id] is Part.ENTRY and order.id not in exits:
                 open_or_filled = order.filled_quantity if order.is_terminal else order.quantity
                 entered[order.correlation_id.split("-")[1]] += open_or_filled
         for order_id, quantity in entered.items():
@@ -350,8 +351,8 @@ class Copying(RuleBasedStateMachine):
 
     def is_on_record(self, copy: Copy) -> bool:
         """Whether a copy says by itself why the follower may not be flat."""
-        is_refused = copy.part is Part.FLATTEN and copy.is_final
-        return is_refused or copy.reason is Reason.FILLED_OTHERWISE or copy.stage is Stage.UNKNOWN
+        has_failed = copy.part is not Part.ENTRY and copy.is_final
+        return has_failed or copy.reason is Reason.FILLED_OTHERWISE or copy.stage is Stage.UNKNOWN
 
     def leader_trades(self, side: Side, quantity: int) -> None:
         self.leader_places(side, quantity, status=Status.TRADED, filled_quantity=quantity, average_price=Decimal(100))
