@@ -66,11 +66,6 @@ class Line:
     ratio: Ratio | None = None
     lot_size: int = 1
 
-    @property
-    def is_flat(self) -> bool:
-        """Whether nobody holds anything."""
-        return not (self.leader_position or self.held or self.level)
-
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
@@ -79,10 +74,10 @@ class Allotment:
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
     to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a
     market), at any time later; the rest enters. ``carry`` is the residue that the entry began with, ``residue`` what it
-    has added. ``wanted`` is the whole entry in units, ``forgone`` what of it is not to be had any more because the
-    leader has left meanwhile; ``exited`` is what the leader had left before there was a size. ``counted`` of the
-    follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in, ``leader_exited`` of
-    them as exits. ``excess`` is what the follower's exit took beyond what was held.
+    has added. ``wanted`` is the whole entry in units, sized for ``leader_quantity``; ``forgone`` is what of it is not to
+    be had any more because the leader has left meanwhile, ``exited`` what the leader had left before there was a size.
+    ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
+    ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held.
     """
 
     leader_order_id: str
@@ -100,6 +95,7 @@ class Allotment:
     exited: Fraction = _NOTHING
     forgone: int = 0
     counted: int = 0
+    leader_quantity: int = 0
     leader_filled: int = 0
     leader_exited: int = 0
     excess: int = 0
@@ -180,7 +176,7 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
     if allotment.ratio is None:
         kept = line.residue * order.side.sign if not allotment.is_exit else _NOTHING
         carry = kept - whole_lots(kept, lot_size)  # a whole lot of it is what a dead order gave back: not caught up
-        line = replace(line, ratio=ratio, lot_size=lot_size, lost=0 if line.is_flat else line.lost)
+        line = replace(line, ratio=ratio, lot_size=lot_size)
         allotment = replace(allotment, ratio=ratio, carry=carry)
         allotment = replace(allotment, forgone=_forgone_before(allotment, lot_size))
     exact = exact_entry(allotment, order)
@@ -189,7 +185,7 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
     if residue != allotment.residue:
         change = (residue - allotment.residue) * order.side.sign
         line = replace(line, residue=line.residue + change)
-    return line, replace(allotment, residue=residue, wanted=wanted)
+    return line, replace(allotment, residue=residue, wanted=wanted, leader_quantity=order.quantity)
 
 
 def _forgone_before(entry: Allotment, lot_size: int) -> int:

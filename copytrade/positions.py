@@ -83,6 +83,9 @@ class Positions:
             self._keep(allotment)
         working = self._working.setdefault(line.key, {})
         working[order.id] = None
+        if allotment.ratio is not None and order.quantity != allotment.leader_quantity:
+            line, allotment = ledger.sized(line, allotment, order, allotment.ratio, line.lot_size)
+            self._keep(line, allotment)
         others = [self._allotments[member] for member in working if member != order.id]
         line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others)
         if not changed:
@@ -159,9 +162,11 @@ class Positions:
         """
         allotment = self._allotments[order.id]
         line = self.line(allotment.line)
-        if allotment.ratio is None and is_opening and line.is_flat:
-            line = replace(line, residue=Fraction(0))
-        ratio = allotment.ratio or _ratio(line, allotment, order, instrument, policy, capitals, is_opening=is_opening)
+        if allotment.ratio is None:
+            line = self._reconciled(line)
+            if is_opening and not allotment.base and not line.held:
+                line = replace(line, ratio=None, residue=Fraction(0), level=0, lost=0)
+        ratio = allotment.ratio or _ratio(line, allotment, order, instrument, policy, capitals)
         if ratio is None:
             return None
         if isinstance(ratio, Reason):
@@ -189,16 +194,24 @@ class Positions:
             return 0
         if self._own_base is None:
             return None
-        direction = 1 if line.held > 0 else -1
-        net = self._own_base.get(line.key, 0) + self._own_fills.get(line.key, 0)
-        held = min(abs(line.held), max(0, net * direction))
-        if held < abs(line.held):
-            line = ledger.closed_elsewhere(line, held)
-            self._keep(line)
+        line = self._reconciled(line)
+        held = abs(line.held)
         share = ledger.exit_shares(line, exits, held).get(order.id, 0)
         is_stop = order.order_type.has_trigger
         beside = sum(one.open for one in exits if one.is_stop is is_stop and one.leader_order_id != order.id)
         return min(share, max(0, held - beside))
+
+    def _reconciled(self, line: Line) -> Line:
+        """Return the line with no more held than the account's net position: the rest was closed by other hands."""
+        if self._own_base is None or not line.held:
+            return line
+        direction = 1 if line.held > 0 else -1
+        net = self._own_base.get(line.key, 0) + self._own_fills.get(line.key, 0)
+        held = max(0, net * direction)
+        if held < abs(line.held):
+            line = ledger.closed_elsewhere(line, held)
+            self._keep(line)
+        return line
 
     def _keep(self, *changed: Line | Allotment) -> None:
         for one in changed:
@@ -217,12 +230,9 @@ def _ratio(
     instrument: Instrument,
     policy: SizingPolicy,
     capitals: Capitals,
-    *,
-    is_opening: bool,
 ) -> Ratio | Reason | None:
-    """Return the ratio of the open position, or a new one for what opens one."""
-    is_new = allotment.is_exit or line.ratio is None or (line.is_flat and is_opening)
-    if not is_new:
+    """Return the ratio of the open position, or a new one for what opens one or crosses to the other side."""
+    if line.ratio is not None and not allotment.is_exit:
         return line.ratio
     return ratio_of(policy, order, allotment.entry_of(order.quantity), instrument.lot_size, capitals)
 

@@ -125,6 +125,26 @@ def test_the_ratio_stays_while_a_position_is_open() -> None:
     assert account.entry(second).quantity == 3 * LOT
 
 
+def test_a_new_position_gets_a_new_ratio_even_if_it_is_first_seen_filled() -> None:
+    account = Account.sized("1")
+    account.policy = SizingPolicy(Strategy.FIXED_LOTS, lots=1)
+    first = account.leader_does("1", Side.BUY, 2)
+    account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
+    out = account.leader_does("2", Side.SELL, 2)
+    account.fills(out, Part.EXIT, 0, account.exit(out))
+    assert account.entry(account.leader_does("3", Side.BUY, 6)).quantity == LOT
+
+
+def test_what_was_squared_off_by_others_does_not_burden_the_next_position() -> None:
+    account = Account.sized("1")
+    first = account.leader_does("1", Side.BUY, 2)
+    account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
+    account.leader_does("2", Side.SELL, 2)
+    account.positions.own_seen(an_order(id="square-off", side=Side.SELL, filled_quantity=2 * LOT))
+    assert account.entry(account.leader_does("3", Side.BUY, 3)).quantity == 3 * LOT
+    assert account.held == 0
+
+
 def test_an_exit_is_bounded_by_what_the_account_really_holds() -> None:
     account = Account.sized("1")
     entry = account.leader_does("1", Side.BUY, 4)
