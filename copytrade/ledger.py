@@ -74,8 +74,8 @@ class Allotment:
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
     to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a
     market), at any time later; the rest enters. ``carry`` is the residue that the entry began with, ``residue`` what it
-    has added. ``wanted`` is the whole entry in units, sized for ``leader_quantity``; ``forgone`` is what of it is not to
-    be had any more because the leader has left meanwhile, ``exited`` what the leader had left before there was a size.
+    has added. ``wanted`` is the whole entry in units, sized for ``leader_quantity``; ``forgone`` is what of it is not
+    to be had any more because the leader has left meanwhile, ``exited`` what he had left before there was a size.
     ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
     ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held.
     """
