@@ -3,10 +3,10 @@
 from loguru import logger
 
 from copytrade.copies import Copy, Stage
+from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action, Changed
 from copytrade.ledger import Line, Part
 from copytrade.logs import fields
-from copytrade.mirror import Cancel, Modify, Place
 from copytrade.orders import Order, Status, Validity
 from copytrade.reasons import Reason
 

@@ -52,11 +52,11 @@ from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
+from copytrade.decisions import Cancel, Modify, Place, Policy, Skip
 from copytrade.desk import Action, Changed, CopyId, Desk, Surroundings
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
 from copytrade.logs import fields
-from copytrade.mirror import Cancel, Modify, Place, Policy, Skip
 from copytrade.orders import AmoTime, Order
 from copytrade.reasons import Reason
 from copytrade.records import LEADER, CopyChanged, LedgerChanged, Record

@@ -10,11 +10,11 @@ from loguru import logger
 from actors.base import Seat
 from actors.messages import FollowerMessage, RequestFinished
 from copytrade.copies import Copy
+from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action
 from copytrade.dhan.builders import NewOrder, OrderChange
 from copytrade.dhan.outcomes import Exchange, Outcome, Unknown
 from copytrade.dhan.rest import Cancelled, DhanRest, Placed
-from copytrade.mirror import Cancel, Modify, Place
 from copytrade.orders import AmoTime, Order
 from copytrade.records import RequestMade
 

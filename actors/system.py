@@ -32,13 +32,13 @@ from actors.store import Store
 from actors.supervisor import Child, Supervisor
 from copytrade import settings as s
 from copytrade.budget import Window
+from copytrade.decisions import Policy
 from copytrade.desk import Surroundings
 from copytrade.dhan.rest import DhanRest
 from copytrade.dhan.transport import Transport
 from copytrade.filters import EVERYTHING
 from copytrade.freeze import load_freeze_table
 from copytrade.market import load_market_hours
-from copytrade.mirror import Policy
 from copytrade.records import LEADER, AccountType
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.store import Database

@@ -12,11 +12,7 @@ from copytrade import lifecycle
 from copytrade.book import merge
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
-from copytrade.freeze import FreezeTable
-from copytrade.instruments import Instrument, Instruments, from_order
-from copytrade.ledger import Allotment, Line, LineKey, Part, Working, line_of
-from copytrade.market import MarketHours
-from copytrade.mirror import (
+from copytrade.decisions import (
     Allotted,
     Cancel,
     Decision,
@@ -29,9 +25,12 @@ from copytrade.mirror import (
     Situation,
     Skip,
     Wait,
-    decide,
-    not_for_copying,
 )
+from copytrade.freeze import FreezeTable
+from copytrade.instruments import Instrument, Instruments, from_order
+from copytrade.ledger import Allotment, Line, LineKey, Part, Working, line_of
+from copytrade.market import MarketHours
+from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import IST, Order, Status, trade_date
 from copytrade.positions import Baseline, Positions, allotted
 from copytrade.sizing import Capitals

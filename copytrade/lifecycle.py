@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from copytrade.copies import Copy, Stage, Wish
-from copytrade.mirror import Cancel, Flag, Modify, Place, Skip
+from copytrade.decisions import Cancel, Flag, Modify, Place, Skip
 from copytrade.orders import Order, Status, Validity, correlation_id
 from copytrade.reasons import Reason
 from copytrade.rejections import classify

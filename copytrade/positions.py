@@ -6,9 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from copytrade import ledger
+from copytrade.decisions import Allotted
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Line, LineKey, Part, Working, line_of
-from copytrade.mirror import Allotted
 from copytrade.orders import Order
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of

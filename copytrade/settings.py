@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Self
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from copytrade.decisions import UnfilledAction
 from copytrade.market import load_market_hours
 from copytrade.market_hours import MarketHoursUnusable
-from copytrade.mirror import UnfilledAction
 from copytrade.orders import AmoTime
 from copytrade.sizing import Strategy
 from copytrade.wishes import MarketAs, StopMarketAs

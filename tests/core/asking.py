@@ -7,8 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from copytrade.copies import Copy, Stage
+from copytrade.decisions import Decision, Policy, Situation
 from copytrade.instruments import Instrument
-from copytrade.mirror import Decision, Policy, Situation, decide, not_for_copying
+from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import Order, Status
 from copytrade.positions import Positions, allotted
 from copytrade.sizing import Capitals, Ratio, SizingPolicy, Strategy

@@ -17,11 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from copytrade import lifecycle
 from copytrade.book import Book
 from copytrade.copies import Copy, Stage
+from copytrade.decisions import Cancel, Modify, Place, Policy
 from copytrade.desk import Action, CopyId, Desk, Surroundings
 from copytrade.freeze import load_freeze_table
 from copytrade.instruments import Instrument
 from copytrade.ledger import Part
-from copytrade.mirror import Cancel, Modify, Place, Policy
 from copytrade.orders import Order, Side, Status
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, SizingPolicy, Strategy

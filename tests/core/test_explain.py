@@ -11,9 +11,9 @@ import pytest
 
 from copytrade import lifecycle
 from copytrade.copies import Copy
+from copytrade.decisions import Place, Skip
 from copytrade.explain import MEANINGS, UnknownOrder, explain
 from copytrade.ledger import Part
-from copytrade.mirror import Place, Skip
 from copytrade.orders import Order, OrderType, Source, Status
 from copytrade.reasons import Reason
 from copytrade.records import AccountType, CopyChanged, OrderChanged, Record, RequestMade

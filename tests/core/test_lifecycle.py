@@ -6,8 +6,8 @@ from decimal import Decimal
 from copytrade import lifecycle
 from copytrade.budget import Budget, Window
 from copytrade.copies import Copy, Stage
+from copytrade.decisions import Cancel, Done, Modify, Place
 from copytrade.ledger import Part
-from copytrade.mirror import Cancel, Done, Modify, Place
 from copytrade.orders import OrderType, Source, Status
 from copytrade.reasons import Reason
 from copytrade.sizing import SizingPolicy, Strategy

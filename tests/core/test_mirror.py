@@ -7,21 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copytrade.copies import Stage, Wish
+from copytrade.decisions import Allotted, Cancel, Done, Lookup, Modify, Place, Situation, Skip, UnfilledAction, Wait
 from copytrade.ledger import Part
-from copytrade.mirror import (
-    MAX_MODIFICATIONS,
-    Allotted,
-    Cancel,
-    Done,
-    Lookup,
-    Modify,
-    Place,
-    Situation,
-    Skip,
-    UnfilledAction,
-    Wait,
-    decide,
-)
+from copytrade.mirror import MAX_MODIFICATIONS, decide
 from copytrade.orders import InstrumentKey, Leg, OrderType, Product, Segment, Side, Status, Validity
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy

@@ -12,8 +12,8 @@ import pytest
 
 from copytrade import lifecycle
 from copytrade.copies import Copy
+from copytrade.decisions import Place, Skip
 from copytrade.ledger import Part
-from copytrade.mirror import Place, Skip
 from copytrade.orders import Order, Side, Status
 from copytrade.reasons import Reason
 from copytrade.records import AccountType, ConfigSet, CopyChanged, OrderChanged, Record

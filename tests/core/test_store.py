@@ -9,8 +9,8 @@ import pytest
 
 from copytrade import lifecycle
 from copytrade.copies import Copy
+from copytrade.decisions import Place, Skip
 from copytrade.ledger import Allotment, Line, LineKey, Part, Role
-from copytrade.mirror import Place, Skip
 from copytrade.orders import Product, Side, Status
 from copytrade.reasons import Reason
 from copytrade.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade

@@ -1,0 +1,142 @@
+"""What ``decide`` is asked with, and what it can answer."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from copytrade.copies import Wish
+from copytrade.instruments import Instrument
+from copytrade.ledger import Part
+from copytrade.market import MarketHours
+from copytrade.reasons import Reason
+from copytrade.sizing import Size, SizingPolicy
+from copytrade.wishes import AS_USUAL, Terms
+
+
+class UnfilledAction(StrEnum):
+    """What to do about an order that is still not filled a while after the leader's was."""
+
+    ALERT = "alert"
+    CANCEL = "cancel"
+    REPRICE = "reprice"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds."""
+
+    instruments: frozenset[str]
+    sizing: SizingPolicy
+    copying_since: datetime
+    enabled: bool = True
+    terms: Terms = AS_USUAL
+    late_after: float = 5.0
+    max_missed_age: float = 3600.0
+    max_price_deviation: Decimal = Decimal(2)
+    unfilled_after: float = 60.0
+    unfilled_action: UnfilledAction = UnfilledAction.CANCEL
+    unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """What the ledger gives this follower of one leader order, in units.
+
+    ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
+    known. ``exit_open`` is what is yet to be taken from what is held; None while it is not known what is held.
+    ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
+    """
+
+    parts: tuple[Part, ...]
+    entry: Size | None = None
+    entry_at_most: int = 0
+    exit_open: int | None = None
+    excess: int = 0
+    closed_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What else a decision rests on.
+
+    ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
+    have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer or for
+    another try, 0 for one that is yet to be numbered.
+    """
+
+    instrument: Instrument | None
+    master_read: bool
+    gate_open: bool
+    largest: int | None = None
+    hours: MarketHours | None = None
+    under_way: Set[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send a new order, the follower's ``n``-th for this leader order."""
+
+    n: int
+    part: Part
+    wish: Wish
+    arithmetic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Restate the follower's ``n``-th order; the reason, if any, is kept with it."""
+
+    n: int
+    wish: Wish
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel the follower's ``n``-th order; the reason, if any, is kept with it."""
+
+    n: int
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Read the follower's ``n``-th order: what became of the last request is not known."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Do nothing about the follower's ``n``-th order but record why somebody should look at it."""
+
+    n: int
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be done before something else happens, or before ``until``; ``why`` is for a reader of the log."""
+
+    why: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Do not copy, and record why. A provisional skip is decided again when the order changes, or ``until``."""
+
+    reason: Reason
+    detail: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing to do: the follower's orders are what they should be."""
+
+
+Decision = Place | Modify | Cancel | Lookup | Flag | Wait | Skip | Done
