@@ -500,11 +500,7 @@ class Desk:
         self._touch_line(line_of(leader))
 
     def _touch_line(self, key: LineKey) -> None:
-        for member in self._positions.working(key):
-            if member in self._orders:
-                self._dirty[member] = None
-            else:
-                self._positions.retire(member)  # of another day, or not read yet: then it comes back when it is
+        self._dirty.update((member, None) for member in self._positions.working(key) if member in self._orders)
 
     def _since_received(self, order_id: str, received: float | None) -> float | None:
         begun = self._received.get(order_id)

@@ -37,9 +37,11 @@ class Positions:
     def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
         """Take over what was written down."""
         self._lines = {line.key: line for line in lines}
-        for allotment in sorted(allotments, key=lambda allotment: (allotment.created_at, allotment.leader_order_id)):
+        ordered = sorted(allotments, key=lambda allotment: (allotment.created_at, allotment.leader_order_id))
+        for allotment in ordered:
             self._allotments[allotment.leader_order_id] = allotment
-            self._working.setdefault(allotment.line, {})[allotment.leader_order_id] = None
+            if allotment.trade_date == ordered[-1].trade_date:  # what is older comes back if it is told of again
+                self._working.setdefault(allotment.line, {})[allotment.leader_order_id] = None
             if allotment.leader_exited:
                 self._latest_exit[allotment.line] = allotment.leader_order_id
 

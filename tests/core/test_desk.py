@@ -6,6 +6,7 @@ The same 500 histories each time; ``COPYTRADE_HISTORIES`` tries so many others.
 import itertools
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,7 +22,7 @@ from copytrade.decisions import Cancel, Modify, Place, Policy
 from copytrade.desk import Action, CopyId, Desk, Surroundings
 from copytrade.freeze import load_freeze_table
 from copytrade.instruments import Instrument
-from copytrade.ledger import Part
+from copytrade.ledger import Allotment, Line, Part
 from copytrade.orders import Order, Side, Status
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
@@ -64,11 +65,7 @@ class Copying(RuleBasedStateMachine):
     def begins(self, hundredths: int) -> None:
         self.ratio = Decimal(hundredths) / 100
         self.ticks = itertools.count(1)
-        self.desk = Desk("alice", policy(self.ratio), Capitals(), SURROUNDINGS)
-        self.desk.know_instruments({OPTION: INSTRUMENT})
-        self.desk.know_leader_positions({}, frozenset())
-        self.desk.know_own_positions({})
-        self.desk.set_gate(is_open=True)
+        self.desk = self.a_desk()
         self.leader_book, self.own_book = Book(), Book()
         self.leader: dict[str, Order] = {}
         self.most: dict[str, int] = {}
@@ -76,6 +73,17 @@ class Copying(RuleBasedStateMachine):
         self.flights: list[Flight] = []
         self.broker: dict[str, Order] = {}
         self.parts: dict[str, Part] = {}
+
+    def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = (), known: Iterable[str] = ()) -> Desk:
+        desk = Desk("alice", policy(self.ratio), Capitals(), SURROUNDINGS)
+        lines = [one for one in held if isinstance(one, Line)]
+        allotments = [one for one in held if isinstance(one, Allotment)]
+        desk.load(copies, lines, allotments, NOW - timedelta(hours=1))
+        desk.know_instruments({OPTION: INSTRUMENT})
+        assert desk.know_leader_positions({}, frozenset(known)) == []
+        desk.know_own_positions({})
+        desk.set_gate(is_open=True)
+        return desk
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=next(self.ticks))
@@ -260,6 +268,19 @@ class Copying(RuleBasedStateMachine):
     def sees_own(self, order: Order) -> None:
         if change := self.own_book.merge(order):
             self.desk.own_changed(change.after, None)
+
+    @rule(was_sent=st.booleans())
+    def restarts(self, was_sent: bool) -> None:
+        """Die with requests under way, and come back with what was written down and what the broker says."""
+        for flight in self.flights:
+            if was_sent:
+                self.carry_out(flight)
+        self.flights.clear()
+        copies = [copy for copy, _ in self.desk.everything()]
+        self.desk = self.a_desk(*self.desk.positions.everything(), copies=copies, known=self.leader)
+        self.leader_book, self.own_book = Book(), Book()
+        self.the_own_book_is_read()
+        self.sights_are_lost_and_the_book_is_read()
 
     # What must hold.
 

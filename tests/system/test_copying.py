@@ -132,7 +132,7 @@ def test_what_the_broker_refuses_is_recorded_and_not_repeated(copier: Copier) ->
     copier.broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=400, body=body))
     leader = copier.buy(4)
     reason, error, *_ = copier.mapping(leader, "alice", "failed")
-    assert (reason, error) == ("broker_refused", "DH-906 Scrip is banned")
+    assert (reason, error) == ("broker_refused", "instrument: DH-906 Scrip is banned")
     copier.broker.modify(LEADER, leader, price="101.00")
     eventually(lambda: copier.copy_of(leader, "bob")["price"] == 101.0)
     assert [write.kind for write in copier.broker.writes(ALICE)] == [Kind.PLACE]
