@@ -246,7 +246,7 @@ class Follower(GuardedActor[FollowerMessage]):
             return
         self._known_positions.add(read.account)
         if read.account == LEADER:
-            for before, after in self._desk.know_leader_positions(read.baseline, read.without):
+            for before, after in self._desk.know_leader_positions(read.baseline):
                 copy_log.drifted(self.seat.name, before, after)
         else:
             self._desk.know_own_positions(read.baseline)

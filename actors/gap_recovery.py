@@ -176,7 +176,7 @@ def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRec
 def _read_positions(rest: DhanRest, request: ReadPositions, recovery: Address[GapRecoveryMessage]) -> None:
     """Read the positions: runs on the account's reader thread, and answers whatever happens."""
     baseline, problem = _value(lambda: read_baseline(rest, holdings=request.holdings))
-    read = PositionsRead(request.account, baseline.positions, baseline.without) if baseline else None
+    read = PositionsRead(request.account, baseline) if baseline else None
     recovery.tell(PositionsReadFinished(request, read, problem))
 
 

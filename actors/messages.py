@@ -1,6 +1,6 @@
 """Every message, and the protocol of each actor: facts in the past tense, requests in the imperative."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from copytrade.dhan.feed import FeedConnection, FeedEnded, FrameArrived
 from copytrade.dhan.outcomes import Outcome
 from copytrade.dhan.rest import Cancelled, Placed
 from copytrade.instruments import Instruments
-from copytrade.ledger import Allotment, Line, LineKey
+from copytrade.ledger import Allotment, Baseline, Line
 from copytrade.orders import Order
 from copytrade.records import CopyChanged, Record
 
@@ -195,11 +195,10 @@ class CapitalReadFinished:
 
 @dataclass(frozen=True, slots=True)
 class PositionsRead:
-    """An account's positions are known: net units a line, less the fills of the day's orders, which are ``without``."""
+    """An account's positions are known, apart from the day's orders."""
 
     account: str
-    baseline: Mapping[LineKey, int]
-    without: frozenset[str]
+    baseline: Baseline
 
 
 @dataclass(frozen=True, slots=True)

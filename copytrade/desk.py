@@ -28,11 +28,11 @@ from copytrade.decisions import (
 )
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument, Instruments, from_order
-from copytrade.ledger import Allotment, Line, LineKey, Part, Working, line_of
+from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
 from copytrade.market import MarketHours
 from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import IST, Order, Status, trade_date
-from copytrade.positions import Baseline, Positions, allotted
+from copytrade.positions import Positions, allotted
 from copytrade.sizing import Capitals
 
 Action = Place | Modify | Cancel
@@ -123,9 +123,9 @@ class Desk:
         self._instruments = instruments
         self.look_again()
 
-    def know_leader_positions(self, baseline: Baseline, without: Set[str]) -> list[tuple[Line, Line]]:
-        """Take what the leader holds apart from the orders ``without``; return the lines that were wrong, and right."""
-        corrected = self._positions.know_leader(baseline, without)
+    def know_leader_positions(self, baseline: Baseline) -> list[tuple[Line, Line]]:
+        """Take what the leader holds apart from today's orders; return the lines that were wrong, and right."""
+        corrected = self._positions.know_leader(baseline)
         for order in sorted(self._orders.values(), key=lambda order: (order.created_at or order.observed_at, order.id)):
             self._judge(order)
         self.look_again()

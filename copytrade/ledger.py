@@ -49,6 +49,22 @@ class LineKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """What an account held apart from some orders: units by line, short ones negative, as read on a ``day`` in India.
+
+    The fills of the orders ``without`` are not in it, nor are those of any order placed since.
+    """
+
+    positions: Mapping[LineKey, int]
+    without: frozenset[str]
+    day: date
+
+    def tells_of(self, order: Order) -> bool:
+        """Whether the positions have an order's fills in them already: it is of an earlier day."""
+        return trade_date(order) < self.day and order.id not in self.without
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One follower's dealings in one instrument and product. Positions are units, short ones negative.
 

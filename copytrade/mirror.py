@@ -89,7 +89,7 @@ def decide(
 ) -> Decision:
     """Return what to do next about ``leader`` for the follower whose ``copies`` of it these are.
 
-    ``allotted`` is None while the leader's position is not known: only what ends an order is decided then.
+    ``allotted`` is None while the positions are not known: only what ends an order is decided then.
     """
     sent = tuple(copy for copy in copies if copy.stage is not Stage.NONE)
     if not sent and (early := _before_the_first(leader, copies, situation, policy)):
@@ -100,7 +100,7 @@ def decide(
     if situation.instrument is None:
         return lookup or Wait("the instrument master has not been read yet")
     if allotted is None:
-        return lookup or Wait("the leader's positions are not known yet")
+        return lookup or Wait("the positions are not known yet")
     case = _Case(leader, copies, sent, allotted, situation.instrument, situation, policy, now)
     parts = [part for part in _IN_ORDER if part in allotted.parts or case.of(part)]
     decisions = [_part(case, part) for part in parts]

@@ -1,19 +1,17 @@
 """What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from copytrade import ledger
 from copytrade.decisions import Allotted
 from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Line, LineKey, Part, Working, line_of
+from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
 from copytrade.orders import Order
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of
-
-Baseline = Mapping[LineKey, int]
 
 
 class Positions:
@@ -30,8 +28,8 @@ class Positions:
         self._latest_exit: dict[LineKey, str] = {}
         self._leader_base: Baseline | None = None
         self._own_base: Baseline | None = None
-        self._own_fills: dict[LineKey, int] = {}
-        self._own_filled: dict[str, int] = {}
+        self._own_fills: Counter[LineKey] = Counter()
+        self._own_orders: dict[str, Order] = {}
         self._unwritten: dict[LineKey | str, Line | Allotment] = {}
 
     def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
@@ -45,8 +43,8 @@ class Positions:
             if allotment.leader_exited:
                 self._latest_exit[allotment.line] = allotment.leader_order_id
 
-    def know_leader(self, baseline: Baseline, without: Set[str]) -> list[tuple[Line, Line]]:
-        """Take the leader's positions less the fills of the orders ``without``; return the lines that this corrects.
+    def know_leader(self, baseline: Baseline) -> list[tuple[Line, Line]]:
+        """Take the leader's positions; return the lines that this corrects.
 
         What was written down may be wrong by what happened while nobody looked: trades of another day, an expiry.
         """
@@ -54,10 +52,10 @@ class Positions:
         corrected = []
         told: Counter[LineKey] = Counter()
         for one in self._allotments.values():
-            if one.leader_order_id in without:
+            if one.leader_order_id in baseline.without:
                 told[one.line] += one.leader_filled * one.side.sign
         for key, line in self._lines.items():
-            position = baseline.get(key, 0) + told[key]
+            position = baseline.positions.get(key, 0) + told[key]
             if position != line.leader_position:
                 corrected.append((line, ledger.corrected(line, position)))
         for _, line in corrected:
@@ -65,8 +63,16 @@ class Positions:
         return corrected
 
     def know_own(self, baseline: Baseline) -> None:
-        """Take the follower's own positions less the fills of today's orders."""
+        """Take the follower's own positions."""
         self._own_base = baseline
+        orders, self._own_orders, self._own_fills = self._own_orders, {}, Counter()
+        for order in orders.values():
+            self.own_seen(order)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether both accounts' positions have been read."""
+        return self._leader_base is not None and self._own_base is not None
 
     @property
     def leader_is_known(self) -> bool:
@@ -80,6 +86,8 @@ class Positions:
         """
         allotment = self._allotments.get(order.id)
         line = self.line(line_of(order))
+        if allotment is None and self._leader_base is not None and self._leader_base.tells_of(order):
+            return []
         if allotment is None:
             allotment = ledger.first_sight(line, order)
             self._keep(allotment)
@@ -105,10 +113,11 @@ class Positions:
 
     def own_seen(self, order: Order) -> None:
         """Count the fills of any order of the follower's account, whoever placed it."""
-        more = order.filled_quantity - self._own_filled.get(order.id, 0)
-        self._own_filled[order.id] = order.filled_quantity
-        key = line_of(order)
-        self._own_fills[key] = self._own_fills.get(key, 0) + more * order.side.sign
+        known = self._own_orders.get(order.id)
+        self._own_orders[order.id] = order
+        if self._own_base is None or not self._own_base.tells_of(order):
+            more = order.filled_quantity - (known.filled_quantity if known else 0)
+            self._own_fills[line_of(order)] += more * order.side.sign
 
     def copy_filled(self, leader_order_id: str, part: Part, before: int, after: int) -> None:
         """Count fills of the copies of one part of a leader order: their sum before and after."""
@@ -118,7 +127,8 @@ class Positions:
 
     def line(self, key: LineKey) -> Line:
         """Return what is held on a line."""
-        return self._lines.get(key) or Line(key, leader_position=(self._leader_base or {}).get(key, 0))
+        position = self._leader_base.positions.get(key, 0) if self._leader_base else 0
+        return self._lines.get(key) or Line(key, leader_position=position)
 
     def working(self, key: LineKey) -> list[str]:
         """Return the leader orders of a line that may matter yet, in the order in which they were placed.
@@ -208,7 +218,7 @@ class Positions:
         if self._own_base is None or not line.held:
             return line
         direction = 1 if line.held > 0 else -1
-        net = self._own_base.get(line.key, 0) + self._own_fills.get(line.key, 0)
+        net = self._own_base.positions.get(line.key, 0) + self._own_fills[line.key]
         held = max(0, net * direction)
         if held < abs(line.held):
             line = ledger.closed_elsewhere(line, held)
@@ -252,9 +262,9 @@ def _shown(allotment: Allotment, ratio: Ratio, quantity: int, exact: Fraction, i
 def allotted(
     order: Order, positions: Positions, entry: tuple[Size, int] | None, exits: Sequence[Working]
 ) -> Allotted | None:
-    """Return what the ledger gives of a leader order, None while the leader's position is not known."""
+    """Return what the ledger gives of a leader order, None while the positions are not known."""
     allotment = positions.allotment(order.id)
-    if allotment is None:
+    if allotment is None or not positions.is_known:
         return None
     parts = []
     if allotment.exit_of(order.quantity):

@@ -2,23 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import datetime
 
 from copytrade.dhan.outcomes import Accepted, Outcome, Unknown
 from copytrade.dhan.rest import DhanRest, OrderBook
-from copytrade.ledger import LineKey, line_of
-from copytrade.orders import InstrumentKey, Product, Segment
+from copytrade.ledger import Baseline, LineKey, line_of
+from copytrade.orders import IST, InstrumentKey, Product, Segment
 
 #: How often the reads are repeated until nothing was filled between them.
 ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """``positions`` are units by line, short ones negative, as they were before the orders ``without``."""
-
-    positions: Mapping[LineKey, int]
-    without: frozenset[str]
 
 
 def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
@@ -54,7 +46,8 @@ def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
         for share in held.value:
             for segment in (Segment.NSE_EQ, Segment.BSE_EQ):
                 net[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
-    return Accepted(Baseline(dict(net), frozenset(order.id for order in after.value.orders)), exchange=after.exchange)
+    without = frozenset(order.id for order in after.value.orders)
+    return Accepted(Baseline(dict(net), without, datetime.now(IST).date()), exchange=after.exchange)
 
 
 def _fills(book: OrderBook) -> Mapping[str, int]:

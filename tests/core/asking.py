@@ -9,6 +9,7 @@ from typing import Any
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Decision, Policy, Situation
 from copytrade.instruments import Instrument
+from copytrade.ledger import Baseline
 from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import Order, Status
 from copytrade.positions import Positions, allotted
@@ -19,6 +20,7 @@ from tests.core.orders import NOW, OPTION, an_order
 HALF = Ratio(Fraction(1, 2), "half")
 TERMS = Terms()
 UNKNOWN = Capitals()
+NOTHING = Baseline({}, frozenset(), NOW.date())
 POLICY = Policy(
     instruments=frozenset({"OPTIDX"}),
     sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal("0.5")),
@@ -48,8 +50,8 @@ def ask(
 ) -> Decision:
     """Return what ``decide`` says, the order being the first that the leader placed."""
     positions = Positions()
-    positions.know_leader({}, frozenset())
-    positions.know_own({})
+    positions.know_leader(NOTHING)
+    positions.know_own(NOTHING)
     positions.leader_seen(leader)
     entry = None
     is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity

@@ -26,6 +26,7 @@ from copytrade.ledger import Allotment, Line, Part
 from copytrade.orders import Order, Side, Status
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
+from tests.core.asking import NOTHING
 from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
@@ -80,8 +81,8 @@ class Copying(RuleBasedStateMachine):
         allotments = [one for one in held if isinstance(one, Allotment)]
         desk.load(copies, lines, allotments, NOW - timedelta(hours=1))
         desk.know_instruments({OPTION: INSTRUMENT})
-        assert desk.know_leader_positions({}, frozenset(known)) == []
-        desk.know_own_positions({})
+        assert desk.know_leader_positions(replace(NOTHING, without=frozenset(known))) == []
+        desk.know_own_positions(NOTHING)
         desk.set_gate(is_open=True)
         return desk
 

@@ -1,6 +1,7 @@
 """The ledger against leaders and followers whose orders fill at any time, in any order."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -8,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copytrade.instruments import Instrument
-from copytrade.ledger import Line, LineKey, Part, Role, Working, corrected, exit_shares
+from copytrade.ledger import Baseline, Line, LineKey, Part, Role, Working, corrected, exit_shares
 from copytrade.orders import Order, Product, Side, Status
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy
-from tests.core.orders import OPTION, an_order
+from tests.core.asking import NOTHING
+from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
 INSTRUMENT = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
@@ -34,8 +36,8 @@ class Account:
     @classmethod
     def sized(cls, ratio: str, leader: int = 0) -> "Account":
         positions = Positions()
-        positions.know_leader({LINE: leader}, frozenset())
-        positions.know_own({})
+        positions.know_leader(Baseline({LINE: leader}, frozenset(), NOW.date()))
+        positions.know_own(NOTHING)
         return cls(ratio_policy(ratio), positions)
 
     def leader_does(self, order_id: str, side: Side, lots: int, filled: int | None = None) -> Order:
@@ -145,6 +147,22 @@ def test_what_was_squared_off_by_others_does_not_burden_the_next_position() -> N
     assert account.held == 0
 
 
+def test_yesterdays_orders_are_in_todays_positions_already() -> None:
+    """A follower that comes back after midnight is told of them again, by a feed that has been running since."""
+    tomorrow = replace(NOTHING, positions={LINE: 2 * LOT}, day=NOW.date() + timedelta(days=1))
+    positions = Positions()
+    positions.own_seen(an_order(id="own", filled_quantity=2 * LOT))
+    positions.know_own(tomorrow)
+    positions.know_leader(tomorrow)
+    positions.leader_seen(an_order(id="1", filled_quantity=2 * LOT))
+    assert positions.line(LINE).leader_position == 2 * LOT
+    exit_ = an_order(id="2", side=Side.SELL, quantity=2 * LOT, created_at=NOW + timedelta(days=1))
+    positions.leader_seen(exit_)
+    allotment = positions.allotment("2")
+    assert allotment is not None
+    assert allotment.role is Role.EXIT
+
+
 def test_an_exit_is_bounded_by_what_the_account_really_holds() -> None:
     account = Account.sized("1")
     entry = account.leader_does("1", Side.BUY, 4)
@@ -218,8 +236,8 @@ def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
     ratio, lot, orders = history
     instrument = replace(INSTRUMENT, lot_size=lot)
     positions = Positions()
-    positions.know_leader({}, frozenset())
-    positions.know_own({})
+    positions.know_leader(NOTHING)
+    positions.know_own(NOTHING)
     position = 0
     for number, (side, lots) in enumerate(orders):
         quantity = lots * lot
