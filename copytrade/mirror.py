@@ -107,7 +107,7 @@ def decide(
     for decision in decisions:
         if isinstance(decision, Place | Modify | Cancel | Flag):
             return decision
-    return lookup or _least_final(decisions, sent)
+    return lookup or _for_the_whole(case, decisions)
 
 
 def not_for_copying(leader: Order, situation: Situation, policy: Policy) -> Skip | None:
@@ -345,10 +345,12 @@ def _is_free(copy: Copy, situation: Situation) -> bool:
     return copy.n not in situation.under_way
 
 
-def _least_final(decisions: Sequence[Decision], sent: Sequence[Copy]) -> Decision:
+def _for_the_whole(case: _Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
-            if isinstance(decision, kind) and not (sent and kind is Skip):
+            if isinstance(decision, kind) and not (case.sent and kind is Skip):
                 return decision
+    if any(copy.n and copy.stage is Stage.NONE and copy.reason is None for copy in case.copies):
+        return Skip(Reason.NOT_NEEDED, "the leader's order changed before this one was sent")
     return Done()

@@ -21,6 +21,9 @@ def paper_config(settings: Settings) -> PaperConfig:
         seed=paper.seed,
         speed=paper.speed,
         scripted=paper.scripted,
+        partial_fills=paper.partial_fills,
+        rejections=paper.rejections,
+        halts=paper.halts,
     )
 
 

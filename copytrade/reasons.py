@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NOTHING_HELD = "nothing_held"
     EXTERNAL_CLOSE = "external_close"
     LEADER_EXITED = "leader_exited"
+    NOT_NEEDED = "not_needed"
 
     # the leader's order ended before a copy was sent
     LEADER_CANCELLED = "leader_cancelled"
@@ -61,5 +62,6 @@ _PROVISIONAL = frozenset(
         Reason.NOTHING_HELD,
         Reason.EXTERNAL_CLOSE,
         Reason.LEADER_EXITED,
+        Reason.NOT_NEEDED,
     }
 )

@@ -27,6 +27,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _RESERVED = ("leader", "store", "rate-limiter", "gap-recovery", "instruments", "supervisor", "total")
 
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Chance = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(gt=0, le=100)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
@@ -163,11 +164,18 @@ class Log(_Section):
 
 
 class Paper(_Section):
-    """The embedded broker of paper mode. ``funds`` are rupees by follower name, ``leader`` for the leader."""
+    """The embedded broker of paper mode. ``funds`` are rupees by follower name, ``leader`` for the leader.
+
+    How often a fill is partial and an order of a follower's is rejected, and how much of the time an instrument is
+    halted: from 0 to 1.
+    """
 
     seed: int = 1
     speed: Seconds = 1.0
     scripted: bool = True
+    partial_fills: Chance = 0.3
+    rejections: Chance = 0.0
+    halts: Annotated[float, Field(ge=0, lt=1)] = 0.0
     default_funds: Positive = Decimal(1_000_000)
     funds: dict[str, Positive] = {}
 

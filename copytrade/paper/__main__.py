@@ -4,6 +4,7 @@ import json
 import sys
 
 from copytrade.paper.broker import PaperBroker
+from copytrade.paper.exchange import Mishaps
 from copytrade.paper.process import PaperConfig
 from copytrade.paper.session import ScriptedLeader
 
@@ -19,7 +20,7 @@ def main() -> None:
         config.accounts,
         seed=config.seed,
         tick_interval=config.tick_interval,
-        partial_fills=config.partial_fills,
+        mishaps=Mishaps(config.partial_fills, config.rejections, config.halts, spared=config.leader),
         script=script if config.scripted else None,
         control=config.control,
         port=config.port,

@@ -17,7 +17,7 @@ import uvicorn
 from copytrade.paper import wire
 from copytrade.paper.connections import Connections
 from copytrade.paper.control import control_route
-from copytrade.paper.exchange import Exchange, PaperAccount
+from copytrade.paper.exchange import NO_MISHAPS, Exchange, Mishaps, PaperAccount
 from copytrade.paper.faults import Faults
 from copytrade.paper.feeds import Feeds
 from copytrade.paper.instruments import PaperInstrument, standard_instruments
@@ -37,8 +37,8 @@ class PaperBroker:
     """A Dhan on loopback. Use as a context manager; every method may be called from any thread.
 
     ``tick_interval`` is seconds between moves of all prices, None for prices that stand still until they are set.
-    ``partial_fills`` is how often a fill is partial, from 0 to 1. Without ``auto_fill_market`` a new MARKET order rests
-    until a price is set or a fill is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any.
+    ``mishaps`` go wrong by chance. Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill
+    is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PaperBroker:
         *,
         seed: int = 1,
         tick_interval: float | None = None,
-        partial_fills: float = 0.0,
+        mishaps: Mishaps = NO_MISHAPS,
         auto_fill_market: bool = True,
         script: Script | None = None,
         control: bool = False,
@@ -63,7 +63,7 @@ class PaperBroker:
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
             changed=self._publish,
-            partial_fills=partial_fills,
+            mishaps=mishaps,
             auto_fill_market=auto_fill_market,
         )
         connections = Connections()
@@ -220,6 +220,16 @@ class PaperBroker:
         """Move an instrument's price, filling what it reaches; only a part of each order if the market is thin."""
         key = self.instrument(security_id, segment).key
         self.call(lambda: self.exchange.set_price(key, Decimal(str(price)), thin=thin))
+
+    def halt(self, security_id: str, segment: str = "NSE_FNO") -> None:
+        """Halt an instrument: nothing fills or triggers until it is resumed."""
+        key = self.instrument(security_id, segment).key
+        self.call(lambda: self.exchange.halt(key))
+
+    def resume(self, security_id: str, segment: str = "NSE_FNO") -> None:
+        """End a halt, and fill what the price has reached."""
+        key = self.instrument(security_id, segment).key
+        self.call(lambda: self.exchange.resume(key))
 
     def orders(self, client_id: str) -> list[dict[str, object]]:
         """Return an account's order-book rows, oldest first."""

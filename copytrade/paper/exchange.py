@@ -10,6 +10,12 @@ from copytrade.paper.instruments import PaperInstrument
 from copytrade.paper.orders import PaperOrder, Ticket, order_error
 from copytrade.paper.portfolio import PaperPosition, Portfolio
 
+#: Moves of the market that a halt lasts on average.
+HALT_LASTS = 6
+
+#: What risk management says to an order that it rejects by chance.
+REJECTED = "Margin Exceeds, Required: 0.00, Available: 0.00"
+
 #: How far a MARKET order that came over the API may go from the last price; there it rests as a LIMIT.
 PROTECTION = Decimal("0.10")
 
@@ -24,11 +30,27 @@ class PaperAccount:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Mishaps:
+    """What goes wrong by chance, each from 0 to 1.
+
+    ``partial_fills`` is how often a fill is partial, ``rejections`` how often risk management rejects an order of any
+    account but the ``spared`` one, ``halts`` how much of the time an instrument is halted: nothing fills or triggers.
+    """
+
+    partial_fills: float = 0.0
+    rejections: float = 0.0
+    halts: float = 0.0
+    spared: str = ""
+
+
+NO_MISHAPS = Mishaps()
+
+
 class Exchange:
     """Takes orders, fills them as prices move, and tells ``changed`` of everything that happens to an order.
 
-    ``partial_fills`` is how often a fill is partial, from 0 to 1. Without ``auto_fill_market`` a new MARKET order rests
-    until a price is set or a fill is forced.
+    Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill is forced.
     """
 
     def __init__(
@@ -40,7 +62,7 @@ class Exchange:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         changed: Callable[[PaperOrder], None],
-        partial_fills: float = 0.0,
+        mishaps: Mishaps = NO_MISHAPS,
         auto_fill_market: bool = True,
     ) -> None:
         self._accounts = {account.client_id: account for account in accounts}
@@ -52,7 +74,8 @@ class Exchange:
         self._now = now
         self._monotonic = monotonic
         self._changed = changed
-        self._partial_fills = partial_fills
+        self._mishaps = mishaps
+        self._halted: set[tuple[str, str]] = set()
         self._auto_fill_market = auto_fill_market
         self._last_id = 0
         #: When the accounts' tokens end; a token lives 24 hours.
@@ -107,6 +130,8 @@ class Exchange:
         needed = portfolio.value(order, order.price or self.prices[order.instrument.key])
         if needed > available:
             self.reject(order, f"You have insufficient funds. Please add Rs.{needed - available:,.2f} to trade.")
+        elif client_id != self._mishaps.spared and self._random.random() < self._mishaps.rejections:
+            self.reject(order, REJECTED)
         else:
             self._accept(order)
         return order
@@ -167,7 +192,7 @@ class Exchange:
         self.prices[key] = price
         self._resting[key] = [order for order in self._resting[key] if not order.is_ended]
         for order in list(self._resting[key]):
-            self._match(order, 1.0 if thin else self._partial_fills)
+            self._match(order, 1.0 if thin else self._mishaps.partial_fills)
 
     def move(self, key: tuple[str, str], ticks: int) -> None:
         """Move an instrument's price by so many ticks."""
@@ -175,9 +200,30 @@ class Exchange:
         self.set_price(key, max(tick, self.prices[key] + ticks * tick))
 
     def wander(self) -> None:
-        """Move every price by a tick or so, by chance."""
+        """Move every price by a tick or so, by chance, and halt or resume some."""
         for key in self.prices:
-            self.move(key, self._random.choice((-1, 0, 0, 1)))
+            self._halt_by_chance(key)
+            if key not in self._halted:
+                self.move(key, self._random.choice((-1, 0, 0, 1)))
+
+    def halt(self, key: tuple[str, str]) -> None:
+        """Halt an instrument: orders are taken, changed and cancelled, but nothing fills or triggers."""
+        self._halted.add(key)
+
+    def resume(self, key: tuple[str, str]) -> None:
+        """End a halt, and fill what the price has reached."""
+        self._halted.discard(key)
+        self.set_price(key, self.prices[key])
+
+    def _halt_by_chance(self, key: tuple[str, str]) -> None:
+        halts = self._mishaps.halts
+        if not halts:
+            return
+        if key in self._halted:
+            if halts < 1 and self._random.random() < 1 / HALT_LASTS:
+                self.resume(key)
+        elif halts >= 1 or self._random.random() < halts / (1 - halts) / HALT_LASTS:
+            self.halt(key)
 
     def positions(self, client_id: str) -> list[PaperPosition]:
         """Return what the account has traded today, by instrument and product."""
@@ -207,13 +253,13 @@ class Exchange:
 
     def _work(self, order: PaperOrder) -> None:
         """Fill an order as far as the price allows; what an IOC order cannot get at once it does not wait for."""
-        self._match(order, self._partial_fills)
+        self._match(order, self._mishaps.partial_fills)
         if order.validity == "IOC" and not order.is_ended and not order.after_market:
             self.cancel(order)
 
     def _match(self, order: PaperOrder, partial_fills: float) -> None:
         """Trigger and fill an order as far as the price allows."""
-        if order.is_ended or order.after_market:
+        if order.is_ended or order.after_market or order.instrument.key in self._halted:
             return
         price = self.prices[order.instrument.key]
         if order.is_stop:

@@ -27,6 +27,8 @@ class PaperConfig:
     scripted: bool = True
     tick_interval: float | None = 0.5
     partial_fills: float = 0.3
+    rejections: float = 0.0
+    halts: float = 0.0
     control: bool = False
     port: int = 0
 

@@ -126,8 +126,10 @@ class ScriptedLeader:
         await self._pause(4.0)
 
     async def _exit(self, stop: str) -> None:
-        """Take the stop away and sell at market what was bought."""
+        """Take the stop away and sell at market what was bought; halts are over by then."""
         self._cancel(stop)
+        for key in (NIFTY, NIFTY_PUT, BANKNIFTY, SENSEX, SHARES):
+            self.broker.exchange.resume(key)
         await self._pause(1.0)
         for position in self.broker.exchange.positions(self.client_id):
             if position.net:

@@ -261,6 +261,14 @@ def test_an_entry_that_rests_after_the_leaders_was_filled_is_seen_to(action: Unf
             assert flag.reason is expected  # type: ignore[union-attr]
 
 
+def test_an_order_that_was_not_sent_after_all_is_explained() -> None:
+    cancelled = resting(stage=Stage.ENDED, cancel_asked=True, order=an_order(status=Status.CANCELLED, quantity=130))
+    unsent = resting(n=2, stage=Stage.NONE, wish=None, accepted=None)
+    decision = ask(an_order(status=Status.CANCELLED), cancelled, unsent)
+    assert isinstance(decision, Skip)
+    assert decision.reason is Reason.NOT_NEEDED
+
+
 def test_what_ended_without_us_stays_ended() -> None:
     for status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED):
         ended = resting(stage=Stage.ENDED, order=an_order(status=status, quantity=130, filled_quantity=65))

@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange import REJECTED, Mishaps, PaperAccount
 from copytrade.paper.faults import Kind, Mischief, RestFault
 from tests.waiting import eventually
 
@@ -214,7 +214,7 @@ def test_the_account_can_be_read(broker: PaperBroker) -> None:
 
 
 def test_partial_fills_are_whole_lots_and_add_up() -> None:
-    with PaperBroker([PaperAccount(CLIENT, "one")], partial_fills=1.0) as broker:
+    with PaperBroker([PaperAccount(CLIENT, "one")], mishaps=Mishaps(partial_fills=1.0)) as broker:
         order_id = broker.place(CLIENT, side="BUY", security_id=OPTION, quantity=650, price=100)
         for price in ("99.00", "98.00"):
             before = broker.order(CLIENT, order_id)["filledQty"]
@@ -222,6 +222,28 @@ def test_partial_fills_are_whole_lots_and_add_up() -> None:
             filled = broker.order(CLIENT, order_id)["filledQty"]
             assert before < filled < 650  # type: ignore[operator]
             assert filled % 65 == 0  # type: ignore[operator]
+
+
+def test_while_an_instrument_is_halted_orders_are_taken_and_nothing_fills(broker: PaperBroker) -> None:
+    broker.halt(OPTION)
+    resting = place(broker)[1]["orderId"]
+    immediate = place(broker, validity="IOC", correlationId="ct-2-1")[1]["orderId"]
+    broker.set_price(OPTION, "90.00")
+    assert ask(broker, "GET", f"/orders/{resting}")[1][0]["orderStatus"] == "PENDING"
+    assert ask(broker, "GET", f"/orders/{immediate}")[1][0]["orderStatus"] == "CANCELLED"
+    assert ask(broker, "PUT", f"/orders/{resting}", ORDER | {"orderId": resting, "price": 99.0})[0] == 200
+    broker.resume(OPTION)
+    assert ask(broker, "GET", f"/orders/{resting}")[1][0]["orderStatus"] == "TRADED"
+
+
+def test_orders_are_rejected_by_chance_on_every_account_but_one() -> None:
+    accounts = [PaperAccount(CLIENT, "one"), PaperAccount(OTHER, "two")]
+    with PaperBroker(accounts, mishaps=Mishaps(rejections=1.0, spared=OTHER)) as broker:
+        order_id = place(broker)[1]["orderId"]
+        row = ask(broker, "GET", f"/orders/{order_id}")[1][0]
+        assert (row["orderStatus"], REJECTED in row["omsErrorDescription"]) == ("REJECTED", True)
+        spared = broker.place(OTHER, side="BUY", security_id=OPTION, quantity=65, price=100)
+        assert broker.order(OTHER, spared)["orderStatus"] == "PENDING"
 
 
 def test_a_fault_strikes_as_often_as_it_was_asked_to(broker: PaperBroker) -> None:
