@@ -53,6 +53,7 @@ class Allotted:
     entry: Size | None = None
     entry_at_most: int = 0
     exit_open: int | None = None
+    exit_arithmetic: str = ""
     excess: int = 0
     closed_elsewhere: bool = False
 

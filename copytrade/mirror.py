@@ -233,8 +233,17 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     wish = _first_wish(case, part, mine, plan.more)
     if not isinstance(wish, Wish):
         return wish if not mine or not isinstance(wish, Skip) else Wait(wish.detail, wish.until)
-    arithmetic = case.allotted.entry.arithmetic if part is Part.ENTRY and case.allotted.entry else ""
-    return Place(n, part, wish, arithmetic or f"{part} of {plan.more}")
+    return Place(n, part, wish, _arithmetic(case.allotted, part))
+
+
+def _arithmetic(allotted: Allotted, part: Part) -> str:
+    match part:
+        case Part.ENTRY:
+            return allotted.entry.arithmetic if allotted.entry else ""
+        case Part.EXIT:
+            return allotted.exit_arithmetic
+        case Part.FLATTEN:
+            return f"exits took {allotted.excess} beyond what was held"
 
 
 def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) -> Wish | Skip | Wait:

@@ -275,5 +275,20 @@ def allotted(
         parts.append(Part.FLATTEN)
     size, at_most = entry or (None, 0)
     exit_open = positions.exit_of(order, exits) if Part.EXIT in parts else 0
-    lost = positions.line(allotment.line).lost > 0
-    return Allotted(tuple(parts), size, at_most, exit_open, allotment.excess, closed_elsewhere=lost)
+    line = positions.line(allotment.line)
+    return Allotted(
+        parts=tuple(parts),
+        entry=size,
+        entry_at_most=at_most,
+        exit_open=exit_open,
+        exit_arithmetic=_exit_shown(line, allotment, order, exit_open) if exit_open else "",
+        excess=allotment.excess,
+        closed_elsewhere=line.lost > 0,
+    )
+
+
+def _exit_shown(line: Line, allotment: Allotment, order: Order, exit_open: int) -> str:
+    """Return the arithmetic of an exit as an operator reads it."""
+    leaving = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
+    leader = f"leader holds {line.leader_position}, leaves {leaving} more"
+    return f"{leader}; holds {line.held} where {line.level} belongs: exit {exit_open}"
