@@ -267,8 +267,20 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
         wish = bounded(leader, quantity, instrument, policy.max_price_deviation)
     if wish is None:
         return Wait("the leader's price is not known yet")
-    reference = leader.last_price if case.is_late else None  # live, the leader's broker has just judged it
-    fault = price_fault(
+    fault = _price_fault(case, part, wish)
+    return Skip(Reason.PRICE_RULE, fault) if fault else wish
+
+
+def _price_fault(case: _Case, part: Part, wish: Wish) -> str | None:
+    """Return the exchange's rule that an entry's price breaks, None if none.
+
+    A price that the leader's broker has just taken is not judged again, and an exit is never held back.
+    """
+    leader, instrument = case.leader, case.instrument
+    is_the_leaders = wish.order_type is leader.order_type and not wish.own_price
+    if part is not Part.ENTRY or (is_the_leaders and not case.is_late):
+        return None
+    return price_fault(
         leader.side,
         wish.order_type,
         wish.price,
@@ -276,9 +288,8 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
         instrument.tick,
         leader.key.segment,
         instrument.kind,
-        reference,
+        leader.last_price,
     )
-    return Skip(Reason.PRICE_RULE, fault) if fault else wish
 
 
 def _closed(case: _Case, part: Part) -> Skip | None:

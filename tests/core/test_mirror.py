@@ -276,7 +276,9 @@ def test_what_ended_without_us_stays_ended() -> None:
 
 
 def test_a_price_that_the_exchange_would_refuse_is_refused_by_us() -> None:
-    decision = ask(an_order(price=Decimal("100.03")))
+    wrong = an_order(price=Decimal("100.03"))
+    assert isinstance(ask(wrong), Place), "the leader's broker has just taken it"
+    decision = ask(wrong, now=NOW + timedelta(minutes=1))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.PRICE_RULE
     assert "100.03" in decision.detail
