@@ -50,10 +50,11 @@ from actors.messages import (
 )
 from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle
+from copytrade.agenda import CopyId
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Cancel, Modify, Place, Policy, Skip
-from copytrade.desk import Action, Changed, CopyId, Desk, Surroundings
+from copytrade.desk import Action, Changed, Desk, Surroundings
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
 from copytrade.logs import fields

@@ -6,9 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from actors.base import ActorDied, ActorUp, Address
+from copytrade.agenda import CopyId
 from copytrade.budget import Lane
 from copytrade.copies import Copy
-from copytrade.desk import CopyId
 from copytrade.dhan.feed import FeedConnection, FeedEnded, FrameArrived
 from copytrade.dhan.outcomes import Outcome
 from copytrade.dhan.rest import Cancelled, Placed

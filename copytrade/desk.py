@@ -3,12 +3,13 @@
 Pure: it is told what happened and asked what to do. Whoever sits at it sends, records and logs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from copytrade import lifecycle
+from copytrade.agenda import Agenda, CopyId
 from copytrade.book import merge
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
@@ -36,9 +37,6 @@ from copytrade.positions import Positions, allotted
 from copytrade.sizing import Capitals
 
 Action = Place | Modify | Cancel
-
-#: One order of the follower's: the leader order it is for, and its number there.
-CopyId = tuple[str, int]
 
 #: Seconds after which an order that the broker took a cancellation for, and that still rests, is cancelled again.
 CANCEL_PATIENCE = 5.0
@@ -73,9 +71,9 @@ class Surroundings:
 class Desk:
     """The copies of one follower, by leader order id and number.
 
-    News mark a leader order dirty; ``consider`` decides what is dirty; what then asks for a request is *wanted*, until
-    ``pick`` takes the most urgent. A copy is *under way* from ``begin`` to ``settle``, and *held* while a request that
-    could not be made waits for its next try; neither is changed meanwhile.
+    News mark a leader order; ``consider`` decides what is marked; what then asks for a request waits until ``pick``
+    takes the most urgent. A copy is under way from ``begin`` to ``settle``, and held while a request that could not be
+    made waits for its next try; neither is changed meanwhile.
     """
 
     def __init__(self, follower: str, policy: Policy, capitals: Capitals, surroundings: Surroundings) -> None:
@@ -87,15 +85,10 @@ class Desk:
         self._gate_open = False
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
-        self._numbers: dict[str, int] = {}
         self._copies: dict[str, dict[int, Copy]] = {}
         self._by_correlation: dict[str, CopyId] = {}
         self._positions = Positions()
-        self._dirty: dict[str, None] = {}
-        self._wanted: dict[str, Lane] = {}
-        self._wakes: dict[str, datetime] = {}
-        self._under_way: dict[CopyId, str] = {}
-        self._held: set[CopyId] = set()
+        self._agenda = Agenda()
         self._doubted: dict[CopyId, float] = {}
         self._in_doubt: set[CopyId] = set()
         self._live: set[CopyId] = set()
@@ -153,9 +146,7 @@ class Desk:
 
     def look_again(self) -> None:
         """Mark every leader order dirty that is not settled."""
-        for order_id, order in self._orders.items():
-            if not self._is_settled(order):
-                self._dirty[order_id] = None
+        self._agenda.mark(order_id for order_id, order in self._orders.items() if not self._is_settled(order))
 
     # News.
 
@@ -164,14 +155,13 @@ class Desk:
         known = self._orders.get(order.id)
         if known is None:
             self._received[order.id] = received
-            self._numbers[order.id] = len(self._numbers)
         else:
             order = merge(known, order)
         self._orders[order.id] = order
         changed = self._judge(order) if self._positions.leader_is_known else []
         self._touch(order)
         if order.is_terminal:
-            self._release_all(order.id)  # a cancellation does not wait for what else had to be tried again
+            self._agenda.release_all(order.id)  # a cancellation does not wait for what else had to be tried again
         for copy in list(self._copies.get(order.id, {}).values()):
             after = lifecycle.with_leader(copy, order)
             if copy.n and after != copy:
@@ -201,8 +191,8 @@ class Desk:
         if copy_id is None or copy is None or (leader is not None and lifecycle.is_foreign(copy, order, leader)):
             self._touch_line(line_of(order))
             return None
-        self._held.discard(copy_id)
-        after = lifecycle.observed(copy, order, leader, busy=copy_id in self._under_way)
+        self._agenda.release(copy_id)
+        after = lifecycle.observed(copy, order, leader, busy=self._agenda.is_under_way(copy_id))
         if order.status is Status.TRADED and copy.fill_ms is None:
             after = replace(after, fill_ms=self._since_received(copy_id[0], received))
         changed = self._change(copy, after, leader or _as_leader(copy, order))
@@ -214,9 +204,7 @@ class Desk:
     def consider(self, now: datetime) -> Considered:
         """Decide every dirty order."""
         considered = Considered([], [], [])
-        dirty, self._dirty = self._dirty, {}
-        for order_id in dirty:
-            self._wanted.pop(order_id, None)
+        for order_id in self._agenda.take_marked():
             leader = self._orders.get(order_id)
             if leader is not None:
                 self._note(leader, self._decide(leader, now), considered, now)
@@ -225,7 +213,7 @@ class Desk:
     def _note(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> None:
         match decision:
             case Place() | Modify() | Cancel():
-                self._wanted[leader.id] = self._lane_of(leader, decision)
+                self._agenda.want(leader.id, self._lane_of(leader, decision))
             case Lookup(n):
                 considered.in_doubt.append((leader.id, n))
             case Flag(n):
@@ -238,21 +226,20 @@ class Desk:
             case _:
                 pass
         until = decision.until if isinstance(decision, Wait | Skip) else None
-        if until is not None and self._wakes.get(leader.id) != until:
-            self._wakes[leader.id] = until
+        if until is not None and self._agenda.wake(leader.id, until):
             considered.wake.append((leader.id, until))
 
     def lane(self) -> Lane | None:
         """Return the most urgent lane in which something could be sent now, None if there is nothing."""
-        return min((self._wanted[order_id] for order_id in self._ready()), default=None)
+        ready = self._agenda.ready(self._underlying_of)
+        return self._agenda.lane_of(ready[0]) if ready else None
 
     def pick(self, now: datetime) -> tuple[Order, Action] | None:
         """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left."""
-        for order_id in sorted(self._ready(), key=lambda order_id: (self._wanted[order_id], self._numbers[order_id])):
+        for order_id in self._agenda.ready(self._underlying_of):
             leader = self._orders[order_id]
             decision = self._decide(leader, now)
-            del self._wanted[order_id]
-            self._dirty[order_id] = None  # there may be more to do for it at the same time
+            self._agenda.take(order_id)
             if isinstance(decision, Place | Modify | Cancel):
                 return leader, decision
         return None
@@ -284,7 +271,7 @@ class Desk:
                 copy = self.copy(copy_id)
                 after = lifecycle.cancelling(copy, action)
         is_entry = isinstance(action, Place) and action.part is Part.ENTRY
-        self._under_way[copy_id] = self.underlying(leader) if is_entry else ""
+        self._agenda.begin(copy_id, self._underlying_of(leader.id) if is_entry else "")
         return self._change(copy, after, leader)
 
     def _placing(self, copy: Copy, place: Place) -> Copy:
@@ -302,7 +289,7 @@ class Desk:
             if leader is None or copy.order_id not in order_ids:
                 continue
             if self._doubted.get(copy_id, 0.0) < began:
-                self._held.discard(copy_id)
+                self._agenda.release(copy_id)
                 resolved.append(self._change(copy, lifecycle.was_read(copy), leader))
         for copy_id in sorted(self._live):
             copy, leader = self.copy(copy_id), self._orders.get(copy_id[0])
@@ -314,7 +301,7 @@ class Desk:
 
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> Changed:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""
-        self._under_way.pop(copy_id, None)
+        self._agenda.end(copy_id)
         self._doubted[copy_id] = at
         leader = self._orders[copy_id[0]]
         changed = self._change(self.copy(copy_id), after, leader)
@@ -329,24 +316,21 @@ class Desk:
 
     def skip_entries(self, skip: Skip, now: datetime) -> list[Changed]:
         """Note that nothing that waits to be placed is copied, and why."""
-        entries = [order_id for order_id, lane in self._wanted.items() if lane is Lane.ENTRY]
-        for order_id in entries:
-            del self._wanted[order_id]
+        entries = self._agenda.take_entries()
         return [self.skip(order_id, skip, now) for order_id in entries if not self._sent(order_id)]
 
     def hold(self, copy_id: CopyId) -> None:
         """Leave an order alone until ``release``."""
-        self._held.add(copy_id)
+        self._agenda.hold(copy_id)
 
     def release(self, copy_id: CopyId) -> None:
         """Look at a held order again."""
-        self._held.discard(copy_id)
-        self._dirty[copy_id[0]] = None
+        self._agenda.release(copy_id)
+        self._agenda.mark([copy_id[0]])
 
     def wake(self, order_id: str) -> None:
         """Look at a leader order again: the time it waited for has come."""
-        self._wakes.pop(order_id, None)
-        self._dirty[order_id] = None
+        self._agenda.awake(order_id)
 
     # Looking around.
 
@@ -372,11 +356,6 @@ class Desk:
         """Return when the live feed first told of a leader order, in monotonic seconds; None if it was recovered."""
         return self._received[order_id]
 
-    def underlying(self, leader: Order) -> str:
-        """Return what the order's instrument is about: entries in it go out one after the other."""
-        instrument = self._instrument(leader)
-        return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
-
     @property
     def in_doubt(self) -> int:
         """How many copies there are of which we do not know what became."""
@@ -387,11 +366,11 @@ class Desk:
         """How many copies rest at the broker."""
         return len(self._live)
 
-    def _ready(self) -> Iterator[str]:
-        placing: Mapping[str, str] = {underlying: order_id for (order_id, _), underlying in self._under_way.items()}
-        for order_id, lane in self._wanted.items():
-            if lane is not Lane.ENTRY or placing.get(self.underlying(self._orders[order_id]), order_id) == order_id:
-                yield order_id
+    def _underlying_of(self, order_id: str) -> str:
+        """Return what an order's instrument is about: entries in it go out one after the other."""
+        leader = self._orders[order_id]
+        instrument = self._instrument(leader)
+        return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
     def _lane_of(self, leader: Order, action: Action) -> Lane:
         match action:
@@ -404,14 +383,13 @@ class Desk:
 
     def _decide(self, leader: Order, now: datetime) -> Decision:
         instrument = self._instrument(leader)
-        waiting = {n for order_id, n in (*self._under_way, *self._held) if order_id == leader.id}
         situation = Situation(
             instrument=instrument,
             master_read=self._instruments is not None,
             gate_open=self._gate_open,
             largest=self._largest(instrument, now),
             hours=self._surroundings.hours,
-            under_way=waiting,
+            under_way=self._agenda.waiting(leader.id),
         )
         copies = list(self._copies.get(leader.id, {}).values())
         return decide(leader, copies, self._allot(leader, instrument, situation), situation, self._policy, now)
@@ -496,11 +474,11 @@ class Desk:
 
     def _touch(self, leader: Order) -> None:
         """Mark a leader order dirty, and with it whatever shares its line."""
-        self._dirty[leader.id] = None
+        self._agenda.mark([leader.id])
         self._touch_line(line_of(leader))
 
     def _touch_line(self, key: LineKey) -> None:
-        self._dirty.update((member, None) for member in self._positions.working(key) if member in self._orders)
+        self._agenda.mark(member for member in self._positions.working(key) if member in self._orders)
 
     def _since_received(self, order_id: str, received: float | None) -> float | None:
         begun = self._received.get(order_id)
@@ -512,9 +490,6 @@ class Desk:
     def _is_news(self, leader: Order, skip: Skip) -> bool:
         copy = self._unsent(leader.id)
         return copy is None or copy.reason is not skip.reason
-
-    def _release_all(self, order_id: str) -> None:
-        self._held = {copy_id for copy_id in self._held if copy_id[0] != order_id}
 
     def _change(self, before: Copy, after: Copy, leader: Order) -> Changed:
         if after.filled_quantity != before.filled_quantity:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from copytrade import lifecycle
+from copytrade.agenda import CopyId
 from copytrade.book import Book
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Cancel, Modify, Place, Policy
-from copytrade.desk import Action, CopyId, Desk, Surroundings
+from copytrade.desk import Action, Desk, Surroundings
 from copytrade.freeze import load_freeze_table
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Line, Part

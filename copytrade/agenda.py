@@ -1,0 +1,110 @@
+"""What a follower's desk has on its agenda: which leader orders to look at, what each wants, and what is under way."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from copytrade.budget import Lane
+
+#: One order of the follower's: the leader order it is for, and its number there.
+CopyId = tuple[str, int]
+
+
+class Agenda:
+    """Leader orders by id.
+
+    A *marked* order is worth a look. What then asks for a request *wants* a lane, until somebody takes it. A copy is
+    under way from ``begin`` to ``end``, and held while a request that could not be made waits for its next try.
+    """
+
+    def __init__(self) -> None:
+        self._marked: dict[str, None] = {}
+        self._wanted: dict[str, Lane] = {}
+        self._wakes: dict[str, datetime] = {}
+        self._under_way: dict[CopyId, str] = {}
+        self._held: set[CopyId] = set()
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, order_ids: Iterable[str]) -> None:
+        """Have orders looked at."""
+        for order_id in order_ids:
+            self._marked[order_id] = None
+            self._numbers.setdefault(order_id, len(self._numbers))
+
+    def take_marked(self) -> list[str]:
+        """Return what is to be looked at, in the order in which it was marked; what it wanted is decided anew."""
+        marked, self._marked = list(self._marked), {}
+        for order_id in marked:
+            self._wanted.pop(order_id, None)
+        return marked
+
+    def want(self, order_id: str, lane: Lane) -> None:
+        """Note that an order asks for a request."""
+        self._wanted[order_id] = lane
+
+    def take(self, order_id: str) -> None:
+        """Note that what an order asked for is being seen to; there may be more to do for it at the same time."""
+        del self._wanted[order_id]
+        self.mark([order_id])
+
+    def take_entries(self) -> list[str]:
+        """Return every order that wants to enter, and forget that it does."""
+        entries = [order_id for order_id, lane in self._wanted.items() if lane is Lane.ENTRY]
+        for order_id in entries:
+            del self._wanted[order_id]
+        return entries
+
+    def ready(self, underlying_of: Callable[[str], str]) -> list[str]:
+        """Return the orders for which something could be sent now, the most urgent and then the oldest first.
+
+        Entries in one underlying go out one after the other, but for slices of the same order.
+        """
+        placing = {underlying: order_id for (order_id, _), underlying in self._under_way.items()}
+        ready = [
+            order_id
+            for order_id, lane in self._wanted.items()
+            if lane is not Lane.ENTRY or placing.get(underlying_of(order_id), order_id) == order_id
+        ]
+        return sorted(ready, key=lambda order_id: (self._wanted[order_id], self._numbers[order_id]))
+
+    def lane_of(self, order_id: str) -> Lane:
+        """Return the lane that an order wants."""
+        return self._wanted[order_id]
+
+    def begin(self, copy_id: CopyId, underlying: str) -> None:
+        """Note that a request is under way; ``underlying`` is empty for what nothing has to wait for."""
+        self._under_way[copy_id] = underlying
+
+    def end(self, copy_id: CopyId) -> None:
+        """Note that a request is under way no more."""
+        self._under_way.pop(copy_id, None)
+
+    def is_under_way(self, copy_id: CopyId) -> bool:
+        """Whether a request for the copy waits for its answer."""
+        return copy_id in self._under_way
+
+    def waiting(self, order_id: str) -> set[int]:
+        """Return the numbers of an order's copies that are under way or held."""
+        return {n for waiting_id, n in (*self._under_way, *self._held) if waiting_id == order_id}
+
+    def hold(self, copy_id: CopyId) -> None:
+        """Leave a copy alone until ``release``."""
+        self._held.add(copy_id)
+
+    def release(self, copy_id: CopyId) -> None:
+        """End a hold, if there is one."""
+        self._held.discard(copy_id)
+
+    def release_all(self, order_id: str) -> None:
+        """End every hold of an order's copies."""
+        self._held = {copy_id for copy_id in self._held if copy_id[0] != order_id}
+
+    def wake(self, order_id: str, until: datetime) -> bool:
+        """Note when an order has to be looked at again; return whether that is news."""
+        is_news = self._wakes.get(order_id) != until
+        self._wakes[order_id] = until
+        return is_news
+
+    def awake(self, order_id: str) -> None:
+        """Look at an order whose time has come."""
+        self._wakes.pop(order_id, None)
+        self.mark([order_id])
