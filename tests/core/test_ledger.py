@@ -147,6 +147,31 @@ def test_what_was_squared_off_by_others_does_not_burden_the_next_position() -> N
     assert account.held == 0
 
 
+def test_a_position_outlives_a_night() -> None:
+    account = Account.sized("0.5")
+    entry = account.leader_does("1", Side.BUY, 4)
+    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
+    held = account.positions.everything()
+    positions = Positions()
+    positions.load([one for one in held if isinstance(one, Line)], [one for one in held if not isinstance(one, Line)])
+    tomorrow = NOW.date() + timedelta(days=1)
+    assert positions.know_leader(Baseline({LINE: 4 * LOT}, frozenset(), tomorrow)) == []
+    positions.know_own(Baseline({LINE: 2 * LOT}, frozenset(), tomorrow))
+    morning = Account(account.policy, positions)
+    assert morning.exit(morning.leader_does("2", Side.SELL, 2)) == LOT
+
+
+def test_a_position_that_expired_in_the_night_is_gone() -> None:
+    account = Account.sized("0.5")
+    entry = account.leader_does("1", Side.BUY, 4)
+    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
+    held = account.positions.everything()
+    positions = Positions()
+    positions.load([one for one in held if isinstance(one, Line)], [one for one in held if not isinstance(one, Line)])
+    ((before, after),) = positions.know_leader(replace(NOTHING, day=NOW.date() + timedelta(days=1)))
+    assert (before.leader_position, after.leader_position, after.level) == (4 * LOT, 0, 0)
+
+
 def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     """A follower that comes back after midnight is told of them again, by a feed that has been running since."""
     tomorrow = replace(NOTHING, positions={LINE: 2 * LOT}, day=NOW.date() + timedelta(days=1))

@@ -1,5 +1,6 @@
 """How orders fill on the two sides, and what is known of it."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,18 @@ def test_a_position_outlives_a_restart(broker: PaperBroker, tmp_path: Path) -> N
         for follower in ("alice", "bob"):
             copier.mapping(leader, follower, "filled")
         assert (net(copier, ALICE), net(copier, BOB)) == (2, 1)
+
+
+def test_what_the_leader_held_before_copying_began_is_nobodys_to_exit(broker: PaperBroker, tmp_path: Path) -> None:
+    terms = {"security_id": "45674", "order_type": "MARKET"}
+    before = broker.exchange.order(LEADER, broker.place(LEADER, side="BUY", quantity=4 * LOT, **terms))
+    before.created_at -= timedelta(hours=1)
+    settings = settings_for(broker, tmp_path, copy=COPYING, market={"hours": "always"})
+    with running(settings, broker) as copier:
+        sold = broker.place(LEADER, side="SELL", quantity=2 * LOT, **terms)
+        assert copier.mapping(sold, "alice", "skipped")[0] == "nothing_held"
+        added = broker.place(LEADER, side="BUY", quantity=2 * LOT, **terms)
+        copier.mapping(added, "alice", "filled")
+        out = broker.place(LEADER, side="SELL", quantity=4 * LOT, **terms)
+        copier.mapping(out, "alice", "filled")
+        assert (net(copier, LEADER), net(copier, ALICE)) == (0, 0)
