@@ -40,12 +40,17 @@ class Account:
         positions.know_own(NOTHING)
         return cls(ratio_policy(ratio), positions)
 
-    def leader_does(self, order_id: str, side: Side, lots: int, filled: int | None = None) -> Order:
-        """Take a leader order of so many lots, all of it filled if not said otherwise."""
+    def leader_does(self, order_id: str, side: Side, lots: int, filled: int | None = None, days: int = 0) -> Order:
+        """Take a leader order of so many lots, all of it filled if not said otherwise, ``days`` from now."""
         filled = lots if filled is None else filled
         status = Status.TRADED if filled == lots else Status.PENDING
         order = an_order(
-            id=order_id, side=side, quantity=lots * LOT, filled_quantity=filled * LOT, status=status, lot_size=LOT
+            id=order_id,
+            side=side,
+            quantity=lots * LOT,
+            filled_quantity=filled * LOT,
+            status=status,
+            created_at=NOW + timedelta(days=days),
         )
         self.positions.leader_seen(order)
         return order
@@ -158,7 +163,7 @@ def test_a_position_outlives_a_night() -> None:
     assert positions.know_leader(Baseline({LINE: 4 * LOT}, frozenset(), tomorrow)) == []
     positions.know_own(Baseline({LINE: 2 * LOT}, frozenset(), tomorrow))
     morning = Account(account.policy, positions)
-    assert morning.exit(morning.leader_does("2", Side.SELL, 2)) == LOT
+    assert morning.exit(morning.leader_does("2", Side.SELL, 2, days=1)) == LOT
 
 
 def test_a_position_that_expired_in_the_night_is_gone() -> None:
