@@ -56,7 +56,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._backoff = {account: Backoff() for account in accounts}
         self._reading: set[str] = set()
         self._next: dict[str, ReadBook] = {}
-        self._want_positions: dict[str, list[ReadPositions]] = {}
+        self._want_positions: dict[tuple[str, bool], list[ReadPositions]] = {}
         self._reads = self._failures = 0
 
     def set_up(self) -> None:
@@ -79,8 +79,8 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
             case CapitalReadFinished():
                 self._hand_on_capital(message)
-            case ReadPositions(account):
-                waiting = self._want_positions.setdefault(account, [])
+            case ReadPositions(account, holdings):
+                waiting = self._want_positions.setdefault((account, holdings), [])
                 waiting.append(message)
                 if len(waiting) == 1:  # whoever else asks meanwhile is told the same
                     self._read_positions(message)
@@ -144,7 +144,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
 
     def _hand_on_positions(self, finished: PositionsReadFinished) -> None:
         account = finished.request.account
-        waiting = self._want_positions.pop(account, [])
+        waiting = self._want_positions.pop((account, finished.request.holdings), [])
         if finished.read is None:
             self._failures += 1
             delay = self._backoff[account].next_delay()
