@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copytrade.instruments import Instrument
-from copytrade.ledger import Baseline, Line, LineKey, Part, Role, Working, corrected, exit_shares
+from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Role, Working, corrected, exit_shares
 from copytrade.orders import Order, Product, Side, Status
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
@@ -20,6 +20,7 @@ from tests.core.orders import NOW, OPTION, an_order
 LOT = 65
 INSTRUMENT = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
 LINE = LineKey(OPTION, Product.MARGIN)
+TOMORROW = NOW.date() + timedelta(days=1)
 
 
 def ratio_policy(ratio: str | Decimal) -> SizingPolicy:
@@ -152,34 +153,33 @@ def test_what_was_squared_off_by_others_does_not_burden_the_next_position() -> N
     assert account.held == 0
 
 
-def test_a_position_outlives_a_night() -> None:
+def written_down(lots: int) -> Positions:
+    """Return what the database has of a half-size follower's position, with which tomorrow begins."""
     account = Account.sized("0.5")
-    entry = account.leader_does("1", Side.BUY, 4)
+    entry = account.leader_does("1", Side.BUY, lots)
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
     held = account.positions.everything()
     positions = Positions()
-    positions.load([one for one in held if isinstance(one, Line)], [one for one in held if not isinstance(one, Line)])
-    tomorrow = NOW.date() + timedelta(days=1)
-    assert positions.know_leader(Baseline({LINE: 4 * LOT}, frozenset(), tomorrow)) == []
-    positions.know_own(Baseline({LINE: 2 * LOT}, frozenset(), tomorrow))
-    morning = Account(account.policy, positions)
+    positions.load([one for one in held if isinstance(one, Line)], [one for one in held if isinstance(one, Allotment)])
+    return positions
+
+
+def test_a_position_outlives_a_night() -> None:
+    positions = written_down(4)
+    assert positions.know_leader(Baseline({LINE: 4 * LOT}, frozenset(), TOMORROW)) == []
+    positions.know_own(Baseline({LINE: 2 * LOT}, frozenset(), TOMORROW))
+    morning = Account(ratio_policy("0.5"), positions)
     assert morning.exit(morning.leader_does("2", Side.SELL, 2, days=1)) == LOT
 
 
 def test_a_position_that_expired_in_the_night_is_gone() -> None:
-    account = Account.sized("0.5")
-    entry = account.leader_does("1", Side.BUY, 4)
-    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
-    held = account.positions.everything()
-    positions = Positions()
-    positions.load([one for one in held if isinstance(one, Line)], [one for one in held if not isinstance(one, Line)])
-    ((before, after),) = positions.know_leader(replace(NOTHING, day=NOW.date() + timedelta(days=1)))
+    ((before, after),) = written_down(4).know_leader(replace(NOTHING, day=TOMORROW))
     assert (before.leader_position, after.leader_position, after.level) == (4 * LOT, 0, 0)
 
 
 def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     """A follower that comes back after midnight is told of them again, by a feed that has been running since."""
-    tomorrow = replace(NOTHING, positions={LINE: 2 * LOT}, day=NOW.date() + timedelta(days=1))
+    tomorrow = replace(NOTHING, positions={LINE: 2 * LOT}, day=TOMORROW)
     positions = Positions()
     positions.own_seen(an_order(id="own", filled_quantity=2 * LOT))
     positions.know_own(tomorrow)
