@@ -8,6 +8,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from tests.scenarios.conftest import COPYING
 from tests.system.copier import ALICE, BOB, LEADER, LOT, Copier, running, settings_for
+from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually
 
 
@@ -167,3 +168,13 @@ def test_what_the_leader_held_before_copying_began_is_nobodys_to_exit(broker: Pa
         out = broker.place(LEADER, side="SELL", quantity=4 * LOT, **terms)
         copier.mapping(out, "alice", "filled")
         assert (net(copier, LEADER), net(copier, ALICE)) == (0, 0)
+
+
+def test_a_position_outlives_the_crash_of_its_follower(copier: Copier) -> None:
+    enter(copier)
+    seat(copier, "bob").tell(Bomb(RuntimeError("chaos")))
+    copier.logged("Actor bob restarted")
+    leader = copier.buy(2, 0, side="SELL", order_type="MARKET")
+    for follower in ("alice", "bob"):
+        copier.mapping(leader, follower, "filled")
+    assert (net(copier, ALICE), net(copier, BOB)) == (2, 1)
