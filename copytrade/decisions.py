@@ -45,14 +45,14 @@ class Allotted:
     """What the ledger gives this follower of one leader order, in units.
 
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
-    known. ``exit_open`` is what is yet to be taken from what is held; None while it is not known what is held.
+    known. ``exit_open`` is what is yet to be taken from what is held.
     ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
     """
 
     parts: tuple[Part, ...]
     entry: Size | None = None
     entry_at_most: int = 0
-    exit_open: int | None = None
+    exit_open: int = 0
     exit_arithmetic: str = ""
     excess: int = 0
     closed_elsewhere: bool = False

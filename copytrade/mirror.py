@@ -190,8 +190,6 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
 def _exit_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     """Return how many units the leader's order is to take from the follower's position in all."""
     still = case.allotted.exit_open
-    if still is None:
-        return Wait("what the follower holds is not known yet")
     if not mine and not still:
         if case.allotted.closed_elsewhere:
             return Skip(Reason.EXTERNAL_CLOSE, "what was copied has been closed elsewhere")
@@ -310,8 +308,8 @@ def _mind_fills(case: _Case, part: Part, mine: Sequence[Copy]) -> Decision:
     if not resting or not case.leader.is_terminal:
         return Done()
     policy, copy = case.policy, resting[0]
-    if case.age < policy.unfilled_after:
-        due = case.leader.event_at + timedelta(seconds=policy.unfilled_after)
+    due = max(case.leader.event_at, copy.created_at) + timedelta(seconds=policy.unfilled_after)
+    if case.now < due:
         return Wait("the leader's order is filled, the follower's is not", due)
     action = policy.unfilled_exit_action if part is Part.EXIT else policy.unfilled_action
     match action:

@@ -133,7 +133,7 @@ class Positions:
     def working(self, key: LineKey) -> list[str]:
         """Return the leader orders of a line that may matter yet, in the order in which they were placed.
 
-        The latest exit is always one: what turns out to be overdue is asked of it.
+        The latest exit is always one, the first if it is over: what turns out to be overdue is asked of it.
         """
         working = self._working.get(key, {})
         latest = self._latest_exit.get(key)
@@ -196,17 +196,12 @@ class Positions:
             size = Size(again.due, left, None if again.due else Reason.LEADER_EXITED)
         return size, at_most
 
-    def exit_of(self, order: Order, exits: Sequence[Working]) -> int | None:
-        """Return how many units an exit is yet to take, None while it is not known what the follower really holds.
+    def exit_of(self, order: Order, exits: Sequence[Working]) -> int:
+        """Return how many units an exit is yet to take.
 
         What is held is bounded by the account's net position, whoever else has traded in it.
         """
-        line = self.line(line_of(order))
-        if not line.held:
-            return 0
-        if self._own_base is None:
-            return None
-        line = self._reconciled(line)
+        line = self._reconciled(self.line(line_of(order)))
         held = abs(line.held)
         share = ledger.exit_shares(line, exits, held).get(order.id, 0)
         is_stop = order.order_type.has_trigger

@@ -64,9 +64,7 @@ class Account:
     def exit(self, order: Order) -> int:
         left = 0 if order.is_terminal else order.quantity - order.filled_quantity
         exits = [Working(order.id, order.side, False, left, order.filled_quantity > 0, 0, False)]
-        found = self.positions.exit_of(order, exits)
-        assert found is not None
-        return found
+        return self.positions.exit_of(order, exits)
 
     def fills(self, order: Order, part: Part, before: int, after: int) -> None:
         own = an_order(id=f"own-{order.id}-{part}", side=order.side, filled_quantity=after)
@@ -278,7 +276,6 @@ def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
         if allotment.exit_of(quantity):
             working = [Working(order.id, side, False, 0, True, 0, False)]
             share = positions.exit_of(order, working)
-            assert share is not None
             positions.own_seen(an_order(id=f"x{number}", side=side, filled_quantity=share))
             positions.copy_filled(order.id, Part.EXIT, 0, share)
         if allotment.entry_of(quantity):

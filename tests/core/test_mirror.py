@@ -261,6 +261,17 @@ def test_an_entry_that_rests_after_the_leaders_was_filled_is_seen_to(action: Unf
             assert flag.reason is expected  # type: ignore[union-attr]
 
 
+def test_a_late_copy_has_its_own_time_to_fill() -> None:
+    """It was placed ten minutes after the leader's fill: only from then on can it rest for too long."""
+    traded = an_order(status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
+    placed = NOW + timedelta(minutes=10)
+    late = resting(created_at=placed)
+    waiting = ask(traded, late, now=placed + timedelta(seconds=1))
+    assert isinstance(waiting, Wait)
+    assert waiting.until == placed + timedelta(seconds=60)
+    assert ask(traded, late, now=placed + timedelta(seconds=60)) == Cancel(1, Reason.UNFILLED)
+
+
 def test_an_order_that_was_not_sent_after_all_is_explained() -> None:
     cancelled = resting(stage=Stage.ENDED, cancel_asked=True, order=an_order(status=Status.CANCELLED, quantity=130))
     unsent = resting(n=2, stage=Stage.NONE, wish=None, accepted=None)
@@ -320,7 +331,7 @@ COPIES = st.builds(
             parts=st.sampled_from([(), (Part.ENTRY,), (Part.EXIT,), (Part.EXIT, Part.ENTRY)]),
             entry=st.one_of(st.none(), st.integers(0, 10).map(lambda lots: Size(lots * 65, "any"))),
             entry_at_most=st.integers(0, 10).map(lambda lots: lots * 65),
-            exit_open=st.one_of(st.none(), st.integers(0, 10).map(lambda lots: lots * 65)),
+            exit_open=st.integers(0, 10).map(lambda lots: lots * 65),
         ),
     ),
     situation=st.builds(
