@@ -21,6 +21,6 @@ def broker() -> Iterator[PaperBroker]:
 @pytest.fixture
 def copier(broker: PaperBroker, tmp_path: Path) -> Iterator[Copier]:
     """Everything is copied, at any hour; an order that rests after the leader's was filled is soon seen to."""
-    settings = settings_for(broker, tmp_path, copy=COPYING, market={"hours": "always"})
+    settings = settings_for(broker, tmp_path, copy=COPYING)
     with running(settings, broker) as copier:
         yield copier

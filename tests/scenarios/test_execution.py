@@ -145,7 +145,7 @@ def test_what_was_sold_by_hand_is_not_sold_again(copier: Copier) -> None:
 
 
 def test_a_position_outlives_a_restart(broker: PaperBroker, tmp_path: Path) -> None:
-    settings = settings_for(broker, tmp_path, copy=COPYING, market={"hours": "always"})
+    settings = settings_for(broker, tmp_path, copy=COPYING)
     with running(settings, broker) as copier:
         enter(copier)
     with running(settings, broker) as copier:
@@ -159,7 +159,7 @@ def test_what_the_leader_held_before_copying_began_is_nobodys_to_exit(broker: Pa
     terms = {"security_id": "45674", "order_type": "MARKET"}
     before = broker.exchange.order(LEADER, broker.place(LEADER, side="BUY", quantity=4 * LOT, **terms))
     before.created_at -= timedelta(hours=1)
-    settings = settings_for(broker, tmp_path, copy=COPYING, market={"hours": "always"})
+    settings = settings_for(broker, tmp_path, copy=COPYING)
     with running(settings, broker) as copier:
         sold = broker.place(LEADER, side="SELL", quantity=2 * LOT, **terms)
         assert copier.mapping(sold, "alice", "skipped")[0] == "nothing_held"

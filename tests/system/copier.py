@@ -29,7 +29,10 @@ def accounts() -> list[PaperAccount]:
 
 
 def settings_for(broker: PaperBroker, folder: Path, **sections: Any) -> Settings:
-    """Return settings for two followers: alice at 1.0 and bob at 0.5."""
+    """Return settings for two followers: alice at 1.0 and bob at 0.5.
+
+    The market never closes: a test that runs on a holiday, or slowly enough for its orders to be late, sees the same.
+    """
     raw: dict[str, Any] = {
         "mode": "live",
         "leader": {"client_id": LEADER, "access_token": "token-of-leader"},
@@ -38,6 +41,7 @@ def settings_for(broker: PaperBroker, folder: Path, **sections: Any) -> Settings
             {"name": "bob", "client_id": BOB, "access_token": "token-of-bob", "ratio": 0.5},
         ],
         "copy": {"sizing": "fixed_ratio"},
+        "market": {"hours": "always"},
         "dhan": {
             "rest_url": broker.rest_url,
             "feed_url": broker.feed_url,

@@ -21,7 +21,7 @@ MISHAPS = Mishaps(partial_fills=0.7, rejections=0.2, halts=0.3, spared=LEADER)
 def test_every_copy_is_explained_whatever_the_market_does(tmp_path: Path, seed: int) -> None:
     accounts = [PaperAccount(client_id, f"token-of-{name}", Decimal(10**9)) for name, client_id in CLIENTS.items()]
     with PaperBroker(accounts, seed=seed, tick_interval=0.02, mishaps=MISHAPS) as broker:
-        settings = settings_for(broker, tmp_path, market={"hours": "always"}, copy={"unfilled_after": 0.2})
+        settings = settings_for(broker, tmp_path, copy={"unfilled_after": 0.2})
         with running(settings, broker) as copier:
             trade(copier, random.Random(seed))
             eventually(lambda: not unexplained(copier), "every copy is explained")
