@@ -38,7 +38,7 @@ def placing(copy: Copy, leader: Order) -> None:
         sizing=copy.arithmetic,
     )
     if copy.part is Part.FLATTEN:
-        logger.error("Exits filled beyond what was held, flattening the excess {}", who(copy))
+        logger.error("More filled than belongs, flattening the excess {}", who(copy))
     logger.info("Placing follower order {} {}", who(copy), parameters)
 
 
@@ -81,6 +81,10 @@ def failed(action: Action, copy: Copy, error: str) -> None:
 def changed(change: Changed) -> None:
     """A copy is not what it was: log what an operator wants to see of that."""
     before, after = change.before, change.after
+    if after.part is Part.TWIN and before.order is None:
+        logger.critical("Late twin of an order at the broker, cancelling it {}", who(after))
+    if before.stage is Stage.UNKNOWN and after.stage is Stage.NONE:
+        logger.warning("Order proven absent, decided anew {} {}", who(after), fields(id=after.correlation_id))
     if after.reason is not before.reason and after.reason is not None:
         _reason(after, after.reason)
     if after.filled_quantity > before.filled_quantity:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from loguru import logger
 
 from actors import copy_log
-from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation, Seat
 from actors.clock import Clock
 from actors.messages import (
+    NO_GAP,
+    AdoptStrangers,
     BookMerged,
     BookSnapshot,
     CapitalRead,
@@ -28,6 +30,7 @@ from actors.messages import (
     IntentRecorded,
     LoadCopies,
     LookAgain,
+    LookAround,
     OrderUpdated,
     PermitGranted,
     PermitId,
@@ -42,6 +45,8 @@ from actors.messages import (
     RequestPermit,
     Resume,
     Retry,
+    SearchMerged,
+    SearchOrder,
     SettlePermit,
     StoreMessage,
     Subscribe,
@@ -66,6 +71,15 @@ from copytrade.sizing import Capitals
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
 
+#: The fewest seconds between two look-ups of an order in doubt.
+LOOK_UP_AT_MOST = 0.1
+
+#: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most.
+LOOK_AROUND_AFTER, LOOK_AROUND_EVERY = 1.0, 10.0
+
+#: Seconds between looks whether the leader's orders are known, so that orders of ours can be adopted.
+ADOPT_AGAIN_AFTER = 0.5
+
 #: Requests that may be under way beyond the account's connections, for cancellations alone: they wait for no entry.
 CANCEL_RESERVE = 1
 
@@ -88,6 +102,7 @@ class FollowerAccount:
     needs_capital: bool
     capitals: Capitals
     connections: int
+    absence_window: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +151,19 @@ class Follower(GuardedActor[FollowerMessage]):
         self._peers = peers
         self._clock = clock
         self._make_sender = make_sender
-        self._desk = Desk(life.seat.name, account.policy, account.capitals, account.surroundings)
+        self._desk = Desk(
+            life.seat.name, account.policy, account.capitals, account.surroundings, account.absence_window
+        )
         self._numbers = itertools.count(1)
         self._flights: dict[int, _Flight] = {}
         self._permit: tuple[PermitId, Lane] | None = None
         self._tries: dict[CopyId, int] = {}
         self._loaded = self._own_book_read = False
         self._known_positions: set[str] = set()
+        self._known_strangers: set[str] = set()
+        self._rebuilt_from: float | None = None
+        self._looked_around = -LOOK_AROUND_EVERY
+        self._lag_told = 0.0
         self._suspended = ""
         self._throttled = False
         self._throttles = 0
@@ -171,6 +192,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._note(*self._desk.leader_changed(order, None if recovered else received))
             case OrderUpdated(_, order, received, recovered):
                 self._note(self._desk.own_changed(order, None if recovered else received))
+                self._mind_strangers()
             case PermitGranted(permit):
                 self._use(permit)
             case IntentRecorded(token, epoch) if epoch == self.epoch:
@@ -185,10 +207,16 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.wake(leader_order_id)
             case Resume(epoch) if epoch == self.epoch:
                 self._throttled = False
+            case LookAround(epoch) if epoch == self.epoch:
+                self._read_own_book()
+            case AdoptStrangers(epoch) if epoch == self.epoch:
+                self._read_own_book()
             case Drain():
                 self._drain = message
             case ActorUp():
                 self._greet(message)
+            case ActorDied():
+                self._mourn(message)
             case _:
                 self._learn(message)
         self._pump()
@@ -201,6 +229,10 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.set_gate(is_open=False)
             case GateOpened() if message.account == LEADER:
                 self._desk.set_gate(is_open=True)
+            case GateClosed():
+                self._desk.own_feed(is_up=False)
+            case GateOpened():
+                self._desk.own_feed(is_up=True)
             case BookSnapshot() if message.account == LEADER:
                 for order in message.orders:
                     self._note(*self._desk.leader_changed(order, None))
@@ -208,11 +240,13 @@ class Follower(GuardedActor[FollowerMessage]):
             case BookSnapshot():
                 for order in message.orders:
                     self._note(self._desk.own_changed(order, None))
-                self._own_book_read = self._own_book_read or message.gate_open
+                self._desk.own_feed(is_up=message.gate_open)
+                self._own_book_read = self._own_book_read or (message.gate_open and not self._desk.strangers)
                 self._desk.look_again()
             case BookMerged() if message.account == self.seat.name:
-                self._own_book_read = True
-                self._note(*self._desk.book_read(message.began, message.order_ids))
+                self._take_own_book(message)
+            case SearchMerged(correlation_id=correlation_id, began=began, found=False):
+                self._note(*self._desk.searched(correlation_id, began))
             case InstrumentsLoaded(instruments):
                 self._desk.know_instruments(instruments)
             case CapitalRead(account, capital) if account == LEADER:
@@ -223,11 +257,70 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._take_positions(message)
             case CopiesLoaded() if not self._loaded:
                 self._loaded = True
-                self._desk.load(message.copies, message.lines, message.allotments, message.copying_since)
+                self._desk.load(
+                    message.copies, message.lines, message.allotments, message.copying_since, time.monotonic()
+                )
                 self._subscribe()
                 self._ask_for_positions()
             case _:
                 pass  # told to an earlier incarnation
+
+    def _read_own_book(self) -> None:
+        self._peers.recovery.tell(ReadBook(self.seat.name, NO_GAP, None, after_gap=False))
+
+    def _take_own_book(self, read: BookMerged) -> None:
+        self._note(*self._desk.book_read(read.began, read.order_ids, complete=read.complete))
+        visibility, window = self._desk.visibility, self._account.absence_window
+        if visibility.longest > max(self._lag_told, window / 2):
+            self._lag_told = visibility.longest
+            lag = fields(follower=self.seat.name, lag=f"{visibility.longest:.1f}s", absence_window=f"{window:g}s")
+            logger.warning("Broker shows orders late, absence is proven over a longer time {}", lag)
+        if visibility.is_behind:
+            self._clock.tell_later(LOOK_AROUND_AFTER, self.seat, LookAround(self.epoch))
+        if not self._own_book_read:
+            self._own_book_read = self._has_adopted(read)
+
+    def _has_adopted(self, read: BookMerged) -> bool:
+        """Adopt orders of ours that the database does not know: it is new, or older than they are.
+
+        Not before whatever was still on its way when the program was last at work can be seen, and the leader's orders
+        are known; until then nothing is sent.
+        """
+        if not self._desk.strangers:
+            return True
+        window = self._account.absence_window
+        if self._rebuilt_from is None:
+            self._rebuilt_from = time.monotonic() + window
+            what = fields(follower=self.seat.name, orders=len(self._desk.strangers), wait=f"{window:g}s")
+            logger.warning("Orders of ours that the database does not know, waiting to adopt them {}", what)
+        wait = max(self._rebuilt_from - read.began, 0.0 if self._desk.knows_leader else ADOPT_AGAIN_AFTER)
+        if wait > 0:
+            self._clock.tell_later(wait, self.seat, AdoptStrangers(self.epoch))
+            return False
+        adopted = self._desk.adopt_strangers(_now())
+        self._note(*adopted)
+        self._known_strangers = {order.id for order in self._desk.strangers}
+        what = fields(follower=self.seat.name, adopted=len(adopted), left=",".join(sorted(self._known_strangers)))
+        logger.warning("Orders adopted {}", what)
+        return True
+
+    def _mind_strangers(self) -> None:
+        """Enter nothing more once somebody else sends orders with our ids."""
+        if not self._own_book_read:
+            return
+        for order in self._desk.strangers:
+            if order.id not in self._known_strangers:
+                self._known_strangers.add(order.id)
+                what = fields(follower=self.seat.name, order=order.id, id=order.correlation_id)
+                logger.critical("Another copier sends orders for this account, entries stop {}", what)
+                self._desk.suspect_second_copier()
+
+    def _mourn(self, peer: ActorDied) -> None:
+        """Take note that a feed says nothing for a while."""
+        if peer.name == self._peers.leader_feed.name:
+            self._desk.set_gate(is_open=False)
+        elif peer.name == self._peers.own_feed.name:
+            self._desk.own_feed(is_up=False)
 
     def _ask_what_is_held(self) -> None:
         if self._account.needs_capital:
@@ -317,14 +410,20 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._peers.limiter.tell(ReleasePermit(self.seat.name, flight.permit))
 
     def _look_up(self, copy_id: CopyId) -> None:
-        """Have our own book read, and come back to the order a little later."""
-        self._peers.recovery.tell(ReadBook(self.seat.name, 0, None, after_gap=False))
-        self._hold(copy_id)
+        """Have our own book read and the order searched, and come back to it a little later."""
+        self._read_own_book()
+        copy = self._desk.copy(copy_id)
+        if not copy.order_id:
+            self._peers.recovery.tell(SearchOrder(self.seat.name, copy.correlation_id))
+        self._leave_alone(copy_id, min(RETRY_FIRST, max(LOOK_UP_AT_MOST, self._account.absence_window / 4)))
 
     def _hold(self, copy_id: CopyId) -> None:
         tries = self._tries[copy_id] = self._tries.get(copy_id, 0) + 1
+        self._leave_alone(copy_id, _doubled(tries))
+
+    def _leave_alone(self, copy_id: CopyId, seconds: float) -> None:
         self._desk.hold(copy_id)
-        self._clock.tell_later(_doubled(tries), self.seat, Retry(copy_id, self.epoch))
+        self._clock.tell_later(seconds, self.seat, Retry(copy_id, self.epoch))
 
     def _use(self, permit: PermitId) -> None:
         """Do the most urgent thing with a permit, or give it back."""
@@ -342,7 +441,7 @@ class Follower(GuardedActor[FollowerMessage]):
             changed = self._desk.begin(leader, action, _now())
         except ValueError as error:
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
-            self._note(self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), _now()))
+            self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), _now()))
             return
         flight = self._flights[token] = _Flight(leader, action, permit)
         if isinstance(action, Cancel):
@@ -371,7 +470,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def _land(self, token: int, after: Copy) -> None:
         """End a flight with the copy as it is after it."""
         flight = self._flights.pop(token)
-        self._note(self._desk.settle(flight.copy_id, after, time.monotonic()))
+        self._note(*self._desk.settle(flight.copy_id, after, time.monotonic()))
 
     def _finish(self, finished: RequestFinished) -> None:
         """Take note of what became of a request."""
@@ -401,6 +500,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 latency = None if received is None else (finished - received) * 1000
                 if latency is not None:
                     self._latencies.add(latency)
+                self._look_around()
                 after = lifecycle.accepted(copy, order_id, latency)
                 if after.stage is not Stage.ENDED:
                     copy_log.replicated(after)
@@ -411,6 +511,12 @@ class Follower(GuardedActor[FollowerMessage]):
                 after = lifecycle.cancel_accepted(copy)
                 copy_log.cancelled(after)
         return after
+
+    def _look_around(self) -> None:
+        """See now and then how late the broker's order book shows what was accepted."""
+        if time.monotonic() - self._looked_around > LOOK_AROUND_EVERY:
+            self._looked_around = time.monotonic()
+            self._clock.tell_later(LOOK_AROUND_AFTER, self.seat, LookAround(self.epoch))
 
     def _refused(self, flight: _Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:
         copy_log.failed(flight.action, copy, error)
@@ -470,6 +576,7 @@ class Follower(GuardedActor[FollowerMessage]):
             in_doubt=self._desk.in_doubt,
             requests=self._requests,
             failed=self._failures,
+            lag=f"{self._desk.visibility.longest:.1f}s",
             p50=self._latencies.percentile(50),
             p99=self._latencies.percentile(99),
         )

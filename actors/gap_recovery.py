@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from loguru import logger
 
-from actors.base import ActorUp, Address, GuardedActor, Incarnation
+from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import (
     BookRead,
@@ -26,16 +26,22 @@ from actors.messages import (
     ReadCapital,
     ReadPositions,
     RetryRead,
+    SearchAnswered,
+    SearchFinished,
+    SearchOrder,
 )
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.baseline import read_baseline
-from copytrade.dhan.outcomes import Accepted, Outcome, Refused
+from copytrade.dhan.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.logs import fields
-from copytrade.orders import IST
+from copytrade.orders import IST, Order
 from copytrade.records import LEADER
 
 T = TypeVar("T")
+
+#: Refusals of a search that are about the order and not about the account or the request's way.
+_NO_SUCH_ORDER = (Refusal.ORDER, Refusal.VALIDATION, Refusal.OTHER)
 
 
 class GapRecovery(GuardedActor[GapRecoveryMessage]):
@@ -75,6 +81,10 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._reading.discard(account)
                 if request := self._next.pop(account, None):
                     self._read(request)
+            case SearchOrder(account):
+                self._readers[account].submit(_search, self._accounts[account], message, self.seat)
+            case SearchFinished():
+                self._hand_on_search(message)
             case ReadCapital(account):
                 self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
             case CapitalReadFinished():
@@ -86,7 +96,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                     self._read_positions(message)
             case PositionsReadFinished():
                 self._hand_on_positions(message)
-            case ActorUp():
+            case ActorUp() | ActorDied():
                 pass
         self.vitals.figures = fields(reads=self._reads, failed=self._failures)
 
@@ -127,6 +137,16 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         if newer := self._next.pop(account, None):
             self._read(newer)
 
+    def _hand_on_search(self, finished: SearchFinished) -> None:
+        request = finished.request
+        self._reads += 1
+        if finished.problem:
+            self._failures += 1
+            problem = fields(account=request.account, id=request.correlation_id, problem=finished.problem)
+            logger.warning("Search for an order failed {}", problem)
+            return
+        self._feeds[request.account].tell(SearchAnswered(request.correlation_id, finished.began, finished.orders))
+
     def _hand_on_capital(self, finished: CapitalReadFinished) -> None:
         account = finished.request.account
         if finished.capital is None:
@@ -165,6 +185,22 @@ def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryM
     orders = book.orders if book else ()
     unreadable = [f"{row.where}: {row.what}" for row in book.unreadable] if book else []
     recovery.tell(BookReadFinished(request, began, orders, unreadable, problem))
+
+
+def _search(rest: DhanRest, request: SearchOrder, recovery: Address[GapRecoveryMessage]) -> None:
+    """Ask for the orders with an id: runs on the account's reader thread, and answers whatever happens.
+
+    That the broker names an error of the order's own is an answer too: it knows no such order.
+    """
+    began = time.monotonic()
+    orders, problem = _value(lambda: _found(rest.order_by_correlation_id(request.correlation_id)))
+    recovery.tell(SearchFinished(request, began, orders or (), problem))
+
+
+def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:
+    if isinstance(outcome, Refused) and outcome.refusal in _NO_SUCH_ORDER:
+        return Accepted((), exchange=outcome.exchange)
+    return outcome
 
 
 def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRecoveryMessage]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from actors.base import ActorUp, Address, GuardedActor, Incarnation
+from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import InstrumentMasterMessage, InstrumentsLoaded, LoadInstruments, WantInstruments
 from copytrade.instruments import Instruments, MasterUnusable, read_master
@@ -48,7 +48,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
                 self._wanted_by[reply_to.name] = reply_to
                 if self._instruments is not None:
                     reply_to.tell(InstrumentsLoaded(self._instruments))
-            case ActorUp():
+            case ActorUp() | ActorDied():
                 pass
 
     def _load(self) -> None:

@@ -44,7 +44,6 @@ class GateClosed:
     """The account's feed may have missed something: no entry until its book has been read."""
 
     account: str
-    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +51,38 @@ class GateOpened:
     """A read of the account's book that began after the gap has been merged."""
 
     account: str
-    generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class BookMerged:
-    """A complete read of the account's book, begun at a monotonic time, is merged; its changes were told before."""
+    """A read of the account's book, begun at a monotonic time, is merged; its changes were told before.
+
+    ``complete``: every row could be read, so that what is not in it was not there.
+    """
 
     account: str
     began: float
     order_ids: frozenset[str]
+    complete: bool
 
 
-FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged
+@dataclass(frozen=True, slots=True)
+class SearchMerged:
+    """The broker was asked for a correlation id at a monotonic time; what it showed was told before."""
+
+    account: str
+    correlation_id: str
+    began: float
+    found: bool
+
+
+FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged
+
+#: One gap of one incarnation of a feed; a read opens only the gate of the gap in which it began.
+Generation = tuple[int, int]
+
+#: A read that belongs to no gap.
+NO_GAP: Generation = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +145,33 @@ class AuditBook:
 class BookRead:
     """The account's whole order book, as it was at some moment after ``generation`` and ``began`` (monotonic)."""
 
-    generation: int
+    generation: Generation
     began: float
     orders: Sequence[Order]
     unreadable: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class SearchAnswered:
+    """What the broker showed when asked for a correlation id at a monotonic time."""
+
+    correlation_id: str
+    began: float
+    orders: Sequence[Order]
+
+
 FeedMessage = (
-    Subscribe | FeedConnected | FrameReceived | FeedLost | Connect | RereadBook | AuditBook | BookRead | ActorUp
+    Subscribe
+    | FeedConnected
+    | FrameReceived
+    | FeedLost
+    | Connect
+    | RereadBook
+    | AuditBook
+    | BookRead
+    | SearchAnswered
+    | ActorUp
+    | ActorDied
 )
 
 # --- gap recovery ------------------------------------------------------------------------------------------------
@@ -145,7 +182,7 @@ class ReadBook:
     """Read an account's order book and tell its feed. ``since`` and ``after_gap`` are for the log line alone."""
 
     account: str
-    generation: int
+    generation: Generation
     since: datetime | None
     after_gap: bool
 
@@ -165,6 +202,24 @@ class BookReadFinished:
     began: float
     orders: Sequence[Order]
     unreadable: Sequence[str]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOrder:
+    """Ask the broker for the orders with a correlation id, and tell the account's feed."""
+
+    account: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFinished:
+    """A reader thread is done with a search; ``problem`` says why it proves nothing."""
+
+    request: SearchOrder
+    began: float
+    orders: Sequence[Order]
     problem: str
 
 
@@ -223,11 +278,14 @@ GapRecoveryMessage = (
     ReadBook
     | RetryRead
     | BookReadFinished
+    | SearchOrder
+    | SearchFinished
     | ReadCapital
     | CapitalReadFinished
     | ReadPositions
     | PositionsReadFinished
     | ActorUp
+    | ActorDied
 )
 
 # --- instruments -------------------------------------------------------------------------------------------------
@@ -252,7 +310,7 @@ class LoadInstruments:
     """Read the instrument master."""
 
 
-InstrumentMasterMessage = WantInstruments | LoadInstruments | ActorUp
+InstrumentMasterMessage = WantInstruments | LoadInstruments | ActorUp | ActorDied
 
 # --- rate limiter ------------------------------------------------------------------------------------------------
 
@@ -306,7 +364,7 @@ class ServeWaiting:
     follower: str
 
 
-RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting | ActorUp
+RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting | ActorUp | ActorDied
 
 # --- store -------------------------------------------------------------------------------------------------------
 
@@ -359,7 +417,7 @@ class LoadCopies:
     reply_to: Address[CopiesLoaded]
 
 
-StoreMessage = RecordIntent | Write | Flush | LoadCopies | ActorUp
+StoreMessage = RecordIntent | Write | Flush | LoadCopies | ActorUp | ActorDied
 
 # --- follower ----------------------------------------------------------------------------------------------------
 
@@ -388,6 +446,20 @@ class LookAgain:
     """A leader order waited for a certain time, which has come."""
 
     leader_order_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookAround:
+    """The broker has had time to show what it accepted: see whether its order book does."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptStrangers:
+    """Whatever the broker has taken in our name is visible by now: adopt what the database does not know."""
+
     epoch: int
 
 
@@ -423,9 +495,12 @@ FollowerMessage = (
     | RequestFinished
     | Retry
     | LookAgain
+    | LookAround
+    | AdoptStrangers
     | Resume
     | Drain
     | ActorUp
+    | ActorDied
 )
 
 # --- supervisor --------------------------------------------------------------------------------------------------

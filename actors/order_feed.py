@@ -29,6 +29,8 @@ from actors.messages import (
     OrderUpdated,
     ReadBook,
     RereadBook,
+    SearchAnswered,
+    SearchMerged,
     StoreMessage,
     Subscribe,
     Write,
@@ -93,7 +95,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._backoff = Backoff()
         self._connection: ConnectionId = (life.epoch, 0)
         self._socket: FeedConnection | None = None
-        self._generation = 0
+        self._generation = (life.epoch, 0)
         self._gate_open = False
         self._reconnecting = False
         self._updates = self._unreadable = self._found = 0
@@ -116,6 +118,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 subscriber.tell(BookSnapshot(self._account.name, tuple(self._book), self._gate_open))
             case BookRead():
                 self._merge_read(message)
+            case SearchAnswered():
+                self._merge_search(message)
             case FeedConnected(connection, socket) if connection == self._connection:
                 self._connected(socket)
             case FeedLost(connection) if connection == self._connection:
@@ -189,10 +193,10 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._clock.tell_later(delay, self.seat, Connect(self._connection))
 
     def _close_gate(self) -> None:
-        self._generation += 1
+        self._generation = (self.epoch, self._generation[1] + 1)
         if self._gate_open:
             self._gate_open = False
-            self._tell(GateClosed(self._account.name, self._generation))
+            self._tell(GateClosed(self._account.name))
 
     def _read_book(self) -> None:
         self._recovery.tell(ReadBook(self._account.name, self._generation, self._since, self._reconnecting))
@@ -216,12 +220,17 @@ class OrderFeed(GuardedActor[FeedMessage]):
         opens = not self._gate_open and read.generation == self._generation and self._socket is not None
         self._say_what_was_found(changes, opens)
         self._publish(changes, time.monotonic(), recovered=True)
-        self._tell(BookMerged(self._account.name, read.began, frozenset(order.id for order in read.orders)))
+        order_ids = frozenset(order.id for order in read.orders)
+        self._tell(BookMerged(self._account.name, read.began, order_ids, complete=not read.unreadable))
         if opens:
             self._gate_open = True
             self._reconnecting = False
             self._missed = 0
-            self._tell(GateOpened(self._account.name, self._generation))
+            self._tell(GateOpened(self._account.name))
+
+    def _merge_search(self, search: SearchAnswered) -> None:
+        self._publish(self._book.merge_all(search.orders), time.monotonic(), recovered=True)
+        self._tell(SearchMerged(self._account.name, search.correlation_id, search.began, bool(search.orders)))
 
     def _say_what_was_found(self, changes: Sequence[Change], opens: bool) -> None:
         """Count what was missed over all reads until the gate opens; later finds are what a feed did not tell."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from actors.base import ActorUp, GuardedActor, Incarnation
+from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import (
     PermitGranted,
@@ -61,7 +61,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
                 account.budget.release(permit)
             case ServeWaiting(follower):
                 account = self._accounts[follower]
-            case ActorUp():
+            case ActorUp() | ActorDied():
                 return
         self._serve(message.follower, account)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
-from actors.base import ActorUp, GuardedActor, Incarnation
+from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write
 from copytrade.logs import fields
@@ -75,7 +75,7 @@ class Store(GuardedActor[StoreMessage]):
                         self._copying_since,
                     )
                 )
-            case ActorUp():
+            case ActorUp() | ActorDied():
                 pass
 
     def tear_down(self) -> None:

@@ -5,13 +5,13 @@ It parses nothing from outside and does no I/O.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pykka
 from loguru import logger
 
-from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Seat
+from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat
 from actors.clock import Clock
 from actors.messages import Drain, Drained, DrainingTimedOut, LogStatus, RestartActor, StopAll, SupervisorMessage
 from actors.restarts import RestartPolicy, Restarts
@@ -57,7 +57,6 @@ class _Kept:
     restarts: Restarts
     crashes: int = 0
     state: str = ""
-    last_error: str = field(default="")
 
 
 class Supervisor(GuardedActor[SupervisorMessage]):
@@ -93,11 +92,9 @@ class Supervisor(GuardedActor[SupervisorMessage]):
     def receive(self, message: SupervisorMessage) -> None:
         """See what became of the children, and do what follows."""
         match message:
-            case ActorUp(name, epoch):
+            case ActorUp(_, epoch):
                 if epoch > 1:  # everybody waits for the first incarnation anyway
-                    for kept in self._kept.values():
-                        if kept.child.seat.name != name:
-                            kept.child.seat.tell(message)
+                    self._tell_others(message)
             case ActorDied():
                 self._bury(message)
             case RestartActor(name, epoch):
@@ -120,6 +117,11 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             case _:
                 pass
 
+    def _tell_others(self, report: Report) -> None:
+        for kept in self._kept.values():
+            if kept.child.seat.name != report.name:
+                kept.child.seat.tell(report)
+
     def _start(self, kept: _Kept) -> None:
         seat = kept.child.seat
         epoch = seat.epoch + 1
@@ -139,7 +141,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         kept = self._kept[death.name]
         if death.epoch != kept.child.seat.epoch or self._draining is not None:
             return
-        kept.last_error = death.error
+        self._tell_others(death)
         logger.error("Actor {} crashed: {}", death.name, death.error)
         delay = kept.restarts.after_crash(time.monotonic())
         if delay is not None:

@@ -142,6 +142,7 @@ class CopySystem:
             needs_capital=follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED),
             capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
             connections=settings.dhan.connections,
+            absence_window=settings.recovery.absence_window,
         )
         peers = Peers(
             leader_feed=self._feeds[LEADER],

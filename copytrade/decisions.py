@@ -64,7 +64,7 @@ class Situation:
 
     ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
     have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer or for
-    another try, 0 for one that is yet to be numbered.
+    another try, 0 for one that is yet to be numbered. ``second_copier``: whether another program sends our ids.
     """
 
     instrument: Instrument | None
@@ -73,6 +73,7 @@ class Situation:
     largest: int | None = None
     hours: MarketHours | None = None
     under_way: Set[int] = frozenset()
+    second_copier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

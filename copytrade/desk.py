@@ -27,12 +27,13 @@ from copytrade.decisions import (
     Skip,
     Wait,
 )
+from copytrade.doubt import Doubt, Visibility
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument, Instruments, from_order
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
 from copytrade.market import MarketHours
 from copytrade.mirror import decide, not_for_copying
-from copytrade.orders import IST, Order, Status, trade_date
+from copytrade.orders import IST, Order, Status, order_of, trade_date
 from copytrade.positions import Positions, allotted
 from copytrade.sizing import Capitals
 
@@ -76,7 +77,14 @@ class Desk:
     made waits for its next try; neither is changed meanwhile.
     """
 
-    def __init__(self, follower: str, policy: Policy, capitals: Capitals, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        follower: str,
+        policy: Policy,
+        capitals: Capitals,
+        surroundings: Surroundings,
+        absence_window: float = 10.0,
+    ) -> None:
         self._follower = follower
         self._policy = policy
         self._capitals = capitals
@@ -86,10 +94,17 @@ class Desk:
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
         self._copies: dict[str, dict[int, Copy]] = {}
+        self._absence_window = absence_window
         self._by_correlation: dict[str, CopyId] = {}
+        self._by_order: dict[str, CopyId] = {}
         self._positions = Positions()
         self._agenda = Agenda()
-        self._doubted: dict[CopyId, float] = {}
+        self._settled_at: dict[CopyId, float] = {}
+        self._doubts: dict[CopyId, Doubt] = {}
+        self._visibility = Visibility()
+        self._own_feed_up = False
+        self._strangers: dict[str, Order] = {}
+        self._second_copier = False
         self._in_doubt: set[CopyId] = set()
         self._live: set[CopyId] = set()
 
@@ -101,14 +116,14 @@ class Desk:
         lines: Iterable[Line],
         allotments: Iterable[Allotment],
         copying_since: datetime,
+        at: float,
     ) -> None:
-        """Take over what is in the database. What was under way when it was written is in doubt."""
+        """Take over what is in the database. What was under way then is in doubt from now, ``at`` monotonic, on."""
         self._policy = replace(self._policy, copying_since=copying_since)
         self._positions.load(lines, allotments)
         for copy in copies:
+            self._settled_at[copy.leader_order_id, copy.n] = at
             self._keep(lifecycle.reloaded(copy))
-            if copy.correlation_id:
-                self._by_correlation[copy.correlation_id] = (copy.leader_order_id, copy.n)
         self.look_again()
 
     def know_instruments(self, instruments: Instruments) -> None:
@@ -143,6 +158,12 @@ class Desk:
         """Open or close the entry gate."""
         self._gate_open = is_open
         self.look_again()
+
+    def own_feed(self, *, is_up: bool) -> None:
+        """Take note that the account's own feed is there, or is not: only then does its silence say something."""
+        self._own_feed_up = is_up
+        if not is_up:
+            self._doubts = {copy_id: replace(doubt, silent=False) for copy_id, doubt in self._doubts.items()}
 
     def look_again(self) -> None:
         """Mark every leader order dirty that is not settled."""
@@ -185,12 +206,19 @@ class Desk:
     def own_changed(self, order: Order, received: float | None) -> Changed | None:
         """Take the broker's word about one of this account's orders; None if it is none of our copies."""
         self._positions.own_seen(order)
-        copy_id = self._by_correlation.get(order.correlation_id)
+        if received is not None:
+            self._visibility.told(order.id, received)
+        copy_id = self._by_order.get(order.id) or self._by_correlation.get(order.correlation_id)
         leader = self._orders.get(copy_id[0]) if copy_id else None
         copy = self.copy(copy_id) if copy_id else None
         if copy_id is None or copy is None or (leader is not None and lifecycle.is_foreign(copy, order, leader)):
+            if order.is_ours:
+                self._strangers[order.id] = order
             self._touch_line(line_of(order))
             return None
+        if copy.order_id and copy.order_id != order.id:
+            copy = self._twin(copy, order, leader or _as_leader(copy, order))
+            copy_id = (copy.leader_order_id, copy.n)
         self._agenda.release(copy_id)
         after = lifecycle.observed(copy, order, leader, busy=self._agenda.is_under_way(copy_id))
         if order.status is Status.TRADED and copy.fill_ms is None:
@@ -198,6 +226,47 @@ class Desk:
         changed = self._change(copy, after, leader or _as_leader(copy, order))
         self._touch(changed.leader)
         return changed
+
+    def _twin(self, copy: Copy, order: Order, leader: Order) -> Copy:
+        """Take in a second order with the id of a copy, so that it is cancelled."""
+        twin = lifecycle.found(copy, order, leader, 1 + max(self._copies[copy.leader_order_id]), Part.TWIN)
+        self._keep(twin)
+        return twin
+
+    @property
+    def strangers(self) -> list[Order]:
+        """Return the account's orders that carry an id of ours and that nothing in the database speaks of."""
+        return list(self._strangers.values())
+
+    def adopt_strangers(self, now: datetime) -> list[Changed]:
+        """Take orders for ours that the database has lost, where they fit the leader's order; keep the others."""
+        adopted = []
+        for order in sorted(self._strangers.values(), key=lambda order: order.correlation_id):
+            named = order_of(order.correlation_id)
+            leader = self._orders.get(named[0]) if named else None
+            allotment = self._positions.allotment(leader.id) if leader else None
+            if named is None or leader is None or allotment is None or named[1] in self._copies.get(leader.id, {}):
+                continue
+            part = Part.EXIT if allotment.is_exit else Part.ENTRY
+            copy = lifecycle.found(self._new_copy(leader, now), order, leader, named[1], part)
+            if lifecycle.is_foreign(copy, order, leader):
+                continue
+            del self._strangers[order.id]
+            self._copies.get(leader.id, {}).pop(0, None)
+            self._keep(copy)
+            if changed := self.own_changed(order, None):
+                adopted.append(changed)
+        return adopted
+
+    @property
+    def knows_leader(self) -> bool:
+        """Whether the leader's orders and positions are known."""
+        return self._gate_open and self._positions.leader_is_known
+
+    def suspect_second_copier(self) -> None:
+        """Enter nothing any more: somebody else sends orders with our ids."""
+        self._second_copier = True
+        self.look_again()
 
     # Deciding.
 
@@ -219,10 +288,11 @@ class Desk:
             case Flag(n):
                 copy = self.copy((leader.id, n))
                 considered.changed.append(self._change(copy, lifecycle.flagged(copy, decision), leader))
+                self._note(leader, self._decide(leader, now), considered, now)
             case Done() if self._is_settled(leader):
                 self._positions.retire(leader.id)
-            case Skip() if self._is_news(leader, decision):
-                considered.changed.append(self.skip(leader.id, decision, now))
+            case Skip():
+                considered.changed.extend(self.skip(leader.id, decision, now))
             case _:
                 pass
         until = decision.until if isinstance(decision, Wait | Skip) else None
@@ -263,7 +333,6 @@ class Desk:
                 copy = self._copies.get(leader.id, {}).get(action.n) or self._new_copy(leader, now)
                 after = self._placing(lifecycle.with_leader(copy, leader), action)
                 self._copies.get(leader.id, {}).pop(0, None)
-                self._by_correlation[after.correlation_id] = copy_id
             case Modify():
                 copy = self.copy(copy_id)
                 after = lifecycle.modifying(copy, action)
@@ -281,43 +350,82 @@ class Desk:
             ratio = self._positions.line(allotment.line).ratio
         return lifecycle.placing(copy, place, ratio, self._policy.sizing.strategy)
 
-    def book_read(self, began: float, order_ids: Set[str]) -> list[Changed]:
-        """Take note of a complete read of our own book, begun at a monotonic time: it ends doubts older than that."""
+    def book_read(self, began: float, order_ids: Set[str], *, complete: bool) -> list[Changed]:
+        """Take note of a read of our own book, begun at a monotonic time: it ends doubts older than that.
+
+        Only where it was ``complete``, every row readable, does it say anything by what it lacks.
+        """
         resolved = []
+        if complete:
+            self._visibility.read(began, order_ids)
+            self._doubts = {copy_id: doubt.after_read(began) for copy_id, doubt in self._doubts.items()}
+            resolved += self._resolve_absent()
         for copy_id in sorted(self._in_doubt):
             copy, leader = self.copy(copy_id), self._orders.get(copy_id[0])
             if leader is None or copy.order_id not in order_ids:
                 continue
-            if self._doubted.get(copy_id, 0.0) < began:
+            if self._settled_at.get(copy_id, 0.0) < began:
                 self._agenda.release(copy_id)
                 resolved.append(self._change(copy, lifecycle.was_read(copy), leader))
         for copy_id in sorted(self._live):
             copy, leader = self.copy(copy_id), self._orders.get(copy_id[0])
-            overdue = began > self._doubted.get(copy_id, 0.0) + CANCEL_PATIENCE
+            overdue = began > self._settled_at.get(copy_id, 0.0) + CANCEL_PATIENCE
             if leader is not None and copy.cancel_sent and overdue and copy.order_id in order_ids:
                 resolved.append(self._change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
         self.look_again()
         return resolved
 
-    def settle(self, copy_id: CopyId, after: Copy, at: float) -> Changed:
+    def searched(self, correlation_id: str, began: float) -> list[Changed]:
+        """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
+        copy_id = self._by_correlation.get(correlation_id)
+        if copy_id is not None and copy_id in self._doubts:
+            self._doubts[copy_id] = self._doubts[copy_id].after_search(began)
+        return self._resolve_absent()
+
+    def _resolve_absent(self) -> list[Changed]:
+        """Free what is proven not to exist, to be decided anew."""
+        window = self._visibility.window(self._absence_window)
+        resolved = []
+        for copy_id, doubt in list(self._doubts.items()):
+            leader = self._orders.get(copy_id[0])
+            if leader is not None and doubt.is_absent(window) and not self._agenda.is_under_way(copy_id):
+                self._agenda.release(copy_id)
+                copy = self.copy(copy_id)
+                resolved.append(self._change(copy, lifecycle.proven_absent(copy), leader))
+                self._touch(leader)
+        return resolved
+
+    def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""
         self._agenda.end(copy_id)
-        self._doubted[copy_id] = at
-        leader = self._orders[copy_id[0]]
-        changed = self._change(self.copy(copy_id), after, leader)
+        self._settled_at[copy_id] = at
+        leader, before = self._orders[copy_id[0]], self.copy(copy_id)
+        twin = after.order if after.order and after.order.id != after.order_id else None
+        if twin:  # the one that the feed has shown is not the one that the broker has answered about
+            after = replace(after, order=None, stage=Stage.LIVE)
+        if before.stage is Stage.PENDING and after.stage is Stage.LIVE:
+            self._visibility.accepted(after.order_id, at)
+        changed = [self._change(before, after, leader)]
+        if twin and (doubled := self.own_changed(twin, None)):
+            changed.append(doubled)
         self._touch(leader)
         return changed
 
-    def skip(self, order_id: str, skip: Skip, now: datetime) -> Changed:
-        """Note that an order is not copied, and why."""
+    def skip(self, order_id: str, skip: Skip, now: datetime) -> list[Changed]:
+        """Note that an order is not copied, and why, where that is news."""
         leader = self._orders[order_id]
-        copy = self._unsent(order_id) or self._new_copy(leader, now)
-        return self._change(copy, lifecycle.skipped(copy, skip), leader)
+        unsent = self._unsent(order_id) or [self._new_copy(leader, now)]
+        return [
+            self._change(copy, lifecycle.skipped(copy, skip), leader)
+            for copy in unsent
+            if copy.reason is not skip.reason
+        ]
 
     def skip_entries(self, skip: Skip, now: datetime) -> list[Changed]:
         """Note that nothing that waits to be placed is copied, and why."""
         entries = self._agenda.take_entries()
-        return [self.skip(order_id, skip, now) for order_id in entries if not self._sent(order_id)]
+        unsent = [order_id for order_id in entries if not self._sent(order_id)]
+        return [changed for order_id in unsent for changed in self.skip(order_id, skip, now)]
 
     def hold(self, copy_id: CopyId) -> None:
         """Leave an order alone until ``release``."""
@@ -362,6 +470,11 @@ class Desk:
         return len(self._in_doubt)
 
     @property
+    def visibility(self) -> Visibility:
+        """How late the broker shows this account's orders."""
+        return self._visibility
+
+    @property
     def open_copies(self) -> int:
         """How many copies rest at the broker."""
         return len(self._live)
@@ -390,6 +503,7 @@ class Desk:
             largest=self._largest(instrument, now),
             hours=self._surroundings.hours,
             under_way=self._agenda.waiting(leader.id),
+            second_copier=self._second_copier,
         )
         copies = list(self._copies.get(leader.id, {}).values())
         return decide(leader, copies, self._allot(leader, instrument, situation), situation, self._policy, now)
@@ -459,9 +573,9 @@ class Desk:
     def _sent(self, order_id: str) -> bool:
         return any(copy.stage is not Stage.NONE for copy in self._copies.get(order_id, {}).values())
 
-    def _unsent(self, order_id: str) -> Copy | None:
-        """Return the copy that says why nothing was sent, or that is to be sent again; None if there is none."""
-        return next((copy for copy in self._copies.get(order_id, {}).values() if copy.stage is Stage.NONE), None)
+    def _unsent(self, order_id: str) -> list[Copy]:
+        """Return the copies that say why nothing was sent, or that are to be sent again."""
+        return [copy for copy in self._copies.get(order_id, {}).values() if copy.stage is Stage.NONE]
 
     def _is_settled(self, order: Order) -> bool:
         """Whether nothing is left to be done about a leader order, unless its line moves."""
@@ -487,10 +601,6 @@ class Desk:
     def _new_copy(self, leader: Order, now: datetime) -> Copy:
         return Copy(leader.id, self._follower, trade_date(leader), now, leader_quantity=leader.quantity)
 
-    def _is_news(self, leader: Order, skip: Skip) -> bool:
-        copy = self._unsent(leader.id)
-        return copy is None or copy.reason is not skip.reason
-
     def _change(self, before: Copy, after: Copy, leader: Order) -> Changed:
         if after.filled_quantity != before.filled_quantity:
             beside = sum(
@@ -507,6 +617,14 @@ class Desk:
     def _keep(self, copy: Copy) -> None:
         self._copies.setdefault(copy.leader_order_id, {})[copy.n] = copy
         copy_id = (copy.leader_order_id, copy.n)
+        if copy.correlation_id and copy.part is not Part.TWIN:
+            self._by_correlation[copy.correlation_id] = copy_id
+        if copy.order_id:
+            self._by_order[copy.order_id] = copy_id
+        if copy.stage is Stage.UNKNOWN and not copy.order_id:
+            self._doubts.setdefault(copy_id, Doubt(self._settled_at.get(copy_id, 0.0), self._own_feed_up))
+        else:
+            self._doubts.pop(copy_id, None)
         for stage, members in ((Stage.UNKNOWN, self._in_doubt), (Stage.LIVE, self._live)):
             (members.add if copy.stage is stage else members.discard)(copy_id)
 

@@ -33,12 +33,15 @@ class Part(StrEnum):
     """What an order of the follower's is for; an exit and an entry where the leader's order crosses zero.
 
     FLATTEN takes back what exits took beyond what was held, on the other side than the leader's order: a target and a
-    stop that rest side by side may both fill before the one can be shrunk for the other.
+    stop that rest side by side may both fill before the one can be shrunk for the other. A TWIN is an order that the
+    broker took although it was proven not to exist, so that it was sent again: it is cancelled, and what it fills is
+    flattened.
     """
 
     ENTRY = "entry"
     EXIT = "exit"
     FLATTEN = "flatten"
+    TWIN = "twin"
 
 
 class LineKey(NamedTuple):
@@ -93,7 +96,8 @@ class Allotment:
     has added. ``wanted`` is the whole entry in units, sized for ``leader_quantity``; ``forgone`` is what of it is not
     to be had any more because the leader has left meanwhile, ``exited`` what he had left before there was a size.
     ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
-    ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held.
+    ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held, and what a
+    twin filled; of that, ``doubled`` is not flattened yet.
     """
 
     leader_order_id: str
@@ -115,6 +119,7 @@ class Allotment:
     leader_filled: int = 0
     leader_exited: int = 0
     excess: int = 0
+    doubled: int = 0
 
     @property
     def due(self) -> int:
@@ -285,8 +290,12 @@ def follower_filled(line: Line, allotment: Allotment, part: Part, before: int, a
     What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
     """
     sign, more = allotment.side.sign, after - before
+    if part is Part.TWIN:  # the ledger does not hold it, and it is not to stay
+        return line, replace(allotment, excess=allotment.excess + more, doubled=allotment.doubled + more)
     if part is Part.FLATTEN:
-        return replace(line, held=line.held - more * sign), allotment
+        undone = min(more, allotment.doubled)
+        line = replace(line, held=line.held - (more - undone) * sign)
+        return line, replace(allotment, doubled=allotment.doubled - undone)
     there = max(0, -line.held * sign)
     line = replace(line, held=line.held + more * sign)
     if part is Part.EXIT:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from copytrade.copies import Copy, Stage, Wish
 from copytrade.decisions import Cancel, Flag, Modify, Place, Skip
-from copytrade.orders import Order, Status, Validity, correlation_id
+from copytrade.ledger import Part
+from copytrade.orders import Order, Status, Validity, correlation_id, trade_date
 from copytrade.reasons import Reason
 from copytrade.rejections import classify
 from copytrade.sizing import Ratio
@@ -45,6 +46,36 @@ def modifying(copy: Copy, modify: Modify) -> Copy:
 def not_sent(copy: Copy) -> Copy:
     """The order certainly never left: it can be sent again under the same id."""
     return replace(copy, stage=Stage.NONE, wish=None)
+
+
+def proven_absent(copy: Copy) -> Copy:
+    """The broker never had the order: it can be decided anew, under the same id."""
+    return replace(not_sent(copy), error="")
+
+
+def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
+    """An order that carries our id is at the broker, and no copy is known to be it: make it the ``n``-th of these."""
+    wish = _wish_of(order, leader)
+    return replace(
+        copy,
+        n=n,
+        part=part,
+        stage=Stage.LIVE,
+        correlation_id=order.correlation_id,
+        order_id=order.id,
+        wish=wish,
+        accepted=wish,
+        refused=None,
+        cancelling=False,
+        cancel_sent=False,
+        cancel_asked=False,
+        modifications=0,
+        order=None,
+        reason=None,
+        error="",
+        latency_ms=None,
+        fill_ms=None,
+    )
 
 
 def accepted(copy: Copy, order_id: str, latency_ms: float | None) -> Copy:
@@ -111,12 +142,13 @@ def reloaded(copy: Copy) -> Copy:
 
 def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> Copy:
     """The broker's word about our order is new. While ``busy``, a request's answer is still to come."""
-    changed = replace(copy, order=order, order_id=order.id)
+    wish = copy.wish or _wish_of(order, leader)  # none where it was proven not to exist, and does
+    changed = replace(copy, order=order, order_id=order.id, wish=wish, reason=copy.reason if copy.wish else None)
     if order.is_terminal:
         return _ended(changed, order, leader)
     if busy and copy.stage is not Stage.UNKNOWN:
         return changed
-    return replace(changed, stage=Stage.LIVE, accepted=copy.accepted or copy.wish)
+    return replace(changed, stage=Stage.LIVE, accepted=copy.accepted or wish)
 
 
 def with_leader(copy: Copy, leader: Order) -> Copy:
@@ -125,8 +157,8 @@ def with_leader(copy: Copy, leader: Order) -> Copy:
 
 
 def is_foreign(copy: Copy, order: Order, leader: Order) -> bool:
-    """Whether an order that carries a copy's id cannot be it: another side or instrument."""
-    return order.side is not copy.side(leader) or order.key != leader.key
+    """Whether an order that carries a copy's id cannot be it: another side, instrument or day."""
+    return order.side is not copy.side(leader) or order.key != leader.key or trade_date(order) < copy.trade_date
 
 
 def _is_open(copy: Copy) -> bool:
@@ -135,6 +167,19 @@ def _is_open(copy: Copy) -> bool:
 
 def _differ(wish: Wish | None, accepted_wish: Wish | None) -> bool:
     return wish is not None and wish != accepted_wish
+
+
+def _wish_of(order: Order, leader: Order | None) -> Wish:
+    """Return the wish that an order at the broker fulfils; where its type is not the leader's, so is its price not."""
+    return Wish(
+        quantity=order.quantity,
+        order_type=order.order_type,
+        price=order.price,
+        trigger_price=order.trigger_price,
+        validity=order.validity,
+        disclosed_quantity=order.disclosed_quantity,
+        own_price=leader is None or order.order_type is not leader.order_type,
+    )
 
 
 def _ended(copy: Copy, order: Order, leader: Order | None) -> Copy:

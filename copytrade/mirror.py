@@ -40,7 +40,7 @@ MAX_MODIFICATIONS = 25
 
 
 #: What is left has to be left before anything is entered.
-_IN_ORDER = (Part.EXIT, Part.ENTRY, Part.FLATTEN)
+_IN_ORDER = (Part.TWIN, Part.EXIT, Part.ENTRY, Part.FLATTEN)
 
 _LEADER_ENDED = {
     Status.CANCELLED: Reason.LEADER_CANCELLED,
@@ -155,7 +155,7 @@ def _part(case: _Case, part: Part) -> Decision:
     decision = _change(case, mine, plan)
     if isinstance(decision, Done) and plan.more:
         decision = _grow(case, part, mine, plan)
-    if part is Part.FLATTEN:
+    if part in (Part.FLATTEN, Part.TWIN):
         return decision
     if isinstance(decision, Done):
         decision = _mind_fills(case, part, mine)
@@ -170,6 +170,8 @@ def _total(case: _Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
             return _entry_total(case, mine)
         case Part.FLATTEN:
             return case.allotted.excess
+        case Part.TWIN:
+            return sum(copy.filled_quantity for copy in mine)
 
 
 def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
@@ -240,8 +242,8 @@ def _arithmetic(allotted: Allotted, part: Part) -> str:
             return allotted.entry.arithmetic if allotted.entry else ""
         case Part.EXIT:
             return allotted.exit_arithmetic
-        case Part.FLATTEN:
-            return f"exits took {allotted.excess} beyond what was held"
+        case Part.FLATTEN | Part.TWIN:
+            return f"{allotted.excess} filled beyond what belongs"
 
 
 def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) -> Wish | Skip | Wait:
@@ -250,6 +252,8 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
     if part is Part.ENTRY:
         if not policy.enabled:
             return Skip(Reason.COPYING_DISABLED, "copying is switched off for this follower")
+        if case.situation.second_copier:
+            return Skip(Reason.SECOND_COPIER, "orders of ours that are not in our database: another copier is at work")
         if not case.situation.gate_open:
             return Wait("the entry gate is closed until the leader's order book has been read")
     if case.is_late and (closed := _closed(case, part)):

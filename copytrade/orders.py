@@ -22,6 +22,8 @@ CORRELATION_PREFIX = "ct-"
 #: The broker refuses longer ids (25 characters accepted, 26 refused with DH-905, bisected on its sandbox).
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9_-]{1,25}")
 
+_OURS = re.compile(rf"{CORRELATION_PREFIX}(.+)-([1-9][0-9]*)")
+
 ZERO = Decimal(0)
 
 
@@ -244,3 +246,9 @@ def correlation_id(leader_order_id: str, n: int) -> str:
     if not _CORRELATION_ID.fullmatch(candidate):
         raise ValueError(f"{candidate!r} cannot be a correlation id: at most 25 of A-Z a-z 0-9 _ - are allowed")
     return candidate
+
+
+def order_of(correlation_id: str) -> tuple[str, int] | None:
+    """Return the leader order id and the number in a correlation id of ours, None if it is not one."""
+    match = _OURS.fullmatch(correlation_id)
+    return (match[1], int(match[2])) if match else None

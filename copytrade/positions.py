@@ -30,6 +30,7 @@ class Positions:
         self._own_base: Baseline | None = None
         self._own_fills: Counter[LineKey] = Counter()
         self._own_orders: dict[str, Order] = {}
+        self._twinned: set[str] = set()
         self._unwritten: dict[LineKey | str, Line | Allotment] = {}
 
     def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
@@ -38,6 +39,8 @@ class Positions:
         ordered = sorted(allotments, key=lambda allotment: (allotment.created_at, allotment.leader_order_id))
         for allotment in ordered:
             self._allotments[allotment.leader_order_id] = allotment
+            if allotment.doubled:
+                self._twinned.add(allotment.leader_order_id)
             if allotment.trade_date == ordered[-1].trade_date:  # what is older comes back if it is told of again
                 self._working.setdefault(allotment.line, {})[allotment.leader_order_id] = None
             if allotment.leader_exited:
@@ -213,12 +216,17 @@ class Positions:
         if self._own_base is None or not line.held:
             return line
         direction = 1 if line.held > 0 else -1
-        net = self._own_base.positions.get(line.key, 0) + self._own_fills[line.key]
+        net = self._own_base.positions.get(line.key, 0) + self._own_fills[line.key] - self._doubled(line.key)
         held = max(0, net * direction)
         if held < abs(line.held):
             line = ledger.closed_elsewhere(line, held)
             self._keep(line)
         return line
+
+    def _doubled(self, key: LineKey) -> int:
+        """Return what twins have filled on a line and is not flattened yet, signed."""
+        twins = (self._allotments[order_id] for order_id in self._twinned)
+        return sum(twin.doubled * twin.side.sign for twin in twins if twin.line == key)
 
     def _keep(self, *changed: Line | Allotment) -> None:
         for one in changed:
@@ -228,6 +236,7 @@ class Positions:
             else:
                 self._allotments[one.leader_order_id] = one
                 self._unwritten[one.leader_order_id] = one
+                (self._twinned.add if one.doubled else self._twinned.discard)(one.leader_order_id)
 
 
 def _ratio(

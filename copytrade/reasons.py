@@ -19,6 +19,7 @@ class Reason(StrEnum):
     BAD_ORDER_ID = "bad_order_id"
     COPYING_DISABLED = "copying_disabled"
     ACCOUNT_SUSPENDED = "account_suspended"
+    SECOND_COPIER = "second_copier"
     MISSED_TOO_OLD = "missed_too_old"
     MARKET_CLOSED = "market_closed"
     PRICE_RULE = "price_rule"
@@ -57,6 +58,7 @@ _PROVISIONAL = frozenset(
         Reason.OVER_ORDER_VALUE,
         Reason.COPYING_DISABLED,
         Reason.ACCOUNT_SUSPENDED,
+        Reason.SECOND_COPIER,
         Reason.MARKET_CLOSED,
         Reason.PRICE_RULE,
         Reason.NOTHING_HELD,

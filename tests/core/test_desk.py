@@ -54,6 +54,7 @@ class Flight:
     leader: Order
     action: Action
     copy: Copy
+    order_id: str = ""
 
     @property
     def copy_id(self) -> CopyId:
@@ -75,12 +76,15 @@ class Copying(RuleBasedStateMachine):
         self.flights: list[Flight] = []
         self.broker: dict[str, Order] = {}
         self.parts: dict[str, Part] = {}
+        self.late: list[Flight] = []
+        self.was_late = False
 
     def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = (), known: Iterable[str] = ()) -> Desk:
-        desk = Desk("alice", policy(self.ratio), Capitals(), SURROUNDINGS)
+        desk = Desk("alice", policy(self.ratio), Capitals(), SURROUNDINGS, absence_window=3.0)
         lines = [one for one in held if isinstance(one, Line)]
         allotments = [one for one in held if isinstance(one, Allotment)]
-        desk.load(copies, lines, allotments, NOW - timedelta(hours=1))
+        desk.load(copies, lines, allotments, NOW - timedelta(hours=1), float(next(self.ticks)))
+        desk.own_feed(is_up=True)
         desk.know_instruments({OPTION: INSTRUMENT})
         assert desk.know_leader_positions(replace(NOTHING, without=frozenset(known))) == []
         desk.know_own_positions(NOTHING)
@@ -178,7 +182,7 @@ class Copying(RuleBasedStateMachine):
         return self.desk.lane() is not None
 
     @precondition(lambda self: self.flights)
-    @rule(index=st.integers(0, 9), fate=st.sampled_from(["accepted", "refused", "lost", "answer lost"]))
+    @rule(index=st.integers(0, 9), fate=st.sampled_from(["accepted", "refused", "lost", "answer lost", "late"]))
     def a_request_ends(self, index: int, fate: str) -> None:
         if self.flights:
             self.finish(self.flights.pop(index % len(self.flights)), fate)
@@ -186,10 +190,12 @@ class Copying(RuleBasedStateMachine):
     def finish(self, flight: Flight, fate: str) -> None:
         done = fate in ("accepted", "answer lost") and self.carry_out(flight)
         copy = self.desk.copy(flight.copy_id)
-        if fate in ("lost", "answer lost"):
+        if fate == "late":
+            self.late.append(flight)
+        if fate in ("lost", "answer lost", "late"):
             after = lifecycle.in_doubt(copy, "lost")
         elif done:
-            after = self.accepted(flight.action, copy)
+            after = self.accepted(flight, copy)
         else:
             after = self.declined(flight.action, copy)
         self.desk.settle(flight.copy_id, after, float(next(self.ticks)))
@@ -206,6 +212,7 @@ class Copying(RuleBasedStateMachine):
                     price=wish.price,
                 )
                 self.parts[order.id] = part
+                flight.order_id = order.id
                 self.broker[order.id] = self.changes(order)
                 return True
             case Modify(wish=wish):
@@ -221,11 +228,18 @@ class Copying(RuleBasedStateMachine):
                 self.broker[order.id] = self.changes(order, status=Status.CANCELLED)
                 return True
 
-    def accepted(self, action: Action, copy: Copy) -> Copy:
-        if isinstance(action, Cancel):
+    def accepted(self, flight: Flight, copy: Copy) -> Copy:
+        if isinstance(flight.action, Cancel):
             return lifecycle.cancel_accepted(copy)
-        found = next(order.id for order in self.broker.values() if order.correlation_id == copy.correlation_id)
-        return lifecycle.accepted(copy, found, None)
+        return lifecycle.accepted(copy, flight.order_id or copy.order_id, None)
+
+    @precondition(lambda self: self.late)
+    @rule(index=st.integers(0, 9))
+    def a_request_arrives_late(self, index: int) -> None:
+        """Nobody waits for it any more, however long that was: its order may have been sent again meanwhile."""
+        if self.late:
+            self.was_late = True
+            self.carry_out(self.late.pop(index % len(self.late)))
 
     def declined(self, action: Action, copy: Copy) -> Copy:
         match action:
@@ -265,7 +279,18 @@ class Copying(RuleBasedStateMachine):
         began = float(next(self.ticks))
         for order in self.broker.values():
             self.sees_own(order)
-        self.desk.book_read(began, frozenset(self.broker))
+        self.desk.book_read(began, frozenset(self.broker), complete=True)
+
+    @rule()
+    def orders_in_doubt_are_searched(self) -> None:
+        began = float(next(self.ticks))
+        for copy, _ in self.desk.everything():
+            if copy.stage is Stage.UNKNOWN and not copy.order_id:
+                matching = [order for order in self.broker.values() if order.correlation_id == copy.correlation_id]
+                for order in matching:
+                    self.sees_own(order)
+                if not matching:
+                    self.desk.searched(copy.correlation_id, began)
 
     def sees_own(self, order: Order) -> None:
         if change := self.own_book.merge(order):
@@ -289,7 +314,7 @@ class Copying(RuleBasedStateMachine):
     @invariant()
     def no_order_is_doubled(self) -> None:
         ids = Counter(order.correlation_id for order in self.broker.values())
-        assert all(count == 1 for count in ids.values()), ids
+        assert self.was_late or all(count == 1 for count in ids.values()), ids
 
     @invariant()
     def no_entry_exceeds_the_leaders_order_to_scale(self) -> None:
@@ -301,13 +326,13 @@ class Copying(RuleBasedStateMachine):
                 open_or_filled = order.filled_quantity if order.is_terminal else order.quantity
                 entered[order.correlation_id.split("-")[1]] += open_or_filled
         for order_id, quantity in entered.items():
-            assert quantity < self.most[order_id] * self.ratio + LOT
+            assert self.was_late or quantity < self.most[order_id] * self.ratio + LOT
 
     @invariant()
     def exits_never_take_more_than_was_entered(self) -> None:
         for entering, exiting in ((Side.BUY, Side.SELL), (Side.SELL, Side.BUY)):
             exited = self.filled(exiting, Part.EXIT)
-            assert exited <= self.filled(entering, Part.ENTRY), (exiting, exited)
+            assert self.was_late or exited <= self.filled(entering, Part.ENTRY), (exiting, exited)
 
     def filled(self, side: Side, part: Part) -> int:
         return sum(
@@ -335,15 +360,18 @@ class Copying(RuleBasedStateMachine):
         self.the_leader_goes_home()
 
     def comes_to_rest(self) -> None:
+        while self.late:
+            self.a_request_arrives_late(0)
         for _ in range(500):
             while self.flights:
                 self.finish(self.flights.pop(), "accepted")
             self.sights_are_lost_and_the_book_is_read()
             self.the_own_book_is_read()
-            self.desk.consider(NOW)
-            if self.desk.lane() is None:
+            self.orders_in_doubt_are_searched()
+            if self.is_anything_wanted():
+                self.sends_what_is_wanted()
+            elif not self.desk.in_doubt:
                 break
-            self.sends_what_is_wanted()
         else:
             raise AssertionError("it never comes to rest")
         self.no_order_is_doubled()
@@ -368,14 +396,14 @@ class Copying(RuleBasedStateMachine):
                 assert parts[order.id] is not Part.ENTRY, "the leader has left: nothing is entered any more"
                 self.fill(order, order.quantity)
         copies = [copy for copy, _ in self.desk.everything()]
-        assert not any(copy.stage is Stage.UNKNOWN and copy.order_id in self.broker for copy in copies)
+        assert not any(copy.stage is Stage.UNKNOWN for copy in copies)
         if not any(self.is_on_record(copy) for copy in copies):
             assert self.net(self.broker) == 0
 
     def is_on_record(self, copy: Copy) -> bool:
         """Whether a copy says by itself why the follower may not be flat."""
         has_failed = copy.part is not Part.ENTRY and copy.is_final
-        return has_failed or copy.reason is Reason.FILLED_OTHERWISE or copy.stage is Stage.UNKNOWN
+        return has_failed or copy.reason is Reason.FILLED_OTHERWISE
 
     def leader_trades(self, side: Side, quantity: int) -> None:
         self.leader_places(side, quantity, status=Status.TRADED, filled_quantity=quantity, average_price=Decimal(100))
@@ -388,10 +416,12 @@ class Copying(RuleBasedStateMachine):
         assert copies, "nobody has decided about it"
         for copy in copies:
             order = self.broker.get(copy.order_id)
-            if copy.stage is Stage.UNKNOWN:
-                assert order is None, "an order in doubt can be found in the book"
+            assert copy.stage is not Stage.UNKNOWN, "an order is still in doubt"
+            if copy.part is Part.TWIN:
+                assert order is not None
+                assert order.is_terminal
             elif copy.stage is Stage.NONE:
-                assert copy.reason is not None
+                assert copy.reason is not None or any(other.is_open for other in copies)
             elif order is None:
                 assert copy.reason is Reason.BROKER_REFUSED
             elif leader.status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED) and copy.part is Part.ENTRY:

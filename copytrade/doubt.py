@@ -1,0 +1,76 @@
+"""What counts as proof that the broker never had an order, and how late it shows the orders that it has.
+
+An order whose answer was lost may exist. It is sent again only after proof of absence: complete reads of the order book
+and a search by its id, spread over a window, with the account's own feed silent about it. A read that failed proves
+nothing. The window has to be longer than the broker takes to show an order, so that is measured. All times are
+monotonic seconds.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass, replace
+
+#: Complete reads of the order book that have to agree.
+READS = 3
+
+#: How many times the longest delay that was seen the window has to be.
+MARGIN = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is known about an order since nobody knows whether the broker has it.
+
+    ``silent``: whether the account's feed has been up since then, so that its silence says something; without that,
+    twice the reads over twice the window are asked for.
+    """
+
+    since: float
+    silent: bool
+    reads: int = 0
+    last_read: float = 0.0
+    last_search: float = 0.0
+
+    def after_read(self, began: float) -> "Doubt":
+        """Count a complete read of the order book that does not show the order."""
+        return replace(self, reads=self.reads + 1, last_read=began) if began >= self.since else self
+
+    def after_search(self, began: float) -> "Doubt":
+        """Count an answered search for the order's id that does not show it."""
+        return replace(self, last_search=began) if began >= self.since else self
+
+    def is_absent(self, window: float) -> bool:
+        """Whether the order is proven not to exist."""
+        times = 1 if self.silent else 2
+        until = self.since + times * window
+        return self.reads >= times * READS and self.last_read >= until and self.last_search >= until
+
+
+class Visibility:
+    """How long after its acceptance an order of this account is shown: by the feed, and by reads of the order book."""
+
+    def __init__(self) -> None:
+        self._unseen: dict[str, float] = {}
+        #: Whether the last read lacked an order that had been accepted before it.
+        self.is_behind = False
+        #: The longest delay that was seen, in seconds.
+        self.longest = 0.0
+
+    def accepted(self, order_id: str, at: float) -> None:
+        """Begin to watch for an order."""
+        self._unseen[order_id] = at
+
+    def told(self, order_id: str, at: float) -> None:
+        """The feed tells of an order; the order book may yet lack it."""
+        if order_id in self._unseen:
+            self.longest = max(self.longest, at - self._unseen[order_id])
+
+    def read(self, began: float, order_ids: Set[str]) -> None:
+        """A read of the order book shows some orders; that it lacks an accepted one is a delay of at least so long."""
+        self._unseen = {order_id: at for order_id, at in self._unseen.items() if order_id not in order_ids}
+        lacking = [began - accepted_at for accepted_at in self._unseen.values() if accepted_at < began]
+        self.is_behind = bool(lacking)
+        self.longest = max([self.longest, *lacking])
+
+    def window(self, at_least: float) -> float:
+        """Return the seconds over which absence has to be proven."""
+        return max(at_least, MARGIN * self.longest)
