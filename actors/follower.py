@@ -389,8 +389,7 @@ class Follower(GuardedActor[FollowerMessage]):
             self._skip_wanted()
         self._land_what_is_overtaken()
         lane = self._desk.lane() if self._may_send else None
-        sent = sum(flight.sent for flight in self._flights.values())
-        if sent >= self._account.connections + (CANCEL_RESERVE if lane is Lane.CANCEL else 0):
+        if lane is not None and not self._has_room(lane):
             lane = None
         if lane is not None and (self._permit is None or lane < self._permit[1]):
             permit = self._permit[0] if self._permit else PermitId(self.epoch, next(self._numbers))
@@ -399,6 +398,17 @@ class Follower(GuardedActor[FollowerMessage]):
         if self._drain and not self._flights and not self._drained:
             self._drained = True
             self._drain.reply_to.tell(Drained(self.seat.name))
+
+    def _has_room(self, lane: Lane) -> bool:
+        """Whether another request may be under way.
+
+        What waits for the database holds a permit: it counts too for all that waits like it, and not for what does not.
+        """
+        if lane in (Lane.CANCEL, Lane.EXIT):
+            under_way = sum(flight.sent for flight in self._flights.values())
+        else:
+            under_way = len(self._flights)
+        return under_way < self._account.connections + (CANCEL_RESERVE if lane is Lane.CANCEL else 0)
 
     def _land_what_is_overtaken(self) -> None:
         """Give up what has not been sent for a leader order that has ended: its cancellation does not wait for it."""

@@ -8,10 +8,12 @@ from loguru import logger
 from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write
+from copytrade.ledger import Part
 from copytrade.logs import fields
 from copytrade.orders import IST
 from copytrade.records import ConfigSet, Record
-from copytrade.store import DATABASE_ERRORS, Database
+from copytrade.side_file import SideFile
+from copytrade.store import DATABASE_ERRORS, Database, DatabaseUnusable
 
 #: Seconds before a failed commit is tried again.
 RETRY_AFTER = 0.5
@@ -27,7 +29,8 @@ class Store(GuardedActor[StoreMessage]):
     """Commits what it is told, in groups.
 
     The first record of a batch tells the store itself ``Flush``; whatever was already waiting joins the batch, so a
-    burst costs one commit and a lone record waits for nobody.
+    burst costs one commit and a lone record waits for nobody. While the database fails everything is kept, in memory
+    and in the side file; what the side file holds is durable too, but only exits leave on its word.
     """
 
     def __init__(
@@ -35,11 +38,14 @@ class Store(GuardedActor[StoreMessage]):
         life: Incarnation[StoreMessage],
         clock: Clock,
         open_database: Callable[[], Database],
+        side_file: SideFile,
     ) -> None:
         super().__init__(life)
         self._clock = clock
         self._open_database = open_database
         self._waiting: list[Record] = []
+        self._side_file = side_file
+        self._aside = 0
         self._intents: list[RecordIntent] = []
         self._committed = 0
         self._batches = 0
@@ -47,6 +53,7 @@ class Store(GuardedActor[StoreMessage]):
     def set_up(self) -> None:
         """Open the database in this thread, and remember since when we copy."""
         self._database = self._open_database()
+        self._take_side_file()
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(datetime.now(UTC).timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
@@ -64,17 +71,9 @@ class Store(GuardedActor[StoreMessage]):
                 self._waiting.extend(records)
             case Flush():
                 self._commit()
-            case LoadCopies(follower, reply_to):
+            case LoadCopies():
                 self._commit()
-                since = datetime.now(UTC).astimezone(IST).date() - LOOK_BACK
-                reply_to.tell(
-                    CopiesLoaded(
-                        self._database.copies(follower, since),
-                        self._database.lines(follower),
-                        self._database.allotments(follower, since),
-                        self._copying_since,
-                    )
-                )
+                self._load(message)
             case ActorUp() | ActorDied():
                 pass
 
@@ -82,9 +81,39 @@ class Store(GuardedActor[StoreMessage]):
         """Commit what is left, and let go of the database."""
         if hasattr(self, "_database"):
             self._commit()
-            if self._waiting:
+            if len(self._waiting) > self._aside:
                 logger.critical("Records lost with the database failing {}", fields(records=len(self._waiting)))
+            elif self._waiting:
+                kept = fields(records=len(self._waiting), file=self._side_file.path)
+                logger.error("Database still failing, records kept for the next start {}", kept)
             self._database.close()
+
+    def _load(self, request: LoadCopies) -> None:
+        """Tell a follower what it had done, once all of that is in the database."""
+        since = datetime.now(UTC).astimezone(IST).date() - LOOK_BACK
+        try:
+            if self._waiting:
+                raise DatabaseUnusable("not everything is written yet")
+            loaded = CopiesLoaded(
+                self._database.copies(request.follower, since),
+                self._database.lines(request.follower),
+                self._database.allotments(request.follower, since),
+                self._copying_since,
+            )
+        except DATABASE_ERRORS as error:
+            why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
+            logger.error("Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why)
+            self._clock.tell_later(RETRY_AFTER, self.seat, request)
+            return
+        request.reply_to.tell(loaded)
+
+    def _take_side_file(self) -> None:
+        """Write down what an earlier incarnation, or an earlier run, could not."""
+        records, unreadable = self._side_file.read()
+        if records or unreadable:
+            self._database.write(records)
+            self._side_file.clear()
+            logger.warning("Records from the side file written {}", fields(records=len(records), unreadable=unreadable))
 
     def _wait_for_flush(self) -> None:
         if not self._waiting:
@@ -99,6 +128,9 @@ class Store(GuardedActor[StoreMessage]):
             self._fails(f"{type(error).__name__}: {error}")
             return
         self._recovers()
+        if self._aside:
+            self._side_file.clear()
+            self._aside = 0
         self._committed += len(self._waiting)
         intents, self._waiting, self._intents = self._intents, [], []
         for intent in intents:
@@ -107,11 +139,25 @@ class Store(GuardedActor[StoreMessage]):
         self.vitals.figures = fields(records=self._committed, commits=self._batches)
 
     def _fails(self, error: str) -> None:
-        """Keep everything and try again soon; no intent is confirmed meanwhile, so no entry leaves."""
+        """Keep everything and try again soon; no entry's intent is confirmed meanwhile, so none leaves."""
         if self.vitals.state != "failing":
             self.vitals.state = "failing"
             logger.error("Database failing, entries stop {}", fields(waiting=len(self._waiting), error=error))
+        self._put_aside()
         self._clock.tell_later(RETRY_AFTER, self.seat, Flush())
+
+    def _put_aside(self) -> None:
+        """Keep what waits in the side file; exits may leave then."""
+        try:
+            self._side_file.append(self._waiting[self._aside :])
+        except OSError as error:
+            logger.critical("Side file failing too, exits stop {}", fields(file=self._side_file.path, error=error))
+            return
+        self._aside = len(self._waiting)
+        for intent in self._intents:
+            if intent.record.copy.part is not Part.ENTRY:
+                intent.reply_to.tell(IntentRecorded(intent.token, intent.epoch))
+        self._intents = [intent for intent in self._intents if intent.record.copy.part is Part.ENTRY]
 
     def _recovers(self) -> None:
         if self.vitals.state == "failing":

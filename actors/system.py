@@ -38,8 +38,10 @@ from copytrade.dhan.rest import DhanRest
 from copytrade.dhan.transport import Transport
 from copytrade.filters import EVERYTHING
 from copytrade.freeze import load_freeze_table
+from copytrade.instance import beside
 from copytrade.market import load_market_hours
 from copytrade.records import LEADER, AccountType
+from copytrade.side_file import SideFile
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.store import Database
 from copytrade.wishes import Terms
@@ -102,7 +104,12 @@ class CopySystem:
         core = [
             Child(
                 self._store,
-                lambda life: Store.start(life, self._clock, lambda: open_database(settings)),
+                lambda life: Store.start(
+                    life,
+                    self._clock,
+                    lambda: open_database(settings),
+                    SideFile(beside(settings.store.database, "unwritten")),
+                ),
                 _CORE,
                 core=True,
             ),

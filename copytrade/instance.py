@@ -11,6 +11,11 @@ def without_password(database: str) -> str:
     return re.sub(r"://[^@/]*@", "://***@", database)
 
 
+def beside(database: str, suffix: str) -> Path:
+    """Return the path of a file that belongs to a database; one that is elsewhere has it in the working folder."""
+    return Path(f"copy_trading.{suffix}" if "://" in database else f"{database}.{suffix}")
+
+
 class AlreadyRunning(Exception):
     """Another process is copying with this database."""
 
@@ -20,7 +25,7 @@ def hold_lock(database: str) -> IO[str]:
 
     flock and not lockf: a POSIX lock is lost when any other descriptor of the file is closed. Raises AlreadyRunning.
     """
-    path = Path("copy_trading.lock" if "://" in database else f"{database}.lock")
+    path = beside(database, "lock")
     lock = path.open("a+", encoding="ascii")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,8 +13,9 @@ from typing import Any
 import peewee
 from playhouse import db_url
 
+from copytrade.migrations import SCHEMA_VERSION
 from copytrade.records import LEADER
-from copytrade.store import SCHEMA_VERSION, DatabaseUnusable
+from copytrade.store import DatabaseUnusable
 from copytrade.tables import ALL
 
 #: The two bytes at offset 18 of an SQLite file that keeps a write-ahead log.
@@ -178,7 +179,7 @@ def _recognise(connection: peewee.Database, database: str) -> None:
     if missing := {model._meta.table_name for model in ALL} - set(connection.get_tables()):  # noqa: SLF001 (peewee's API)
         raise DatabaseUnusable(f"{database}: is no copier's database: it has no table {', '.join(sorted(missing))}")
     for (version,) in _rows(connection, "SELECT value FROM config WHERE key = ?", "schema_version"):
-        if version != SCHEMA_VERSION:
+        if version != str(SCHEMA_VERSION):
             raise DatabaseUnusable(
                 f"{database}: has tables of version {version}, this program reads version {SCHEMA_VERSION}"
             )

@@ -1,5 +1,6 @@
 """The database: records in, copies and answers out. Used by one thread at a time."""
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,10 +16,9 @@ from copytrade import tables
 from copytrade.copies import Copy
 from copytrade.instance import without_password
 from copytrade.ledger import Allotment, Line
+from copytrade.migrations import SCHEMA_VERSION, steps_from
 from copytrade.orders import IST, Order, trade_date
 from copytrade.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
-
-SCHEMA_VERSION = "2"
 
 #: Rows of these are renewed; the others only grow.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments, tables.Config)
@@ -45,8 +45,8 @@ class DatabaseUnusable(Exception):
     """The database cannot be used: the message says which, why and what to do."""
 
 
-#: What a database that is locked, full or broken raises.
-DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, OSError, DatabaseUnusable)
+#: What a database that is locked, full or broken raises; while rows are fetched peewee does not wrap SQLite's errors.
+DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, sqlite3.Error, OSError, DatabaseUnusable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +82,54 @@ class Database:
         self._forget_disposition = _delete_disposition(self._connection)
 
     def claim(self, mode: str, leader_client_id: str) -> None:
-        """Make sure that this database belongs to this mode and leader; a new one is marked as theirs.
+        """Make sure that this database is sound, of this version, and of this mode and leader.
 
-        Raises DatabaseUnusable for a database of another: paper and live never mix.
+        A new one is marked as theirs, one of an earlier version is brought here. Raises DatabaseUnusable for a damaged
+        one, one of a later version, and one of another mode or leader: paper and live never mix.
         """
-        for key, ours in (("schema_version", SCHEMA_VERSION), ("mode", mode), ("leader_client_id", leader_client_id)):
+        self._check()
+        for key, ours in (("mode", mode), ("leader_client_id", leader_client_id)):
             theirs = self.config(key)
             if theirs is not None and theirs != ours:
                 raise DatabaseUnusable(
                     f"{self._name}: belongs to {key} {theirs}, the settings say {ours}: use another [store] database"
                 )
+        self._migrate()
         self.write(
             ConfigSet(key, value)
             for key, value in (
-                ("schema_version", SCHEMA_VERSION),
+                ("schema_version", str(SCHEMA_VERSION)),
                 ("mode", mode),
                 ("leader_client_id", leader_client_id),
             )
         )
+
+    def _check(self) -> None:
+        if not self._is_sqlite:
+            return
+        try:
+            (found,) = self._execute("PRAGMA quick_check(1)").fetchone()
+        except (peewee.PeeweeException, sqlite3.Error) as error:
+            found = str(error)
+        if found != "ok":
+            raise DatabaseUnusable(
+                f"{self._name}: is damaged ({found.splitlines()[-1]}): move it away,"
+                " and a new one is made up from the broker's books"
+            )
+
+    def _migrate(self) -> None:
+        version = self.config("schema_version") or str(SCHEMA_VERSION)
+        steps = steps_from(version)
+        if steps is None:
+            raise DatabaseUnusable(
+                f"{self._name}: is of schema version {version}, this program knows up to {SCHEMA_VERSION}: use a later"
+                " program, or another [store] database"
+            )
+        if steps:
+            with self._connection.atomic():
+                for statement in steps:
+                    self._connection.execute_sql(statement)
+                self._write(ConfigSet("schema_version", str(SCHEMA_VERSION)))
 
     def write(self, records: Iterable[Record]) -> None:
         """Write all records in one transaction: when this returns, all of them are durable, or none was written."""

@@ -1,24 +1,151 @@
-"""What happens when the database does not take what it is told."""
+"""What happens when the database does not take what it is told: entries stop, exits go on, nothing is lost."""
 
 import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from tests.system.copier import Copier
+import pytest
+
+import actors.system
+from copytrade.paper.broker import PaperBroker
+from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.settings import Settings
+from copytrade.store import Database
+from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually
 
+#: How SQLite is made to fail, and how it is healed, on the connection that writes.
+FAILURES = {
+    "full": ("PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000"),
+    "read-only": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
+}
 
-def test_no_entry_leaves_while_the_database_is_locked_and_nothing_is_lost(copier: Copier) -> None:
+
+class Failing(Database):
+    """A database that fails, as SQLite does, while it is told to."""
+
+    broken = threading.Event()
+    failure = "full"
+
+    def write(self, records: Any) -> None:
+        records = list(records)
+        breaks, heals = FAILURES[self.failure]
+        if self.broken.is_set():
+            self._connection.execute_sql(breaks)
+            records *= 400 if self.failure == "full" else 1  # more than the pages that are there can hold
+        else:
+            self._connection.execute_sql(heals)
+        super().write(records)
+
+
+@contextmanager
+def broken(how: str, copier: Copier) -> Iterator[None]:
+    """Have the database fail for a while."""
+    if how == "locked":
+        lock = sqlite3.connect(copier.settings.store.database, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+        lock.execute("ROLLBACK")
+        lock.close()
+    else:
+        Failing.broken.set()
+        yield
+        Failing.broken.clear()
+
+
+@pytest.fixture(params=["locked", "full", "read-only"])
+def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    def open_database(settings: Settings) -> Database:
+        return Failing(settings.store.database, synchronous=settings.store.synchronous)
+
+    if request.param != "locked":
+        monkeypatch.setattr(actors.system, "open_database", open_database)
+        monkeypatch.setattr(Failing, "failure", request.param)
+    yield request.param
+    Failing.broken.clear()
+
+
+def bought(copier: Copier) -> None:
+    """Have the leader and both followers hold four lots and two."""
+    leader = copier.buy(4, 0, order_type="MARKET")
+    for follower in ("alice", "bob"):
+        copier.mapping(leader, follower, "filled")
+
+
+def sell(copier: Copier) -> str:
+    return copier.broker.place(LEADER, side="SELL", security_id=OPTION, quantity=4 * LOT, price=0, order_type="MARKET")
+
+
+def test_entries_stop_exits_and_cancellations_go_on_and_nothing_is_lost(how: str, copier: Copier) -> None:
+    bought(copier)
     before = copier.buy(4)
     copier.mapping(before, "alice", "placed")
-    lock = sqlite3.connect(copier.settings.store.database, isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    leader = copier.buy(4)
-    copier.logged("Database failing, entries stop")
-    assert len(copier.copies("alice")) == 1
-    copier.broker.cancel(copier.settings.leader.client_id, before)
-    eventually(lambda: copier.copy_of(before, "alice")["orderStatus"] == "CANCELLED", "a cancellation passes")
-    lock.execute("ROLLBACK")
-    lock.close()
-    copier.copy_of(leader, "alice")
-    copier.mapping(leader, "alice", "placed")
-    copier.mapping(before, "alice", "cancelled")
+    with broken(how, copier):
+        entry = copier.buy(4)
+        copier.logged("Database failing, entries stop")
+        copier.broker.cancel(LEADER, before)
+        eventually(lambda: copier.copy_of(before, "alice")["orderStatus"] == "CANCELLED", "a cancellation passes")
+        leaving = sell(copier)
+        for follower in ("alice", "bob"):
+            eventually(lambda follower=follower: copier.copy_of(leaving, follower)["orderStatus"] == "TRADED")
+            assert f"ct-{entry}-1" not in [row["correlationId"] for row in copier.copies(follower)]
+    copier.copy_of(entry, "alice")
     assert copier.logged("Database works again")
+    copier.mapping(entry, "alice", "placed")
+    copier.mapping(before, "alice", "cancelled")
+    copier.mapping(leaving, "bob", "filled")
+    assert not Path(f"{copier.settings.store.database}.unwritten").exists()
+
+
+def test_what_a_failing_database_could_not_take_is_written_at_the_next_start(
+    how: str, broker: PaperBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, tmp_path)
+    with running(settings, broker) as copier:
+        bought(copier)
+        with broken(how, copier):
+            leaving = sell(copier)
+            for follower in ("alice", "bob"):
+                eventually(lambda follower=follower: copier.copy_of(leaving, follower)["orderStatus"] == "TRADED")
+            copier.system.stop()
+            copier.logged("records kept for the next start")
+    with running(settings, broker) as copier:
+        copier.logged("Records from the side file written")
+        for follower in ("alice", "bob"):
+            copier.mapping(leaving, follower, "filled")
+            assert [row["correlationId"] for row in copier.copies(follower)].count(f"ct-{leaving}-1") == 1
+
+
+def test_an_exit_whose_answer_is_lost_while_the_database_fails_is_not_doubled_by_a_crash(
+    how: str, copier: Copier
+) -> None:
+    bought(copier)
+    with broken(how, copier):
+        copier.broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, ALICE, accepted=True))
+        leaving = sell(copier)
+        copier.logged("outcome unknown")
+        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        copier.logged("Copies cannot be loaded")
+    copier.mapping(leaving, "alice", "filled")
+    assert [row["correlationId"] for row in copier.copies("alice")].count(f"ct-{leaving}-1") == 1
+
+
+def test_with_the_side_file_failing_too_only_cancellations_pass(copier: Copier) -> None:
+    bought(copier)
+    resting = copier.buy(4)
+    copier.mapping(resting, "alice", "placed")
+    side_file = Path(f"{copier.settings.store.database}.unwritten")
+    side_file.mkdir()
+    with broken("locked", copier):
+        leaving = sell(copier)
+        copier.logged("Side file failing too, exits stop")
+        copier.broker.cancel(LEADER, resting)
+        eventually(lambda: copier.copy_of(resting, "alice")["orderStatus"] == "CANCELLED", "a cancellation passes")
+        assert f"ct-{leaving}-1" not in [row["correlationId"] for row in copier.copies("alice")]
+        side_file.rmdir()
+        copier.copy_of(leaving, "alice")
+    copier.mapping(leaving, "alice", "filled")

@@ -1,0 +1,45 @@
+"""What the database could not take is kept in a file beside it, whole or not at all."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+from copytrade.ledger import Line, LineKey
+from copytrade.orders import Product
+from copytrade.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
+from copytrade.side_file import SideFile
+from tests.core.asking import HALF, resting
+from tests.core.orders import NOW, OPTION, an_order
+
+RECORDS = [
+    OrderChanged("leader", AccountType.LEADER, an_order()),
+    CopyChanged(resting(order=an_order(id="7")), an_order(), NOW),
+    LedgerChanged("alice", Line(LineKey(OPTION, Product.MARGIN), 260, 130, 130, Fraction(65, 2), 0, HALF, 65), NOW),
+    RequestMade("alice", "place", "POST /orders", '{"orderId": "ü"}', None, 12.5, datetime(2026, 11, 24, tzinfo=UTC)),
+    ConfigSet("last_leader_event_ts", "1795409101"),
+]
+
+
+def test_every_kind_of_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    file = SideFile(tmp_path / "copy.db.unwritten")
+    assert file.read() == ([], 0)
+    file.append(RECORDS[:2])
+    file.append(RECORDS[2:])
+    assert file.read() == (RECORDS, 0)
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    file.clear()
+    assert file.read() == ([], 0)
+    file.clear()
+
+
+def test_a_line_that_a_crash_cut_off_is_counted_and_costs_no_other(tmp_path: Path) -> None:
+    file = SideFile(tmp_path / "copy.db.unwritten")
+    file.append(RECORDS)
+    whole = file.path.read_bytes()
+    for cut in range(1, len(whole), 97):
+        file.path.write_bytes(whole[:-cut])
+        records, unreadable = file.read()
+        assert records == RECORDS[: len(records)]
+        assert unreadable <= 1
+    file.path.write_bytes(b'\x00\xff\n{"Nobody": {}}\n[]\n' + whole)
+    assert file.read() == (RECORDS, 3)
