@@ -12,6 +12,7 @@ from pathlib import Path
 from loguru import logger
 
 from actors.system import CopySystem, open_database, secrets_of
+from copytrade import wall_clock
 from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging, fields
@@ -84,7 +85,7 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None) ->
     events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     system = CopySystem(settings, since, events.put)
     _listen(system, events)
-    began = datetime.now(UTC)
+    began = wall_clock.now()
     followers = ",".join(follower.name for follower in settings.followers)
     logger.info("Copying begins {}", fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers))
     system.start()
@@ -106,7 +107,7 @@ def _summarise(settings: Settings, began: datetime) -> None:
     """Print what the session came to, if the database can still say."""
     try:
         database = open_database(settings)
-        print(summary(database.copies_since(began), (datetime.now(UTC) - began).total_seconds()))
+        print(summary(database.copies_since(began), (wall_clock.now() - began).total_seconds()))
         database.close()
     except DATABASE_ERRORS as error:
         logger.error("No summary {}", fields(error=error))
@@ -142,7 +143,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--duration", type=float, help="stop by itself after so many seconds")
     commands = parser.add_subparsers(dest="command", title="questions to the database, instead of copying")
     day = commands.add_parser("report", help="what was copied on a day, with slippage and latency")
-    today = datetime.now(IST).date()
+    today = wall_clock.now().astimezone(IST).date()
     day.add_argument("--date", type=date.fromisoformat, default=today, help="YYYY-MM-DD, today if not given")
     order = commands.add_parser("explain", help="everything that became of one leader order, and why")
     order.add_argument("leader_order_id")

@@ -4,7 +4,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from loguru import logger
 
@@ -54,7 +54,7 @@ from actors.messages import (
     Write,
 )
 from actors.sender import Sender, audit_of, request_for
-from copytrade import lifecycle
+from copytrade import lifecycle, wall_clock
 from copytrade.agenda import CopyId
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
@@ -76,6 +76,9 @@ LOOK_UP_AT_MOST = 0.1
 
 #: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most.
 LOOK_AROUND_AFTER, LOOK_AROUND_EVERY = 1.0, 10.0
+
+#: Seconds that the broker's clock may differ from ours; the difference is known no better.
+SKEW_THAT_MATTERS = 1.5
 
 #: Seconds between looks whether the leader's orders are known, so that orders of ours can be adopted.
 ADOPT_AGAIN_AFTER = 0.5
@@ -164,6 +167,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._rebuilt_from: float | None = None
         self._looked_around = -LOOK_AROUND_EVERY
         self._lag_told = 0.0
+        self._skew = 0.0
         self._suspended = ""
         self._throttled = False
         self._throttles = 0
@@ -270,6 +274,10 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _take_own_book(self, read: BookMerged) -> None:
         self._note(*self._desk.book_read(read.began, read.order_ids, complete=read.complete))
+        if abs(read.skew) > SKEW_THAT_MATTERS and abs(read.skew - self._skew) > SKEW_THAT_MATTERS:
+            ahead = fields(follower=self.seat.name, broker_is_ahead=f"{read.skew:.0f}s")
+            logger.warning("Our clock is not the broker's, ages are reckoned by the broker's {}", ahead)
+        self._skew = read.skew if abs(read.skew) > SKEW_THAT_MATTERS else 0.0
         visibility, window = self._desk.visibility, self._account.absence_window
         if visibility.longest > max(self._lag_told, window / 2):
             self._lag_told = visibility.longest
@@ -297,7 +305,7 @@ class Follower(GuardedActor[FollowerMessage]):
         if wait > 0:
             self._clock.tell_later(wait, self.seat, AdoptStrangers(self.epoch))
             return False
-        adopted = self._desk.adopt_strangers(_now())
+        adopted = self._desk.adopt_strangers(self._now())
         self._note(*adopted)
         self._known_strangers = {order.id for order in self._desk.strangers}
         what = fields(follower=self.seat.name, adopted=len(adopted), left=",".join(sorted(self._known_strangers)))
@@ -361,8 +369,8 @@ class Follower(GuardedActor[FollowerMessage]):
         elif peer.name == self._peers.store.name:
             if not self._loaded:
                 self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
-            held = tuple(LedgerChanged(self.seat.name, one, _now()) for one in self._desk.positions.everything())
-            copies = tuple(CopyChanged(copy, leader, _now()) for copy, leader in self._desk.everything())
+            held = tuple(LedgerChanged(self.seat.name, one, self._now()) for one in self._desk.positions.everything())
+            copies = tuple(CopyChanged(copy, leader, self._now()) for copy, leader in self._desk.everything())
             self._peers.store.tell(Write((*held, *copies)))
             for token, flight in self._flights.items():
                 if not flight.sent:
@@ -378,12 +386,12 @@ class Follower(GuardedActor[FollowerMessage]):
     def _pump(self) -> None:
         """Decide what is dirty, then see whether a permit is needed."""
         if self._loaded and self._own_book_read and not self._drain:
-            considered = self._desk.consider(_now())
+            considered = self._desk.consider(self._now())
             self._note(*considered.changed)
             for copy_id in considered.in_doubt:
                 self._look_up(copy_id)
             for leader_order_id, until in considered.wake:
-                delay = max(0.0, (until - _now()).total_seconds())
+                delay = max(0.0, (until - self._now()).total_seconds())
                 self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
         if self._suspended:
             self._skip_wanted()
@@ -441,17 +449,17 @@ class Follower(GuardedActor[FollowerMessage]):
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             return
         self._permit = None
-        picked = self._desk.pick(_now()) if self._may_send else None
+        picked = self._desk.pick(self._now()) if self._may_send else None
         if picked is None:
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             return
         leader, action = picked
         token = next(self._numbers)
         try:
-            changed = self._desk.begin(leader, action, _now())
+            changed = self._desk.begin(leader, action, self._now())
         except ValueError as error:
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
-            self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), _now()))
+            self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), self._now()))
             return
         flight = self._flights[token] = _Flight(leader, action, permit)
         if isinstance(action, Cancel):
@@ -463,7 +471,7 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _record_intent(self, token: int, flight: _Flight) -> None:
         self._write()
-        record = CopyChanged(self._desk.copy(flight.copy_id), flight.leader, _now())
+        record = CopyChanged(self._desk.copy(flight.copy_id), flight.leader, self._now())
         self._peers.store.tell(RecordIntent(record, token, self.epoch, self.seat))
 
     def _send(self, token: int) -> None:
@@ -557,7 +565,11 @@ class Follower(GuardedActor[FollowerMessage]):
     def _skip_wanted(self) -> None:
         """Record what a suspended account cannot copy."""
         skip = Skip(Reason.ACCOUNT_SUSPENDED, self._suspended)
-        self._note(*self._desk.skip_entries(skip, _now()))
+        self._note(*self._desk.skip_entries(skip, self._now()))
+
+    def _now(self) -> datetime:
+        """Return the time of day by the broker's clock: what it tells of is as old as that makes it."""
+        return wall_clock.now() + timedelta(seconds=self._skew)
 
     def _note(self, *changes: Changed | None) -> None:
         """Write down and log what has become of copies, and of the ledger with them."""
@@ -565,12 +577,12 @@ class Follower(GuardedActor[FollowerMessage]):
         for changed in changes:
             if changed is not None and changed.after != changed.before:
                 copy_log.changed(changed)
-                records.append(CopyChanged(changed.after, changed.leader, _now()))
+                records.append(CopyChanged(changed.after, changed.leader, self._now()))
         self._write(*records)
 
     def _write(self, *records: Record) -> None:
         """Tell the store, the ledger first: whoever reads an intent has to find what it rests on."""
-        held = [LedgerChanged(self.seat.name, one, _now()) for one in self._desk.positions.take_unwritten()]
+        held = [LedgerChanged(self.seat.name, one, self._now()) for one in self._desk.positions.take_unwritten()]
         if held or records:
             self._peers.store.tell(Write((*held, *records)))
 
@@ -595,7 +607,3 @@ class Follower(GuardedActor[FollowerMessage]):
 def _doubled(tries: int) -> float:
     """Return the seconds to wait after so many tries."""
     return min(RETRY_LAST, RETRY_FIRST * 2.0 ** min(tries - 1, 10))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -18,6 +18,7 @@ from actors.messages import (
     BookReadFinished,
     CapitalRead,
     CapitalReadFinished,
+    CheckToken,
     FeedMessage,
     GapRecoveryMessage,
     PositionsRead,
@@ -29,6 +30,8 @@ from actors.messages import (
     SearchAnswered,
     SearchFinished,
     SearchOrder,
+    TokenChecked,
+    TokenCheckFinished,
 )
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.baseline import read_baseline
@@ -85,6 +88,11 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._readers[account].submit(_search, self._accounts[account], message, self.seat)
             case SearchFinished():
                 self._hand_on_search(message)
+            case CheckToken(account):
+                self._readers[account].submit(_check_token, self._accounts[account], message, self.seat)
+            case TokenCheckFinished(request, refused):
+                if refused is not None:
+                    self._feeds[request.account].tell(TokenChecked(refused))
             case ReadCapital(account):
                 self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
             case CapitalReadFinished():
@@ -132,7 +140,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             return
         self._backoff[account].reset()
         self._feeds[account].tell(
-            BookRead(finished.request.generation, finished.began, finished.orders, finished.unreadable)
+            BookRead(finished.request.generation, finished.began, finished.orders, finished.unreadable, finished.skew)
         )
         if newer := self._next.pop(account, None):
             self._read(newer)
@@ -184,7 +192,7 @@ def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryM
     book, problem = _value(rest.orders)
     orders = book.orders if book else ()
     unreadable = [f"{row.where}: {row.what}" for row in book.unreadable] if book else []
-    recovery.tell(BookReadFinished(request, began, orders, unreadable, problem))
+    recovery.tell(BookReadFinished(request, began, orders, unreadable, problem, rest.skew))
 
 
 def _search(rest: DhanRest, request: SearchOrder, recovery: Address[GapRecoveryMessage]) -> None:
@@ -201,6 +209,20 @@ def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:
     if isinstance(outcome, Refused) and outcome.refusal in _NO_SUCH_ORDER:
         return Accepted((), exchange=outcome.exchange)
     return outcome
+
+
+def _check_token(rest: DhanRest, request: CheckToken, recovery: Address[GapRecoveryMessage]) -> None:
+    """Read the profile, which any token that works may: runs on the account's reader thread, and always answers."""
+    refused: list[str] = []
+
+    def read() -> Outcome[object]:
+        outcome = rest.profile()
+        if isinstance(outcome, Refused) and outcome.refusal is Refusal.TOKEN:
+            refused.append(f"{outcome.code} {outcome.message}".strip())
+        return outcome
+
+    profile, _ = _value(read)
+    recovery.tell(TokenCheckFinished(request, refused[0] if refused else "" if profile else None))
 
 
 def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRecoveryMessage]) -> None:

@@ -57,13 +57,15 @@ class GateOpened:
 class BookMerged:
     """A read of the account's book, begun at a monotonic time, is merged; its changes were told before.
 
-    ``complete``: every row could be read, so that what is not in it was not there.
+    ``complete``: every row could be read, so that what is not in it was not there. ``skew`` is the seconds to add to
+    our time of day to have the broker's.
     """
 
     account: str
     began: float
     order_ids: frozenset[str]
     complete: bool
+    skew: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class BookRead:
     began: float
     orders: Sequence[Order]
     unreadable: Sequence[str]
+    skew: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,13 @@ class SearchAnswered:
     correlation_id: str
     began: float
     orders: Sequence[Order]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChecked:
+    """Whether the account's token still works; ``refused`` is the broker's word if it does not."""
+
+    refused: str
 
 
 FeedMessage = (
@@ -170,6 +180,7 @@ FeedMessage = (
     | AuditBook
     | BookRead
     | SearchAnswered
+    | TokenChecked
     | ActorUp
     | ActorDied
 )
@@ -203,6 +214,7 @@ class BookReadFinished:
     orders: Sequence[Order]
     unreadable: Sequence[str]
     problem: str
+    skew: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +233,21 @@ class SearchFinished:
     began: float
     orders: Sequence[Order]
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckToken:
+    """See whether an account's token works, and tell its feed."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCheckFinished:
+    """A reader thread is done with a check; ``refused`` is None where nothing was learned."""
+
+    request: CheckToken
+    refused: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +307,8 @@ GapRecoveryMessage = (
     | BookReadFinished
     | SearchOrder
     | SearchFinished
+    | CheckToken
+    | TokenCheckFinished
     | ReadCapital
     | CapitalReadFinished
     | ReadPositions

@@ -16,6 +16,7 @@ from actors.messages import (
     BookMerged,
     BookRead,
     BookSnapshot,
+    CheckToken,
     Connect,
     ConnectionId,
     FeedConnected,
@@ -33,8 +34,10 @@ from actors.messages import (
     SearchMerged,
     StoreMessage,
     Subscribe,
+    TokenChecked,
     Write,
 )
+from copytrade import wall_clock
 from copytrade.book import Book, Change
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.codec import Unreadable, read_frame
@@ -48,6 +51,11 @@ from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Reco
 #: first read and the moment at which the broker really began to send would be missed.
 REREAD_AFTER = (2.0, 10.0)
 
+
+#: Seconds to wait at least when the broker refuses a handshake because there were too many.
+WAIT_AFTER_TOO_MANY = 30.0
+
+_TOO_MANY_REQUESTS = 429
 
 #: Seconds that a connection has to last for the next loss to count as the first.
 STABLE_AFTER = 10.0
@@ -101,6 +109,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._updates = self._unreadable = self._found = 0
         self._missed = 0
         self._connected_at = 0.0
+        self._token_refused = False
 
     def set_up(self) -> None:
         """Connect, and begin the audits."""
@@ -128,6 +137,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._connect()
             case RereadBook(connection) if connection == self._connection:
                 self._read_book()
+            case TokenChecked():
+                self._token_checked(message.refused)
             case AuditBook(epoch) if epoch == self.epoch:
                 self._read_book()
                 self._clock.tell_later(self._audit_interval, self.seat, message)
@@ -184,13 +195,24 @@ class OrderFeed(GuardedActor[FeedMessage]):
             self._reconnecting = True
             if time.monotonic() - self._connected_at > STABLE_AFTER:
                 self._backoff.reset()
+            elif not message.end.kind.is_ours:  # the broker drops a login that it refuses, and says nothing
+                self._recovery.tell(CheckToken(self._account.name))
         self._socket = None
-        self.vitals.state = "reconnecting"
+        self.vitals.state = "unauthorised" if self._token_refused else "reconnecting"
         self._close_gate()
         delay = self._backoff.next_delay()
+        if message.end.http_status == _TOO_MANY_REQUESTS:
+            delay = max(delay, WAIT_AFTER_TOO_MANY)
         why = fields(account=self._account.name, why=message.end.kind, reason=message.end.reason)
         logger.warning("Feed lost, reconnecting in {:.1f}s {}", delay, why)
         self._clock.tell_later(delay, self.seat, Connect(self._connection))
+
+    def _token_checked(self, refused: str) -> None:
+        """Say whether a login that was dropped at once means that the token is dead."""
+        if refused and not self._token_refused:
+            why = fields(account=self._account.name, error=refused)
+            logger.error("Token refused, the feed cannot log in until there is another {}", why)
+        self._token_refused = bool(refused)
 
     def _close_gate(self) -> None:
         self._generation = (self.epoch, self._generation[1] + 1)
@@ -221,7 +243,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._say_what_was_found(changes, opens)
         self._publish(changes, time.monotonic(), recovered=True)
         order_ids = frozenset(order.id for order in read.orders)
-        self._tell(BookMerged(self._account.name, read.began, order_ids, complete=not read.unreadable))
+        complete = not read.unreadable
+        self._tell(BookMerged(self._account.name, read.began, order_ids, complete=complete, skew=read.skew))
         if opens:
             self._gate_open = True
             self._reconnecting = False
@@ -254,6 +277,9 @@ class OrderFeed(GuardedActor[FeedMessage]):
     def _publish(self, changes: Sequence[Change], received: float, *, recovered: bool) -> None:
         records: list[Record] = []
         for change in changes:
+            if self._is_leader and change.before is None and change.after.is_ours:
+                what = fields(order=change.after.id, id=change.after.correlation_id)
+                logger.error("Leader order with an id of ours, never copied {}", what)
             self._tell(OrderUpdated(self._account.name, change.after, received, recovered))
             records.append(OrderChanged(self._account.name, self._account.type, change.after))
         if not changes:
@@ -267,7 +293,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _warn_where_hours_are_unknown(self) -> None:
         """Say once a day that nobody knows today's sessions: what the leader places is copied all the same."""
-        today = datetime.now(IST).date()
+        today = wall_clock.now().astimezone(IST).date()
         if self._hours is None or self._uncovered_on == today:
             return
         first, last = self._hours.timetable.covers

@@ -3,12 +3,12 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from loguru import logger
 
 from actors.base import Seat
 from actors.messages import FollowerMessage, RequestFinished
+from copytrade import wall_clock
 from copytrade.copies import Copy
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action
@@ -130,5 +130,5 @@ def audit_of(follower: str, action: Action, exchange: Exchange) -> RequestMade:
         response=exchange.response_text,
         status_code=exchange.status,
         duration_ms=exchange.duration_ms,
-        at=datetime.now(UTC),
+        at=wall_clock.now(),
     )

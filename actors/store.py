@@ -8,6 +8,7 @@ from loguru import logger
 from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write
+from copytrade import wall_clock
 from copytrade.ledger import Part
 from copytrade.logs import fields
 from copytrade.orders import IST
@@ -39,12 +40,14 @@ class Store(GuardedActor[StoreMessage]):
         clock: Clock,
         open_database: Callable[[], Database],
         side_file: SideFile,
+        first_from: Callable[[], datetime],
     ) -> None:
         super().__init__(life)
         self._clock = clock
         self._open_database = open_database
         self._waiting: list[Record] = []
         self._side_file = side_file
+        self._first_from = first_from
         self._aside = 0
         self._intents: list[RecordIntent] = []
         self._committed = 0
@@ -55,7 +58,7 @@ class Store(GuardedActor[StoreMessage]):
         self._database = self._open_database()
         self._take_side_file()
         if (since := self._database.config(COPYING_SINCE)) is None:
-            since = str(int(datetime.now(UTC).timestamp()))
+            since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
 
@@ -90,7 +93,7 @@ class Store(GuardedActor[StoreMessage]):
 
     def _load(self, request: LoadCopies) -> None:
         """Tell a follower what it had done, once all of that is in the database."""
-        since = datetime.now(UTC).astimezone(IST).date() - LOOK_BACK
+        since = wall_clock.now().astimezone(IST).date() - LOOK_BACK
         try:
             if self._waiting:
                 raise DatabaseUnusable("not everything is written yet")

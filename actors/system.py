@@ -1,7 +1,7 @@
 """The wiring: who exists, and in which order they start and stop. The only file that knows everybody."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from actors.sender import Sender
 from actors.store import Store
 from actors.supervisor import Child, Supervisor
 from copytrade import settings as s
+from copytrade import wall_clock
 from copytrade.budget import Window
 from copytrade.decisions import Policy
 from copytrade.desk import Surroundings
@@ -40,6 +41,7 @@ from copytrade.filters import EVERYTHING
 from copytrade.freeze import load_freeze_table
 from copytrade.instance import beside
 from copytrade.market import load_market_hours
+from copytrade.orders import IST
 from copytrade.records import LEADER, AccountType
 from copytrade.side_file import SideFile
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
@@ -109,6 +111,7 @@ class CopySystem:
                     self._clock,
                     lambda: open_database(settings),
                     SideFile(beside(settings.store.database, "unwritten")),
+                    lambda: first_from(settings.recovery),
                 ),
                 _CORE,
                 core=True,
@@ -211,6 +214,14 @@ def open_database(settings: s.Settings) -> Database:
     return Database(settings.store.database, synchronous=settings.store.synchronous)
 
 
+def first_from(recovery: s.Recovery) -> datetime:
+    """Return from when on orders are copied by a database's first start."""
+    now = wall_clock.now()
+    if recovery.start_from == "now":
+        return now
+    return now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def windows_of(limits: s.Limits) -> list[Window]:
     """Return the budget's windows."""
     return [
@@ -238,7 +249,7 @@ def policy_of(follower: s.Follower) -> Policy:
             max_lots=follower.max_lots,
             max_order_value=follower.max_order_value,
         ),
-        copying_since=datetime.now(UTC),
+        copying_since=wall_clock.now(),
         enabled=follower.enabled,
         late_after=follower.late_after,
         max_missed_age=follower.max_missed_age,

@@ -142,10 +142,11 @@ class Supervision(_Section):
 
 
 class Recovery(_Section):
-    """When to read order books although nothing seems wrong, in seconds."""
+    """How what was missed is found. ``start_from``: what the first start with a database copies of the day so far."""
 
     audit_interval: Seconds = 60.0
     absence_window: Annotated[float, Field(ge=0)] = 10.0
+    start_from: Literal["now", "today"] = "now"
 
 
 class Storage(_Section):

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 
+from copytrade import wall_clock
 from copytrade.dhan.outcomes import Accepted, Outcome, Unknown
 from copytrade.dhan.rest import DhanRest, OrderBook
 from copytrade.ledger import Baseline, LineKey, line_of
@@ -47,7 +47,7 @@ def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
             for segment in (Segment.NSE_EQ, Segment.BSE_EQ):
                 net[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
     without = frozenset(order.id for order in after.value.orders)
-    return Accepted(Baseline(dict(net), without, datetime.now(IST).date()), exchange=after.exchange)
+    return Accepted(Baseline(dict(net), without, wall_clock.now().astimezone(IST).date()), exchange=after.exchange)
 
 
 def _fills(book: OrderBook) -> Mapping[str, int]:

@@ -74,6 +74,8 @@ class Connection:
         self._replies: _Replies
         self._aborted = False
         self.idle_since = 0.0
+        #: The Date header of the last reply.
+        self.date: str | None = None
 
     def open(self, deadline: float) -> None:
         """Connect (and shake hands, for TLS) before ``deadline``, a time of :func:`time.monotonic`.
@@ -142,7 +144,7 @@ class Connection:
             self._bytes.deadline, self._bytes.may_end = deadline, False
             response = http.client.HTTPResponse(cast("socket.socket", self._replies), method=method)
             response.begin()
-            status = response.status
+            status, self.date = response.status, response.headers.get("Date")
             self._bytes.may_end = response.length is None and not response.chunked
             if (response.length or 0) > BODY_LIMIT:
                 raise BrokenExchangeError("the reply is too large", status)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import websocket
 from pydantic import SecretStr
 
+from copytrade import wall_clock
 from copytrade.dhan.fields import excerpt_of
 from copytrade.dhan.transport import is_loopback
 from copytrade.orders import IST
@@ -46,6 +47,11 @@ class EndKind(StrEnum):
     RESET = "reset"  #: the connection broke
     SILENT = "silent"  #: nothing came, not even an answer to a ping
     STOPPED = "stopped"  #: we closed it
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we ended it, and not the broker or the network."""
+        return self is EndKind.STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class FeedConnection:
             self.last_heard = time.monotonic()
             pinged = False
             if opcode in _DATA:
-                deliver(FrameArrived(frame.data, datetime.now(IST), self.last_heard))
+                deliver(FrameArrived(frame.data, wall_clock.now().astimezone(IST), self.last_heard))
             elif opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = int.from_bytes(frame.data[:2], "big") if len(frame.data) >= 2 else None
                 return self._ended(EndKind.CLOSED, excerpt_of(frame.data[2:]), code)

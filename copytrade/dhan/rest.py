@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from copytrade import wall_clock
 from copytrade.dhan.accounts import (
     FundLimit,
     Holding,
@@ -71,6 +72,11 @@ class DhanRest:
         """Open connections ahead of the first request; return how many are ready."""
         return self._transport.warm(connections)
 
+    @property
+    def skew(self) -> float:
+        """Seconds to add to our time to have the broker's, as its replies so far tell."""
+        return self._transport.server_clock.skew
+
     def close(self) -> None:
         """Shut every connection, those in use too: what is under way ends as unknown."""
         self._transport.close()
@@ -125,7 +131,7 @@ class DhanRest:
 
     def orders(self) -> Outcome[OrderBook]:
         """Read the day's order book: GET /orders."""
-        began = datetime.now(IST)
+        began = wall_clock.now().astimezone(IST)
         rows = self._rows(self._build.orders())
         if not isinstance(rows, Accepted):
             return rows
@@ -173,7 +179,7 @@ class DhanRest:
 
     def _read_orders(self, request: Request) -> Outcome[tuple[Order, ...]]:
         """Read an object or a list of orders, all of which must be readable."""
-        began = datetime.now(IST)
+        began = wall_clock.now().astimezone(IST)
         answer = self._ask(request)
         if not isinstance(answer, Answer):
             return answer

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from copytrade.dhan.connection import BrokenExchangeError, Connection, Endpoint
+from copytrade.dhan.server_clock import ServerClock
 
 _PATH = re.compile(r"/[!-~]*")
 _HEADER_VALUE = re.compile(r"[!-~]+")
@@ -110,6 +111,8 @@ class Transport:
         self._idle: LifoQueue[Connection] = LifoQueue()
         self._connections: set[Connection] = set()
         self._closed = False
+        #: How far our clock is from the broker's.
+        self.server_clock = ServerClock()
 
     def __repr__(self) -> str:
         return f"<Transport {self._host} of client {self._client_id}>"
@@ -133,6 +136,7 @@ class Transport:
                 self._idle.put(connection)
             else:
                 self._discard(connection)
+        self.server_clock.replied(connection.date, time.monotonic() - started)
         # A server that echoes the request must not put the token into the audit trail.
         body = body.replace(self._token.get_secret_value().encode(), b"[access token]")
         return Reply(status, body, _milliseconds_since(started))

@@ -1,0 +1,219 @@
+"""A paper broker and a copier in processes of their own, and what has to hold between their accounts in the end."""
+
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
+
+ROOT = Path(__file__).parents[1]
+LEADER = "1000000001"
+
+#: Each follower's ratio: with orders of two lots and multiples of it, no quantity is ever rounded.
+RATIOS = {"alice": Decimal(1), "bob": Decimal("0.5"), "carol": Decimal(2)}
+CLIENTS = {name: f"10000001{number:02}" for number, name in enumerate(RATIOS, 1)}
+
+OPTION, LOT, PRICE = "45674", 65, Decimal(120)
+
+_SETTINGS = """
+mode = "live"
+[leader]
+client_id = "{leader}"
+access_token = "token-of-leader"
+{followers}
+[copy]
+sizing = "fixed_ratio"
+unfilled_after = 1.0
+unfilled_action = "reprice"
+[dhan]
+rest_url = "{broker.rest_url}"
+feed_url = "{broker.feed_url}"
+auth_url = "{broker.auth_url}"
+instruments_url = "{broker.instruments_url}"
+request_timeout = {timeout}
+[market]
+hours = "always"
+[recovery]
+audit_interval = {audit}
+absence_window = {window}
+[limits]
+per_minute = 100000
+per_hour = 100000
+per_day = 100000
+"""
+
+_FOLLOWER = """
+[[followers]]
+name = "{name}"
+client_id = "{client}"
+access_token = "token-of-{name}"
+ratio = {ratio}
+"""
+
+
+def start_broker() -> PaperProcess:
+    """Start a broker with ample funds whose prices stand still."""
+    accounts = [PaperAccount(LEADER, "token-of-leader", Decimal(10**12))]
+    accounts += [PaperAccount(client, f"token-of-{name}", Decimal(10**12)) for name, client in CLIENTS.items()]
+    config = PaperConfig(tuple(accounts), LEADER, scripted=False, tick_interval=None, partial_fills=0.0, control=True)
+    return start_paper_process(config)
+
+
+@dataclass
+class Rig:
+    """A broker, and a copier that can be killed and started again in ``folder``."""
+
+    broker: PaperProcess
+    folder: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    starts: int = 0
+
+    def configure(self, *, window: float, audit: float = 1.0, timeout: float = 1.0) -> None:
+        """Write the copier's settings: ``absence_window``, ``audit_interval`` and ``request_timeout`` in seconds."""
+        followers = "".join(_FOLLOWER.format(name=n, client=CLIENTS[n], ratio=ratio) for n, ratio in RATIOS.items())
+        text = _SETTINGS.format(
+            leader=LEADER, followers=followers, broker=self.broker, window=window, audit=audit, timeout=timeout
+        )
+        (self.folder / "settings.toml").write_text(text)
+
+    def start(self, *program: str) -> None:
+        """Start the copier, or another ``program`` that runs it."""
+        command = [sys.executable, *(program or (str(ROOT / "run.py"),))]
+        with (self.folder / "out").open("ab") as out:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out)
+        self.starts += 1
+
+    def kill(self) -> None:
+        """End the copier as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> int:
+        """Stop the copier in order; return its exit code."""
+        if self.process is None:
+            return 0
+        self.process.terminate()
+        code = self.process.wait(15)
+        self.process = None
+        return code
+
+    def orders(self, client: str) -> list[dict[str, Any]]:
+        """Return the broker's rows of an account."""
+        rows: list[dict[str, Any]] = self.broker.control("orders", client_id=client)
+        return rows
+
+    def writes(self) -> int:
+        """Return how many order requests of the followers have come in."""
+        return sum(len(self.broker.control("writes", client_id=client)) for client in CLIENTS.values())
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the copier's database."""
+        path = self.folder / "copy_trading.db"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            return connection.execute(query).fetchall()
+        except sqlite3.OperationalError:
+            return []  # it is just being made
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong at the broker, counted from its own books; the last is from the copier's database."""
+
+    doubled: int
+    lost: int
+    orphans: int
+    unlike: int
+    off_position: int
+    unrecorded: int
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is wrong."""
+        return self == _RIGHT
+
+    def __str__(self) -> str:
+        return (
+            f"doubled {self.doubled}, lost {self.lost}, live under a dead leader order {self.orphans},"
+            f" unlike the leader's {self.unlike}, off position {self.off_position}, unrecorded {self.unrecorded}"
+        )
+
+
+_RIGHT = Verdict(0, 0, 0, 0, 0, 0)
+
+
+def judge(rig: Rig) -> Verdict:
+    """Compare every follower's account with the leader's.
+
+    An id may stand for one order only. Each live leader order has one live copy of its price and scaled quantity, no
+    dead one has a live copy, and net positions are the leader's to scale.
+    """
+    leaders = {str(row["orderId"]): row for row in rig.orders(LEADER)}
+    recorded = set(rig.rows("SELECT leader_order_id, follower FROM copy_mappings"))
+    doubled = lost = orphans = unlike = off = unrecorded = 0
+    for name, client in CLIENTS.items():
+        rows = [row for row in rig.orders(client) if str(row["correlationId"]).startswith("ct-")]
+        doubled += sum(count - 1 for count in Counter(row["correlationId"] for row in rows).values())
+        live = {str(row["correlationId"]).split("-")[1]: row for row in rows if is_live(row)}
+        for order_id, leader in leaders.items():
+            copy = live.pop(order_id, None)
+            unrecorded += (order_id, name) not in recorded
+            if not is_live(leader):
+                orphans += copy is not None
+            elif copy is None:
+                lost += 1
+            elif terms(copy) != scaled(leader, RATIOS[name]):
+                unlike += 1
+        orphans += len(live)
+        off += net(rows) != net(leaders.values()) * RATIOS[name]
+    return Verdict(doubled, lost, orphans, unlike, off, unrecorded)
+
+
+def is_live(row: Mapping[str, Any]) -> bool:
+    """Whether an order rests."""
+    return row["orderStatus"] in ("PENDING", "PART_TRADED", "TRANSIT")
+
+
+def terms(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what makes two resting orders alike."""
+    return row["transactionType"], Decimal(str(row["quantity"])), Decimal(str(row["price"]))
+
+
+def scaled(row: Mapping[str, Any], ratio: Decimal) -> tuple[Any, ...]:
+    """Return the terms of a follower's copy of a leader's row."""
+    side, quantity, price = terms(row)
+    return side, quantity * ratio, price
+
+
+def net(rows: Any) -> int:
+    """Return the net position that orders have made, in units."""
+    return sum(int(row["filledQty"]) * (1 if row["transactionType"] == "BUY" else -1) for row in rows)
+
+
+def state(rig: Rig) -> dict[str, Any]:
+    """Return what every account has in the end, leader orders by their number: to be compared between two runs."""
+    numbers = {str(row["orderId"]): number for number, row in enumerate(rig.orders(LEADER))}
+    found: dict[str, Any] = {}
+    for name, client in {"leader": LEADER, **CLIENTS}.items():
+        rows = rig.orders(client)
+        live = [
+            (numbers[str(row["correlationId"]).split("-")[1]] if name != "leader" else numbers[str(row["orderId"])],)
+            + terms(row)
+            for row in rows
+            if is_live(row)
+        ]
+        found[name] = (net(rows), sorted(live))
+    return found

@@ -1,0 +1,37 @@
+"""How far our clock is from the broker's, by the Date header of its replies (1 s resolution)."""
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from statistics import median
+
+from copytrade import wall_clock
+
+#: Replies over which the median is taken: one that was slow says little.
+REPLIES = 9
+
+
+class ServerClock:
+    """The broker's clock beside ours. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._skews: deque[float] = deque(maxlen=REPLIES)
+
+    def replied(self, date: str | None, duration: float) -> None:
+        """Take in a reply's Date header, just received, ``duration`` seconds after its request was begun."""
+        if date is None:
+            return
+        try:
+            theirs = parsedate_to_datetime(date)
+        except ValueError:
+            return
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=UTC)
+        ours: datetime = wall_clock.now() - timedelta(seconds=duration / 2)
+        self._skews.append((theirs - ours).total_seconds() + 0.5)  # they cut the second off
+
+    @property
+    def skew(self) -> float:
+        """Seconds to add to our time to have theirs, 0 while nothing is known; right to about a second."""
+        skews = list(self._skews)
+        return median(skews) if skews else 0.0

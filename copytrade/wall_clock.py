@@ -1,0 +1,16 @@
+"""The time of day for the whole program: read once, then carried on by the monotonic clock, so that it never jumps.
+
+A clock of the machine that is set while orders are copied would make old what is new. By how much this clock is wrong
+to begin with is measured against the broker's (``copytrade.dhan.server_clock``).
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_READ_AT = datetime.now(UTC), time.monotonic()
+
+
+def now() -> datetime:
+    """Return the time of day, in UTC."""
+    then, monotonic = _READ_AT
+    return then + timedelta(seconds=time.monotonic() - monotonic)

@@ -1,0 +1,97 @@
+"""A clock that is wrong, and a day that ends while orders rest."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from copytrade import wall_clock
+from copytrade.orders import IST
+from copytrade.paper.broker import PaperBroker
+from tests.system.copier import LEADER, LOT, OPTION, Copier, accounts, running, settings_for
+from tests.waiting import eventually
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+    then, monotonic = wall_clock._READ_AT
+    monkeypatch.setattr(wall_clock, "_READ_AT", (then + ahead, monotonic))
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_ages_are_reckoned_by_the_brokers_clock(
+    broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """With ours an hour ahead, what the leader has just bought would be too old to be copied."""
+    set_clock(monkeypatch, timedelta(hours=hours))
+    settings = settings_for(broker, tmp_path, copy={"max_missed_age": 60.0}, recovery={"start_from": "today"})
+    with running(settings, broker) as copier:
+        copier.logged(f"ages are reckoned by the broker's follower=alice broker_is_ahead={-hours * 3600}s")
+        copier.mapping(copier.buy(4, 0, order_type="MARKET"), "alice", "filled")
+        broker.drop_feed(LEADER, refuse_for=0.2)
+        eventually(lambda: not broker.feed_connections(LEADER))
+        missed = copier.buy(4, 0, order_type="MARKET")
+        copier.mapping(missed, "alice", "filled")
+
+
+def test_an_order_rests_over_midnight_and_is_cancelled_the_next_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commodities trade until shortly before midnight, and after-market orders wait for the morning."""
+    broker = PaperBroker(accounts())
+    broker._server.config.date_header = False
+    real = datetime.now(UTC)
+    evening = real.astimezone(IST).replace(hour=23, minute=59, second=50)
+    shift = evening - real
+
+    def move(by: timedelta) -> None:
+        nonlocal shift
+        shift += by
+        set_clock(monkeypatch, by)
+
+    broker.exchange._now = lambda: datetime.now(UTC) + shift
+    set_clock(monkeypatch, shift)
+    settings = settings_for(broker, tmp_path)
+    with broker:
+        with running(settings, broker) as copier:
+            rests, changes, ends = (copier.buy(4, price) for price in ("100.00", "101.00", "102.00"))
+            for leader in (rests, changes, ends):
+                copier.mapping(leader, "alice", "placed")
+            move(timedelta(minutes=1))
+            broker.modify(LEADER, changes, price="99.00")
+            broker.cancel(LEADER, ends)
+            eventually(lambda: copier.copy_of(changes, "alice")["price"] == 99.0, "it is modified")
+            copier.mapping(ends, "alice", "cancelled")
+            fresh = copier.buy(4, "103.00")
+            copier.mapping(fresh, "alice", "placed")
+        move(timedelta(hours=9))
+        with running(settings, broker) as copier:
+            broker.cancel(LEADER, rests)
+            copier.mapping(rests, "alice", "cancelled")
+            morning = copier.buy(4, "98.00")
+            copier.mapping(morning, "alice", "placed")
+            assert dates(copier) == {
+                rests: evening.date(),
+                changes: evening.date(),
+                ends: evening.date(),
+                fresh: evening.date() + timedelta(days=1),
+                morning: evening.date() + timedelta(days=1),
+            }
+            ids = [row["correlationId"] for row in copier.copies("alice")]
+            assert len(ids) == len(set(ids)) == 5
+            assert {row["orderStatus"]: row["quantity"] for row in broker.orders(LEADER)} == {
+                "PENDING": 4 * LOT,
+                "CANCELLED": 4 * LOT,
+            }
+
+
+def dates(copier: Copier) -> dict[str, object]:
+    rows = copier.rows("SELECT leader_order_id, trade_date FROM copy_mappings WHERE follower = 'alice'")
+    return {order_id: datetime.fromisoformat(day).date() for order_id, day in rows}
+
+
+def test_the_first_start_copies_the_whole_day_where_it_is_told_to(broker: PaperBroker, tmp_path: Path) -> None:
+    before = broker.place(LEADER, side="BUY", security_id=OPTION, quantity=4 * LOT, price="97.00")
+    order = broker.exchange.order(LEADER, before)
+    order.created_at -= timedelta(seconds=2)
+    with running(settings_for(broker, tmp_path, recovery={"start_from": "today"}), broker) as copier:
+        copier.mapping(before, "alice", "placed")

@@ -1,0 +1,106 @@
+"""Feeds that are quiet, dead, refused, or talk nonsense."""
+
+import copy
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from copytrade.dhan.codec import Unreadable, read_frame
+from copytrade.paper.broker import PaperBroker
+from copytrade.wall_clock import now
+from tests.system.copier import LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.system.test_supervision import seat
+from tests.waiting import eventually
+
+_FIXTURE = Path(__file__).parents[1] / "fixtures" / "order-updates.json"
+FRAMES: list[dict[str, Any]] = [
+    step["message"] for scenario in json.loads(_FIXTURE.read_text())["scenarios"] for step in scenario["steps"]
+]
+
+JUNK = [None, "", "x" * 300, -1, 10**30, 1e308, "NaN", True, [], {}, "\ud800", "ct-1-1", "0001-01-01 00:00:00", 0.1]
+
+
+def mutated(chance: random.Random) -> str | bytes:
+    """Return a frame that is almost right, or nothing like one."""
+    kind = chance.random()
+    if kind < 0.1:
+        return chance.randbytes(chance.randrange(60))
+    frame = copy.deepcopy(chance.choice(FRAMES))
+    fields = next((value for value in frame.values() if isinstance(value, dict)), frame)
+    for _ in range(chance.randrange(1, 4)):
+        key = chance.choice(list(fields))
+        if chance.random() < 0.3:
+            del fields[key]
+        else:
+            fields[key] = chance.choice(JUNK)
+        if not fields:
+            break
+    text = json.dumps(frame)
+    if kind < 0.3:
+        return text[: chance.randrange(len(text))]
+    if kind < 0.4:
+        return text + text
+    return text
+
+
+def test_ten_thousand_frames_of_nonsense_break_nothing(copier: Copier) -> None:
+    chance = random.Random(4)
+    frames = [mutated(chance) for _ in range(10_000)]
+    readable = [item for frame in frames for item in read_frame(frame, now()) if not isinstance(item, Unreadable)]
+    for frame in frames:
+        copier.broker.send_frame(LEADER, frame)
+    leader = copier.buy(4)
+    for follower in ("alice", "bob"):
+        copier.mapping(leader, follower, "placed")
+        copied = {str(row["correlationId"]).split("-")[1] for row in copier.copies(follower)}
+        assert copied <= {order.id for order in readable} | {leader}
+    assert {child.seat.epoch for child in copier.system.children} == {1}
+    assert not any("Feed lost" in line for line in copier.log)
+    figures = seat(copier, "feed-leader").vitals.figures
+    assert int(figures.split("unreadable=")[1]) > 5_000
+
+
+def test_a_feed_that_flaps_is_followed(copier: Copier) -> None:
+    resting = copier.buy(4, "100.00")
+    copier.mapping(resting, "alice", "placed")
+    for times in range(3):
+        copier.broker.drop_feed(LEADER, reset=bool(times % 2))
+        eventually(
+            lambda times=times: sum("Reconnected after disconnect" in line for line in copier.log) > times,
+            "it is back",
+        )
+        leader = copier.buy(4, f"{90 + times}.00")
+        copier.mapping(leader, "alice", "placed")
+    assert len(copier.copies("alice")) == 4
+
+
+def set_token(broker: PaperBroker, token: str) -> None:
+    """Have the broker take another token for the leader, and no more the one before."""
+    accounts = broker.exchange._accounts
+    accounts[LEADER] = replace(accounts[LEADER], access_token=token)
+
+
+def test_a_login_that_is_dropped_is_not_a_dead_token_unless_the_broker_says_so(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, tmp_path)
+    with running(settings, broker) as copier:
+        broker.drop_feed(LEADER)
+        copier.logged("Reconnected after disconnect")
+        set_token(broker, "another")
+        broker.drop_feed(LEADER)
+        copier.logged("Token refused, the feed cannot log in until there is another account=leader")
+        assert len([line for line in copier.log if "Token refused" in line]) == 1
+        set_token(broker, "token-of-leader")
+        eventually(lambda: seat(copier, "feed-leader").vitals.state == "live", "it logs in again")
+        copier.mapping(copier.buy(4), "alice", "placed")
+
+
+def test_an_order_of_the_leaders_with_an_id_of_ours_is_never_copied(copier: Copier) -> None:
+    terms = {"side": "BUY", "security_id": OPTION, "quantity": LOT, "price": "99.00"}
+    leader = copier.broker.place(LEADER, correlation_id="ct-777-1", **terms)  # type: ignore[arg-type]
+    assert copier.mapping(leader, "alice", "skipped")[0] == "own_order"
+    assert copier.logged("Leader order with an id of ours, never copied")
+    assert not copier.copies("alice")
