@@ -97,6 +97,11 @@ class Rig:
             self.process.wait()
             self.process = None
 
+    def cut_power(self) -> None:
+        """Kill the copier and start it again."""
+        self.kill()
+        self.start()
+
     def stop(self) -> int:
         """Stop the copier in order; return its exit code."""
         if self.process is None:
@@ -209,11 +214,8 @@ def state(rig: Rig) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, client in {"leader": LEADER, **CLIENTS}.items():
         rows = rig.orders(client)
-        live = [
-            (numbers[str(row["correlationId"]).split("-")[1]] if name != "leader" else numbers[str(row["orderId"])],)
-            + terms(row)
-            for row in rows
-            if is_live(row)
-        ]
+        key = "orderId" if name == "leader" else "correlationId"
+        ids = {str(row["orderId"]): str(row[key]).removeprefix("ct-").split("-")[0] for row in rows}
+        live = [(numbers[ids[str(row["orderId"])]], *terms(row)) for row in rows if is_live(row)]
         found[name] = (net(rows), sorted(live))
     return found

@@ -129,7 +129,7 @@ def run(plan: Plan, folder: Path) -> Result:
         if rig.process is None:
             rig.start()
         calm = time.monotonic()
-        while not (verdict := judge(rig)).is_right and time.monotonic() - calm < PATIENCE:
+        while not judge(rig).is_right and time.monotonic() - calm < PATIENCE:
             time.sleep(0.25)
         converged_in = time.monotonic() - calm
         sent = rig.writes()
@@ -171,7 +171,7 @@ def _mishaps(rig: Rig, plan: Plan, chance: random.Random) -> "itertools.chain[tu
     moment = 0.0
     for _ in range(plan.kills):
         moment += chance.uniform(*LIVES)
-        kills.append((moment, lambda: (rig.kill(), rig.start())))
+        kills.append((moment, rig.cut_power))
     gaps: list[tuple[float, Callable[[], object]]] = [
         (
             1.0 + number * (plan.gap_seconds + 2.0),

@@ -29,6 +29,7 @@ def test_an_order_that_was_lost_on_its_way_is_sent_again_on_proof_of_its_absence
     with running(settings_for(broker, tmp_path, recovery=SOON), broker) as copier:
         broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, ALICE))
         leader = copier.buy(4)
+        copier.logged("Failed to place follower=alice")
         copier.logged("Order proven absent, decided anew follower=alice")
         copier.mapping(leader, "alice", "placed")
         assert (len(copier.copies("alice")), places(broker)) == (1, 2)

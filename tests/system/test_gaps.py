@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, LOT, Copier, running, settings_for
@@ -94,52 +92,6 @@ def _age(broker: PaperBroker, order_id: str) -> None:
     """Make an order an hour old."""
     order = broker.exchange.order(LEADER, order_id)
     order.created_at = order.created_at.replace(year=order.created_at.year - 1)
-
-
-@pytest.mark.parametrize("mischief", [Mischief.RESET, Mischief.HANG, Mischief.TRUNCATE, Mischief.ANSWER])
-@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.MODIFY, Kind.CANCEL])
-def test_a_lost_answer_is_looked_up_and_nothing_is_doubled(
-    broker: PaperBroker, tmp_path: Path, mischief: Mischief, kind: Kind
-) -> None:
-    settings = settings_for(broker, tmp_path, dhan={"request_timeout": 0.4})
-    with running(settings, broker) as copier:
-        fault = RestFault(mischief, kind, ALICE, accepted=True, status=502, body="<html>Bad Gateway</html>")
-        broker.faults.add(fault)
-        leader = copier.buy(4)
-        copier.copy_of(leader, "alice")
-        copier.mapping(leader, "alice", "placed")
-        broker.modify(LEADER, leader, price="101.00")
-        eventually(lambda: copier.copy_of(leader, "alice")["price"] == 101.0)
-        broker.cancel(LEADER, leader)
-        copier.mapping(leader, "alice", "cancelled")
-        assert len(copier.copies("alice")) == 1
-        assert [write.kind for write in broker.writes(ALICE)].count(Kind.PLACE) == 1
-        if kind is not Kind.CANCEL or mischief is not Mischief.TRUNCATE:
-            assert copier.logged(f"Failed to {kind}")
-
-
-@pytest.mark.parametrize("kind", [Kind.MODIFY, Kind.CANCEL])
-def test_a_lost_modification_or_cancellation_is_made_again(broker: PaperBroker, tmp_path: Path, kind: Kind) -> None:
-    settings = settings_for(broker, tmp_path)
-    with running(settings, broker) as copier:
-        broker.faults.add(RestFault(Mischief.RESET, kind, ALICE))
-        leader = copier.buy(4)
-        copier.copy_of(leader, "alice")
-        broker.modify(LEADER, leader, price="101.00")
-        eventually(lambda: copier.copy_of(leader, "alice")["price"] == 101.0)
-        broker.cancel(LEADER, leader)
-        copier.mapping(leader, "alice", "cancelled")
-
-
-def test_an_order_that_was_lost_on_its_way_is_in_doubt_and_not_sent_again(broker: PaperBroker, tmp_path: Path) -> None:
-    with running(settings_for(broker, tmp_path), broker) as copier:
-        broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, ALICE))
-        lost = copier.buy(4)
-        copier.logged("outcome unknown")
-        other = copier.buy(4)
-        copier.copy_of(other, "alice")
-        copier.mapping(lost, "alice", "pending")
-        assert [write.kind for write in broker.writes(ALICE)] == [Kind.PLACE, Kind.PLACE]
 
 
 def test_a_broker_that_calls_for_less_is_left_alone_for_a_while(broker: PaperBroker, tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""Break each guard on purpose, one at a time: the tests that are to notice have to go red.
+
+python -m bench.mutants
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.rig import ROOT
+
+_LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "*.db*", "*.log", ".mypy_cache", ".ruff_cache", "__pycache__")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard, how it is broken, and the tests that are asked."""
+
+    guard: str
+    file: str
+    before: str
+    after: str
+    tests: str
+
+
+MUTANTS = [
+    Mutant(
+        "an intent is committed before its request leaves",
+        "actors/follower.py",
+        "        self._peers.store.tell(RecordIntent(record, token, self.epoch, self.seat))\n",
+        "        self._send(token)\n",
+        "tests/system/test_kill.py tests/system/test_database.py",
+    ),
+    Mutant(
+        "an order in doubt is not sent again before its absence is proven",
+        "copytrade/doubt.py",
+        "        return self.reads >= times * READS and self.last_read >= until and self.last_search >= until\n",
+        "        return self.reads >= 1\n",
+        "tests/system/test_doubt.py",
+    ),
+    Mutant(
+        "a failed read proves nothing",
+        "copytrade/desk.py",
+        "        if complete:\n            self._visibility",
+        "        if True:\n            self._visibility",
+        "tests/core",
+    ),
+    Mutant(
+        "what was under way when the program stopped is in doubt",
+        "copytrade/lifecycle.py",
+        '        return in_doubt(copy, "the program stopped while its request was under way")\n',
+        "        return not_sent(copy)\n",
+        "tests/system/test_kill.py tests/core/test_desk.py",
+    ),
+    Mutant(
+        "an unknown outcome is not taken for a refusal",
+        "actors/follower.py",
+        "                self._land(finished.token, lifecycle.in_doubt(copy, unknown.cause))\n",
+        "                self._land(finished.token, lifecycle.not_sent(copy))\n",
+        "tests/system/test_faults.py",
+    ),
+    Mutant(
+        "sights are merged, repeated ones change nothing",
+        "copytrade/book.py",
+        "    merged = seen if known is None else merge(known, seen)\n".replace("    ", "        ", 1),
+        "        merged = seen\n",
+        "tests/core/test_book.py tests/core/test_desk.py",
+    ),
+    Mutant(
+        "a cancellation overtakes everything",
+        "copytrade/budget.py",
+        "    CANCEL = 0\n    EXIT = 1\n    MODIFY = 2\n",
+        "    MODIFY = 0\n    EXIT = 1\n    CANCEL = 2\n",
+        "tests/core tests/system/test_hard_cases.py",
+    ),
+    Mutant(
+        "no entry leaves before the leader's book has been read",
+        "copytrade/mirror.py",
+        "        if not case.situation.gate_open:\n",
+        "        if False:\n",
+        "tests/core/test_mirror.py tests/system/test_doubt.py",
+    ),
+    Mutant(
+        "a read opens only the gate of the gap in which it began",
+        "actors/order_feed.py",
+        "not self._gate_open and read.generation == self._generation and self._socket is not None",
+        "not self._gate_open",
+        "tests/system",
+    ),
+    Mutant(
+        "an order with an id of ours is never copied",
+        "copytrade/filters.py",
+        "    if order.is_ours:\n",
+        "    if False:\n",
+        "tests/core tests/system/test_feed_health.py",
+    ),
+    Mutant(
+        "what ended without us stays ended",
+        "copytrade/copies.py",
+        "        return not self.cancel_asked or self.reason is Reason.UNFILLED\n",
+        "        return False\n",
+        "tests/core",
+    ),
+    Mutant(
+        "orders that the database has lost are adopted",
+        "actors/follower.py",
+        "        if not self._desk.strangers:\n            return True\n        window",
+        "        return True\n        window",
+        "tests/system/test_doubt.py",
+    ),
+    Mutant(
+        "while the database fails no entry leaves",
+        "actors/store.py",
+        "            if intent.record.copy.part is not Part.ENTRY:\n",
+        "            if True:\n",
+        "tests/system/test_database.py",
+    ),
+    Mutant(
+        "an exit is durable before it leaves, although the database fails",
+        "actors/store.py",
+        "            self._side_file.append(self._waiting[self._aside :])\n",
+        "            pass\n",
+        "tests/system/test_database.py",
+    ),
+    Mutant(
+        "ages are reckoned by the broker's clock",
+        "actors/follower.py",
+        "        return wall_clock.now() + timedelta(seconds=self._skew)\n",
+        "        return wall_clock.now()\n",
+        "tests/system/test_clock.py",
+    ),
+    Mutant(
+        "a second order with the id of another is cancelled",
+        "copytrade/desk.py",
+        "        if copy.order_id and copy.order_id != order.id:\n",
+        "        if False:\n",
+        "tests/system/test_doubt.py",
+    ),
+]
+
+
+def is_noticed(mutant: Mutant) -> bool:
+    """Return whether the tests go red over a copy of the program that is broken in this way."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=_LEFT_OUT)
+        path = tree / mutant.file
+        text = path.read_text()
+        if text.count(mutant.before) != 1:
+            raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} places to break: {mutant.guard}")
+        path.write_text(text.replace(mutant.before, mutant.after))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()]
+        # The tree comes first on the path, before the installed program.
+        done = subprocess.run(command, cwd=tree, capture_output=True, check=False, env={"PYTHONPATH": str(tree)})
+        return done.returncode == 1
+
+
+def main() -> int:
+    """Try every mutant; return 0 if all were noticed."""
+    survivors = 0
+    for mutant in MUTANTS:
+        noticed = is_noticed(mutant)
+        survivors += not noticed
+        print(f"{'noticed ' if noticed else 'SURVIVED'}  {mutant.guard}", flush=True)
+    print(f"{len(MUTANTS) - survivors} of {len(MUTANTS)} broken guards were noticed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Runs the copier and kills it at one step of one request of alice's: ``crashing.py STEP KIND``.
+
+The steps are found from outside, by standing between the copier and what it calls; the program knows nothing of them.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import run
+from actors.follower import Follower
+from actors.messages import CopiesLoaded, RequestFinished
+from copytrade.copies import Copy, Stage
+from copytrade.dhan.connection import Connection, remaining
+from copytrade.dhan.rest import DhanRest
+from copytrade.dhan.transport import Transport
+from copytrade.records import CopyChanged
+from copytrade.store import Database
+from tests.system.copier import ALICE
+
+METHODS = {"place": b"POST ", "modify": b"PUT ", "cancel": b"DELETE "}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def around(owner: type, name: str, before: Callable[..., bool], after: Callable[..., bool]) -> None:
+    """Die before or after a call of a method, where the given function says so of its arguments."""
+    original = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if before(*args):
+            die()
+        result = original(*args, **kwargs)
+        if after(*args):
+            die()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def never(*_: Any) -> bool:
+    return False
+
+
+def is_intent(kind: str, copy: Copy) -> bool:
+    if kind == "place":
+        return copy.stage is Stage.PENDING
+    return kind == "modify" and copy.stage is Stage.LIVE and copy.wish != copy.accepted
+
+
+def is_outcome(kind: str, copy: Copy) -> bool:
+    match kind:
+        case "place":
+            return copy.stage is Stage.LIVE and copy.accepted is not None
+        case "modify":
+            return copy.modifications > 0 and copy.wish == copy.accepted
+        case _:
+            return copy.cancel_sent or copy.stage is Stage.ENDED
+
+
+def arm(step: str, kind: str) -> None:
+    def writes(is_it: Callable[[str, Copy], bool]) -> Callable[..., bool]:
+        def check(_database: Database, records: list[Any]) -> bool:
+            changed = (record.copy for record in records if isinstance(record, CopyChanged))
+            return any(copy.follower == "alice" and is_it(kind, copy) for copy in changed)
+
+        return check
+
+    def mine(rest: DhanRest, *_: Any) -> bool:
+        return rest._client_id == ALICE
+
+    def half_sent(connection: Connection, request: bytes, method: str, deadline: float) -> Any:
+        if request.startswith(METHODS[kind]) and f"client-id: {ALICE}".encode() in request:
+            connection._sock.settimeout(remaining(deadline))  # type: ignore[union-attr]
+            connection._sock.sendall(request)  # type: ignore[union-attr]
+            die()
+        return exchange(connection, request, method, deadline)
+
+    def answered(transport: Transport, request: Any) -> bool:
+        return transport._client_id == ALICE and METHODS[kind].startswith(request.method.encode())
+
+    def told(what: type) -> Callable[..., bool]:
+        return lambda follower, message: follower.seat.name == "alice" and isinstance(message, what)
+
+    exchange = Connection.exchange
+    match step:
+        case "before the intent is committed":
+            around(Database, "write", writes(is_intent), never)
+        case "after the intent is committed":
+            around(Database, "write", never, writes(is_intent))
+        case "before the request leaves":
+            around(DhanRest, kind, mine, never)
+        case "before the answer comes":
+            Connection.exchange = half_sent  # type: ignore[method-assign]
+        case "after the answer has come":
+            around(Transport, "send", never, answered)
+        case "before the outcome is committed":
+            around(Database, "write", writes(is_outcome), never)
+        case "after the outcome is committed":
+            around(Database, "write", never, writes(is_outcome))
+        case "when the outcome is known":
+            around(Follower, "receive", never, told(RequestFinished))
+        case "when the copies are loaded":
+            around(Follower, "receive", never, told(CopiesLoaded))
+        case "while the own book is read":
+            around(DhanRest, "orders", never, mine)
+        case "while the order is searched":
+            around(DhanRest, "order_by_correlation_id", never, mine)
+        case "while the positions are read":
+            around(DhanRest, "positions", mine, never)
+        case "when the database is opened":
+            around(Database, "claim", never, lambda *_: True)
+        case _:
+            raise SystemExit(f"there is no step {step!r}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        arm(*sys.argv[1:])
+    sys.exit(run.main([]))
