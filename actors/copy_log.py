@@ -10,6 +10,9 @@ from copytrade.logs import fields
 from copytrade.orders import Order, Status, Validity
 from copytrade.reasons import Reason
 
+#: Why an order that was to be copied was not, although nobody wanted that.
+_WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER)
+
 _FAILED = {Place: "Failed to place", Modify: "Failed to modify", Cancel: "Failed to cancel"}
 
 
@@ -109,7 +112,8 @@ def _reason(copy: Copy, reason: Reason) -> None:
     if copy.stage is Stage.NONE:
         if reason is Reason.MARKET_CLOSED:
             logger.info("Market closed {} {}", who(copy), fields(detail=copy.error))
-        logger.info("Order skipped: {} {} {}", reason, who(copy), fields(detail=copy.error))
+        level = "WARNING" if reason in _WORTH_A_LOOK else "INFO"
+        logger.log(level, "Order skipped: {} {} {}", reason, who(copy), fields(detail=copy.error))
     elif reason is Reason.BROKER_REJECTED:
         logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
     elif reason is Reason.UNFILLED:

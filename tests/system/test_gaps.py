@@ -1,5 +1,6 @@
 """What was missed: while the feed was down, while the program was not running, and when an answer was lost."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
@@ -37,6 +38,33 @@ def test_a_market_order_that_filled_while_the_feed_was_down_is_copied(copier: Co
     assert copier.broker.order(LEADER, leader)["orderStatus"] == "TRADED"
     copier.mapping(leader, "alice", "filled")
     copier.mapping(leader, "bob", "filled")
+
+
+def test_of_what_was_filled_long_ago_only_exits_are_copied_and_late_entries_do_not_chase(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, tmp_path, copy={"max_missed_age": 20.0}, recovery={"start_from": "today"})
+    with running(settings, broker) as copier:
+        old_ones_are_left(copier)
+
+
+def old_ones_are_left(copier: Copier) -> None:
+    held = copier.buy(4, 0, order_type="MARKET")
+    for follower in ("alice", "bob"):
+        copier.mapping(held, follower, "filled")
+    copier.broker.drop_feed(LEADER, refuse_for=0.4)
+    eventually(lambda: not copier.broker.feed_connections(LEADER))
+    sell = {"side": "SELL", "security_id": "45674", "order_type": "MARKET"}
+    old_exit = copier.broker.place(LEADER, quantity=2 * LOT, **sell)  # type: ignore[arg-type]
+    old_entry, young_entry = (copier.buy(2, 0, order_type="MARKET") for _ in range(2))
+    for order, age in ((old_exit, 30), (old_entry, 30), (young_entry, 10)):
+        copier.broker.call(lambda order=order, age=age: _age_fill(copier.broker, order, age))  # type: ignore[misc]
+    copier.broker.set_price("45674", "123.00")  # 2.5 % above what the leader paid
+    assert copier.mapping(old_entry, "alice", "skipped")[0] == "missed_too_old"
+    assert copier.logged("Order skipped: missed_too_old follower=alice").startswith("WARNING")
+    copier.mapping(old_exit, "alice", "filled")
+    row = copier.copy_of(young_entry, "alice")
+    assert (row["orderType"], row["price"], row["orderStatus"]) == ("LIMIT", 122.4, "PENDING")
 
 
 def test_a_feed_that_is_connected_but_silent_is_found_out_by_the_audit(broker: PaperBroker, tmp_path: Path) -> None:
@@ -86,6 +114,13 @@ def test_what_was_placed_before_copying_began_is_not_copied(broker: PaperBroker,
         assert copier.mapping(old, "alice", "skipped")[0] == "before_start"
         copier.copy_of(copier.buy(4), "alice")
         assert len(copier.copies("alice")) == 1
+
+
+def _age_fill(broker: PaperBroker, order_id: str, seconds: int) -> None:
+    """Make an order that was placed and filled seconds ago of one that has just been."""
+    order = broker.exchange.order(LEADER, order_id)
+    for name in ("created_at", "updated_at", "exchange_at"):
+        setattr(order, name, getattr(order, name) - timedelta(seconds=seconds))
 
 
 def _age(broker: PaperBroker, order_id: str) -> None:
