@@ -45,7 +45,9 @@ def steps(plan: Plan) -> list[Callable[[Rig, list[str]], None]]:
     """Return what the leader does, step by step: the same for the same seed, whatever else happens.
 
     He buys, by orders that rest far below the market (so that nothing of a follower's fills while nobody can cancel
-    it), that are modified, cancelled, or brought to the market, and at the market; and he sells some of what he has.
+    it), that are modified, cancelled, or brought to the market, and at the market; and he sells all that he has: of a
+    part, a follower that had missed an entry of it would sell its share in whole lots, and end within a lot of the
+    leader's.
     """
     chance = random.Random(plan.seed)
     found: list[Callable[[Rig, list[str]], None]] = []
@@ -64,9 +66,8 @@ def steps(plan: Plan) -> list[Callable[[Rig, list[str]], None]]:
             held += lots
             done += 1
         elif what < 0.6 and held:
-            lots = min(lots, held)
-            found.append(_place("SELL", lots, "MARKET", Decimal(0)))
-            held -= lots
+            found.append(_place("SELL", held, "MARKET", Decimal(0)))
+            held = 0
             done += 1
         elif what < 0.8:
             found.append(_modify(some, lots, below))

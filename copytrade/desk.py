@@ -180,7 +180,10 @@ class Desk:
             order = merge(known, order)
         self._orders[order.id] = order
         changed = self._judge(order) if self._positions.leader_is_known else []
-        self._touch(order)
+        self._agenda.mark([order.id])
+        before = _extent(known) if known else (order.quantity, 0, False)
+        if self._is_exiting(order.id) or before != _extent(order):
+            self._touch_line(line_of(order))
         if order.is_terminal:
             self._agenda.release_all(order.id)  # a cancellation does not wait for what else had to be tried again
         for copy in list(self._copies.get(order.id, {}).values()):
@@ -224,7 +227,7 @@ class Desk:
         if order.status is Status.TRADED and copy.fill_ms is None:
             after = replace(after, fill_ms=self._since_received(copy_id[0], received))
         changed = self._change(copy, after, leader or _as_leader(copy, order))
-        self._touch(changed.leader)
+        self._touch(changed)
         return changed
 
     def _twin(self, copy: Copy, order: Order, leader: Order) -> Copy:
@@ -392,7 +395,7 @@ class Desk:
                 self._agenda.release(copy_id)
                 copy = self.copy(copy_id)
                 resolved.append(self._change(copy, lifecycle.proven_absent(copy), leader))
-                self._touch(leader)
+                self._touch(resolved[-1])
         return resolved
 
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:
@@ -408,7 +411,7 @@ class Desk:
         changed = [self._change(before, after, leader)]
         if twin and (doubled := self.own_changed(twin, None)):
             changed.append(doubled)
-        self._touch(leader)
+        self._touch(changed[0])
         return changed
 
     def skip(self, order_id: str, skip: Skip, now: datetime) -> list[Changed]:
@@ -527,7 +530,8 @@ class Desk:
             entry = self._positions.size_entry(
                 leader, instrument, self._policy.sizing, self._capitals, is_opening=opening
             )
-        return allotted(leader, self._positions, entry, self._exits(allotment.line, situation))
+        exits = self._exits(allotment.line, situation) if allotment.exit_of(leader.quantity) else []
+        return allotted(leader, self._positions, entry, exits)
 
     def _is_entering(self, order_id: str) -> bool:
         """Whether an entry of the line works, so that its ratio is in use."""
@@ -586,10 +590,20 @@ class Desk:
             return all(copy.is_settled for copy in copies.values())
         return order.is_terminal and not any(copy.is_open or copy.stage is Stage.NONE for copy in copies.values())
 
-    def _touch(self, leader: Order) -> None:
-        """Mark a leader order dirty, and with it whatever shares its line."""
-        self._agenda.mark([leader.id])
-        self._touch_line(line_of(leader))
+    def _touch(self, changed: Changed) -> None:
+        """Mark a leader order dirty, and with it whatever shares its line where that is concerned.
+
+        An entry that merely rests concerns no other order: there may be hundreds of them on a line.
+        """
+        self._agenda.mark([changed.leader.id])
+        before, after = changed.before, changed.after
+        has_moved = (before.filled_quantity, before.stage) != (after.filled_quantity, after.stage)
+        if after.part is not Part.ENTRY or (has_moved and (after.filled_quantity or after.stage is Stage.ENDED)):
+            self._touch_line(line_of(changed.leader))
+
+    def _is_exiting(self, order_id: str) -> bool:
+        allotment = self._positions.allotment(order_id)
+        return allotment is None or allotment.is_exit
 
     def _touch_line(self, key: LineKey) -> None:
         self._agenda.mark(member for member in self._positions.working(key) if member in self._orders)
@@ -627,6 +641,11 @@ class Desk:
             self._doubts.pop(copy_id, None)
         for stage, members in ((Stage.UNKNOWN, self._in_doubt), (Stage.LIVE, self._live)):
             (members.add if copy.stage is stage else members.discard)(copy_id)
+
+
+def _extent(order: Order) -> tuple[int, int, bool]:
+    """What of a leader order concerns the others of its line."""
+    return order.quantity, order.filled_quantity, order.is_terminal
 
 
 def _as_leader(copy: Copy, order: Order) -> Order:

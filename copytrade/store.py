@@ -220,6 +220,7 @@ class Database:
 
     def _write_order(self, record: OrderChanged) -> None:
         order = record.order
+        is_news = self._is_news(record)
         self._connection.execute_sql(
             self._statements[tables.Orders],
             (
@@ -247,10 +248,34 @@ class Database:
                 _time(order.updated_at or order.created_at or order.observed_at),
             ),
         )
+        if not is_news:
+            return
         event = _ORDER.dump_json(order, exclude_defaults=True).decode()
         self._connection.execute_sql(
             self._statements[tables.OrderEvents],
             (order.id, record.account, order.status.lower(), event, order.observed_at.timestamp()),
+        )
+
+    def _is_news(self, record: OrderChanged) -> bool:
+        """Whether an order is not what it was: after a restart every order of the day is told of again."""
+        order = record.order
+        query = (
+            "SELECT status, quantity, filled_quantity, price, trigger_price, average_price, order_type, validity,"
+            " disclosed_quantity, reason FROM orders WHERE id = ? AND account = ? AND trade_date = ?"
+        )
+        row = self._execute(query, order.id, record.account, trade_date(order).isoformat()).fetchone()
+        known: tuple[object, ...] = tuple(row) if row else ()
+        return known != (
+            order.status,
+            order.quantity,
+            order.filled_quantity,
+            float(order.price),
+            float(order.trigger_price),
+            float(order.average_price),
+            order.order_type,
+            order.validity,
+            order.disclosed_quantity,
+            order.reason,
         )
 
 

@@ -73,6 +73,13 @@ def test_the_operators_questions_are_answered(path: Path) -> None:
     assert rows(path, "SELECT action, status_code, duration_ms FROM audit_log") == [("place", 200, 8.5)]
 
 
+def test_an_order_that_is_told_of_again_is_no_event(path: Path) -> None:
+    seen = OrderChanged("leader", AccountType.LEADER, an_order())
+    Database(str(path)).write([seen, seen])
+    Database(str(path)).write([seen, OrderChanged("leader", AccountType.LEADER, an_order(price=Decimal(99)))])
+    assert rows(path, "SELECT event_type FROM order_events") == [("pending",), ("pending",)]
+
+
 def test_a_copy_comes_back_as_it_was_written(path: Path) -> None:
     Database(str(path)).write([CopyChanged(a_copy(), LEADER, NOW)])
     again = Database(str(path))
