@@ -23,6 +23,9 @@ from bench.rig import CLIENTS, LEADER, LOT, OPTION, PRICE, Rig, Verdict, judge, 
 #: Seconds in which everything has to be right once nothing goes wrong any more.
 PATIENCE = 90.0
 
+#: The most lots that the exchange takes in one order, less than the broker's freeze quantity.
+LARGEST = 12
+
 #: Longest and shortest life of a copier that is to be killed, in seconds.
 LIVES = (0.3, 4.0)
 
@@ -66,9 +69,10 @@ def steps(plan: Plan) -> list[Callable[[Rig, list[str]], None]]:
             held += lots
             done += 1
         elif what < 0.6 and held:
-            found.append(_place("SELL", held, "MARKET", Decimal(0)))
-            held = 0
-            done += 1
+            while held:
+                found.append(_place("SELL", min(held, LARGEST), "MARKET", Decimal(0)))
+                held -= min(held, LARGEST)
+                done += 1
         elif what < 0.8:
             found.append(_modify(some, lots, below))
             resting[some] = lots
