@@ -65,7 +65,7 @@ def test_reads_that_fail_prove_nothing(broker: PaperBroker, tmp_path: Path) -> N
 def test_an_order_that_the_broker_shows_late_is_not_doubled(broker: PaperBroker, tmp_path: Path) -> None:
     with running(settings_for(broker, tmp_path, recovery={"absence_window": 1.5}), broker) as copier:
         broker.faults.visibility_lag = 0.8
-        broker.faults.add(FrameFault(ALICE, times=1, copies=0))
+        broker.faults.add(FrameFault(ALICE, times=100, copies=0))
         broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, ALICE, accepted=True))
         leader = copier.buy(4)
         copier.logged("outcome unknown")
@@ -78,7 +78,7 @@ def test_the_brokers_delay_is_measured_and_the_window_grows_with_it(broker: Pape
         broker.faults.visibility_lag = 1.5
         copier.mapping(copier.buy(4), "alice", "placed")
         copier.logged("Broker shows orders late, absence is proven over a longer time follower=alice")
-        broker.faults.add(FrameFault(ALICE, times=1, copies=0))
+        broker.faults.add(FrameFault(ALICE, times=100, copies=0))
         broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, ALICE, accepted=True))
         leader = copier.buy(4)
         copier.logged("outcome unknown")

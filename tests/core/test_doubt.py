@@ -1,0 +1,105 @@
+"""What proves that the broker never had an order, and what does not."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from copytrade import lifecycle
+from copytrade.copies import Copy, Stage
+from copytrade.desk import Desk, Surroundings
+from copytrade.doubt import Doubt, Visibility
+from copytrade.freeze import load_freeze_table
+from copytrade.sizing import Capitals
+from tests.core.asking import NIFTY, NOTHING, POLICY
+from tests.core.orders import NOW, OPTION, an_order
+
+WINDOW = 10.0
+
+
+def seen(doubt: Doubt, reads: list[float], searches: list[float]) -> Doubt:
+    for began in reads:
+        doubt = doubt.after_read(began)
+    for began in searches:
+        doubt = doubt.after_search(began)
+    return doubt
+
+
+def test_absence_takes_three_reads_and_a_search_over_the_window() -> None:
+    doubt = Doubt(100.0, silent=True)
+    assert seen(doubt, [100, 105, 110], [110]).is_absent(WINDOW)
+    assert not seen(doubt, [100, 110], [110]).is_absent(WINDOW)
+    assert not seen(doubt, [100, 105, 109.9], [110]).is_absent(WINDOW)
+    assert not seen(doubt, [100, 105, 110], [109.9]).is_absent(WINDOW)
+    assert not seen(doubt, [100, 105, 110], []).is_absent(WINDOW)
+
+
+def test_what_was_asked_before_the_doubt_proves_nothing() -> None:
+    doubt = Doubt(100.0, silent=True)
+    assert not seen(doubt, [98, 99, 110], [110]).is_absent(WINDOW)
+    assert not seen(doubt, [100, 105, 110], [99]).is_absent(0.0)
+
+
+def test_without_the_feed_twice_as_much_is_asked_for() -> None:
+    doubt = Doubt(100.0, silent=False)
+    assert not seen(doubt, [100, 105, 110], [110]).is_absent(WINDOW)
+    assert not seen(doubt, [100, 105, 120], [120]).is_absent(WINDOW)
+    assert not seen(doubt, [100, 102, 104, 106, 108, 119], [120]).is_absent(WINDOW)
+    assert seen(doubt, [100, 102, 104, 106, 108, 120], [120]).is_absent(WINDOW)
+
+
+def test_the_window_is_three_times_the_longest_delay_that_was_seen() -> None:
+    visibility = Visibility()
+    visibility.accepted("1", 100.0)
+    visibility.read(102.0, set())
+    assert visibility.is_behind
+    visibility.read(104.0, {"1"})
+    assert not visibility.is_behind
+    visibility.accepted("2", 200.0)
+    visibility.told("2", 201.0)
+    visibility.told("3", 900.0)
+    assert (visibility.longest, visibility.window(1.0), visibility.window(10.0)) == (2.0, 6.0, 10.0)
+
+
+def in_doubt() -> Desk:
+    """Make a desk with one order whose answer was lost ten seconds after the time 100."""
+    desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None), WINDOW)
+    desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
+    desk.know_instruments({OPTION: replace(NIFTY)})
+    desk.know_leader_positions(NOTHING)
+    desk.know_own_positions(NOTHING)
+    desk.set_gate(is_open=True)
+    desk.own_feed(is_up=True)
+    desk.leader_changed(an_order(), None)
+    desk.consider(NOW)
+    picked = desk.pick(NOW)
+    assert picked is not None
+    copy = desk.begin(*picked, NOW).after
+    desk.settle((copy.leader_order_id, 1), lifecycle.in_doubt(copy, "lost"), 100.0)
+    return desk
+
+
+def the_copy(desk: Desk) -> Copy:
+    return desk.copy((an_order().id, 1))
+
+
+def test_a_read_that_is_not_complete_proves_nothing() -> None:
+    desk = in_doubt()
+    desk.searched(the_copy(desk).correlation_id, 111.0)
+    for began in (101.0, 105.0, 111.0):
+        desk.book_read(began, frozenset(), complete=False)
+    assert the_copy(desk).stage is Stage.UNKNOWN
+    for began in (111.0, 112.0, 113.0):
+        desk.book_read(began, frozenset(), complete=True)
+    assert the_copy(desk).stage is Stage.NONE
+
+
+def test_a_feed_that_goes_away_meanwhile_is_not_silent() -> None:
+    desk = in_doubt()
+    desk.own_feed(is_up=False)
+    desk.own_feed(is_up=True)
+    desk.searched(the_copy(desk).correlation_id, 121.0)
+    for began in (101.0, 105.0, 111.0):
+        desk.book_read(began, frozenset(), complete=True)
+    assert the_copy(desk).stage is Stage.UNKNOWN
+    for began in (112.0, 115.0, 121.0):
+        desk.book_read(began, frozenset(), complete=True)
+    assert the_copy(desk).stage is Stage.NONE
