@@ -67,6 +67,28 @@ def old_ones_are_left(copier: Copier) -> None:
     assert (row["orderType"], row["price"], row["orderStatus"]) == ("LIMIT", 122.4, "PENDING")
 
 
+def test_a_read_that_began_in_an_earlier_gap_does_not_open_the_gate(broker: PaperBroker, tmp_path: Path) -> None:
+    """It may have been answered before what the later gap hides."""
+    with running(settings_for(broker, tmp_path, dhan={"request_timeout": 1.5}), broker) as copier:
+        for fault in (  # each drop has the profile read too
+            RestFault(Mischief.NONE, Kind.READ, LEADER),
+            RestFault(Mischief.ANSWER, Kind.READ, LEADER, status=200, body="[]", delay=1.0),
+            RestFault(Mischief.NONE, Kind.READ, LEADER),
+            RestFault(Mischief.HANG, Kind.READ, LEADER),
+        ):
+            broker.faults.add(fault)
+        for times in (1, 2):
+            broker.drop_feed(LEADER)
+            eventually(
+                lambda times=times: sum("Reconnected after disconnect" in line for line in copier.log) == times,
+                "it is back",
+            )
+        leader = copier.buy(4)
+        copier.logged("Order book unreadable")
+        assert not copier.copies("alice")
+        copier.mapping(leader, "alice", "placed")
+
+
 def test_a_feed_that_is_connected_but_silent_is_found_out_by_the_audit(broker: PaperBroker, tmp_path: Path) -> None:
     settings = settings_for(broker, tmp_path, recovery={"audit_interval": 0.5})
     with running(settings, broker) as copier:
