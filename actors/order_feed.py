@@ -38,7 +38,7 @@ from actors.messages import (
     Write,
 )
 from copytrade import wall_clock
-from copytrade.book import Book, Change
+from copytrade.book import Book, Change, chronological
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
@@ -124,7 +124,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._merge_frame(frame.payload, frame.received_at, frame.received_monotonic)
             case Subscribe(subscriber):
                 self._subscribers[subscriber.name] = subscriber
-                subscriber.tell(BookSnapshot(self._account.name, tuple(self._book), self._gate_open))
+                orders = tuple(chronological(self._book))
+                subscriber.tell(BookSnapshot(self._account.name, orders, self._gate_open))
             case BookRead():
                 self._merge_read(message)
             case SearchAnswered():

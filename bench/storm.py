@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from bench.rig import CLIENTS, LEADER, LOT, OPTION, PRICE, Rig, Verdict, judge, start_broker, state
+from bench.rig import CLIENTS, KEPT, LEADER, LOT, PRICE, TRADED, Rig, Verdict, judge, start_broker, state
 
 #: Seconds in which everything has to be right once nothing goes wrong any more.
 PATIENCE = 90.0
@@ -48,9 +48,9 @@ def steps(plan: Plan) -> list[Callable[[Rig, list[str]], None]]:
     """Return what the leader does, step by step: the same for the same seed, whatever else happens.
 
     He buys, by orders that rest far below the market (so that nothing of a follower's fills while nobody can cancel
-    it), that are modified, cancelled, or brought to the market, and at the market; and he sells all that he has: of a
-    part, a follower that had missed an entry of it would sell its share in whole lots, and end within a lot of the
-    leader's.
+    it), that are modified, cancelled, or brought to the market; and in another contract he buys at the market and sells
+    all that he has. Of a part, a follower that had missed an entry of it would sell its share in whole lots, and end
+    within a lot of the leader's.
     """
     chance = random.Random(plan.seed)
     found: list[Callable[[Rig, list[str]], None]] = []
@@ -61,33 +61,38 @@ def steps(plan: Plan) -> list[Callable[[Rig, list[str]], None]]:
         below = PRICE - Decimal(chance.randrange(100, 600)) / 20
         some = chance.choice(list(resting)) if resting else None
         if what < 0.4 or some is None:
-            found.append(_place("BUY", lots, "LIMIT", below))
+            found.append(_place(KEPT, "BUY", lots, "LIMIT", below))
             resting[done] = lots
             done += 1
         elif what < 0.5:
-            found.append(_place("BUY", lots, "MARKET", Decimal(0)))
+            found.append(_place(TRADED, "BUY", lots, "MARKET", Decimal(0)))
             held += lots
             done += 1
         elif what < 0.6 and held:
             while held:
-                found.append(_place("SELL", min(held, LARGEST), "MARKET", Decimal(0)))
+                found.append(_place(TRADED, "SELL", min(held, LARGEST), "MARKET", Decimal(0)))
                 held -= min(held, LARGEST)
                 done += 1
         elif what < 0.8:
             found.append(_modify(some, lots, below))
             resting[some] = lots
         elif what < 0.9:
-            found.append(_modify(some, resting[some], PRICE))
-            held += resting.pop(some)
+            found.append(_modify(some, resting.pop(some), PRICE))
         else:
             found.append(_cancel(some))
             del resting[some]
     return found
 
 
-def _place(side: str, lots: int, order_type: str, price: Decimal) -> Callable[[Rig, list[str]], None]:
+def _place(contract: str, side: str, lots: int, order_type: str, price: Decimal) -> Callable[[Rig, list[str]], None]:
     def step(rig: Rig, ids: list[str]) -> None:
-        terms = {"side": side, "security_id": OPTION, "quantity": lots * LOT, "order_type": order_type, "price": price}
+        terms = {
+            "side": side,
+            "security_id": contract,
+            "quantity": lots * LOT,
+            "order_type": order_type,
+            "price": price,
+        }
         ids.append(rig.broker.control("place", client_id=LEADER, **terms))
 
     return step

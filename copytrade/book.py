@@ -62,9 +62,16 @@ class Book:
         return Change(known, merged)
 
     def merge_all(self, seen: Iterable[Order]) -> list[Change]:
-        """Take in an order-book read, oldest order first; return what it changed."""
-        ordered = sorted(seen, key=lambda order: (order.created_at or _NEVER, order.id))
-        return [change for order in ordered if (change := self.merge(order)) is not None]
+        """Take in an order-book read; return what it changed, in the order in which it happened."""
+        return [change for order in chronological(seen) if (change := self.merge(order)) is not None]
+
+
+def chronological(orders: Iterable[Order]) -> list[Order]:
+    """Return orders by the time of the last thing that happened to each, as far as seconds tell.
+
+    What fills after an exit is not left by it: of several fills that were missed, the order decides what each means.
+    """
+    return sorted(orders, key=lambda order: (order.event_at, order.created_at or _NEVER, order.id))
 
 
 def merge(known: Order, seen: Order) -> Order:

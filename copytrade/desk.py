@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from copytrade import lifecycle
 from copytrade.agenda import Agenda, CopyId
-from copytrade.book import merge
+from copytrade.book import chronological, merge
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import (
@@ -134,7 +134,7 @@ class Desk:
     def know_leader_positions(self, baseline: Baseline) -> list[tuple[Line, Line]]:
         """Take what the leader holds apart from today's orders; return the lines that were wrong, and right."""
         corrected = self._positions.know_leader(baseline)
-        for order in sorted(self._orders.values(), key=lambda order: (order.created_at or order.observed_at, order.id)):
+        for order in chronological(self._orders.values()):
             self._judge(order)
         self.look_again()
         return corrected

@@ -67,6 +67,26 @@ def old_ones_are_left(copier: Copier) -> None:
     assert (row["orderType"], row["price"], row["orderStatus"]) == ("LIMIT", 122.4, "PENDING")
 
 
+def test_what_was_missed_counts_in_the_order_in_which_it_happened(copier: Copier) -> None:
+    """An exit, and then a fill of an order placed before it: what he bought after the exit is not left by it."""
+    held = copier.buy(4, 0, order_type="MARKET")
+    resting = copier.buy(4, "100.00")
+    copier.mapping(held, "alice", "filled")
+    copier.mapping(resting, "alice", "placed")
+    copier.broker.drop_feed(LEADER, refuse_for=0.4)
+    eventually(lambda: not copier.broker.feed_connections(LEADER))
+    leaving = copier.broker.place(
+        LEADER, side="SELL", security_id="45674", quantity=4 * LOT, price=0, order_type="MARKET"
+    )
+    copier.broker.modify(LEADER, resting, price="120.00")
+    filled = copier.broker.exchange.order(LEADER, resting)
+    filled.updated_at = filled.exchange_at = filled.updated_at + timedelta(seconds=2)
+    for leader in (leaving, resting):
+        for follower in ("alice", "bob"):
+            copier.mapping(leader, follower, "filled")
+    assert [row["filledQty"] for row in copier.copies("alice")] == [4 * LOT] * 3
+
+
 def test_a_read_that_began_in_an_earlier_gap_does_not_open_the_gate(broker: PaperBroker, tmp_path: Path) -> None:
     """It may have been answered before what the later gap hides."""
     with running(settings_for(broker, tmp_path, dhan={"request_timeout": 1.5}), broker) as copier:
