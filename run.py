@@ -5,6 +5,7 @@ import os
 import queue
 import signal
 import sys
+import time
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,12 +20,16 @@ from copytrade.logs import configure_logging, fields
 from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
+from copytrade.records import ConfigSet
 from copytrade.report import report
 from copytrade.settings import Settings, SettingsUnusable, load_settings
-from copytrade.store import DATABASE_ERRORS, DatabaseUnusable
+from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 
 EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
+
+#: Seconds between looks whether the supervisor lives.
+GUARD_EVERY = 1.0
 
 #: Seconds that an ordered stop may take altogether.
 STOP_DEADLINE = 9.0
@@ -42,6 +47,8 @@ def main(arguments: list[str]) -> int:
     except SettingsUnusable as error:
         print(f"{options.settings} cannot be used:", *error.faults, sep="\n", file=sys.stderr)
         return EXIT_UNUSABLE
+    if options.command in ("pause", "resume"):
+        return _switch(settings, options.follower, enabled=options.command == "resume")
     if options.command is not None:
         return _answer(options, settings.store.database)
     os.umask(0o077)
@@ -58,7 +65,9 @@ def main(arguments: list[str]) -> int:
         except DATABASE_ERRORS as error:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
-        configure_logging(settings.log.file, settings.log.level, secrets_of(settings))
+        configure_logging(
+            settings.log.file, settings.log.level, secrets_of(settings), json_lines=settings.log.json_lines
+        )
         if settings.mode == "paper":
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)
@@ -79,6 +88,23 @@ def _answer(options: argparse.Namespace, database: str) -> int:
     return 0
 
 
+def _switch(settings: Settings, follower: str, *, enabled: bool) -> int:
+    """Pause or resume entries, in the database: a copier that runs looks there every second."""
+    if follower not in ("", *(known.name for known in settings.followers)):
+        print(f"there is no follower {follower}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    try:
+        database = open_database(settings)
+        database.claim(settings.mode, settings.leader.client_id)
+        database.write([ConfigSet(enabled_key(follower), "true" if enabled else "false")])
+        database.close()
+    except DATABASE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    print(f"{follower or 'everybody'}: entries {'resumed' if enabled else 'paused'}, exits and cancellations go on")
+    return 0
+
+
 def _copy(settings: Settings, since: datetime | None, duration: float | None) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     #: None asks for a stop; a number is the exit code of a system that has stopped.
@@ -89,7 +115,7 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None) ->
     followers = ",".join(follower.name for follower in settings.followers)
     logger.info("Copying begins {}", fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers))
     system.start()
-    exit_code = _next(events, duration)
+    exit_code = _guarded(system, events, duration)
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
         system.stop()
@@ -101,6 +127,21 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None) ->
     _summarise(settings, began)
     logger.info("Stopped {}", fields(exit_code=exit_code))
     return exit_code
+
+
+def _guarded(system: CopySystem, events: "queue.SimpleQueue[int | None]", duration: float | None) -> int | None:
+    """Keep the supervisor alive until something ends the session; return the exit code, None if it is to be stopped."""
+    ends = None if duration is None else time.monotonic() + duration
+    while ends is None or time.monotonic() < ends:
+        try:
+            return events.get(
+                timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))
+            )
+        except queue.Empty:
+            if not system.guard():
+                system.abandon()
+                return EXIT_BROKEN
+    return None
 
 
 def _summarise(settings: Settings, began: datetime) -> None:
@@ -127,6 +168,7 @@ def _listen(system: CopySystem, events: "queue.SimpleQueue[int | None]") -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: system.log_status())
+    signal.signal(signal.SIGHUP, lambda _number, _frame: system.retry_quarantined())
 
 
 def _next(events: "queue.SimpleQueue[int | None]", seconds: float | None) -> int | None:
@@ -145,6 +187,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     day = commands.add_parser("report", help="what was copied on a day, with slippage and latency")
     today = wall_clock.now().astimezone(IST).date()
     day.add_argument("--date", type=date.fromisoformat, default=today, help="YYYY-MM-DD, today if not given")
+    for name, what in (("pause", "enter nothing more"), ("resume", "enter again")):
+        switch = commands.add_parser(name, help=f"{what}, at once and until told otherwise; exits go on")
+        switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
     order = commands.add_parser("explain", help="everything that became of one leader order, and why")
     order.add_argument("leader_order_id")
     return parser.parse_args(arguments)

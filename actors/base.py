@@ -4,6 +4,7 @@ pykka has no supervisors, no stable addresses and no guard against a ``BaseExcep
 the process; a failed ``on_start`` is silent, and a handler that hangs is invisible. The base closes these holes.
 """
 
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -79,6 +80,7 @@ class Vitals:
     figures: str = ""
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
+    thread: threading.Thread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,16 @@ class ActorUp:
 
 @dataclass(frozen=True, slots=True)
 class ActorDied:
-    """An incarnation has ended without being asked to."""
+    """An incarnation has ended without being asked to, with an error of a ``kind``.
+
+    ``subject`` names what it was busy with, where that may be what it cannot handle.
+    """
 
     name: str
     epoch: int
     error: str
+    kind: str = ""
+    subject: str = ""
 
 
 Report = ActorUp | ActorDied
@@ -103,11 +110,15 @@ Report = ActorUp | ActorDied
 
 @dataclass(frozen=True, slots=True)
 class Incarnation(Generic[M]):
-    """One life of an actor: where it sits, the how-manieth it is there, and whom it tells of its birth and death."""
+    """One life of an actor: where it sits, the how-manieth it is there, and whom it tells of its birth and death.
+
+    ``set_aside`` are subjects that its predecessors died of too often: it is to leave them alone.
+    """
 
     seat: Seat[M]
     epoch: int
     report: Callable[[Report], object]
+    set_aside: frozenset[str] = frozenset()
 
 
 class _Contained(Exception):
@@ -130,6 +141,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         # Bound before on_start runs, so that nothing told from now on misses the new incarnation.
         self.seat.take(self.actor_ref, self.epoch)
         self.vitals = self.seat.vitals
+        self._broken: BaseException | None = None
 
     @property
     def is_current(self) -> bool:
@@ -146,28 +158,52 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
     def tear_down(self) -> None:
         """Close what this incarnation owns; runs after a stop and after a death."""
 
+    def subject(self) -> str:
+        """Return what the message in hand is about, where another incarnation may die of the same."""
+        return ""
+
     def on_start(self) -> None:
         """Set up, and say how that went: pykka keeps a failed start to itself."""
+        self.vitals.thread = threading.current_thread()
+        self.vitals.busy_since = time.monotonic()
         try:
             self.set_up()
         except BaseException as error:  # a BaseException would leave an undead thread behind
             self._report_death(error)
             raise _Contained from error
+        self.vitals.busy_since = None
+        if not self.is_current:
+            return
         if self.vitals.state == "starting":
             self.vitals.state = "live"
         self._report(ActorUp(self.seat.name, self.epoch))
 
     def on_receive(self, message: M) -> None:
-        """Hand a message to ``receive``, showing that we are busy with it."""
+        """Hand a message to ``receive``, showing that we are busy with it.
+
+        An incarnation that has been replaced while it hung takes no more messages. One that failed over a message that
+        was asked, and not told, would live on with its state half changed, if pykka had its way: it dies all the same.
+        """
+        if self._broken is not None:
+            raise _Contained from self._broken
+        if not self.is_current:
+            self.actor_ref.stop(block=False)
+            return
         self.vitals.busy_since = self.vitals.last_event = time.monotonic()
         try:
             self.receive(message)
-        except Exception:
+        except Exception as error:
+            self._break(error)
             raise
         except BaseException as error:  # it would stop every actor in the process
+            self._break(error)
             raise _Contained from error
         finally:
             self.vitals.busy_since = None
+
+    def _break(self, error: BaseException) -> None:
+        self._broken = error
+        self.actor_ref.tell(error)  # so that it dies now where the message was asked; lost where it dies anyway
 
     def on_failure(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Say that this incarnation has died."""
@@ -180,16 +216,20 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def _report_death(self, error: BaseException | None) -> None:
         self.vitals.state = "crashed"
+        died = ActorDied(self.seat.name, self.epoch, _told(error), type(_root(error)).__name__, self.subject())
         try:
             self.tear_down()
         finally:
-            self._report(ActorDied(self.seat.name, self.epoch, _told(error)))
+            self._report(died)
+
+
+def _root(error: BaseException | None) -> BaseException | None:
+    return error.__cause__ if isinstance(error, _Contained) else error
 
 
 def _told(error: BaseException | None) -> str:
     """Say what went wrong and where, in one line."""
-    if isinstance(error, _Contained):
-        error = error.__cause__
+    error = _root(error)
     frames = traceback.extract_tb(error.__traceback__) if error else []
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}{where}"

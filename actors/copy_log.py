@@ -6,12 +6,12 @@ from copytrade.copies import Copy, Stage
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action, Changed
 from copytrade.ledger import Line, Part
-from copytrade.logs import fields
+from copytrade.logs import alert, fields
 from copytrade.orders import Order, Status, Validity
 from copytrade.reasons import Reason
 
 #: Why an order that was to be copied was not, although nobody wanted that.
-_WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER)
+_WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER, Reason.POISON)
 
 _FAILED = {Place: "Failed to place", Modify: "Failed to modify", Cancel: "Failed to cancel"}
 
@@ -85,7 +85,7 @@ def changed(change: Changed) -> None:
     """A copy is not what it was: log what an operator wants to see of that."""
     before, after = change.before, change.after
     if after.part is Part.TWIN and before.order is None:
-        logger.critical("Late twin of an order at the broker, cancelling it {}", who(after))
+        alert("late_twin", after.follower, "Late twin of an order at the broker, cancelling it {}", who(after))
     if before.stage is Stage.UNKNOWN and after.stage is Stage.NONE:
         logger.warning("Order proven absent, decided anew {} {}", who(after), fields(id=after.correlation_id))
     if after.reason is not before.reason and after.reason is not None:
@@ -112,8 +112,11 @@ def _reason(copy: Copy, reason: Reason) -> None:
     if copy.stage is Stage.NONE:
         if reason is Reason.MARKET_CLOSED:
             logger.info("Market closed {} {}", who(copy), fields(detail=copy.error))
-        level = "WARNING" if reason in _WORTH_A_LOOK else "INFO"
-        logger.log(level, "Order skipped: {} {} {}", reason, who(copy), fields(detail=copy.error))
+        what = who(copy), fields(detail=copy.error)
+        if reason in _WORTH_A_LOOK:
+            alert(reason, copy.follower, "Order skipped: {} {} {}", reason, *what, level="WARNING")
+        else:
+            logger.info("Order skipped: {} {} {}", reason, *what)
     elif reason is Reason.BROKER_REJECTED:
         logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
     elif reason is Reason.UNFILLED:

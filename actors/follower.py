@@ -20,6 +20,8 @@ from actors.messages import (
     CopiesLoaded,
     Drain,
     Drained,
+    EntriesSwitched,
+    FailOnPurpose,
     FeedMessage,
     FollowerMessage,
     GapRecoveryMessage,
@@ -52,6 +54,7 @@ from actors.messages import (
     Subscribe,
     WantInstruments,
     Write,
+    Writer,
 )
 from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle, wall_clock
@@ -62,7 +65,7 @@ from copytrade.decisions import Cancel, Modify, Place, Policy, Skip
 from copytrade.desk import Action, Changed, Desk, Surroundings
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
-from copytrade.logs import fields
+from copytrade.logs import alert, fields
 from copytrade.orders import AmoTime, Order
 from copytrade.reasons import Reason
 from copytrade.records import LEADER, CopyChanged, LedgerChanged, Record
@@ -79,6 +82,9 @@ LOOK_AROUND_AFTER, LOOK_AROUND_EVERY = 1.0, 10.0
 
 #: Seconds that the broker's clock may differ from ours; the difference is known no better.
 SKEW_THAT_MATTERS = 1.5
+
+#: Seconds that the broker may be late in showing orders without a word about it in STATUS.
+LAG_WORTH_SHOWING = 0.1
 
 #: Seconds between looks whether the leader's orders are known, so that orders of ours can be adopted.
 ADOPT_AGAIN_AFTER = 0.5
@@ -155,8 +161,14 @@ class Follower(GuardedActor[FollowerMessage]):
         self._clock = clock
         self._make_sender = make_sender
         self._desk = Desk(
-            life.seat.name, account.policy, account.capitals, account.surroundings, account.absence_window
+            life.seat.name,
+            account.policy,
+            account.capitals,
+            account.surroundings,
+            account.absence_window,
+            life.set_aside,
         )
+        self._writer = Writer(life.seat.name, life.epoch)
         self._numbers = itertools.count(1)
         self._flights: dict[int, _Flight] = {}
         self._permit: tuple[PermitId, Lane] | None = None
@@ -168,6 +180,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._looked_around = -LOOK_AROUND_EVERY
         self._lag_told = 0.0
         self._skew = 0.0
+        self._enabled = True
         self._suspended = ""
         self._throttled = False
         self._throttles = 0
@@ -179,7 +192,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def set_up(self) -> None:
         """Ask for everything that deciding rests on."""
         self._sender = self._make_sender(self.seat, self.epoch)
-        self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
+        self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
         self._peers.instruments.tell(WantInstruments(self.seat))
         self._ask_what_is_held()
         self._show()
@@ -189,8 +202,13 @@ class Follower(GuardedActor[FollowerMessage]):
         if hasattr(self, "_sender"):
             self._sender.close()
 
+    def subject(self) -> str:
+        """Return the leader order in hand."""
+        return self._desk.subject
+
     def receive(self, message: FollowerMessage) -> None:
         """Take note of what is new, then do what follows from it."""
+        self._desk.subject = ""
         match message:
             case OrderUpdated(account, order, received, recovered) if account == LEADER:
                 self._note(*self._desk.leader_changed(order, None if recovered else received))
@@ -215,6 +233,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._read_own_book()
             case AdoptStrangers(epoch) if epoch == self.epoch:
                 self._read_own_book()
+            case FailOnPurpose(seconds):
+                _fail(seconds)
             case Drain():
                 self._drain = message
             case ActorUp():
@@ -259,8 +279,11 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.know_capital(capital)
             case PositionsRead() if self._loaded:
                 self._take_positions(message)
+            case EntriesSwitched(enabled):
+                self._switch(enabled=enabled)
             case CopiesLoaded() if not self._loaded:
                 self._loaded = True
+                self._switch(enabled=message.enabled)
                 self._desk.load(
                     message.copies, message.lines, message.allotments, message.copying_since, time.monotonic()
                 )
@@ -268,6 +291,13 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._ask_for_positions()
             case _:
                 pass  # told to an earlier incarnation
+
+    def _switch(self, *, enabled: bool) -> None:
+        """Enter nothing more, or enter again; what the settings switch off stays off."""
+        if enabled is not self._enabled:
+            self._enabled = enabled
+            logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self.seat.name))
+        self._desk.switch_entries(enabled=enabled and self._account.policy.enabled)
 
     def _read_own_book(self) -> None:
         self._peers.recovery.tell(ReadBook(self.seat.name, NO_GAP, None, after_gap=False))
@@ -320,7 +350,12 @@ class Follower(GuardedActor[FollowerMessage]):
             if order.id not in self._known_strangers:
                 self._known_strangers.add(order.id)
                 what = fields(follower=self.seat.name, order=order.id, id=order.correlation_id)
-                logger.critical("Another copier sends orders for this account, entries stop {}", what)
+                alert(
+                    "second_copier",
+                    self.seat.name,
+                    "Another copier sends orders for this account, entries stop {}",
+                    what,
+                )
                 self._desk.suspect_second_copier()
 
     def _mourn(self, peer: ActorDied) -> None:
@@ -368,10 +403,10 @@ class Follower(GuardedActor[FollowerMessage]):
             self._ask_what_is_held()
         elif peer.name == self._peers.store.name:
             if not self._loaded:
-                self._peers.store.tell(LoadCopies(self.seat.name, self.seat))
+                self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
             held = tuple(LedgerChanged(self.seat.name, one, self._now()) for one in self._desk.positions.everything())
             copies = tuple(CopyChanged(copy, leader, self._now()) for copy, leader in self._desk.everything())
-            self._peers.store.tell(Write((*held, *copies)))
+            self._peers.store.tell(Write((*held, *copies), self._writer))
             for token, flight in self._flights.items():
                 if not flight.sent:
                     self._record_intent(token, flight)
@@ -472,7 +507,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def _record_intent(self, token: int, flight: _Flight) -> None:
         self._write()
         record = CopyChanged(self._desk.copy(flight.copy_id), flight.leader, self._now())
-        self._peers.store.tell(RecordIntent(record, token, self.epoch, self.seat))
+        self._peers.store.tell(RecordIntent(record, token, self._writer, self.seat))
 
     def _send(self, token: int) -> None:
         flight = self._flights[token]
@@ -496,7 +531,8 @@ class Follower(GuardedActor[FollowerMessage]):
         if flight is None:
             return
         self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
-        self._peers.store.tell(Write((audit_of(self.seat.name, flight.action, finished.outcome.exchange),)))
+        audit = audit_of(self.seat.name, flight.action, finished.outcome.exchange)
+        self._peers.store.tell(Write((audit,), self._writer))
         copy = self._desk.copy(flight.copy_id)
         match finished.outcome:
             case Accepted(value=value):
@@ -540,7 +576,8 @@ class Follower(GuardedActor[FollowerMessage]):
         copy_log.failed(flight.action, copy, error)
         if refusal in _SUSPENDING:
             self._suspended = error
-            logger.error("Account suspended {}", fields(follower=self.seat.name, why=refusal, error=error))
+            why = fields(follower=self.seat.name, why=refusal, error=error, open=self._desk.open_copies)
+            alert("suspended", self.seat.name, "Account suspended {}", why)
         elif refusal is Refusal.RATE_LIMITED:
             self._back_off()
         elif refusal in _TRANSIENT or isinstance(flight.action, Cancel):
@@ -584,7 +621,7 @@ class Follower(GuardedActor[FollowerMessage]):
         """Tell the store, the ledger first: whoever reads an intent has to find what it rests on."""
         held = [LedgerChanged(self.seat.name, one, self._now()) for one in self._desk.positions.take_unwritten()]
         if held or records:
-            self._peers.store.tell(Write((*held, *records)))
+            self._peers.store.tell(Write((*held, *records), self._writer))
 
     def _show(self) -> None:
         if self._suspended:
@@ -592,16 +629,23 @@ class Follower(GuardedActor[FollowerMessage]):
         elif not (self._loaded and self._own_book_read and len(self._known_positions) == 2):
             self.vitals.state = "starting"
         else:
-            self.vitals.state = "draining" if self._drain else "throttled" if self._throttled else "live"
+            states = (("draining", self._drain), ("throttled", self._throttled), ("paused", not self._enabled))
+            self.vitals.state = next((state for state, holds in states if holds), "live")
         self.vitals.figures = fields(
             open=self._desk.open_copies,
-            in_doubt=self._desk.in_doubt,
+            in_doubt=self._desk.in_doubt or "",
             requests=self._requests,
-            failed=self._failures,
-            lag=f"{self._desk.visibility.longest:.1f}s",
+            failed=self._failures or "",
+            lag=f"{lag:.1f}s" if (lag := self._desk.visibility.longest) >= LAG_WORTH_SHOWING else "",
             p50=self._latencies.percentile(50),
             p99=self._latencies.percentile(99),
         )
+
+
+def _fail(seconds: float) -> None:
+    if not seconds:
+        raise RuntimeError("on purpose, to show what happens then")
+    time.sleep(seconds)
 
 
 def _doubled(tries: int) -> float:

@@ -399,6 +399,14 @@ RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """An incarnation of an actor: its epoch is its token, and that of its successor is greater."""
+
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class IntentRecorded:
     """The intent is durable: the request may leave."""
 
@@ -412,15 +420,16 @@ class RecordIntent:
 
     record: CopyChanged
     token: int
-    epoch: int
+    writer: Writer
     reply_to: Address[IntentRecorded]
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write records down, some time soon, in order."""
+    """Write records down, some time soon, in order; nothing of a writer that has been replaced."""
 
     records: tuple[Record, ...]
+    writer: Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +445,21 @@ class CopiesLoaded:
     lines: Sequence[Line]
     allotments: Sequence[Allotment]
     copying_since: datetime
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesSwitched:
+    """An operator has paused a follower's entries, or resumed them."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LookForSwitches:
+    """See whether an operator has paused or resumed anybody."""
+
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,10 +467,11 @@ class LoadCopies:
     """Tell a follower what it had done."""
 
     follower: str
-    reply_to: Address[CopiesLoaded]
+    writer: Writer
+    reply_to: "Address[CopiesLoaded | EntriesSwitched]"
 
 
-StoreMessage = RecordIntent | Write | Flush | LoadCopies | ActorUp | ActorDied
+StoreMessage = RecordIntent | Write | Flush | LoadCopies | LookForSwitches | ActorUp | ActorDied
 
 # --- follower ----------------------------------------------------------------------------------------------------
 
@@ -493,6 +518,13 @@ class AdoptStrangers:
 
 
 @dataclass(frozen=True, slots=True)
+class FailOnPurpose:
+    """Hang for so many seconds, or crash for none: a paper session shows how that is healed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     """The account has been left alone for long enough after the broker called for less."""
 
@@ -521,25 +553,55 @@ FollowerMessage = (
     | PermitGranted
     | IntentRecorded
     | CopiesLoaded
+    | EntriesSwitched
     | RequestFinished
     | Retry
     | LookAgain
     | LookAround
     | AdoptStrangers
+    | FailOnPurpose
     | Resume
     | Drain
     | ActorUp
     | ActorDied
 )
 
+# --- notifier ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell somebody; ``kind`` and ``who`` say which alerts are the same one."""
+
+    kind: str
+    who: str
+    text: str
+
+
+NotifierMessage = Notify | ActorUp | ActorDied
+
 # --- supervisor --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """Log a line about every actor, and again after the interval if ``again``."""
+    """Log a line about every actor, and again after the interval if this incarnation asked itself."""
 
-    again: bool
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Look at every actor, again and again."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryQuarantined:
+    """Give a quarantined actor another chance; all of them for an empty name."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,4 +622,6 @@ class DrainingTimedOut:
     """Whatever is still under way at the followers stays pending."""
 
 
-SupervisorMessage = ActorUp | ActorDied | LogStatus | RestartActor | StopAll | Drained | DrainingTimedOut
+SupervisorMessage = (
+    ActorUp | ActorDied | LogStatus | Sweep | RestartActor | RetryQuarantined | StopAll | Drained | DrainingTimedOut
+)

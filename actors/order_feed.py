@@ -36,13 +36,14 @@ from actors.messages import (
     Subscribe,
     TokenChecked,
     Write,
+    Writer,
 )
 from copytrade import wall_clock
 from copytrade.book import Book, Change, chronological
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
-from copytrade.logs import fields
+from copytrade.logs import alert, fields
 from copytrade.market import MarketHours
 from copytrade.orders import IST
 from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
@@ -97,6 +98,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._audit_interval = audit_interval
         self._since = since
         self._hours = hours
+        self._writer = Writer(life.seat.name, life.epoch)
         self._uncovered_on: date | None = None
         self._book = Book()
         self._subscribers: dict[str, Address[FeedNews]] = {}
@@ -156,7 +158,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
             orders=len(self._book),
             updates=self._updates,
             found=self._found,
-            unreadable=self._unreadable,
+            unreadable=self._unreadable or "",
         )
 
     def tear_down(self) -> None:
@@ -212,7 +214,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         """Say whether a login that was dropped at once means that the token is dead."""
         if refused and not self._token_refused:
             why = fields(account=self._account.name, error=refused)
-            logger.error("Token refused, the feed cannot log in until there is another {}", why)
+            text = "Token refused, the feed cannot log in until there is another {}"
+            alert("token", self._account.name, text, why, level="ERROR")
         self._token_refused = bool(refused)
 
     def _close_gate(self) -> None:
@@ -280,7 +283,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         for change in changes:
             if self._is_leader and change.before is None and change.after.is_ours:
                 what = fields(order=change.after.id, id=change.after.correlation_id)
-                logger.error("Leader order with an id of ours, never copied {}", what)
+                alert("own_order", LEADER, "Leader order with an id of ours, never copied {}", what, level="ERROR")
             self._tell(OrderUpdated(self._account.name, change.after, received, recovered))
             records.append(OrderChanged(self._account.name, self._account.type, change.after))
         if not changes:
@@ -290,7 +293,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
             self._since = latest
             self._warn_where_hours_are_unknown()
             records.append(ConfigSet("last_leader_event_ts", str(int(latest.timestamp()))))
-        self._store.tell(Write(tuple(records)))
+        self._store.tell(Write(tuple(records), self._writer))
 
     def _warn_where_hours_are_unknown(self) -> None:
         """Say once a day that nobody knows today's sessions: what the leader places is copied all the same."""
@@ -307,7 +310,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _write_again(self) -> None:
         """Write the whole book down once more: what a store that died was told last may not have been."""
-        self._store.tell(Write(tuple(OrderChanged(self._account.name, self._account.type, o) for o in self._book)))
+        book = tuple(OrderChanged(self._account.name, self._account.type, order) for order in self._book)
+        self._store.tell(Write(book, self._writer))
 
     def _tell(self, news: FeedNews) -> None:
         for subscriber in self._subscribers.values():
@@ -330,6 +334,8 @@ def _receive(seat: Seat[FeedMessage], account: FeedAccount, connection: Connecti
         return socket
 
     def deliver(frame: FrameArrived) -> None:
+        if seat.epoch != connection[0]:
+            socket.close()  # its actor hung and has been replaced
         seat.tell(FrameReceived(connection, frame))
 
     if not seat.tell(FeedConnected(connection, socket)):

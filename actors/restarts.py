@@ -1,8 +1,11 @@
-"""When a crashed actor may be started again."""
+"""When a crashed actor may be started again, and when several crashes are one."""
 
 from collections import deque
 from dataclasses import dataclass
 from random import Random
+
+#: Actors that die of one cause within so many seconds of each other make a storm.
+ENOUGH, TOGETHER = 3, 10.0
 
 #: Seconds without a crash after which the next one counts as the first.
 STABLE_AFTER = 60.0
@@ -28,6 +31,11 @@ class Restarts:
         self._streak = 0
         self._last: float | None = None
 
+    def forgive(self) -> None:
+        """Forget every crash: the next one counts as the first."""
+        self._crashes.clear()
+        self._streak, self._last = 0, None
+
     def after_crash(self, now: float) -> float | None:
         """Return the seconds to wait before a restart, None if there have been too many.
 
@@ -44,3 +52,39 @@ class Restarts:
             return 0.0
         wait = min(self._policy.backoff_max, self._policy.backoff * 2.0 ** (self._streak - 1))
         return wait * self._rng.uniform(1.0, 1.2)
+
+
+class Storms:
+    """Sees that several actors die of one cause: then it is the cause that is to be waited for, not each of them.
+
+    ``members`` is how many there are; a storm takes three of them, or a third where there are more than nine.
+    """
+
+    def __init__(self, members: int, policy: RestartPolicy, rng: Random | None = None) -> None:
+        self._enough = max(ENOUGH, -(-members * 3 // 10))
+        self._policy = policy
+        self._rng = rng or Random()  # noqa: S311 (jitter)
+        self._deaths: deque[tuple[float, str, str]] = deque()
+        self._waits = 0
+        self._last: float | None = None
+
+    def after_crash(self, name: str, cause: str, now: float) -> float | None:
+        """Return the seconds to wait if this crash is one of a storm, None if it stands alone.
+
+        The wait grows with each crash of the storm, and begins anew after a quiet minute.
+        """
+        while self._deaths and self._deaths[0][0] + TOGETHER <= now:
+            self._deaths.popleft()
+        self._deaths.append((now, name, cause))
+        if len({who for _, who, of in self._deaths if of == cause}) < self._enough:
+            return None
+        if self._last is None or now - self._last > STABLE_AFTER:
+            self._waits = 0
+        self._last = now
+        wait = min(self._policy.backoff_max, self._policy.backoff * 2.0 ** (self._waits // self._enough))
+        self._waits += 1
+        return wait * self._rng.uniform(1.0, 1.2)
+
+    def is_first(self) -> bool:
+        """Whether the last crash began a storm, so that it has to be told."""
+        return self._waits == 1

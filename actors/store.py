@@ -5,12 +5,23 @@ from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
-from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
+from actors.base import Address, GuardedActor, Incarnation
 from actors.clock import Clock
-from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write
+from actors.messages import (
+    CopiesLoaded,
+    EntriesSwitched,
+    Flush,
+    IntentRecorded,
+    LoadCopies,
+    LookForSwitches,
+    RecordIntent,
+    StoreMessage,
+    Write,
+    Writer,
+)
 from copytrade import wall_clock
 from copytrade.ledger import Part
-from copytrade.logs import fields
+from copytrade.logs import alert, fields
 from copytrade.orders import IST
 from copytrade.records import ConfigSet, Record
 from copytrade.side_file import SideFile
@@ -21,6 +32,9 @@ RETRY_AFTER = 0.5
 
 #: How far back copies are loaded: an order placed before the day began may be in the day's book.
 LOOK_BACK = timedelta(days=7)
+
+#: Seconds between looks whether an operator has paused anybody.
+SWITCHES_EVERY = 1.0
 
 #: Since when leader orders are copied: the first start with this database, in epoch seconds.
 COPYING_SINCE = "copying_since"
@@ -49,6 +63,9 @@ class Store(GuardedActor[StoreMessage]):
         self._side_file = side_file
         self._first_from = first_from
         self._aside = 0
+        self._latest: dict[str, int] = {}
+        self._followers: dict[str, Address[CopiesLoaded | EntriesSwitched]] = {}
+        self._enabled: dict[str, bool] = {}
         self._intents: list[RecordIntent] = []
         self._committed = 0
         self._batches = 0
@@ -60,24 +77,30 @@ class Store(GuardedActor[StoreMessage]):
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
+        self._clock.tell_later(SWITCHES_EVERY, self.seat, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
 
     def receive(self, message: StoreMessage) -> None:
         """Take records in; commit; answer."""
+        if isinstance(message, RecordIntent | Write | LoadCopies) and self._is_stale(message.writer):
+            return
         match message:
             case RecordIntent():
                 self._wait_for_flush()
                 self._intents.append(message)
                 self._waiting.append(message.record)
-            case Write(records):
+            case Write(records=records):
                 self._wait_for_flush()
                 self._waiting.extend(records)
             case Flush():
                 self._commit()
+            case LookForSwitches(epoch) if epoch == self.epoch:
+                self._look_for_switches()
+                self._clock.tell_later(SWITCHES_EVERY, self.seat, message)
             case LoadCopies():
                 self._commit()
                 self._load(message)
-            case ActorUp() | ActorDied():
+            case _:
                 pass
 
     def tear_down(self) -> None:
@@ -85,7 +108,8 @@ class Store(GuardedActor[StoreMessage]):
         if hasattr(self, "_database"):
             self._commit()
             if len(self._waiting) > self._aside:
-                logger.critical("Records lost with the database failing {}", fields(records=len(self._waiting)))
+                lost = fields(records=len(self._waiting))
+                alert("lost", "", "Records lost with the database failing {}", lost)
             elif self._waiting:
                 kept = fields(records=len(self._waiting), file=self._side_file.path)
                 logger.error("Database still failing, records kept for the next start {}", kept)
@@ -102,13 +126,27 @@ class Store(GuardedActor[StoreMessage]):
                 self._database.lines(request.follower),
                 self._database.allotments(request.follower, since),
                 self._copying_since,
+                self._database.is_enabled(request.follower),
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
             logger.error("Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why)
             self._clock.tell_later(RETRY_AFTER, self.seat, request)
             return
+        self._followers[request.follower] = request.reply_to
+        self._enabled[request.follower] = loaded.enabled
         request.reply_to.tell(loaded)
+
+    def _look_for_switches(self) -> None:
+        """Tell each follower that has been paused or resumed since the last look."""
+        try:
+            now = {follower: self._database.is_enabled(follower) for follower in self._followers}
+        except DATABASE_ERRORS:
+            return  # the next commit says what is wrong
+        for follower, enabled in now.items():
+            if enabled is not self._enabled[follower]:
+                self._followers[follower].tell(EntriesSwitched(enabled))
+        self._enabled = now
 
     def _take_side_file(self) -> None:
         """Write down what an earlier incarnation, or an earlier run, could not."""
@@ -117,6 +155,14 @@ class Store(GuardedActor[StoreMessage]):
             self._database.write(records)
             self._side_file.clear()
             logger.warning("Records from the side file written {}", fields(records=len(records), unreadable=unreadable))
+
+    def _is_stale(self, writer: Writer) -> bool:
+        """Whether a later incarnation of the writer has been heard of: one that hung may write no more."""
+        latest = self._latest.get(writer.name, 0)
+        self._latest[writer.name] = max(latest, writer.epoch)
+        if writer.epoch < latest:
+            logger.warning("Write of a replaced actor refused {}", fields(actor=writer.name, epoch=writer.epoch))
+        return writer.epoch < latest
 
     def _wait_for_flush(self) -> None:
         if not self._waiting:
@@ -137,7 +183,7 @@ class Store(GuardedActor[StoreMessage]):
         self._committed += len(self._waiting)
         intents, self._waiting, self._intents = self._intents, [], []
         for intent in intents:
-            intent.reply_to.tell(IntentRecorded(intent.token, intent.epoch))
+            intent.reply_to.tell(IntentRecorded(intent.token, intent.writer.epoch))
         self._batches += 1
         self.vitals.figures = fields(records=self._committed, commits=self._batches)
 
@@ -145,7 +191,8 @@ class Store(GuardedActor[StoreMessage]):
         """Keep everything and try again soon; no entry's intent is confirmed meanwhile, so none leaves."""
         if self.vitals.state != "failing":
             self.vitals.state = "failing"
-            logger.error("Database failing, entries stop {}", fields(waiting=len(self._waiting), error=error))
+            waiting = fields(waiting=len(self._waiting), error=error)
+            alert("database", "", "Database failing, entries stop {}", waiting, level="ERROR")
         self._put_aside()
         self._clock.tell_later(RETRY_AFTER, self.seat, Flush())
 
@@ -154,12 +201,13 @@ class Store(GuardedActor[StoreMessage]):
         try:
             self._side_file.append(self._waiting[self._aside :])
         except OSError as error:
-            logger.critical("Side file failing too, exits stop {}", fields(file=self._side_file.path, error=error))
+            why = fields(file=self._side_file.path, error=error)
+            alert("side_file", "", "Side file failing too, exits stop {}", why)
             return
         self._aside = len(self._waiting)
         for intent in self._intents:
             if intent.record.copy.part is not Part.ENTRY:
-                intent.reply_to.tell(IntentRecorded(intent.token, intent.epoch))
+                intent.reply_to.tell(IntentRecorded(intent.token, intent.writer.epoch))
         self._intents = [intent for intent in self._intents if intent.record.copy.part is Part.ENTRY]
 
     def _recovers(self) -> None:

@@ -1,9 +1,10 @@
-"""The error kernel: starts every actor, sees deaths, restarts, reports status, stops in order.
+"""The error kernel: starts every actor, sees deaths and hangs, restarts, reports status, stops in order.
 
 It parses nothing from outside and does no I/O.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,11 +12,22 @@ from typing import Any, Protocol
 import pykka
 from loguru import logger
 
+from actors import status
 from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat
 from actors.clock import Clock
-from actors.messages import Drain, Drained, DrainingTimedOut, LogStatus, RestartActor, StopAll, SupervisorMessage
-from actors.restarts import RestartPolicy, Restarts
-from copytrade.logs import fields
+from actors.messages import (
+    Drain,
+    Drained,
+    DrainingTimedOut,
+    LogStatus,
+    RestartActor,
+    RetryQuarantined,
+    StopAll,
+    SupervisorMessage,
+    Sweep,
+)
+from actors.restarts import RestartPolicy, Restarts, Storms
+from copytrade.logs import alert, fields
 
 #: Seconds that requests under way get to end, at a stop.
 DRAIN_DEADLINE = 6.0
@@ -25,6 +37,12 @@ FIRST_STATUS = 5.0
 
 #: Seconds that one actor gets to stop.
 STOP_DEADLINE = 1.0
+
+#: Seconds between looks at every actor.
+SWEEP_EVERY = 0.5
+
+#: Deaths over one subject after which an actor's next incarnation leaves it alone.
+POISONOUS = 3
 
 
 class Birth(Protocol):
@@ -39,31 +57,42 @@ class Birth(Protocol):
 class Child:
     """An actor to be kept alive.
 
-    ``core`` children take the process with them when they are beyond repair; ``intake`` children bring work in, and
-    are the first to stop; ``drains`` says that the child answers Drain when nothing of its is under way any more.
+    ``deadline`` is the seconds that one message may take before it counts as hung. ``core`` children take the process
+    with them when they are beyond repair; ``intake`` children bring work in, and are the first to stop; ``drains`` says
+    that the child answers Drain when nothing of its is under way any more.
     """
 
     seat: Seat[Any]
     give_birth: Birth
     restart_policy: RestartPolicy
+    deadline: float
     core: bool
     intake: bool = False
     drains: bool = False
 
 
-@dataclass(slots=True)
 class _Kept:
-    child: Child
-    restarts: Restarts
-    crashes: int = 0
-    state: str = ""
+    """What the supervisor remembers of a child."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.restarts = Restarts(child.restart_policy)
+        self.crashes = 0
+        self.state = ""
+        self.shown = ""
+        self.buried = 0
+        self.died_over: Counter[str] = Counter()
+
+    @property
+    def set_aside(self) -> frozenset[str]:
+        return frozenset(subject for subject, deaths in self.died_over.items() if deaths >= POISONOUS)
 
 
 class Supervisor(GuardedActor[SupervisorMessage]):
     """Keeps its children alive, one for one: a crash of one touches no other.
 
     Children start in the order given and stop in the reverse; ``ended`` is called once, with the exit code, when all
-    have stopped.
+    have stopped. A supervisor that follows one that died finds the children where they are.
     """
 
     def __init__(
@@ -72,22 +101,29 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         children: Sequence[Child],
         clock: Clock,
         status_interval: float,
+        quarantine_retry: float,
         ended: Callable[[int], object],
     ) -> None:
         super().__init__(life)
-        self._kept = {child.seat.name: _Kept(child, Restarts(child.restart_policy)) for child in children}
+        self._kept = {child.seat.name: _Kept(child) for child in children}
         self._clock = clock
         self._status_interval = status_interval
+        self._quarantine_retry = quarantine_retry
         self._ended = ended
         self._started_at = time.monotonic()
         self._draining: set[str] | None = None
         self._exit_code = 0
+        followers = [child for child in children if child.drains]
+        policy = followers[0].restart_policy if followers else RestartPolicy(5, 60.0, 0.25, 30.0)
+        self._storms = Storms(len(followers), policy)
 
     def set_up(self) -> None:
-        """Start every child."""
+        """Start every child that is not there."""
         for kept in self._kept.values():
-            self._start(kept)
-        self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.seat, LogStatus(again=True))
+            if not kept.child.seat.is_taken:
+                self._start(kept)
+        self._clock.tell_later(SWEEP_EVERY, self.seat, Sweep(self.epoch))
+        self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.seat, LogStatus(self.epoch))
 
     def receive(self, message: SupervisorMessage) -> None:
         """See what became of the children, and do what follows."""
@@ -101,9 +137,14 @@ class Supervisor(GuardedActor[SupervisorMessage]):
                 kept = self._kept[name]
                 if kept.child.seat.epoch == epoch and self._draining is None:
                     self._restart(kept)
-            case LogStatus(again):
+            case RetryQuarantined(name):
+                self._retry_quarantined(name)
+            case Sweep(epoch) if epoch == self.epoch:
+                self._sweep()
+                self._clock.tell_later(SWEEP_EVERY, self.seat, message)
+            case LogStatus(epoch):
                 self._log_status()
-                if again:
+                if epoch == self.epoch:
                     self._clock.tell_later(self._status_interval, self.seat, message)
             case StopAll():
                 self._drain()
@@ -126,10 +167,10 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         seat = kept.child.seat
         epoch = seat.epoch + 1
         try:
-            kept.child.give_birth(Incarnation(seat, epoch, self.seat.tell))
+            kept.child.give_birth(Incarnation(seat, epoch, self.seat.tell, kept.set_aside))
         except Exception as error:
             seat.epoch = epoch
-            self.seat.tell(ActorDied(seat.name, epoch, f"{type(error).__name__}: {error}"))
+            self.seat.tell(ActorDied(seat.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
 
     def _restart(self, kept: _Kept) -> None:
         kept.state = ""
@@ -138,43 +179,72 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         logger.warning("Actor {} restarted ({})", kept.child.seat.name, kept.crashes)
 
     def _bury(self, death: ActorDied) -> None:
+        """Decide what becomes of a child that died or hung, each incarnation once."""
         kept = self._kept[death.name]
-        if death.epoch != kept.child.seat.epoch or self._draining is not None:
+        if death.epoch != kept.child.seat.epoch or death.epoch == kept.buried or self._draining is not None:
             return
+        kept.buried = death.epoch
         self._tell_others(death)
         logger.error("Actor {} crashed: {}", death.name, death.error)
-        delay = kept.restarts.after_crash(time.monotonic())
+        if death.subject:
+            kept.died_over[death.subject] += 1
+        now = time.monotonic()
+        delay = None if kept.child.core else self._storms.after_crash(death.name, death.kind, now)
+        if delay is None:
+            delay = kept.restarts.after_crash(now)
+        elif self._storms.is_first():
+            alert("storm", "", "Actors die together, restarted together {}", fields(cause=death.kind))
         if delay is not None:
             kept.state = "backing off"
             self._clock.tell_later(delay, self.seat, RestartActor(death.name, death.epoch))
         elif kept.child.core:
-            logger.critical("Actor {} cannot be kept alive, stopping {}", death.name, fields(error=death.error))
+            why = fields(error=death.error)
+            alert("core", death.name, "Actor {} cannot be kept alive, stopping {}", death.name, why)
             self._exit_code = 70
             self._drain()
         else:
             kept.state = "quarantined"
-            logger.critical("Actor {} quarantined {}", death.name, fields(error=death.error))
+            left = fields(error=death.error, retry=f"{self._quarantine_retry:g}s", left=kept.child.seat.vitals.figures)
+            alert("quarantine", death.name, "Actor {} quarantined {}", death.name, left)
+            self._clock.tell_later(self._quarantine_retry, self.seat, RetryQuarantined(death.name))
 
-    def _log_status(self) -> None:
+    def _retry_quarantined(self, name: str) -> None:
+        """Give one actor, or all for an empty name, another chance."""
+        for kept in self._kept.values():
+            if kept.state == "quarantined" and name in ("", kept.child.seat.name) and self._draining is None:
+                kept.restarts.forgive()
+                self._restart(kept)
+
+    def _sweep(self) -> None:
+        """See who hangs, who has vanished without a word, and whose state has changed."""
         now = time.monotonic()
         for kept in self._kept.values():
             seat = kept.child.seat
-            vitals, ref = seat.vitals, seat.ref
+            vitals = seat.vitals
             busy = vitals.busy_since
-            line = fields(
-                mailbox=ref.actor_inbox.qsize() if ref is not None and hasattr(ref.actor_inbox, "qsize") else 0,
-                last_event=f"{now - vitals.last_event:.0f}s",
-                busy=f"{now - busy:.1f}s" if busy is not None and now - busy > 1 else "",
-                restarts=kept.crashes,
-            )
-            logger.info("STATUS {:<18} {:<12} {} {}", seat.name, kept.state or vitals.state, line, vitals.figures)
-        alive = sum(kept.child.seat.is_taken for kept in self._kept.values())
+            if self._draining is None and kept.buried != seat.epoch:
+                if busy is not None and now - busy > kept.child.deadline:
+                    hung = f"hung: busy with one message for {now - busy:.1f}s"
+                    self._bury(ActorDied(seat.name, seat.epoch, hung, "hung"))
+                elif vitals.thread is not None and not vitals.thread.is_alive():
+                    self._bury(ActorDied(seat.name, seat.epoch, "its thread has vanished", "vanished"))
+            shown = status.state(seat, kept.state)
+            if shown != kept.shown:
+                kept.shown = shown
+                self._log_line(kept)
+
+    def _log_line(self, kept: _Kept) -> None:
+        logger.info("STATUS {}", status.status(kept.child.seat, kept.state, kept.crashes))
+
+    def _log_status(self) -> None:
+        for kept in self._kept.values():
+            self._log_line(kept)
         totals = fields(
-            actors=f"{alive}/{len(self._kept)}",
+            actors=f"{sum(kept.child.seat.is_taken for kept in self._kept.values())}/{len(self._kept)}",
             restarts=sum(kept.crashes for kept in self._kept.values()),
-            up=f"{now - self._started_at:.0f}s",
+            up=f"{time.monotonic() - self._started_at:.0f}s",
         )
-        logger.info("STATUS {:<18} {:<12} {}", "total", "draining" if self._draining else "live", totals)
+        logger.info("STATUS {:<12} {:<8} {}", "total", "draining" if self._draining else "live", totals)
 
     def _drain(self) -> None:
         """Stop intake, and let what is under way at the followers end."""
@@ -194,11 +264,15 @@ class Supervisor(GuardedActor[SupervisorMessage]):
     def _stop_all(self) -> None:
         self._draining = set()
         for kept in reversed(self._kept.values()):
-            ref = kept.child.seat.ref
-            if ref is None:
-                continue
-            try:
-                ref.stop(block=True, timeout=STOP_DEADLINE)
-            except pykka.Timeout:
-                logger.warning("Actor {} did not stop in {}s", kept.child.seat.name, STOP_DEADLINE)
+            stop(kept.child.seat)
         self._ended(self._exit_code)
+
+
+def stop(seat: Seat[Any]) -> None:
+    """Stop whoever sits here, if it can be stopped within its deadline."""
+    if seat.ref is None:
+        return
+    try:
+        seat.ref.stop(block=True, timeout=STOP_DEADLINE)
+    except pykka.Timeout:
+        logger.warning("Actor {} did not stop in {}s", seat.name, STOP_DEADLINE)

@@ -1,11 +1,13 @@
 """The wiring: who exists, and in which order they start and stop. The only file that knows everybody."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from loguru import logger
 from pydantic import SecretStr
 
 from actors.base import Incarnation, Report, Seat
@@ -14,22 +16,27 @@ from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
 from actors.gap_recovery import GapRecovery
 from actors.instrument_master import InstrumentMaster
 from actors.messages import (
+    FailOnPurpose,
     FeedMessage,
     FollowerMessage,
     GapRecoveryMessage,
     InstrumentMasterMessage,
     LogStatus,
+    NotifierMessage,
+    Notify,
     RateLimiterMessage,
+    RetryQuarantined,
     StopAll,
     StoreMessage,
     SupervisorMessage,
 )
+from actors.notifier import Notifier
 from actors.order_feed import FeedAccount, OrderFeed
 from actors.rate_limiter import RateLimiter
-from actors.restarts import RestartPolicy
+from actors.restarts import RestartPolicy, Restarts
 from actors.sender import Sender
 from actors.store import Store
-from actors.supervisor import Child, Supervisor
+from actors.supervisor import Child, Supervisor, stop
 from copytrade import settings as s
 from copytrade import wall_clock
 from copytrade.budget import Window
@@ -40,6 +47,7 @@ from copytrade.dhan.transport import Transport
 from copytrade.filters import EVERYTHING
 from copytrade.freeze import load_freeze_table
 from copytrade.instance import beside
+from copytrade.logs import alert
 from copytrade.market import load_market_hours
 from copytrade.orders import IST
 from copytrade.records import LEADER, AccountType
@@ -47,6 +55,21 @@ from copytrade.side_file import SideFile
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.store import Database
 from copytrade.wishes import Terms
+
+#: Seconds that one message of a core actor may take (a disk may be slow), and of the instrument master's reader.
+CORE_DEADLINE, MASTER_DEADLINE = 30.0, 300.0
+
+#: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
+CRASH_AFTER, HANG_AFTER = 8.0, 12.0
+
+#: Seconds that one alert may take: the services are far away and patient.
+NOTIFIER_DEADLINE = 60.0
+
+#: Seconds that one message of the supervisor may take, stopping everybody included.
+SUPERVISOR_DEADLINE = 60.0
+
+if TYPE_CHECKING:
+    from loguru import Message
 
 _CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.0)
 
@@ -65,11 +88,14 @@ class CopySystem:
         self._ended = ended
         self._surroundings = surroundings_of(settings)
         self._clock = Clock()
+        self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
         self._store: Seat[StoreMessage] = Seat("store")
         self._limiter: Seat[RateLimiterMessage] = Seat("rate-limiter")
         self._recovery: Seat[GapRecoveryMessage] = Seat("gap-recovery")
         self._instruments: Seat[InstrumentMasterMessage] = Seat("instruments")
+        self._notifier: Seat[NotifierMessage] = Seat("notifier")
+        self._alerts: int | None = None
         names = [LEADER, *(follower.name for follower in settings.followers)]
         self._feeds: dict[str, Seat[FeedMessage]] = {name: Seat(f"feed-{name}") for name in names}
         self._followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name) for name in names[1:]}
@@ -79,13 +105,59 @@ class CopySystem:
     def start(self) -> None:
         """Start every actor; returns at once."""
         self.children = self._children()
+        self._alerts = logger.add(self._notify, level="WARNING", filter=lambda record: "alert" in record["extra"])
         self._clock.start()
-        life: Incarnation[SupervisorMessage] = Incarnation(self._supervisor, 1, _unwatched)
-        Supervisor.start(life, self.children, self._clock, self._settings.log.status_interval, self._ended)
+        self._start_supervisor()
+        if self._settings.mode == "paper" and self._settings.paper.failures:
+            self._show_failures()
+
+    def _show_failures(self) -> None:
+        """Have one follower crash and another hang, so that a newcomer sees both healed."""
+        seats = list(self._followers.values())
+        self._clock.tell_later(CRASH_AFTER, seats[0], FailOnPurpose(0.0))
+        self._clock.tell_later(HANG_AFTER, seats[-1], FailOnPurpose(self._deadline + 2.0))
+
+    def _start_supervisor(self) -> None:
+        life: Incarnation[SupervisorMessage] = Incarnation(self._supervisor, self._supervisor.epoch + 1, _unwatched)
+        Supervisor.start(
+            life,
+            self.children,
+            self._clock,
+            self._settings.log.status_interval,
+            self._settings.supervision.quarantine_retry,
+            self._ended,
+        )
+
+    def guard(self) -> bool:
+        """Start the supervisor anew if it has died or hangs; return whether it can be kept alive.
+
+        To be called now and then by whoever is above all actors.
+        """
+        seat = self._supervisor
+        busy = seat.vitals.busy_since
+        hangs = busy is not None and time.monotonic() - busy > SUPERVISOR_DEADLINE
+        if seat.is_taken and not hangs:
+            return True
+        logger.error("Actor supervisor {}", "hangs" if hangs else "crashed")
+        if self._supervisor_restarts.after_crash(time.monotonic()) is None:
+            alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
+            return False
+        self._start_supervisor()
+        logger.warning("Actor supervisor restarted ({})", seat.epoch - 1)
+        return True
+
+    def abandon(self) -> None:
+        """Stop every actor in order without the supervisor."""
+        for child in reversed(self.children):
+            stop(child.seat)
 
     def log_status(self) -> None:
         """Log a line about every actor now."""
-        self._supervisor.tell(LogStatus(again=False))
+        self._supervisor.tell(LogStatus())
+
+    def retry_quarantined(self) -> None:
+        """Give every quarantined actor another chance now."""
+        self._supervisor.tell(RetryQuarantined(""))
 
     def is_ready(self) -> bool:
         """Whether every actor has set up, is connected, and has read what it rests on."""
@@ -99,11 +171,26 @@ class CopySystem:
     def close(self) -> None:
         """Stop the clock, last of all."""
         self._clock.stop()
+        if self._alerts is not None:
+            logger.remove(self._alerts)
+
+    def _notify(self, line: "Message") -> None:
+        """Hand an alert from the log to the notifier."""
+        extra = line.record["extra"]
+        self._notifier.tell(Notify(extra["alert"], extra["who"], line.record["message"]))
 
     def _children(self) -> list[Child]:
         """List the actors in the order in which they start: who is told before who tells."""
         settings = self._settings
+        urls = settings.alerts.urls if settings.mode != "paper" else ()
         core = [
+            Child(
+                self._notifier,
+                lambda life: Notifier.start(life, urls, settings.alerts.cooldown),
+                restart_policy_of(settings.supervision),
+                NOTIFIER_DEADLINE,
+                core=False,
+            ),
             Child(
                 self._store,
                 lambda life: Store.start(
@@ -114,24 +201,28 @@ class CopySystem:
                     lambda: first_from(settings.recovery),
                 ),
                 _CORE,
+                CORE_DEADLINE,
                 core=True,
             ),
             Child(
                 self._limiter,
                 lambda life: RateLimiter.start(life, self._clock, windows_of(settings.limits)),
                 _CORE,
+                CORE_DEADLINE,
                 core=True,
             ),
             Child(
                 self._recovery,
                 lambda life: GapRecovery.start(life, self._clock, self._readers(), self._feeds),
                 _CORE,
+                CORE_DEADLINE,
                 core=True,
             ),
             Child(
                 self._instruments,
                 lambda life: InstrumentMaster.start(life, self._clock, settings.dhan.instruments_url),
                 _CORE,
+                MASTER_DEADLINE,
                 core=True,
             ),
         ]
@@ -163,13 +254,25 @@ class CopySystem:
             instruments=self._instruments,
         )
 
+        senders: list[Sender] = []
+
         def make_sender(life_seat: Seat[FollowerMessage], epoch: int) -> Sender:
-            return Sender(self._rest(follower), life_seat, epoch, settings.dhan.connections + CANCEL_RESERVE)
+            """Shut what an incarnation that hangs may still be sending with, and connect anew."""
+            while senders:
+                senders.pop().close()
+            senders.append(Sender(self._rest(follower), life_seat, epoch, settings.dhan.connections + CANCEL_RESERVE))
+            return senders[0]
 
         def give_birth(life: Incarnation[Any]) -> object:
             return Follower.start(life, account, peers, self._clock, make_sender)
 
-        return Child(seat, give_birth, restart_policy_of(settings.supervision), core=False, drains=True)
+        policy = restart_policy_of(settings.supervision)
+        return Child(seat, give_birth, policy, self._deadline, core=False, drains=True)
+
+    @property
+    def _deadline(self) -> float:
+        """Return the seconds that one message of an account's actor may take: nothing in it waits for the broker."""
+        return self._settings.dhan.request_timeout + self._settings.supervision.hang_after
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
         settings = self._settings
@@ -189,7 +292,7 @@ class CopySystem:
             )
 
         policy = _CORE if core else restart_policy_of(settings.supervision)
-        return Child(self._feeds[name], give_birth, policy, core=core, intake=True)
+        return Child(self._feeds[name], give_birth, policy, self._deadline, core=core, intake=True)
 
     def _readers(self) -> dict[str, DhanRest]:
         """Return a connection of its own for reading each account's books."""
@@ -284,4 +387,5 @@ def _unwatched(_report: Report) -> None:
 
 def secrets_of(settings: s.Settings) -> list[SecretStr]:
     """Return every secret in the settings."""
-    return [settings.leader.access_token, *(follower.access_token for follower in settings.followers)]
+    tokens = [settings.leader.access_token, *(follower.access_token for follower in settings.followers)]
+    return [*tokens, *settings.alerts.urls]

@@ -35,6 +35,7 @@ from copytrade.market import MarketHours
 from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import IST, Order, Status, order_of, trade_date
 from copytrade.positions import Positions, allotted
+from copytrade.reasons import Reason
 from copytrade.sizing import Capitals
 
 Action = Place | Modify | Cancel
@@ -84,6 +85,7 @@ class Desk:
         capitals: Capitals,
         surroundings: Surroundings,
         absence_window: float = 10.0,
+        set_aside: Set[str] = frozenset(),
     ) -> None:
         self._follower = follower
         self._policy = policy
@@ -95,6 +97,9 @@ class Desk:
         self._received: dict[str, float | None] = {}
         self._copies: dict[str, dict[int, Copy]] = {}
         self._absence_window = absence_window
+        self._set_aside = set_aside
+        #: The leader order that was dealt with last, or is being dealt with.
+        self.subject = ""
         self._by_correlation: dict[str, CopyId] = {}
         self._by_order: dict[str, CopyId] = {}
         self._positions = Positions()
@@ -135,7 +140,9 @@ class Desk:
         """Take what the leader holds apart from today's orders; return the lines that were wrong, and right."""
         corrected = self._positions.know_leader(baseline)
         for order in chronological(self._orders.values()):
-            self._judge(order)
+            self.subject = order.id
+            if order.id not in self._set_aside:
+                self._judge(order)
         self.look_again()
         return corrected
 
@@ -152,6 +159,11 @@ class Desk:
     def know_capital(self, capital: Decimal) -> None:
         """Take the follower's start-of-day capital; a figure that is already known stays for the day."""
         self._capitals = Capitals(self._capitals.leader, self._capitals.follower or capital)
+        self.look_again()
+
+    def switch_entries(self, *, enabled: bool) -> None:
+        """Enter nothing more, or enter again."""
+        self._policy = replace(self._policy, enabled=enabled)
         self.look_again()
 
     def set_gate(self, *, is_open: bool) -> None:
@@ -173,6 +185,11 @@ class Desk:
 
     def leader_changed(self, order: Order, received: float | None) -> list[Changed]:
         """Take the leader's order as it is now; ``received`` is the monotonic time of a live update, else None."""
+        self.subject = order.id
+        if order.id in self._set_aside:
+            self._orders[order.id] = order
+            self._agenda.mark([order.id])
+            return []
         known = self._orders.get(order.id)
         if known is None:
             self._received[order.id] = received
@@ -214,6 +231,9 @@ class Desk:
         copy_id = self._by_order.get(order.id) or self._by_correlation.get(order.correlation_id)
         leader = self._orders.get(copy_id[0]) if copy_id else None
         copy = self.copy(copy_id) if copy_id else None
+        self.subject = copy_id[0] if copy_id else ""
+        if self.subject in self._set_aside:
+            return None
         if copy_id is None or copy is None or (leader is not None and lifecycle.is_foreign(copy, order, leader)):
             if order.is_ours:
                 self._strangers[order.id] = order
@@ -407,7 +427,7 @@ class Desk:
         if twin:  # the one that the feed has shown is not the one that the broker has answered about
             after = replace(after, order=None, stage=Stage.LIVE)
         if before.stage is Stage.PENDING and after.stage is Stage.LIVE:
-            self._visibility.accepted(after.order_id, at)
+            self._visibility.accepted(after.order_id, at, told=before.order is not None)
         changed = [self._change(before, after, leader)]
         if twin and (doubled := self.own_changed(twin, None)):
             changed.append(doubled)
@@ -498,6 +518,11 @@ class Desk:
                 return Lane.MODIFY if self.copy((leader.id, n)).part is Part.ENTRY else Lane.EXIT
 
     def _decide(self, leader: Order, now: datetime) -> Decision:
+        self.subject = leader.id
+        if leader.id in self._set_aside:
+            if self._sent(leader.id):
+                return Done()
+            return Skip(Reason.POISON, "the follower crashed over it again and again")
         instrument = self._instrument(leader)
         situation = Situation(
             instrument=instrument,

@@ -50,19 +50,23 @@ class Visibility:
 
     def __init__(self) -> None:
         self._unseen: dict[str, float] = {}
+        self._untold: set[str] = set()
         #: Whether the last read lacked an order that had been accepted before it.
         self.is_behind = False
         #: The longest delay that was seen, in seconds.
         self.longest = 0.0
 
-    def accepted(self, order_id: str, at: float) -> None:
-        """Begin to watch for an order."""
+    def accepted(self, order_id: str, at: float, *, told: bool) -> None:
+        """Begin to watch for an order; the feed may have ``told`` of it before the answer came."""
         self._unseen[order_id] = at
+        if not told:
+            self._untold.add(order_id)
 
     def told(self, order_id: str, at: float) -> None:
-        """The feed tells of an order; the order book may yet lack it."""
-        if order_id in self._unseen:
+        """The feed tells of an order, for the first time or again; the order book may yet lack it."""
+        if order_id in self._untold and order_id in self._unseen:
             self.longest = max(self.longest, at - self._unseen[order_id])
+        self._untold.discard(order_id)
 
     def read(self, began: float, order_ids: Set[str]) -> None:
         """A read of the order book shows some orders; that it lacks an accepted one is a delay of at least so long."""

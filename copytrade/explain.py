@@ -32,6 +32,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.OVER_ORDER_VALUE: "Not even one lot fits into the follower's max_order_value.",
     Reason.BAD_ORDER_ID: "The leader's order id is too long or too odd for the broker to take in a correlation id.",
     Reason.COPYING_DISABLED: "Copying was switched off for this follower.",
+    Reason.POISON: "Handling the order crashed the follower again and again, so it was set aside.",
     Reason.SECOND_COPIER: "Orders with our ids that we did not send were seen, so nothing more is entered.",
     Reason.ACCOUNT_SUSPENDED: "The broker refused the follower's access, so nothing could be sent for the account.",
     Reason.MISSED_TOO_OLD: "It had filled unseen, too long ago to be copied at a price near the leader's.",

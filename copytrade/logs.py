@@ -1,5 +1,6 @@
 """The log: one line an event, for an operator; the same lines on the console and in the file."""
 
+import json
 import logging
 import re
 import sys
@@ -17,6 +18,7 @@ _LINE = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <8}</level> {message}
 
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _IN_URL = re.compile(r"(?i)\b((?:access-?)?token|pin|totp)=[^&\s\"']+")
+_PAIR = re.compile(r'\b([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)')
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 _NOISY = ("websocket", "peewee", "urllib3", "uvicorn", "websockets", "asyncio", "dhanhq")
@@ -27,8 +29,13 @@ def fields(**values: object) -> str:
     return " ".join(f"{name}={_plain(value)}" for name, value in values.items() if value not in (None, ""))
 
 
-def configure_logging(file: str, level: str, secrets: Iterable[SecretStr]) -> None:
-    """Log to the console and to ``file``, and bring what libraries log to the same place.
+def alert(kind: str, who: str, message: str, *values: object, level: str = "CRITICAL") -> None:
+    """Log what somebody has to be told of; ``kind`` and ``who`` say which alerts are the same one."""
+    logger.bind(alert=kind, who=who).opt(depth=1).log(level, message, *values)
+
+
+def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, json_lines: bool = False) -> None:
+    """Log to the console and to ``file``, there as JSON if wanted, and bring what libraries log to the same place.
 
     Whatever is logged, the given secrets, anything that looks like a token and line breaks in the broker's words are
     taken out of it last, as a net below not putting them there.
@@ -40,11 +47,14 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr]) -> No
         if error := record["exception"]:
             record["message"] += f" | {_scrubbed(f'{type(error.value).__name__}: {error.value}', known)}"
             record["exception"] = None
+        if json_lines:
+            record["extra"]["json"] = _as_json(record)
 
     logger.remove()
     logger.configure(patcher=scrub)
     logger.add(sys.stderr, format=_LINE, level=level, diagnose=False, backtrace=False)
-    logger.add(file, format=_FILE_LINE, level=level, diagnose=False, backtrace=False, rotation="50 MB", retention=10)
+    line = "{extra[json]}" if json_lines else _FILE_LINE
+    logger.add(file, format=line, level=level, diagnose=False, backtrace=False, rotation="50 MB", retention=10)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -56,6 +66,15 @@ class _ToLoguru(logging.Handler):
         """Pass a library's line on."""
         level = record.levelname if record.levelname in logging.getLevelNamesMapping() else record.levelno
         logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
+
+
+def _as_json(record: "Record") -> str:
+    """Return a line as an object: its time with zone, level and text, and the ``name=value`` pairs in it by name."""
+    pairs = {name: value.strip('"') for name, value in _PAIR.findall(record["message"])}
+    line = {"time": record["time"].isoformat(), "level": record["level"].name, "message": record["message"]}
+    if kind := record["extra"].get("alert"):
+        line["alert"] = kind
+    return json.dumps({**pairs, **line})
 
 
 def _scrubbed(text: str, known: list[str]) -> str:

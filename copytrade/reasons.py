@@ -17,6 +17,7 @@ class Reason(StrEnum):
     NO_PRICE = "no_price"
     OVER_ORDER_VALUE = "over_order_value"
     BAD_ORDER_ID = "bad_order_id"
+    POISON = "poison"
     COPYING_DISABLED = "copying_disabled"
     ACCOUNT_SUSPENDED = "account_suspended"
     SECOND_COPIER = "second_copier"

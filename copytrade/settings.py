@@ -139,6 +139,8 @@ class Supervision(_Section):
     window: Seconds = 60.0
     backoff: Seconds = 0.25
     backoff_max: Seconds = 30.0
+    hang_after: Seconds = 5.0
+    quarantine_retry: Seconds = 300.0
 
 
 class Recovery(_Section):
@@ -156,10 +158,28 @@ class Storage(_Section):
     synchronous: Literal["full", "normal"] = "full"
 
 
+class Alerts(_Section):
+    """Whom to tell, as apprise URLs; one alert of a kind and a follower in ``cooldown`` seconds."""
+
+    urls: tuple[SecretStr, ...] = ()
+    cooldown: Seconds = 300.0
+
+    @field_validator("urls")
+    @classmethod
+    def _urls_are_known(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if urls:
+            from apprise import Apprise  # noqa: PLC0415 (0.2 s that only those pay who are alerted)
+
+            if unknown := [number for number, url in enumerate(urls, 1) if not Apprise().add(url.get_secret_value())]:
+                raise ValueError(f"number {', '.join(map(str, unknown))} is no URL that apprise knows")
+        return urls
+
+
 class Log(_Section):
     """What is logged, and where."""
 
     file: str = "copy_trading.log"
+    json_lines: bool = Field(default=False, alias="json")
     level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     status_interval: Seconds = 30.0
 
@@ -168,12 +188,13 @@ class Paper(_Section):
     """The embedded broker of paper mode. ``funds`` are rupees by follower name, ``leader`` for the leader.
 
     How often a fill is partial and an order of a follower's is rejected, and how much of the time an instrument is
-    halted: from 0 to 1.
+    halted: from 0 to 1. With ``failures`` one follower crashes once and another hangs once.
     """
 
     seed: int = 1
     speed: Seconds = 1.0
     scripted: bool = True
+    failures: bool = True
     partial_fills: Chance = 0.3
     rejections: Chance = 0.0
     halts: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -194,6 +215,7 @@ class Settings(_Section):
     supervision: Supervision = Supervision()
     recovery: Recovery = Recovery()
     store: Storage = Storage()
+    alerts: Alerts = Alerts()
     log: Log = Log()
     paper: Paper = Paper()
 

@@ -142,6 +142,12 @@ class Database:
         row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
         return None if row is None else str(row[0])
 
+    def is_enabled(self, follower: str) -> bool:
+        """Whether neither copying as a whole nor this follower's is paused."""
+        query = "SELECT value FROM config WHERE key IN (?, ?)"
+        rows = self._execute(query, enabled_key(""), enabled_key(follower)).fetchall()
+        return all(value == "true" for (value,) in rows)
+
     def copies(self, follower: str, since: date) -> list[Copy]:
         """Return a follower's copies of the trading days from ``since`` on, as they were last written."""
         query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
@@ -277,6 +283,11 @@ class Database:
             order.disclosed_quantity,
             order.reason,
         )
+
+
+def enabled_key(follower: str) -> str:
+    """Return the key in ``config`` that pauses a follower, or everybody for an empty name."""
+    return f"copy_enabled.{follower}" if follower else "copy_enabled"
 
 
 def _connect(database: str, synchronous: str) -> peewee.Database:

@@ -1,5 +1,6 @@
 """run.py as an operator runs it: a process, its exit code, its log, its database."""
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -37,6 +38,7 @@ status_interval = 1
 level = "DEBUG"
 [paper]
 speed = 3.0
+failures = false
 """
 
 
@@ -111,6 +113,27 @@ def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None
         assert database.execute(unexplained).fetchone() == (0,)
         refused = "SELECT count(*) FROM audit_log WHERE status_code = 429"
         assert database.execute(refused).fetchone() == (0,)
+
+
+def test_a_newcomer_sees_a_crash_and_a_hang_healed_and_the_log_as_objects(folder: Path) -> None:
+    text = SETTINGS.format(mode="paper").replace("failures = false", "failures = true")
+    text = text.replace('level = "DEBUG"', "json = true\n[supervision]\nhang_after = 0.5\n[dhan]\nrequest_timeout = 1")
+    (folder / "settings.toml").write_text(text)
+    with running(folder) as process:
+        for line in (
+            "Actor alice crashed: RuntimeError: on purpose",
+            "Actor alice restarted (1)",
+            "Actor bob crashed: hung: busy with one message",
+            "Actor bob restarted (1)",
+        ):
+            eventually(lambda line=line: line in log(folder), f"the log says {line!r}")  # type: ignore[misc]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    lines = [json.loads(line) for line in log(folder).splitlines()]
+    assert all({"time", "level", "message"} <= set(line) for line in lines)
+    placed = next(line for line in lines if line["message"].startswith("Placing follower order"))
+    assert {placed["follower"], "quantity" in placed} <= {"alice", "bob", True}
+    assert any(line["message"].startswith("STATUS alice") and "p50" in line for line in lines)
 
 
 def test_no_secret_is_written_anywhere(folder: Path) -> None:

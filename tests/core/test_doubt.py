@@ -48,13 +48,16 @@ def test_without_the_feed_twice_as_much_is_asked_for() -> None:
 
 def test_the_window_is_three_times_the_longest_delay_that_was_seen() -> None:
     visibility = Visibility()
-    visibility.accepted("1", 100.0)
+    visibility.accepted("1", 100.0, told=True)
     visibility.read(102.0, set())
     assert visibility.is_behind
     visibility.read(104.0, {"1"})
     assert not visibility.is_behind
-    visibility.accepted("2", 200.0)
+    visibility.accepted("2", 200.0, told=False)
     visibility.told("2", 201.0)
+    visibility.told("2", 250.0)
+    visibility.accepted("4", 300.0, told=True)
+    visibility.told("4", 350.0)
     visibility.told("3", 900.0)
     assert (visibility.longest, visibility.window(1.0), visibility.window(10.0)) == (2.0, 6.0, 10.0)
 

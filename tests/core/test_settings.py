@@ -38,7 +38,7 @@ def test_the_shipped_settings_document_every_key() -> None:
     for name, section in Settings.model_fields.items():
         fields = getattr(section.annotation, "model_fields", None)
         if fields is not None and name != "leader":
-            missing = [key for key in fields if f"{key} =" not in shipped]
+            missing = [key for key, field in fields.items() if f"{field.alias or key} =" not in shipped]
             assert not missing, f"[{section.alias or name}] {missing}"
 
 

@@ -103,8 +103,9 @@ class Copier:
 
     def ready(self) -> None:
         """Wait until everybody is connected and every book has been read."""
-        for name, client_id in CLIENTS.items():
-            eventually(lambda client_id=client_id: self.broker.feed_connections(client_id), f"{name} is connected")
+        for account in (self.settings.leader, *self.settings.followers):
+            client_id = account.client_id
+            eventually(lambda client_id=client_id: self.broker.feed_connections(client_id), f"{client_id} is connected")
         eventually(self.system.is_ready, "every actor is live")
 
     def buy(self, lots: int = 4, price: float | str = "100.05", **parameters: Any) -> str:

@@ -1,14 +1,21 @@
 """A crash of one actor is seen, healed, and not noticed by the others."""
 
+import threading
 import traceback
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors.follower import Follower
+from actors.messages import Write, Writer
+from copytrade.desk import Desk
+from copytrade.orders import Order
 from copytrade.paper.broker import PaperBroker
-from tests.system.copier import LOT, Copier, running, settings_for
-from tests.waiting import eventually
+from copytrade.records import ConfigSet
+from tests.system.copier import LEADER, LOT, Copier, running, settings_for
+from tests.waiting import PATIENCE, eventually
 
 
 class Bomb:
@@ -89,5 +96,140 @@ def test_the_status_shows_every_actor(copier: Copier) -> None:
     shown = {line.split()[2] for line in lines}
     assert shown == {child.seat.name for child in copier.system.children} | {"total"}
     (alice,) = (line for line in lines if "STATUS alice" in line)
-    for word in ("live", "mailbox=0", "last_event=", "restarts=0", "open=1", "requests=1", "p50=", "p99="):
+    for word in ("live", "mailbox=0", "age=", "restarts=0", "open=1", "requests=1", "p50=", "p99="):
         assert word in alice
+
+
+class Sleep:
+    """A message over which an actor hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    @property
+    def __class__(self) -> Any:
+        if any(frame.name == "receive" for frame in traceback.extract_stack()):
+            self.released.wait(PATIENCE)
+        return Sleep
+
+
+QUICK = {"backoff": 0.01, "backoff_max": 0.05, "hang_after": 0.3}
+
+
+def test_a_follower_that_hangs_is_replaced_and_may_neither_send_nor_write_when_it_wakes(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, tmp_path, supervision=QUICK, dhan={"request_timeout": 0.3})
+    with running(settings, broker) as copier:
+        before = copier.buy(4, "100.00")
+        copier.mapping(before, "alice", "placed")
+        hang = Sleep()
+        old = seat(copier, "alice").ref
+        seat(copier, "alice").tell(hang)
+        after = copier.buy(4, "101.00")
+        copier.copy_of(after, "bob")
+        assert "hung: busy with one message for" in copier.logged("Actor alice crashed")
+        copier.mapping(after, "alice", "placed")
+        hang.released.set()
+        eventually(lambda: not old.is_alive(), "the one that hung has ended")
+        copier.broker.cancel(LEADER, before)
+        copier.mapping(before, "alice", "cancelled")
+        assert [len(copier.copies(follower)) for follower in ("alice", "bob")] == [2, 2]
+        assert (seat(copier, "alice").epoch, seat(copier, "bob").epoch) == (2, 1)
+
+
+def test_what_a_replaced_actor_writes_is_refused(copier: Copier) -> None:
+    seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+    copier.logged("Actor alice restarted")
+    eventually(copier.system.is_ready)
+    stale, current = Writer("alice", 1), Writer("alice", 2)
+    store = seat(copier, "store")
+    store.tell(Write((ConfigSet("a", "stale"),), stale))
+    store.tell(Write((ConfigSet("b", "current"),), current))
+    eventually(lambda: copier.rows("SELECT value FROM config WHERE key = 'b'"))
+    assert copier.rows("SELECT value FROM config WHERE key = 'a'") == []
+    assert copier.logged("Write of a replaced actor refused actor=alice epoch=1")
+
+
+def test_an_actor_whose_thread_vanishes_without_a_word_is_restarted(
+    copier: Copier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by an error in the actor library itself: nobody is told."""
+    monkeypatch.setattr(Follower, "on_failure", lambda *_: None)
+    seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+    assert copier.logged("Actor alice crashed: its thread has vanished")
+    copier.copy_of(copier.buy(4), "alice")
+
+
+def test_an_actor_that_fails_over_a_message_that_was_asked_dies_all_the_same(copier: Copier) -> None:
+    with pytest.raises(RuntimeError, match="asked"):
+        seat(copier, "alice").ref.ask(Bomb(RuntimeError("asked")), timeout=PATIENCE)
+    assert "asked" in copier.logged("Actor alice crashed: RuntimeError")
+    copier.copy_of(copier.buy(4), "alice")
+
+
+def test_a_quarantined_follower_gets_another_chance(broker: PaperBroker, tmp_path: Path) -> None:
+    supervision = {"max_restarts": 0, "backoff": 0.01, "quarantine_retry": 0.5}
+    with running(settings_for(broker, tmp_path, supervision=supervision), broker) as copier:
+        seat(copier, "alice").tell(Bomb(RuntimeError("again")))
+        copier.logged("Actor alice quarantined")
+        leader = copier.buy(4)
+        copier.copy_of(leader, "bob")
+        copier.mapping(leader, "alice", "placed")
+        assert copier.logged("Actor alice restarted (1)")
+
+
+def test_a_quarantined_follower_can_be_called_back(broker: PaperBroker, tmp_path: Path) -> None:
+    supervision = {"max_restarts": 0, "quarantine_retry": 3600.0}
+    with running(settings_for(broker, tmp_path, supervision=supervision), broker) as copier:
+        seat(copier, "alice").tell(Bomb(RuntimeError("again")))
+        copier.logged("Actor alice quarantined")
+        copier.system.retry_quarantined()
+        copier.mapping(copier.buy(4), "alice", "placed")
+
+
+def test_an_order_that_crashes_the_same_follower_three_times_is_set_aside(
+    broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Desk._judge
+
+    def stumble(desk: Desk, order: Order) -> Any:
+        if order.price == Decimal("66.60") and desk._follower == "alice":
+            raise RuntimeError("cannot handle it")
+        return judge(desk, order)
+
+    monkeypatch.setattr(Desk, "_judge", stumble)
+    with running(settings_for(broker, tmp_path, supervision=QUICK), broker) as copier:
+        poison = copier.buy(4, "66.60")
+        assert copier.mapping(poison, "alice", "skipped")[0] == "poison"
+        assert copier.logged("Order skipped: poison follower=alice").startswith("WARNING")
+        copier.mapping(poison, "bob", "placed")
+        copier.mapping(copier.buy(4), "alice", "placed")
+        assert seat(copier, "alice").epoch == 4
+
+
+def test_a_supervisor_that_dies_is_replaced_and_finds_everybody_where_they_are(copier: Copier) -> None:
+    supervisor = copier.system._supervisor
+    supervisor.tell(Bomb(RuntimeError("a bug")))
+    eventually(lambda: not supervisor.is_taken)
+    assert copier.system.guard()
+    assert copier.logged("Actor supervisor restarted (1)")
+    assert {child.seat.epoch for child in copier.system.children} == {1}
+    seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+    copier.logged("Actor alice restarted (1)")
+    copier.copy_of(copier.buy(4), "alice")
+
+
+def test_a_supervisor_beyond_repair_is_given_up(copier: Copier) -> None:
+    supervisor = copier.system._supervisor
+    for _ in range(3):
+        supervisor.tell(Bomb(RuntimeError("a bug")))
+        eventually(lambda: not supervisor.is_taken)
+        assert copier.system.guard()
+    supervisor.tell(Bomb(RuntimeError("a bug")))
+    eventually(lambda: not supervisor.is_taken)
+    assert not copier.system.guard()
+    copier.system.abandon()
+    assert not any(child.seat.is_taken for child in copier.system.children)
+    copier.system._supervisor_restarts.forgive()
+    assert copier.system.guard()  # the fixture's stop needs one

@@ -1,0 +1,61 @@
+"""Tells somebody who is not looking at the log what cannot wait."""
+
+import time
+from collections.abc import Sequence
+
+from loguru import logger
+from pydantic import SecretStr
+
+from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
+from actors.messages import NotifierMessage, Notify
+from copytrade.logs import fields
+
+
+class Notifier(GuardedActor[NotifierMessage]):
+    """Delivers alerts, one of a kind and a follower in ``cooldown`` seconds; nobody waits for it.
+
+    Without addresses it says in the log what it would have sent.
+    """
+
+    def __init__(self, life: Incarnation[NotifierMessage], urls: Sequence[SecretStr], cooldown: float) -> None:
+        super().__init__(life)
+        self._urls = urls
+        self._cooldown = cooldown
+        self._sent_at: dict[tuple[str, str], float] = {}
+        self._sent = self._held_back = self._failed = 0
+
+    def receive(self, message: NotifierMessage) -> None:
+        """Deliver an alert, or hold it back."""
+        match message:
+            case Notify(kind, who, text):
+                self._notify(kind, who, text)
+            case ActorUp() | ActorDied():
+                return
+        self.vitals.figures = fields(sent=self._sent, held_back=self._held_back, failed=self._failed)
+
+    def _notify(self, kind: str, who: str, text: str) -> None:
+        now = time.monotonic()
+        if now - self._sent_at.get((kind, who), -self._cooldown) < self._cooldown:
+            self._held_back += 1
+            return
+        self._sent_at[kind, who] = now
+        if not self._urls:
+            logger.info("Alert {}", fields(kind=kind, who=who))
+        elif problem := _deliver(self._urls, f"copytrade: {kind} {who}".strip(), text):
+            self._failed += 1
+            logger.warning("Alert not delivered {}", fields(kind=kind, who=who, problem=problem))
+            return
+        self._sent += 1
+
+
+def _deliver(urls: Sequence[SecretStr], title: str, text: str) -> str:
+    """Send to every address; return what went wrong, empty if nothing."""
+    from apprise import Apprise  # noqa: PLC0415 (0.2 s that only those pay who are alerted)
+
+    try:
+        service = Apprise()
+        for url in urls:
+            service.add(url.get_secret_value())
+        return "" if service.notify(title=title, body=text) else "a service did not take it"
+    except Exception as error:  # whatever a service's plugin does is no reason to die
+        return f"{type(error).__name__}: {error}"
