@@ -38,8 +38,8 @@ FIRST_STATUS = 5.0
 #: Seconds that one actor gets to stop.
 STOP_DEADLINE = 1.0
 
-#: Seconds between looks at every actor.
-SWEEP_EVERY = 0.5
+#: Seconds between looks at every actor, and until everybody has been at work for the first time.
+SWEEP_EVERY, SWEEP_AT_FIRST = 0.5, 0.1
 
 #: Deaths over one subject after which an actor's next incarnation leaves it alone.
 POISONOUS = 3
@@ -113,6 +113,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         self._started_at = time.monotonic()
         self._draining: set[str] | None = None
         self._exit_code = 0
+        self._was_ready = False
         followers = [child for child in children if child.drains]
         policy = followers[0].restart_policy if followers else RestartPolicy(5, 60.0, 0.25, 30.0)
         self._storms = Storms(len(followers), policy)
@@ -141,7 +142,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
                 self._retry_quarantined(name)
             case Sweep(epoch) if epoch == self.epoch:
                 self._sweep()
-                self._clock.tell_later(SWEEP_EVERY, self.seat, message)
+                self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.seat, message)
             case LogStatus(epoch):
                 self._log_status()
                 if epoch == self.epoch:
@@ -232,6 +233,9 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             if shown != kept.shown:
                 kept.shown = shown
                 self._log_line(kept)
+        if not self._was_ready and all(kept.shown == "live" for kept in self._kept.values()):
+            self._was_ready = True
+            logger.info("Ready {}", fields(actors=len(self._kept), after=f"{now - self._started_at:.1f}s"))
 
     def _log_line(self, kept: _Kept) -> None:
         logger.info("STATUS {}", status.status(kept.child.seat, kept.state, kept.crashes))

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -19,7 +18,7 @@ from copytrade.paper.connections import Connections
 from copytrade.paper.control import control_route
 from copytrade.paper.exchange import NO_MISHAPS, Exchange, Mishaps, PaperAccount
 from copytrade.paper.faults import Faults
-from copytrade.paper.feeds import Feeds
+from copytrade.paper.feeds import Feeds, SentFrame
 from copytrade.paper.instruments import PaperInstrument, standard_instruments
 from copytrade.paper.orders import PaperOrder, Ticket, input_error
 from copytrade.paper.server import BrokerServer, ReceivedWrite
@@ -66,13 +65,10 @@ class PaperBroker:
             mishaps=mishaps,
             auto_fill_market=auto_fill_market,
         )
-        connections = Connections()
-        self.feeds = Feeds(self.exchange.account, self.faults, connections.reset)
-        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, connections.reset)
-        # Named as TCP, so that asyncio switches Nagle's delay off on what it accepts: 40 ms an answer otherwise.
-        self._listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._listening.bind(("127.0.0.1", port))
-        self._listening.listen(128)
+        connections = Connections(port)
+        self.feeds = Feeds(self.exchange.account, self.faults, connections)
+        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, connections)
+        self._listening = connections.listener
         port = self._listening.getsockname()[1]
         self.rest_url = f"http://127.0.0.1:{port}/v2"
         self.feed_url = f"ws://127.0.0.1:{port}"
@@ -257,6 +253,14 @@ class PaperBroker:
     def mute_feed(self, client_id: str, *, muted: bool = True) -> None:
         """Keep an account's sockets open but silent, or let them speak again."""
         self.call(lambda: self.feeds.mute(client_id, muted=muted))
+
+    def watch(self, client_id: str) -> None:
+        """Keep from now on what is sent over an account's order-update sockets."""
+        self.call(lambda: self.feeds.watch(client_id))
+
+    def sent_frames(self, client_id: str) -> list[SentFrame]:
+        """Return what has been sent over an account's order-update sockets since it was watched."""
+        return self.call(lambda: list(self.feeds.sent.get(client_id, ())))
 
     def send_frame(self, client_id: str, message: str | bytes) -> None:
         """Send anything at all over an account's order-update sockets."""

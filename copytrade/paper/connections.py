@@ -1,22 +1,90 @@
-"""The open connections, kept so that one can be broken as a network breaks it: without a word."""
+"""The open connections: when bytes came and went on each, and how to break one as a network does, without a word."""
 
 import asyncio
+import socket
+import struct
+import time
+from contextlib import suppress
+from typing import Any
 from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+#: Linux's socket option for the kernel's own time of arrival; elsewhere the time of reading has to do.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@qq")
+
+
+class StampedSocket(socket.socket):
+    """A connection that knows when the first byte of the request in hand came in, and when the last reply went out.
+
+    The kernel's time of arrival is used where there is one, so that what is measured is when the other side sent, and
+    not when this process came round to reading. Times are monotonic seconds.
+    """
+
+    __slots__ = ("arrived", "sent")
+    arrived: float | None
+    sent: float
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Read as ever."""
+        received, ancillary, _, _ = self.recvmsg(size, socket.CMSG_SPACE(_TIMESPEC.size), flags)
+        if self.arrived is None:
+            self.arrived = _arrival(ancillary)
+        return received
+
+    def send(self, sent: Any, flags: int = 0) -> int:
+        """Write as ever."""
+        count = super().send(sent, flags)
+        self.sent, self.arrived = time.monotonic(), None
+        return count
+
+
+class StampingListener(socket.socket):
+    """Listens on a loopback port; ``connections`` are those it has accepted, by their remote address."""
+
+    __slots__ = ("connections",)
+
+    def __init__(self, port: int) -> None:
+        # Named as TCP, so that asyncio switches Nagle's delay off on what it accepts: 40 ms an answer otherwise.
+        super().__init__(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self.connections: WeakValueDictionary[object, StampedSocket] = WeakValueDictionary()
+        with suppress(OSError):  # not Linux
+            self.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.bind(("127.0.0.1", port))
+        self.listen(1024)
+
+    def accept(self) -> tuple[StampedSocket, Any]:
+        """Accept as ever."""
+        plain, address = super().accept()
+        stamped = StampedSocket(plain.family, plain.type, plain.proto, plain.detach())
+        stamped.arrived, stamped.sent = None, 0.0
+        self.connections[address] = stamped
+        return stamped, address
+
 
 class Connections:
-    """Knows the transport of every connection by its remote address."""
+    """Knows the socket and the transport of every connection by its remote address."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
+        self.listener = StampingListener(port)
         self._transports: WeakValueDictionary[object, asyncio.Transport] = WeakValueDictionary()
 
     def reset(self, connection: HTTPConnection) -> None:
         """Break a connection: no close frame, no last chunk."""
         if connection.client and (transport := self._transports.get(tuple(connection.client))):
             transport.abort()
+
+    def arrived(self, connection: HTTPConnection) -> float:
+        """Return when the request in hand began to come in."""
+        stamped = self.listener.connections.get(tuple(connection.client or ()))
+        return time.monotonic() if stamped is None or stamped.arrived is None else stamped.arrived
+
+    def sent(self, connection: HTTPConnection) -> float:
+        """Return when something was last sent."""
+        stamped = self.listener.connections.get(tuple(connection.client or ()))
+        return stamped.sent if stamped else time.monotonic()
 
     def protocol(self) -> type[H11Protocol]:
         """Return the HTTP protocol that remembers its connections here."""
@@ -30,3 +98,11 @@ class Connections:
                 transports[transport.get_extra_info("peername")] = transport
 
         return Protocol
+
+
+def _arrival(ancillary: list[tuple[int, int, bytes]]) -> float:
+    for level, kind, stamp in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+            seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+            return float(seconds + nanoseconds / 1e9) + time.monotonic() - time.time()
+    return time.monotonic()

@@ -31,6 +31,8 @@ _METHODS = (
     "feed_connections",
     "drop_feed",
     "mute_feed",
+    "watch",
+    "sent_frames",
     "send_frame",
 )
 

@@ -5,14 +5,23 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from copytrade.paper.connections import Connections
 from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.faults import Faults
 
 _LOGIN_CODE = 42
+
+
+@dataclass(frozen=True, slots=True)
+class SentFrame:
+    """A message as it went out; ``at`` is monotonic seconds, when its last byte had been handed to the network."""
+
+    at: float
+    message: str | bytes
 
 
 class _Socket:
@@ -30,11 +39,13 @@ class Feeds:
         self,
         account_of: Callable[[str], PaperAccount | None],
         faults: Faults,
-        reset: Callable[[HTTPConnection], None],
+        connections: Connections,
     ) -> None:
         self._account_of = account_of
         self._faults = faults
-        self._reset = reset
+        self._connections = connections
+        #: What has been sent to the accounts that are watched.
+        self.sent: dict[str, list[SentFrame]] = {}
         self._sockets: dict[str, set[_Socket]] = defaultdict(set)
         self._muted: set[str] = set()
         self._refused_until = 0.0
@@ -62,6 +73,8 @@ class Feeds:
                     await websocket.send_text(message)
                 else:
                     await websocket.send_bytes(message)
+                if client_id in self.sent:
+                    self.sent[client_id].append(SentFrame(self._connections.sent(websocket), message))
             await websocket.close(1011)
         except (WebSocketDisconnect, RuntimeError):
             pass  # it went away while something was being sent
@@ -84,12 +97,16 @@ class Feeds:
             for socket in self._sockets[client_id]:
                 socket.outgoing.put_nowait(message)
 
+    def watch(self, client_id: str) -> None:
+        """Keep from now on what is sent to an account."""
+        self.sent.setdefault(client_id, [])
+
     def drop(self, client_id: str, refuse_for: float = 0.0, *, reset: bool = False) -> None:
         """End an account's connections, in order or by a reset, and refuse every handshake for so many seconds."""
         self._refused_until = max(self._refused_until, time.monotonic() + refuse_for)
         for socket in self._sockets[client_id]:
             if reset:
-                self._reset(socket.connection)
+                self._connections.reset(socket.connection)
             socket.outgoing.put_nowait(None)
 
     def mute(self, client_id: str, *, muted: bool = True) -> None:

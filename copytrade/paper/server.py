@@ -6,14 +6,15 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from copytrade.paper import wire
+from copytrade.paper.connections import Connections
 from copytrade.paper.exchange import Exchange, PaperAccount
 from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.feeds import Feeds
@@ -41,9 +42,9 @@ Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, obj
 class ReceivedWrite:
     """An order request as it came in: the broker's own record, which is what counts.
 
-    ``at`` is monotonic seconds, ``wall`` the same moment in UTC. ``order_id`` is the order it was about; of a
-    placement, the order that it made. ``status`` is the broker's verdict, 0 if a fault kept the request from it;
-    ``answered`` is what went over the wire, 0 if nothing did.
+    ``at`` is when its first byte arrived in monotonic seconds, ``wall`` the same moment in UTC. ``order_id`` is the
+    order it was about; of a placement, the order that it made. ``status`` is the broker's verdict, 0 if a fault kept
+    the request from it; ``answered`` is what went over the wire, 0 if nothing did.
     """
 
     at: float
@@ -64,12 +65,12 @@ class BrokerServer:
     """Answers requests. Runs on one loop; nothing in it is thread-safe."""
 
     def __init__(
-        self, exchange: Exchange, feeds: Feeds, faults: Faults, reset: Callable[[HTTPConnection], None]
+        self, exchange: Exchange, feeds: Feeds, faults: Faults, connections: Connections
     ) -> None:
         self._exchange = exchange
         self._feeds = feeds
         self._faults = faults
-        self._reset = reset
+        self._connections = connections
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self.writes: dict[str, list[ReceivedWrite]] = defaultdict(list)
 
@@ -97,15 +98,15 @@ class BrokerServer:
 
     def _route(self, path: str, method: str, kind: Kind, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
+            arrived = self._connections.arrived(request)
             account = self._account(request)
             if account is None:
                 return Response(
                     json.dumps(wire.error(_UNAUTHORISED)), _UNAUTHORISED.status, media_type="application/json"
                 )
             payload = _payload(await request.body())
-            write = ReceivedWrite(
-                time.monotonic(), datetime.now(UTC), kind, request.path_params.get("order_id", ""), payload
-            )
+            wall = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived)
+            write = ReceivedWrite(arrived, wall, kind, request.path_params.get("order_id", ""), payload)
             if kind is not Kind.READ:
                 self.writes[account.client_id].append(write)
 
@@ -130,7 +131,7 @@ class BrokerServer:
     ) -> tuple[int, object]:
         try:
             if write.kind is not Kind.READ:
-                self._count(account)
+                self._count(account, write.at)
                 if write.payload.get("dhanClientId", account.client_id) != account.client_id:
                     raise input_error("Invalid dhanClientId")
             status, answer = handler(request, account, write.payload)
@@ -159,13 +160,12 @@ class BrokerServer:
                 response.headers["content-length"] = str(len(whole))
                 return response
             case Mischief.RESET:
-                self._reset(request)
+                self._connections.reset(request)
             case Mischief.HANG:
                 await asyncio.sleep(3600)
         return Response(status_code=500)
 
-    def _count(self, account: PaperAccount) -> None:
-        now = time.monotonic()
+    def _count(self, account: PaperAccount, now: float) -> None:
         recent = self._recent[account.client_id]
         while recent and recent[0] <= now - 1.0:
             recent.popleft()

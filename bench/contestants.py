@@ -1,0 +1,135 @@
+"""What is compared: this program with everything on, and the two bare loops, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
+
+ROOT = Path(__file__).parents[1]
+LEADER = ("1000000001", "token-of-leader")
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+_SETTINGS = """
+mode = "live"
+[leader]
+client_id = "{leader[0]}"
+access_token = "{leader[1]}"
+{followers}
+[copy]
+sizing = "fixed_ratio"
+[dhan]
+rest_url = "{broker.rest_url}"
+feed_url = "{broker.feed_url}"
+auth_url = "{broker.auth_url}"
+instruments_url = "{broker.instruments_url}"
+[market]
+hours = "always"
+[limits]
+per_minute = 100000
+per_hour = 100000
+per_day = 100000
+[log]
+status_interval = 10
+"""
+
+_FOLLOWER = """
+[[followers]]
+name = "f{number:03}"
+client_id = "{account[0]}"
+access_token = "{account[1]}"
+"""
+
+
+def accounts_of(followers: int) -> list[tuple[str, str]]:
+    """Return the client ids and tokens of so many followers."""
+    return [(f"20000{number:05}", f"token-of-{number}") for number in range(followers)]
+
+
+def start_broker(followers: int) -> PaperProcess:
+    """Start a broker with ample funds, prices that stand still, and a record of what it sends the leader."""
+    accounts = [PaperAccount(*account, Decimal(10**12)) for account in (LEADER, *accounts_of(followers))]
+    config = PaperConfig(tuple(accounts), LEADER[0], scripted=False, tick_interval=None, partial_fills=0.0, control=True)
+    broker = start_paper_process(config)
+    broker.control("watch", client_id=LEADER[0])
+    return broker
+
+
+@dataclass
+class Contestant:
+    """A running copier. ``ready_after`` is the seconds from its start until it said it was ready."""
+
+    process: "subprocess.Popen[bytes]"
+    ready_after: float
+
+    @property
+    def cpu(self) -> float:
+        """The seconds of processor time used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    @property
+    def memory(self) -> float:
+        """The resident memory in MB."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def stop(self) -> None:
+        """End it, and wait for its end."""
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def start_ours(broker: PaperProcess, followers: int, folder: Path) -> Contestant:
+    """Start ``run.py`` in ``folder`` and wait until it says that it is ready."""
+    blocks = "".join(_FOLLOWER.format(number=n, account=a) for n, a in enumerate(accounts_of(followers)))
+    (folder / "settings.toml").write_text(_SETTINGS.format(leader=LEADER, followers=blocks, broker=broker))
+    log = folder / "copy_trading.log"
+
+    def is_ready() -> bool:
+        return log.exists() and " Ready " in log.read_text()
+
+    with (folder / "out").open("wb") as out:
+        return _started([str(ROOT / "run.py")], out, folder, is_ready, "")
+
+
+def start_bare(kind: str, broker: PaperProcess, followers: int, folder: Path) -> Contestant:
+    """Start a bare loop and wait until it listens."""
+    task = {
+        "rest_url": broker.rest_url,
+        "feed_url": broker.feed_url,
+        "leader": LEADER,
+        "followers": accounts_of(followers),
+    }
+    said = folder / "out"
+    with said.open("wb") as out:
+        return _started(["-m", "bench.bare", kind], out, ROOT, lambda: b"ready" in said.read_bytes(), json.dumps(task))
+
+
+def _started(
+    program: list[str], out: object, folder: Path, is_ready: Callable[[], bool], told: str, patience: float = 60.0
+) -> Contestant:
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *program],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=out,  # type: ignore[call-overload]
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdin is not None
+    process.stdin.write(f"{told}\n".encode())
+    process.stdin.close()
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() - began > patience:
+            process.kill()
+            raise RuntimeError(f"{program} is not ready after {time.monotonic() - began:.0f} s, see {out}")
+        time.sleep(0.02)
+    return Contestant(process, time.monotonic() - began)

@@ -1,0 +1,75 @@
+"""From the broker's records to figures: how long after the leader's frame each follower's request began to arrive."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from copytrade.latency import percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What one leader order led to: milliseconds from its frame to the first and the last follower's request."""
+
+    at: float
+    first: float
+    last: float
+    missed: int
+
+    @property
+    def spread(self) -> float:
+        """The milliseconds between the first follower and the last."""
+        return self.last - self.first
+
+
+def first_frames(frames: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return when the first frame about each leader order had left the broker, in monotonic seconds."""
+    found: dict[str, float] = {}
+    for frame in frames:
+        order_id = str(json.loads(frame["message"])["Data"]["orderNo"])
+        found.setdefault(order_id, frame["at"])
+    return found
+
+
+def reactions(
+    orders: Sequence[str], frames: Mapping[str, float], writes: Iterable[Sequence[Mapping[str, Any]]]
+) -> list[Reaction]:
+    """Compare each leader order's frame with what came in for it, one sequence of ``writes`` a follower."""
+    arrived: dict[str, list[float]] = defaultdict(list)
+    followers = 0
+    for account in writes:
+        followers += 1
+        seen = set()
+        for write in account:
+            named = str((write["payload"] or {}).get("correlationId", "")).split("-")
+            if write["kind"] == "place" and len(named) == 3 and named[1] not in seen:
+                seen.add(named[1])
+                arrived[named[1]].append(write["at"])
+    found = []
+    for order_id in orders:
+        times = [(at - frames[order_id]) * 1000 for at in arrived[order_id]]
+        if times:
+            found.append(Reaction(frames[order_id], min(times), max(times), followers - len(times)))
+        else:
+            found.append(Reaction(frames[order_id], float("inf"), float("inf"), followers))
+    return found
+
+
+def figures(values: Iterable[float]) -> dict[str, float]:
+    """Return p50, p99 and the largest of some values."""
+    known = list(values)
+    named = {"p50": percentile(known, 50), "p99": percentile(known, 99), "max": max(known, default=None)}
+    return {name: round(value, 2) for name, value in named.items() if value is not None}
+
+
+def busiest_second(times: Iterable[float]) -> int:
+    """Return the most requests that any sliding second holds."""
+    ordered = sorted(times)
+    first = most = 0
+    for number, at in enumerate(ordered):
+        while ordered[first] <= at - 1.0:
+            first += 1
+        most = max(most, number - first + 1)
+    return most

@@ -1,0 +1,177 @@
+"""The trials: steady orders for one or many followers, a burst, a storm of modifications, a long run, and idling."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.contestants import LEADER, Contestant, accounts_of, start_bare, start_broker, start_ours
+from bench.measures import busiest_second, figures, first_frames, reactions
+from copytrade.paper.process import PaperProcess
+
+#: What is compared in every trial of steady orders.
+CONTESTANTS = ("ours", "sdk", "raw")
+
+#: Orders before those that count.
+WARM_UP = 5
+
+_ORDER: dict[str, object] = {"side": "BUY", "security_id": "45674", "quantity": 65, "price": 90}
+
+
+@contextmanager
+def trial(contestant: str, followers: int) -> Iterator[tuple[PaperProcess, Contestant]]:
+    """Run a contestant beside a broker of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        broker = start_broker(followers)
+        try:
+            if contestant == "ours":
+                running = start_ours(broker, followers, Path(folder))
+            else:
+                running = start_bare(contestant, broker, followers, Path(folder))
+            try:
+                yield broker, running
+            finally:
+                running.stop()
+        finally:
+            broker.stop()
+
+
+def pace_of(followers: int) -> float:
+    """Return the seconds between two steady orders: the broker's own work, which is more, has to end between them."""
+    return max(0.15, followers * 0.005)
+
+
+def steady(contestant: str, followers: int, orders: int, pace: float | None = None) -> dict[str, Any]:
+    """Measure so many orders of the leader, one after the other."""
+    pace = pace or pace_of(followers)
+    with trial(contestant, followers) as (broker, running):
+        _place(broker, WARM_UP, max(pace, pace_of(followers)))
+        _until_quiet(broker, followers)
+        cpu, began = running.cpu, time.monotonic()
+        placed = _place(broker, orders, pace)
+        _until_quiet(broker, followers)
+        cpu = running.cpu - cpu
+        writes = _writes(broker, followers)
+        found = reactions(placed, first_frames(broker.control("sent_frames", client_id=LEADER[0])), writes)
+        return {
+            "contestant": contestant,
+            "followers": followers,
+            "orders": orders,
+            "pace": pace,
+            "seconds": round(time.monotonic() - began, 1),
+            "missed": sum(reaction.missed for reaction in found),
+            "refused": sum(write["status"] != 200 for account in writes for write in account),
+            "last_ms": figures(reaction.last for reaction in found),
+            "first_ms": figures(reaction.first for reaction in found),
+            "spread_ms": figures(reaction.spread for reaction in found),
+            "cpu_ms_per_copy": round(cpu * 1000 / (orders * followers), 3),
+            "memory_mb": round(running.memory),
+            "ready_s": round(running.ready_after, 2),
+            "course": [(round(r.at - found[0].at, 2), round(r.last, 2)) for r in found],
+        }
+
+
+def burst(followers: int, orders: int = 15) -> dict[str, Any]:
+    """Have the leader place many orders at once: the budget lets ten out, and five more a second later."""
+    with trial("ours", followers) as (broker, _running):
+        _place(broker, WARM_UP, 0.15)
+        time.sleep(1.2)  # until the budget is whole again
+        placed = _place(broker, orders, 0.0)
+        _until_quiet(broker, followers)
+        sent = min(first_frames(broker.control("sent_frames", client_id=LEADER[0]))[order] for order in placed)
+        tenth, last, busiest, refused, total = [], [], 0, 0, 0
+        for account in _writes(broker, followers):
+            times = sorted(write["at"] for write in account)
+            burst_times = [at - sent for at in times if at > sent]
+            tenth.append(burst_times[9] * 1000)
+            last.append(burst_times[-1] * 1000)
+            total += len(burst_times)
+            busiest = max(busiest, busiest_second(times))
+            refused += sum(write["status"] != 200 for write in account)
+        return {
+            "followers": followers,
+            "orders": orders,
+            "requests": total,
+            "tenth_ms": figures(tenth),
+            "last_ms": figures(last),
+            "busiest_second": busiest,
+            "refused": refused,
+        }
+
+
+def storm(followers: int, changes: int = 40) -> dict[str, Any]:
+    """Have the leader modify one order again and again: what is in between may be left out, the last may not."""
+    with trial("ours", followers) as (broker, _running):
+        (order,) = _place(broker, 1, 0.0)
+        _until_quiet(broker, followers)
+        time.sleep(1.2)
+        began = time.monotonic()
+        for change in range(changes):
+            broker.control("modify", client_id=LEADER[0], order_id=order, price=91 + change / 20)
+        took, final = time.monotonic() - began, 91 + (changes - 1) / 20
+        _until_quiet(broker, followers)
+        applied, requests, busiest, refused = [], [], 0, 0
+        for (client_id, _), account in zip(accounts_of(followers), _writes(broker, followers), strict=True):
+            changed = [write for write in account if write["kind"] == "modify"]
+            requests.append(len(changed))
+            applied.append(broker.control("orders", client_id=client_id)[-1]["price"] == final)
+            busiest = max(busiest, busiest_second(write["at"] for write in account))
+            refused += sum(write["status"] != 200 for write in account)
+        return {
+            "followers": followers,
+            "changes": changes,
+            "seconds": round(took, 2),
+            "requests_per_follower": round(statistics.mean(requests), 1),
+            "last_applied": f"{sum(applied)}/{followers}",
+            "busiest_second": busiest,
+            "refused": refused,
+        }
+
+
+def idle(followers: int, seconds: float) -> dict[str, Any]:
+    """Measure what it costs to wait."""
+    with trial("ours", followers) as (broker, running):
+        _place(broker, 1, 0.0)
+        _until_quiet(broker, followers)
+        time.sleep(12.0)  # the reads after a login are over then
+        cpu = running.cpu
+        time.sleep(seconds)
+        percent = (running.cpu - cpu) / seconds * 100
+        return {
+            "followers": followers,
+            "seconds": seconds,
+            "cpu_percent": round(percent, 2),
+            "memory_mb": round(running.memory),
+        }
+
+
+def _place(broker: PaperProcess, orders: int, pace: float) -> list[str]:
+    """Place orders for the leader, each in its turn of ``pace`` seconds; return their ids."""
+    placed = []
+    due = time.monotonic()
+    for _ in range(orders):
+        placed.append(str(broker.control("place", client_id=LEADER[0], **_ORDER)))
+        due += pace
+        time.sleep(max(0.0, due - time.monotonic()))
+    return placed
+
+
+def _writes(broker: PaperProcess, followers: int) -> list[list[dict[str, Any]]]:
+    return [broker.control("writes", client_id=client_id) for client_id, _ in accounts_of(followers)]
+
+
+def _until_quiet(broker: PaperProcess, followers: int, quiet: float = 1.5, patience: float = 60.0) -> None:
+    """Wait until no more requests have come in for a while."""
+    last = accounts_of(followers)[-1][0]
+    deadline, count, since = time.monotonic() + patience, -1, time.monotonic()
+    while time.monotonic() < deadline and time.monotonic() - since < quiet:
+        time.sleep(0.1)
+        now = len(broker.control("writes", client_id=last))
+        if now != count:
+            count, since = now, time.monotonic()
+
+
+Trial = Callable[[], dict[str, Any]]
