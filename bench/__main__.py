@@ -1,18 +1,18 @@
 """How fast, beside the same broker: this program with everything on, and two bare loops that only send.
 
-    python -m bench            about twelve minutes
-    python -m bench --quick    under a minute
+python -m bench            about twelve minutes
+python -m bench --quick    under a minute
 """
 
 import argparse
 import json
 import platform
-import sys
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.speed import CONTESTANTS, burst, idle, steady, storm
+from copytrade.orders import IST
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,7 +29,7 @@ def main() -> None:
     sizes = options.followers or ([1, 10, 50] if options.quick else [1, 10, 50, 200])
     orders = options.orders or (20 if options.quick else 100)
     results: dict[str, Any] = {
-        "date": f"{date.today():%Y-%m-%d}",
+        "date": f"{datetime.now(IST):%Y-%m-%d}",
         "machine": f"{platform.system()} {platform.machine()}, {_cores()} cores, Python {platform.python_version()}",
         "steady": [],
     }
@@ -84,4 +84,4 @@ def _cores() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

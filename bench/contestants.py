@@ -57,7 +57,9 @@ def accounts_of(followers: int) -> list[tuple[str, str]]:
 def start_broker(followers: int) -> PaperProcess:
     """Start a broker with ample funds, prices that stand still, and a record of what it sends the leader."""
     accounts = [PaperAccount(*account, Decimal(10**12)) for account in (LEADER, *accounts_of(followers))]
-    config = PaperConfig(tuple(accounts), LEADER[0], scripted=False, tick_interval=None, partial_fills=0.0, control=True)
+    config = PaperConfig(
+        tuple(accounts), LEADER[0], scripted=False, tick_interval=None, partial_fills=0.0, control=True
+    )
     broker = start_paper_process(config)
     broker.control("watch", client_id=LEADER[0])
     return broker
@@ -124,9 +126,9 @@ def _started(
         stdout=out,  # type: ignore[call-overload]
         stderr=subprocess.STDOUT,
     )
-    assert process.stdin is not None
-    process.stdin.write(f"{told}\n".encode())
-    process.stdin.close()
+    if process.stdin:
+        process.stdin.write(f"{told}\n".encode())
+        process.stdin.close()
     while not is_ready():
         if process.poll() is not None or time.monotonic() - began > patience:
             process.kill()

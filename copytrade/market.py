@@ -139,7 +139,7 @@ class MarketHours:
         last = self.timetable.covers[1]
         for day in days(today, last if expiry is None else min(expiry, last)):
             for span in _continuous(self._day(kind, day, expiry)):
-                yield IST.localize(datetime.combine(day, span.start))
+                yield datetime.combine(day, span.start, IST)
 
 
 def load_market_hours(override: Path | None = None) -> MarketHours:

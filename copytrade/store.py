@@ -1,36 +1,48 @@
 """The database: records in, copies and answers out. Used by one thread at a time."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 import peewee
 from playhouse import db_url
-from pydantic import TypeAdapter
 
 from copytrade import tables
 from copytrade.copies import Copy
 from copytrade.instance import without_password
 from copytrade.ledger import Allotment, Line
 from copytrade.migrations import SCHEMA_VERSION, steps_from
-from copytrade.orders import IST, Order, trade_date
+from copytrade.orders import trade_date
 from copytrade.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
+from copytrade.rows import (
+    Row,
+    allotment_row,
+    copy_row,
+    disposition_key,
+    event_row,
+    line_row,
+    order_row,
+    read_allotment,
+    read_copy,
+    read_line,
+    request_row,
+    time_text,
+)
+from copytrade.statements import Insert, deletion_of_dispositions
 
 #: Rows of these are renewed; the others only grow.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments, tables.Config)
 
-_COPY = TypeAdapter(Copy)
-_ORDER = TypeAdapter(Order)
-_LINE = TypeAdapter(Line)
-_ALLOTMENT = TypeAdapter(Allotment)
-
 
 class Cursor(Protocol):
     """What a query gives: DB-API rows."""
+
+    def execute(self, statement: str, parameters: Row, /) -> Any:
+        """Run a statement."""
+        ...
 
     def fetchone(self) -> Any:
         """Return the next row, None after the last."""
@@ -75,11 +87,10 @@ class Database:
             raise DatabaseUnusable(
                 f"{self._name}: cannot be opened as a database: {type(error).__name__}: {error}"
             ) from None
-        self._statements: dict[type[peewee.Model], str] = {
-            model: _upsert(self._connection, model) if model in _RENEWED else _insert(self._connection, model)
-            for model in tables.ALL
-        }
-        self._forget_disposition = _delete_disposition(self._connection)
+        self._inserts: dict[type[peewee.Model], Insert] = {}
+        for model in tables.ALL:
+            self._inserts[model] = Insert(self._connection, model, renews=model in _RENEWED)
+        self._forget_disposition = deletion_of_dispositions(self._connection)
 
     def claim(self, mode: str, leader_client_id: str) -> None:
         """Make sure that this database is sound, of this version, and of this mode and leader.
@@ -129,13 +140,25 @@ class Database:
             with self._connection.atomic():
                 for statement in steps:
                     self._connection.execute_sql(statement)
-                self._write(ConfigSet("schema_version", str(SCHEMA_VERSION)))
+                self.write([ConfigSet("schema_version", str(SCHEMA_VERSION))])
 
     def write(self, records: Iterable[Record]) -> None:
-        """Write all records in one transaction: when this returns, all of them are durable, or none was written."""
+        """Write all records in one transaction: when this returns, all of them are durable, or none was written.
+
+        They are grouped into few statements: each lets other threads run, and the more of them there are, the longer
+        whoever waits for the commit may wait for its turn.
+        """
+        batch = _Batch(records)
         with self._connection.atomic("IMMEDIATE") if self._is_sqlite else self._connection.atomic():
-            for record in records:
-                self._write(record)
+            cursor = self._connection.cursor()
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                for order in batch.orders:
+                    self._write_order(cursor, order)
+                for key in batch.sent:
+                    cursor.execute(self._forget_disposition, key)
+                for model, rows in batch.rows():
+                    for statement, parameters in self._inserts[model].of(rows):
+                        cursor.execute(statement, parameters)
 
     def config(self, key: str) -> str | None:
         """Return a remembered value, or None."""
@@ -151,18 +174,18 @@ class Database:
     def copies(self, follower: str, since: date) -> list[Copy]:
         """Return a follower's copies of the trading days from ``since`` on, as they were last written."""
         query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
-        return [_COPY.validate_json(state) for (state,) in self._execute(query, follower, since.isoformat()).fetchall()]
+        return [read_copy(state) for (state,) in self._execute(query, follower, since.isoformat()).fetchall()]
 
     def lines(self, follower: str) -> list[Line]:
         """Return a follower's ledger as it was last written."""
         query = "SELECT state FROM ledger WHERE follower = ?"
-        return [_LINE.validate_json(state) for (state,) in self._execute(query, follower).fetchall()]
+        return [read_line(state) for (state,) in self._execute(query, follower).fetchall()]
 
     def allotments(self, follower: str, since: date) -> list[Allotment]:
         """Return how the leader orders of the trading days from ``since`` on were judged for a follower."""
         query = "SELECT state FROM allotments WHERE follower = ? AND trade_date >= ?"
         rows = self._execute(query, follower, since.isoformat()).fetchall()
-        return [_ALLOTMENT.validate_json(state) for (state,) in rows]
+        return [read_allotment(state) for (state,) in rows]
 
     def copies_since(self, moment: datetime) -> list[CopyRow]:
         """Return every copy begun at or after ``moment``."""
@@ -170,7 +193,7 @@ class Database:
             "SELECT follower, status, reason, latency_ms, slippage, follower_filled"
             " FROM copy_mappings WHERE created_at >= ?"
         )
-        return [CopyRow(*row) for row in self._execute(query, _time(moment)).fetchall()]
+        return [CopyRow(*row) for row in self._execute(query, time_text(moment)).fetchall()]
 
     def durability(self) -> tuple[str, str]:
         """Return SQLite's journal mode and synchronous setting as they are in force; empty for other databases."""
@@ -193,74 +216,13 @@ class Database:
     def _is_sqlite(self) -> bool:
         return isinstance(self._connection, peewee.SqliteDatabase)
 
-    def _write(self, record: Record) -> None:
-        match record:
-            case OrderChanged():
-                self._write_order(record)
-            case CopyChanged():
-                if record.copy.n == 1:
-                    self._connection.execute_sql(self._forget_disposition, _disposition_key(record.copy))
-                self._connection.execute_sql(self._statements[tables.CopyMappings], _mapping(record))
-            case LedgerChanged(follower, entry, at):
-                if isinstance(entry, Line):
-                    self._connection.execute_sql(self._statements[tables.Ledger], _line(follower, entry, at))
-                else:
-                    self._connection.execute_sql(self._statements[tables.Allotments], _allotment(follower, entry, at))
-            case RequestMade():
-                self._connection.execute_sql(
-                    self._statements[tables.AuditLog],
-                    (
-                        record.action,
-                        record.account,
-                        record.request,
-                        record.response,
-                        record.status_code,
-                        record.duration_ms,
-                        record.at.timestamp(),
-                    ),
-                )
-            case ConfigSet(key, value):
-                self._connection.execute_sql(self._statements[tables.Config], (key, value))
-            case _:
-                assert_never(record)
-
-    def _write_order(self, record: OrderChanged) -> None:
-        order = record.order
+    def _write_order(self, cursor: Cursor, record: OrderChanged) -> None:
         is_news = self._is_news(record)
-        self._connection.execute_sql(
-            self._statements[tables.Orders],
-            (
-                order.id,
-                record.account,
-                record.account_type,
-                trade_date(order).isoformat(),
-                order.correlation_id,
-                order.status,
-                order.side,
-                order.product,
-                order.order_type,
-                order.validity,
-                order.key.security_id,
-                order.key.segment,
-                order.symbol,
-                order.quantity,
-                order.filled_quantity,
-                order.disclosed_quantity,
-                float(order.price),
-                float(order.trigger_price),
-                float(order.average_price),
-                order.reason,
-                _time(order.created_at or order.observed_at),
-                _time(order.updated_at or order.created_at or order.observed_at),
-            ),
-        )
-        if not is_news:
-            return
-        event = _ORDER.dump_json(order, exclude_defaults=True).decode()
-        self._connection.execute_sql(
-            self._statements[tables.OrderEvents],
-            (order.id, record.account, order.status.lower(), event, order.observed_at.timestamp()),
-        )
+        for statement, parameters in self._inserts[tables.Orders].of([order_row(record)]):
+            cursor.execute(statement, parameters)
+        if is_news:
+            for statement, parameters in self._inserts[tables.OrderEvents].of([event_row(record)]):
+                cursor.execute(statement, parameters)
 
     def _is_news(self, record: OrderChanged) -> bool:
         """Whether an order is not what it was: after a restart every order of the day is told of again."""
@@ -285,6 +247,51 @@ class Database:
         )
 
 
+class _Batch:
+    """Records by table, each row once and as it was last."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.orders: list[OrderChanged] = []
+        #: Of what has been sent after all: the keys of the rows that said why it was not.
+        self.sent: list[Row] = []
+        self._copies: dict[Row, Row] = {}
+        self._ledger: dict[Row, Row] = {}
+        self._allotments: dict[Row, Row] = {}
+        self._requests: list[Row] = []
+        self._config: dict[str, Row] = {}
+        for record in records:
+            self._take(record)
+
+    def _take(self, record: Record) -> None:
+        match record:
+            case CopyChanged(copy):
+                key = disposition_key(copy)
+                if copy.n == 1:
+                    self.sent.append(key)
+                    self._copies.pop((*key, 0), None)
+                self._copies[*key, copy.n] = copy_row(record)
+            case LedgerChanged(follower, Line() as line, at):
+                self._ledger[follower, line.key] = line_row(follower, line, at)
+            case LedgerChanged(follower, Allotment() as allotment, at):
+                self._allotments[allotment.leader_order_id, follower, allotment.trade_date] = allotment_row(
+                    follower, allotment, at
+                )
+            case OrderChanged():
+                self.orders.append(record)
+            case RequestMade():
+                self._requests.append(request_row(record))
+            case ConfigSet(key=name, value=value):
+                self._config[name] = (name, value)
+
+    def rows(self) -> Iterator[tuple[type[peewee.Model], list[Row]]]:
+        """Return what is to be written to each table."""
+        yield tables.Ledger, list(self._ledger.values())
+        yield tables.Allotments, list(self._allotments.values())
+        yield tables.CopyMappings, list(self._copies.values())
+        yield tables.AuditLog, self._requests
+        yield tables.Config, list(self._config.values())
+
+
 def enabled_key(follower: str) -> str:
     """Return the key in ``config`` that pauses a follower, or everybody for an empty name."""
     return f"copy_enabled.{follower}" if follower else "copy_enabled"
@@ -300,107 +307,3 @@ def _connect(database: str, synchronous: str) -> peewee.Database:
         autoconnect=False,
         pragmas={"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1, "busy_timeout": 1000},
     )
-
-
-def _columns(model: type[peewee.Model]) -> list[str]:
-    return [field.column_name for field in model._meta.sorted_fields if not isinstance(field, peewee.AutoField)]
-
-
-def _insert(connection: peewee.Database, model: type[peewee.Model]) -> str:
-    columns = _columns(model)
-    values = ", ".join([connection.param] * len(columns))
-    return f"INSERT INTO {model._meta.table_name} ({', '.join(columns)}) VALUES ({values})"
-
-
-def _upsert(connection: peewee.Database, model: type[peewee.Model]) -> str:
-    """Build the statement that inserts a row or renews it, keeping ``created_at`` as it was first written."""
-    primary = model._meta.primary_key
-    keys = list(primary.field_names) if isinstance(primary, peewee.CompositeKey) else ["key"]
-    renewed = [column for column in _columns(model) if column not in (*keys, "created_at")]
-    changes = ", ".join(f"{column} = excluded.{column}" for column in renewed)
-    return f"{_insert(connection, model)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
-
-
-def _delete_disposition(connection: peewee.Database) -> str:
-    """Build the statement that removes the row of an order not sent, once one is sent after all."""
-    mark = connection.param
-    return (
-        f"DELETE FROM copy_mappings WHERE leader_order_id = {mark} AND follower = {mark}"
-        f" AND trade_date = {mark} AND n = 0"
-    )
-
-
-def _disposition_key(copy: Copy) -> tuple[str, str, str]:
-    return copy.leader_order_id, copy.follower, copy.trade_date.isoformat()
-
-
-def _line(follower: str, line: Line, at: datetime) -> tuple[object, ...]:
-    return (
-        follower,
-        line.key.key.segment,
-        line.key.key.security_id,
-        line.key.product,
-        line.leader_position,
-        line.held,
-        line.level,
-        float(line.ratio.value) if line.ratio else None,
-        _LINE.dump_json(line).decode(),
-        _time(at),
-        _time(at),
-    )
-
-
-def _allotment(follower: str, allotment: Allotment, at: datetime) -> tuple[object, ...]:
-    return (
-        allotment.leader_order_id,
-        follower,
-        allotment.trade_date.isoformat(),
-        allotment.role,
-        allotment.base,
-        allotment.wanted,
-        _ALLOTMENT.dump_json(allotment).decode(),
-        _time(at),
-        _time(at),
-    )
-
-
-def _mapping(record: CopyChanged) -> tuple[object, ...]:
-    copy, leader = record.copy, record.leader
-    slippage = copy.slippage(copy.side(leader))
-    return (
-        copy.leader_order_id,
-        copy.follower,
-        copy.trade_date.isoformat(),
-        copy.n,
-        copy.part,
-        copy.order_id,
-        copy.correlation_id,
-        leader.quantity,
-        copy.wish.quantity if copy.wish else 0,
-        copy.filled_quantity,
-        copy.strategy,
-        float(copy.ratio.value) if copy.ratio else None,
-        copy.arithmetic,
-        copy.status,
-        copy.reason,
-        copy.error,
-        _rupees(copy.leader_price or leader.price),
-        _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
-        float(slippage) if slippage is not None else None,
-        float(slippage * copy.filled_quantity) if slippage is not None else None,
-        float(slippage / copy.leader_price * 10_000) if slippage is not None else None,
-        copy.latency_ms,
-        copy.fill_ms,
-        copy.modifications,
-        _COPY.dump_json(copy).decode(),
-        _time(copy.created_at),
-        _time(record.at),
-    )
-
-
-def _rupees(price: Decimal | None) -> float | None:
-    return float(price) if price else None
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(IST).isoformat(sep=" ", timespec="milliseconds")

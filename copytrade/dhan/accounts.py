@@ -132,7 +132,7 @@ def read_profile(fields: Fields) -> Profile:
     """Read the profile. Its times are written 24/11/2026 09:15, Indian time."""
     until = fields.text("tokenvalidity")
     try:
-        valid_until = IST.localize(datetime.strptime(until, "%d/%m/%Y %H:%M")) if until else None  # noqa: DTZ007
+        valid_until = datetime.strptime(until, "%d/%m/%Y %H:%M").replace(tzinfo=IST) if until else None
     except (ValueError, OverflowError):
         raise UnreadableError("tokenvalidity is not a time") from None
     return Profile(

@@ -159,7 +159,7 @@ def _time(text: str) -> datetime | None:
         return None
     if moment.year >= 2100:
         raise ValueError("not a time of this century")
-    return moment.astimezone(IST) if moment.tzinfo else IST.localize(moment)
+    return moment.astimezone(IST) if moment.tzinfo else moment.replace(tzinfo=IST)
 
 
 def excerpt_of(something: object, length: int = 200) -> str:

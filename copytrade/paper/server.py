@@ -64,9 +64,7 @@ class ReceivedWrite:
 class BrokerServer:
     """Answers requests. Runs on one loop; nothing in it is thread-safe."""
 
-    def __init__(
-        self, exchange: Exchange, feeds: Feeds, faults: Faults, connections: Connections
-    ) -> None:
+    def __init__(self, exchange: Exchange, feeds: Feeds, faults: Faults, connections: Connections) -> None:
         self._exchange = exchange
         self._feeds = feeds
         self._faults = faults

@@ -50,7 +50,7 @@ YEAR = list(days(date(2026, 1, 1), date(2026, 12, 31)))
 
 
 def ist(text: str) -> datetime:
-    return IST.localize(datetime.fromisoformat(text))
+    return datetime.fromisoformat(text).replace(tzinfo=IST)
 
 
 def state(kind: InstrumentClass, text: str, expiry: str | None = None, hours: MarketHours = HOURS) -> MarketState:

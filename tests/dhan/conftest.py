@@ -304,4 +304,4 @@ def book() -> dict[str, object]:
 
 @pytest.fixture
 def now() -> datetime:
-    return IST.localize(datetime(2026, 11, 23, 10, 15, 2))  # noqa: DTZ001
+    return datetime(2026, 11, 23, 10, 15, 2, tzinfo=IST)

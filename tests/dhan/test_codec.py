@@ -21,7 +21,7 @@ from copytrade.orders import (
     Validity,
 )
 
-NOW = IST.localize(datetime(2026, 11, 23, 10, 15, 2))  # noqa: DTZ001
+NOW = datetime(2026, 11, 23, 10, 15, 2, tzinfo=IST)
 
 FRAME = {
     "exchange": "NSE",
@@ -139,9 +139,9 @@ def test_a_frame_in_full(frames):
         average_price=Decimal("100.95"),
         exchange_order_id="1100000012345678",
         symbol="NIFTY 24 NOV 26000 CALL",
-        created_at=IST.localize(datetime(2026, 11, 23, 10, 15, 1)),  # noqa: DTZ001
-        updated_at=IST.localize(datetime(2026, 11, 23, 10, 17, 2)),  # noqa: DTZ001
-        exchange_at=IST.localize(datetime(2026, 11, 23, 10, 17, 2)),  # noqa: DTZ001
+        created_at=datetime(2026, 11, 23, 10, 15, 1, tzinfo=IST),
+        updated_at=datetime(2026, 11, 23, 10, 17, 2, tzinfo=IST),
+        exchange_at=datetime(2026, 11, 23, 10, 17, 2, tzinfo=IST),
         reason="TRADE CONFIRMED",
         instrument="OPTIDX",
         lot_size=65,

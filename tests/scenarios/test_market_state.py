@@ -14,12 +14,12 @@ from tests.core.orders import an_order
 from tests.system.copier import LEADER, Copier
 
 AT_THE_EXCHANGE = replace(OPEN, hours=load_market_hours())
-COPYING = replace(POLICY, copying_since=IST.localize(datetime.fromisoformat("2026-01-01")))
+COPYING = replace(POLICY, copying_since=datetime.fromisoformat("2026-01-01").replace(tzinfo=IST))
 
 
 def placed(at: str, **changes: object) -> tuple[Order, datetime]:
     """Return an order that the leader placed at this time in India, and the time."""
-    moment = IST.localize(datetime.fromisoformat(at))
+    moment = datetime.fromisoformat(at).replace(tzinfo=IST)
     return an_order(created_at=moment, updated_at=moment, **changes), moment
 
 

@@ -1,0 +1,169 @@
+"""Records as rows: what of each is a column, and its whole state as JSON, from which it is read back."""
+
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+from pydantic import TypeAdapter
+
+from copytrade.copies import Copy
+from copytrade.ledger import Allotment, Line
+from copytrade.orders import IST, Order, trade_date
+from copytrade.records import CopyChanged, OrderChanged, RequestMade
+
+Row = tuple[object, ...]
+
+#: Leaves out what an order does not say, which the faster encoder cannot.
+_ORDER = TypeAdapter(Order)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Fraction):
+        return str(value)
+    raise TypeError(f"{type(value)} has no place in a state")
+
+
+def _fraction(wanted: type, value: Any) -> Fraction:
+    if wanted is Fraction:
+        return Fraction(value)
+    raise TypeError(f"{wanted} has no place in a state")
+
+
+_STATE = msgspec.json.Encoder(enc_hook=_plain)
+_COPY = msgspec.json.Decoder(Copy, dec_hook=_fraction)
+_LINE = msgspec.json.Decoder(Line, dec_hook=_fraction)
+_ALLOTMENT = msgspec.json.Decoder(Allotment, dec_hook=_fraction)
+
+read_copy, read_line, read_allotment = _COPY.decode, _LINE.decode, _ALLOTMENT.decode
+
+
+def order_row(record: OrderChanged) -> Row:
+    """Return the row of ``orders``."""
+    order = record.order
+    return (
+        order.id,
+        record.account,
+        record.account_type,
+        trade_date(order).isoformat(),
+        order.correlation_id,
+        order.status,
+        order.side,
+        order.product,
+        order.order_type,
+        order.validity,
+        order.key.security_id,
+        order.key.segment,
+        order.symbol,
+        order.quantity,
+        order.filled_quantity,
+        order.disclosed_quantity,
+        float(order.price),
+        float(order.trigger_price),
+        float(order.average_price),
+        order.reason,
+        time_text(order.created_at or order.observed_at),
+        time_text(order.updated_at or order.created_at or order.observed_at),
+    )
+
+
+def event_row(record: OrderChanged) -> Row:
+    """Return the row of ``order_events``."""
+    order = record.order
+    event = _ORDER.dump_json(order, exclude_defaults=True).decode()
+    return order.id, record.account, order.status.lower(), event, order.observed_at.timestamp()
+
+
+def request_row(record: RequestMade) -> Row:
+    """Return the row of ``audit_log``."""
+    return (
+        record.action,
+        record.account,
+        record.request,
+        record.response,
+        record.status_code,
+        record.duration_ms,
+        record.at.timestamp(),
+    )
+
+
+def disposition_key(copy: Copy) -> tuple[str, str, str]:
+    """Return the key of a copy's row in ``copy_mappings``, but for its number."""
+    return copy.leader_order_id, copy.follower, copy.trade_date.isoformat()
+
+
+def line_row(follower: str, line: Line, at: datetime) -> Row:
+    """Return the row of ``ledger``."""
+    return (
+        follower,
+        line.key.key.segment,
+        line.key.key.security_id,
+        line.key.product,
+        line.leader_position,
+        line.held,
+        line.level,
+        float(line.ratio.value) if line.ratio else None,
+        _STATE.encode(line).decode(),
+        time_text(at),
+        time_text(at),
+    )
+
+
+def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
+    """Return the row of ``allotments``."""
+    return (
+        allotment.leader_order_id,
+        follower,
+        allotment.trade_date.isoformat(),
+        allotment.role,
+        allotment.base,
+        allotment.wanted,
+        _STATE.encode(allotment).decode(),
+        time_text(at),
+        time_text(at),
+    )
+
+
+def copy_row(record: CopyChanged) -> Row:
+    """Return the row of ``copy_mappings``."""
+    copy, leader = record.copy, record.leader
+    slippage = copy.slippage(copy.side(leader))
+    return (
+        copy.leader_order_id,
+        copy.follower,
+        copy.trade_date.isoformat(),
+        copy.n,
+        copy.part,
+        copy.order_id,
+        copy.correlation_id,
+        leader.quantity,
+        copy.wish.quantity if copy.wish else 0,
+        copy.filled_quantity,
+        copy.strategy,
+        float(copy.ratio.value) if copy.ratio else None,
+        copy.arithmetic,
+        copy.status,
+        copy.reason,
+        copy.error,
+        _rupees(copy.leader_price or leader.price),
+        _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
+        float(slippage) if slippage is not None else None,
+        float(slippage * copy.filled_quantity) if slippage is not None else None,
+        float(slippage / copy.leader_price * 10_000) if slippage is not None else None,
+        copy.latency_ms,
+        copy.fill_ms,
+        copy.modifications,
+        _STATE.encode(copy).decode(),
+        time_text(copy.created_at),
+        time_text(record.at),
+    )
+
+
+def _rupees(price: Decimal | None) -> float | None:
+    return float(price) if price else None
+
+
+def time_text(moment: datetime) -> str:
+    """Return a moment as it is written: India's time with its offset."""
+    return moment.astimezone(IST).isoformat(sep=" ", timespec="milliseconds")

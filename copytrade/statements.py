@@ -1,0 +1,51 @@
+"""SQL that writes many rows at once, made from the models of the tables."""
+
+from collections.abc import Iterator, Sequence
+
+import peewee
+
+from copytrade.rows import Row
+
+#: Rows in one statement at most. Fewer go in statements of half as many, and so on, so that few have to be prepared.
+ROWS_AT_MOST = 64
+
+
+class Insert:
+    """The statement that inserts rows of one table, or renews those that are there, keeping their ``created_at``."""
+
+    def __init__(self, connection: peewee.Database, model: type[peewee.Model], *, renews: bool) -> None:
+        columns = [field.column_name for field in model._meta.sorted_fields if not isinstance(field, peewee.AutoField)]
+        self._head = f"INSERT INTO {model._meta.table_name} ({', '.join(columns)}) VALUES "
+        self._row = f"({', '.join([connection.param] * len(columns))})"
+        self._tail = _renewal(model, columns) if renews else ""
+        self._known: dict[int, str] = {}
+
+    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
+        """Return statements with their parameters that write the rows, in their order."""
+        size, begin = ROWS_AT_MOST, 0
+        while begin < len(rows):
+            while size > len(rows) - begin:
+                size //= 2
+            yield self._statement(size), tuple(value for row in rows[begin : begin + size] for value in row)
+            begin += size
+
+    def _statement(self, rows: int) -> str:
+        if rows not in self._known:
+            self._known[rows] = self._head + ", ".join([self._row] * rows) + self._tail
+        return self._known[rows]
+
+
+def _renewal(model: type[peewee.Model], columns: Sequence[str]) -> str:
+    primary = model._meta.primary_key
+    keys = list(primary.field_names) if isinstance(primary, peewee.CompositeKey) else ["key"]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in (*keys, "created_at"))
+    return f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+
+
+def deletion_of_dispositions(connection: peewee.Database) -> str:
+    """Return the statement that removes the row of an order not sent, once one is sent after all."""
+    mark = connection.param
+    return (
+        f"DELETE FROM copy_mappings WHERE leader_order_id = {mark} AND follower = {mark}"
+        f" AND trade_date = {mark} AND n = 0"
+    )
