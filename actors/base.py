@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -109,6 +110,11 @@ Report = ActorUp | ActorDied
 
 
 @dataclass(frozen=True, slots=True)
+class ShowFigures:
+    """Bring your vitals up to date, for a line of status."""
+
+
+@dataclass(frozen=True, slots=True)
 class Incarnation(Generic[M]):
     """One life of an actor: where it sits, the how-manieth it is there, and whom it tells of its birth and death.
 
@@ -158,6 +164,10 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
     def tear_down(self) -> None:
         """Close what this incarnation owns; runs after a stop and after a death."""
 
+    def figures(self) -> str:
+        """Return what this actor shows in its line of status."""
+        return ""
+
     def subject(self) -> str:
         """Return what the message in hand is about, where another incarnation may die of the same."""
         return ""
@@ -189,9 +199,15 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         if not self.is_current:
             self.actor_ref.stop(block=False)
             return
+        if isinstance(message, ShowFigures):
+            self.vitals.figures = self.figures()
+            return
         self.vitals.busy_since = self.vitals.last_event = time.monotonic()
+        state = self.vitals.state
         try:
             self.receive(message)
+            if self.vitals.state != state:
+                self.vitals.figures = self.figures()
         except Exception as error:
             self._break(error)
             raise
@@ -216,6 +232,8 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def _report_death(self, error: BaseException | None) -> None:
         self.vitals.state = "crashed"
+        with suppress(Exception):  # of one that is broken already
+            self.vitals.figures = self.figures()
         died = ActorDied(self.seat.name, self.epoch, _told(error), type(_root(error)).__name__, self.subject())
         try:
             self.tear_down()

@@ -172,6 +172,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._numbers = itertools.count(1)
         self._flights: dict[int, _Flight] = {}
         self._permit: tuple[PermitId, Lane] | None = None
+        self._spare: PermitId | None = None
         self._tries: dict[CopyId, int] = {}
         self._loaded = self._own_book_read = False
         self._known_positions: set[str] = set()
@@ -216,7 +217,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._note(self._desk.own_changed(order, None if recovered else received))
                 self._mind_strangers()
             case PermitGranted(permit):
-                self._use(permit)
+                self._take_permit(permit)
             case IntentRecorded(token, epoch) if epoch == self.epoch:
                 self._land_what_is_overtaken()
                 if token in self._flights:
@@ -398,7 +399,7 @@ class Follower(GuardedActor[FollowerMessage]):
             if self._loaded:
                 self._subscribe()
         elif peer.name == self._peers.limiter.name:
-            self._permit = None
+            self._permit = self._spare = None
         elif peer.name == self._peers.recovery.name:
             self._ask_what_is_held()
         elif peer.name == self._peers.store.name:
@@ -419,28 +420,42 @@ class Follower(GuardedActor[FollowerMessage]):
         return ready and not self._suspended and not self._throttled
 
     def _pump(self) -> None:
-        """Decide what is dirty, then see whether a permit is needed."""
+        """Decide what is dirty, then do it or see to a permit."""
+        now = self._now()
         if self._loaded and self._own_book_read and not self._drain:
-            considered = self._desk.consider(self._now())
+            considered = self._desk.consider(now)
             self._note(*considered.changed)
             for copy_id in considered.in_doubt:
                 self._look_up(copy_id)
             for leader_order_id, until in considered.wake:
-                delay = max(0.0, (until - self._now()).total_seconds())
+                delay = max(0.0, (until - now).total_seconds())
                 self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
         if self._suspended:
             self._skip_wanted()
         self._land_what_is_overtaken()
-        lane = self._desk.lane() if self._may_send else None
-        if lane is not None and not self._has_room(lane):
-            lane = None
-        if lane is not None and (self._permit is None or lane < self._permit[1]):
-            permit = self._permit[0] if self._permit else PermitId(self.epoch, next(self._numbers))
-            self._permit = (permit, lane)
-            self._peers.limiter.tell(RequestPermit(self.seat.name, permit, lane, self.seat))
+        lane = self._wanted_lane()
+        if lane is not None and self._spare is not None:
+            spare, self._spare = self._spare, None
+            self._use(spare, now)
+            lane = self._wanted_lane()
+        if lane is not None:
+            self._request_permit(lane)
+        elif self._may_send and not self._flights:
+            self._request_permit(Lane.SPARE)
         if self._drain and not self._flights and not self._drained:
             self._drained = True
             self._drain.reply_to.tell(Drained(self.seat.name))
+
+    def _wanted_lane(self) -> Lane | None:
+        """Return the most urgent lane in which something is to be sent now, None if there is nothing."""
+        lane = self._desk.lane() if self._may_send else None
+        return lane if lane is not None and self._has_room(lane) else None
+
+    def _request_permit(self, lane: Lane) -> None:
+        if self._spare is None and (self._permit is None or lane < self._permit[1]):
+            permit = self._permit[0] if self._permit else PermitId(self.epoch, next(self._numbers))
+            self._permit = (permit, lane)
+            self._peers.limiter.tell(RequestPermit(self.seat.name, permit, lane, self.seat))
 
     def _has_room(self, lane: Lane) -> bool:
         """Whether another request may be under way.
@@ -478,23 +493,26 @@ class Follower(GuardedActor[FollowerMessage]):
         self._desk.hold(copy_id)
         self._clock.tell_later(seconds, self.seat, Retry(copy_id, self.epoch))
 
-    def _use(self, permit: PermitId) -> None:
-        """Do the most urgent thing with a permit, or give it back."""
+    def _take_permit(self, permit: PermitId) -> None:
+        """Take a permit that was asked for; what it is used for is seen to with whatever else there is to do."""
         if self._permit is None or permit != self._permit[0]:
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
-            return
-        self._permit = None
-        picked = self._desk.pick(self._now()) if self._may_send else None
+        else:
+            self._permit, self._spare = None, permit
+
+    def _use(self, permit: PermitId, now: datetime) -> None:
+        """Do the most urgent thing with a permit, or keep it for what comes next."""
+        picked = self._desk.pick(now)
         if picked is None:
-            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
+            self._spare = permit
             return
         leader, action = picked
         token = next(self._numbers)
         try:
-            changed = self._desk.begin(leader, action, self._now())
+            changed = self._desk.begin(leader, action, now)
         except ValueError as error:
-            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
-            self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), self._now()))
+            self._spare = permit
+            self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
         flight = self._flights[token] = _Flight(leader, action, permit)
         if isinstance(action, Cancel):
@@ -514,11 +532,12 @@ class Follower(GuardedActor[FollowerMessage]):
         if flight.sent:
             return
         copy = self._desk.copy(flight.copy_id)
-        if isinstance(flight.action, Place):
-            copy_log.placing(copy, flight.leader)
         flight.sent = True
         self._requests += 1
         self._sender.send(token, request_for(flight.action, copy, flight.leader, self._account.amo_time))
+        if isinstance(flight.action, Place):
+            copy_log.placing(copy, flight.leader)
+        self._request_permit(Lane.SPARE)
 
     def _land(self, token: int, after: Copy) -> None:
         """End a flight with the copy as it is after it."""
@@ -631,7 +650,10 @@ class Follower(GuardedActor[FollowerMessage]):
         else:
             states = (("draining", self._drain), ("throttled", self._throttled), ("paused", not self._enabled))
             self.vitals.state = next((state for state, holds in states if holds), "live")
-        self.vitals.figures = fields(
+
+    def figures(self) -> str:
+        """Return what rests, what is not known, and how fast the broker has taken what was sent."""
+        return fields(
             open=self._desk.open_copies,
             in_doubt=self._desk.in_doubt or "",
             requests=self._requests,

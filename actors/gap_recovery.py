@@ -106,7 +106,10 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._hand_on_positions(message)
             case ActorUp() | ActorDied():
                 pass
-        self.vitals.figures = fields(reads=self._reads, failed=self._failures)
+
+    def figures(self) -> str:
+        """Return how many reads there were, and how many of them gave nothing."""
+        return fields(reads=self._reads, failed=self._failures)
 
     def tear_down(self) -> None:
         """End the readers, and what they are reading."""

@@ -51,17 +51,19 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
             case ActorUp() | ActorDied():
                 pass
 
+    def figures(self) -> str:
+        """Return how many instruments are known."""
+        return fields(instruments=len(self._instruments or ()))
+
     def _load(self) -> None:
         started = time.monotonic()
         try:
             instruments = read_master(_lines(self._location))
         except (OSError, ValueError, MasterUnusable) as error:
             logger.warning("Instrument master unreadable {}", fields(location=self._location, problem=error))
-            self.vitals.figures = fields(instruments=0)
             self._clock.tell_later(RETRY_AFTER, self.seat, LoadInstruments())
             return
         self._instruments = instruments
-        self.vitals.figures = fields(instruments=len(instruments))
         seconds = f"{time.monotonic() - started:.1f}"
         logger.info("Instruments loaded {}", fields(instruments=len(instruments), seconds=seconds))
         for address in self._wanted_by.values():

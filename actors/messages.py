@@ -1,6 +1,6 @@
 """Every message, and the protocol of each actor: facts in the past tense, requests in the imperative."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -393,7 +393,14 @@ class ServeWaiting:
     follower: str
 
 
-RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class RequestsLoaded:
+    """When the requests of the last day were answered, in monotonic seconds, by account."""
+
+    answered: Mapping[str, Sequence[float]]
+
+
+RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting | RequestsLoaded | ActorUp | ActorDied
 
 # --- store -------------------------------------------------------------------------------------------------------
 
@@ -434,7 +441,9 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Commit everything that waits."""
+    """Commit the intents that wait and what they rest on, or ``everything``."""
+
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,7 +480,14 @@ class LoadCopies:
     reply_to: "Address[CopiesLoaded | EntriesSwitched]"
 
 
-StoreMessage = RecordIntent | Write | Flush | LoadCopies | LookForSwitches | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class LoadRequests:
+    """Tell the rate limiter what has been sent in the last day."""
+
+    reply_to: Address[RequestsLoaded]
+
+
+StoreMessage = RecordIntent | Write | Flush | LoadCopies | LoadRequests | LookForSwitches | ActorUp | ActorDied
 
 # --- follower ----------------------------------------------------------------------------------------------------
 
@@ -585,9 +601,14 @@ NotifierMessage = Notify | ActorUp | ActorDied
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """Log a line about every actor, and again after the interval if this incarnation asked itself."""
+    """Have every actor bring its figures up to date; after the interval again if this incarnation asked itself."""
 
     epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogLines:
+    """Log a line about every actor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -623,5 +644,14 @@ class DrainingTimedOut:
 
 
 SupervisorMessage = (
-    ActorUp | ActorDied | LogStatus | Sweep | RestartActor | RetryQuarantined | StopAll | Drained | DrainingTimedOut
+    ActorUp
+    | ActorDied
+    | LogStatus
+    | LogLines
+    | Sweep
+    | RestartActor
+    | RetryQuarantined
+    | StopAll
+    | Drained
+    | DrainingTimedOut
 )

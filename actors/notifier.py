@@ -30,8 +30,11 @@ class Notifier(GuardedActor[NotifierMessage]):
             case Notify(kind, who, text):
                 self._notify(kind, who, text)
             case ActorUp() | ActorDied():
-                return
-        self.vitals.figures = fields(sent=self._sent, held_back=self._held_back, failed=self._failed)
+                pass
+
+    def figures(self) -> str:
+        """Return what became of the alerts."""
+        return fields(sent=self._sent, held_back=self._held_back, failed=self._failed)
 
     def _notify(self, kind: str, who: str, text: str) -> None:
         now = time.monotonic()

@@ -153,7 +153,10 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._read_book()
             case _:
                 pass  # from a connection that has been given up
-        self.vitals.figures = fields(
+
+    def figures(self) -> str:
+        """Return whether the gate is open, how many orders there are, and how they became known."""
+        return fields(
             gate="open" if self._gate_open else "closed",
             orders=len(self._book),
             updates=self._updates,

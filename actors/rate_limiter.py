@@ -6,19 +6,25 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
+from actors.base import ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import (
+    LoadRequests,
     PermitGranted,
     PermitId,
     RateLimiterMessage,
     ReleasePermit,
     RequestPermit,
+    RequestsLoaded,
     ServeWaiting,
     SettlePermit,
+    StoreMessage,
 )
-from copytrade.budget import Budget, Window
+from copytrade.budget import Budget, Lane, Window, midnight
 from copytrade.logs import fields
+
+#: Seconds back to the last request that is known of, in which there may have been others that are not.
+RESTART_WITHIN = 60.0
 
 
 @dataclass(slots=True)
@@ -27,23 +33,34 @@ class _Account:
     epoch: int = 0
     waiting: dict[PermitId, RequestPermit] = field(default_factory=dict)
     told_to_wait: bool = False
+    wakes_at: float = 0.0
 
 
 class RateLimiter(GuardedActor[RateLimiterMessage]):
-    """Keeps a budget for each follower. It never blocks and never sleeps: who must wait is served later."""
+    """Keeps a budget for each follower. It never blocks and never sleeps: who must wait is served later.
+
+    Nobody is served before the store has said what was sent in an earlier life of the program: the broker counts on.
+    """
 
     def __init__(
         self,
         life: Incarnation[RateLimiterMessage],
         clock: Clock,
+        store: Address[StoreMessage],
         windows: Sequence[Window],
     ) -> None:
         super().__init__(life)
         self._clock = clock
+        self._store = store
         self._windows = tuple(windows)
         self._accounts: dict[str, _Account] = {}
+        self._is_loaded = False
         self._granted = 0
         self._waits = 0
+
+    def set_up(self) -> None:
+        """Ask what was sent before."""
+        self._store.tell(LoadRequests(self.seat))
 
     def receive(self, message: RateLimiterMessage) -> None:
         """Queue a request or take a permit back, then serve whoever can be served."""
@@ -60,16 +77,43 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
                 account.waiting.pop(permit, None)
                 account.budget.release(permit)
             case ServeWaiting(follower):
-                account = self._accounts[follower]
-            case ActorUp() | ActorDied():
+                account = self._account(follower, 0)
+            case RequestsLoaded():
+                self._load(message)
                 return
-        self._serve(message.follower, account)
+            case ActorUp(name) if name == self._store.name and not self._is_loaded:
+                self._store.tell(LoadRequests(self.seat))
+                return
+            case _:
+                return
+        if account.waiting and self._is_loaded:
+            self._serve(message.follower, account)
+
+    def figures(self) -> str:
+        """Return how many permits were granted, and how often somebody had to wait for one."""
+        return fields(permits=self._granted, waits=self._waits)
+
+    def _load(self, loaded: RequestsLoaded) -> None:
+        """Count what was sent before; what was sent last of all may not have been written down."""
+        if self._is_loaded:
+            return
+        self._is_loaded = True
+        now = time.monotonic()
+        for follower, answered in loaded.answered.items():
+            account = self._account(follower, 0)
+            account.budget.remember(answered)
+            if answered and max(answered) > now - RESTART_WITHIN:
+                account.budget.assume_full(now)
+        for follower, account in self._accounts.items():
+            if self.epoch > 1:  # our predecessor may have granted anything until now
+                account.budget.assume_full(now)
+            self._serve(follower, account)
 
     def _account(self, follower: str, epoch: int) -> _Account:
         account = self._accounts.get(follower)
         if account is None:
-            account = self._accounts[follower] = _Account(Budget(self._windows))
-            if self.epoch > 1:  # our predecessor may have granted anything until now
+            account = self._accounts[follower] = _Account(Budget(self._windows, midnight()))
+            if self.epoch > 1 and self._is_loaded:
                 account.budget.assume_full(time.monotonic())
         if epoch > account.epoch:
             # What the predecessor was granted may have been sent at any moment until now.
@@ -81,18 +125,23 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
     def _serve(self, follower: str, account: _Account) -> None:
         while account.waiting:
             now = time.monotonic()
-            if delay := account.budget.delay(now):
-                if not account.told_to_wait:
-                    account.told_to_wait = True
-                    self._waits += 1
-                    waiting = fields(follower=follower, waiting=len(account.waiting))
-                    logger.info("Rate limit reached, waiting {:.2f}s {}", delay, waiting)
-                self._clock.tell_later(delay, self.seat, ServeWaiting(follower))
-                break
             request = min(account.waiting.values(), key=lambda waiting: waiting.lane)
+            if delay := account.budget.delay(now, request.lane):
+                self._have_wait(follower, account, request.lane, now, delay)
+                return
             del account.waiting[request.permit]
             account.budget.grant(request.permit)
-            account.told_to_wait = False
             self._granted += 1
             request.reply_to.tell(PermitGranted(request.permit))
-        self.vitals.figures = fields(permits=self._granted, waits=self._waits)
+        account.told_to_wait = False
+
+    def _have_wait(self, follower: str, account: _Account, lane: Lane, now: float, delay: float) -> None:
+        """Serve an account later; say so once a wait, unless nothing waits but the wish for a permit in advance."""
+        if lane is not Lane.SPARE and not account.told_to_wait:
+            account.told_to_wait = True
+            self._waits += 1
+            waiting = fields(follower=follower, lane=lane.name.lower())
+            logger.info("Rate limit reached, waiting {:.2f}s {}", delay, waiting)
+        if not now < account.wakes_at <= now + delay:
+            account.wakes_at = now + delay
+            self._clock.tell_later(delay, self.seat, ServeWaiting(follower))

@@ -13,8 +13,8 @@ from copytrade.copies import Copy
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action
 from copytrade.dhan.builders import NewOrder, OrderChange
-from copytrade.dhan.outcomes import Exchange, Outcome, Unknown
-from copytrade.dhan.rest import Cancelled, DhanRest, Placed
+from copytrade.dhan.outcomes import Exchange, Unknown
+from copytrade.dhan.rest import Call, Cancelled, DhanRest, Placed
 from copytrade.orders import AmoTime, Order
 from copytrade.records import RequestMade
 
@@ -45,7 +45,7 @@ Request = PlaceOrder | ModifyOrder | CancelOrder
 
 
 class Sender:
-    """A few threads over one account's connections; each outcome is told to the follower as RequestFinished."""
+    """One account's connections, and a few threads that wait for answers; each outcome is told as RequestFinished."""
 
     def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
         self._rest = rest
@@ -55,27 +55,23 @@ class Sender:
         self._threads.submit(rest.warm, threads)
 
     def send(self, token: int, request: Request) -> None:
-        """Send a request; its outcome comes with the same token."""
-        self._threads.submit(self._send, token, request)
+        """Send a request, without waiting for anything; its outcome comes with the same token."""
+        if self._seat.epoch != self._epoch:
+            return  # a later incarnation owns this account now
+        started = time.monotonic()
+        try:
+            call = self._begin(request)
+        except Exception as error:  # whatever went wrong, the request may have left
+            self._seat.tell(self._failed(token, started, error))
+        else:
+            self._threads.submit(self._wait, token, call, started)
 
     def close(self) -> None:
         """Begin nothing more, and end what is being sent: its outcome is then unknown."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._rest.close()
 
-    def _send(self, token: int, request: Request) -> None:
-        started = time.monotonic()
-        if self._seat.epoch != self._epoch:
-            return  # a later incarnation owns this account now
-        try:
-            outcome = self._ask_broker(request)
-        except Exception as error:  # whatever went wrong, the request may have left
-            logger.opt(exception=error).error("Sending failed unexpectedly")
-            exchange = Exchange("", "", "", None, "", (time.monotonic() - started) * 1000)
-            outcome = Unknown(f"{type(error).__name__}: {error}", exchange=exchange)
-        self._seat.tell(RequestFinished(token, self._epoch, outcome, started, time.monotonic()))
-
-    def _ask_broker(self, request: Request) -> Outcome[Placed] | Outcome[Cancelled]:
+    def _begin(self, request: Request) -> Call[Placed] | Call[Cancelled]:
         match request:
             case PlaceOrder(order):
                 return self._rest.place(order)
@@ -83,6 +79,19 @@ class Sender:
                 return self._rest.modify(order_id, change)
             case CancelOrder(order_id):
                 return self._rest.cancel(order_id)
+
+    def _wait(self, token: int, call: Call[Placed] | Call[Cancelled], started: float) -> None:
+        try:
+            finished = RequestFinished(token, self._epoch, call.outcome(), started, time.monotonic())
+        except Exception as error:
+            finished = self._failed(token, started, error)
+        self._seat.tell(finished)
+
+    def _failed(self, token: int, started: float, error: Exception) -> RequestFinished:
+        logger.opt(exception=error).error("Sending failed unexpectedly")
+        exchange = Exchange("", "", "", None, "", (time.monotonic() - started) * 1000)
+        outcome = Unknown(f"{type(error).__name__}: {error}", exchange=exchange)
+        return RequestFinished(token, self._epoch, outcome, started, time.monotonic())
 
 
 def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) -> Request:

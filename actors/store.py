@@ -1,5 +1,6 @@
 """The only owner of the database."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,8 +14,10 @@ from actors.messages import (
     Flush,
     IntentRecorded,
     LoadCopies,
+    LoadRequests,
     LookForSwitches,
     RecordIntent,
+    RequestsLoaded,
     StoreMessage,
     Write,
     Writer,
@@ -26,6 +29,9 @@ from copytrade.orders import IST
 from copytrade.records import ConfigSet, Record
 from copytrade.side_file import SideFile
 from copytrade.store import DATABASE_ERRORS, Database, DatabaseUnusable
+
+#: Seconds that what nobody waits for may wait for company.
+LINGER = 0.05
 
 #: Seconds before a failed commit is tried again.
 RETRY_AFTER = 0.5
@@ -43,9 +49,12 @@ COPYING_SINCE = "copying_since"
 class Store(GuardedActor[StoreMessage]):
     """Commits what it is told, in groups.
 
-    The first record of a batch tells the store itself ``Flush``; whatever was already waiting joins the batch, so a
-    burst costs one commit and a lone record waits for nobody. While the database fails everything is kept, in memory
-    and in the side file; what the side file holds is durable too, but only exits leave on its word.
+    The first intent of a batch tells the store itself ``Flush``; whatever intents were already waiting join the batch,
+    so a burst costs one commit and a lone intent waits for nobody. What a writer told before its intent is committed
+    with it. Everything else lingers a little, so that it does not stand between the next intent and its order.
+
+    While the database fails everything is kept, in memory and in the side file; what the side file holds is durable
+    too, but only exits leave on its word.
     """
 
     def __init__(
@@ -59,7 +68,8 @@ class Store(GuardedActor[StoreMessage]):
         super().__init__(life)
         self._clock = clock
         self._open_database = open_database
-        self._waiting: list[Record] = []
+        self._waiting: list[tuple[str, Record]] = []
+        self._lingers = False
         self._side_file = side_file
         self._first_from = first_from
         self._aside = 0
@@ -85,21 +95,27 @@ class Store(GuardedActor[StoreMessage]):
         if isinstance(message, RecordIntent | Write | LoadCopies) and self._is_stale(message.writer):
             return
         match message:
-            case RecordIntent():
-                self._wait_for_flush()
+            case RecordIntent(record, _, writer):
+                if not self._intents:
+                    self.seat.tell(Flush())
                 self._intents.append(message)
-                self._waiting.append(message.record)
-            case Write(records=records):
-                self._wait_for_flush()
-                self._waiting.extend(records)
-            case Flush():
-                self._commit()
+                self._waiting.append((writer.name, record))
+            case Write(records, writer):
+                if not self._lingers:
+                    self._lingers = True
+                    self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
+                self._waiting.extend((writer.name, record) for record in records)
+            case Flush(everything):
+                self._commit(everything=everything)
             case LookForSwitches(epoch) if epoch == self.epoch:
                 self._look_for_switches()
                 self._clock.tell_later(SWITCHES_EVERY, self.seat, message)
             case LoadCopies():
                 self._commit()
                 self._load(message)
+            case LoadRequests():
+                self._commit()
+                self._load_requests(message)
             case _:
                 pass
 
@@ -137,6 +153,19 @@ class Store(GuardedActor[StoreMessage]):
         self._enabled[request.follower] = loaded.enabled
         request.reply_to.tell(loaded)
 
+    def _load_requests(self, request: LoadRequests) -> None:
+        """Tell the rate limiter when the requests of the last day were answered."""
+        answered: dict[str, list[float]] = defaultdict(list)
+        try:
+            for account, ts in self._database.requests_since(wall_clock.now() - timedelta(days=1)):
+                answered[account].append(wall_clock.monotonic_of(datetime.fromtimestamp(ts, UTC)))
+        except DATABASE_ERRORS as error:
+            why = fields(error=f"{type(error).__name__}: {error}")
+            logger.error("Requests cannot be loaded, again in {}s {}", RETRY_AFTER, why)
+            self._clock.tell_later(RETRY_AFTER, self.seat, request)
+            return
+        request.reply_to.tell(RequestsLoaded(answered))
+
     def _look_for_switches(self) -> None:
         """Tell each follower that has been paused or resumed since the last look."""
         try:
@@ -164,15 +193,19 @@ class Store(GuardedActor[StoreMessage]):
             logger.warning("Write of a replaced actor refused {}", fields(actor=writer.name, epoch=writer.epoch))
         return writer.epoch < latest
 
-    def _wait_for_flush(self) -> None:
-        if not self._waiting:
-            self.seat.tell(Flush())
-
-    def _commit(self) -> None:
-        if not self._waiting:
+    def _commit(self, *, everything: bool = True) -> None:
+        """Commit all that waits, or what the waiting intents rest on; while the database fails, nothing is left out."""
+        self._lingers = self._lingers and not everything
+        if everything or self.vitals.state == "failing":
+            now, later = self._waiting, []
+        else:
+            urgent = {intent.writer.name for intent in self._intents}
+            now = [one for one in self._waiting if one[0] in urgent]
+            later = [one for one in self._waiting if one[0] not in urgent]
+        if not now:
             return
         try:
-            self._database.write(self._waiting)
+            self._database.write([record for _, record in now])
         except DATABASE_ERRORS as error:
             self._fails(f"{type(error).__name__}: {error}")
             return
@@ -180,12 +213,15 @@ class Store(GuardedActor[StoreMessage]):
         if self._aside:
             self._side_file.clear()
             self._aside = 0
-        self._committed += len(self._waiting)
-        intents, self._waiting, self._intents = self._intents, [], []
+        self._committed += len(now)
+        intents, self._waiting, self._intents = self._intents, later, []
         for intent in intents:
             intent.reply_to.tell(IntentRecorded(intent.token, intent.writer.epoch))
         self._batches += 1
-        self.vitals.figures = fields(records=self._committed, commits=self._batches)
+
+    def figures(self) -> str:
+        """Return how many records have been committed, in how many transactions."""
+        return fields(records=self._committed, commits=self._batches)
 
     def _fails(self, error: str) -> None:
         """Keep everything and try again soon; no entry's intent is confirmed meanwhile, so none leaves."""
@@ -199,7 +235,7 @@ class Store(GuardedActor[StoreMessage]):
     def _put_aside(self) -> None:
         """Keep what waits in the side file; exits may leave then."""
         try:
-            self._side_file.append(self._waiting[self._aside :])
+            self._side_file.append([record for _, record in self._waiting[self._aside :]])
         except OSError as error:
             why = fields(file=self._side_file.path, error=error)
             alert("side_file", "", "Side file failing too, exits stop {}", why)

@@ -13,12 +13,13 @@ import pykka
 from loguru import logger
 
 from actors import status
-from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat
+from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat, ShowFigures
 from actors.clock import Clock
 from actors.messages import (
     Drain,
     Drained,
     DrainingTimedOut,
+    LogLines,
     LogStatus,
     RestartActor,
     RetryQuarantined,
@@ -34,6 +35,9 @@ DRAIN_DEADLINE = 6.0
 
 #: Seconds after which the first status is logged, when everybody should be at work.
 FIRST_STATUS = 5.0
+
+#: Seconds that the actors get to bring their figures up to date before they are logged.
+FIGURES_AFTER = 0.1
 
 #: Seconds that one actor gets to stop.
 STOP_DEADLINE = 1.0
@@ -144,9 +148,13 @@ class Supervisor(GuardedActor[SupervisorMessage]):
                 self._sweep()
                 self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.seat, message)
             case LogStatus(epoch):
-                self._log_status()
+                for kept in self._kept.values():
+                    kept.child.seat.tell(ShowFigures())
+                self._clock.tell_later(FIGURES_AFTER, self.seat, LogLines())
                 if epoch == self.epoch:
                     self._clock.tell_later(self._status_interval, self.seat, message)
+            case LogLines():
+                self._log_status()
             case StopAll():
                 self._drain()
             case Drained(name) if self._draining is not None:

@@ -39,7 +39,7 @@ from actors.store import Store
 from actors.supervisor import Child, Supervisor, stop
 from copytrade import settings as s
 from copytrade import wall_clock
-from copytrade.budget import Window
+from copytrade.budget import DAY, Window
 from copytrade.decisions import Policy
 from copytrade.desk import Surroundings
 from copytrade.dhan.rest import DhanRest
@@ -206,7 +206,7 @@ class CopySystem:
             ),
             Child(
                 self._limiter,
-                lambda life: RateLimiter.start(life, self._clock, windows_of(settings.limits)),
+                lambda life: RateLimiter.start(life, self._clock, self._store, windows_of(settings.limits)),
                 _CORE,
                 CORE_DEADLINE,
                 core=True,
@@ -329,9 +329,9 @@ def windows_of(limits: s.Limits) -> list[Window]:
     """Return the budget's windows."""
     return [
         Window(limits.per_second, 1.0),
-        Window(limits.per_minute, 60.0),
-        Window(limits.per_hour, 3600.0),
-        Window(limits.per_day, 86400.0),
+        Window(limits.per_minute, 60.0, limits.per_minute * limits.reserve_percent // 100),
+        Window(limits.per_hour, 3600.0, limits.per_hour * limits.reserve_percent // 100),
+        Window(limits.per_day, DAY, limits.per_day * limits.reserve_percent // 100, daily=True),
     ]
 
 

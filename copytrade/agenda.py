@@ -37,6 +37,10 @@ class Agenda:
             self._wanted.pop(order_id, None)
         return marked
 
+    def is_marked(self, order_id: str) -> bool:
+        """Whether an order is to be looked at."""
+        return order_id in self._marked
+
     def want(self, order_id: str, lane: Lane) -> None:
         """Note that an order asks for a request."""
         self._wanted[order_id] = lane

@@ -111,6 +111,7 @@ class Desk:
         self._strangers: dict[str, Order] = {}
         self._second_copier = False
         self._in_doubt: set[CopyId] = set()
+        self._decided: dict[str, tuple[datetime, Action]] = {}
         self._live: set[CopyId] = set()
 
     # What is known around the orders; each change makes every order worth another look.
@@ -306,6 +307,7 @@ class Desk:
         match decision:
             case Place() | Modify() | Cancel():
                 self._agenda.want(leader.id, self._lane_of(leader, decision))
+                self._decided[leader.id] = now, decision
             case Lookup(n):
                 considered.in_doubt.append((leader.id, n))
             case Flag(n):
@@ -328,14 +330,21 @@ class Desk:
         return self._agenda.lane_of(ready[0]) if ready else None
 
     def pick(self, now: datetime) -> tuple[Order, Action] | None:
-        """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left."""
+        """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left.
+
+        What ``consider`` has just decided, at the same ``now``, is fresh.
+        """
         for order_id in self._agenda.ready(self._underlying_of):
             leader = self._orders[order_id]
-            decision = self._decide(leader, now)
+            decision = self._decided_at(order_id, now) or self._decide(leader, now)
             self._agenda.take(order_id)
             if isinstance(decision, Place | Modify | Cancel):
                 return leader, decision
         return None
+
+    def _decided_at(self, order_id: str, now: datetime) -> Decision | None:
+        at, decision = self._decided.pop(order_id, (None, None))
+        return decision if at == now and not self._agenda.is_marked(order_id) else None
 
     def is_overtaken(self, order_id: str, action: Action) -> bool:
         """Whether the leader's order has ended while a request for it was on its way to the sender."""

@@ -102,12 +102,16 @@ class Dhan(_Section):
 
 
 class Limits(_Section):
-    """The broker's order budget of one account: requests in each window."""
+    """The broker's order budget of one account: requests in each window, the day's until midnight in India.
+
+    ``reserve_percent`` of all but the second's is kept from entries, so that a follower can always get out.
+    """
 
     per_second: int = Field(default=10, ge=1)
     per_minute: int = Field(default=250, ge=1)
     per_hour: int = Field(default=1000, ge=1)
     per_day: int = Field(default=7000, ge=1)
+    reserve_percent: int = Field(default=10, ge=0, le=90)
 
 
 class Market(_Section):

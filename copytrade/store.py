@@ -187,6 +187,11 @@ class Database:
         rows = self._execute(query, follower, since.isoformat()).fetchall()
         return [read_allotment(state) for (state,) in rows]
 
+    def requests_since(self, moment: datetime) -> list[tuple[str, float]]:
+        """Return the account of each request to the broker since, and when it was answered in epoch seconds."""
+        query = "SELECT account, ts FROM audit_log WHERE ts >= ?"
+        return [(account, ts) for account, ts in self._execute(query, moment.timestamp()).fetchall()]
+
     def copies_since(self, moment: datetime) -> list[CopyRow]:
         """Return every copy begun at or after ``moment``."""
         query = (

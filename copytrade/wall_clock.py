@@ -14,3 +14,9 @@ def now() -> datetime:
     """Return the time of day, in UTC."""
     then, monotonic = _READ_AT
     return then + timedelta(seconds=time.monotonic() - monotonic)
+
+
+def monotonic_of(moment: datetime) -> float:
+    """Return a time of day on the monotonic clock."""
+    then, monotonic = _READ_AT
+    return monotonic + (moment - then).total_seconds()

@@ -130,17 +130,25 @@ class Connection:
             return False
         return False
 
-    def exchange(self, request: bytes, method: str, deadline: float) -> tuple[int, bytes, bool]:
-        """Send the request and read the reply: its status, its body, and whether the connection can be used again.
+    def write(self, request: bytes, deadline: float) -> None:
+        """Send the request. Raises BrokenExchangeError if that cannot be done before ``deadline``."""
+        try:
+            sock = cast("socket.socket", self._sock)
+            sock.settimeout(remaining(deadline))
+            sock.sendall(request)
+        except TimeoutError:
+            raise BrokenExchangeError("the request could not be written in time", None) from None
+        except OSError as error:
+            raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, None) from None
+
+    def receive(self, method: str, deadline: float) -> tuple[int, bytes, bool]:
+        """Read the reply: its status, its body, and whether the connection can be used again.
 
         Raises BrokenExchangeError if the reply is not complete before ``deadline``, a time of :func:`time.monotonic`.
         """
         status: int | None = None
         try:
             status, body, reusable = None, b"", False
-            sock = cast("socket.socket", self._sock)
-            sock.settimeout(remaining(deadline))
-            sock.sendall(request)
             self._bytes.deadline, self._bytes.may_end = deadline, False
             response = http.client.HTTPResponse(cast("socket.socket", self._replies), method=method)
             response.begin()

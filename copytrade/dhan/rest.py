@@ -7,7 +7,7 @@ Nothing raises for what the broker or the network does. Every outcome carries th
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from copytrade import wall_clock
 from copytrade.dhan.accounts import (
@@ -60,8 +60,26 @@ class OrderBook:
     read_from: datetime
 
 
+class Call(Generic[T]):
+    """A request that is under way, as far as a connection was ready for it."""
+
+    def __init__(self, transport: Transport, request: Request, read: Callable[[Answer], Outcome[T]]) -> None:
+        self._transport = transport
+        self._request = request
+        self._read = read
+        self._begun = transport.begin(request)
+
+    def outcome(self) -> Outcome[T]:
+        """Wait for the outcome; to be asked once."""
+        answer = judge(self._request, self._transport.finish(self._begun))
+        return self._read(answer) if isinstance(answer, Answer) else answer
+
+
 class DhanRest:
-    """One account's requests. Methods may be called from any thread; each blocks until its outcome is known."""
+    """One account's requests. Methods may be called from any thread.
+
+    Each read blocks until its outcome is known; an order request is begun, and its outcome then waited for.
+    """
 
     def __init__(self, transport: Transport, client_id: str) -> None:
         self._transport = transport
@@ -81,33 +99,23 @@ class DhanRest:
         """Shut every connection, those in use too: what is under way ends as unknown."""
         self._transport.close()
 
-    def place(self, order: NewOrder) -> Outcome[Placed]:
-        """Place an order: POST /orders.
+    def place(self, order: NewOrder) -> Call[Placed]:
+        """Place an order: POST /orders. The request is under way when this returns, if a connection was ready.
 
         Raises ValueError if a price has more digits than a JSON number carries exactly; nothing is sent then.
         """
-        answer = self._ask(self._build.place(order))
-        return _placed(answer, None) if isinstance(answer, Answer) else answer
+        return Call(self._transport, self._build.place(order), lambda answer: _placed(answer, None))
 
-    def modify(self, order_id: str, change: OrderChange) -> Outcome[Placed]:
+    def modify(self, order_id: str, change: OrderChange) -> Call[Placed]:
         """Change a resting order: PUT /orders/{id}. The change says everything that the order is to be.
 
-        Raises ValueError if a price has more digits than a JSON number carries exactly; nothing is sent then.
+        Under way at once as in ``place``, and raises ValueError as it does.
         """
-        answer = self._ask(self._build.modify(order_id, change))
-        return _placed(answer, order_id) if isinstance(answer, Answer) else answer
+        return Call(self._transport, self._build.modify(order_id, change), lambda answer: _placed(answer, order_id))
 
-    def cancel(self, order_id: str) -> Outcome[Cancelled]:
-        """Cancel a resting order: DELETE /orders/{id}. An empty reply 2xx is an acceptance."""
-        answer = self._ask(self._build.cancel(order_id))
-        if not isinstance(answer, Answer):
-            return answer
-        if answer.empty:
-            return Accepted(Cancelled(order_id, None), exchange=answer.exchange)
-        placed = _placed(answer, order_id)
-        if isinstance(placed, Accepted):
-            return Accepted(Cancelled(order_id, placed.value.status), exchange=answer.exchange)
-        return placed
+    def cancel(self, order_id: str) -> Call[Cancelled]:
+        """Cancel a resting order: DELETE /orders/{id}. An empty reply 2xx is an acceptance. Under way at once too."""
+        return Call(self._transport, self._build.cancel(order_id), lambda answer: _cancelled(answer, order_id))
 
     def order(self, order_id: str) -> Outcome[Order]:
         """Read one order: GET /orders/{id}, answered with an object or a list of one."""
@@ -220,6 +228,15 @@ def _placed(answer: Answer, order_id: str | None) -> Outcome[Placed]:
     if order_id not in (None, found):
         return Unknown("the reply is about another order", exchange=answer.exchange)
     return Accepted(Placed(found, STATUSES.get(word)), exchange=answer.exchange)
+
+
+def _cancelled(answer: Answer, order_id: str) -> Outcome[Cancelled]:
+    if answer.empty:
+        return Accepted(Cancelled(order_id, None), exchange=answer.exchange)
+    placed = _placed(answer, order_id)
+    if isinstance(placed, Accepted):
+        return Accepted(Cancelled(order_id, placed.value.status), exchange=answer.exchange)
+    return placed
 
 
 def _each(rows: Outcome[list[object]], read: Callable[[Fields], T]) -> Outcome[tuple[T, ...]]:

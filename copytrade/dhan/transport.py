@@ -63,6 +63,21 @@ class Lost:
     duration_ms: float
 
 
+#: Seconds that writing a request to a connection that is ready may take.
+WRITE_TIMEOUT = 0.05
+
+
+@dataclass(slots=True)
+class Begun:
+    """A request that is under way, unless ``connection`` is None: it is then to be sent yet. ``at`` is monotonic."""
+
+    method: str
+    content: bytes
+    at: float
+    connection: Connection | None = None
+    broken: BrokenExchangeError | None = None
+
+
 class Transport:
     """The connections of one account. All methods may be called from any thread."""
 
@@ -119,27 +134,51 @@ class Transport:
 
     def send(self, request: Request) -> Reply | NotSent | Lost:
         """Send the request once and return what came of it, at the latest after ``request_timeout`` seconds."""
-        head_and_body = self._encode(request)
-        started = time.monotonic()
-        deadline = started + self._request_timeout
+        return self.finish(self.begin(request))
+
+    def begin(self, request: Request) -> Begun:
+        """Write the request to a connection that is ready, if there is one, without waiting for anything.
+
+        What is written fits into the connection's empty buffer; if it should not, :data:`WRITE_TIMEOUT` is the end.
+        """
+        begun = Begun(request.method, self._encode(request), time.monotonic())
+        if connection := self._take_idle():
+            begun.connection = connection
+            self._write(begun, time.monotonic() + WRITE_TIMEOUT)
+        return begun
+
+    def finish(self, begun: Begun) -> Reply | NotSent | Lost:
+        """Return what came of a request, sending it first where no connection was ready."""
+        deadline = begun.at + self._request_timeout
+        if begun.connection is None:
+            try:
+                begun.connection = self._open(deadline)
+            except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
+                return NotSent(_cause(error), _milliseconds_since(begun.at))
+            self._write(begun, deadline)
+        connection, reusable = begun.connection, False
         try:
-            connection = self._take_idle() or self._open(deadline)
-        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
-            return NotSent(_cause(error), _milliseconds_since(started))
-        reusable = False
-        try:
-            status, body, reusable = connection.exchange(head_and_body, request.method, deadline)
+            if begun.broken:
+                raise begun.broken
+            status, body, reusable = connection.receive(begun.method, deadline)
         except BrokenExchangeError as broken:
-            return Lost(broken.cause, broken.status, _milliseconds_since(started))
+            return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
         finally:
             if reusable and not self._closed:
                 self._idle.put(connection)
             else:
                 self._discard(connection)
-        self.server_clock.replied(connection.date, time.monotonic() - started)
+        self.server_clock.replied(connection.date, time.monotonic() - begun.at)
         # A server that echoes the request must not put the token into the audit trail.
         body = body.replace(self._token.get_secret_value().encode(), b"[access token]")
-        return Reply(status, body, _milliseconds_since(started))
+        return Reply(status, body, _milliseconds_since(begun.at))
+
+    def _write(self, begun: Begun, deadline: float) -> None:
+        if begun.connection:
+            try:
+                begun.connection.write(begun.content, deadline)
+            except BrokenExchangeError as broken:
+                begun.broken = broken
 
     def warm(self, count: int) -> int:
         """Make ``count`` connections ready ahead of need, and return how many are.

@@ -1,7 +1,12 @@
+import time
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.budget import Budget, Window
+from copytrade import wall_clock
+from copytrade.budget import DAY, Budget, Lane, Window, midnight
+from copytrade.orders import IST
 
 SECOND = [Window(10, 1.0)]
 
@@ -68,3 +73,41 @@ def test_no_sliding_second_at_the_broker_holds_more_than_the_limit(
     arrivals.sort()
     for first, last in zip(arrivals, arrivals[limit:], strict=False):
         assert last - first >= 1.0 - 1e-9
+
+
+def test_entries_leave_the_reserve_to_those_who_get_out() -> None:
+    budget = Budget([Window(10, 60.0, reserve=2)])
+    for permit in range(8):
+        assert budget.delay(0.0, Lane.ENTRY) == 0
+        budget.grant(permit)
+        budget.settle(permit, 0.0)
+    assert budget.delay(1.0, Lane.ENTRY) == budget.delay(1.0, Lane.SPARE) == 59.0
+    for permit in (8, 9):
+        assert budget.delay(1.0, Lane.MODIFY) == budget.delay(1.0, Lane.EXIT) == 0
+        budget.grant(permit)
+        budget.settle(permit, 1.0)
+    assert budget.delay(1.0, Lane.CANCEL) == 59.0
+
+
+def test_the_day_begins_anew_at_midnight_and_not_a_day_later() -> None:
+    budget = Budget([Window(1, 1.0), Window(2, DAY, daily=True)], day_began=0.0)
+    for permit, at in (("a", 100.0), ("b", DAY - 10.0)):
+        budget.grant(permit)
+        budget.settle(permit, at)
+    assert budget.delay(DAY - 5.0) == 5.0
+    assert budget.delay(DAY + 0.5) == 0
+
+
+def test_what_was_sent_in_an_earlier_life_counts() -> None:
+    budget = Budget([Window(3, 60.0)])
+    budget.remember([30.0, 10.0, 20.0])
+    assert budget.delay(40.0) == 30.0
+
+
+def test_midnight_is_the_last_one_in_india() -> None:
+    since = time.monotonic() - midnight()
+    assert 0 <= since < DAY
+    assert (wall_clock.now().astimezone(IST) - timedelta(seconds=since)).strftime("%H:%M:%S") in (
+        "00:00:00",
+        "23:59:59",
+    )

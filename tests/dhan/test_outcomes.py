@@ -21,9 +21,9 @@ ORDER = NewOrder(
 CHANGE = OrderChange(OrderType.LIMIT, 195, Decimal("101.5"))
 
 WRITES = {
-    "place": lambda rest: rest.place(ORDER),
-    "modify": lambda rest: rest.modify("1", CHANGE),
-    "cancel": lambda rest: rest.cancel("1"),
+    "place": lambda rest: rest.place(ORDER).outcome(),
+    "modify": lambda rest: rest.modify("1", CHANGE).outcome(),
+    "cancel": lambda rest: rest.cancel("1").outcome(),
 }
 READS = {
     "order": lambda rest: rest.order("1"),
@@ -155,7 +155,7 @@ def test_an_order_id_is_an_acceptance(server, rest, request_name, body):
 @pytest.mark.parametrize("status", [200, 202])
 def test_an_acceptance_of_a_cancel_may_be_empty(server, rest, status, body):
     server.will_answer(status, body)
-    outcome = rest.cancel("1")
+    outcome = rest.cancel("1").outcome()
     assert isinstance(outcome, Accepted)
     assert outcome.value.order_id == "1"
 
@@ -163,7 +163,7 @@ def test_an_acceptance_of_a_cancel_may_be_empty(server, rest, status, body):
 @pytest.mark.parametrize("body", [[{"orderId": "1"}, {"orderId": "2"}], {"orderId": "0"}, {"orderId": "a b"}, [], [{}]])
 def test_an_answer_to_place_without_one_order_proves_nothing(server, rest, body):
     server.will_answer(200, body)
-    assert isinstance(rest.place(ORDER), Unknown)
+    assert isinstance(rest.place(ORDER).outcome(), Unknown)
 
 
 @pytest.mark.parametrize("request_name", ["modify", "cancel"])
@@ -174,7 +174,7 @@ def test_an_answer_about_another_order_proves_nothing(server, rest, request_name
 
 def test_every_outcome_carries_what_was_said(server, rest):
     server.will_answer(400, error("DH-905", "x" * 5000))
-    outcome = rest.place(ORDER)
+    outcome = rest.place(ORDER).outcome()
     exchange = outcome.exchange
     assert (exchange.method, exchange.path, exchange.status) == ("POST", "/orders", 400)
     assert json.loads(exchange.payload_json)["correlationId"] == "ct-112611230001-1"

@@ -35,7 +35,7 @@ ORDER = NewOrder(
 
 def placed_payload(server, rest, order):
     server.will_answer(200, {"orderId": "1", "orderStatus": "TRANSIT"})
-    assert isinstance(rest.place(order), Accepted)
+    assert isinstance(rest.place(order).outcome(), Accepted)
     return server.requests[-1].payload
 
 
@@ -90,7 +90,7 @@ def test_a_price_that_cannot_be_sent_exactly_is_not_sent(server, rest, price):
 def test_a_change_restates_the_order(server, rest):
     server.will_answer(200, {"orderId": "112611230001", "orderStatus": "TRANSIT"})
     change = OrderChange(OrderType.STOP_LOSS, 195, Decimal("101.5"), trigger_price=Decimal(102))
-    outcome = rest.modify("112611230001", change)
+    outcome = rest.modify("112611230001", change).outcome()
     assert isinstance(outcome, Accepted)
     assert outcome.value.status is Status.TRANSIT
     seen = server.requests[0]
@@ -108,13 +108,13 @@ def test_a_change_restates_the_order(server, rest):
 
 def test_a_change_to_market_has_price_zero(server, rest):
     server.will_answer(200, {"orderId": "1"})
-    rest.modify("1", OrderChange(OrderType.MARKET, 195))
+    rest.modify("1", OrderChange(OrderType.MARKET, 195)).outcome()
     assert server.requests[0].payload["price"] == 0
 
 
 def test_a_cancel_has_no_body(server, rest):
     server.will_answer(202)
-    outcome = rest.cancel("112611230001")
+    outcome = rest.cancel("112611230001").outcome()
     assert isinstance(outcome, Accepted)
     assert outcome.value.status is None
     seen = server.requests[0]
@@ -282,7 +282,7 @@ def test_the_sdk_neither_prints_nor_logs(server, rest, capfd, caplog):
     caplog.set_level(logging.DEBUG)
     server.will_answer(500, b"<html>")
     server.will_answer(400, [])
-    assert isinstance(rest.place(ORDER), Unknown)
+    assert isinstance(rest.place(ORDER).outcome(), Unknown)
     assert isinstance(rest.orders(), Unknown | Refused)
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []

@@ -13,9 +13,9 @@ import run
 from actors.follower import Follower
 from actors.messages import CopiesLoaded, RequestFinished
 from copytrade.copies import Copy, Stage
-from copytrade.dhan.connection import Connection, remaining
+from copytrade.dhan.connection import Connection
 from copytrade.dhan.rest import DhanRest
-from copytrade.dhan.transport import Transport
+from copytrade.dhan.transport import Begun, Transport
 from copytrade.records import CopyChanged
 from copytrade.store import Database
 from tests.system.copier import ALICE
@@ -73,20 +73,15 @@ def arm(step: str, kind: str) -> None:
     def mine(rest: DhanRest, *_: Any) -> bool:
         return rest._client_id == ALICE
 
-    def half_sent(connection: Connection, request: bytes, method: str, deadline: float) -> Any:
-        if request.startswith(METHODS[kind]) and f"client-id: {ALICE}".encode() in request:
-            connection._sock.settimeout(remaining(deadline))  # type: ignore[union-attr]
-            connection._sock.sendall(request)  # type: ignore[union-attr]
-            die()
-        return exchange(connection, request, method, deadline)
+    def written(_connection: Connection, request: bytes, _deadline: float) -> bool:
+        return request.startswith(METHODS[kind]) and f"client-id: {ALICE}".encode() in request
 
-    def answered(transport: Transport, request: Any) -> bool:
-        return transport._client_id == ALICE and METHODS[kind].startswith(request.method.encode())
+    def answered(transport: Transport, begun: Begun) -> bool:
+        return transport._client_id == ALICE and METHODS[kind].startswith(begun.method.encode())
 
     def told(what: type) -> Callable[..., bool]:
         return lambda follower, message: follower.seat.name == "alice" and isinstance(message, what)
 
-    exchange = Connection.exchange
     match step:
         case "before the intent is committed":
             around(Database, "write", writes(is_intent), never)
@@ -95,9 +90,9 @@ def arm(step: str, kind: str) -> None:
         case "before the request leaves":
             around(DhanRest, kind, mine, never)
         case "before the answer comes":
-            Connection.exchange = half_sent  # type: ignore[method-assign]
+            around(Connection, "write", never, written)
         case "after the answer has come":
-            around(Transport, "send", never, answered)
+            around(Transport, "finish", never, answered)
         case "before the outcome is committed":
             around(Database, "write", writes(is_outcome), never)
         case "after the outcome is committed":
