@@ -30,7 +30,7 @@ MUTANTS = [
     Mutant(
         "an intent is committed before its request leaves",
         "actors/follower.py",
-        "        self._peers.store.tell(RecordIntent(record, token, self.epoch, self.seat))\n",
+        "        self._peers.store.tell(RecordIntent(record, token, self._writer, self.seat))\n",
         "        self._send(token)\n",
         "tests/system/test_kill.py tests/system/test_database.py",
     ),
@@ -121,7 +121,7 @@ MUTANTS = [
     Mutant(
         "an exit is durable before it leaves, although the database fails",
         "actors/store.py",
-        "            self._side_file.append(self._waiting[self._aside :])\n",
+        "            self._side_file.append([record for _, record in self._waiting[self._aside :]])\n",
         "            pass\n",
         "tests/system/test_database.py",
     ),

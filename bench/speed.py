@@ -102,8 +102,11 @@ def burst(followers: int, orders: int = 15) -> dict[str, Any]:
         }
 
 
-def storm(followers: int, changes: int = 40) -> dict[str, Any]:
-    """Have the leader modify one order again and again: what is in between may be left out, the last may not."""
+def storm(followers: int, changes: int = 24) -> dict[str, Any]:
+    """Have the leader modify one order again and again: what is in between may be left out, the last may not.
+
+    The broker takes no more than 25 modifications of one order, the leader's either.
+    """
     with trial("ours", followers) as (broker, _running):
         (order,) = _place(broker, 1, 0.0)
         _until_quiet(broker, followers)
