@@ -172,7 +172,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._numbers = itertools.count(1)
         self._flights: dict[int, _Flight] = {}
         self._permit: tuple[PermitId, Lane] | None = None
-        self._spare: PermitId | None = None
+        self._spare: tuple[PermitId, Lane] | None = None
         self._tries: dict[CopyId, int] = {}
         self._loaded = self._own_book_read = False
         self._known_positions: set[str] = set()
@@ -434,10 +434,15 @@ class Follower(GuardedActor[FollowerMessage]):
             self._skip_wanted()
         self._land_what_is_overtaken()
         lane = self._wanted_lane()
-        if lane is not None and self._spare is not None:
-            spare, self._spare = self._spare, None
-            self._use(spare, now)
-            lane = self._wanted_lane()
+        if self._spare is not None:
+            permit, granted_for = self._spare
+            if lane is not None and lane <= granted_for:
+                self._spare = None
+                self._use(permit, now)
+                lane = self._wanted_lane()
+            elif granted_for.may_use_reserve:  # what it was for is gone, and no entry is to have it
+                self._spare = None
+                self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
         if lane is not None:
             self._request_permit(lane)
         elif self._may_send and not self._flights:
@@ -498,20 +503,20 @@ class Follower(GuardedActor[FollowerMessage]):
         if self._permit is None or permit != self._permit[0]:
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
         else:
-            self._permit, self._spare = None, permit
+            self._permit, self._spare = None, self._permit
 
     def _use(self, permit: PermitId, now: datetime) -> None:
-        """Do the most urgent thing with a permit, or keep it for what comes next."""
+        """Do the most urgent thing with a permit, or give it back."""
         picked = self._desk.pick(now)
         if picked is None:
-            self._spare = permit
+            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             return
         leader, action = picked
         token = next(self._numbers)
         try:
             changed = self._desk.begin(leader, action, now)
         except ValueError as error:
-            self._spare = permit
+            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
         flight = self._flights[token] = _Flight(leader, action, permit)
