@@ -82,6 +82,18 @@ def arm(step: str, kind: str) -> None:
     def told(what: type) -> Callable[..., bool]:
         return lambda follower, message: follower.seat.name == "alice" and isinstance(message, what)
 
+    finishing: list[str] = []
+
+    def finishes(follower: Follower, message: Any) -> bool:
+        """Never to die before it: only to see which request it is, which the follower then forgets."""
+        if follower.seat.name == "alice":
+            flight = follower._flights.get(message.token) if isinstance(message, RequestFinished) else None
+            finishing[:] = [type(flight.action).__name__.lower()] if flight else []
+        return False
+
+    def finished(follower: Follower, _message: Any) -> bool:
+        return follower.seat.name == "alice" and finishing == [kind]
+
     match step:
         case "before the intent is committed":
             around(Database, "write", writes(is_intent), never)
@@ -98,7 +110,7 @@ def arm(step: str, kind: str) -> None:
         case "after the outcome is committed":
             around(Database, "write", never, writes(is_outcome))
         case "when the outcome is known":
-            around(Follower, "receive", never, told(RequestFinished))
+            around(Follower, "receive", finishes, finished)
         case "when the copies are loaded":
             around(Follower, "receive", never, told(CopiesLoaded))
         case "while the own book is read":
