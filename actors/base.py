@@ -11,9 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 import pykka
+
+from actors.dispatcher import Dispatcher, Mailbox, TurnOver
 
 M = TypeVar("M")
 Told = TypeVar("Told", contravariant=True)  # noqa: PLC0105 (one letter would say less)
@@ -39,8 +42,10 @@ class Seat(Generic[M]):
     keeps its table of registered names. ``epoch`` counts the incarnations, so one that has been replaced can see it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, dispatcher: Dispatcher | None = None) -> None:
+        """Without a ``dispatcher``, whoever sits here has a thread of its own."""
         self.name = name
+        self.dispatcher = dispatcher
         self.epoch = 0
         self.vitals = Vitals()
         self._ref: pykka.ActorRef[Any] | None = None
@@ -140,6 +145,8 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
     use_daemon_thread = True
 
     def __init__(self, life: Incarnation[M]) -> None:
+        self._dispatcher = life.seat.dispatcher
+        self._has_begun = False
         super().__init__()
         self.seat = life.seat
         self.epoch = life.epoch
@@ -148,6 +155,26 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         self.seat.take(self.actor_ref, self.epoch)
         self.vitals = self.seat.vitals
         self._broken: BaseException | None = None
+
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # pykka's needs to know nothing of the actor
+        return SimpleQueue() if self._dispatcher is None else Mailbox(self._dispatcher, self._step)
+
+    def _start_actor_loop(self) -> None:
+        if isinstance(self.actor_inbox, Mailbox):
+            self.actor_inbox.begin()
+        else:
+            super()._start_actor_loop()
+
+    def _step(self) -> None:
+        """Take one turn: run pykka's loop for one message, or begin, or end."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._actor_loop_setup()
+        with suppress(TurnOver):
+            self._actor_loop_running()
+        if self.actor_stopped.is_set() and isinstance(self.actor_inbox, Mailbox):
+            self.actor_inbox.open()
+            self._actor_loop_teardown()
 
     @property
     def is_current(self) -> bool:
@@ -174,7 +201,8 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def on_start(self) -> None:
         """Set up, and say how that went: pykka keeps a failed start to itself."""
-        self.vitals.thread = threading.current_thread()
+        if self._dispatcher is None:
+            self.vitals.thread = threading.current_thread()
         self.vitals.busy_since = time.monotonic()
         try:
             self.set_up()

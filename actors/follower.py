@@ -222,6 +222,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._land_what_is_overtaken()
                 if token in self._flights:
                     self._send(token)
+                    return  # what else there is to do can wait until the others have sent theirs
             case RequestFinished() if message.epoch == self.epoch:
                 self._finish(message)
             case Retry(copy_id, epoch) if epoch == self.epoch:

@@ -45,7 +45,7 @@ from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
 from copytrade.logs import alert, fields
 from copytrade.market import MarketHours
-from copytrade.orders import IST
+from copytrade.orders import IST, Status
 from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
 
 #: Seconds after a login at which the book is read again: a login has no acknowledgement, so what happened between the
@@ -287,7 +287,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
             if self._is_leader and change.before is None and change.after.is_ours:
                 what = fields(order=change.after.id, id=change.after.correlation_id)
                 alert("own_order", LEADER, "Leader order with an id of ours, never copied {}", what, level="ERROR")
-            self._tell(OrderUpdated(self._account.name, change.after, received, recovered))
+            if not (self._is_leader and change.after.status is Status.TRANSIT):  # nothing follows from that yet
+                self._tell(OrderUpdated(self._account.name, change.after, received, recovered))
             records.append(OrderChanged(self._account.name, self._account.type, change.after))
         if not changes:
             return

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from actors.base import Incarnation, Report, Seat
 from actors.clock import Clock
+from actors.dispatcher import Dispatcher
 from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
 from actors.gap_recovery import GapRecovery
 from actors.instrument_master import InstrumentMaster
@@ -88,6 +89,7 @@ class CopySystem:
         self._ended = ended
         self._surroundings = surroundings_of(settings)
         self._clock = Clock()
+        self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
         self._store: Seat[StoreMessage] = Seat("store")
@@ -97,8 +99,10 @@ class CopySystem:
         self._notifier: Seat[NotifierMessage] = Seat("notifier")
         self._alerts: int | None = None
         names = [LEADER, *(follower.name for follower in settings.followers)]
-        self._feeds: dict[str, Seat[FeedMessage]] = {name: Seat(f"feed-{name}") for name in names}
-        self._followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name) for name in names[1:]}
+        self._feeds: dict[str, Seat[FeedMessage]] = {
+            name: Seat(f"feed-{name}", None if name == LEADER else self._dispatcher) for name in names
+        }
+        self._followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name, self._dispatcher) for name in names[1:]}
         #: The actors under supervision, in the order in which they start.
         self.children: list[Child] = []
 
@@ -169,8 +173,9 @@ class CopySystem:
         self._supervisor.tell(StopAll())
 
     def close(self) -> None:
-        """Stop the clock, last of all."""
+        """Stop the clock and the dispatcher, last of all."""
         self._clock.stop()
+        self._dispatcher.stop()
         if self._alerts is not None:
             logger.remove(self._alerts)
 

@@ -404,7 +404,8 @@ class Desk:
             overdue = began > self._settled_at.get(copy_id, 0.0) + CANCEL_PATIENCE
             if leader is not None and copy.cancel_sent and overdue and copy.order_id in order_ids:
                 resolved.append(self._change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
-        self.look_again()
+        self._agenda.mark(changed.leader.id for changed in resolved)
+        self._agenda.mark(order_id for order_id, _ in sorted(self._in_doubt) if order_id in self._orders)
         return resolved
 
     def searched(self, correlation_id: str, began: float) -> list[Changed]:

@@ -1,17 +1,21 @@
 """The log: one line an event, for an operator; the same lines on the console and in the file."""
 
+import copy
 import json
 import logging
+import queue
 import re
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from loguru import logger
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from loguru import Record
+    from loguru import Logger, Message, Record
 
 _FILE_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {message}"
 _LINE = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <8}</level> {message}"
@@ -20,6 +24,11 @@ _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _IN_URL = re.compile(r"(?i)\b((?:access-?)?token|pin|totp)=[^&\s\"']+")
 _PAIR = re.compile(r'\b([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)')
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+#: Seconds that a line waits for others, so that what has to be done at once is not held up by writing it down.
+LINGER = 0.05
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _NOISY = ("websocket", "peewee", "urllib3", "uvicorn", "websockets", "asyncio", "dhanhq")
 
@@ -38,7 +47,7 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
     """Log to the console and to ``file``, there as JSON if wanted, and bring what libraries log to the same place.
 
     Whatever is logged, the given secrets, anything that looks like a token and line breaks in the broker's words are
-    taken out of it last, as a net below not putting them there.
+    taken out of it last, as a net below not putting them there. Lines are written :data:`LINGER` later, by a thread.
     """
     known = sorted((secret.get_secret_value() for secret in secrets), key=len, reverse=True)
 
@@ -51,20 +60,56 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
             record["extra"]["json"] = _as_json(record)
 
     logger.remove()
-    logger.configure(patcher=scrub)
-    logger.add(sys.stderr, format=_LINE, level=level, diagnose=False, backtrace=False)
+    written = copy.deepcopy(logger)
+    written.add(sys.stderr, format=_LINE, level=level, diagnose=False, backtrace=False)
     line = "{extra[json]}" if json_lines else _FILE_LINE
-    logger.add(file, format=line, level=level, diagnose=False, backtrace=False, rotation="50 MB", retention=10)
+    written.add(file, format=line, level=level, diagnose=False, backtrace=False, rotation="50 MB", retention=10)
+    logger.configure(patcher=lambda record: scrub(record) if "alert" in record["extra"] else None)
+    logger.add(_Later(written, scrub), format=lambda _: "{message}", level=level)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("pykka").setLevel(logging.CRITICAL)
 
 
+class _Later:
+    """Takes lines in, and has a thread of its own write them: who logs has more urgent things to do."""
+
+    def __init__(self, written: "Logger", scrub: "Callable[[Record], None]") -> None:
+        self._lines: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._written = written
+        self._scrub = scrub
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, line: "Message") -> None:
+        """Take a line in."""
+        self._lines.put(line.record)
+
+    def stop(self) -> None:
+        """Write what is left."""
+        self._lines.put(None)
+        self._thread.join()
+
+    def _write_all(self) -> None:
+        while record := self._lines.get():
+            if self._lines.empty():
+                time.sleep(LINGER)
+            self._write(record)
+        self._written.remove()
+
+    def _write(self, record: "Record") -> None:
+        def restore(fresh: "Record") -> None:
+            fresh.update(record)
+            self._scrub(fresh)
+
+        self._written.patch(restore).log(record["level"].name, "")
+
+
 class _ToLoguru(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a library's line on."""
-        level = record.levelname if record.levelname in logging.getLevelNamesMapping() else record.levelno
+        level = record.levelname if record.levelname in _LEVELS else "WARNING"
         logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
 
 

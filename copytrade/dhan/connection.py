@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import select
 import socket
 import ssl
 import time
@@ -32,6 +33,10 @@ class BrokenExchangeError(Exception):
         self.status = status
 
 
+#: What a socket that does not wait raises instead.
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
 class _SocketBytes(io.RawIOBase):
     """The bytes of a socket, each read bounded by what is left of the exchange's time."""
 
@@ -46,8 +51,14 @@ class _SocketBytes(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self.deadline is None:
             return 0
-        self._sock.settimeout(remaining(self.deadline))
-        count = self._sock.recv_into(buffer)
+        while True:
+            try:
+                count = self._sock.recv_into(buffer)
+            except _NOT_YET as reason:
+                writes = isinstance(reason, ssl.SSLWantWriteError)
+                _wait(self._sock, select.POLLOUT if writes else select.POLLIN, self.deadline)
+            else:
+                break
         if count == 0 and not self.may_end:
             raise ConnectionResetError("the server closed the connection before the reply was complete")
         return count
@@ -113,6 +124,7 @@ class Connection:
         # An abort in the middle of connecting shuts nothing, so it is asked for again.
         if self._aborted:
             raise ConnectionAbortedError("closed while connecting")
+        sock.setblocking(False)  # each call is then one into the system, and waiting is done where there is time for it
         self._bytes = _SocketBytes(sock)
         self._replies = _Replies(self._bytes)
         self.idle_since = time.monotonic()
@@ -122,9 +134,8 @@ class Connection:
         if self._sock is None or self._aborted:
             return False
         try:
-            self._sock.settimeout(0)
             self._sock.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except _NOT_YET:
             return True
         except OSError:
             return False
@@ -134,8 +145,14 @@ class Connection:
         """Send the request. Raises BrokenExchangeError if that cannot be done before ``deadline``."""
         try:
             sock = cast("socket.socket", self._sock)
-            sock.settimeout(remaining(deadline))
-            sock.sendall(request)
+            remaining(deadline)
+            rest = memoryview(request)
+            while rest:
+                try:
+                    rest = rest[sock.send(rest) :]
+                except _NOT_YET as reason:
+                    reads = isinstance(reason, ssl.SSLWantReadError)
+                    _wait(sock, select.POLLIN if reads else select.POLLOUT, deadline)
         except TimeoutError:
             raise BrokenExchangeError("the request could not be written in time", None) from None
         except OSError as error:
@@ -183,6 +200,14 @@ class Connection:
         """Give the socket back to the system."""
         if self._sock is not None:
             self._sock.close()
+
+
+def _wait(sock: socket.socket, events: int, deadline: float) -> None:
+    """Wait until a socket can be read or written. Raises TimeoutError at ``deadline``."""
+    poll = select.poll()
+    poll.register(sock, events)
+    if not poll.poll(remaining(deadline) * 1000):
+        raise TimeoutError("the deadline has passed")
 
 
 def remaining(deadline: float) -> float:

@@ -1,0 +1,137 @@
+"""One thread for many actors: it runs one message of one actor at a time, in the order in which they were told.
+
+A thread for each of a hundred actors would have all of them wake at once for every order, and compete for the
+interpreter; in one line, whatever has to be done first is done first. A thread that is stuck in one actor is left
+behind with it: whoever next tells somebody something starts another for the rest.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+#: Seconds that an actor may keep the thread before the others are given another one.
+PATIENCE = 0.05
+
+
+class Dispatcher:
+    """Runs mailboxes. Nothing in it is locked: what two threads may reach for is taken with one atomic step."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._ready: SimpleQueue[Mailbox | None] = SimpleQueue()
+        self._workers: list[_Worker] = []
+        self._surplus: deque[None] = deque()
+
+    def schedule(self, mailbox: "Mailbox") -> None:
+        """Run a mailbox when its turn comes."""
+        self._ready.put(mailbox)
+        now = time.monotonic()
+        if all(worker.is_stuck(now) for worker in list(self._workers)):
+            if self._workers:
+                self._surplus.append(None)
+            worker = _Worker(self._name, self._work)
+            self._workers.append(worker)
+            worker.start()
+
+    def stop(self) -> None:
+        """End every thread once it has run what is waiting."""
+        for _ in self._workers:
+            self._ready.put(None)
+
+    def _work(self, worker: "_Worker") -> None:
+        while mailbox := self._ready.get():
+            worker.busy_since = began = time.monotonic()
+            mailbox.run()
+            worker.busy_since = None
+            if time.monotonic() - began > PATIENCE and self._is_surplus(worker):
+                break
+        self._workers.remove(worker)
+
+    def _is_surplus(self, worker: "_Worker") -> bool:
+        """Whether others do the work of one that has been away."""
+        now = time.monotonic()
+        if all(other is worker or other.is_stuck(now) for other in list(self._workers)):
+            return False
+        try:
+            self._surplus.pop()
+        except IndexError:
+            return False
+        return True
+
+
+class _Worker(threading.Thread):
+    def __init__(self, name: str, work: "Callable[[_Worker], None]") -> None:
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self.busy_since: float | None = None
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether it has been busy with one message for long."""
+        return self.busy_since is not None and now - self.busy_since > PATIENCE
+
+    def run(self) -> None:
+        """Work until there is nothing for it any more."""
+        self._work(self)
+
+
+class TurnOver(Exception):
+    """An actor's loop has had its one message."""
+
+
+class Mailbox:
+    """The inbox of an actor that has no thread of its own: what is put into it has the actor run, in its turn."""
+
+    def __init__(self, dispatcher: Dispatcher, step: Callable[[], None]) -> None:
+        self._dispatcher = dispatcher
+        self._step = step
+        self._envelopes: deque[Any] = deque()
+        self._left = 0
+        #: Holds its one token while the actor neither runs nor is to run; not before it has begun.
+        self._idle: deque[None] = deque()
+
+    def begin(self) -> None:
+        """Have the actor run for the first time."""
+        self._dispatcher.schedule(self)
+
+    def put(self, envelope: Any) -> None:
+        """Take a message in."""
+        self._envelopes.append(envelope)
+        self._wake()
+
+    def run(self) -> None:
+        """Let the actor take one step."""
+        self._left = 1
+        self._step()
+        self._idle.append(None)
+        if self._envelopes:
+            self._wake()
+
+    def open(self) -> None:
+        """Give out all that is left in this turn: the actor has ended."""
+        self._left = len(self._envelopes)
+
+    def _wake(self) -> None:
+        """Have the actor run, unless it is to run already."""
+        try:
+            self._idle.pop()
+        except IndexError:
+            return
+        self._dispatcher.schedule(self)
+
+    def get(self) -> Any:
+        """Return the next message, to the actor's loop. Raises TurnOver after one, until it runs again."""
+        if not self._left or not self._envelopes:
+            raise TurnOver
+        self._left -= 1
+        return self._envelopes.popleft()
+
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._envelopes
+
+    def qsize(self) -> int:
+        """Return how many messages wait."""
+        return len(self._envelopes)
