@@ -4,7 +4,6 @@ pykka has no supervisors, no stable addresses and no guard against a ``BaseExcep
 the process; a failed ``on_start`` is silent, and a handler that hangs is invisible. The base closes these holes.
 """
 
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -86,7 +85,7 @@ class Vitals:
     figures: str = ""
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
-    thread: threading.Thread | None = None
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +164,12 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         else:
             super()._start_actor_loop()
 
+    def _actor_loop(self) -> None:
+        try:
+            super()._actor_loop()
+        finally:
+            self.vitals.has_ended = True
+
     def _step(self) -> None:
         """Take one turn: run pykka's loop for one message, or begin, or end."""
         if not self._has_begun:
@@ -175,6 +180,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         if self.actor_stopped.is_set() and isinstance(self.actor_inbox, Mailbox):
             self.actor_inbox.open()
             self._actor_loop_teardown()
+            self.vitals.has_ended = True
 
     @property
     def is_current(self) -> bool:
@@ -201,8 +207,6 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def on_start(self) -> None:
         """Set up, and say how that went: pykka keeps a failed start to itself."""
-        if self._dispatcher is None:
-            self.vitals.thread = threading.current_thread()
         self.vitals.busy_since = time.monotonic()
         try:
             self.set_up()

@@ -235,8 +235,8 @@ class Supervisor(GuardedActor[SupervisorMessage]):
                 if busy is not None and now - busy > kept.child.deadline:
                     hung = f"hung: busy with one message for {now - busy:.1f}s"
                     self._bury(ActorDied(seat.name, seat.epoch, hung, "hung"))
-                elif vitals.thread is not None and not vitals.thread.is_alive():
-                    self._bury(ActorDied(seat.name, seat.epoch, "its thread has vanished", "vanished"))
+                elif vitals.has_ended:
+                    self._bury(ActorDied(seat.name, seat.epoch, "ended without a word", "vanished"))
             shown = status.state(seat, kept.state)
             if shown != kept.shown:
                 kept.shown = shown

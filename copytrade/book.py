@@ -6,8 +6,10 @@ order never comes to life, and the parameters are those of the latest update.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from copytrade.orders import Order, OrderType, Source, Status
 
@@ -25,8 +27,7 @@ _TERMINAL_RANK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """An order that is new (``before`` is None) or not what it was."""
 
     before: Order | None

@@ -1,9 +1,10 @@
 """A copy: one order of a follower's for one leader order, or why there is none."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from copytrade.ledger import Part
 from copytrade.orders import ZERO, Order, OrderType, Side, Status, Validity
@@ -32,8 +33,7 @@ class MappingStatus(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What the follower's order should be: the parameters that a modification restates.
 
     ``quantity`` is the total. With an ``own_price`` type and price are ours, and do not follow the leader's: a late
@@ -49,8 +49,7 @@ class Wish:
     own_price: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True):
     """One order of a follower's for one leader order.
 
     There may be several: above the freeze quantity, where the leader's order crosses zero (an exit and an entry

@@ -1,10 +1,11 @@
 """What ``decide`` is asked with, and what it can answer."""
 
 from collections.abc import Set
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from copytrade.copies import Wish
 from copytrade.instruments import Instrument
@@ -23,8 +24,7 @@ class UnfilledAction(StrEnum):
     REPRICE = "reprice"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds."""
 
     instruments: frozenset[str]
@@ -40,8 +40,7 @@ class Policy:
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
 
 
-@dataclass(frozen=True, slots=True)
-class Allotted:
+class Allotted(msgspec.Struct, frozen=True):
     """What the ledger gives this follower of one leader order, in units.
 
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
@@ -58,8 +57,7 @@ class Allotted:
     closed_elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """What else a decision rests on.
 
     ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
@@ -76,8 +74,7 @@ class Situation:
     second_copier: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Send a new order, the follower's ``n``-th for this leader order."""
 
     n: int
@@ -86,8 +83,7 @@ class Place:
     arithmetic: str
 
 
-@dataclass(frozen=True, slots=True)
-class Modify:
+class Modify(msgspec.Struct, frozen=True):
     """Restate the follower's ``n``-th order; the reason, if any, is kept with it."""
 
     n: int
@@ -95,23 +91,20 @@ class Modify:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True):
     """Cancel the follower's ``n``-th order; the reason, if any, is kept with it."""
 
     n: int
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """Read the follower's ``n``-th order: what became of the last request is not known."""
 
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(msgspec.Struct, frozen=True):
     """Do nothing about the follower's ``n``-th order but record why somebody should look at it."""
 
     n: int
@@ -119,16 +112,14 @@ class Flag:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """Nothing can be done before something else happens, or before ``until``; ``why`` is for a reader of the log."""
 
     why: str
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(msgspec.Struct, frozen=True):
     """Do not copy, and record why. A provisional skip is decided again when the order changes, or ``until``."""
 
     reason: Reason
@@ -136,8 +127,7 @@ class Skip:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """Nothing to do: the follower's orders are what they should be."""
 
 

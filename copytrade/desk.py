@@ -4,9 +4,11 @@ Pure: it is told what happened and asked what to do. Whoever sits at it sends, r
 """
 
 from collections.abc import Iterable, Set
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+import msgspec
+from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.agenda import Agenda, CopyId
@@ -44,8 +46,7 @@ Action = Place | Modify | Cancel
 CANCEL_PATIENCE = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """A copy is not what it was."""
 
     before: Copy
@@ -53,8 +54,7 @@ class Changed:
     leader: Order
 
 
-@dataclass(frozen=True, slots=True)
-class Considered:
+class Considered(msgspec.Struct, frozen=True):
     """What came of deciding: copies that were skipped or flagged, those to be read, and when to look again."""
 
     changed: list[Changed]
@@ -62,8 +62,7 @@ class Considered:
     wake: list[tuple[str, datetime]]
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What the market allows: how large one order may be, and when it trades (None: always)."""
 
     freeze: FreezeTable

@@ -7,7 +7,9 @@ monotonic seconds.
 """
 
 from collections.abc import Set
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 #: Complete reads of the order book that have to agree.
 READS = 3
@@ -16,8 +18,7 @@ READS = 3
 MARGIN = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(msgspec.Struct, frozen=True):
     """What is known about an order since nobody knows whether the broker has it.
 
     ``silent``: whether the account's feed has been up since then, so that its silence says something; without that,

@@ -5,12 +5,12 @@ is what was known when this version was made, and the operator's settings win ov
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 from types import MappingProxyType
 from typing import Annotated, Self
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
@@ -46,8 +46,7 @@ class _File(_Row):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class FreezeTable:
+class FreezeTable(msgspec.Struct, frozen=True):
     """All that is known. ``as_of`` is the date to which circulars were read; an override is right on every date."""
 
     as_of: date

@@ -6,9 +6,10 @@ times a year, and a security id is unique only within its segment, so nothing he
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+
+import msgspec
 
 from copytrade.orders import SEGMENT_OF, InstrumentKey, Order
 
@@ -17,8 +18,7 @@ Instruments = Mapping[InstrumentKey, "Instrument"]
 _PAISE = Decimal(100)
 
 
-@dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(msgspec.Struct, frozen=True):
     """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees.
 
     ``expiry`` is a contract's last day, None for what has none.

@@ -7,11 +7,13 @@ whatever was rounded, refused or late on the way. Manual trades of the follower 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from copytrade.orders import InstrumentKey, Order, Product, Side, Status, trade_date
 from copytrade.sizing import Ratio
@@ -51,8 +53,7 @@ class LineKey(NamedTuple):
     product: Product
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True):
     """What an account held apart from some orders: units by line, short ones negative, as read on a ``day`` in India.
 
     The fills of the orders ``without`` are not in it, nor are those of any order placed since.
@@ -67,8 +68,7 @@ class Baseline:
         return trade_date(order) < self.day and order.id not in self.without
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One follower's dealings in one instrument and product. Positions are units, short ones negative.
 
     ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
@@ -86,8 +86,7 @@ class Line:
     lot_size: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Allotment:
+class Allotment(msgspec.Struct, frozen=True):
     """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
 
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
@@ -145,8 +144,7 @@ class Allotment:
         return self.reach > 0 or self.leader_exited > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Working:
+class Working(msgspec.Struct, frozen=True):
     """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
 
     Limits and stops are two chains that rest side by side (a target and a stop); ``is_final`` where the follower's

@@ -1,6 +1,6 @@
 """How a copy changes: one function for each thing that can happen to it, each giving the copy as it is afterwards."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from copytrade.copies import Copy, Stage, Wish
 from copytrade.decisions import Cancel, Flag, Modify, Place, Skip

@@ -6,11 +6,12 @@ hold an order back, and nothing is concluded from it about an order that was sen
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from copytrade.market_hours import (
     Closure,
@@ -39,8 +40,7 @@ class Session(StrEnum):
     UNCOVERED = "UNCOVERED"
 
 
-@dataclass(frozen=True, slots=True)
-class MarketState:
+class MarketState(msgspec.Struct, frozen=True):
     """The answer. ``phase`` is the part of the day, also where it is one in which an order does not trade at once.
 
     ``reason`` says why not, and is empty when open. ``next_opening``, in India's time, is known for a closed market

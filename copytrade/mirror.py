@@ -6,8 +6,10 @@ harmless, five quick modifications collapse into the last, a cancellation overta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from copytrade.copies import Copy, Stage, Wish
 from copytrade.decisions import (
@@ -50,8 +52,7 @@ _LEADER_ENDED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(msgspec.Struct, frozen=True):
     """One question to decide, with its arguments at hand."""
 
     leader: Order

@@ -6,12 +6,12 @@ lots. Times are timezone-aware; the adapters convert at the edge.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
 import pytz
 
 #: India's time. It has had one offset since 1945; as a fixed one it is converted to three times as fast.
@@ -170,8 +170,7 @@ class InstrumentKey(NamedTuple):
     security_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of one order at one moment.
 
     ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: a frame's receipt,

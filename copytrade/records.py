@@ -1,12 +1,16 @@
 """What is written down: each record is one fact, and writing it twice is the same as writing it once."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
 
 from copytrade.copies import Copy
 from copytrade.ledger import Allotment, Line
 from copytrade.orders import Order
+
+Entry_co = TypeVar("Entry_co", bound=Line | Allotment, covariant=True)
 
 #: The leader's name among the accounts; followers have their own.
 LEADER = "leader"
@@ -19,8 +23,7 @@ class AccountType(StrEnum):
     FOLLOWER = "follower"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderChanged:
+class OrderChanged(msgspec.Struct, frozen=True):
     """The broker's word about an order is new. ``account`` is ``leader`` or the follower's name."""
 
     account: str
@@ -28,8 +31,7 @@ class OrderChanged:
     order: Order
 
 
-@dataclass(frozen=True, slots=True)
-class CopyChanged:
+class CopyChanged(msgspec.Struct, frozen=True):
     """A follower's dealings with a leader order have come further."""
 
     copy: Copy
@@ -37,17 +39,15 @@ class CopyChanged:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerChanged:
+class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True):
     """A line of a follower's ledger, or what it allots to a leader order, is not what it was."""
 
     follower: str
-    entry: Line | Allotment
+    entry: Entry_co
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RequestMade:
+class RequestMade(msgspec.Struct, frozen=True):
     """A request to the broker and what came back, secrets never included. ``duration_ms`` is the caller's wait."""
 
     account: str
@@ -59,12 +59,11 @@ class RequestMade:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigSet:
+class ConfigSet(msgspec.Struct, frozen=True):
     """A value to be remembered across restarts."""
 
     key: str
     value: str
 
 
-Record = OrderChanged | CopyChanged | LedgerChanged | RequestMade | ConfigSet
+Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allotment] | RequestMade | ConfigSet

@@ -6,17 +6,13 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-from pydantic import TypeAdapter
 
 from copytrade.copies import Copy
 from copytrade.ledger import Allotment, Line
-from copytrade.orders import IST, Order, trade_date
+from copytrade.orders import IST, trade_date
 from copytrade.records import CopyChanged, OrderChanged, RequestMade
 
 Row = tuple[object, ...]
-
-#: Leaves out what an order does not say, which the faster encoder cannot.
-_ORDER = TypeAdapter(Order)
 
 
 def _plain(value: object) -> str:
@@ -25,16 +21,18 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value)} has no place in a state")
 
 
-def _fraction(wanted: type, value: Any) -> Fraction:
+def fraction(wanted: type, value: Any) -> Fraction:
+    """Read what the decoder itself cannot."""
     if wanted is Fraction:
         return Fraction(value)
     raise TypeError(f"{wanted} has no place in a state")
 
 
-_STATE = msgspec.json.Encoder(enc_hook=_plain)
-_COPY = msgspec.json.Decoder(Copy, dec_hook=_fraction)
-_LINE = msgspec.json.Decoder(Line, dec_hook=_fraction)
-_ALLOTMENT = msgspec.json.Decoder(Allotment, dec_hook=_fraction)
+#: Writes a state down.
+STATE = msgspec.json.Encoder(enc_hook=_plain)
+_COPY = msgspec.json.Decoder(Copy, dec_hook=fraction)
+_LINE = msgspec.json.Decoder(Line, dec_hook=fraction)
+_ALLOTMENT = msgspec.json.Decoder(Allotment, dec_hook=fraction)
 
 read_copy, read_line, read_allotment = _COPY.decode, _LINE.decode, _ALLOTMENT.decode
 
@@ -71,7 +69,7 @@ def order_row(record: OrderChanged) -> Row:
 def event_row(record: OrderChanged) -> Row:
     """Return the row of ``order_events``."""
     order = record.order
-    event = _ORDER.dump_json(order, exclude_defaults=True).decode()
+    event = STATE.encode(order).decode()
     return order.id, record.account, order.status.lower(), event, order.observed_at.timestamp()
 
 
@@ -104,7 +102,7 @@ def line_row(follower: str, line: Line, at: datetime) -> Row:
         line.held,
         line.level,
         float(line.ratio.value) if line.ratio else None,
-        _STATE.encode(line).decode(),
+        STATE.encode(line).decode(),
         time_text(at),
         time_text(at),
     )
@@ -119,7 +117,7 @@ def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
         allotment.role,
         allotment.base,
         allotment.wanted,
-        _STATE.encode(allotment).decode(),
+        STATE.encode(allotment).decode(),
         time_text(at),
         time_text(at),
     )
@@ -154,7 +152,7 @@ def copy_row(record: CopyChanged) -> Row:
         copy.latency_ms,
         copy.fill_ms,
         copy.modifications,
-        _STATE.encode(copy).decode(),
+        STATE.encode(copy).decode(),
         time_text(copy.created_at),
         time_text(record.at),
     )

@@ -3,18 +3,29 @@
 An exit may leave once its intent is in this file: then a crash while the database fails cannot double it.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
+from copytrade.ledger import Allotment, Line
 from copytrade.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
+from copytrade.rows import STATE, fraction
 
-_KINDS: dict[str, TypeAdapter[Record]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (OrderChanged, CopyChanged, LedgerChanged, RequestMade, ConfigSet)
+_KINDS: dict[str, msgspec.json.Decoder[Record]] = {
+    name: msgspec.json.Decoder(kind, dec_hook=fraction)
+    for name, kind in {
+        "OrderChanged": OrderChanged,
+        "CopyChanged": CopyChanged,
+        "LineChanged": LedgerChanged[Line],
+        "AllotmentChanged": LedgerChanged[Allotment],
+        "RequestMade": RequestMade,
+        "ConfigSet": ConfigSet,
+    }.items()
 }
+
+_LINE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class SideFile:
@@ -25,12 +36,9 @@ class SideFile:
 
     def append(self, records: Iterable[Record]) -> None:
         """Add records; when this returns they are on disk."""
-        lines = [
-            json.dumps({type(record).__name__: _KINDS[type(record).__name__].dump_python(record, mode="json")}) + "\n"
-            for record in records
-        ]
+        lines = [STATE.encode({_kind(record): record}) + b"\n" for record in records]
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
@@ -40,14 +48,20 @@ class SideFile:
         if not self.path.exists():
             return [], 0
         records, unreadable = [], 0
-        for line in self.path.read_text(encoding="ascii", errors="replace").splitlines():
+        for line in self.path.read_bytes().splitlines():
             try:
-                ((kind, fields),) = json.loads(line).items()
-                records.append(_KINDS[kind].validate_python(fields))
-            except (ValueError, KeyError, AttributeError, ValidationError):
+                ((kind, fields),) = _LINE.decode(line).items()
+                records.append(_KINDS[kind].decode(fields))
+            except (ValueError, KeyError):  # msgspec's own errors are ValueErrors
                 unreadable += 1
         return records, unreadable
 
     def clear(self) -> None:
         """Forget what has been written to the database."""
         self.path.unlink(missing_ok=True)
+
+
+def _kind(record: Record) -> str:
+    if isinstance(record, LedgerChanged):
+        return f"{type(record.entry).__name__}Changed"
+    return type(record).__name__

@@ -3,10 +3,11 @@
 Every strategy comes down to a ratio, fixed when a position opens and kept until it is flat; the ledger does the rest.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+
+import msgspec
 
 from copytrade.orders import Order
 from copytrade.reasons import Reason
@@ -21,8 +22,7 @@ class Strategy(StrEnum):
     RISK_BASED = "risk_based"
 
 
-@dataclass(frozen=True, slots=True)
-class SizingPolicy:
+class SizingPolicy(msgspec.Struct, frozen=True):
     """A follower's share of the settings: ``max_order_value`` in rupees, ``max_lots`` an order, None for no limit."""
 
     strategy: Strategy
@@ -33,24 +33,21 @@ class SizingPolicy:
     max_order_value: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Capitals:
+class Capitals(msgspec.Struct, frozen=True):
     """Start-of-day capital in rupees, None while not known yet."""
 
     leader: Decimal | None = None
     follower: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(msgspec.Struct, frozen=True):
     """A follower's size as a fraction of the leader's, with the arithmetic that gave it, for the record."""
 
     value: Fraction
     arithmetic: str
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(msgspec.Struct, frozen=True):
     """A quantity in units, a multiple of the lot, with the arithmetic that gave it; or the reason why there is none."""
 
     quantity: int

@@ -1,15 +1,15 @@
 """How a total is spread over the orders that rest for it, and what has to be sent besides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from copytrade.copies import Copy, Stage
 
 _UNLIMITED = 10**12
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """``quantities`` are what each resting order should be in all, by its number; ``more`` is for a new one.
 
     ``waits_for`` is the number of an order whose end or acceptance has to be known before anything is added, None if

@@ -1,8 +1,10 @@
 """What a follower's order should look like: the leader's parameters, at the follower's size, fit for the broker."""
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from copytrade.copies import Wish
 from copytrade.instruments import Instrument
@@ -28,8 +30,7 @@ class StopMarketAs(StrEnum):
     STOP_MARKET = "stop_market"
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """How order types are translated; the percentages are of the last price and of the trigger."""
 
     market_as: MarketAs = MarketAs.MARKET

@@ -1,10 +1,11 @@
 """Ask ``decide`` about one leader order of a leader who holds nothing, for a follower half his size."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from msgspec.structs import replace
 
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Decision, Policy, Situation

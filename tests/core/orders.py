@@ -1,9 +1,10 @@
 """Orders to test the core with."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from copytrade.orders import InstrumentKey, Order, OrderType, Product, Segment, Side, Source, Status, Validity
 

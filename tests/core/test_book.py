@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -6,6 +5,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from copytrade.book import Book, merge
 from copytrade.orders import Order, OrderType, Source, Status

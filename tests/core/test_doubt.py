@@ -1,7 +1,8 @@
 """What proves that the broker never had an order, and what does not."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.copies import Copy, Stage

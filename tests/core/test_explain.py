@@ -1,6 +1,5 @@
 import re
 import sqlite3
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.copies import Copy

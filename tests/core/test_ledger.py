@@ -1,12 +1,13 @@
 """The ledger against leaders and followers whose orders fill at any time, in any order."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Role, Working, corrected, exit_shares

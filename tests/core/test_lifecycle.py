@@ -1,7 +1,8 @@
 """Turns in the life of a copy that once went wrong."""
 
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.budget import Budget, Window

@@ -1,10 +1,10 @@
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from copytrade.copies import Stage, Wish
 from copytrade.decisions import Allotted, Cancel, Done, Lookup, Modify, Place, Situation, Skip, UnfilledAction, Wait

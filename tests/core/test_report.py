@@ -1,7 +1,6 @@
 import hashlib
 import re
 import sqlite3
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.copies import Copy

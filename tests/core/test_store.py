@@ -1,11 +1,11 @@
 import sqlite3
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.copies import Copy

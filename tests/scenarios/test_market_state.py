@@ -1,9 +1,9 @@
 """What the clock and the exchange allow. Live orders are copied at any hour: the leader's broker has taken them."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from copytrade.decisions import Place, Skip
 from copytrade.market import load_market_hours

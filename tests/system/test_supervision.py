@@ -151,13 +151,11 @@ def test_what_a_replaced_actor_writes_is_refused(copier: Copier) -> None:
     assert copier.logged("Write of a replaced actor refused actor=alice epoch=1")
 
 
-def test_an_actor_whose_thread_vanishes_without_a_word_is_restarted(
-    copier: Copier, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_actor_that_ends_without_a_word_is_restarted(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
     """As by an error in the actor library itself: nobody is told."""
     monkeypatch.setattr(Follower, "on_failure", lambda *_: None)
     seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
-    assert copier.logged("Actor alice crashed: its thread has vanished")
+    assert copier.logged("Actor alice crashed: ended without a word")
     copier.copy_of(copier.buy(4), "alice")
 
 
