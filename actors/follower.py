@@ -44,6 +44,7 @@ from actors.messages import (
     RecordIntent,
     ReleasePermit,
     RequestFinished,
+    RequestLeft,
     RequestPermit,
     Resume,
     Retry,
@@ -222,7 +223,12 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._land_what_is_overtaken()
                 if token in self._flights:
                     self._send(token)
-                    return  # what else there is to do can wait until the others have sent theirs
+                    return
+            case RequestLeft(token, epoch) if epoch == self.epoch:
+                self._request_permit(Lane.SPARE)
+                flight = self._flights.get(token)
+                if flight is not None and isinstance(flight.action, Place):
+                    copy_log.placing(self._desk.copy(flight.copy_id), flight.leader)
             case RequestFinished() if message.epoch == self.epoch:
                 self._finish(message)
             case Retry(copy_id, epoch) if epoch == self.epoch:
@@ -540,10 +546,8 @@ class Follower(GuardedActor[FollowerMessage]):
         copy = self._desk.copy(flight.copy_id)
         flight.sent = True
         self._requests += 1
+        self.seat.tell(RequestLeft(token, self.epoch))
         self._sender.send(token, request_for(flight.action, copy, flight.leader, self._account.amo_time))
-        if isinstance(flight.action, Place):
-            copy_log.placing(copy, flight.leader)
-        self._request_permit(Lane.SPARE)
 
     def _land(self, token: int, after: Copy) -> None:
         """End a flight with the copy as it is after it."""

@@ -493,8 +493,16 @@ StoreMessage = RecordIntent | Write | Flush | LoadCopies | LoadRequests | LookFo
 
 
 @dataclass(frozen=True, slots=True)
+class RequestLeft:
+    """A request is on its way to the broker; told by a follower to itself, so that others' requests go first."""
+
+    token: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
-    """A sender thread has an outcome; ``finished`` is a monotonic time."""
+    """A sender thread has an outcome; ``finished`` is when the answer came, a monotonic time."""
 
     token: int
     epoch: int
@@ -571,6 +579,7 @@ FollowerMessage = (
     | CopiesLoaded
     | EntriesSwitched
     | RequestFinished
+    | RequestLeft
     | Retry
     | LookAgain
     | LookAround

@@ -64,13 +64,14 @@ STABLE_AFTER = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FeedAccount:
-    """Whose feed it is. ``name`` is ``leader`` or the follower's."""
+    """Whose feed it is. ``name`` is ``leader`` or the follower's. What comes is read ``linger`` seconds later."""
 
     name: str
     type: AccountType
     client_id: str
     access_token: SecretStr
     feed_url: str
+    linger: float
 
 
 class OrderFeed(GuardedActor[FeedMessage]):
@@ -344,4 +345,4 @@ def _receive(seat: Seat[FeedMessage], account: FeedAccount, connection: Connecti
 
     if not seat.tell(FeedConnected(connection, socket)):
         socket.close()
-    return socket.run(deliver)
+    return socket.run(deliver, account.linger)

@@ -45,12 +45,16 @@ Request = PlaceOrder | ModifyOrder | CancelOrder
 
 
 class Sender:
-    """One account's connections, and a few threads that wait for answers; each outcome is told as RequestFinished."""
+    """One account's connections, and a few threads that wait for answers; each outcome is told as RequestFinished.
 
-    def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
+    An answer is read ``linger`` seconds after it came: what other followers have to send goes before it.
+    """
+
+    def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int, linger: float) -> None:
         self._rest = rest
         self._seat = seat
         self._epoch = epoch
+        self._linger = linger
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
         self._threads.submit(rest.warm, threads)
 
@@ -82,7 +86,9 @@ class Sender:
 
     def _wait(self, token: int, call: Call[Placed] | Call[Cancelled], started: float) -> None:
         try:
-            finished = RequestFinished(token, self._epoch, call.outcome(), started, time.monotonic())
+            outcome = call.outcome(self._linger)
+            answered = started + outcome.exchange.duration_ms / 1000
+            finished = RequestFinished(token, self._epoch, outcome, started, answered)
         except Exception as error:
             finished = self._failed(token, started, error)
         self._seat.tell(finished)

@@ -63,6 +63,9 @@ CORE_DEADLINE, MASTER_DEADLINE = 30.0, 300.0
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
 CRASH_AFTER, HANG_AFTER = 8.0, 12.0
 
+#: Seconds that one follower takes from the leader's frame to its request, with the others at the same (measured).
+SEND_TIME = 0.0003
+
 #: Seconds that one alert may take: the services are far away and patient.
 NOTIFIER_DEADLINE = 60.0
 
@@ -265,7 +268,8 @@ class CopySystem:
             """Shut what an incarnation that hangs may still be sending with, and connect anew."""
             while senders:
                 senders.pop().close()
-            senders.append(Sender(self._rest(follower), life_seat, epoch, settings.dhan.connections + CANCEL_RESERVE))
+            threads = settings.dhan.connections + CANCEL_RESERVE
+            senders.append(Sender(self._rest(follower), life_seat, epoch, threads, self._linger))
             return senders[0]
 
         def give_birth(life: Incarnation[Any]) -> object:
@@ -275,13 +279,21 @@ class CopySystem:
         return Child(seat, give_birth, policy, self._deadline, core=False, drains=True)
 
     @property
+    def _linger(self) -> float:
+        """Return the seconds for which what the broker says to a follower can wait: as long as all take to send."""
+        return SEND_TIME * len(self._followers)
+
+    @property
     def _deadline(self) -> float:
         """Return the seconds that one message of an account's actor may take: nothing in it waits for the broker."""
         return self._settings.dhan.request_timeout + self._settings.supervision.hang_after
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
         settings = self._settings
-        feed_account = FeedAccount(name, account_type, account.client_id, account.access_token, settings.dhan.feed_url)
+        linger = 0.0 if account_type is AccountType.LEADER else self._linger
+        feed_account = FeedAccount(
+            name, account_type, account.client_id, account.access_token, settings.dhan.feed_url, linger
+        )
         since = self._since if account_type is AccountType.LEADER else None
 
         def give_birth(life: Incarnation[Any]) -> object:

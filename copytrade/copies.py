@@ -49,7 +49,7 @@ class Wish(msgspec.Struct, frozen=True):
     own_price: bool = False
 
 
-class Copy(msgspec.Struct, frozen=True):
+class Copy(msgspec.Struct, frozen=True, omit_defaults=True):
     """One order of a follower's for one leader order.
 
     There may be several: above the freeze quantity, where the leader's order crosses zero (an exit and an entry

@@ -68,7 +68,7 @@ class Baseline(msgspec.Struct, frozen=True):
         return trade_date(order) < self.day and order.id not in self.without
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One follower's dealings in one instrument and product. Positions are units, short ones negative.
 
     ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
@@ -86,7 +86,7 @@ class Line(msgspec.Struct, frozen=True):
     lot_size: int = 1
 
 
-class Allotment(msgspec.Struct, frozen=True):
+class Allotment(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
 
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was

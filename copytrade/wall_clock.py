@@ -12,8 +12,13 @@ _READ_AT = datetime.now(UTC), time.monotonic()
 
 def now() -> datetime:
     """Return the time of day, in UTC."""
+    return at(time.monotonic())
+
+
+def at(moment: float) -> datetime:
+    """Return the time of day of a moment of the monotonic clock, in UTC."""
     then, monotonic = _READ_AT
-    return then + timedelta(seconds=time.monotonic() - monotonic)
+    return then + timedelta(seconds=moment - monotonic)
 
 
 def monotonic_of(moment: datetime) -> float:

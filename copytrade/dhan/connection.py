@@ -85,8 +85,9 @@ class Connection:
         self._replies: _Replies
         self._aborted = False
         self.idle_since = 0.0
-        #: The Date header of the last reply.
+        #: The Date header of the last reply, and when its first byte came; seconds of :func:`time.monotonic`.
         self.date: str | None = None
+        self.answered_at = 0.0
 
     def open(self, deadline: float) -> None:
         """Connect (and shake hands, for TLS) before ``deadline``, a time of :func:`time.monotonic`.
@@ -158,14 +159,17 @@ class Connection:
         except OSError as error:
             raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, None) from None
 
-    def receive(self, method: str, deadline: float) -> tuple[int, bytes, bool]:
-        """Read the reply: its status, its body, and whether the connection can be used again.
+    def receive(self, method: str, deadline: float, linger: float) -> tuple[int, bytes, bool]:
+        """Read the reply, ``linger`` seconds after it came: its status, its body, and whether the connection is good.
 
         Raises BrokenExchangeError if the reply is not complete before ``deadline``, a time of :func:`time.monotonic`.
         """
         status: int | None = None
         try:
             status, body, reusable = None, b"", False
+            _wait(cast("socket.socket", self._sock), select.POLLIN, deadline)
+            self.answered_at = time.monotonic()
+            time.sleep(linger)
             self._bytes.deadline, self._bytes.may_end = deadline, False
             response = http.client.HTTPResponse(cast("socket.socket", self._replies), method=method)
             response.begin()

@@ -6,6 +6,7 @@ production); a quiet account sends nothing else for hours.
 """
 
 import json
+import select
 import socket
 import ssl
 import time
@@ -79,14 +80,15 @@ class FeedConnection:
         #: When the server was last heard of, pings included; seconds of :func:`time.monotonic`.
         self.last_heard = time.monotonic()
 
-    def run(self, deliver: Callable[[FrameArrived], None]) -> FeedEnded:
+    def run(self, deliver: Callable[[FrameArrived], None], linger: float = 0.0) -> FeedEnded:
         """Pass on every frame with data until the connection ends, and return how it did.
 
         When nothing comes for the read timeout a ping is sent; when nothing comes for as long again, that is the end.
-        What ``deliver`` raises ends the connection and is raised on.
+        After a pause, what comes is read ``linger`` seconds later, for what is more urgent than reading it; the time of
+        arrival is none the later for it. What ``deliver`` raises ends the connection and is raised on.
         """
         try:
-            return self._run(deliver)
+            return self._run(deliver, linger)
         finally:
             self._ws.shutdown()  # type: ignore[no-untyped-call]
 
@@ -95,10 +97,11 @@ class FeedConnection:
         self._stopping = True
         self._ws.abort()  # type: ignore[no-untyped-call]
 
-    def _run(self, deliver: Callable[[FrameArrived], None]) -> FeedEnded:
+    def _run(self, deliver: Callable[[FrameArrived], None], linger: float) -> FeedEnded:
         pinged = False
         while True:
             try:
+                arrived = self._await(linger) if linger else None
                 opcode, frame = self._ws.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
                 if pinged or self._stopping or not self._ping():
@@ -107,13 +110,28 @@ class FeedConnection:
                 continue
             except _BROKEN as error:
                 return self._ended(EndKind.RESET, f"{type(error).__name__}: {error}")
-            self.last_heard = time.monotonic()
+            self.last_heard = arrived or time.monotonic()
             pinged = False
             if opcode in _DATA:
-                deliver(FrameArrived(frame.data, wall_clock.now().astimezone(IST), self.last_heard))
+                deliver(FrameArrived(frame.data, wall_clock.at(self.last_heard).astimezone(IST), self.last_heard))
             elif opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = int.from_bytes(frame.data[:2], "big") if len(frame.data) >= 2 else None
                 return self._ended(EndKind.CLOSED, excerpt_of(frame.data[2:]), code)
+
+    def _await(self, linger: float) -> float:
+        """Wait until something can be read, and a little longer unless it could be at once; return when it came."""
+        sock = self._ws.sock
+        if sock is None:  # closed: the read says so
+            return time.monotonic()
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        if (isinstance(sock, ssl.SSLSocket) and sock.pending()) or poll.poll(0):
+            return time.monotonic()
+        if not poll.poll((sock.gettimeout() or 0.0) * 1000):
+            raise websocket.WebSocketTimeoutException("nothing came")
+        arrived = time.monotonic()
+        time.sleep(linger)
+        return arrived
 
     def _ping(self) -> bool:
         try:

@@ -32,7 +32,8 @@ class Exchange:
     """One request and its reply, for the audit trail. Holds no secrets.
 
     ``payload_json`` is the request's body, "" without one. ``status`` is None when no reply came. ``response_text`` is
-    cut at RESPONSE_TEXT_LIMIT characters. ``duration_ms`` runs from the call to its return.
+    cut at RESPONSE_TEXT_LIMIT characters. ``duration_ms`` runs from the call to the reply's first byte, or to the end
+    without one.
     """
 
     method: str

@@ -147,8 +147,11 @@ class Transport:
             self._write(begun, time.monotonic() + WRITE_TIMEOUT)
         return begun
 
-    def finish(self, begun: Begun) -> Reply | NotSent | Lost:
-        """Return what came of a request, sending it first where no connection was ready."""
+    def finish(self, begun: Begun, linger: float = 0.0) -> Reply | NotSent | Lost:
+        """Return what came of a request, sending it first where no connection was ready.
+
+        A reply is left alone for ``linger`` seconds first, for what is more urgent than reading it.
+        """
         deadline = begun.at + self._request_timeout
         if begun.connection is None:
             try:
@@ -160,7 +163,7 @@ class Transport:
         try:
             if begun.broken:
                 raise begun.broken
-            status, body, reusable = connection.receive(begun.method, deadline)
+            status, body, reusable = connection.receive(begun.method, deadline, linger)
         except BrokenExchangeError as broken:
             return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
         finally:
@@ -168,10 +171,11 @@ class Transport:
                 self._idle.put(connection)
             else:
                 self._discard(connection)
-        self.server_clock.replied(connection.date, time.monotonic() - begun.at)
+        took = connection.answered_at - begun.at
+        self.server_clock.replied(connection.date, took)
         # A server that echoes the request must not put the token into the audit trail.
         body = body.replace(self._token.get_secret_value().encode(), b"[access token]")
-        return Reply(status, body, _milliseconds_since(begun.at))
+        return Reply(status, body, took * 1000)
 
     def _write(self, begun: Begun, deadline: float) -> None:
         if begun.connection:
