@@ -225,6 +225,7 @@ class Follower(GuardedActor[FollowerMessage]):
                     self._send(token)
                     return
             case RequestLeft(token, epoch) if epoch == self.epoch:
+                self._sender.listen(token)
                 self._request_permit(Lane.SPARE)
                 flight = self._flights.get(token)
                 if flight is not None and isinstance(flight.action, Place):

@@ -45,30 +45,30 @@ Request = PlaceOrder | ModifyOrder | CancelOrder
 
 
 class Sender:
-    """One account's connections, and a few threads that wait for answers; each outcome is told as RequestFinished.
+    """One account's connections, and a few threads that wait for answers; each outcome is told as RequestFinished."""
 
-    An answer is read ``linger`` seconds after it came: what other followers have to send goes before it.
-    """
-
-    def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int, linger: float) -> None:
+    def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
         self._rest = rest
         self._seat = seat
         self._epoch = epoch
-        self._linger = linger
+        self._begun: dict[int, tuple[Call[Placed] | Call[Cancelled], float]] = {}
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
         self._threads.submit(rest.warm, threads)
 
     def send(self, token: int, request: Request) -> None:
-        """Send a request, without waiting for anything; its outcome comes with the same token."""
+        """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""
         if self._seat.epoch != self._epoch:
             return  # a later incarnation owns this account now
         started = time.monotonic()
         try:
-            call = self._begin(request)
+            self._begun[token] = self._begin(request), started
         except Exception as error:  # whatever went wrong, the request may have left
             self._seat.tell(self._failed(token, started, error))
-        else:
-            self._threads.submit(self._wait, token, call, started)
+
+    def listen(self, token: int) -> None:
+        """Have a thread wait for the answer to a request: apart from sending it, so that others' requests go first."""
+        if token in self._begun:
+            self._threads.submit(self._wait, token, *self._begun.pop(token))
 
     def close(self) -> None:
         """Begin nothing more, and end what is being sent: its outcome is then unknown."""
@@ -86,7 +86,7 @@ class Sender:
 
     def _wait(self, token: int, call: Call[Placed] | Call[Cancelled], started: float) -> None:
         try:
-            outcome = call.outcome(self._linger)
+            outcome = call.outcome()
             answered = started + outcome.exchange.duration_ms / 1000
             finished = RequestFinished(token, self._epoch, outcome, started, answered)
         except Exception as error:

@@ -95,8 +95,8 @@ class CopySystem:
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
-        self._store: Seat[StoreMessage] = Seat("store")
-        self._limiter: Seat[RateLimiterMessage] = Seat("rate-limiter")
+        self._store: Seat[StoreMessage] = Seat("store", self._dispatcher)
+        self._limiter: Seat[RateLimiterMessage] = Seat("rate-limiter", self._dispatcher)
         self._recovery: Seat[GapRecoveryMessage] = Seat("gap-recovery")
         self._instruments: Seat[InstrumentMasterMessage] = Seat("instruments")
         self._notifier: Seat[NotifierMessage] = Seat("notifier")
@@ -269,7 +269,7 @@ class CopySystem:
             while senders:
                 senders.pop().close()
             threads = settings.dhan.connections + CANCEL_RESERVE
-            senders.append(Sender(self._rest(follower), life_seat, epoch, threads, self._linger))
+            senders.append(Sender(self._rest(follower), life_seat, epoch, threads))
             return senders[0]
 
         def give_birth(life: Incarnation[Any]) -> object:

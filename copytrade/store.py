@@ -304,11 +304,15 @@ def enabled_key(follower: str) -> str:
 
 def _connect(database: str, synchronous: str) -> peewee.Database:
     if "://" in database:
-        connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)
+        connection: peewee.Database = db_url.connect(
+            database, unquote_password=True, autoconnect=False, thread_safe=False
+        )
         return connection
     Path(database).touch(mode=0o600)
     return peewee.SqliteDatabase(
         database,
         autoconnect=False,
+        thread_safe=False,  # used by one thread at a time, but not always by the same
+        check_same_thread=False,
         pragmas={"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1, "busy_timeout": 1000},
     )

@@ -159,8 +159,8 @@ class Connection:
         except OSError as error:
             raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, None) from None
 
-    def receive(self, method: str, deadline: float, linger: float) -> tuple[int, bytes, bool]:
-        """Read the reply, ``linger`` seconds after it came: its status, its body, and whether the connection is good.
+    def receive(self, method: str, deadline: float) -> tuple[int, bytes, bool]:
+        """Read the reply: its status, its body, and whether the connection can be used again.
 
         Raises BrokenExchangeError if the reply is not complete before ``deadline``, a time of :func:`time.monotonic`.
         """
@@ -169,7 +169,6 @@ class Connection:
             status, body, reusable = None, b"", False
             _wait(cast("socket.socket", self._sock), select.POLLIN, deadline)
             self.answered_at = time.monotonic()
-            time.sleep(linger)
             self._bytes.deadline, self._bytes.may_end = deadline, False
             response = http.client.HTTPResponse(cast("socket.socket", self._replies), method=method)
             response.begin()

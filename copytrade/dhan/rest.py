@@ -69,9 +69,9 @@ class Call(Generic[T]):
         self._read = read
         self._begun = transport.begin(request)
 
-    def outcome(self, linger: float = 0.0) -> Outcome[T]:
-        """Wait for the outcome; to be asked once. A reply is read ``linger`` seconds after it came."""
-        answer = judge(self._request, self._transport.finish(self._begun, linger))
+    def outcome(self) -> Outcome[T]:
+        """Wait for the outcome; to be asked once."""
+        answer = judge(self._request, self._transport.finish(self._begun))
         return self._read(answer) if isinstance(answer, Answer) else answer
 
 

@@ -147,11 +147,8 @@ class Transport:
             self._write(begun, time.monotonic() + WRITE_TIMEOUT)
         return begun
 
-    def finish(self, begun: Begun, linger: float = 0.0) -> Reply | NotSent | Lost:
-        """Return what came of a request, sending it first where no connection was ready.
-
-        A reply is left alone for ``linger`` seconds first, for what is more urgent than reading it.
-        """
+    def finish(self, begun: Begun) -> Reply | NotSent | Lost:
+        """Return what came of a request, sending it first where no connection was ready."""
         deadline = begun.at + self._request_timeout
         if begun.connection is None:
             try:
@@ -163,7 +160,7 @@ class Transport:
         try:
             if begun.broken:
                 raise begun.broken
-            status, body, reusable = connection.receive(begun.method, deadline, linger)
+            status, body, reusable = connection.receive(begun.method, deadline)
         except BrokenExchangeError as broken:
             return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
         finally:
