@@ -172,14 +172,17 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def _step(self) -> None:
         """Take one turn: run pykka's loop for one message, or begin, or end."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._actor_loop_setup()
-        with suppress(TurnOver):
-            self._actor_loop_running()
-        if self.actor_stopped.is_set() and isinstance(self.actor_inbox, Mailbox):
-            self.actor_inbox.open()
-            self._actor_loop_teardown()
+        try:
+            if not self._has_begun:
+                self._has_begun = True
+                self._actor_loop_setup()
+            with suppress(TurnOver):
+                self._actor_loop_running()
+            if self.actor_stopped.is_set() and isinstance(self.actor_inbox, Mailbox):
+                self.actor_inbox.open()
+                self._actor_loop_teardown()
+                self.vitals.has_ended = True
+        except Exception:  # pykka's own, since all of ours are contained: the thread is not this actor's to end
             self.vitals.has_ended = True
 
     @property

@@ -28,6 +28,10 @@ class Dispatcher:
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
         self._ready.put(mailbox)
+        self.relieve()
+
+    def relieve(self) -> None:
+        """Start a thread if there is none, or none that is not stuck."""
         now = time.monotonic()
         if all(worker.is_stuck(now) for worker in list(self._workers)):
             if self._workers:
@@ -118,8 +122,9 @@ class Mailbox:
         try:
             self._idle.pop()
         except IndexError:
-            return
-        self._dispatcher.schedule(self)
+            self._dispatcher.relieve()
+        else:
+            self._dispatcher.schedule(self)
 
     def get(self) -> Any:
         """Return the next message, to the actor's loop. Raises TurnOver after one, until it runs again."""

@@ -229,6 +229,8 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         now = time.monotonic()
         for kept in self._kept.values():
             seat = kept.child.seat
+            if seat.dispatcher is not None:
+                seat.dispatcher.relieve()
             vitals = seat.vitals
             busy = vitals.busy_since
             if self._draining is None and kept.buried != seat.epoch:

@@ -3,10 +3,9 @@
 import copy
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from msgspec.structs import replace
 
 from actors.base import ShowFigures
 from copytrade.dhan.codec import Unreadable, read_frame

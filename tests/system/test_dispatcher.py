@@ -1,0 +1,123 @@
+"""Many actors on one thread: in order, one message at a time, and no one held up by another that is stuck."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pykka
+import pytest
+
+from actors.base import GuardedActor, Incarnation, Seat
+from actors.dispatcher import Dispatcher
+from tests.waiting import PATIENCE, eventually
+
+
+class Counting(GuardedActor[Any]):
+    """Keeps what it is told; a barrier among it is waited for. Says so if two threads ever run it at once."""
+
+    def set_up(self) -> None:
+        self.heard: list[Any] = []
+        self.threads: set[str] = set()
+        self._inside = 0
+
+    def receive(self, message: Any) -> None:
+        self._inside += 1
+        assert self._inside == 1, "two threads in one actor"
+        self.threads.add(threading.current_thread().name)
+        if isinstance(message, threading.Event):
+            message.wait(PATIENCE)
+        self.heard.append(message)
+        self._inside -= 1
+
+
+@pytest.fixture
+def dispatcher() -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher("few")
+    yield dispatcher
+    pykka.ActorRegistry.stop_all()
+    dispatcher.stop()
+
+
+def seated(dispatcher: Dispatcher, name: str) -> tuple[Seat[Any], Counting]:
+    seat: Seat[Any] = Seat(name, dispatcher)
+    Counting.start(Incarnation(seat, 1, lambda _report: None))
+    assert seat.ref is not None
+    actor = seat.ref._actor_weakref()
+    assert isinstance(actor, Counting)
+    eventually(lambda: hasattr(actor, "_inside"), f"{name} is set up")
+    return seat, actor
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "few"]
+
+
+def test_every_message_is_handled_once_and_in_the_order_of_each_teller(dispatcher: Dispatcher) -> None:
+    actors = [seated(dispatcher, f"a{number}") for number in range(20)]
+
+    def tell(teller: int) -> None:
+        for number in range(500):
+            actors[number % 20][0].tell((teller, number))
+
+    tellers = [threading.Thread(target=tell, args=(teller,)) for teller in range(4)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+    eventually(lambda: sum(len(actor.heard) for _, actor in actors) == 2000, "all is handled")
+    for _, actor in actors:
+        for teller in range(4):
+            mine = [number for whose, number in actor.heard if whose == teller]
+            assert mine == sorted(mine)
+            assert len(mine) == 25
+
+
+def test_an_actor_that_is_stuck_holds_up_nobody_and_its_thread_goes_when_it_is_not_needed(
+    dispatcher: Dispatcher,
+) -> None:
+    stuck, its_actor = seated(dispatcher, "stuck")
+    other, others_actor = seated(dispatcher, "other")
+    release = threading.Event()
+    stuck.tell(release)
+    stuck.tell("after")
+    eventually(lambda: other.tell("hello") and others_actor.heard, "the other is served")
+    assert its_actor.heard == []
+    assert len(workers()) == 2
+    release.set()
+    eventually(lambda: its_actor.heard == [release, "after"], "the one that was stuck goes on")
+    eventually(lambda: len(workers()) == 1, "one thread is enough again")
+
+
+def test_what_waits_behind_a_stuck_actor_is_served_though_nothing_more_is_told(dispatcher: Dispatcher) -> None:
+    stuck, _ = seated(dispatcher, "stuck")
+    other, others_actor = seated(dispatcher, "other")
+    release = threading.Event()
+    stuck.tell(release)
+    other.tell("hello")
+    eventually(lambda: dispatcher.relieve() or others_actor.heard, "somebody looks after the thread")
+    release.set()
+
+
+def test_who_asks_an_actor_that_stops_first_hears_of_its_death(dispatcher: Dispatcher) -> None:
+    seat, _ = seated(dispatcher, "mortal")
+    release = threading.Event()
+    seat.tell(release)
+    assert seat.ref is not None
+    seat.ref.stop(block=False)
+    asked = seat.ref.ask("still there?", block=False)
+    release.set()
+    with pytest.raises(pykka.ActorDeadError):
+        asked.get(timeout=PATIENCE)
+    eventually(lambda: seat.vitals.has_ended, "it has ended")
+
+
+def test_an_actor_whose_library_fails_ends_and_leaves_the_thread_to_the_others(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seat, actor = seated(dispatcher, "broken")
+    other, others_actor = seated(dispatcher, "other")
+    monkeypatch.setattr(actor, "_actor_loop_running", lambda: 1 / 0)
+    seat.tell("anything")
+    other.tell("hello")
+    eventually(lambda: others_actor.heard == ["hello"], "the other is served")
+    assert seat.vitals.has_ended
