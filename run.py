@@ -1,6 +1,7 @@
 """Copy a leader's orders to every follower, until told to stop."""
 
 import argparse
+import gc
 import os
 import queue
 import signal
@@ -37,6 +38,12 @@ STOP_DEADLINE = 9.0
 #: Seconds a thread may keep the interpreter. With the default of 5 ms, one thread at work would add that to every hop
 #: between actors (measured: 15 ms at the 99th percentile, 3.7 ms with 1 ms).
 SWITCH_INTERVAL = 0.005
+
+
+#: How many objects more than before, and how many collections of the younger, call for a collection of garbage. What
+#: lives as long as the program is left out of all of them, and what an order leaves behind makes no cycles: a full
+#: collection in the middle of an order took 20 ms with fifty followers.
+GC_THRESHOLDS = (20_000, 20, 50)
 
 
 def main(arguments: list[str]) -> int:
@@ -107,6 +114,9 @@ def _switch(settings: Settings, follower: str, *, enabled: bool) -> int:
 
 def _copy(settings: Settings, since: datetime | None, duration: float | None) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     #: None asks for a stop; a number is the exit code of a system that has stopped.
     events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     system = CopySystem(settings, since, events.put)

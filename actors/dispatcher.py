@@ -33,8 +33,11 @@ class Dispatcher:
     def relieve(self) -> None:
         """Start a thread if there is none, or none that is not stuck."""
         now = time.monotonic()
-        if all(worker.is_stuck(now) for worker in list(self._workers)):
-            if self._workers:
+        workers = list(self._workers)
+        if workers and not workers[-1].is_stuck(now):  # as a rule
+            return
+        if all(worker.is_stuck(now) for worker in workers):
+            if workers:
                 self._surplus.append(None)
             worker = _Worker(self._name, self._work)
             self._workers.append(worker)

@@ -188,6 +188,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._throttles = 0
         self._drain: Drain | None = None
         self._drained = False
+        self._unwritten: list[Record] = []
         self._latencies = Latencies()
         self._requests = self._failures = 0
 
@@ -223,6 +224,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._land_what_is_overtaken()
                 if token in self._flights:
                     self._send(token)
+                    self._write()
                     return
             case RequestLeft(token, epoch) if epoch == self.epoch:
                 self._sender.listen(token)
@@ -253,6 +255,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case _:
                 self._learn(message)
         self._pump()
+        self._write()
         self._show()
 
     def _learn(self, message: FollowerMessage) -> None:
@@ -536,9 +539,8 @@ class Follower(GuardedActor[FollowerMessage]):
             self._record_intent(token, flight)
 
     def _record_intent(self, token: int, flight: _Flight) -> None:
-        self._write()
         record = CopyChanged(self._desk.copy(flight.copy_id), flight.leader, self._now())
-        self._peers.store.tell(RecordIntent(record, token, self._writer, self.seat))
+        self._peers.store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self.seat))
 
     def _send(self, token: int) -> None:
         flight = self._flights[token]
@@ -562,7 +564,7 @@ class Follower(GuardedActor[FollowerMessage]):
             return
         self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
         audit = audit_of(self.seat.name, flight.action, finished.outcome.exchange)
-        self._peers.store.tell(Write((audit,), self._writer))
+        self._unwritten.append(audit)
         copy = self._desk.copy(flight.copy_id)
         match finished.outcome:
             case Accepted(value=value):
@@ -639,19 +641,23 @@ class Follower(GuardedActor[FollowerMessage]):
         return wall_clock.now() + timedelta(seconds=self._skew)
 
     def _note(self, *changes: Changed | None) -> None:
-        """Write down and log what has become of copies, and of the ledger with them."""
-        records: list[Record] = []
+        """Log what has become of copies, and keep it for writing down."""
         for changed in changes:
             if changed is not None and changed.after != changed.before:
                 copy_log.changed(changed)
-                records.append(CopyChanged(changed.after, changed.leader, self._now()))
-        self._write(*records)
+                self._unwritten.append(CopyChanged(changed.after, changed.leader, self._now()))
 
-    def _write(self, *records: Record) -> None:
-        """Tell the store, the ledger first: whoever reads an intent has to find what it rests on."""
-        held = [LedgerChanged(self.seat.name, one, self._now()) for one in self._desk.positions.take_unwritten()]
-        if held or records:
-            self._peers.store.tell(Write((*held, *records), self._writer))
+    def _write(self) -> None:
+        """Tell the store what came of a message, unless an intent has told it already."""
+        if records := self._take_unwritten():
+            self._peers.store.tell(Write(records, self._writer))
+
+    def _take_unwritten(self) -> tuple[Record, ...]:
+        """Return what is not written yet, the ledger first: who reads of a copy has to find what it rests on."""
+        now = self._now()
+        held = [LedgerChanged(self.seat.name, one, now) for one in self._desk.positions.take_unwritten()]
+        unwritten, self._unwritten = self._unwritten, []
+        return (*held, *unwritten)
 
     def _show(self) -> None:
         if self._suspended:

@@ -9,7 +9,8 @@ from actors.base import ActorDied, ActorUp, Address
 from copytrade.agenda import CopyId
 from copytrade.budget import Lane
 from copytrade.copies import Copy
-from copytrade.dhan.feed import FeedConnection, FeedEnded, FrameArrived
+from copytrade.dhan.codec import Unreadable
+from copytrade.dhan.feed import FeedConnection, FeedEnded
 from copytrade.dhan.outcomes import Outcome
 from copytrade.dhan.rest import Cancelled, Placed
 from copytrade.instruments import Instruments
@@ -108,10 +109,11 @@ class FeedConnected:
 
 @dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """A frame has come in on a connection."""
+    """A frame has come in on a connection, at a monotonic time: what it tells of."""
 
     connection: ConnectionId
-    frame: FrameArrived
+    items: Sequence[Order | Unreadable]
+    received: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,9 +425,10 @@ class IntentRecorded:
 
 @dataclass(frozen=True, slots=True)
 class RecordIntent:
-    """Write down what is about to be sent, and say when it is durable."""
+    """Write down what is about to be sent with ``records`` that it rests on, and say when all of it is durable."""
 
     record: CopyChanged
+    records: tuple[Record, ...]
     token: int
     writer: Writer
     reply_to: Address[IntentRecorded]

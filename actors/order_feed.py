@@ -45,7 +45,7 @@ from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
 from copytrade.logs import alert, fields
 from copytrade.market import MarketHours
-from copytrade.orders import IST, Status
+from copytrade.orders import IST, Order, Status
 from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
 
 #: Seconds after a login at which the book is read again: a login has no acknowledgement, so what happened between the
@@ -75,9 +75,10 @@ class FeedAccount:
 
 
 class OrderFeed(GuardedActor[FeedMessage]):
-    """Decodes, merges into its book, and tells every subscriber what changed; it does no other work.
+    """Merges what comes into its book, and tells every subscriber what changed; it does no other work.
 
-    It owns one reader thread at a time, reconnects for ever, and closes the entry gate while something may be missing.
+    It owns one reader thread at a time, which also decodes, so that the next frame is read while this one is merged. It
+    reconnects for ever, and closes the entry gate while something may be missing.
     """
 
     def __init__(
@@ -123,8 +124,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
     def receive(self, message: FeedMessage) -> None:
         """Merge what arrived; keep connected; answer subscribers."""
         match message:
-            case FrameReceived(connection, frame) if connection == self._connection:
-                self._merge_frame(frame.payload, frame.received_at, frame.received_monotonic)
+            case FrameReceived(connection, items, received) if connection == self._connection:
+                self._merge_frame(items, received)
             case Subscribe(subscriber):
                 self._subscribers[subscriber.name] = subscriber
                 orders = tuple(chronological(self._book))
@@ -231,8 +232,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
     def _read_book(self) -> None:
         self._recovery.tell(ReadBook(self._account.name, self._generation, self._since, self._reconnecting))
 
-    def _merge_frame(self, payload: str | bytes, received_at: datetime, received: float) -> None:
-        for item in read_frame(payload, received_at):
+    def _merge_frame(self, items: Sequence[Order | Unreadable], received: float) -> None:
+        for item in items:
             if isinstance(item, Unreadable):
                 self._unreadable += 1
                 logger.warning(
@@ -341,7 +342,8 @@ def _receive(seat: Seat[FeedMessage], account: FeedAccount, connection: Connecti
     def deliver(frame: FrameArrived) -> None:
         if seat.epoch != connection[0]:
             socket.close()  # its actor hung and has been replaced
-        seat.tell(FrameReceived(connection, frame))
+        if items := read_frame(frame.payload, frame.received_at):
+            seat.tell(FrameReceived(connection, items, frame.received_monotonic))
 
     if not seat.tell(FeedConnected(connection, socket)):
         socket.close()

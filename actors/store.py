@@ -8,6 +8,7 @@ from loguru import logger
 
 from actors.base import Address, GuardedActor, Incarnation
 from actors.clock import Clock
+from actors.disk import WakefulDisk
 from actors.messages import (
     CopiesLoaded,
     EntriesSwitched,
@@ -64,9 +65,12 @@ class Store(GuardedActor[StoreMessage]):
         open_database: Callable[[], Database],
         side_file: SideFile,
         first_from: Callable[[], datetime],
+        wake_disk: Callable[[], WakefulDisk | None],
     ) -> None:
         super().__init__(life)
         self._clock = clock
+        self._wake_disk = wake_disk
+        self._disk: WakefulDisk | None = None
         self._open_database = open_database
         self._waiting: list[tuple[str, Record]] = []
         self._lingers = False
@@ -87,19 +91,21 @@ class Store(GuardedActor[StoreMessage]):
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
+        self._database.make_room()
         self._clock.tell_later(SWITCHES_EVERY, self.seat, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
+        self._disk = self._wake_disk()
 
     def receive(self, message: StoreMessage) -> None:
         """Take records in; commit; answer."""
         if isinstance(message, RecordIntent | Write | LoadCopies) and self._is_stale(message.writer):
             return
         match message:
-            case RecordIntent(record, _, writer):
+            case RecordIntent(record, records, _, writer):
                 if not self._intents:
                     self.seat.tell(Flush())
                 self._intents.append(message)
-                self._waiting.append((writer.name, record))
+                self._waiting.extend((writer.name, one) for one in (*records, record))
             case Write(records, writer):
                 if not self._lingers:
                     self._lingers = True
@@ -121,6 +127,8 @@ class Store(GuardedActor[StoreMessage]):
 
     def tear_down(self) -> None:
         """Commit what is left, and let go of the database."""
+        if self._disk is not None:
+            self._disk.close()
         if hasattr(self, "_database"):
             self._commit()
             if len(self._waiting) > self._aside:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from actors.base import Incarnation, Report, Seat
 from actors.clock import Clock
+from actors.disk import WakefulDisk
 from actors.dispatcher import Dispatcher
 from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
 from actors.gap_recovery import GapRecovery
@@ -102,9 +103,7 @@ class CopySystem:
         self._notifier: Seat[NotifierMessage] = Seat("notifier")
         self._alerts: int | None = None
         names = [LEADER, *(follower.name for follower in settings.followers)]
-        self._feeds: dict[str, Seat[FeedMessage]] = {
-            name: Seat(f"feed-{name}", None if name == LEADER else self._dispatcher) for name in names
-        }
+        self._feeds: dict[str, Seat[FeedMessage]] = {name: Seat(f"feed-{name}", self._dispatcher) for name in names}
         self._followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name, self._dispatcher) for name in names[1:]}
         #: The actors under supervision, in the order in which they start.
         self.children: list[Child] = []
@@ -207,6 +206,7 @@ class CopySystem:
                     lambda: open_database(settings),
                     SideFile(beside(settings.store.database, "unwritten")),
                     lambda: first_from(settings.recovery),
+                    lambda: wakeful_disk(settings.store),
                 ),
                 _CORE,
                 CORE_DEADLINE,
@@ -332,6 +332,13 @@ class CopySystem:
 def open_database(settings: s.Settings) -> Database:
     """Open the database of the settings. Raises DatabaseUnusable."""
     return Database(settings.store.database, synchronous=settings.store.synchronous)
+
+
+def wakeful_disk(store: s.Storage) -> WakefulDisk | None:
+    """Return what keeps the database's disk awake, None where no commit waits for a disk."""
+    if not store.wake_disk_every or store.synchronous != "full" or "://" in store.database:
+        return None
+    return WakefulDisk(Path(store.database).absolute().parent, store.wake_disk_every)
 
 
 def first_from(recovery: s.Recovery) -> datetime:

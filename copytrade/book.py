@@ -27,7 +27,7 @@ _TERMINAL_RANK = {
 }
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """An order that is new (``before`` is None) or not what it was."""
 
     before: Order | None

@@ -33,7 +33,7 @@ class MappingStatus(StrEnum):
     SKIPPED = "skipped"
 
 
-class Wish(msgspec.Struct, frozen=True):
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """What the follower's order should be: the parameters that a modification restates.
 
     ``quantity`` is the total. With an ``own_price`` type and price are ours, and do not follow the leader's: a late
@@ -49,7 +49,7 @@ class Wish(msgspec.Struct, frozen=True):
     own_price: bool = False
 
 
-class Copy(msgspec.Struct, frozen=True, omit_defaults=True):
+class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One order of a follower's for one leader order.
 
     There may be several: above the freeze quantity, where the leader's order crosses zero (an exit and an entry

@@ -24,7 +24,7 @@ class UnfilledAction(StrEnum):
     REPRICE = "reprice"
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, frozen=True, gc=False):
     """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds."""
 
     instruments: frozenset[str]
@@ -40,7 +40,7 @@ class Policy(msgspec.Struct, frozen=True):
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
 
 
-class Allotted(msgspec.Struct, frozen=True):
+class Allotted(msgspec.Struct, frozen=True, gc=False):
     """What the ledger gives this follower of one leader order, in units.
 
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
@@ -57,7 +57,7 @@ class Allotted(msgspec.Struct, frozen=True):
     closed_elsewhere: bool = False
 
 
-class Situation(msgspec.Struct, frozen=True):
+class Situation(msgspec.Struct, frozen=True, gc=False):
     """What else a decision rests on.
 
     ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
@@ -74,7 +74,7 @@ class Situation(msgspec.Struct, frozen=True):
     second_copier: bool = False
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Send a new order, the follower's ``n``-th for this leader order."""
 
     n: int
@@ -83,7 +83,7 @@ class Place(msgspec.Struct, frozen=True):
     arithmetic: str
 
 
-class Modify(msgspec.Struct, frozen=True):
+class Modify(msgspec.Struct, frozen=True, gc=False):
     """Restate the follower's ``n``-th order; the reason, if any, is kept with it."""
 
     n: int
@@ -91,20 +91,20 @@ class Modify(msgspec.Struct, frozen=True):
     reason: Reason | None = None
 
 
-class Cancel(msgspec.Struct, frozen=True):
+class Cancel(msgspec.Struct, frozen=True, gc=False):
     """Cancel the follower's ``n``-th order; the reason, if any, is kept with it."""
 
     n: int
     reason: Reason | None = None
 
 
-class Lookup(msgspec.Struct, frozen=True):
+class Lookup(msgspec.Struct, frozen=True, gc=False):
     """Read the follower's ``n``-th order: what became of the last request is not known."""
 
     n: int
 
 
-class Flag(msgspec.Struct, frozen=True):
+class Flag(msgspec.Struct, frozen=True, gc=False):
     """Do nothing about the follower's ``n``-th order but record why somebody should look at it."""
 
     n: int
@@ -112,14 +112,14 @@ class Flag(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Wait(msgspec.Struct, frozen=True):
+class Wait(msgspec.Struct, frozen=True, gc=False):
     """Nothing can be done before something else happens, or before ``until``; ``why`` is for a reader of the log."""
 
     why: str
     until: datetime | None = None
 
 
-class Skip(msgspec.Struct, frozen=True):
+class Skip(msgspec.Struct, frozen=True, gc=False):
     """Do not copy, and record why. A provisional skip is decided again when the order changes, or ``until``."""
 
     reason: Reason
@@ -127,7 +127,7 @@ class Skip(msgspec.Struct, frozen=True):
     until: datetime | None = None
 
 
-class Done(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, frozen=True, gc=False):
     """Nothing to do: the follower's orders are what they should be."""
 
 

@@ -18,7 +18,7 @@ READS = 3
 MARGIN = 3.0
 
 
-class Doubt(msgspec.Struct, frozen=True):
+class Doubt(msgspec.Struct, frozen=True, gc=False):
     """What is known about an order since nobody knows whether the broker has it.
 
     ``silent``: whether the account's feed has been up since then, so that its silence says something; without that,

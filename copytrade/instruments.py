@@ -18,7 +18,7 @@ Instruments = Mapping[InstrumentKey, "Instrument"]
 _PAISE = Decimal(100)
 
 
-class Instrument(msgspec.Struct, frozen=True):
+class Instrument(msgspec.Struct, frozen=True, gc=False):
     """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees.
 
     ``expiry`` is a contract's last day, None for what has none.

@@ -53,7 +53,7 @@ class LineKey(NamedTuple):
     product: Product
 
 
-class Baseline(msgspec.Struct, frozen=True):
+class Baseline(msgspec.Struct, frozen=True, gc=False):
     """What an account held apart from some orders: units by line, short ones negative, as read on a ``day`` in India.
 
     The fills of the orders ``without`` are not in it, nor are those of any order placed since.
@@ -68,7 +68,7 @@ class Baseline(msgspec.Struct, frozen=True):
         return trade_date(order) < self.day and order.id not in self.without
 
 
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One follower's dealings in one instrument and product. Positions are units, short ones negative.
 
     ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
@@ -86,7 +86,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     lot_size: int = 1
 
 
-class Allotment(msgspec.Struct, frozen=True, omit_defaults=True):
+class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
 
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
@@ -144,7 +144,7 @@ class Allotment(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.reach > 0 or self.leader_exited > 0
 
 
-class Working(msgspec.Struct, frozen=True):
+class Working(msgspec.Struct, frozen=True, gc=False):
     """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
 
     Limits and stops are two chains that rest side by side (a target and a stop); ``is_final`` where the follower's

@@ -7,7 +7,7 @@ understands, and runs in the transaction that also notes the new version, so it 
 from collections.abc import Mapping, Sequence
 
 #: The version that this program reads and writes.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: For each earlier version, what makes the next one of it.
 STEPS: Mapping[int, Sequence[str]] = {
@@ -16,6 +16,10 @@ STEPS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE copy_mappings ADD COLUMN slippage_rupees REAL",
         "ALTER TABLE copy_mappings ADD COLUMN slippage_bps REAL",
         "ALTER TABLE copy_mappings ADD COLUMN fill_ms REAL",
+    ),
+    2: (  # they stood in the way of every intent, and serve a restart alone
+        "DROP INDEX IF EXISTS copymappings_follower_trade_date",
+        "DROP INDEX IF EXISTS allotments_follower_trade_date",
     ),
 }
 

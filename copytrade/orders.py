@@ -170,7 +170,7 @@ class InstrumentKey(NamedTuple):
     security_id: str
 
 
-class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is known of one order at one moment.
 
     ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: a frame's receipt,

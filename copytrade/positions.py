@@ -188,9 +188,8 @@ class Positions:
         if isinstance(ratio, Reason):
             return Size(0, f"start-of-day capital: {capitals}", ratio), 0
         line, again = ledger.sized(line, allotment, order, ratio, instrument.lot_size)
-        exact = ledger.exact_entry(again, order)
         quantity = again.entry_of(ledger.wanted_of(order))
-        size = _shown(again, ratio, quantity, exact, instrument)
+        size = _shown(again, ratio, quantity, instrument)
         size = capped(size, policy, instrument.lot_size, order.reference_price)
         at_most, again = max(0, again.wanted - again.forgone), replace(again, wanted=size.quantity)
         if again != allotment:
@@ -254,11 +253,11 @@ def _ratio(
     return ratio_of(policy, order, allotment.entry_of(order.quantity), instrument.lot_size, capitals)
 
 
-def _shown(allotment: Allotment, ratio: Ratio, quantity: int, exact: Fraction, instrument: Instrument) -> Size:
+def _shown(allotment: Allotment, ratio: Ratio, quantity: int, instrument: Instrument) -> Size:
     """Return the size with its arithmetic as an operator reads it."""
-    lot = instrument.lot_size
-    kept = f" + {float(allotment.carry):.2f} kept back" if allotment.carry else ""
-    arithmetic = f"{ratio.arithmetic}; {quantity} x {float(ratio.value):.4f}{kept} = {float(exact):.2f}"
+    lot, factor, carry = instrument.lot_size, float(ratio.value), float(allotment.carry)
+    kept = f" + {carry:.2f} kept back" if carry else ""
+    arithmetic = f"{ratio.arithmetic}; {quantity} x {factor:.4f}{kept} = {quantity * factor + carry:.2f}"
     if not allotment.wanted:
         return Size(0, f"{arithmetic}, under one lot of {lot}", Reason.ZERO_LOTS)
     return Size(allotment.wanted, f"{arithmetic} -> {allotment.wanted // lot} x {lot}")

@@ -23,7 +23,7 @@ class AccountType(StrEnum):
     FOLLOWER = "follower"
 
 
-class OrderChanged(msgspec.Struct, frozen=True):
+class OrderChanged(msgspec.Struct, frozen=True, gc=False):
     """The broker's word about an order is new. ``account`` is ``leader`` or the follower's name."""
 
     account: str
@@ -31,7 +31,7 @@ class OrderChanged(msgspec.Struct, frozen=True):
     order: Order
 
 
-class CopyChanged(msgspec.Struct, frozen=True):
+class CopyChanged(msgspec.Struct, frozen=True, gc=False):
     """A follower's dealings with a leader order have come further."""
 
     copy: Copy
@@ -39,7 +39,7 @@ class CopyChanged(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True):
+class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True, gc=False):
     """A line of a follower's ledger, or what it allots to a leader order, is not what it was."""
 
     follower: str
@@ -47,7 +47,7 @@ class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True):
     at: datetime
 
 
-class RequestMade(msgspec.Struct, frozen=True):
+class RequestMade(msgspec.Struct, frozen=True, gc=False):
     """A request to the broker and what came back, secrets never included. ``duration_ms`` is the caller's wait."""
 
     account: str
@@ -59,7 +59,7 @@ class RequestMade(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class ConfigSet(msgspec.Struct, frozen=True):
+class ConfigSet(msgspec.Struct, frozen=True, gc=False):
     """A value to be remembered across restarts."""
 
     key: str

@@ -93,6 +93,7 @@ def disposition_key(copy: Copy) -> tuple[str, str, str]:
 
 def line_row(follower: str, line: Line, at: datetime) -> Row:
     """Return the row of ``ledger``."""
+    when = time_text(at)
     return (
         follower,
         line.key.key.segment,
@@ -103,13 +104,14 @@ def line_row(follower: str, line: Line, at: datetime) -> Row:
         line.level,
         float(line.ratio.value) if line.ratio else None,
         STATE.encode(line).decode(),
-        time_text(at),
-        time_text(at),
+        when,
+        when,
     )
 
 
 def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
     """Return the row of ``allotments``."""
+    when = time_text(at)
     return (
         allotment.leader_order_id,
         follower,
@@ -118,8 +120,8 @@ def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
         allotment.base,
         allotment.wanted,
         STATE.encode(allotment).decode(),
-        time_text(at),
-        time_text(at),
+        when,
+        when,
     )
 
 

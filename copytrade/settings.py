@@ -156,10 +156,11 @@ class Recovery(_Section):
 
 
 class Storage(_Section):
-    """Where everything is kept: a file of SQLite's."""
+    """Where everything is kept: a file of SQLite's, whose disk is spoken to every ``wake_disk_every`` seconds."""
 
     database: str = Field(default="copy_trading.db", min_length=1)
     synchronous: Literal["full", "normal"] = "full"
+    wake_disk_every: Annotated[float, Field(ge=0, le=60)] = 0.01
 
 
 class Alerts(_Section):

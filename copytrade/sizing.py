@@ -22,7 +22,7 @@ class Strategy(StrEnum):
     RISK_BASED = "risk_based"
 
 
-class SizingPolicy(msgspec.Struct, frozen=True):
+class SizingPolicy(msgspec.Struct, frozen=True, gc=False):
     """A follower's share of the settings: ``max_order_value`` in rupees, ``max_lots`` an order, None for no limit."""
 
     strategy: Strategy
@@ -33,21 +33,21 @@ class SizingPolicy(msgspec.Struct, frozen=True):
     max_order_value: Decimal | None = None
 
 
-class Capitals(msgspec.Struct, frozen=True):
+class Capitals(msgspec.Struct, frozen=True, gc=False):
     """Start-of-day capital in rupees, None while not known yet."""
 
     leader: Decimal | None = None
     follower: Decimal | None = None
 
 
-class Ratio(msgspec.Struct, frozen=True):
+class Ratio(msgspec.Struct, frozen=True, gc=False):
     """A follower's size as a fraction of the leader's, with the arithmetic that gave it, for the record."""
 
     value: Fraction
     arithmetic: str
 
 
-class Size(msgspec.Struct, frozen=True):
+class Size(msgspec.Struct, frozen=True, gc=False):
     """A quantity in units, a multiple of the lot, with the arithmetic that gave it; or the reason why there is none."""
 
     quantity: int

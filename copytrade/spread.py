@@ -9,7 +9,7 @@ from copytrade.copies import Copy, Stage
 _UNLIMITED = 10**12
 
 
-class Spread(msgspec.Struct, frozen=True):
+class Spread(msgspec.Struct, frozen=True, gc=False):
     """``quantities`` are what each resting order should be in all, by its number; ``more`` is for a new one.
 
     ``waits_for`` is the number of an order whose end or acceptance has to be known before anything is added, None if

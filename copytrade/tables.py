@@ -71,7 +71,6 @@ class CopyMappings(peewee.Model):
     class Meta:
         table_name = "copy_mappings"
         primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date", "n")
-        indexes = ((("follower", "trade_date"), False),)
 
 
 class Ledger(peewee.Model):
@@ -110,7 +109,6 @@ class Allotments(peewee.Model):
     class Meta:
         table_name = "allotments"
         primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date")
-        indexes = ((("follower", "trade_date"), False),)
 
 
 class OrderEvents(peewee.Model):

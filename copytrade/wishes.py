@@ -30,7 +30,7 @@ class StopMarketAs(StrEnum):
     STOP_MARKET = "stop_market"
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """How order types are translated; the percentages are of the last price and of the trigger."""
 
     market_as: MarketAs = MarketAs.MARKET

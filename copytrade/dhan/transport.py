@@ -9,9 +9,9 @@ import json
 import re
 import ssl
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from queue import Empty, LifoQueue
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -118,12 +118,19 @@ class Transport:
         )
         self._prefix = url.path.rstrip("/")
         self._host = url.netloc
+        self._headers = (
+            f"Host: {self._host}\r\n"
+            f"access-token: {token}\r\n"
+            f"client-id: {client_id}\r\n"
+            "Content-Type: application/json\r\n"
+            "Accept: application/json\r\n"
+        )
         self._client_id = client_id
         self._token = access_token
         self._connect_timeout = connect_timeout
         self._request_timeout = request_timeout
         self._idle_limit = idle_limit
-        self._idle: LifoQueue[Connection] = LifoQueue()
+        self._idle: deque[Connection] = deque()
         self._connections: set[Connection] = set()
         self._closed = False
         #: How far our clock is from the broker's.
@@ -165,7 +172,7 @@ class Transport:
             return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
         finally:
             if reusable and not self._closed:
-                self._idle.put(connection)
+                self._idle.append(connection)
             else:
                 self._discard(connection)
         took = connection.answered_at - begun.at
@@ -195,7 +202,7 @@ class Transport:
         except (OSError, UnicodeError):
             pass  # the broker cannot be reached now; the next request finds out and says so
         for good in reversed(ready):
-            self._idle.put(good)
+            self._idle.append(good)
         if self._closed:
             self.close()
         return len(ready)
@@ -212,8 +219,8 @@ class Transport:
         """Return the idle connection used last, if it is still good."""
         while True:
             try:
-                connection = self._idle.get_nowait()
-            except Empty:
+                connection = self._idle.pop()
+            except IndexError:
                 return None
             if time.monotonic() - connection.idle_since < self._idle_limit and connection.is_alive():
                 return connection
@@ -242,17 +249,9 @@ class Transport:
         if not _PATH.fullmatch(request.path):
             raise ValueError(f"{request.path!r} is not a quoted path")
         body = request.payload_json.encode()
-        lines = [
-            f"{request.method} {self._prefix}{request.path} HTTP/1.1",
-            f"Host: {self._host}",
-            f"access-token: {self._token.get_secret_value()}",
-            f"client-id: {self._client_id}",
-            "Content-Type: application/json",
-            "Accept: application/json",
-        ]
-        if request.payload is not None:
-            lines.append(f"Content-Length: {len(body)}")
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+        length = f"Content-Length: {len(body)}\r\n" if request.payload is not None else ""
+        head = f"{request.method} {self._prefix}{request.path} HTTP/1.1\r\n{self._headers}{length}\r\n"
+        return head.encode() + body
 
 
 def is_loopback(host: str) -> bool:
