@@ -176,12 +176,13 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
             if not self._has_begun:
                 self._has_begun = True
                 self._actor_loop_setup()
-            with suppress(TurnOver):
-                self._actor_loop_running()
-            if self.actor_stopped.is_set() and isinstance(self.actor_inbox, Mailbox):
+            self._actor_loop_running()
+            if isinstance(self.actor_inbox, Mailbox):  # the loop ends with the actor
                 self.actor_inbox.open()
                 self._actor_loop_teardown()
-                self.vitals.has_ended = True
+            self.vitals.has_ended = True
+        except TurnOver:
+            pass
         except Exception:  # pykka's own, since all of ours are contained: the thread is not this actor's to end
             self.vitals.has_ended = True
 

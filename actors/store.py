@@ -8,7 +8,6 @@ from loguru import logger
 
 from actors.base import Address, GuardedActor, Incarnation
 from actors.clock import Clock
-from actors.disk import WakefulDisk
 from actors.messages import (
     CopiesLoaded,
     EntriesSwitched,
@@ -65,12 +64,9 @@ class Store(GuardedActor[StoreMessage]):
         open_database: Callable[[], Database],
         side_file: SideFile,
         first_from: Callable[[], datetime],
-        wake_disk: Callable[[], WakefulDisk | None],
     ) -> None:
         super().__init__(life)
         self._clock = clock
-        self._wake_disk = wake_disk
-        self._disk: WakefulDisk | None = None
         self._open_database = open_database
         self._waiting: list[tuple[str, Record]] = []
         self._lingers = False
@@ -94,7 +90,6 @@ class Store(GuardedActor[StoreMessage]):
         self._database.make_room()
         self._clock.tell_later(SWITCHES_EVERY, self.seat, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
-        self._disk = self._wake_disk()
 
     def receive(self, message: StoreMessage) -> None:
         """Take records in; commit; answer."""
@@ -127,8 +122,6 @@ class Store(GuardedActor[StoreMessage]):
 
     def tear_down(self) -> None:
         """Commit what is left, and let go of the database."""
-        if self._disk is not None:
-            self._disk.close()
         if hasattr(self, "_database"):
             self._commit()
             if len(self._waiting) > self._aside:

@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from actors.base import Incarnation, Report, Seat
 from actors.clock import Clock
-from actors.disk import WakefulDisk
 from actors.dispatcher import Dispatcher
 from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
 from actors.gap_recovery import GapRecovery
@@ -35,6 +34,7 @@ from actors.messages import (
 from actors.notifier import Notifier
 from actors.order_feed import FeedAccount, OrderFeed
 from actors.rate_limiter import RateLimiter
+from actors.readiness import Readiness
 from actors.restarts import RestartPolicy, Restarts
 from actors.sender import Sender
 from actors.store import Store
@@ -94,6 +94,7 @@ class CopySystem:
         self._surroundings = surroundings_of(settings)
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
+        self._readiness = Readiness(folder_to_flush(settings.store), settings.speed.ready_every)
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
         self._store: Seat[StoreMessage] = Seat("store", self._dispatcher)
@@ -113,6 +114,7 @@ class CopySystem:
         self.children = self._children()
         self._alerts = logger.add(self._notify, level="WARNING", filter=lambda record: "alert" in record["extra"])
         self._clock.start()
+        self._readiness.start()
         self._start_supervisor()
         if self._settings.mode == "paper" and self._settings.paper.failures:
             self._show_failures()
@@ -176,6 +178,7 @@ class CopySystem:
 
     def close(self) -> None:
         """Stop the clock and the dispatcher, last of all."""
+        self._readiness.stop()
         self._clock.stop()
         self._dispatcher.stop()
         if self._alerts is not None:
@@ -206,7 +209,6 @@ class CopySystem:
                     lambda: open_database(settings),
                     SideFile(beside(settings.store.database, "unwritten")),
                     lambda: first_from(settings.recovery),
-                    lambda: wakeful_disk(settings.store),
                 ),
                 _CORE,
                 CORE_DEADLINE,
@@ -334,11 +336,10 @@ def open_database(settings: s.Settings) -> Database:
     return Database(settings.store.database, synchronous=settings.store.synchronous)
 
 
-def wakeful_disk(store: s.Storage) -> WakefulDisk | None:
-    """Return what keeps the database's disk awake, None where no commit waits for a disk."""
-    if not store.wake_disk_every or store.synchronous != "full" or "://" in store.database:
-        return None
-    return WakefulDisk(Path(store.database).absolute().parent, store.wake_disk_every)
+def folder_to_flush(store: s.Storage) -> Path | None:
+    """Return the folder whose disk every commit waits for, None where none does."""
+    waits = store.synchronous == "full" and "://" not in store.database
+    return Path(store.database).absolute().parent if waits else None
 
 
 def first_from(recovery: s.Recovery) -> datetime:

@@ -58,7 +58,13 @@ def start_broker(followers: int) -> PaperProcess:
     """Start a broker with ample funds, prices that stand still, and a record of what it sends the leader."""
     accounts = [PaperAccount(*account, Decimal(10**12)) for account in (LEADER, *accounts_of(followers))]
     config = PaperConfig(
-        tuple(accounts), LEADER[0], scripted=False, tick_interval=None, partial_fills=0.0, control=True
+        tuple(accounts),
+        LEADER[0],
+        scripted=False,
+        tick_interval=None,
+        partial_fills=0.0,
+        control=True,
+        tells_transit=False,
     )
     broker = start_paper_process(config)
     broker.control("watch", client_id=LEADER[0])

@@ -62,6 +62,8 @@ class Agenda:
 
         Entries in one underlying go out one after the other, but for slices of the same order.
         """
+        if not self._wanted:
+            return []
         placing = {underlying: order_id for (order_id, _), underlying in self._under_way.items()}
         ready = [
             order_id

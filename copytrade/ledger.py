@@ -193,14 +193,18 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
     ``wanted`` is what it comes to before any limit of the follower's. What crosses zero begins without a residue.
     """
     if allotment.ratio is None:
-        kept = line.residue * order.side.sign if not allotment.is_exit else _NOTHING
-        carry = kept - whole_lots(kept, lot_size)  # a whole lot of it is what a dead order gave back: not caught up
+        carry = _NOTHING
+        if line.residue and not allotment.is_exit:
+            kept = line.residue * order.side.sign
+            carry = kept - whole_lots(kept, lot_size)  # a whole lot of it is what a dead order gave back: not caught up
         line = replace(line, ratio=ratio, lot_size=lot_size)
         allotment = replace(allotment, ratio=ratio, carry=carry)
-        allotment = replace(allotment, forgone=_forgone_before(allotment, lot_size))
-    exact = exact_entry(allotment, order)
+        if allotment.exited:
+            allotment = replace(allotment, forgone=_forgone_before(allotment, lot_size))
+    grown = ratio.value * allotment.entry_of(wanted_of(order))
+    exact = grown + allotment.carry if allotment.carry else grown
     wanted = whole_lots(exact, lot_size)
-    residue = exact - wanted - allotment.carry
+    residue = grown - wanted
     if residue != allotment.residue:
         change = (residue - allotment.residue) * order.side.sign
         line = replace(line, residue=line.residue + change)
@@ -211,19 +215,12 @@ def _forgone_before(entry: Allotment, lot_size: int) -> int:
     """Return how many units an entry is not to have because the leader has left them before it got a size."""
     exact = _exact_filled(entry)
     left = exact - entry.exited * (entry.ratio.value if entry.ratio else 0)
-    return whole_lots(exact, lot_size) - whole_lots(left, lot_size) if entry.exited else 0
+    return whole_lots(exact, lot_size) - whole_lots(left, lot_size)
 
 
 def _exact_filled(entry: Allotment) -> Fraction:
     """Return what the leader's fills of an entry come to for the follower, before rounding."""
     return entry.carry + (entry.ratio.value if entry.ratio else 0) * entry.leader_entered
-
-
-def exact_entry(allotment: Allotment, order: Order) -> Fraction:
-    """Return the follower's entry before rounding: what the leader wants, or got where the rest is dead."""
-    if allotment.ratio is None:
-        return _NOTHING
-    return allotment.carry + allotment.ratio.value * allotment.entry_of(wanted_of(order))
 
 
 def wanted_of(order: Order) -> int:

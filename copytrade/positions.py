@@ -100,7 +100,7 @@ class Positions:
         if allotment.ratio is not None and order.quantity != allotment.leader_quantity:
             line, allotment = ledger.sized(line, allotment, order, allotment.ratio, line.lot_size)
             self._keep(line, allotment)
-        others = [self._allotments[member] for member in working if member != order.id]
+        others = (self._allotments[member] for member in working if member != order.id)
         line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others)
         if not changed:
             return []

@@ -156,11 +156,16 @@ class Recovery(_Section):
 
 
 class Storage(_Section):
-    """Where everything is kept: a file of SQLite's, whose disk is spoken to every ``wake_disk_every`` seconds."""
+    """Where everything is kept: a file of SQLite's."""
 
     database: str = Field(default="copy_trading.db", min_length=1)
     synchronous: Literal["full", "normal"] = "full"
-    wake_disk_every: Annotated[float, Field(ge=0, le=60)] = 0.01
+
+
+class Speed(_Section):
+    """What is done for the first order after a pause: disk and caches are kept ready, every so many seconds."""
+
+    ready_every: Annotated[float, Field(ge=0, le=60)] = 0.01
 
 
 class Alerts(_Section):
@@ -220,6 +225,7 @@ class Settings(_Section):
     supervision: Supervision = Supervision()
     recovery: Recovery = Recovery()
     store: Storage = Storage()
+    speed: Speed = Speed()
     alerts: Alerts = Alerts()
     log: Log = Log()
     paper: Paper = Paper()

@@ -157,7 +157,7 @@ class Database:
         They are grouped into few statements: each lets other threads run, and the more of them there are, the longer
         whoever waits for the commit may wait for its turn.
         """
-        batch = _Batch(records)
+        batch = Batch(records)
         with self._connection.atomic("IMMEDIATE") if self._is_sqlite else self._connection.atomic():
             cursor = self._connection.cursor()
             with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
@@ -273,7 +273,7 @@ class Database:
         )
 
 
-class _Batch:
+class Batch:
     """Records by table, each row once and as it was last."""
 
     def __init__(self, records: Iterable[Record]) -> None:

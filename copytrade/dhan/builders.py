@@ -64,6 +64,10 @@ class _Recorder:
         return Request("DELETE", endpoint)
 
 
+#: Fields that are not sent at all where they are zero.
+_BLANK_AT_ZERO = ("triggerPrice", "disclosedQuantity")
+
+
 class Builders:
     """The requests of one account."""
 
@@ -152,12 +156,11 @@ class Builders:
 
     def _complete(self, request: Request, extra: Mapping[str, object]) -> Request:
         """Add the account, and drop what is not used: the broker refuses blank optional fields."""
-        payload = {"dhanClientId": self._client_id} | dict(request.payload or {}) | dict(extra)
-        unused = {name for name, value in payload.items() if value is None}
-        unused |= {name for name in ("triggerPrice", "disclosedQuantity") if payload.get(name) == 0}
-        return Request(
-            request.method, request.path, {name: value for name, value in payload.items() if name not in unused}
-        )
+        payload = {"dhanClientId": self._client_id, **(request.payload or {}), **extra}
+        for name, value in tuple(payload.items()):
+            if value is None or (value == 0 and name in _BLANK_AT_ZERO):
+                del payload[name]
+        return Request(request.method, request.path, payload)
 
 
 def _segment(text: str) -> str:

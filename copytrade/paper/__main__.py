@@ -24,6 +24,7 @@ def main() -> None:
         script=script if config.scripted else None,
         control=config.control,
         port=config.port,
+        tells_transit=config.tells_transit,
     )
     with broker:
         urls = ("rest_url", "feed_url", "auth_url", "instruments_url")

@@ -37,7 +37,8 @@ class PaperBroker:
 
     ``tick_interval`` is seconds between moves of all prices, None for prices that stand still until they are set.
     ``mishaps`` go wrong by chance. Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill
-    is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any.
+    is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any. Without ``tells_transit``
+    the sockets begin with an accepted order: the status TRANSIT is documented, and no frame with it was ever captured.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class PaperBroker:
         script: Script | None = None,
         control: bool = False,
         port: int = 0,
+        tells_transit: bool = True,
     ) -> None:
+        self._tells_transit = tells_transit
         self.faults = Faults()
         self._tick_interval = tick_interval
         self._script = script
@@ -313,6 +316,8 @@ class PaperBroker:
             self.exchange.wander()
 
     def _publish(self, order: PaperOrder) -> None:
+        if order.status == "TRANSIT" and not self._tells_transit:
+            return
         price = self.exchange.prices[order.instrument.key]
         self.feeds.publish(order.client_id, json.dumps(wire.frame(order, price)))
 

@@ -31,6 +31,7 @@ class PaperConfig:
     halts: float = 0.0
     control: bool = False
     port: int = 0
+    tells_transit: bool = True
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""
