@@ -30,6 +30,7 @@ from actors.messages import (
     InstrumentMasterMessage,
     InstrumentsLoaded,
     IntentRecorded,
+    KeepWarm,
     LoadCopies,
     LookAgain,
     LookAround,
@@ -86,6 +87,9 @@ SKEW_THAT_MATTERS = 1.5
 
 #: Seconds that the broker may be late in showing orders without a word about it in STATUS.
 LAG_WORTH_SHOWING = 0.1
+
+#: Seconds between looks whether connections are ready. A connection that idles is replaced before it would be refused.
+KEEP_WARM_EVERY = 10.0
 
 #: Seconds between looks whether the leader's orders are known, so that orders of ours can be adopted.
 ADOPT_AGAIN_AFTER = 0.5
@@ -198,6 +202,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
         self._peers.instruments.tell(WantInstruments(self.seat))
         self._ask_what_is_held()
+        self._clock.tell_later(KEEP_WARM_EVERY, self.seat, KeepWarm(self.epoch))
         self._show()
 
     def tear_down(self) -> None:
@@ -242,6 +247,9 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._throttled = False
             case LookAround(epoch) if epoch == self.epoch:
                 self._read_own_book()
+            case KeepWarm(epoch) if epoch == self.epoch:
+                self._sender.keep_warm(2 * KEEP_WARM_EVERY)
+                self._clock.tell_later(KEEP_WARM_EVERY, self.seat, message)
             case AdoptStrangers(epoch) if epoch == self.epoch:
                 self._read_own_book()
             case FailOnPurpose(seconds):

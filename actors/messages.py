@@ -538,6 +538,13 @@ class LookAround:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepWarm:
+    """See to it that connections are ready for the next order, however long ago the last one was."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptStrangers:
     """Whatever the broker has taken in our name is visible by now: adopt what the database does not know."""
 
@@ -586,6 +593,7 @@ FollowerMessage = (
     | Retry
     | LookAgain
     | LookAround
+    | KeepWarm
     | AdoptStrangers
     | FailOnPurpose
     | Resume

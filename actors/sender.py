@@ -53,7 +53,12 @@ class Sender:
         self._epoch = epoch
         self._begun: dict[int, tuple[Call[Placed] | Call[Cancelled], float]] = {}
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
-        self._threads.submit(rest.warm, threads)
+        self._count = threads
+        self.keep_warm(0.0)
+
+    def keep_warm(self, fresh_for: float) -> None:
+        """Have connections ready for so many seconds to come, the sessions on them established."""
+        self._threads.submit(self._rest.warm, self._count, fresh_for)
 
     def send(self, token: int, request: Request) -> None:
         """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""

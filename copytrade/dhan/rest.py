@@ -86,9 +86,9 @@ class DhanRest:
         self._client_id = client_id
         self._build = Builders(client_id)
 
-    def warm(self, connections: int) -> int:
-        """Open connections ahead of the first request; return how many are ready."""
-        return self._transport.warm(connections)
+    def warm(self, connections: int, fresh_for: float = 0.0) -> int:
+        """Have connections ready that stay so for so many seconds; return how many are."""
+        return self._transport.warm(connections, fresh_for)
 
     @property
     def skew(self) -> float:

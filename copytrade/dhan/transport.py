@@ -188,24 +188,29 @@ class Transport:
             except BrokenExchangeError as broken:
                 begun.broken = broken
 
-    def warm(self, count: int) -> int:
+    def warm(self, count: int, fresh_for: float = 0.0) -> int:
         """Make ``count`` connections ready ahead of need, and return how many are.
 
-        Called again from time to time it also replaces those that the server has closed or that idled too long.
+        Called again from time to time it also replaces those that the server has closed, and those that will have
+        idled too long in ``fresh_for`` seconds. What is ready stays so meanwhile.
         """
-        ready: list[Connection] = []
-        while connection := self._take_idle():
-            ready.append(connection)
+        while self._idle:
+            try:
+                oldest = self._idle.popleft()
+            except IndexError:  # somebody was faster
+                break
+            if self._is_good(oldest, fresh_for):
+                self._idle.appendleft(oldest)
+                break
+            self._discard(oldest)
         try:
-            while len(ready) < count:
-                ready.append(self._open(time.monotonic() + self._connect_timeout))
+            while len(self._idle) < count:
+                self._idle.append(self._open(time.monotonic() + self._connect_timeout))
         except (OSError, UnicodeError):
             pass  # the broker cannot be reached now; the next request finds out and says so
-        for good in reversed(ready):
-            self._idle.append(good)
         if self._closed:
             self.close()
-        return len(ready)
+        return len(self._idle)
 
     def close(self) -> None:
         """Shut every connection, also those in use: their requests end as :class:`Lost`, later ones as NotSent."""
@@ -222,9 +227,12 @@ class Transport:
                 connection = self._idle.pop()
             except IndexError:
                 return None
-            if time.monotonic() - connection.idle_since < self._idle_limit and connection.is_alive():
+            if self._is_good(connection):
                 return connection
             self._discard(connection)
+
+    def _is_good(self, connection: Connection, fresh_for: float = 0.0) -> bool:
+        return time.monotonic() + fresh_for - connection.idle_since < self._idle_limit and connection.is_alive()
 
     def _open(self, deadline: float) -> Connection:
         connection = Connection(self._endpoint)

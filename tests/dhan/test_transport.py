@@ -1,4 +1,5 @@
 import json
+import socket
 import ssl
 import threading
 
@@ -6,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from copytrade.dhan.transport import Lost, NotSent, Reply, Request, Transport
+from tests.waiting import eventually
 
 READ = Request("GET", "/orders")
 TOKEN = "canary-token-0123456789"
@@ -190,6 +192,26 @@ def test_connections_are_made_ahead(server, transport_to):
     server.will_answer(200, [])
     transport.send(READ)
     assert server.connections == 3
+
+
+def test_a_connection_that_will_have_idled_too_long_is_replaced_before(server, transport_to):
+    transport = transport_to(server.url, idle_limit=60.0)
+    assert transport.warm(2) == 2
+    assert transport.warm(2, fresh_for=30.0) == 2
+    server.will_answer(200, [])
+    transport.send(READ)
+    assert server.connections == 2
+    assert transport.warm(2, fresh_for=61.0) == 2
+    server.will_answer(200, [])
+    transport.send(READ)
+    eventually(lambda: server.connections == 4, "both are replaced")
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced_before_it_is_needed(server, transport_to):
+    transport = transport_to(server.url)
+    transport.warm(1)
+    server.accepted.get(timeout=5).shutdown(socket.SHUT_RDWR)
+    eventually(lambda: transport.warm(1) == 1 and server.connections == 2, "there is another")
 
 
 def test_nothing_to_warm_is_told(transport_to):

@@ -66,7 +66,9 @@ def test_an_immediate_order_that_finds_nothing_ends_on_both_sides(copier: Copier
 
     def over() -> bool:
         rows = copier.rows("SELECT status, reason FROM copy_mappings WHERE leader_order_id = ?", leader)
-        return len(rows) == 2 and all(status == "cancelled" or (status == "skipped" and reason) for status, reason in rows)
+        return len(rows) == 2 and all(
+            status == "cancelled" or (status == "skipped" and reason) for status, reason in rows
+        )
 
     eventually(over, "both copies are over: by themselves, by the leader's end, or before they began")
     assert all(row["orderStatus"] == "CANCELLED" for name in ("alice", "bob") for row in copier.copies(name))
