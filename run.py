@@ -15,19 +15,21 @@ from loguru import logger
 
 from actors.system import CopySystem, open_database, secrets_of
 from copytrade import wall_clock
+from copytrade.audit import told
 from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging, fields
 from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
+from copytrade.reading import audit_verdict, open_to_read
 from copytrade.records import ConfigSet
 from copytrade.report import report
 from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 
-EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
+EXIT_TAMPERED, EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
 
 #: Seconds between looks whether the supervisor lives.
 GUARD_EVERY = 1.0
@@ -56,6 +58,8 @@ def main(arguments: list[str]) -> int:
         return EXIT_UNUSABLE
     if options.command in ("pause", "resume"):
         return _switch(settings, options.follower, enabled=options.command == "resume")
+    if options.command == "audit":
+        return _verify(settings.store.database)
     if options.command is not None:
         return _answer(options, settings.store.database)
     os.umask(0o077)
@@ -93,6 +97,18 @@ def _answer(options: argparse.Namespace, database: str) -> int:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
     return 0
+
+
+def _verify(database: str) -> int:
+    """Follow the audit trail's chain, beside a running copier if there is one."""
+    try:
+        with open_to_read(database) as connection:
+            verdict = audit_verdict(connection)
+    except DatabaseUnusable as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    print(told(verdict))
+    return EXIT_TAMPERED if verdict.fault else 0
 
 
 def _switch(settings: Settings, follower: str, *, enabled: bool) -> int:
@@ -201,6 +217,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     for name, what in (("pause", "enter nothing more"), ("resume", "enter again")):
         switch = commands.add_parser(name, help=f"{what}, at once and until told otherwise; exits go on")
         switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
+    trail = commands.add_parser("audit", help="whether every request to the broker is as it was written down")
+    trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
     order = commands.add_parser("explain", help="everything that became of one leader order, and why")
     order.add_argument("leader_order_id")
     return parser.parse_args(arguments)

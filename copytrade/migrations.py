@@ -17,9 +17,10 @@ STEPS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE copy_mappings ADD COLUMN slippage_bps REAL",
         "ALTER TABLE copy_mappings ADD COLUMN fill_ms REAL",
     ),
-    2: (  # they stood in the way of every intent, and serve a restart alone
+    2: (  # the indexes stood in the way of every intent, and serve a restart alone; the chain begins with the next row
         "DROP INDEX IF EXISTS copymappings_follower_trade_date",
         "DROP INDEX IF EXISTS allotments_follower_trade_date",
+        "ALTER TABLE audit_log ADD COLUMN hash TEXT NOT NULL DEFAULT ''",
     ),
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 import peewee
 from playhouse import db_url
 
+from copytrade.audit import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.migrations import SCHEMA_VERSION
 from copytrade.records import LEADER
 from copytrade.store import DatabaseUnusable
@@ -150,6 +151,16 @@ def requests_about(connection: peewee.Database, account: str, *names: str) -> li
             if name in re.findall(r"[\w-]+", request):  # and not an id that only begins like this one
                 found[row_id] = RecordedRequest(datetime.fromtimestamp(at, UTC), action, _body(request), *answer)
     return [found[row_id] for row_id in sorted(found)]
+
+
+def audit_verdict(connection: peewee.Database) -> Verdict:
+    """Follow the chain of the whole audit trail, a row at a time."""
+    head = dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", AUDIT_HEAD)).get(AUDIT_HEAD)
+    rows = connection.execute_sql(
+        "SELECT id, action, account, request_data, response_data, status_code, duration_ms, ts, hash"
+        " FROM audit_log ORDER BY id"
+    )
+    return verify((AuditRow(row[0], row[1:-1], row[-1]) for row in rows), head)
 
 
 def _connect(database: str) -> peewee.Database:

@@ -5,9 +5,11 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from copytrade.copies import Copy
 from copytrade.ledger import Allotment, Line
+from copytrade.logs import without_secrets
 from copytrade.orders import Order
 
 Entry_co = TypeVar("Entry_co", bound=Line | Allotment, covariant=True)
@@ -48,7 +50,10 @@ class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True, gc=False):
 
 
 class RequestMade(msgspec.Struct, frozen=True, gc=False):
-    """A request to the broker and what came back, secrets never included. ``duration_ms`` is the caller's wait."""
+    """A request to the broker and what came back. ``duration_ms`` is the caller's wait.
+
+    Whatever looks like a secret is taken out as it is made, so that none can be written down.
+    """
 
     account: str
     action: str
@@ -57,6 +62,11 @@ class RequestMade(msgspec.Struct, frozen=True, gc=False):
     status_code: int | None
     duration_ms: float
     at: datetime
+
+    def __post_init__(self) -> None:
+        """Take out of it what looks like a secret."""
+        force_setattr(self, "request", without_secrets(self.request))
+        force_setattr(self, "response", without_secrets(self.response))
 
 
 class ConfigSet(msgspec.Struct, frozen=True, gc=False):

@@ -74,14 +74,14 @@ def event_row(record: OrderChanged) -> Row:
 
 
 def request_row(record: RequestMade) -> Row:
-    """Return the row of ``audit_log``."""
+    """Return the row of ``audit_log`` but for its hash."""
     return (
         record.action,
         record.account,
         record.request,
         record.response,
         record.status_code,
-        record.duration_ms,
+        float(record.duration_ms),
         record.at.timestamp(),
     )
 

@@ -12,6 +12,7 @@ import peewee
 from playhouse import db_url
 
 from copytrade import tables
+from copytrade.audit import AUDIT_HEAD, chained
 from copytrade.copies import Copy
 from copytrade.instance import without_password
 from copytrade.ledger import Allotment, Line
@@ -92,6 +93,9 @@ class Database:
             self._connection.connect()
             with self._connection.bind_ctx(tables.ALL):
                 self._connection.create_tables(tables.ALL, safe=True)
+            if self._is_sqlite:
+                for trigger in tables.APPEND_ONLY:
+                    self._connection.execute_sql(trigger)
         except (peewee.PeeweeException, OSError, RuntimeError) as error:
             raise DatabaseUnusable(
                 f"{self._name}: cannot be opened as a database: {type(error).__name__}: {error}"
@@ -164,6 +168,8 @@ class Database:
                 for order in batch.orders:
                     self._write_order(cursor, order)
                 cursor.executemany(self._forget_disposition, batch.sent)
+                if batch.has_requests:
+                    batch.chain(self.config(AUDIT_HEAD) or "")
                 for model, rows in batch.rows():
                     for statement, parameters in self._inserts[model].of(rows):
                         cursor.execute(statement, parameters)
@@ -308,6 +314,19 @@ class Batch:
                 self._requests.append(request_row(record))
             case ConfigSet(key=name, value=value):
                 self._config[name] = (name, value)
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether there is anything for the audit trail."""
+        return bool(self._requests)
+
+    def chain(self, previous: str) -> None:
+        """Chain the requests to the hash written last; to be read in the transaction that writes them.
+
+        A commit of an actor that was replaced meanwhile may have come in between, so it is not kept in memory.
+        """
+        self._requests = chained(previous, self._requests)
+        self._config[AUDIT_HEAD] = (AUDIT_HEAD, self._requests[-1][-1])
 
     def rows(self) -> Iterator[tuple[type[peewee.Model], list[Row]]]:
         """Return what is to be written to each table."""

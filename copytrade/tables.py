@@ -125,15 +125,16 @@ class OrderEvents(peewee.Model):
 
 
 class AuditLog(peewee.Model):
-    """Every request to the broker that asks for a change."""
+    """Every request to the broker that asks for a change, append-only; ``hash`` chains each row to the one before."""
 
     action = peewee.TextField()
     account = peewee.TextField()
     request_data = peewee.TextField()
     response_data = peewee.TextField()
     status_code = peewee.IntegerField(null=True)
-    duration_ms = peewee.FloatField()
-    ts = peewee.FloatField()
+    duration_ms = peewee.DoubleField()
+    ts = peewee.DoubleField()
+    hash = peewee.TextField(default="")
 
     class Meta:
         table_name = "audit_log"
@@ -150,3 +151,15 @@ class Config(peewee.Model):
 
 
 ALL = (Orders, CopyMappings, Ledger, Allotments, OrderEvents, AuditLog, Config)
+
+#: What keeps ``audit_log`` append-only against everybody who does not set out to change it, as SQLite says it. A row in
+#: the place of another would not ask for its deletion.
+APPEND_ONLY = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS audit_log_refuses_{name} BEFORE {event} ON audit_log{when}"
+    " BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END"
+    for name, event, when in (
+        ("update", "UPDATE", ""),
+        ("delete", "DELETE", ""),
+        ("replace", "INSERT", " WHEN EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id)"),
+    )
+)

@@ -248,8 +248,23 @@ def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> Non
                 eventually(lambda client_id=client_id: broker.orders(client_id), "the order is copied")  # type: ignore[misc]
                 (row,) = broker.orders(client_id)
                 assert (row["quantity"], row["price"], row["correlationId"]) == (quantity, 100.05, f"ct-{leader}-1")
+            eventually(lambda: "2 rows" in verified(tmp_path).stdout, "both requests are in the audit trail")
+            assert "intact" in verified(tmp_path).stdout
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
+    with sqlite3.connect(tmp_path / "copy_trading.db") as database:
+        database.execute("DROP TRIGGER audit_log_refuses_update")
+        database.execute("UPDATE audit_log SET response_data = '{}' WHERE id = 2")
+    database.close()
+    broken = verified(tmp_path)
+    assert (broken.returncode, broken.stderr) == (1, "")
+    assert "1 row before the fault" in broken.stdout
+    assert "broken: row 2 is not what was written" in broken.stdout
+
+
+def verified(folder: Path) -> "subprocess.CompletedProcess[str]":
+    arguments = command("audit", "--verify")
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_a_broker_that_cannot_be_reached_at_the_start_is_waited_for(tmp_path: Path) -> None:
