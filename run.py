@@ -51,6 +51,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 def main(arguments: list[str]) -> int:
     """Run until a signal or ``--duration``; return the exit code."""
     options = _parse(arguments)
+    os.umask(0o077)  # whatever is written is for this user alone
     try:
         settings = load_settings(options.settings)
     except SettingsUnusable as error:
@@ -62,7 +63,6 @@ def main(arguments: list[str]) -> int:
         return _verify(settings.store.database)
     if options.command is not None:
         return _answer(options, settings.store.database)
-    os.umask(0o077)
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(settings.store.database))

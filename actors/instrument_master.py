@@ -3,7 +3,9 @@
 import time
 import urllib.request
 from collections.abc import Iterable
+from http.client import HTTPMessage
 from pathlib import Path
+from typing import IO
 
 from loguru import logger
 
@@ -58,7 +60,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
     def _load(self) -> None:
         started = time.monotonic()
         try:
-            instruments = read_master(_lines(self._location))
+            instruments = read_master(lines_of(self._location))
         except (OSError, ValueError, MasterUnusable) as error:
             logger.warning("Instrument master unreadable {}", fields(location=self._location, problem=error))
             self._clock.tell_later(RETRY_AFTER, self.seat, LoadInstruments())
@@ -70,12 +72,24 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
             address.tell(InstrumentsLoaded(instruments))
 
 
-def _lines(location: str) -> Iterable[str]:
+class _SecureRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows the broker to another address of its own, but never out of TLS: lots and ticks decide about money."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        if not newurl.startswith("https://"):
+            raise OSError(f"redirected to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def lines_of(location: str) -> Iterable[str]:
+    """Read a file, or what an https URL answers. Raises OSError; plain http is for this machine alone."""
     if not location.startswith(("http://", "https://")):
         with Path(location).open(encoding="utf-8", newline="") as file:
             yield from file
         return
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _SecureRedirects())
     with direct.open(location, timeout=TIMEOUT) as response:
         for line in response:
             yield line.decode("utf-8", errors="replace")

@@ -35,8 +35,10 @@ ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_t
 #: A token travels over TLS, or stays on this machine.
 _LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"
 _HTTP, _FEED = f"^(https://|http://{_LOOPBACK})", f"^(wss://|ws://{_LOOPBACK})"
+_FILE = f"{_HTTP}|^[^:]+$"
 HttpUrl = Annotated[str, Field(pattern=_HTTP)]
 FeedUrl = Annotated[str, Field(pattern=_FEED)]
+HttpUrlOrFile = Annotated[str, Field(pattern=_FILE)]
 
 
 class SettingsUnusable(Exception):
@@ -95,7 +97,7 @@ class Dhan(_Section):
     rest_url: HttpUrl = "https://api.dhan.co/v2"
     feed_url: FeedUrl = "wss://api-order-update.dhan.co"
     auth_url: HttpUrl = "https://auth.dhan.co"
-    instruments_url: str = "https://images.dhan.co/api-data/api-scrip-master.csv"
+    instruments_url: HttpUrlOrFile = "https://images.dhan.co/api-data/api-scrip-master.csv"
     request_timeout: Seconds = 5.0
     connect_timeout: Seconds = 3.0
     connections: int = Field(default=4, ge=1, le=16)
@@ -180,8 +182,11 @@ class Alerts(_Section):
         if urls:
             from apprise import Apprise  # noqa: PLC0415 (0.2 s that only those pay who are alerted)
 
-            if unknown := [number for number, url in enumerate(urls, 1) if not Apprise().add(url.get_secret_value())]:
-                raise ValueError(f"number {', '.join(map(str, unknown))} is no URL that apprise knows")
+            services = [Apprise.instantiate(url.get_secret_value()) for url in urls]
+            if unknown := [str(number) for number, service in enumerate(services, 1) if service is None]:
+                raise ValueError(f"number {', '.join(unknown)} is no URL that apprise knows")
+            if blind := [str(n) for n, service in enumerate(services, 1) if service and not service.verify_certificate]:
+                raise ValueError(f"number {', '.join(blind)} must not say verify=no: certificates are always checked")
         return urls
 
 
@@ -323,4 +328,5 @@ def _say(message: str) -> str:
         "Field required": "is missing",
         f"String should match pattern '{_HTTP}'": "must be an https URL; plain http is for this machine alone",
         f"String should match pattern '{_FEED}'": "must be a wss URL; plain ws is for this machine alone",
+        f"String should match pattern '{_FILE}'": "must be an https URL or a file; http is for this machine alone",
     }.get(message, message.removeprefix("Value error, "))

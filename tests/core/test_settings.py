@@ -102,3 +102,34 @@ def test_no_secret_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "canary" not in repr(settings)
     assert "secret-alice" not in f"{settings} {settings.followers!r}"
     assert "canary" not in "\n".join(faults(tmp_path, MINIMUM + "ratio = 'canary'\n"))
+
+
+@pytest.mark.parametrize(
+    ("url", "usable"),
+    [
+        ("https://images.dhan.co/master.csv", True),
+        ("http://127.0.0.1:8000/master.csv", True),
+        ("/srv/master.csv", True),
+        ("master.csv", True),
+        ("http://images.dhan.co/master.csv", False),
+        ("ftp://images.dhan.co/master.csv", False),
+        ("file:///srv/master.csv", False),
+    ],
+)
+def test_lots_and_ticks_come_over_tls_or_from_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, usable: bool
+) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    text = MINIMUM + f'[dhan]\ninstruments_url = "{url}"\n'
+    if usable:
+        assert load(tmp_path, text).dhan.instruments_url == url
+    else:
+        (fault,) = faults(tmp_path, text)
+        assert fault.startswith("dhan.instruments_url: must be an https URL or a file")
+
+
+def test_an_alert_service_cannot_be_told_to_skip_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    urls = '[alerts]\nurls = ["jsons://a.example/x", "jsons://canary@b.example/x?verify=no"]\n'
+    (fault,) = faults(tmp_path, MINIMUM + urls)
+    assert fault == "alerts.urls: number 2 must not say verify=no: certificates are always checked"

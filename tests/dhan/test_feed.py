@@ -212,13 +212,6 @@ def test_a_silent_handshake_ends(server):
     assert isinstance(end, FeedEnded)
 
 
-def test_a_certificate_nobody_signed_is_refused(tls_server):
-    end = connect(tls_server.url.replace("https", "wss"), "1", SecretStr(TOKEN))
-    assert isinstance(end, FeedEnded)
-    assert "CERTIFICATE" in end.reason.upper()
-    assert tls_server.requests == []
-
-
 @pytest.mark.parametrize("url", ["ws://api-order-update.dhan.co", "http://127.0.0.1", "127.0.0.1"])
 def test_the_token_is_not_sent_in_plain_text(url):
     with pytest.raises(ValueError, match="wss"):

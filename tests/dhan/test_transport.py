@@ -67,11 +67,6 @@ def test_tls_that_is_not_tls_means_not_sent(server, transport_to):
     assert server.requests == []
 
 
-def test_a_certificate_nobody_signed_means_not_sent(tls_server, transport_to):
-    assert isinstance(transport_to(tls_server.url).send(READ), NotSent)
-    assert tls_server.requests == []
-
-
 def test_over_tls_connections_made_ahead_are_used(tls_server, transport_to, certificate):
     transport = transport_to(tls_server.url, tls=ssl.create_default_context(cafile=certificate[0]))
     assert transport.warm(1) == 1
