@@ -62,7 +62,7 @@ from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle, wall_clock
 from copytrade.agenda import CopyId
 from copytrade.budget import Lane
-from copytrade.copies import Copy, Stage
+from copytrade.copies import Copy, Split, Stage
 from copytrade.decisions import Cancel, Modify, Place, Policy, Skip
 from copytrade.desk import Action, Changed, Desk, Surroundings
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
@@ -138,6 +138,8 @@ class _Flight:
     leader: Order
     action: Action
     permit: PermitId
+    decided: float
+    begun: float
     sent: bool = False
 
     @property
@@ -179,6 +181,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._permit: tuple[PermitId, Lane] | None = None
         self._spare: tuple[PermitId, Lane] | None = None
         self._tries: dict[CopyId, int] = {}
+        self._decided: dict[str, float] = {}
         self._loaded = self._own_book_read = False
         self._known_positions: set[str] = set()
         self._known_strangers: set[str] = set()
@@ -193,7 +196,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._drain: Drain | None = None
         self._drained = False
         self._unwritten: list[Record] = []
-        self._latencies = Latencies()
+        self._latencies, self._ours = Latencies(), Latencies()
         self._requests = self._failures = 0
 
     def set_up(self) -> None:
@@ -444,6 +447,8 @@ class Follower(GuardedActor[FollowerMessage]):
         if self._loaded and self._own_book_read and not self._drain:
             considered = self._desk.consider(now)
             self._note(*considered.changed)
+            decided = dict.fromkeys(considered.wanted, time.monotonic())
+            self._decided = decided | {wanted: at for wanted, at in self._decided.items() if self._desk.wants(wanted)}
             for copy_id in considered.in_doubt:
                 self._look_up(copy_id)
             for leader_order_id, until in considered.wake:
@@ -538,7 +543,9 @@ class Follower(GuardedActor[FollowerMessage]):
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
-        flight = self._flights[token] = _Flight(leader, action, permit)
+        begun = time.monotonic()
+        flight = _Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun)
+        self._flights[token] = flight
         if isinstance(action, Cancel):
             logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(changed.after))
             self._note(changed)
@@ -578,7 +585,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case Accepted(value=value):
                 self._tries.pop(flight.copy_id, None)
                 self._throttles = 0
-                self._land(finished.token, self._accepted(flight, copy, value.order_id, finished.finished))
+                self._land(finished.token, self._accepted(flight, copy, value.order_id, finished))
             case Refused(refusal, code, message):
                 self._failures += 1
                 self._land(finished.token, self._refused(flight, copy, refusal, f"{code} {message}".strip()))
@@ -587,15 +594,13 @@ class Follower(GuardedActor[FollowerMessage]):
                 copy_log.failed(flight.action, copy, f"outcome unknown: {unknown.cause}")
                 self._land(finished.token, lifecycle.in_doubt(copy, unknown.cause))
 
-    def _accepted(self, flight: _Flight, copy: Copy, order_id: str, finished: float) -> Copy:
+    def _accepted(self, flight: _Flight, copy: Copy, order_id: str, finished: RequestFinished) -> Copy:
         match flight.action:
             case Place():
-                received = self._desk.received(flight.leader.id)
-                latency = None if received is None else (finished - received) * 1000
-                if latency is not None:
-                    self._latencies.add(latency)
+                split = self._split(flight, finished)
+                latency = split.ours_ms + split.broker_ms if split else None
                 self._look_around()
-                after = lifecycle.accepted(copy, order_id, latency)
+                after = lifecycle.accepted(copy, order_id, latency, split)
                 if after.stage is not Stage.ENDED:
                     copy_log.replicated(after)
             case Modify():
@@ -605,6 +610,17 @@ class Follower(GuardedActor[FollowerMessage]):
                 after = lifecycle.cancel_accepted(copy)
                 copy_log.cancelled(after)
         return after
+
+    def _split(self, flight: _Flight, finished: RequestFinished) -> Split | None:
+        """Return where the time of a placement went, None if its leader order was not told of live."""
+        received = self._desk.received(flight.leader.id)
+        if received is None:
+            return None
+        moments = (received, flight.decided, flight.begun, finished.started, finished.finished)
+        split = Split(*((after - before) * 1000 for before, after in itertools.pairwise(moments)))
+        self._latencies.add(split.ours_ms + split.broker_ms)
+        self._ours.add(split.ours_ms)
+        return split
 
     def _look_around(self) -> None:
         """See now and then how late the broker's order book shows what was accepted."""
@@ -677,7 +693,7 @@ class Follower(GuardedActor[FollowerMessage]):
             self.vitals.state = next((state for state, holds in states if holds), "live")
 
     def figures(self) -> str:
-        """Return what rests, what is not known, and how fast the broker has taken what was sent."""
+        """Return what rests, what is not known, how fast the broker has taken what was sent, and what of it is ours."""
         return fields(
             open=self._desk.open_copies,
             in_doubt=self._desk.in_doubt or "",
@@ -686,6 +702,8 @@ class Follower(GuardedActor[FollowerMessage]):
             lag=f"{lag:.1f}s" if (lag := self._desk.visibility.longest) >= LAG_WORTH_SHOWING else "",
             p50=self._latencies.percentile(50),
             p99=self._latencies.percentile(99),
+            ours_p50=self._ours.percentile(50),
+            ours_p99=self._ours.percentile(99),
         )
 
 

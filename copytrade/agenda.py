@@ -45,6 +45,10 @@ class Agenda:
         """Note that an order asks for a request."""
         self._wanted[order_id] = lane
 
+    def is_wanted(self, order_id: str) -> bool:
+        """Whether an order asks for a request."""
+        return order_id in self._wanted
+
     def take(self, order_id: str) -> None:
         """Note that what an order asked for is being seen to; there may be more to do for it at the same time."""
         del self._wanted[order_id]

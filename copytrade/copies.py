@@ -49,6 +49,24 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     own_price: bool = False
 
 
+class Split(msgspec.Struct, frozen=True, gc=False):
+    """Where a copy's time went, in milliseconds, each from the end of the one before.
+
+    From the leader's update to the decision, to the permit, to the request on its way (its intent is on disk by then),
+    and to the broker's acceptance.
+    """
+
+    decision_ms: float
+    permit_ms: float
+    request_ms: float
+    broker_ms: float
+
+    @property
+    def ours_ms(self) -> float:
+        """What this program took of it."""
+        return self.decision_ms + self.permit_ms + self.request_ms
+
+
 class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One order of a follower's for one leader order.
 
@@ -59,7 +77,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). A copy is
     ``cancelling`` from the request on, ``cancel_sent`` once the broker has taken it; that it was ever ``cancel_asked``
     for stays. ``order`` is the broker's word about ours. ``latency_ms`` is the time from the leader's update to the
-    broker's acceptance, ``fill_ms`` to the complete fill.
+    broker's acceptance, ``split`` where it went, ``fill_ms`` to the complete fill.
     """
 
     leader_order_id: str
@@ -88,6 +106,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     leader_price: Decimal = ZERO
     latency_ms: float | None = None
     fill_ms: float | None = None
+    split: Split | None = None
 
     @property
     def filled_quantity(self) -> int:

@@ -55,11 +55,15 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Considered(msgspec.Struct, frozen=True):
-    """What came of deciding: copies that were skipped or flagged, those to be read, and when to look again."""
+    """What came of deciding: copies that were skipped or flagged, those to be read, when to look again.
+
+    ``wanted`` are the leader orders for which something is to be sent.
+    """
 
     changed: list[Changed]
     in_doubt: list[CopyId]
     wake: list[tuple[str, datetime]]
+    wanted: list[str]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -295,7 +299,7 @@ class Desk:
 
     def consider(self, now: datetime) -> Considered:
         """Decide every dirty order."""
-        considered = Considered([], [], [])
+        considered = Considered([], [], [], [])
         for order_id in self._agenda.take_marked():
             leader = self._orders.get(order_id)
             if leader is not None:
@@ -306,6 +310,7 @@ class Desk:
         match decision:
             case Place() | Modify() | Cancel():
                 self._agenda.want(leader.id, self._lane_of(leader, decision))
+                considered.wanted.append(leader.id)
                 self._decided[leader.id] = now, decision
             case Lookup(n):
                 considered.in_doubt.append((leader.id, n))
@@ -322,6 +327,10 @@ class Desk:
         until = decision.until if isinstance(decision, Wait | Skip) else None
         if until is not None and self._agenda.wake(leader.id, until):
             considered.wake.append((leader.id, until))
+
+    def wants(self, order_id: str) -> bool:
+        """Whether something is to be sent for a leader order."""
+        return self._agenda.is_wanted(order_id)
 
     def lane(self) -> Lane | None:
         """Return the most urgent lane in which something could be sent now, None if there is nothing."""

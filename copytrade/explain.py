@@ -163,6 +163,9 @@ def _facts(copy: RecordedCopy) -> list[str]:
     if copy.latency_ms is not None:
         filled = f", {copy.fill_ms:.1f} ms to the complete fill" if copy.fill_ms is not None else ""
         facts.append(("latency", f"{copy.latency_ms:.1f} ms from the leader's update to the broker's answer{filled}"))
+    if copy.ours_ms is not None:
+        ours = f"decision {copy.decision_ms:.1f}, wait for a permit {copy.permit_ms:.1f}, request {copy.request_ms:.1f}"
+        facts.append(("of which", f"{ours}; broker {copy.broker_ms:.1f}"))
     if copy.reason is not None:
         facts.append(("reason", f"{copy.reason}: {_meaning(copy.reason)}"))
     if copy.error:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from copytrade.copies import Copy, Stage, Wish
+from copytrade.copies import Copy, Split, Stage, Wish
 from copytrade.decisions import Cancel, Flag, Modify, Place, Skip
 from copytrade.ledger import Part
 from copytrade.orders import Order, Status, Validity, correlation_id, trade_date
@@ -78,9 +78,11 @@ def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
     )
 
 
-def accepted(copy: Copy, order_id: str, latency_ms: float | None) -> Copy:
+def accepted(copy: Copy, order_id: str, latency_ms: float | None, split: Split | None = None) -> Copy:
     """The broker took the order or its modification as wished."""
-    taken = replace(copy, order_id=order_id, accepted=copy.wish, refused=None, latency_ms=latency_ms)
+    taken = replace(
+        copy, order_id=order_id, accepted=copy.wish, refused=None, latency_ms=latency_ms, split=split or copy.split
+    )
     return taken if copy.stage is Stage.ENDED else replace(taken, stage=Stage.LIVE, error="")
 
 

@@ -17,10 +17,14 @@ STEPS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE copy_mappings ADD COLUMN slippage_bps REAL",
         "ALTER TABLE copy_mappings ADD COLUMN fill_ms REAL",
     ),
-    2: (  # the indexes stood in the way of every intent, and serve a restart alone; the chain begins with the next row
+    2: (  # the indexes stood in the way of every intent, and served a restart; the chain begins with the next row
         "DROP INDEX IF EXISTS copymappings_follower_trade_date",
         "DROP INDEX IF EXISTS allotments_follower_trade_date",
         "ALTER TABLE audit_log ADD COLUMN hash TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE copy_mappings ADD COLUMN decision_ms REAL",
+        "ALTER TABLE copy_mappings ADD COLUMN permit_ms REAL",
+        "ALTER TABLE copy_mappings ADD COLUMN request_ms REAL",
+        "ALTER TABLE copy_mappings ADD COLUMN broker_ms REAL",
     ),
 }
 

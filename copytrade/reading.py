@@ -28,7 +28,7 @@ _COPIES = (
     " c.latency_ms, c.modifications,"
     " l.side, COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id), l.filled_quantity,"
     " l.average_price, c.leader_price, c.follower_price, c.slippage,"
-    " c.created_at, c.updated_at, c.part, c.fill_ms"
+    " c.created_at, c.updated_at, c.part, c.fill_ms, c.decision_ms, c.permit_ms, c.request_ms, c.broker_ms"
     " FROM copy_mappings c LEFT JOIN orders l"
     " ON l.id = c.leader_order_id AND l.account = ? AND l.trade_date = c.trade_date"
 )
@@ -68,6 +68,17 @@ class RecordedCopy:
     updated_at: datetime
     part: str
     fill_ms: float | None
+    decision_ms: float | None
+    permit_ms: float | None
+    request_ms: float | None
+    broker_ms: float | None
+
+    @property
+    def ours_ms(self) -> float | None:
+        """What of the latency is this program's."""
+        if self.decision_ms is None or self.permit_ms is None or self.request_ms is None:
+            return None
+        return self.decision_ms + self.permit_ms + self.request_ms
 
 
 @dataclass(frozen=True, slots=True)

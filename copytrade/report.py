@@ -20,7 +20,7 @@ _DAYS_NAMED = 10
 
 _FOLLOWER_HEADS = (
     *("follower", "copied", "filled", "open", "failed", "skipped", "leader Rs", "follower Rs"),
-    *("slippage Rs", "a unit", "bps", "p50 ms", "p99 ms", "fill"),
+    *("slippage", "a unit", "bps", "p50", "p99", "ours", "fill"),
 )
 _COPY_HEADS = (
     *("time", "leader order", "symbol", "side", "units", "leader avg", "copy avg", "a unit", "Rs", "bps", "ms"),
@@ -28,9 +28,10 @@ _COPY_HEADS = (
 _TEXT_HEADS = frozenset({"follower", "time", "leader order", "symbol", "side"})
 
 _LEGEND = (
-    "leader Rs: what the leader traded in the orders copied. Slippage: positive is worse, whatever the side;",
+    "leader Rs: what the leader traded in orders copied. slippage: rupees, positive is worse whatever the side;",
     "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer;",
-    "fill: half of the copies were filled within so many ms of it.",
+    "ours: half of the copies spent no more than so many ms of that here, the rest was the broker's;",
+    "fill: half of the copies were filled within so many ms of the update.",
 )
 
 
@@ -76,6 +77,7 @@ def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
         *_slippage(copies),
         _ms(percentile(latencies, 50)),
         _ms(percentile(latencies, 99)),
+        _ms(percentile([copy.ours_ms for copy in copies if copy.ours_ms is not None], 50)),
         _ms(percentile([copy.fill_ms for copy in copies if copy.fill_ms is not None], 50)),
     )
 

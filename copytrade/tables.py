@@ -38,6 +38,7 @@ class CopyMappings(peewee.Model):
     """What each follower did about each leader order: one row an order sent, ``n`` 0 where none was.
 
     ``slippage`` is rupees a unit, ``slippage_rupees`` in all; positive is worse for the follower, whatever the side.
+    ``latency_ms`` is from the leader's update to the broker's acceptance: the four after it added up.
     """
 
     leader_order_id = peewee.TextField()
@@ -62,6 +63,10 @@ class CopyMappings(peewee.Model):
     slippage_rupees = peewee.FloatField(null=True)
     slippage_bps = peewee.FloatField(null=True)
     latency_ms = peewee.FloatField(null=True)
+    decision_ms = peewee.FloatField(null=True)
+    permit_ms = peewee.FloatField(null=True)
+    request_ms = peewee.FloatField(null=True)
+    broker_ms = peewee.FloatField(null=True)
     fill_ms = peewee.FloatField(null=True)
     modifications = peewee.IntegerField()
     state = peewee.TextField()

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade import lifecycle
-from copytrade.copies import Copy
+from copytrade.copies import Copy, Split
 from copytrade.decisions import Place, Skip
 from copytrade.explain import MEANINGS, UnknownOrder, explain
 from copytrade.ledger import Part
@@ -55,7 +55,8 @@ def asked(follower: str, action: str, request: str, status: int | None, millisec
 def filled() -> list[Record]:
     """Alice's copy fills."""
     traded = own("F1", 2500, status=Status.TRADED, filled_quantity=130, average_price=Decimal("100.10"))
-    copy = lifecycle.observed(lifecycle.accepted(placing("alice"), "F1", 12.5), traded, LEADER, busy=False)
+    taken = lifecycle.accepted(placing("alice"), "F1", 12.5, Split(1.5, 0.0, 2.5, 8.5))
+    copy = lifecycle.observed(taken, traded, LEADER, busy=False)
     place = '{"dhanClientId":"1","orderType":"LIMIT","quantity":130,"price":100.05,"correlationId":"ct-L1-1"}'
     trigger = '{"orderType":"STOP_LOSS","quantity":130,"price":100.05,"triggerPrice":99.5,"validity":"DAY"}'
     return [
@@ -118,6 +119,7 @@ def test_an_order_at_the_leader_and_at_each_follower(path: Path) -> None:
         "  sizing    fixed_ratio, ratio 0.5: 260 x 0.5000 = 130.00 -> 2 x 65",
         "  slippage  leader 100.0000, follower 100.1000, +0.1000 rupees a unit, +13.00 in all",
         "  latency   12.5 ms from the leader's update to the broker's answer",
+        "  of which  decision 1.5, wait for a permit 0.0, request 2.5; broker 8.5",
         "  2026-11-23 10:15:01.001  considered",
         "  2026-11-23 10:15:01.005  > place      LIMIT 130 at 100.05, answer 200 after 8.5 ms",
         "  2026-11-23 10:15:01.020  pending      MARKET 130",

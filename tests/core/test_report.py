@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade import lifecycle
-from copytrade.copies import Copy
+from copytrade.copies import Copy, Split
 from copytrade.decisions import Place, Skip
 from copytrade.ledger import Part
 from copytrade.orders import Order, Side, Status
@@ -42,7 +42,8 @@ def a_copy(leader: Order, follower: str, quantity: int, latency: float | None = 
     place = Place(1, Part.ENTRY, wish_for(leader, quantity, NIFTY, TERMS), "arithmetic")
     ratio = Ratio(Fraction(quantity, leader.quantity), "given")
     pending = lifecycle.placing(fresh, place, ratio, "fixed_ratio")
-    placed = lifecycle.accepted(pending, f"F-{follower}-{leader.id}", latency)
+    split = Split(0.5, 0.0, 1.2, latency - 1.7) if latency is not None else None
+    placed = lifecycle.accepted(pending, f"F-{follower}-{leader.id}", latency, split)
     return lifecycle.with_leader(placed, leader)
 
 
@@ -88,17 +89,18 @@ def test_a_days_report(path: Path) -> None:
     assert report(written(path, a_day()), DAY).splitlines() == [
         "Copies of Monday 23 November 2026",
         "",
-        "follower copied filled open failed skipped leader Rs follower Rs slippage Rs  a unit   bps p50 ms p99 ms fill",
-        "alice         2      2    0      0       0  45500.00    22737.00      +39.00 +0.2000 +17.1   10.0   20.2 31.0",
-        "bob           1      0    0      0       3  26000.00    25974.00      -26.00 -0.1000 -10.0    7.5    7.5    -",
-        "carol         0      0    0      2       0      0.00        0.00           -       -     -      -      -    -",
-        "dave          1      0    1      0       0  26000.00        0.00           -       -     -    3.0    3.0    -",
+        "follower copied filled open failed skipped leader Rs follower Rs slippage  a unit   bps  p50  p99 ours fill",
+        "alice         2      2    0      0       0  45500.00    22737.00   +39.00 +0.2000 +17.1 10.0 20.2  1.7 31.0",
+        "bob           1      0    0      0       3  26000.00    25974.00   -26.00 -0.1000 -10.0  7.5  7.5  1.7    -",
+        "carol         0      0    0      2       0      0.00        0.00        -       -     -    -    -    -    -",
+        "dave          1      0    1      0       0  26000.00        0.00        -       -     -  3.0  3.0  1.7    -",
         "bob skipped: zero_lots 2, leader_cancelled 1",
         "carol failed: broker_refused 1, broker_rejected 1",
         "",
-        "leader Rs: what the leader traded in the orders copied. Slippage: positive is worse, whatever the side;",
+        "leader Rs: what the leader traded in orders copied. slippage: rupees, positive is worse whatever the side;",
         "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer;",
-        "fill: half of the copies were filled within so many ms of it.",
+        "ours: half of the copies spent no more than so many ms of that here, the rest was the broker's;",
+        "fill: half of the copies were filled within so many ms of the update.",
         "",
         "alice, filled:",
         "time     leader order symbol                  side units leader avg copy avg  a unit     Rs   bps   ms",

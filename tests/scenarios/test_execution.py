@@ -30,6 +30,10 @@ def test_a_full_fill_is_on_record_with_its_price_and_its_delays(copier: Copier) 
     ((latency, fill),) = copier.rows("SELECT latency_ms, fill_ms FROM copy_mappings WHERE follower = 'bob'")
     assert latency > 0
     assert fill > 0
+    query = "SELECT decision_ms, permit_ms, request_ms, broker_ms FROM copy_mappings WHERE follower = 'bob'"
+    (split,) = copier.rows(query)
+    assert min(split) >= 0
+    assert sum(split) == pytest.approx(latency)
     assert copier.rows("SELECT 1 FROM order_events WHERE account = 'bob' AND event_type = 'traded'")
 
 
