@@ -25,11 +25,13 @@ from copytrade.papermode import paper_config, with_paper_urls
 from copytrade.reading import audit_verdict, open_to_read
 from copytrade.records import ConfigSet
 from copytrade.report import report
+from copytrade.sandbox import rehearse
 from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 
-EXIT_TAMPERED, EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
+EXIT_REFUSED = EXIT_TAMPERED = 1
+EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
 
 #: Seconds between looks whether the supervisor lives.
 GUARD_EVERY = 1.0
@@ -63,6 +65,8 @@ def main(arguments: list[str]) -> int:
         return _verify(settings.store.database)
     if options.command is not None:
         return _answer(options, settings.store.database)
+    if settings.mode == "sandbox":
+        return _rehearse(settings)
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(settings.store.database))
@@ -84,6 +88,16 @@ def main(arguments: list[str]) -> int:
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)
         return _copy(settings, datetime.fromtimestamp(int(watermark), UTC) if watermark else None, options.duration)
+
+
+def _rehearse(settings: Settings) -> int:
+    """Send each kind of request to the sandbox, print the answers, and say whether every order was taken."""
+    refused = 0
+    for answer in rehearse(settings):
+        print(answer, flush=True)
+        refused += answer.is_placement and not answer.is_accepted
+    print("The sandbox tells of no orders and fills none: nothing is copied. Try copying in paper mode.")
+    return EXIT_REFUSED if refused else 0
 
 
 def _answer(options: argparse.Namespace, database: str) -> int:

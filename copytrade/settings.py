@@ -10,6 +10,7 @@ import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -34,11 +35,16 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_to_str=True)]
 #: A token travels over TLS, or stays on this machine.
 _LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"
+_LOCAL = f"https?://{_LOOPBACK}"
 _HTTP, _FEED = f"^(https://|http://{_LOOPBACK})", f"^(wss://|ws://{_LOOPBACK})"
 _FILE = f"{_HTTP}|^[^:]+$"
 HttpUrl = Annotated[str, Field(pattern=_HTTP)]
 FeedUrl = Annotated[str, Field(pattern=_FEED)]
 HttpUrlOrFile = Annotated[str, Field(pattern=_FILE)]
+
+
+#: Where Dhan lets requests be tried out.
+_SANDBOX = "sandbox.dhan.co"
 
 
 class SettingsUnusable(Exception):
@@ -263,6 +269,16 @@ class Settings(_Section):
             names.add(follower.name.casefold())
         if faults:
             raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _requests_go_where_the_mode_says(self) -> Self:
+        """Refuse a rehearsal with the real broker, and real orders that would go to the sandbox."""
+        host = urlsplit(self.dhan.rest_url).hostname
+        if self.mode == "sandbox" and host != _SANDBOX and not re.match(_LOCAL, self.dhan.rest_url):
+            raise ValueError(f'mode "sandbox" needs dhan.rest_url = "https://{_SANDBOX}/v2", not {host}')
+        if self.mode == "live" and host == _SANDBOX:
+            raise ValueError('dhan.rest_url is the sandbox, which needs mode = "sandbox"')
         return self
 
 

@@ -58,7 +58,7 @@ class PaperInstrument:
 
 
 def standard_instruments(today: date) -> list[PaperInstrument]:
-    """Return a small market: index options of three underlyings, a future, a stock option and two shares.
+    """Return a small market: index options of three underlyings, a future, a stock option and three shares.
 
     Lots and freeze quantities are those published for late 2026.
     """
@@ -120,6 +120,9 @@ def standard_instruments(today: date) -> list[PaperInstrument]:
             "NSE_EQ", "2885", "EQUITY", "RELIANCE", "Reliance Industries", 1, Decimal("0.10"), Decimal(1395), 10**7
         ),
         PaperInstrument("NSE_EQ", "1594", "EQUITY", "INFY", "Infosys", 1, Decimal("0.10"), Decimal(1510), 10**7),
+        PaperInstrument(
+            "NSE_EQ", "11536", "EQUITY", "TCS", "Tata Consultancy", 1, Decimal("0.10"), Decimal(3100), 10**7
+        ),
     ]
     return instruments
 

@@ -267,3 +267,45 @@ def test_a_broker_that_cannot_be_reached_at_the_start_is_waited_for(tmp_path: Pa
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert (tmp_path / "copy_trading.db").exists()
+
+
+def rehearsal(folder: Path, rest_url: str) -> "subprocess.CompletedProcess[str]":
+    (folder / "settings.toml").write_text(SETTINGS.format(mode="sandbox") + f'[dhan]\nrest_url = "{rest_url}"\n')
+    return subprocess.run(command(), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def test_sandbox_mode_sends_each_kind_of_request_once_and_ends(tmp_path: Path) -> None:
+    alice, bob = PaperAccount("1000000101", "canary-of-alice"), PaperAccount("1000000102", "another")
+    with PaperBroker([alice, bob]) as broker:
+        result = rehearsal(tmp_path, broker.rest_url)
+        sent = [(write.kind, write.status) for write in broker.writes("1000000101")]
+        rested = [row for row in broker.orders("1000000101") if row["orderStatus"] in ("PENDING", "TRANSIT")]
+    assert result.returncode == 1
+    assert result.stderr == ""
+    assert sent == [("place", 200)] * 4 + [("modify", 200)] + [("cancel", 202)] * 3
+    assert rested == []
+    answers = [line.split() for line in result.stdout.splitlines()[:-1]]
+    assert [line[:4] for line in answers if line[0] == "alice"] == [
+        ["alice", what, order_type, "accepted"]
+        for what, order_types in (
+            ("place", ("LIMIT", "MARKET", "STOP_LOSS", "STOP_LOSS_MARKET")),
+            ("modify", ("LIMIT",)),
+            ("cancel", ("LIMIT", "STOP_LOSS", "STOP_LOSS_MARKET")),
+        )
+        for order_type in order_types
+    ]
+    assert [line[3:6] for line in answers if line[0] == "bob"] == [["refused", "token", "DH-901"]] * 4
+    assert "nothing is copied" in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_a_sandbox_that_takes_every_order_is_a_success(tmp_path: Path) -> None:
+    names = {"1000000101": "alice", "1000000102": "bob"}
+    with PaperBroker([PaperAccount(client_id, f"canary-of-{name}") for client_id, name in names.items()]) as broker:
+        assert rehearsal(tmp_path, broker.rest_url).returncode == 0
+
+
+def test_nothing_is_tried_out_at_the_real_broker(tmp_path: Path) -> None:
+    result = rehearsal(tmp_path, "https://api.dhan.co/v2")
+    assert result.returncode == 2
+    assert 'needs dhan.rest_url = "https://sandbox.dhan.co/v2", not api.dhan.co' in result.stderr

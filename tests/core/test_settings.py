@@ -133,3 +133,26 @@ def test_an_alert_service_cannot_be_told_to_skip_certificates(tmp_path: Path, mo
     urls = '[alerts]\nurls = ["jsons://a.example/x", "jsons://canary@b.example/x?verify=no"]\n'
     (fault,) = faults(tmp_path, MINIMUM + urls)
     assert fault == "alerts.urls: number 2 must not say verify=no: certificates are always checked"
+
+
+@pytest.mark.parametrize(
+    ("mode", "rest_url", "usable"),
+    [
+        ("sandbox", "https://sandbox.dhan.co/v2", True),
+        ("sandbox", "http://127.0.0.1:8000/v2", True),
+        ("sandbox", "https://api.dhan.co/v2", False),
+        ("sandbox", "https://sandbox.dhan.co.example/v2", False),
+        ("live", "https://sandbox.dhan.co/v2", False),
+        ("live", "https://api.dhan.co/v2", True),
+    ],
+)
+def test_requests_go_where_the_mode_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, rest_url: str, usable: bool
+) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    text = f'mode = "{mode}"\n{MINIMUM}[dhan]\nrest_url = "{rest_url}"\n'
+    if usable:
+        assert load(tmp_path, text).mode == mode
+    else:
+        (fault,) = faults(tmp_path, text)
+        assert "sandbox" in fault
