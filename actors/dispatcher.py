@@ -24,6 +24,8 @@ class Dispatcher:
         self._ready: SimpleQueue[Mailbox | None] = SimpleQueue()
         self._workers: list[_Worker] = []
         self._surplus: deque[None] = deque()
+        #: When something was last run, in monotonic seconds.
+        self.ran_at = 0.0
 
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
@@ -53,6 +55,7 @@ class Dispatcher:
             worker.busy_since = began = time.monotonic()
             mailbox.run()
             worker.busy_since = None
+            self.ran_at = began
             if time.monotonic() - began > PATIENCE and self._is_surplus(worker):
                 break
         self._workers.remove(worker)

@@ -79,8 +79,9 @@ RETRY_FIRST, RETRY_LAST = 1.0, 30.0
 #: The fewest seconds between two look-ups of an order in doubt.
 LOOK_UP_AT_MOST = 0.1
 
-#: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most.
-LOOK_AROUND_AFTER, LOOK_AROUND_EVERY = 1.0, 10.0
+#: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most:
+#: so many seconds, or so many for each order in it, since reading a thousand takes a twentieth of one.
+LOOK_AROUND_AFTER, LOOK_AROUND_EVERY, LOOK_AROUND_EACH = 1.0, 10.0, 0.1
 
 #: Seconds that the broker's clock may differ from ours; the difference is known no better.
 SKEW_THAT_MATTERS = 1.5
@@ -187,12 +188,13 @@ class Follower(GuardedActor[FollowerMessage]):
         self._known_strangers: set[str] = set()
         self._rebuilt_from: float | None = None
         self._looked_around = -LOOK_AROUND_EVERY
+        self._book_size = 0
         self._lag_told = 0.0
         self._skew = 0.0
         self._enabled = True
         self._suspended = ""
         self._throttled = False
-        self._throttles = 0
+        self._throttles = self._rate_limited = 0
         self._drain: Drain | None = None
         self._drained = False
         self._unwritten: list[Record] = []
@@ -326,6 +328,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._peers.recovery.tell(ReadBook(self.seat.name, NO_GAP, None, after_gap=False))
 
     def _take_own_book(self, read: BookMerged) -> None:
+        self._book_size = len(read.order_ids)
         self._note(*self._desk.book_read(read.began, read.order_ids, complete=read.complete))
         if abs(read.skew) > SKEW_THAT_MATTERS and abs(read.skew - self._skew) > SKEW_THAT_MATTERS:
             ahead = fields(follower=self.seat.name, broker_is_ahead=f"{read.skew:.0f}s")
@@ -624,7 +627,7 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _look_around(self) -> None:
         """See now and then how late the broker's order book shows what was accepted."""
-        if time.monotonic() - self._looked_around > LOOK_AROUND_EVERY:
+        if time.monotonic() - self._looked_around > max(LOOK_AROUND_EVERY, LOOK_AROUND_EACH * self._book_size):
             self._looked_around = time.monotonic()
             self._clock.tell_later(LOOK_AROUND_AFTER, self.seat, LookAround(self.epoch))
 
@@ -651,6 +654,7 @@ class Follower(GuardedActor[FollowerMessage]):
         """Send nothing for a while, for longer each time that the broker calls for less in a row."""
         self._throttled = True
         self._throttles += 1
+        self._rate_limited += 1
         delay = _doubled(self._throttles)
         logger.warning("Broker's rate limit, backing off {:.0f}s {}", delay, fields(follower=self.seat.name))
         self._clock.tell_later(delay, self.seat, Resume(self.epoch))
@@ -699,6 +703,7 @@ class Follower(GuardedActor[FollowerMessage]):
             in_doubt=self._desk.in_doubt or "",
             requests=self._requests,
             failed=self._failures or "",
+            rate_limited=self._rate_limited or "",
             lag=f"{lag:.1f}s" if (lag := self._desk.visibility.longest) >= LAG_WORTH_SHOWING else "",
             p50=self._latencies.percentile(50),
             p99=self._latencies.percentile(99),

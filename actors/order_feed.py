@@ -104,6 +104,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._uncovered_on: date | None = None
         self._book = Book()
         self._subscribers: dict[str, Address[FeedNews]] = {}
+        self._turns = 0
         self._backoff = Backoff()
         self._connection: ConnectionId = (life.epoch, 0)
         self._socket: FeedConnection | None = None
@@ -320,7 +321,11 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._store.tell(Write(book, self._writer))
 
     def _tell(self, news: FeedNews) -> None:
-        for subscriber in self._subscribers.values():
+        """Tell every subscriber, each time another one first: who is served last waits longest."""
+        subscribers = list(self._subscribers.values())
+        self._turns += 1
+        first = self._turns % max(1, len(subscribers))
+        for subscriber in (*subscribers[first:], *subscribers[:first]):
             subscriber.tell(news)
 
 

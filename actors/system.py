@@ -94,7 +94,7 @@ class CopySystem:
         self._surroundings = surroundings_of(settings)
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
-        self._readiness = Readiness(folder_to_flush(settings.store), settings.speed.ready_every)
+        self._readiness = Readiness(folder_to_flush(settings.store), settings.speed.ready_every, self._dispatcher)
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
         self._store: Seat[StoreMessage] = Seat("store", self._dispatcher)

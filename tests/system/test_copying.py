@@ -199,3 +199,17 @@ def test_junk_on_the_feed_is_logged_and_harms_nothing(copier: Copier) -> None:
         copier.broker.send_frame(LEADER, junk)
     assert copier.logged("Unreadable frame")
     copier.copy_of(copier.buy(4), "alice")
+
+
+def test_each_follower_is_served_first_in_its_turn(copier: Copier) -> None:
+    first: set[str] = set()
+
+    def both_have_been_first() -> bool:
+        leader = copier.buy(2, "90.00")
+        for follower in ("alice", "bob"):
+            copier.mapping(leader, follower, "placed")
+        sent = {client: copier.broker.writes(client)[-1].at for client in (ALICE, BOB)}
+        first.add(min(sent, key=lambda client: sent[client]))
+        return first == {ALICE, BOB}
+
+    eventually(both_have_been_first)
