@@ -22,6 +22,7 @@ from copytrade.logs import configure_logging, fields
 from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
+from copytrade.preflight import shared_addresses
 from copytrade.reading import audit_verdict, open_to_read
 from copytrade.records import ConfigSet
 from copytrade.report import report
@@ -87,6 +88,8 @@ def main(arguments: list[str]) -> int:
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)
+        for warning in shared_addresses([(one.name, one.relationship, one.way_out) for one in settings.followers]):
+            logger.warning(warning)
         return _copy(settings, datetime.fromtimestamp(int(watermark), UTC) if watermark else None, options.duration)
 
 

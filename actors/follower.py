@@ -69,6 +69,7 @@ from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
 from copytrade.logs import alert, fields
 from copytrade.orders import AmoTime, Order
+from copytrade.preflight import ADDRESS_REFUSED
 from copytrade.reasons import Reason
 from copytrade.records import LEADER, CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals
@@ -634,9 +635,11 @@ class Follower(GuardedActor[FollowerMessage]):
     def _refused(self, flight: _Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:
         copy_log.failed(flight.action, copy, error)
         if refusal in _SUSPENDING:
+            if not self._suspended:
+                why = fields(follower=self.seat.name, why=refusal, error=error, open=self._desk.open_copies)
+                what_to_do = f" {ADDRESS_REFUSED}" if refusal is Refusal.ADDRESS else ""
+                alert("suspended", self.seat.name, "Account suspended {}{}", why, what_to_do)
             self._suspended = error
-            why = fields(follower=self.seat.name, why=refusal, error=error, open=self._desk.open_copies)
-            alert("suspended", self.seat.name, "Account suspended {}", why)
         elif refusal is Refusal.RATE_LIMITED:
             self._back_off()
         elif refusal in _TRANSIENT or isinstance(flight.action, Cancel):

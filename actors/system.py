@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from loguru import logger
 from pydantic import SecretStr
@@ -320,15 +321,21 @@ class CopySystem:
         return {name: self._rest(account) for name, account in accounts}
 
     def _rest(self, account: s.Account) -> DhanRest:
-        dhan = self._settings.dhan
-        transport = Transport(
-            dhan.rest_url,
-            account.client_id,
-            account.access_token,
-            connect_timeout=dhan.connect_timeout,
-            request_timeout=dhan.request_timeout,
-        )
-        return DhanRest(transport, account.client_id)
+        return rest_of(account, self._settings.dhan)
+
+
+def rest_of(account: s.Account, dhan: s.Dhan) -> DhanRest:
+    """Return connections of its own for an account, from the address that the settings give it."""
+    transport = Transport(
+        dhan.rest_url,
+        account.client_id,
+        account.access_token,
+        connect_timeout=dhan.connect_timeout,
+        request_timeout=dhan.request_timeout,
+        source_address=str(account.source_address) if account.source_address else None,
+        proxy=account.proxy,
+    )
+    return DhanRest(transport, account.client_id)
 
 
 def open_database(settings: s.Settings) -> Database:
@@ -412,5 +419,11 @@ def _unwatched(_report: Report) -> None:
 
 def secrets_of(settings: s.Settings) -> list[SecretStr]:
     """Return every secret in the settings."""
-    tokens = [settings.leader.access_token, *(follower.access_token for follower in settings.followers)]
-    return [*tokens, *settings.alerts.urls]
+    accounts = (settings.leader, *settings.followers)
+    tokens = [account.access_token for account in accounts]
+    proxies = [secret for account in accounts if account.proxy for secret in (account.proxy, _password(account.proxy))]
+    return [*tokens, *settings.alerts.urls, *(secret for secret in proxies if secret.get_secret_value())]
+
+
+def _password(proxy: SecretStr) -> SecretStr:
+    return SecretStr(urlsplit(proxy.get_secret_value()).password or "")

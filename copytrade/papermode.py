@@ -28,11 +28,18 @@ def paper_config(settings: Settings) -> PaperConfig:
 
 
 def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
-    """Return the settings with the paper broker's addresses in place of the real one's."""
+    """Return the settings with the paper broker's addresses in place of the real one's, and the direct way to it."""
     urls = {
         "rest_url": paper.rest_url,
         "feed_url": paper.feed_url,
         "auth_url": paper.auth_url,
         "instruments_url": paper.instruments_url,
     }
-    return settings.model_copy(update={"dhan": settings.dhan.model_copy(update=urls)})
+    direct = {"source_address": None, "proxy": None}
+    return settings.model_copy(
+        update={
+            "dhan": settings.dhan.model_copy(update=urls),
+            "leader": settings.leader.model_copy(update=direct),
+            "followers": tuple(follower.model_copy(update=direct) for follower in settings.followers),
+        }
+    )

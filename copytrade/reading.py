@@ -174,6 +174,12 @@ def audit_verdict(connection: peewee.Database) -> Verdict:
     return verify((AuditRow(row[0], row[1:-1], row[-1]) for row in rows), head)
 
 
+def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:
+    """Return how many requests each account has sent since then."""
+    query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"
+    return dict(_rows(connection, query, moment.timestamp()))
+
+
 def _connect(database: str) -> peewee.Database:
     if "://" in database:
         connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)

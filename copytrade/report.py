@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 
+from copytrade.columns import aligned
 from copytrade.copies import MappingStatus
 from copytrade.latency import percentile
 from copytrade.orders import IST, ZERO
@@ -43,13 +44,13 @@ def report(database: str, day: date) -> str:
             return _no_copies(day, days_with_copies(connection))
     by_follower = [(name, list(group)) for name, group in groupby(copies, key=attrgetter("follower"))]
     lines = [f"Copies of {day:%A %d %B %Y}", ""]
-    lines += _aligned(_FOLLOWER_HEADS, [_follower(name, group) for name, group in by_follower])
+    lines += aligned(_FOLLOWER_HEADS, [_follower(name, group) for name, group in by_follower], _TEXT_HEADS)
     lines += [line for name, group in by_follower for line in _not_copied(name, group)]
     lines += ["", *_LEGEND]
     for name, group in by_follower:
         if filled := [copy for copy in group if copy.follower_filled]:
             lines += ["", f"{name}, filled:"]
-            lines += _aligned(_COPY_HEADS, [_filled(copy) for copy in filled])
+            lines += aligned(_COPY_HEADS, [_filled(copy) for copy in filled], _TEXT_HEADS)
     return "\n".join(lines)
 
 
@@ -127,16 +128,6 @@ def _filled(copy: RecordedCopy) -> tuple[str, ...]:
         bps,
         _ms(copy.latency_ms),
     )
-
-
-def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table whose columns are as wide as they need to be: words to the left, figures to the right."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    marks = ["<" if head in _TEXT_HEADS else ">" for head in heads]
-    return [
-        " ".join(f"{cell:{mark}{width}}" for cell, mark, width in zip(row, marks, widths, strict=True))
-        for row in (heads, *rows)
-    ]
 
 
 def _price(rupees: Decimal | None) -> str:

@@ -13,7 +13,16 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from copytrade.decisions import UnfilledAction
 from copytrade.market import load_market_hours
@@ -36,6 +45,8 @@ ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_t
 #: A token travels over TLS, or stays on this machine.
 _LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"
 _LOCAL = f"https?://{_LOOPBACK}"
+#: A proxy that opens tunnels; host and port are what it is reached by.
+_PROXY = r"http://([^\s/?#@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d{1,5}))?/?"
 _HTTP, _FEED = f"^(https://|http://{_LOOPBACK})", f"^(wss://|ws://{_LOOPBACK})"
 _FILE = f"{_HTTP}|^[^:]+$"
 HttpUrl = Annotated[str, Field(pattern=_HTTP)]
@@ -64,6 +75,33 @@ class Account(_Section):
 
     client_id: ClientId
     access_token: SecretStr = Field(min_length=1)
+    source_address: IPvAnyAddress | None = None
+    proxy: SecretStr | None = None
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_is_usable(cls, proxy: SecretStr | None) -> SecretStr | None:
+        found = None if proxy is None else re.fullmatch(_PROXY, proxy.get_secret_value())
+        if proxy is not None and (found is None or int(found["port"] or 80) > 65535):
+            raise ValueError("must be a URL like http://proxy.example:3128, with user:password@ if it wants them")
+        return proxy
+
+    @model_validator(mode="after")
+    def _one_way_out(self) -> Self:
+        """Refuse an account with two addresses: the broker sees one."""
+        if self.source_address is not None and self.proxy is not None:
+            raise ValueError("has a source_address and a proxy: one of them is what the broker sees, name that one")
+        return self
+
+    @property
+    def way_out(self) -> str:
+        """What tells from outside where the account's requests come from, "" for the system's own choice.
+
+        The same for two accounts that the broker sees at the same address; shows no password.
+        """
+        if self.proxy is not None:
+            return f"the proxy {self.proxy.get_secret_value().rpartition('@')[2].removeprefix('http://').rstrip('/')}"
+        return "" if self.source_address is None else str(self.source_address)
 
 
 class Copying(_Section):
@@ -92,9 +130,24 @@ class Copying(_Section):
 
 
 class Follower(Account, Copying):
-    """One follower: its account, and how it copies."""
+    """One follower: its account, whose it is, and how it copies.
+
+    ``relationship`` is the account holder's to whoever runs this; ``acknowledged`` says that the law has been read.
+    """
 
     name: Name
+    relationship: Literal["self", "spouse", "child", "parent", "other"] = "self"
+    acknowledged: bool = False
+
+    @model_validator(mode="after")
+    def _others_are_acknowledged(self) -> Self:
+        if self.relationship == "other" and not self.acknowledged:
+            raise ValueError(
+                f'follower {self.name} has relationship = "other": copying into the account of somebody outside your'
+                ' immediate family may be against the law; read "The law" in README.md, and set acknowledged = true if'
+                " you still want to"
+            )
+        return self
 
 
 class Dhan(_Section):
@@ -279,6 +332,19 @@ class Settings(_Section):
             raise ValueError(f'mode "sandbox" needs dhan.rest_url = "https://{_SANDBOX}/v2", not {host}')
         if self.mode == "live" and host == _SANDBOX:
             raise ValueError('dhan.rest_url is the sandbox, which needs mode = "sandbox"')
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_stay_here(self) -> Self:
+        """Refuse a proxy elsewhere on the way to a broker that is spoken to in plain text."""
+        if self.dhan.rest_url.startswith("http://"):
+            for account in (self.leader, *self.followers):
+                proxy = account.proxy.get_secret_value() if account.proxy else None
+                if proxy and not re.match(rf"http://([^/]*@)?{_LOOPBACK}", proxy):
+                    raise ValueError(
+                        f"a proxy of client {account.client_id} would be sent the access token unencrypted: it has to"
+                        " be on this machine, as the broker is"
+                    )
         return self
 
 

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from copytrade.account_facts import Addresses
 from copytrade.dhan.codec import PRODUCTS, SEGMENTS, SIDES
 from copytrade.dhan.fields import Fields, UnreadableError
 from copytrade.orders import IST, InstrumentKey, Product, Side
+
+#: The words for whether orders are taken from here; others say nothing.
+_VERDICTS = {
+    **dict.fromkeys(("TRUE", "YES", "1", "MATCH", "MATCHED"), True),
+    **dict.fromkeys(("FALSE", "NO", "0", "MISMATCH", "NOT_MATCHED"), False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,24 @@ def read_profile(fields: Fields) -> Profile:
         token_valid_until=valid_until,
         segments=tuple(word for part in fields.text("activesegment").split(",") if (word := part.strip())),
     )
+
+
+def read_addresses(fields: Fields) -> Addresses:
+    """Read which addresses are registered, and whether orders from here are taken.
+
+    Documented are the registered ones alone; what else is read here was seen in production (2026).
+    """
+    known = [name for name in ("primaryip", "secondaryip") if fields.raw(name) is not None]
+    allowed = _VERDICTS.get(_word(fields.raw("ordersallowed")))
+    return Addresses(
+        registered=tuple(address for name in known if (address := fields.text(name))) if known else None,
+        detected=fields.text("detectedip"),
+        allowed=_VERDICTS.get(_word(fields.raw("ipmatchstatus"))) if allowed is None else allowed,
+    )
+
+
+def _word(value: object) -> str:
+    return str(value).strip().upper()
 
 
 def _key(fields: Fields) -> InstrumentKey:

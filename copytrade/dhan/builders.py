@@ -154,6 +154,10 @@ class Builders:
         """Build the request for the profile: the SDK's own sends at once, so this one is ours."""
         return Request("GET", "/profile")
 
+    def addresses(self) -> Request:
+        """Build the request for the registered addresses: the SDK's own has no timeout, so this one is ours."""
+        return Request("GET", "/ip/getIP")
+
     def _complete(self, request: Request, extra: Mapping[str, object]) -> Request:
         """Add the account, and drop what is not used: the broker refuses blank optional fields."""
         payload = {"dhanClientId": self._client_id, **(request.payload or {}), **extra}

@@ -7,21 +7,38 @@ import socket
 import ssl
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 #: The broker's order book of a busy day is far smaller.
 BODY_LIMIT = 8 * 1024 * 1024
 
 
+#: Bytes of what a proxy may say before the tunnel is open.
+_PROXY_HEAD_LIMIT = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that opens tunnels (CONNECT). ``authorization`` is what it wants to see, "" for nothing."""
+
+    host: str
+    port: int
+    authorization: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to connect: ``tls`` is None for plain text, ``source`` None lets the system choose the local address."""
+    """Where to connect: ``tls`` is None for plain text, ``source`` None lets the system choose the local address.
+
+    With a ``proxy`` the way leads through a tunnel that it opens; TLS is then spoken with the host itself.
+    """
 
     host: str
     port: int
     tls: ssl.SSLContext | None
-    source: tuple[str, int] | None
+    source: str | None
+    proxy: Proxy | None = None
 
 
 class BrokenExchangeError(Exception):
@@ -95,9 +112,9 @@ class Connection:
         Every address of the host is tried in turn. Raises OSError; nothing has been sent then. The look-up of a name
         cannot be interrupted and may outlast the deadline.
         """
-        family = socket.AF_UNSPEC
-        found = socket.getaddrinfo(self._endpoint.host, self._endpoint.port, family, socket.SOCK_STREAM)
-        failure: OSError = OSError(f"{self._endpoint.host} has no address")
+        first = self._endpoint.proxy or self._endpoint
+        found = socket.getaddrinfo(first.host, first.port, _family(self._endpoint.source), socket.SOCK_STREAM)
+        failure: OSError = OSError(f"{first.host} has no address")
         for family, kind, protocol, _, address in found:
             try:
                 self._connect(socket.socket(family, kind, protocol), address, deadline)
@@ -109,18 +126,19 @@ class Connection:
         raise failure
 
     def _connect(self, sock: socket.socket, address: object, deadline: float) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._endpoint.tls:
-            sock = self._endpoint.tls.wrap_socket(
-                sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
-            )
         self._sock = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._endpoint.source:
-            sock.bind(self._endpoint.source)
+            sock.bind((self._endpoint.source, 0))
         sock.settimeout(remaining(deadline))
         sock.connect(address)  # type: ignore[arg-type]
-        if isinstance(sock, ssl.SSLSocket):
+        if self._endpoint.proxy:
+            _open_tunnel(sock, self._endpoint, self._endpoint.proxy, deadline)
+        if self._endpoint.tls:
             sock.settimeout(remaining(deadline))
+            self._sock = sock = self._endpoint.tls.wrap_socket(
+                sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
+            )
             sock.do_handshake()
         # An abort in the middle of connecting shuts nothing, so it is asked for again.
         if self._aborted:
@@ -203,6 +221,32 @@ class Connection:
         """Give the socket back to the system."""
         if self._sock is not None:
             self._sock.close()
+
+
+def _family(source: str | None) -> socket.AddressFamily:
+    """Return which of the server's addresses can be reached from a local one."""
+    if source is None:
+        return socket.AF_UNSPEC
+    return socket.AF_INET6 if ":" in source else socket.AF_INET
+
+
+def _open_tunnel(sock: socket.socket, endpoint: Endpoint, proxy: Proxy, deadline: float) -> None:
+    """Have the proxy connect to the host, as RFC 9110 has it in 9.3.6. Raises OSError where it does not."""
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
+    target = f"{host}:{endpoint.port}"
+    sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n".encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        sock.settimeout(remaining(deadline))
+        # A byte at a time: what comes after the head belongs to the host.
+        if not (byte := sock.recv(1)) or len(head) > _PROXY_HEAD_LIMIT:
+            raise ConnectionRefusedError("the proxy opened no tunnel")
+        head += byte
+    version, _, rest = head.partition(b" ")
+    if not version.startswith(b"HTTP/1.") or not rest.startswith(b"2"):
+        said = ascii(head.split(b"\r\n")[0][:100].decode(errors="replace"))[1:-1]
+        raise ConnectionRefusedError(f"the proxy opened no tunnel: {said}")
 
 
 def _wait(sock: socket.socket, events: int, deadline: float) -> None:

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from copytrade import wall_clock
 from copytrade.dhan.fields import excerpt_of
-from copytrade.dhan.transport import is_loopback
+from copytrade.dhan.transport import is_loopback, trusted
 from copytrade.orders import IST
 
 _LOGIN_CODE = 42
@@ -164,7 +164,7 @@ def connect(
     host = parts.hostname or ""
     if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(host)):
         raise ValueError(f"{url!r} would send the access token unencrypted; use wss")
-    context = (tls or ssl.create_default_context()) if parts.scheme == "wss" else None
+    context = (tls or trusted()) if parts.scheme == "wss" else None
     login = {"LoginReq": {"MsgCode": _LOGIN_CODE, "ClientId": client_id, "Token": token.get_secret_value()}}
     try:
         sock = _open_socket(host, parts.port or (443 if context else 80), context, connect_timeout)

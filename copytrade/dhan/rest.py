@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from copytrade import wall_clock
+from copytrade.account_facts import Addresses
 from copytrade.dhan.accounts import (
     FundLimit,
     Holding,
     Position,
     Profile,
     Trade,
+    read_addresses,
     read_fund_limit,
     read_holding,
     read_position,
@@ -95,6 +97,12 @@ class DhanRest:
         """Seconds to add to our time to have the broker's, as its replies so far tell."""
         return self._transport.server_clock.skew
 
+    @property
+    def known_skew(self) -> float | None:
+        """The same, None while no reply has told."""
+        clock = self._transport.server_clock
+        return clock.skew if clock.is_known else None
+
     def close(self) -> None:
         """Shut every connection, those in use too: what is under way ends as unknown."""
         self._transport.close()
@@ -173,6 +181,10 @@ class DhanRest:
     def profile(self) -> Outcome[Profile]:
         """Read the profile: GET /profile. The cheapest proof that the token works."""
         return self._read_object(self._build.profile(), read_profile)
+
+    def addresses(self) -> Outcome[Addresses]:
+        """Read the registered addresses: GET /ip/getIP."""
+        return self._read_object(self._build.addresses(), read_addresses)
 
     def _ask(self, request: Request) -> Answer | Refused | Unknown:
         return judge(request, self._transport.send(request))

@@ -31,6 +31,11 @@ class ServerClock:
         self._skews.append((theirs - ours).total_seconds() + 0.5)  # they cut the second off
 
     @property
+    def is_known(self) -> bool:
+        """Whether any reply has told."""
+        return bool(self._skews)
+
+    @property
     def skew(self) -> float:
         """Seconds to add to our time to have theirs, 0 while nothing is known; right to about a second."""
         skews = list(self._skews)

@@ -4,6 +4,7 @@ Nothing here retries, follows a redirect or reads proxies from the environment: 
 must never be sent a second time, and the token must never go to another host.
 """
 
+import base64
 import ipaddress
 import json
 import re
@@ -12,11 +13,12 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import cache
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from copytrade.dhan.connection import BrokenExchangeError, Connection, Endpoint
+from copytrade.dhan.connection import BrokenExchangeError, Connection, Endpoint, Proxy
 from copytrade.dhan.server_clock import ServerClock
 
 _PATH = re.compile(r"/[!-~]*")
@@ -91,15 +93,17 @@ class Transport:
         request_timeout: float = 5.0,
         idle_limit: float = 30.0,
         source_address: str | None = None,
+        proxy: SecretStr | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Prepare to talk to ``base_url`` (https; plain http only to this machine). Opens nothing yet.
 
         ``connect_timeout`` and ``request_timeout`` are seconds; the second bounds the whole exchange, connecting
         included. A connection unused for ``idle_limit`` seconds is not used again. ``source_address`` is the local
-        address that the broker knows the account by. ``tls`` replaces the system's trusted certificates.
+        address that the broker knows the account by; with a ``proxy`` (``http://[user:password@]host:port``) the broker
+        sees that one's. ``tls`` replaces the system's trusted certificates.
 
-        Raises ValueError for a URL, id or token that cannot be used; the message does not show the token.
+        Raises ValueError for a URL, id or token that cannot be used; the message shows no token and no password.
         """
         url = urlsplit(base_url)
         if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
@@ -113,8 +117,9 @@ class Transport:
         self._endpoint = Endpoint(
             host=url.hostname,
             port=url.port or (443 if secure else 80),
-            tls=(tls or ssl.create_default_context()) if secure else None,
-            source=(source_address, 0) if source_address else None,
+            tls=(tls or trusted()) if secure else None,
+            source=source_address,
+            proxy=_proxy(proxy.get_secret_value(), secure=secure) if proxy else None,
         )
         self._prefix = url.path.rstrip("/")
         self._host = url.netloc
@@ -260,6 +265,26 @@ class Transport:
         length = f"Content-Length: {len(body)}\r\n" if request.payload is not None else ""
         head = f"{request.method} {self._prefix}{request.path} HTTP/1.1\r\n{self._headers}{length}\r\n"
         return head.encode() + body
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Return the system's trusted certificates, read once: it takes some 10 ms, and there are many connections."""
+    return ssl.create_default_context()
+
+
+def _proxy(proxy_url: str, *, secure: bool) -> Proxy:
+    """Read a proxy's URL. Without TLS to the broker, the token must not leave this machine to reach it either."""
+    url = urlsplit(proxy_url)
+    if url.scheme != "http" or not url.hostname or url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError("the proxy is no URL like http://proxy.example:3128")
+    if not secure and not is_loopback(url.hostname):
+        raise ValueError("the proxy would be sent the access token unencrypted; use https for the broker")
+    authorization = ""
+    if url.username is not None:
+        pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+        authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return Proxy(url.hostname, url.port or 80, authorization)
 
 
 def is_loopback(host: str) -> bool:

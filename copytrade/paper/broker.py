@@ -22,6 +22,7 @@ from copytrade.paper.feeds import Feeds, SentFrame
 from copytrade.paper.instruments import PaperInstrument, standard_instruments
 from copytrade.paper.orders import PaperOrder, Ticket, input_error
 from copytrade.paper.server import BrokerServer, ReceivedWrite
+from copytrade.paper.standing import ALL_SEGMENTS, Standings
 from copytrade.paper.validation import check_change, check_ticket
 
 T = TypeVar("T")
@@ -69,8 +70,9 @@ class PaperBroker:
             auto_fill_market=auto_fill_market,
         )
         connections = Connections(port)
-        self.feeds = Feeds(self.exchange.account, self.faults, connections)
-        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, connections)
+        self._standings = Standings()
+        self.feeds = Feeds(self.exchange.account, self.faults, connections, self._standings)
+        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, connections, self._standings)
         self._listening = connections.listener
         port = self._listening.getsockname()[1]
         self.rest_url = f"http://127.0.0.1:{port}/v2"
@@ -84,6 +86,7 @@ class PaperBroker:
                 ws="websockets-sansio",
                 log_config=None,
                 access_log=False,
+                date_header=False,  # ours is set by the broker's own clock
                 lifespan="off",
                 ws_ping_interval=10.0,
                 timeout_keep_alive=60,
@@ -268,6 +271,25 @@ class PaperBroker:
     def send_frame(self, client_id: str, message: str | bytes) -> None:
         """Send anything at all over an account's order-update sockets."""
         self.call(lambda: self.feeds.send(client_id, message))
+
+    def register_addresses(self, client_id: str, *addresses: str) -> None:
+        """Have an account send orders from these addresses alone, none if none is given."""
+        self._standings.of(client_id).addresses = addresses
+
+    def set_standing(
+        self, client_id: str, *, segments: Sequence[str] = ALL_SEGMENTS, data_plan: str = "Deactive"
+    ) -> None:
+        """Set what an account may trade, in the profile's words, and whether it has the data plan."""
+        standing = self._standings.of(client_id)
+        standing.segments, standing.data_plan = tuple(segments), data_plan
+
+    def refuse_feed(self, client_id: str, *, refused: bool = True) -> None:
+        """Drop an account's logins at the order-update socket although its token works, or take them again."""
+        self._standings.of(client_id).feed_refused = refused
+
+    def set_clock(self, skew: float) -> None:
+        """Have the broker's clock, as its replies tell it, differ from ours by so many seconds."""
+        self._standings.clock_skew = skew
 
     def wait_until(self, condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
         """Wait until a condition holds, and return what it gave. Raises TimeoutError after ``timeout`` seconds."""

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from copytrade.paper.connections import Connections
 from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.faults import Faults
+from copytrade.paper.standing import Standings
 
 _LOGIN_CODE = 42
 
@@ -40,8 +41,10 @@ class Feeds:
         account_of: Callable[[str], PaperAccount | None],
         faults: Faults,
         connections: Connections,
+        standings: Standings,
     ) -> None:
         self._account_of = account_of
+        self._standings = standings
         self._faults = faults
         self._connections = connections
         #: What has been sent to the accounts that are watched.
@@ -127,7 +130,7 @@ class Feeds:
             request = json.loads(text)["LoginReq"]
             account = self._account_of(str(request["ClientId"]))
             if account and request["MsgCode"] == _LOGIN_CODE and request["Token"] == account.access_token:
-                return account.client_id
+                return None if self._standings.of(account.client_id).feed_refused else account.client_id
         except (ValueError, KeyError, TypeError):
             pass  # not a login at all: refused like a wrong one
         return None

@@ -20,6 +20,7 @@ from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.feeds import Feeds
 from copytrade.paper.instruments import master_csv
 from copytrade.paper.orders import PaperOrder, Refusal, input_error
+from copytrade.paper.standing import Standings
 from copytrade.paper.validation import read_change, read_ticket
 
 #: Order requests of one account in any second (in force since March 2026).
@@ -64,8 +65,11 @@ class ReceivedWrite:
 class BrokerServer:
     """Answers requests. Runs on one loop; nothing in it is thread-safe."""
 
-    def __init__(self, exchange: Exchange, feeds: Feeds, faults: Faults, connections: Connections) -> None:
+    def __init__(
+        self, exchange: Exchange, feeds: Feeds, faults: Faults, connections: Connections, standings: Standings
+    ) -> None:
         self._exchange = exchange
+        self._standings = standings
         self._feeds = feeds
         self._faults = faults
         self._connections = connections
@@ -88,6 +92,7 @@ class BrokerServer:
                 self._route("/holdings", "GET", Kind.READ, self._holdings),
                 self._route("/fundlimit", "GET", Kind.READ, self._fund_limit),
                 self._route("/profile", "GET", Kind.READ, self._profile),
+                self._route("/ip/getIP", "GET", Kind.READ, self._addresses),
                 Route("/instruments.csv", self._master),
                 WebSocketRoute("/", self._feeds.serve),
                 *more,
@@ -96,6 +101,11 @@ class BrokerServer:
 
     def _route(self, path: str, method: str, kind: Kind, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
+            response = await answer(request)
+            response.headers["date"] = self._standings.date(time.time())
+            return response
+
+        async def answer(request: Request) -> Response:
             arrived = self._connections.arrived(request)
             account = self._account(request)
             if account is None:
@@ -132,6 +142,7 @@ class BrokerServer:
                 self._count(account, write.at)
                 if write.payload.get("dhanClientId", account.client_id) != account.client_id:
                     raise input_error("Invalid dhanClientId")
+                self._standings.of(account.client_id).check_address(_address(request))
             status, answer = handler(request, account, write.payload)
         except Refusal as refusal:
             status, answer = refusal.status, wire.error(refusal)
@@ -172,7 +183,9 @@ class BrokerServer:
         recent.append(now)
 
     def _place(self, _request: Request, account: PaperAccount, payload: Mapping[str, object]) -> tuple[int, object]:
-        order = self._exchange.place(account.client_id, read_ticket(payload, self._exchange.instruments))
+        ticket = read_ticket(payload, self._exchange.instruments)
+        self._standings.of(account.client_id).check_segment(ticket.instrument.segment)
+        order = self._exchange.place(account.client_id, ticket)
         return 200, {"orderId": order.id, "orderStatus": "TRANSIT"}
 
     def _modify(self, request: Request, account: PaperAccount, payload: Mapping[str, object]) -> tuple[int, object]:
@@ -222,7 +235,11 @@ class BrokerServer:
         return 200, wire.fund_limit(account, self._exchange.available(account.client_id))
 
     def _profile(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        return 200, wire.profile(account, self._exchange.tokens_valid_until)
+        standing = self._standings.of(account.client_id)
+        return 200, wire.profile(account, self._exchange.tokens_valid_until, standing.segments, standing.data_plan)
+
+    def _addresses(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        return 200, self._standings.of(account.client_id).addresses_as_seen_from(_address(request))
 
     def _visible(self, account: PaperAccount) -> list[PaperOrder]:
         seen_until = time.monotonic() - self._faults.visibility_lag
@@ -230,6 +247,10 @@ class BrokerServer:
 
     async def _master(self, _request: Request) -> Response:
         return PlainTextResponse(master_csv(list(self._exchange.instruments.values())))
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _payload(body: bytes) -> Mapping[str, object]:

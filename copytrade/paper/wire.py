@@ -1,6 +1,6 @@
 """The shapes in which Dhan says things: frames of the order-update socket, and rows and objects of its REST."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -193,15 +193,15 @@ def fund_limit(account: PaperAccount, available: Decimal) -> dict[str, object]:
     }
 
 
-def profile(account: PaperAccount, valid_until: datetime) -> dict[str, object]:
+def profile(account: PaperAccount, valid_until: datetime, segments: Iterable[str], data_plan: str) -> dict[str, object]:
     """Return the profile, with the token's end in India's time."""
     return {
         "dhanClientId": account.client_id,
         "tokenValidity": f"{valid_until.astimezone(IST):%d/%m/%Y %H:%M}",
-        "activeSegment": "Equity, Derivative, Currency, Commodity",
+        "activeSegment": ", ".join(segments),
         "ddpi": "Active",
         "mtf": "Active",
-        "dataPlan": "Deactive",
+        "dataPlan": data_plan,
         "dataValidity": "NA",
     }
 

@@ -156,3 +156,43 @@ def test_requests_go_where_the_mode_says(
     else:
         (fault,) = faults(tmp_path, text)
         assert "sandbox" in fault
+
+
+def test_an_account_has_one_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    (alice,) = load(tmp_path, MINIMUM + 'source_address = "2001:db8::7"\n').followers
+    assert (str(alice.source_address), alice.way_out) == ("2001:db8::7", "2001:db8::7")
+    (alice,) = load(tmp_path, MINIMUM + 'proxy = "http://me:canary@proxy.example:3128/"\n').followers
+    assert alice.way_out == "the proxy proxy.example:3128"
+    assert "canary" not in f"{alice!r} {alice.way_out}"
+    (fault,) = faults(tmp_path, MINIMUM + 'source_address = "not-one"\n')
+    assert fault.startswith("followers[0].source_address: ")
+    for unusable in ("https://p:1", "http://me:canary@p:99999", "http://p:1/path", "p:1", "http://me@canary@p"):
+        (fault,) = faults(tmp_path, MINIMUM + f'proxy = "{unusable}"\n')
+        assert fault.startswith("followers[0].proxy: must be a URL like")
+        assert "canary" not in fault
+    (fault,) = faults(tmp_path, MINIMUM + 'source_address = "10.0.0.1"\nproxy = "http://p:1"\n')
+    assert "a source_address and a proxy" in fault
+
+
+def test_a_token_does_not_leave_this_machine_in_plain_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    here = '\n[dhan]\nrest_url = "http://127.0.0.1:1/v2"\n'
+    assert load(tmp_path, MINIMUM + 'proxy = "http://me:x@127.0.0.1:3128"' + here)
+    (fault,) = faults(tmp_path, MINIMUM + 'proxy = "http://me:canary@elsewhere.example:3128"' + here)
+    assert "unencrypted" in fault
+    assert "canary" not in fault
+
+
+def test_copying_into_somebody_elses_account_is_acknowledged_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    assert load(tmp_path, MINIMUM).followers[0].relationship == "self"
+    for family in ("spouse", "child", "parent"):
+        assert load(tmp_path, MINIMUM + f'relationship = "{family}"\n').followers[0].relationship == family
+    (fault,) = faults(tmp_path, MINIMUM + 'relationship = "other"\n')
+    assert "acknowledged = true" in fault
+    assert "The law" in fault
+    assert load(tmp_path, MINIMUM + 'relationship = "other"\nacknowledged = true\n').followers[0].acknowledged
+    assert faults(tmp_path, MINIMUM + 'relationship = "friend"\n')

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from actors.instrument_master import lines_of
 from copytrade.dhan.feed import FeedEnded, connect
 from copytrade.dhan.transport import NotSent, Request
+from copytrade.instrument_file import read_instruments
 from tests.dhan.conftest import TOKEN
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ def test_logins_go_to_nobody_whose_certificate_is_unknown(tls_server):
 @pytest.mark.usefixtures("surroundings")
 def test_instruments_come_from_nobody_whose_certificate_is_unknown(tls_server):
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
-        list(lines_of(f"{tls_server.url}/master.csv"))
+        read_instruments(f"{tls_server.url}/master.csv")
     assert tls_server.requests == []
 
 
@@ -73,7 +73,7 @@ def test_a_certificate_for_another_host_is_refused(tls_server, transport_to, cer
 def test_a_redirect_does_not_lead_out_of_tls(server, other_server):
     server.will_answer(302, None, f"Location: {other_server.url}/master.csv\r\n")
     with pytest.raises(OSError, match="not https"):
-        list(lines_of(f"{server.url}/master.csv"))
+        read_instruments(f"{server.url}/master.csv")
     assert other_server.requests == []
 
 
@@ -85,6 +85,4 @@ def test_no_line_of_the_program_switches_it_off_and_none_trusts_others_than_the_
         assert [switch for switch in SWITCHES if switch in text] == [], path
         # A context is given by tests alone; the program takes the system's trusted certificates.
         given = [line for line in text.splitlines() if " tls=" in line or "(tls=" in line]
-        assert given == ["            tls=(tls or ssl.create_default_context()) if secure else None,"] * bool(given), (
-            path
-        )
+        assert given == ["            tls=(tls or trusted()) if secure else None,"] * bool(given), path

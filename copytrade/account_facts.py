@@ -1,0 +1,95 @@
+"""What can be learnt of an account before it trades."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from ipaddress import ip_address
+
+import msgspec
+
+
+class Addresses(msgspec.Struct, frozen=True, gc=False):
+    """What the broker says of an account's addresses. ``detected`` is where it sees us, "" where it does not say.
+
+    ``registered`` is None where it does not say either; ``allowed`` is its own verdict, None without one.
+    """
+
+    registered: tuple[str, ...] | None
+    detected: str = ""
+    allowed: bool | None = None
+
+    def accepts(self, source_address: str) -> bool | None:
+        """Return whether orders from here are taken, None if that cannot be told."""
+        if self.allowed is not None or self.registered is None:
+            return self.allowed
+        registered = {_normal(address) for address in self.registered}
+        if not registered:
+            return False
+        if self.detected:
+            return _normal(self.detected) in registered
+        # A local address may be translated on the way: that it is not registered proves nothing.
+        return True if source_address and _normal(source_address) in registered else None
+
+
+class Funds(msgspec.Struct, frozen=True, gc=False):
+    """Rupees: what can be spent now, and what the day began with."""
+
+    available: Decimal
+    start_of_day: Decimal
+
+
+class Master(msgspec.Struct, frozen=True, gc=False):
+    """The instrument master: how many instruments of the kinds that are copied it has, and of which day it is."""
+
+    instruments: int = 0
+    of: date | None = None
+    problem: str = ""
+
+
+class Budget(msgspec.Struct, frozen=True, gc=False):
+    """Order requests of today: sent, allowed, and kept from entries."""
+
+    used: int
+    per_day: int
+    reserve: int
+
+
+class Facts(msgspec.Struct, frozen=True, gc=False):
+    """What is known of an account; None or "" is what was not asked, or not answered.
+
+    ``kinds`` are the instrument kinds that it copies, ``needs_capital`` whether it is sized by its start-of-day limit.
+    ``problem`` says why the broker did not answer, ``no_source`` why nothing can be sent from the address that is set.
+    ``skew`` is seconds to add to our clock to have the broker's. ``feed`` is "" for a login that was taken, else why it
+    was not. ``pending`` counts orders with our ids that rest at the broker.
+    """
+
+    name: str
+    is_leader: bool
+    client_id: str
+    kinds: frozenset[str]
+    needs_capital: bool
+    now: datetime
+    source_address: str = ""
+    problem: str = ""
+    no_source: str = ""
+    token_refused: str = ""
+    account_refused: str = ""
+    token_of: str = ""
+    token_until: datetime | None = None
+    segments: tuple[str, ...] = ()
+    address_refused: str = ""
+    addresses: Addresses | None = None
+    funds: Funds | None = None
+    skew: float | None = None
+    feed: str | None = None
+    feed_in_use: bool = False
+    master: Master | None = None
+    pending: int | None = None
+    budget: Budget | None = None
+
+
+def _normal(address: str) -> str:
+    """Return an address as it is always written, for comparing; one that is none is left as it is."""
+    try:
+        return str(ip_address(address.strip()))
+    except ValueError:
+        return address.strip()
