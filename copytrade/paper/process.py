@@ -1,11 +1,13 @@
 """The paper broker in a process of its own, so that its work does not colour the copier's timings."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -104,6 +106,7 @@ def start_paper_process(config: PaperConfig) -> PaperProcess:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},  # of this program, installed or not
     )
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("the paper broker has no pipes")

@@ -1,0 +1,73 @@
+"""What is deployed is what pyproject.toml asks for, and the service does not restart what restarting cannot heal."""
+
+import importlib.metadata
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import run
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+HASHES = re.compile(r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+")
+
+
+def locked() -> dict[str, str]:
+    """Return the version of each package that deploy/requirements.lock has for this Python."""
+    found = {}
+    for block in re.split(
+        r"\n(?=[a-z])", re.sub(r"^ *#.*\n", "", (DEPLOY / "requirements.lock").read_text(), flags=re.M)
+    ):
+        name, _, _ = block.partition(" \\\n")
+        assert HASHES.search(block), f"{name} has no hash"
+        requirement = Requirement(name)
+        (pin,) = requirement.specifier
+        assert pin.operator == "==", name
+        if requirement.marker is None or requirement.marker.evaluate():
+            found[canonicalize_name(requirement.name)] = pin.version
+    return found
+
+
+def missing(wanted: list[str], versions: dict[str, str]) -> list[str]:
+    """Return the requirements that apply here and are not met."""
+    needed = [Requirement(line) for line in wanted]
+    return [
+        str(one)
+        for one in needed
+        if (one.marker is None or one.marker.evaluate({"extra": ""}))
+        and not (
+            (version := versions.get(canonicalize_name(one.name))) and one.specifier.contains(version, prereleases=True)
+        )
+    ]
+
+
+def test_the_lock_has_everything_that_the_program_asks_for() -> None:
+    versions = locked()
+    assert missing(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"], versions) == []
+    installed = {canonicalize_name(one.name): one.requires or [] for one in importlib.metadata.distributions()}
+    for name in versions:
+        assert missing(installed.get(name, []), versions) == [], name
+
+
+def test_a_lock_that_lags_behind_is_noticed() -> None:
+    assert missing(["pykka>=4.5", "peewee>=99", "zork"], locked()) == ["peewee>=99", "zork"]
+
+
+def test_the_service_is_not_started_again_for_what_a_start_cannot_heal() -> None:
+    unit = dict(
+        line.split("=", 1) for line in (DEPLOY / "copytrade.service").read_text().splitlines() if "=" in line[1:]
+    )
+    assert unit["RestartPreventExitStatus"] == f"{run.EXIT_UNUSABLE} {run.EXIT_RUNNING}"
+    assert unit["ExecStart"].split()[1].removeprefix("/opt/copytrade/") == "run.py"
+    assert float(unit["TimeoutStopSec"]) > run.STOP_DEADLINE
+
+
+@pytest.mark.parametrize("folder", ["copytrade", "actors"])
+def test_the_image_gets_every_file_that_the_package_has(folder: str) -> None:
+    assert f"COPY {folder}/ {folder}/" in (DEPLOY / "Dockerfile").read_text()
+    assert f"!{folder}" in (ROOT / ".dockerignore").read_text().splitlines()
