@@ -17,6 +17,7 @@ from actors.messages import (
     BookMerged,
     BookSnapshot,
     CapitalRead,
+    CheckResult,
     CopiesLoaded,
     Drain,
     Drained,
@@ -42,11 +43,13 @@ from actors.messages import (
     ReadBook,
     ReadCapital,
     ReadPositions,
+    ReadResult,
     RecordIntent,
     ReleasePermit,
     RequestFinished,
     RequestLeft,
     RequestPermit,
+    ResultRead,
     Resume,
     Retry,
     SearchMerged,
@@ -70,9 +73,11 @@ from copytrade.latency import Latencies
 from copytrade.logs import alert, fields
 from copytrade.orders import AmoTime, Order
 from copytrade.preflight import ADDRESS_REFUSED
+from copytrade.protection import Result
 from copytrade.reasons import Reason
-from copytrade.records import LEADER, CopyChanged, LedgerChanged, Record
+from copytrade.records import LEADER, ConfigSet, CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals
+from copytrade.store import breach_key
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
@@ -119,6 +124,7 @@ class FollowerAccount:
     capitals: Capitals
     connections: int
     absence_window: float
+    result_interval: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +233,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case OrderUpdated(account, order, received, recovered) if account == LEADER:
                 self._note(*self._desk.leader_changed(order, None if recovered else received))
             case OrderUpdated(_, order, received, recovered):
-                self._note(self._desk.own_changed(order, None if recovered else received))
-                self._mind_strangers()
+                self._take_own(self._desk.own_changed(order, None if recovered else received))
             case PermitGranted(permit):
                 self._take_permit(permit)
             case IntentRecorded(token, epoch) if epoch == self.epoch:
@@ -272,6 +277,13 @@ class Follower(GuardedActor[FollowerMessage]):
         self._write()
         self._show()
 
+    def _take_own(self, changed: Changed | None) -> None:
+        """Take note of the broker's word about one of our own orders."""
+        self._note(changed)
+        self._mind_strangers()
+        if changed is not None and changed.after.filled_quantity != changed.before.filled_quantity:
+            self._read_result()
+
     def _learn(self, message: FollowerMessage) -> None:
         """Take note of what lies around the orders."""
         match message:
@@ -305,6 +317,10 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.know_capital(capital)
             case PositionsRead() if self._loaded:
                 self._take_positions(message)
+            case ResultRead(_, result):
+                self._take_result(result)
+            case CheckResult(epoch) if epoch == self.epoch:
+                self._check_result()
             case EntriesSwitched(enabled):
                 self._switch(enabled=enabled)
             case CopiesLoaded() if not self._loaded:
@@ -313,8 +329,11 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.load(
                     message.copies, message.lines, message.allotments, message.copying_since, time.monotonic()
                 )
+                if message.breach is not None:
+                    self._desk.know_breach(message.breach)
                 self._subscribe()
                 self._ask_for_positions()
+                self._check_result()
             case _:
                 pass  # told to an earlier incarnation
 
@@ -324,6 +343,23 @@ class Follower(GuardedActor[FollowerMessage]):
             self._enabled = enabled
             logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self.seat.name))
         self._desk.switch_entries(enabled=enabled and self._account.policy.enabled)
+
+    def _check_result(self) -> None:
+        """Have it read what the account has made of the day, now and every so often; only a limit asks for that."""
+        if self._account.result_interval is not None:
+            self._read_result()
+            self._clock.tell_later(self._account.result_interval, self.seat, CheckResult(self.epoch))
+
+    def _read_result(self) -> None:
+        if self._account.result_interval is not None:
+            self._peers.recovery.tell(ReadResult(self.seat.name, self.seat))
+
+    def _take_result(self, result: Result) -> None:
+        breach = self._desk.know_result(result)
+        if breach is not None:
+            self._unwritten.append(ConfigSet(breach_key(self.seat.name), str(breach)))
+            what = fields(follower=self.seat.name, loss=breach.detail, open=self._desk.open_copies)
+            alert("daily_loss", self.seat.name, "Daily loss reached, entries stop {}", what)
 
     def _read_own_book(self) -> None:
         self._peers.recovery.tell(ReadBook(self.seat.name, NO_GAP, None, after_gap=False))
@@ -704,6 +740,8 @@ class Follower(GuardedActor[FollowerMessage]):
         return fields(
             open=self._desk.open_copies,
             in_doubt=self._desk.in_doubt or "",
+            result=f"{result.rupees:.2f}" if (result := self._desk.result) else "",
+            close_only="daily_loss" if self._desk.is_breached(self._now()) else "",
             requests=self._requests,
             failed=self._failures or "",
             rate_limited=self._rate_limited or "",

@@ -26,6 +26,9 @@ from actors.messages import (
     ReadBook,
     ReadCapital,
     ReadPositions,
+    ReadResult,
+    ResultRead,
+    ResultReadFinished,
     RetryRead,
     SearchAnswered,
     SearchFinished,
@@ -34,7 +37,7 @@ from actors.messages import (
     TokenCheckFinished,
 )
 from copytrade.dhan.backoff import Backoff
-from copytrade.dhan.baseline import read_baseline
+from copytrade.dhan.baseline import read_baseline, read_result
 from copytrade.dhan.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.logs import fields
@@ -66,6 +69,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._reading: set[str] = set()
         self._next: dict[str, ReadBook] = {}
         self._want_positions: dict[tuple[str, bool], list[ReadPositions]] = {}
+        self._reading_result: set[str] = set()
         self._reads = self._failures = 0
 
     def set_up(self) -> None:
@@ -104,6 +108,12 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                     self._read_positions(message)
             case PositionsReadFinished():
                 self._hand_on_positions(message)
+            case ReadResult(account):
+                if account not in self._reading_result:
+                    self._reading_result.add(account)
+                    self._readers[account].submit(_read_result, self._accounts[account], message, self.seat)
+            case ResultReadFinished():
+                self._hand_on_result(message)
             case ActorUp() | ActorDied():
                 pass
 
@@ -188,6 +198,18 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         for request in waiting:
             request.reply_to.tell(finished.read)
 
+    def _hand_on_result(self, finished: ResultReadFinished) -> None:
+        """Tell what was read; what could not be read is asked for again before long."""
+        request = finished.request
+        self._reading_result.discard(request.account)
+        self._reads += 1
+        if finished.result is None:
+            self._failures += 1
+            problem = fields(account=request.account, problem=finished.problem)
+            logger.warning("Result of the day unreadable {}", problem)
+            return
+        request.reply_to.tell(ResultRead(request.account, finished.result))
+
 
 def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryMessage]) -> None:
     """Read the order book: runs on the account's reader thread, and answers whatever happens."""
@@ -239,6 +261,12 @@ def _read_positions(rest: DhanRest, request: ReadPositions, recovery: Address[Ga
     baseline, problem = _value(lambda: read_baseline(rest, holdings=request.holdings))
     read = PositionsRead(request.account, baseline) if baseline else None
     recovery.tell(PositionsReadFinished(request, read, problem))
+
+
+def _read_result(rest: DhanRest, request: ReadResult, recovery: Address[GapRecoveryMessage]) -> None:
+    """Read what the account has made of the day: runs on its reader thread, and answers whatever happens."""
+    result, problem = _value(lambda: read_result(rest))
+    recovery.tell(ResultReadFinished(request, result, problem))
 
 
 def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, str]:

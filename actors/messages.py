@@ -16,6 +16,7 @@ from copytrade.dhan.rest import Cancelled, Placed
 from copytrade.instruments import Instruments
 from copytrade.ledger import Allotment, Baseline, Line
 from copytrade.orders import Order
+from copytrade.protection import Breach, Result
 from copytrade.records import CopyChanged, Record
 
 # --- feeds -------------------------------------------------------------------------------------------------------
@@ -303,6 +304,31 @@ class PositionsReadFinished:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class ResultRead:
+    """What an account has made of the day is known."""
+
+    account: str
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """Read what an account has made of the day, if that is not being read already."""
+
+    account: str
+    reply_to: Address[ResultRead]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultReadFinished:
+    """A reader thread is done with an account's result; ``problem`` says why there is none."""
+
+    request: ReadResult
+    result: Result | None
+    problem: str
+
+
 GapRecoveryMessage = (
     ReadBook
     | RetryRead
@@ -315,6 +341,8 @@ GapRecoveryMessage = (
     | CapitalReadFinished
     | ReadPositions
     | PositionsReadFinished
+    | ReadResult
+    | ResultReadFinished
     | ActorUp
     | ActorDied
 )
@@ -458,6 +486,7 @@ class CopiesLoaded:
     allotments: Sequence[Allotment]
     copying_since: datetime
     enabled: bool
+    breach: Breach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,6 +581,13 @@ class AdoptStrangers:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckResult:
+    """See again what the account has made of the day."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailOnPurpose:
     """Hang for so many seconds, or crash for none: a paper session shows how that is healed."""
 
@@ -583,6 +619,8 @@ FollowerMessage = (
     FeedNews
     | CapitalRead
     | PositionsRead
+    | ResultRead
+    | CheckResult
     | InstrumentsLoaded
     | PermitGranted
     | IntentRecorded

@@ -26,9 +26,10 @@ from copytrade import wall_clock
 from copytrade.ledger import Part
 from copytrade.logs import alert, fields
 from copytrade.orders import IST
+from copytrade.protection import Breach
 from copytrade.records import ConfigSet, Record
 from copytrade.side_file import SideFile
-from copytrade.store import DATABASE_ERRORS, Database, DatabaseUnusable
+from copytrade.store import DATABASE_ERRORS, Database, DatabaseUnusable, breach_key
 
 #: Seconds that what nobody waits for may wait for company.
 LINGER = 0.05
@@ -144,6 +145,7 @@ class Store(GuardedActor[StoreMessage]):
                 self._database.allotments(request.follower, since),
                 self._copying_since,
                 self._database.is_enabled(request.follower),
+                self._breach_of(request.follower),
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
@@ -153,6 +155,10 @@ class Store(GuardedActor[StoreMessage]):
         self._followers[request.follower] = request.reply_to
         self._enabled[request.follower] = loaded.enabled
         request.reply_to.tell(loaded)
+
+    def _breach_of(self, follower: str) -> Breach | None:
+        text = self._database.config(breach_key(follower))
+        return Breach.read(text) if text else None
 
     def _load_requests(self, request: LoadRequests) -> None:
         """Tell the rate limiter when the requests of the last day were answered."""

@@ -53,6 +53,7 @@ from copytrade.instance import beside
 from copytrade.logs import alert
 from copytrade.market import load_market_hours
 from copytrade.orders import IST
+from copytrade.protection import Protection
 from copytrade.records import LEADER, AccountType
 from copytrade.side_file import SideFile
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
@@ -61,6 +62,9 @@ from copytrade.wishes import Terms
 
 #: Seconds that one message of a core actor may take (a disk may be slow), and of the instrument master's reader.
 CORE_DEADLINE, MASTER_DEADLINE = 30.0, 300.0
+
+#: Seconds for which a day's result counts, at least, and how many reads of it may fail before it does not.
+RESULT_VALID_FOR, RESULT_READS = 60.0, 6
 
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
 CRASH_AFTER, HANG_AFTER = 8.0, 12.0
@@ -247,14 +251,15 @@ class CopySystem:
         settings, seat = self._settings, self._followers[follower.name]
         account = FollowerAccount(
             name=follower.name,
-            policy=policy_of(follower),
+            policy=policy_of(follower, settings.recovery),
             surroundings=self._surroundings,
             needs_holdings=EVERYTHING in follower.instruments or "EQUITY" in follower.instruments,
             amo_time=follower.amo_time,
-            needs_capital=follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED),
+            needs_capital=needs_capital(follower),
             capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
             connections=settings.dhan.connections,
             absence_window=settings.recovery.absence_window,
+            result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
         )
         peers = Peers(
             leader_feed=self._feeds[LEADER],
@@ -372,7 +377,37 @@ def restart_policy_of(supervision: s.Supervision) -> RestartPolicy:
     return RestartPolicy(supervision.max_restarts, supervision.window, supervision.backoff, supervision.backoff_max)
 
 
-def policy_of(follower: s.Follower) -> Policy:
+def needs_capital(follower: s.Follower) -> bool:
+    """Whether a follower's size or limits rest on the capital at the start of the day."""
+    loss = follower.max_daily_loss
+    return follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED) or bool(loss and loss.is_percent)
+
+
+def protection_of(follower: s.Follower, recovery: s.Recovery) -> Protection | None:
+    """Return a follower's limits, None if it has none."""
+    limits = Protection(
+        max_daily_loss=follower.max_daily_loss,
+        max_open_lots=follower.max_open_lots,
+        max_orders_per_day=follower.max_orders_per_day,
+        allowed=follower.allowed,
+        blocked=follower.blocked,
+        trade_from=follower.trade_from,
+        trade_until=follower.trade_until,
+        result_valid_for=max(RESULT_VALID_FOR, RESULT_READS * recovery.result_interval),
+    )
+    is_set = (
+        limits.max_daily_loss,
+        limits.max_open_lots,
+        limits.max_orders_per_day,
+        limits.allowed,
+        limits.blocked,
+        limits.trade_from,
+        limits.trade_until,
+    )
+    return limits if any(is_set) else None
+
+
+def policy_of(follower: s.Follower, recovery: s.Recovery) -> Policy:
     """Return how a follower copies. ``copying_since`` is set when the database has said since when."""
     return Policy(
         instruments=follower.instruments,
@@ -398,6 +433,7 @@ def policy_of(follower: s.Follower) -> Policy:
         unfilled_after=follower.unfilled_after,
         unfilled_action=follower.unfilled_action,
         unfilled_exit_action=follower.unfilled_exit_action,
+        protection=protection_of(follower, recovery),
     )
 
 

@@ -11,6 +11,7 @@ from copytrade.copies import Wish
 from copytrade.instruments import Instrument
 from copytrade.ledger import Part
 from copytrade.market import MarketHours
+from copytrade.protection import Protection, Standing
 from copytrade.reasons import Reason
 from copytrade.sizing import Size, SizingPolicy
 from copytrade.wishes import AS_USUAL, Terms
@@ -38,6 +39,11 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     unfilled_after: float = 60.0
     unfilled_action: UnfilledAction = UnfilledAction.CANCEL
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
+    protection: Protection | None = None
+
+
+#: Where no limit is set, there is nothing to stand against.
+NOT_LIMITED = Standing()
 
 
 class Allotted(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +69,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
     have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer or for
     another try, 0 for one that is yet to be numbered. ``second_copier``: whether another program sends our ids.
+    ``standing`` is how the follower stands against its limits.
     """
 
     instrument: Instrument | None
@@ -72,6 +79,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     hours: MarketHours | None = None
     under_way: Set[int] = frozenset()
     second_copier: bool = False
+    standing: Standing = NOT_LIMITED
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):

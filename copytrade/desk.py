@@ -3,8 +3,9 @@
 Pure: it is told what happened and asked what to do. Whoever sits at it sends, records and logs.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Set
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -16,6 +17,7 @@ from copytrade.book import chronological, merge
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import (
+    NOT_LIMITED,
     Allotted,
     Cancel,
     Decision,
@@ -37,6 +39,7 @@ from copytrade.market import MarketHours
 from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import IST, Order, Status, order_of, trade_date
 from copytrade.positions import Positions, allotted
+from copytrade.protection import Breach, Protection, Result, Standing, trading_day
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals
 
@@ -115,6 +118,11 @@ class Desk:
         self._second_copier = False
         self._in_doubt: set[CopyId] = set()
         self._decided: dict[str, tuple[datetime, Action]] = {}
+        self._result: Result | None = None
+        self._breach: Breach | None = None
+        #: Entries by the day on which they were sent, and those that may be live: kept where a limit asks for them.
+        self._entries: defaultdict[date, set[CopyId]] = defaultdict(set)
+        self._entering: dict[CopyId, Copy] = {}
         self._live: set[CopyId] = set()
 
     # What is known around the orders; each change makes every order worth another look.
@@ -169,6 +177,45 @@ class Desk:
         """Enter nothing more, or enter again."""
         self._policy = replace(self._policy, enabled=enabled)
         self.look_again()
+
+    def know_breach(self, breach: Breach) -> None:
+        """Take over that more was lost on a day than may be, as it was written down."""
+        self._breach = breach
+        self.look_again()
+
+    def know_result(self, result: Result) -> Breach | None:
+        """Take what the account has made of the day; return the breach of the daily loss limit, if it is news."""
+        was_known, self._result = self._result, result
+        limit, day = self._loss_limit(), trading_day(result.at)
+        is_breached = self._breach is not None and self._breach.day == day
+        if limit is not None and result.rupees <= -limit and not is_breached:
+            self._breach = Breach(day, f"result {result.rupees:.2f}, of which {-limit:.2f} is allowed")
+            self.look_again()
+            return self._breach
+        if was_known is None or (result.at - was_known.at).total_seconds() > self._result_valid_for:
+            self.look_again()
+        return None
+
+    @property
+    def result(self) -> Result | None:
+        """What the account had made of the day when that was last read."""
+        return self._result
+
+    def is_breached(self, now: datetime) -> bool:
+        """Whether the day's loss has been reached on the trading day of ``now``."""
+        return self._breach is not None and self._breach.day == trading_day(now)
+
+    @property
+    def _protection(self) -> Protection | None:
+        return self._policy.protection
+
+    @property
+    def _result_valid_for(self) -> float:
+        return self._protection.result_valid_for if self._protection else 0.0
+
+    def _loss_limit(self) -> Decimal | None:
+        limit = self._protection.max_daily_loss if self._protection else None
+        return limit.rupees(self._capitals.follower) if limit else None
 
     def set_gate(self, *, is_open: bool) -> None:
         """Open or close the entry gate."""
@@ -380,6 +427,8 @@ class Desk:
                 copy = self.copy(copy_id)
                 after = lifecycle.cancelling(copy, action)
         is_entry = isinstance(action, Place) and action.part is Part.ENTRY
+        if self._policy.protection is not None:
+            self._decided.clear()  # what else was decided was judged without this one
         self._agenda.begin(copy_id, self._underlying_of(leader.id) if is_entry else "")
         return self._change(copy, after, leader)
 
@@ -550,9 +599,27 @@ class Desk:
             hours=self._surroundings.hours,
             under_way=self._agenda.waiting(leader.id),
             second_copier=self._second_copier,
+            standing=NOT_LIMITED if self._policy.protection is None else self._standing(self._policy.protection, now),
         )
         copies = list(self._copies.get(leader.id, {}).values())
         return decide(leader, copies, self._allot(leader, instrument, situation), situation, self._policy, now)
+
+    def _standing(self, protection: Protection, now: datetime) -> Standing:
+        """Return how the follower stands against those of its limits that are set."""
+        breach, limit, result, lots, sent = "", None, None, 0, 0
+        if protection.max_daily_loss is not None:
+            today, limit = trading_day(now), self._loss_limit()
+            if self._breach is not None and self._breach.day == today:
+                breach = self._breach.detail
+            if self._result is not None and trading_day(self._result.at) == today:
+                result = self._result
+        if protection.max_open_lots is not None:
+            lots = self._positions.held_lots() + sum(
+                copy.exposure // self._positions.lot_size(order_id) for (order_id, _), copy in self._entering.items()
+            )
+        if protection.max_orders_per_day is not None:
+            sent = len(self._entries.get(now.astimezone(IST).date(), ()))
+        return Standing(breach, result, limit, lots, sent)
 
     def _allot(self, leader: Order, instrument: Instrument | None, situation: Situation) -> Allotted | None:
         """Ask the ledger; an order that is not for copying is not sized, and takes nothing from it."""
@@ -678,12 +745,23 @@ class Desk:
             self._by_correlation[copy.correlation_id] = copy_id
         if copy.order_id:
             self._by_order[copy.order_id] = copy_id
+        if self._policy.protection is not None and (copy.part is Part.ENTRY or copy_id in self._entering):
+            self._count(copy_id, copy)
         if copy.stage is Stage.UNKNOWN and not copy.order_id:
             self._doubts.setdefault(copy_id, Doubt(self._settled_at.get(copy_id, 0.0), self._own_feed_up))
         else:
             self._doubts.pop(copy_id, None)
         for stage, members in ((Stage.UNKNOWN, self._in_doubt), (Stage.LIVE, self._live)):
             (members.add if copy.stage is stage else members.discard)(copy_id)
+
+    def _count(self, copy_id: CopyId, copy: Copy) -> None:
+        """Count an entry against the limits of the day and of what may be open."""
+        sent = self._entries[copy.trade_date]
+        (sent.discard if copy.stage is Stage.NONE else sent.add)(copy_id)
+        if copy.is_open and copy.part is Part.ENTRY:
+            self._entering[copy_id] = copy
+        else:
+            self._entering.pop(copy_id, None)
 
 
 def _extent(order: Order) -> tuple[int, int, bool]:

@@ -27,6 +27,7 @@ from copytrade.decisions import (
     UnfilledAction,
     Wait,
 )
+from copytrade.entering import forbidden
 from copytrade.filters import refusal
 from copytrade.instruments import Instrument
 from copytrade.ledger import Part, whole_lots
@@ -186,8 +187,24 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
         return size.quantity if size.reason is None else Skip(size.reason, size.arithmetic)
     if case.leader.status in _LEADER_ENDED:
         return sum(copy.filled_quantity for copy in mine)
-    committed = sum(copy.quantity if copy.is_open else copy.filled_quantity for copy in mine)
-    return max(min(committed, case.allotted.entry_at_most), size.quantity)  # limits bind what is added, not what rests
+    committed = _committed(mine)
+    kept = min(committed, case.allotted.entry_at_most)
+    if size.quantity > kept and _forbidden(case, mine):
+        return kept
+    return max(kept, size.quantity)  # limits bind what is added, not what rests
+
+
+def _committed(mine: Sequence[Copy]) -> int:
+    """Return how many units have been entered, or may yet be."""
+    return sum(copy.quantity if copy.is_open else copy.filled_quantity for copy in mine)
+
+
+def _forbidden(case: _Case, mine: Sequence[Copy]) -> Skip | Wait | None:
+    """Return why no more may be entered than has been, None if it may."""
+    wanted = case.allotted.entry.quantity if case.allotted.entry else 0
+    return forbidden(
+        case.leader, max(0, wanted - _committed(mine)), case.instrument, case.policy, case.situation, case.now
+    )
 
 
 def _exit_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
@@ -251,10 +268,8 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
     """Return what a new order should be, or why none may be sent now."""
     leader, policy, instrument = case.leader, case.policy, case.instrument
     if part is Part.ENTRY:
-        if not policy.enabled:
-            return Skip(Reason.COPYING_DISABLED, "copying is switched off for this follower")
-        if case.situation.second_copier:
-            return Skip(Reason.SECOND_COPIER, "orders of ours that are not in our database: another copier is at work")
+        if why := _forbidden(case, mine):
+            return why
         if not case.situation.gate_open:
             return Wait("the entry gate is closed until the leader's order book has been read")
     if case.is_late and (closed := _closed(case, part)):

@@ -211,17 +211,30 @@ class Positions:
         beside = sum(one.open for one in exits if one.is_stop is is_stop and one.leader_order_id != order.id)
         return min(share, max(0, held - beside))
 
+    def held_lots(self) -> int:
+        """Return how many lots are held by copying, and still there, whatever the instrument."""
+        return sum(self._really_held(line) // line.lot_size for line in self._lines.values() if line.held)
+
+    def lot_size(self, leader_order_id: str) -> int:
+        """Return the lot of a leader order's line, 1 while it is not known."""
+        allotment = self._allotments.get(leader_order_id)
+        return self.line(allotment.line).lot_size if allotment else 1
+
     def _reconciled(self, line: Line) -> Line:
         """Return the line with no more held than the account's net position: the rest was closed by other hands."""
-        if self._own_base is None or not line.held:
-            return line
-        direction = 1 if line.held > 0 else -1
-        net = self._own_base.positions.get(line.key, 0) + self._own_fills[line.key] - self._doubled(line.key)
-        held = max(0, net * direction)
+        held = self._really_held(line)
         if held < abs(line.held):
             line = ledger.closed_elsewhere(line, held)
             self._keep(line)
         return line
+
+    def _really_held(self, line: Line) -> int:
+        """Return what is held by copying and is in the account's net position, not signed."""
+        if self._own_base is None or not line.held:
+            return abs(line.held)
+        direction = 1 if line.held > 0 else -1
+        net = self._own_base.positions.get(line.key, 0) + self._own_fills[line.key] - self._doubled(line.key)
+        return min(abs(line.held), max(0, net * direction))
 
     def _doubled(self, key: LineKey) -> int:
         """Return what twins have filled on a line and is not flattened yet, signed."""

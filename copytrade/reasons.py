@@ -24,6 +24,12 @@ class Reason(StrEnum):
     MISSED_TOO_OLD = "missed_too_old"
     MARKET_CLOSED = "market_closed"
     PRICE_RULE = "price_rule"
+    MAX_DAILY_LOSS = "max_daily_loss"
+    MAX_OPEN_LOTS = "max_open_lots"
+    MAX_ORDERS_PER_DAY = "max_orders_per_day"
+    NOT_ALLOWED = "not_allowed"
+    BLOCKED = "blocked"
+    OUTSIDE_WINDOW = "outside_window"
     NOTHING_HELD = "nothing_held"
     EXTERNAL_CLOSE = "external_close"
     LEADER_EXITED = "leader_exited"
@@ -62,6 +68,12 @@ _PROVISIONAL = frozenset(
         Reason.SECOND_COPIER,
         Reason.MARKET_CLOSED,
         Reason.PRICE_RULE,
+        Reason.MAX_DAILY_LOSS,
+        Reason.MAX_OPEN_LOTS,
+        Reason.MAX_ORDERS_PER_DAY,
+        Reason.NOT_ALLOWED,
+        Reason.BLOCKED,
+        Reason.OUTSIDE_WINDOW,
         Reason.NOTHING_HELD,
         Reason.EXTERNAL_CLOSE,
         Reason.LEADER_EXITED,

@@ -7,17 +7,20 @@ faults: a misspelt limit must not silently be no limit.
 import os
 import re
 import tomllib
-from decimal import Decimal
+from datetime import time
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     IPvAnyAddress,
+    PlainValidator,
     SecretStr,
     ValidationError,
     field_validator,
@@ -28,6 +31,7 @@ from copytrade.decisions import UnfilledAction
 from copytrade.market import load_market_hours
 from copytrade.market_hours import MarketHoursUnusable
 from copytrade.orders import AmoTime
+from copytrade.protection import LossLimit
 from copytrade.sizing import Strategy
 from copytrade.wishes import MarketAs, StopMarketAs
 
@@ -36,6 +40,22 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: Names of actors, which a follower cannot have: each follower is an actor too.
 _RESERVED = ("leader", "store", "rate-limiter", "gap-recovery", "instruments", "supervisor", "total")
 
+
+def _loss_limit(value: object) -> LossLimit:
+    text = str(value).strip()
+    try:
+        amount = Decimal(text.removesuffix("%").strip())
+    except InvalidOperation:
+        amount = Decimal(0)
+    is_percent = text.endswith("%")
+    if not amount.is_finite() or amount <= 0 or (is_percent and amount > 100):
+        raise ValueError('must be rupees, or percent of the start-of-day capital like "3%"')
+    return LossLimit(amount, is_percent)
+
+
+Loss = Annotated[LossLimit, PlainValidator(_loss_limit)]
+#: Names that are compared whatever their case.
+Names = Annotated[frozenset[str], AfterValidator(lambda names: frozenset(name.strip().upper() for name in names))]
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(gt=0, le=100)]
@@ -127,6 +147,23 @@ class Copying(_Section):
     unfilled_after: Seconds = 60.0
     unfilled_action: UnfilledAction = UnfilledAction.CANCEL
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
+    max_daily_loss: Loss | None = None
+    max_open_lots: int | None = Field(default=None, ge=1)
+    max_orders_per_day: int | None = Field(default=None, ge=1)
+    allowed: Names = frozenset()
+    blocked: Names = frozenset()
+    trade_from: time | None = None
+    trade_until: time | None = None
+
+    @model_validator(mode="after")
+    def _window_is_open_some_time(self) -> Self:
+        """Refuse a window in which nothing could ever be entered."""
+        ends = [moment for moment in (self.trade_from, self.trade_until) if moment is not None]
+        if any(moment.tzinfo is not None for moment in ends):
+            raise ValueError("trade_from and trade_until are times of day in India, like 09:20, without a zone")
+        if len(ends) == 2 and ends[0] >= ends[1]:
+            raise ValueError("trade_from must be before trade_until")
+        return self
 
 
 class Follower(Account, Copying):
@@ -213,6 +250,7 @@ class Recovery(_Section):
 
     audit_interval: Seconds = 60.0
     absence_window: Annotated[float, Field(ge=0)] = 10.0
+    result_interval: Seconds = 10.0
     start_from: Literal["now", "today"] = "now"
 
 

@@ -342,6 +342,11 @@ def enabled_key(follower: str) -> str:
     return f"copy_enabled.{follower}" if follower else "copy_enabled"
 
 
+def breach_key(follower: str) -> str:
+    """Return the key in ``config`` under which it stands that a follower's daily loss was reached."""
+    return f"loss_breach.{follower}"
+
+
 def _connect(database: str, synchronous: str) -> peewee.Database:
     if "://" in database:
         connection: peewee.Database = db_url.connect(

@@ -37,7 +37,8 @@ class Trade:
 class Position:
     """What one account holds of one instrument in one product; ``net_quantity`` is negative for a short.
 
-    Closed positions stay in the day's list with 0. ``bought_today`` and ``sold_today`` are the day's fills.
+    Closed positions stay in the day's list with 0. ``bought_today`` and ``sold_today`` are the day's fills, ``profit``
+    is rupees, of what was closed and of what is held; None where the broker does not say.
     """
 
     key: InstrumentKey
@@ -48,6 +49,7 @@ class Position:
     sold_today: int
     buy_average: Decimal
     sell_average: Decimal
+    profit: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def read_position(fields: Fields) -> Position:
         sold_today=fields.quantity("daysellqty"),
         buy_average=fields.price("buyavg"),
         sell_average=fields.price("sellavg"),
+        profit=_profit(fields),
     )
 
 
@@ -165,6 +168,12 @@ def read_addresses(fields: Fields) -> Addresses:
 
 def _word(value: object) -> str:
     return str(value).strip().upper()
+
+
+def _profit(fields: Fields) -> Decimal | None:
+    if fields.raw("realizedprofit") is None or fields.raw("unrealizedprofit") is None:
+        return None
+    return fields.amount("realizedprofit") + fields.amount("unrealizedprofit")
 
 
 def _key(fields: Fields) -> InstrumentKey:

@@ -7,7 +7,8 @@ from copytrade import wall_clock
 from copytrade.dhan.outcomes import Accepted, Outcome, Unknown
 from copytrade.dhan.rest import DhanRest, OrderBook
 from copytrade.ledger import Baseline, LineKey, line_of
-from copytrade.orders import IST, InstrumentKey, Product, Segment
+from copytrade.orders import IST, ZERO, InstrumentKey, Product, Segment
+from copytrade.protection import Result
 
 #: How often the reads are repeated until nothing was filled between them.
 ATTEMPTS = 5
@@ -48,6 +49,22 @@ def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
                 net[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
     without = frozenset(order.id for order in after.value.orders)
     return Accepted(Baseline(dict(net), without, wall_clock.now().astimezone(IST).date()), exchange=after.exchange)
+
+
+def read_result(rest: DhanRest) -> Outcome[Result]:
+    """Read what the account has made of the day: the broker's own figures for every position, whoever traded it.
+
+    Unknown where a position comes without one. Shares in the depository have none, and charges are in none.
+    """
+    began = wall_clock.now()
+    positions = rest.positions()
+    if not isinstance(positions, Accepted):
+        return positions
+    for position in positions.value:
+        if position.profit is None:
+            return Unknown(f"the position in {position.symbol} has no profit", exchange=positions.exchange)
+    rupees = sum((position.profit or ZERO for position in positions.value), ZERO)
+    return Accepted(Result(rupees, began), exchange=positions.exchange)
 
 
 def _fills(book: OrderBook) -> Mapping[str, int]:

@@ -26,7 +26,7 @@ class Mischief(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RestFault:
-    """A fault for the next ``times`` requests of a kind, of one account or of any.
+    """A fault for the next ``times`` requests of a kind, of one account or of any, of paths that end in ``path``.
 
     With ``accepted`` the request is carried out first, and only its answer is lost or replaced. ``delay`` is seconds
     before anything else happens.
@@ -41,6 +41,7 @@ class RestFault:
     status: int = 500
     body: str | bytes = ""
     content_type: str = "application/json"
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,13 @@ class Faults:
             self._waiting.clear()
         self.visibility_lag = 0.0
 
-    def take(self, client_id: str, kind: Kind) -> RestFault | None:
+    def take(self, client_id: str, kind: Kind, path: str) -> RestFault | None:
         """Return the fault for this request, if one waits for it."""
         with self._lock:
             for fault in self._waiting:
-                if isinstance(fault, RestFault) and fault.kind in (None, kind) and fault.client_id in (None, client_id):
+                if not isinstance(fault, RestFault) or not path.endswith(fault.path):
+                    continue
+                if fault.kind in (None, kind) and fault.client_id in (None, client_id):
                     self._use(fault)
                     return fault
         return None

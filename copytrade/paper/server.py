@@ -121,7 +121,7 @@ class BrokerServer:
             def handle() -> tuple[int, object]:
                 return self._handle(request, account, write, handler)
 
-            if fault := self._faults.take(account.client_id, kind):
+            if fault := self._faults.take(account.client_id, kind, request.url.path):
                 return await self._misbehave(fault, handle, request, write)
             status, answer = handle()
             return _answer(status, answer, write)

@@ -1,8 +1,10 @@
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from copytrade.protection import LossLimit
 from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.sizing import Strategy
 
@@ -196,3 +198,37 @@ def test_copying_into_somebody_elses_account_is_acknowledged_or_refused(
     assert "The law" in fault
     assert load(tmp_path, MINIMUM + 'relationship = "other"\nacknowledged = true\n').followers[0].acknowledged
     assert faults(tmp_path, MINIMUM + 'relationship = "friend"\n')
+
+
+@pytest.mark.parametrize(
+    ("written", "limit"),
+    [
+        ("20000", LossLimit(Decimal(20000))),
+        ("2500.50", LossLimit(Decimal("2500.5"))),
+        ('"3%"', LossLimit(Decimal(3), is_percent=True)),
+        ('"2.5 %"', LossLimit(Decimal("2.5"), is_percent=True)),
+    ],
+)
+def test_a_loss_is_limited_in_rupees_or_percent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, limit: LossLimit
+) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    settings = load(tmp_path, f"{MINIMUM}max_daily_loss = {written}\n")
+    assert settings.followers[0].max_daily_loss == limit
+
+
+@pytest.mark.parametrize("written", ["0", "-1", "true", '"x"', '"101%"', '"%"', "nan", "[]"])
+def test_a_loss_limit_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    (fault,) = faults(tmp_path, f"{MINIMUM}max_daily_loss = {written}\n")
+    assert fault.startswith("followers[0].max_daily_loss: must be rupees, or percent")
+
+
+def test_hours_and_names_are_read_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    more = 'trade_from = "09:20"\ntrade_until = 15:00:00\nallowed = ["nifty "]\n'
+    (alice,) = load(tmp_path, MINIMUM + more).followers
+    assert (alice.trade_from, alice.trade_until, alice.allowed) == (time(9, 20), time(15, 0), {"NIFTY"})
+    assert faults(tmp_path, MINIMUM + 'trade_from = "15:00"\ntrade_until = "09:20"\n') == [
+        "followers[0]: trade_from must be before trade_until"
+    ]
