@@ -63,7 +63,8 @@ class Child:
 
     ``deadline`` is the seconds that one message may take before it counts as hung. ``core`` children take the process
     with them when they are beyond repair; ``intake`` children bring work in, and are the first to stop; ``drains`` says
-    that the child answers Drain when nothing of its is under way any more.
+    that the child answers Drain when nothing of its is under way any more. While the child is quarantined, its
+    ``caretaker`` has the seat.
     """
 
     seat: Seat[Any]
@@ -73,6 +74,7 @@ class Child:
     core: bool
     intake: bool = False
     drains: bool = False
+    caretaker: Birth | None = None
 
 
 class _Kept:
@@ -126,7 +128,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         """Start every child that is not there."""
         for kept in self._kept.values():
             if not kept.child.seat.is_taken:
-                self._start(kept)
+                self._start(kept, kept.child.give_birth)
         self._clock.tell_later(SWEEP_EVERY, self.seat, Sweep(self.epoch))
         self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.seat, LogStatus(self.epoch))
 
@@ -172,11 +174,13 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             if kept.child.seat.name != report.name:
                 kept.child.seat.tell(report)
 
-    def _start(self, kept: _Kept) -> None:
+    def _start(self, kept: _Kept, give_birth: Birth | None) -> None:
         seat = kept.child.seat
         epoch = seat.epoch + 1
+        if give_birth is None:
+            return
         try:
-            kept.child.give_birth(Incarnation(seat, epoch, self.seat.tell, kept.set_aside))
+            give_birth(Incarnation(seat, epoch, self.seat.tell, kept.set_aside))
         except Exception as error:
             seat.epoch = epoch
             self.seat.tell(ActorDied(seat.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
@@ -184,7 +188,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
     def _restart(self, kept: _Kept) -> None:
         kept.state = ""
         kept.crashes += 1
-        self._start(kept)
+        self._start(kept, kept.child.give_birth)
         logger.warning("Actor {} restarted ({})", kept.child.seat.name, kept.crashes)
 
     def _bury(self, death: ActorDied) -> None:
@@ -193,6 +197,9 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         if death.epoch != kept.child.seat.epoch or death.epoch == kept.buried or self._draining is not None:
             return
         kept.buried = death.epoch
+        if kept.state == "quarantined":  # its caretaker: until the next chance there is nobody
+            logger.error("Caretaker of {} crashed: {}", death.name, death.error)
+            return
         self._tell_others(death)
         logger.error("Actor {} crashed: {}", death.name, death.error)
         if death.subject:
@@ -216,6 +223,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             left = fields(error=death.error, retry=f"{self._quarantine_retry:g}s", left=kept.child.seat.vitals.figures)
             alert("quarantine", death.name, "Actor {} quarantined {}", death.name, left)
             self._clock.tell_later(self._quarantine_retry, self.seat, RetryQuarantined(death.name))
+            self._start(kept, kept.child.caretaker)
 
     def _retry_quarantined(self, name: str) -> None:
         """Give one actor, or all for an empty name, another chance."""

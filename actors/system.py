@@ -12,6 +12,7 @@ from loguru import logger
 from pydantic import SecretStr
 
 from actors.base import Incarnation, Report, Seat
+from actors.caretaker import Caretaker
 from actors.clock import Clock
 from actors.dispatcher import Dispatcher
 from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
@@ -283,8 +284,11 @@ class CopySystem:
         def give_birth(life: Incarnation[Any]) -> object:
             return Follower.start(life, account, peers, self._clock, make_sender)
 
+        def give_caretaker(life: Incarnation[Any]) -> object:
+            return Caretaker.start(life, peers.leader_feed, peers.limiter, peers.store, self._clock, make_sender)
+
         policy = restart_policy_of(settings.supervision)
-        return Child(seat, give_birth, policy, self._deadline, core=False, drains=True)
+        return Child(seat, give_birth, policy, self._deadline, core=False, drains=True, caretaker=give_caretaker)
 
     @property
     def _linger(self) -> float:

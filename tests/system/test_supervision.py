@@ -13,8 +13,9 @@ from actors.messages import Write, Writer
 from copytrade.desk import Desk
 from copytrade.orders import Order
 from copytrade.paper.broker import PaperBroker
+from copytrade.paper.faults import Kind, Mischief, RestFault
 from copytrade.records import ConfigSet
-from tests.system.copier import LEADER, LOT, Copier, running, settings_for
+from tests.system.copier import ALICE, LEADER, LOT, Copier, running, settings_for
 from tests.waiting import PATIENCE, eventually
 
 
@@ -78,6 +79,30 @@ def test_a_follower_that_keeps_crashing_is_quarantined_and_the_others_go_on(
         assert copier.logged("Actor alice quarantined")
         copier.copy_of(copier.buy(4), "bob")
         assert copier.copies("alice") == []
+
+
+def test_what_rests_for_a_quarantined_follower_is_cancelled_with_the_leaders_order(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    supervision = {"max_restarts": 0, "quarantine_retry": 3600.0}
+    with running(settings_for(broker, tmp_path, supervision=supervision), broker) as copier:
+        before, during, stays = (copier.buy(4, price) for price in ("100.00", "99.00", "98.00"))
+        for leader in (before, during, stays):
+            copier.mapping(leader, "alice", "placed")
+        seat(copier, "alice").tell(Bomb(RuntimeError("again")))
+        broker.cancel(LEADER, before)  # it may not have been told of that any more
+        copier.logged("Actor alice quarantined")
+        broker.faults.add(RestFault(Mischief.RESET, Kind.CANCEL, ALICE))
+        broker.cancel(LEADER, during)
+        new = copier.buy(4, "97.00")
+        copier.copy_of(new, "bob")
+        for leader in (before, during):
+            eventually(lambda leader=leader: copier.copy_of(leader, "alice")["orderStatus"] == "CANCELLED")
+        assert copier.copy_of(stays, "alice")["orderStatus"] == "PENDING"
+        assert len(copier.copies("alice")) == 3
+        copier.system.retry_quarantined()
+        for leader, status in ((before, "cancelled"), (during, "cancelled"), (stays, "placed"), (new, "placed")):
+            copier.mapping(leader, "alice", status)
 
 
 def test_a_core_actor_beyond_repair_stops_everything_with_exit_70(broker: PaperBroker, tmp_path: Path) -> None:

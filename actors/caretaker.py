@@ -1,0 +1,171 @@
+"""Sits where a quarantined follower sat, and cancels what rests for leader orders that have ended. Nothing else."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loguru import logger
+
+from actors import copy_log
+from actors.base import Address, GuardedActor, Incarnation, Seat
+from actors.clock import Clock
+from actors.messages import (
+    BookSnapshot,
+    CopiesLoaded,
+    Drain,
+    Drained,
+    FeedMessage,
+    FollowerMessage,
+    LoadCopies,
+    OrderUpdated,
+    PermitGranted,
+    PermitId,
+    RateLimiterMessage,
+    ReleasePermit,
+    RequestFinished,
+    RequestPermit,
+    Retry,
+    SettlePermit,
+    StoreMessage,
+    Subscribe,
+    Write,
+    Writer,
+)
+from actors.sender import CancelOrder, Sender, audit_of
+from copytrade import lifecycle, wall_clock
+from copytrade.budget import Lane
+from copytrade.copies import Copy, Stage
+from copytrade.decisions import Cancel
+from copytrade.dhan.outcomes import Accepted, Refused
+from copytrade.ledger import Part
+from copytrade.logs import alert, fields
+from copytrade.orders import Order, Status
+from copytrade.records import LEADER, CopyChanged
+
+#: Seconds before a cancellation that came to nothing is sent again, and how often one is sent.
+RETRY_AFTER, TRIES = 1.0, 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    leader: Order
+    copy: Copy
+    permit: PermitId
+
+
+class Caretaker(GuardedActor[FollowerMessage]):
+    """Knows of each leader order only whether it has ended, so that hardly anything can go wrong in it.
+
+    It reads no books: a cancellation that is refused is tried a few times more, which does no harm, and then reported.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[FollowerMessage],
+        leader_feed: Address[FeedMessage],
+        limiter: Address[RateLimiterMessage],
+        store: Address[StoreMessage],
+        clock: Clock,
+        make_sender: Callable[[Seat[FollowerMessage], int], Sender],
+    ) -> None:
+        super().__init__(life)
+        self._leader_feed = leader_feed
+        self._limiter = limiter
+        self._store = store
+        self._clock = clock
+        self._make_sender = make_sender
+        self._writer = Writer(life.seat.name, life.epoch)
+        self._numbers = itertools.count(1)
+        self._resting: dict[str, list[Copy]] = {}
+        self._due: deque[tuple[Order, Copy]] = deque()
+        self._flights: dict[int, _Flight] = {}
+        self._tries: dict[str, int] = {}
+        self._cancelled = 0
+
+    def set_up(self) -> None:
+        """Ask what rests."""
+        self._sender = self._make_sender(self.seat, self.epoch)
+        self._store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+
+    def tear_down(self) -> None:
+        """Begin no more requests."""
+        if hasattr(self, "_sender"):
+            self._sender.close()
+
+    def receive(self, message: FollowerMessage) -> None:
+        """See which leader orders have ended."""
+        match message:
+            case CopiesLoaded(copies) if not self._resting:
+                for copy in copies:
+                    if copy.order_id and copy.stage is not Stage.ENDED and copy.part in (Part.ENTRY, Part.EXIT):
+                        self._resting.setdefault(copy.leader_order_id, []).append(copy)
+                self._leader_feed.tell(Subscribe(self.seat))
+            case BookSnapshot(account, orders) if account == LEADER:
+                for order in orders:
+                    self._see(order)
+            case OrderUpdated(account, order) if account == LEADER:
+                self._see(order)
+            case PermitGranted(permit):
+                self._send(permit)
+            case RequestFinished() if message.epoch == self.epoch:
+                self._finish(message)
+            case Retry((leader_order_id, _), epoch) if epoch == self.epoch and leader_order_id:
+                self._ask()
+            case Drain(reply_to):
+                reply_to.tell(Drained(self.seat.name))
+            case _:
+                pass
+
+    def figures(self) -> str:
+        """Return what rests, and what has been cancelled."""
+        return fields(open=sum(map(len, self._resting.values())), cancelled=self._cancelled)
+
+    def _see(self, leader: Order) -> None:
+        if leader.is_terminal and leader.status is not Status.TRADED:
+            for copy in self._resting.pop(leader.id, ()):
+                self._due.append((leader, copy))
+                self._ask()
+
+    def _ask(self) -> None:
+        permit = PermitId(self.epoch, next(self._numbers))
+        self._limiter.tell(RequestPermit(self.seat.name, permit, Lane.CANCEL, self.seat))
+
+    def _send(self, permit: PermitId) -> None:
+        if not self._due:
+            self._limiter.tell(ReleasePermit(self.seat.name, permit))
+            return
+        leader, copy = self._due.popleft()
+        copy = lifecycle.cancelling(copy, Cancel(copy.n))
+        logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(copy))
+        token = next(self._numbers)
+        self._flights[token] = _Flight(leader, copy, permit)
+        self._sender.send(token, CancelOrder(copy.order_id))
+        self._sender.listen(token)
+
+    def _finish(self, finished: RequestFinished) -> None:
+        flight = self._flights.pop(finished.token)
+        self._limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
+        action, copy = Cancel(flight.copy.n), flight.copy
+        audit = audit_of(self.seat.name, action, finished.outcome.exchange)
+        match finished.outcome:
+            case Accepted():
+                copy = lifecycle.cancel_accepted(copy)
+                self._cancelled += 1
+                copy_log.cancelled(copy)
+            case Refused(_, code, text):
+                self._again(flight, f"{code} {text}".strip())
+            case unknown:
+                self._again(flight, f"outcome unknown: {unknown.cause}")
+        self._store.tell(Write((audit, CopyChanged(copy, flight.leader, wall_clock.now())), self._writer))
+
+    def _again(self, flight: _Flight, error: str) -> None:
+        copy = flight.copy
+        copy_log.failed(Cancel(copy.n), copy, error)
+        tries = self._tries[copy.order_id] = self._tries.get(copy.order_id, 0) + 1
+        if tries < TRIES:
+            self._due.append((flight.leader, copy))
+            self._clock.tell_later(RETRY_AFTER, self.seat, Retry((copy.leader_order_id, copy.n), self.epoch))
+        else:
+            who = copy_log.who(copy)
+            alert("uncancelled", self.seat.name, "Order of a quarantined follower may rest, cancel it by hand {}", who)
