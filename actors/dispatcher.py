@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 #: Seconds that an actor may keep the thread before the others are given another one.
-PATIENCE = 0.05
+PATIENCE = 0.02
 
 
 class Dispatcher:
