@@ -26,13 +26,16 @@ from copytrade.logs import fields
 #: Seconds back to the last request that is known of, in which there may have been others that are not.
 RESTART_WITHIN = 60.0
 
+#: Seconds after a wait within which the next one is the same.
+SAME_WAIT = 1.0
+
 
 @dataclass(slots=True)
 class _Account:
     budget: Budget
     epoch: int = 0
     waiting: dict[PermitId, RequestPermit] = field(default_factory=dict)
-    told_to_wait: bool = False
+    waits_until: float = 0.0
     wakes_at: float = 0.0
 
 
@@ -133,15 +136,19 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
             account.budget.grant(request.permit)
             self._granted += 1
             request.reply_to.tell(PermitGranted(request.permit))
-        account.told_to_wait = False
 
     def _have_wait(self, follower: str, account: _Account, lane: Lane, now: float, delay: float) -> None:
-        """Serve an account later; say so once a wait, unless nothing waits but the wish for a permit in advance."""
-        if lane is not Lane.SPARE and not account.told_to_wait:
-            account.told_to_wait = True
-            self._waits += 1
-            waiting = fields(follower=follower, lane=lane.name.lower())
-            logger.info("Rate limit reached, waiting {:.2f}s {}", delay, waiting)
+        """Serve an account later; say so once a wait, unless nothing waits but the wish for a permit in advance.
+
+        What has to wait within :data:`SAME_WAIT` of another's wait belongs to it: a burst is one wait, and not one for
+        each of its orders.
+        """
+        if lane is not Lane.SPARE:
+            if now > account.waits_until + SAME_WAIT:
+                self._waits += 1
+                waiting = fields(follower=follower, lane=lane.name.lower())
+                logger.info("Rate limit reached, waiting {:.2f}s {}", delay, waiting)
+            account.waits_until = now + delay
         if not now < account.wakes_at <= now + delay:
             account.wakes_at = now + delay
             self._clock.tell_later(delay, self.seat, ServeWaiting(follower))

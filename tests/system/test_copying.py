@@ -175,7 +175,9 @@ def test_every_leader_order_is_copied_once_in_a_burst_without_a_refusal(copier: 
     for client_id, follower in ((ALICE, "alice"), (BOB, "bob")):
         assert len(copier.copies(follower)) == 25
         assert {write.status for write in copier.broker.writes(client_id)} == {200}
-    assert copier.logged("Rate limit reached, waiting")
+    copier.logged("Rate limit reached, waiting")
+    for follower in ("alice", "bob"):
+        assert sum(f"follower={follower}" in line for line in copier.log if "Rate limit reached" in line) == 1
 
 
 def test_the_operators_three_questions(copier: Copier) -> None:
