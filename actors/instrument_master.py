@@ -1,65 +1,146 @@
 """Reads the instrument master, in the background: nothing on the hot path waits for it."""
 
+import threading
 import time
 
 from loguru import logger
 
-from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation
+from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
 from actors.clock import Clock
-from actors.messages import InstrumentMasterMessage, InstrumentsLoaded, LoadInstruments, WantInstruments
-from copytrade.instrument_file import read_instruments
-from copytrade.instruments import Instruments, MasterUnusable
-from copytrade.logs import fields
+from actors.messages import (
+    GapRecoveryMessage,
+    InstrumentMasterMessage,
+    InstrumentsLoaded,
+    LoadInstruments,
+    MasterRead,
+    PositionsRead,
+    ReadPositions,
+    WantInstruments,
+)
+from copytrade import wall_clock
+from copytrade.instrument_cache import Master, MasterSource, MasterUnreadable
+from copytrade.ledger import Baseline
+from copytrade.logs import alert, fields
+from copytrade.orders import IST, InstrumentKey
+from copytrade.records import LEADER
 
 #: How long to wait before another try, in seconds.
 RETRY_AFTER = 30.0
 
 
 class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
-    """Owns the instruments. It may block while it reads: nobody waits for it, they are told."""
+    """Owns the instruments, and has a thread read them anew each morning.
+
+    Where there are none to be had, those of the last day that there were are used, and somebody is told. What the
+    leader holds and orders has to be among them: what is not is named.
+    """
 
     def __init__(
         self,
         life: Incarnation[InstrumentMasterMessage],
         clock: Clock,
-        location: str,
+        source: MasterSource,
+        recovery: Address[GapRecoveryMessage],
     ) -> None:
         super().__init__(life)
         self._clock = clock
-        self._location = location
-        self._instruments: Instruments | None = None
+        self._source = source
+        self._recovery = recovery
+        self._master: Master | None = None
         self._wanted_by: dict[str, Address[InstrumentsLoaded]] = {}
+        self._failing = False
+        self._waits_for_positions = False
+        self._unknown: set[InstrumentKey] = set()
 
     def set_up(self) -> None:
         """Begin to read as the first thing."""
-        self.seat.tell(LoadInstruments())
+        self._read()
 
     def receive(self, message: InstrumentMasterMessage) -> None:
         """Read, or tell what was read."""
         match message:
-            case LoadInstruments():
-                self._load()
+            case LoadInstruments(epoch) if epoch == self.epoch:
+                self._read()
+            case MasterRead(epoch) if epoch == self.epoch:
+                self._take(message)
             case WantInstruments(reply_to):
                 self._wanted_by[reply_to.name] = reply_to
-                if self._instruments is not None:
-                    reply_to.tell(InstrumentsLoaded(self._instruments))
-            case ActorUp() | ActorDied():
+                if self._master is not None:
+                    reply_to.tell(InstrumentsLoaded(self._master.instruments))
+            case PositionsRead(_, baseline):
+                self._waits_for_positions = False
+                self._look_for_unknown(baseline)
+            case ActorUp(name) if name == self._recovery.name and self._waits_for_positions:
+                self._ask_for_positions()
+            case _:
                 pass
 
     def figures(self) -> str:
-        """Return how many instruments are known."""
-        return fields(instruments=len(self._instruments or ()))
+        """Return how many instruments are known, and of when they are."""
+        if self._master is None:
+            return fields(instruments=0)
+        read_at = f"{self._master.read_at.astimezone(IST):%Y-%m-%dT%H:%M}"
+        return fields(instruments=len(self._master.instruments), of=read_at)
 
-    def _load(self) -> None:
-        started = time.monotonic()
-        try:
-            instruments = read_instruments(self._location)[0]
-        except (OSError, ValueError, MasterUnusable) as error:
-            logger.warning("Instrument master unreadable {}", fields(location=self._location, problem=error))
-            self._clock.tell_later(RETRY_AFTER, self.seat, LoadInstruments())
+    def _read(self) -> None:
+        arguments = (self.seat, self.epoch, self._source, self._master is None)
+        threading.Thread(target=_read, args=arguments, name="instruments-reader", daemon=True).start()
+
+    def _take(self, read: MasterRead) -> None:
+        if read.master is None:
+            self._cannot_read(read)
             return
-        self._instruments = instruments
-        seconds = f"{time.monotonic() - started:.1f}"
-        logger.info("Instruments loaded {}", fields(instruments=len(instruments), seconds=seconds))
+        self._failing = False
+        self._use(read.master)
+        until_renewed = self._source.seconds_until_renewed(wall_clock.now())
+        self._clock.tell_later(until_renewed, self.seat, LoadInstruments(self.epoch))
+
+    def _cannot_read(self, read: MasterRead) -> None:
+        """Go on with what there is, and try again soon."""
+        if read.kept is not None:
+            self._use(read.kept)
+        of = f"{self._master.read_at.astimezone(IST):%Y-%m-%d}" if self._master else "none"
+        why = fields(in_use=of, problem=read.problem)
+        if self._failing:
+            logger.warning("Instrument master still unreadable {}", why)
+        else:
+            text = "Instrument master unreadable, again in {:.0f}s {}"
+            alert("instruments", "", text, RETRY_AFTER, why, level="ERROR")
+        self._failing = True
+        self._clock.tell_later(RETRY_AFTER, self.seat, LoadInstruments(self.epoch))
+
+    def _use(self, master: Master) -> None:
+        self._master = master
         for address in self._wanted_by.values():
-            address.tell(InstrumentsLoaded(instruments))
+            address.tell(InstrumentsLoaded(master.instruments))
+        self._ask_for_positions()
+
+    def _ask_for_positions(self) -> None:
+        self._waits_for_positions = True
+        self._recovery.tell(ReadPositions(LEADER, holdings=False, reply_to=self.seat))
+
+    def _look_for_unknown(self, baseline: Baseline) -> None:
+        """Name what the leader holds or has ordered today of which neither lot nor tick is known: once each."""
+        known = self._master.instruments if self._master else {}
+        unknown = {line.key for line in baseline.positions if line.key not in known} - self._unknown
+        self._unknown |= unknown
+        for segment, security_id in sorted(unknown):
+            what = fields(segment=segment, security_id=security_id)
+            text = "Instrument unknown, what the leader does in it is not copied {}"
+            alert("unknown_instrument", security_id, text, what)
+
+
+def _read(seat: Seat[InstrumentMasterMessage], epoch: int, source: MasterSource, has_none: bool) -> None:
+    """Read: the reader thread's whole life, which always ends in MasterRead."""
+    began = time.monotonic()
+    try:
+        master = source.read()
+        seconds = f"{time.monotonic() - began:.1f}"
+        logger.info("Instruments loaded {}", fields(instruments=len(master.instruments), seconds=seconds))
+        read = MasterRead(epoch, master)
+    except MasterUnreadable as error:
+        read = MasterRead(epoch, None, str(error), source.kept() if has_none else None)
+    except Exception as error:  # an exception in a thread would otherwise end in silence
+        logger.opt(exception=error).error("Reading the instrument master failed unexpectedly")
+        read = MasterRead(epoch, None, f"{type(error).__name__}: {error}")
+    seat.tell(read)

@@ -13,6 +13,7 @@ from copytrade.dhan.codec import Unreadable
 from copytrade.dhan.feed import FeedConnection, FeedEnded
 from copytrade.dhan.outcomes import Outcome
 from copytrade.dhan.rest import Cancelled, Placed
+from copytrade.instrument_cache import Master
 from copytrade.instruments import Instruments
 from copytrade.ledger import Allotment, Baseline, Line
 from copytrade.orders import Order
@@ -366,10 +367,22 @@ class WantInstruments:
 
 @dataclass(frozen=True, slots=True)
 class LoadInstruments:
-    """Read the instrument master."""
+    """Read the instrument master: told by one incarnation to itself."""
+
+    epoch: int
 
 
-InstrumentMasterMessage = WantInstruments | LoadInstruments | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class MasterRead:
+    """The reader thread has the instrument master, or says why not; ``kept`` is then what there is of another day."""
+
+    epoch: int
+    master: Master | None
+    problem: str = ""
+    kept: Master | None = None
+
+
+InstrumentMasterMessage = WantInstruments | LoadInstruments | MasterRead | PositionsRead | ActorUp | ActorDied
 
 # --- rate limiter ------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ from copytrade.dhan.transport import Transport
 from copytrade.filters import EVERYTHING
 from copytrade.freeze import load_freeze_table
 from copytrade.instance import beside
+from copytrade.instrument_cache import MasterSource
 from copytrade.logs import alert
 from copytrade.market import load_market_hours
 from copytrade.orders import IST
@@ -61,8 +62,8 @@ from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.store import Database
 from copytrade.wishes import Terms
 
-#: Seconds that one message of a core actor may take (a disk may be slow), and of the instrument master's reader.
-CORE_DEADLINE, MASTER_DEADLINE = 30.0, 300.0
+#: Seconds that one message of a core actor may take: a disk may be slow.
+CORE_DEADLINE = 30.0
 
 #: Seconds for which a day's result counts, at least, and how many reads of it may fail before it does not.
 RESULT_VALID_FOR, RESULT_READS = 60.0, 6
@@ -236,9 +237,9 @@ class CopySystem:
             ),
             Child(
                 self._instruments,
-                lambda life: InstrumentMaster.start(life, self._clock, settings.dhan.instruments_url),
+                lambda life: InstrumentMaster.start(life, self._clock, master_source_of(settings), self._recovery),
                 _CORE,
-                MASTER_DEADLINE,
+                CORE_DEADLINE,
                 core=True,
             ),
         ]
@@ -350,6 +351,12 @@ def rest_of(account: s.Account, dhan: s.Dhan) -> DhanRest:
 def open_database(settings: s.Settings) -> Database:
     """Open the database of the settings. Raises DatabaseUnusable."""
     return Database(settings.store.database, synchronous=settings.store.synchronous)
+
+
+def master_source_of(settings: s.Settings) -> MasterSource:
+    """Return where the instrument master comes from, and where it is kept."""
+    dhan = settings.dhan
+    return MasterSource(dhan.instruments_url, beside(settings.store.database, "instruments"), dhan.instruments_at)
 
 
 def folder_to_flush(store: s.Storage) -> Path | None:

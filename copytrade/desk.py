@@ -4,7 +4,7 @@ Pure: it is told what happened and asked what to do. Whoever sits at it sends, r
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -33,11 +33,11 @@ from copytrade.decisions import (
 )
 from copytrade.doubt import Doubt, Visibility
 from copytrade.freeze import FreezeTable
-from copytrade.instruments import Instrument, Instruments, from_order
+from copytrade.instruments import Instrument, from_order
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
 from copytrade.market import MarketHours
 from copytrade.mirror import decide, not_for_copying
-from copytrade.orders import IST, Order, Status, order_of, trade_date
+from copytrade.orders import IST, InstrumentKey, Order, Status, order_of, trade_date
 from copytrade.positions import Positions, allotted
 from copytrade.protection import Breach, Protection, Result, Standing, trading_day
 from copytrade.reasons import Reason
@@ -97,7 +97,7 @@ class Desk:
         self._policy = policy
         self._capitals = capitals
         self._surroundings = surroundings
-        self._instruments: Instruments | None = None
+        self._instruments: Mapping[InstrumentKey, Instrument] | None = None
         self._gate_open = False
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
@@ -143,7 +143,7 @@ class Desk:
             self._keep(lifecycle.reloaded(copy))
         self.look_again()
 
-    def know_instruments(self, instruments: Instruments) -> None:
+    def know_instruments(self, instruments: Mapping[InstrumentKey, Instrument]) -> None:
         """Take the instrument master."""
         self._instruments = instruments
         self.look_again()
@@ -682,7 +682,8 @@ class Desk:
         return self._surroundings.freeze.slice_of(instrument.underlying, instrument.lot_size, today)
 
     def _instrument(self, leader: Order) -> Instrument | None:
-        return (self._instruments or {}).get(leader.key) or from_order(leader)
+        known = self._instruments.get(leader.key) if self._instruments is not None else None
+        return known or from_order(leader)
 
     def _sent(self, order_id: str) -> bool:
         return any(copy.stage is not Stage.NONE for copy in self._copies.get(order_id, {}).values())

@@ -13,8 +13,8 @@ EVERYTHING = "*"
 def refusal(order: Order, kind: str, wanted: Set[str], copying_since: datetime) -> tuple[Reason, str] | None:
     """Return why a leader order is not for copying, with the detail for the log, or None if it is.
 
-    ``kind`` is the instrument's (OPTIDX, EQUITY, ...); orders created before ``copying_since`` belong to the time
-    before this program.
+    ``kind`` is the instrument's (OPTIDX, EQUITY, ...), "" where nobody knows it; orders created before
+    ``copying_since`` belong to the time before this program.
     """
     if order.is_ours:
         return Reason.OWN_ORDER, f"the leader's order carries our own id {order.correlation_id}"
@@ -22,6 +22,6 @@ def refusal(order: Order, kind: str, wanted: Set[str], copying_since: datetime) 
         return Reason.BEFORE_START, f"placed at {order.created_at:%H:%M:%S}, before copying began"
     if order.leg is not Leg.NONE or order.product in (Product.CO, Product.BO):
         return Reason.UNSUPPORTED, f"part of a {order.product} or super order ({order.leg})"
-    if EVERYTHING not in wanted and kind not in wanted:
-        return Reason.FILTERED_INSTRUMENT, f"{kind or 'its kind'} is not among {', '.join(sorted(wanted))}"
+    if kind and EVERYTHING not in wanted and kind not in wanted:
+        return Reason.FILTERED_INSTRUMENT, f"{kind} is not among {', '.join(sorted(wanted))}"
     return None

@@ -1,18 +1,27 @@
 """Fetching the instrument master: from the broker's site, or from a file."""
 
+import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPMessage
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from copytrade.instruments import Instruments, read_master
 from copytrade.orders import IST
 
-#: How long the download may stand still, in seconds.
-TIMEOUT = 30.0
+T = TypeVar("T")
+
+#: How long the download may stand still, and how long it may take altogether, in seconds.
+TIMEOUT, DOWNLOAD_DEADLINE = 30.0, 240.0
+
+#: Bytes of one line at most: what has no line ends is no reason to fill the memory.
+LINE_LIMIT = 65_536
+
+#: After so many lines whoever reads lets others have the interpreter, for so many seconds.
+PACE, PAUSE = 200, 0.0005
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -36,15 +45,32 @@ def read_instruments(location: str) -> tuple[Instruments, date | None]:
         path = Path(location)
         written = datetime.fromtimestamp(path.stat().st_mtime, IST).date()
         with path.open(encoding="utf-8", newline="") as file:
-            return read_master(file), written
+            return read_master(paced(file)), written
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _SecureRedirects())
-    with direct.open(location, timeout=TIMEOUT) as response:
-        return read_master(_decoded(response)), _published(response.headers.get("Last-Modified"))
+    try:
+        with direct.open(location, timeout=TIMEOUT) as response:
+            return read_master(paced(_lines(response))), _published(response.headers.get("Last-Modified"))
+    except HTTPException as error:
+        raise OSError(f"{type(error).__name__}: {error}") from None
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterable[str]:
-    for line in lines:
+def paced(items: Iterable[T]) -> Iterator[T]:
+    """Yield items, letting other threads have their turn now and then: none of this is urgent."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % PACE == 0:
+            time.sleep(PAUSE)
+
+
+def _lines(response: HTTPResponse) -> Iterator[str]:
+    """Yield the lines of a reply, which has to be there to its end."""
+    deadline = time.monotonic() + DOWNLOAD_DEADLINE
+    while line := response.readline(LINE_LIMIT):
         yield line.decode("utf-8", errors="replace")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not all of it came in {DOWNLOAD_DEADLINE:.0f}s")
+    if response.length:
+        raise ConnectionError(f"{response.length} bytes are missing at its end")
 
 
 def _published(header: str | None) -> date | None:

@@ -5,32 +5,76 @@ times a year, and a security id is unique only within its segment, so nothing he
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
+from typing import TypeVar, overload
 
 import msgspec
 
-from copytrade.orders import SEGMENT_OF, InstrumentKey, Order
+from copytrade.orders import SEGMENT_OF, InstrumentKey, Order, Segment
 
-Instruments = Mapping[InstrumentKey, "Instrument"]
+Default = TypeVar("Default")
+
+#: Lot, tick and expiry: few, and the same for many rows.
+_Terms = tuple[int, Decimal, date | None]
 
 _PAISE = Decimal(100)
+
+#: What is read of the master; without any of it nothing can be sized.
+_COLUMNS = (
+    "SEM_EXM_EXCH_ID",
+    "SEM_SEGMENT",
+    "SEM_SMST_SECURITY_ID",
+    "SEM_INSTRUMENT_NAME",
+    "SEM_LOT_UNITS",
+    "SEM_TICK_SIZE",
+    "SEM_EXPIRY_DATE",
+    "SEM_TRADING_SYMBOL",
+)
+
+_LETTERS = {segment: letters for letters, segment in SEGMENT_OF.items()}
 
 
 class Instrument(msgspec.Struct, frozen=True, gc=False):
     """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees.
 
-    ``expiry`` is a contract's last day, None for what has none.
+    ``symbol`` is the one it trades by. ``expiry`` is a contract's last day, None for what has none.
     """
 
-    key: InstrumentKey
     kind: str
     symbol: str
     underlying: str
     lot_size: int
     tick: Decimal
     expiry: date | None = None
+
+
+class Instruments(Mapping[InstrumentKey, Instrument]):
+    """All that trades. A key is no object of its own: 200,000 of them would be there for the collector to look at."""
+
+    def __init__(self, by_segment: Mapping[Segment, Mapping[str, Instrument]]) -> None:
+        self._by_segment = by_segment
+
+    def __getitem__(self, key: InstrumentKey) -> Instrument:
+        return self._by_segment[key.segment][key.security_id]
+
+    @overload
+    def get(self, key: InstrumentKey, /) -> Instrument | None: ...
+    @overload
+    def get(self, key: InstrumentKey, /, default: Instrument | Default) -> Instrument | Default: ...
+    def get(self, key: InstrumentKey, /, default: Instrument | Default | None = None) -> Instrument | Default | None:
+        """Return an instrument, or ``default``: each order asks, so no exception is made of an answer."""
+        segment = self._by_segment.get(key.segment)
+        return default if segment is None else segment.get(key.security_id, default)
+
+    def __iter__(self) -> Iterator[InstrumentKey]:
+        return (InstrumentKey(name, number) for name, segment in self._by_segment.items() for number in segment)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_segment.values()))
 
 
 class MasterUnusable(Exception):
@@ -40,53 +84,75 @@ class MasterUnusable(Exception):
 def read_master(lines: Iterable[str]) -> Instruments:
     """Read Dhan's compact instrument master, a CSV with a header.
 
-    Rows of other exchanges or without a usable lot or tick are left out: an order in such an instrument is then
-    refused as unknown, never sized by a guess. Raises MasterUnusable where a needed column is missing or no row is
-    left.
+    Rows of what does not trade (indices) or without a usable lot or tick are left out: an order in such an instrument
+    is then refused as unknown, never sized by a guess. Raises MasterUnusable where a needed column is missing or no row
+    is left.
     """
     try:
-        return _read(csv.DictReader(lines))
+        return _read(csv.reader(lines))
     except csv.Error as error:
         raise MasterUnusable(f"the instrument master is not a CSV file: {error}") from None
 
 
-def _read(rows: "csv.DictReader[str]") -> Instruments:
-    needed = {"SEM_EXM_EXCH_ID", "SEM_SEGMENT", "SEM_SMST_SECURITY_ID", "SEM_INSTRUMENT_NAME", "SEM_LOT_UNITS"}
-    missing = needed - set(rows.fieldnames or ())
-    if missing:
+def _read(rows: Iterator[list[str]]) -> Instruments:
+    head = next(rows, [])
+    if missing := set(_COLUMNS) - set(head):
         raise MasterUnusable(f"the instrument master lacks the columns {', '.join(sorted(missing))}")
-    instruments = {instrument.key: instrument for row in rows if (instrument := _read_row(row)) is not None}
-    if not instruments:
+    columns = itemgetter(*map(head.index, _COLUMNS))
+    by_segment: defaultdict[Segment, dict[str, Instrument]] = defaultdict(dict)
+    terms: dict[tuple[str, str, str], _Terms | None] = {}
+    shared: dict[str, str] = {}
+    for row in rows:
+        if len(row) < len(head):
+            continue
+        exchange, letter, security_id, kind, lot, tick, expiry, symbol = columns(row)
+        segment = SEGMENT_OF.get((exchange, letter))
+        if segment is None or not security_id:
+            continue
+        written = lot, tick, expiry[:10]
+        if written not in terms:
+            terms[written] = _terms(*written)
+        if found := terms[written]:
+            symbol = symbol or security_id
+            underlying = symbol.split("-", 1)[0]
+            kind, underlying = shared.setdefault(kind, kind), shared.setdefault(underlying, underlying)
+            by_segment[segment][security_id] = Instrument(kind, symbol, underlying, *found)
+    if not by_segment:
         raise MasterUnusable("the instrument master has no usable row")
-    return instruments
+    return Instruments(dict(by_segment))
 
 
-def _read_row(row: Mapping[str, str | None]) -> Instrument | None:
-    segment = SEGMENT_OF.get((row.get("SEM_EXM_EXCH_ID") or "", row.get("SEM_SEGMENT") or ""))
-    security_id = row.get("SEM_SMST_SECURITY_ID") or ""
+def _terms(lot: str, tick: str, expiry: str) -> _Terms | None:
     try:
-        lot_size = int(Decimal(row.get("SEM_LOT_UNITS") or "0"))
-        tick = Decimal(row.get("SEM_TICK_SIZE") or "0") / _PAISE
+        lot_size, rupees = int(Decimal(lot or "0")), Decimal(tick or "0") / _PAISE
     except (InvalidOperation, ValueError, OverflowError):
         return None
-    if segment is None or not security_id or lot_size <= 0 or not tick.is_finite() or tick <= 0:
+    if lot_size <= 0 or not rupees.is_finite() or rupees <= 0:
         return None
-    symbol = row.get("SEM_TRADING_SYMBOL") or row.get("SEM_CUSTOM_SYMBOL") or security_id
-    return Instrument(
-        key=InstrumentKey(segment, security_id),
-        kind=row.get("SEM_INSTRUMENT_NAME") or "",
-        symbol=symbol,
-        underlying=symbol.split("-", 1)[0],
-        lot_size=lot_size,
-        tick=tick,
-        expiry=_expiry(row.get("SEM_EXPIRY_DATE") or ""),
-    )
+    return lot_size, rupees, _expiry(expiry)
+
+
+def master_rows(instruments: Instruments) -> Iterator[Sequence[object]]:
+    """Yield the rows of an instrument master, its header first, from which the same instruments are read again."""
+    yield _COLUMNS
+    for key, item in instruments.items():
+        exchange, letter = _LETTERS[key.segment]
+        yield (
+            exchange,
+            letter,
+            key.security_id,
+            item.kind,
+            item.lot_size,
+            item.tick * _PAISE,
+            item.expiry or "",
+            item.symbol,
+        )
 
 
 def _expiry(text: str) -> date | None:
-    """Read ``2026-12-29 14:30:00``; cash has no expiry, or one in the year 1."""
+    """Read ``2026-12-29``; cash has no expiry, or one in the year 1."""
     try:
-        day = date.fromisoformat(text[:10])
+        day = date.fromisoformat(text)
     except ValueError:
         return None
     return day if day.year > 1 else None
@@ -100,4 +166,4 @@ def from_order(order: Order) -> Instrument | None:
     if not (order.instrument and order.lot_size and order.tick_size):
         return None
     underlying = order.symbol.split("-", 1)[0]
-    return Instrument(order.key, order.instrument, order.symbol, underlying, order.lot_size, order.tick_size)
+    return Instrument(order.instrument, order.symbol, underlying, order.lot_size, order.tick_size)

@@ -193,6 +193,7 @@ class Dhan(_Section):
     rest_url: HttpUrl = "https://api.dhan.co/v2"
     feed_url: FeedUrl = "wss://api-order-update.dhan.co"
     auth_url: HttpUrl = "https://auth.dhan.co"
+    instruments_at: time = time(8, 30)
     instruments_url: HttpUrlOrFile = "https://images.dhan.co/api-data/api-scrip-master.csv"
     request_timeout: Seconds = 5.0
     connect_timeout: Seconds = 3.0

@@ -25,6 +25,7 @@ def main() -> None:
         control=config.control,
         port=config.port,
         tells_transit=config.tells_transit,
+        master_rows=config.master_rows,
     )
     with broker:
         urls = ("rest_url", "feed_url", "auth_url", "instruments_url")

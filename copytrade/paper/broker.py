@@ -40,6 +40,7 @@ class PaperBroker:
     ``mishaps`` go wrong by chance. Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill
     is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any. Without ``tells_transit``
     the sockets begin with an accepted order: the status TRANSIT is documented, and no frame with it was ever captured.
+    ``master_rows`` is how long the instrument master is at least.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class PaperBroker:
         control: bool = False,
         port: int = 0,
         tells_transit: bool = True,
+        master_rows: int = 0,
     ) -> None:
         self._tells_transit = tells_transit
         self.faults = Faults()
@@ -72,7 +74,9 @@ class PaperBroker:
         connections = Connections(port)
         self._standings = Standings()
         self.feeds = Feeds(self.exchange.account, self.faults, connections, self._standings)
-        self._broker_server = BrokerServer(self.exchange, self.feeds, self.faults, connections, self._standings)
+        self._broker_server = BrokerServer(
+            self.exchange, self.feeds, self.faults, connections, self._standings, master_rows
+        )
         self._listening = connections.listener
         port = self._listening.getsockname()[1]
         self.rest_url = f"http://127.0.0.1:{port}/v2"

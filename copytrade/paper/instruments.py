@@ -1,8 +1,10 @@
 """What trades on the paper exchange, and its instrument master in the columns of Dhan's compact CSV."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import count, islice
 
 _HEAD = (
     "SEM_EXM_EXCH_ID,SEM_SEGMENT,SEM_SMST_SECURITY_ID,SEM_INSTRUMENT_NAME,SEM_EXPIRY_CODE,SEM_TRADING_SYMBOL,"
@@ -127,8 +129,11 @@ def standard_instruments(today: date) -> list[PaperInstrument]:
     return instruments
 
 
-def master_csv(instruments: list[PaperInstrument]) -> str:
-    """Return the instrument master. Ticks are in paise there (seen in the published file)."""
+def master_csv(instruments: list[PaperInstrument], rows: int = 0) -> str:
+    """Return the instrument master. Ticks are in paise there (seen in the published file).
+
+    With ``rows`` it is made as long as that by contracts that exist nowhere else.
+    """
     lines = [_HEAD]
     for item in instruments:
         lines.append(
@@ -137,4 +142,35 @@ def master_csv(instruments: list[PaperInstrument]) -> str:
             f"{'W' if item.expiry else ''},{'OP' if item.option_type != 'XX' else 'ES'},"
             f"{'EQ' if item.is_cash else 'XX'},{item.symbol.split('-', maxsplit=1)[0]}"
         )
+    lines += islice(_padding(), max(0, rows - len(instruments)))
     return "\n".join(lines) + "\n"
+
+
+def _padding() -> Iterator[str]:
+    """Yield rows as the published file has them: mostly options on shares, then on indices, shares, the rest."""
+    expiries = [date(2026, 12, 29), date(2027, 1, 26), date(2027, 2, 23)]
+    for number in count(1_000_000):
+        share, strike = f"SHARE{number // 400 % 500}", 100 + number % 400 * 5
+        expiry = expiries[number % 3]
+        match number % 10:
+            case 0:
+                yield f"NSE,E,{number},EQUITY,0,S{number},1.0,Share {number},,,XX,5.0000,,ES,EQ,S{number}"
+            case 1:
+                yield f"BSE,E,{number},EQUITY,0,B{number},1.0,Share {number},,,XX,1.0000,,ES,A,B{number}"
+            case 2:
+                yield (
+                    f"MCX,M,{number},OPTFUT,0,GOLD-{expiry:%d%b%Y}-{strike}-CE,1.0,GOLD {strike} CALL,"
+                    f"{expiry} 23:30:00,{strike}.00000,CE,50.0000,M,OPTFUT,XX,GOLD"
+                )
+            case 3:
+                yield f"NSE,I,{number},INDEX,0,INDEX{number},1.0,Index {number},0001-01-01,,XX,5.0000,N,INDEX,X,"
+            case 4 | 5:
+                yield (
+                    f"BSE,D,{number},OPTIDX,0,SENSEX-{expiry:%b%Y}-{strike}-PE,20.0,SENSEX {strike} PUT,"
+                    f"{expiry} 15:30:00,{strike}.00000,PE,5.0000,W,OP,XX,SENSEX"
+                )
+            case _:
+                yield (
+                    f"NSE,D,{number},OPTSTK,0,{share}-{expiry:%b%Y}-{strike}-CE,{500 + number // 400 % 500}.0,"
+                    f"{share} {strike} CALL,{expiry} 14:30:00,{strike}.00000,CE,5.0000,M,OP,XX,{share}"
+                )

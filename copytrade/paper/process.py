@@ -34,6 +34,7 @@ class PaperConfig:
     control: bool = False
     port: int = 0
     tells_transit: bool = True
+    master_rows: int = 0
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""

@@ -66,13 +66,20 @@ class BrokerServer:
     """Answers requests. Runs on one loop; nothing in it is thread-safe."""
 
     def __init__(
-        self, exchange: Exchange, feeds: Feeds, faults: Faults, connections: Connections, standings: Standings
+        self,
+        exchange: Exchange,
+        feeds: Feeds,
+        faults: Faults,
+        connections: Connections,
+        standings: Standings,
+        master_rows: int,
     ) -> None:
         self._exchange = exchange
         self._standings = standings
         self._feeds = feeds
         self._faults = faults
         self._connections = connections
+        self._master_rows = master_rows
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self.writes: dict[str, list[ReceivedWrite]] = defaultdict(list)
 
@@ -246,7 +253,7 @@ class BrokerServer:
         return [order for order in self._exchange.orders(account.client_id) if order.accepted_at <= seen_until]
 
     async def _master(self, _request: Request) -> Response:
-        return PlainTextResponse(master_csv(list(self._exchange.instruments.values())))
+        return PlainTextResponse(master_csv(list(self._exchange.instruments.values()), self._master_rows))
 
 
 def _address(request: Request) -> str:

@@ -16,7 +16,7 @@ from copytrade.orders import Order, Status
 from copytrade.positions import Positions, allotted
 from copytrade.sizing import Capitals, Ratio, SizingPolicy, Strategy
 from copytrade.wishes import Terms, wish_for
-from tests.core.orders import NOW, OPTION, an_order
+from tests.core.orders import NOW, an_order
 
 HALF = Ratio(Fraction(1, 2), "half")
 TERMS = Terms()
@@ -27,7 +27,7 @@ POLICY = Policy(
     sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal("0.5")),
     copying_since=NOW - timedelta(hours=1),
 )
-NIFTY = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", 65, Decimal("0.05"))
+NIFTY = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", 65, Decimal("0.05"))
 OPEN = Situation(NIFTY, master_read=True, gate_open=True)
 FRESH = Copy("112611230001", "alice", NOW.date(), NOW)
 

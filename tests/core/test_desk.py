@@ -32,7 +32,7 @@ from tests.core.asking import NOTHING
 from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
-INSTRUMENT = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
+INSTRUMENT = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
 PRICES = st.integers(1900, 2100).map(lambda ticks: Decimal(ticks) * Decimal("0.05"))
 LOTS = st.integers(1, 8)
 

@@ -163,7 +163,7 @@ def reason_of(desk: Desk, leader_order_id: str) -> Reason | None:
 def test_open_lots_are_what_is_held_and_what_may_be_live_on_every_line() -> None:
     other = InstrumentKey(Segment.NSE_FNO, "45679")
     desk = a_desk(Protection(max_open_lots=3))
-    desk.know_instruments({OPTION: NIFTY, other: replace(NIFTY, key=other)})
+    desk.know_instruments({OPTION: NIFTY, other: NIFTY})
     first, second, third = market(1, 2), market(2, 2, key=other), market(3, 1, product=Product.INTRADAY)
     assert sent(desk, first, second, third) == ["1", "3"]
     assert reason_of(desk, "2") is Reason.MAX_OPEN_LOTS
@@ -179,7 +179,7 @@ def test_open_lots_are_what_is_held_and_what_may_be_live_on_every_line() -> None
 def test_what_was_decided_with_a_lot_to_spare_is_judged_again_when_another_has_taken_it() -> None:
     desk = a_desk(Protection(max_open_lots=1))
     other = InstrumentKey(Segment.NSE_FNO, "45679")
-    desk.know_instruments({OPTION: NIFTY, other: replace(NIFTY, key=other, underlying="BANKNIFTY")})
+    desk.know_instruments({OPTION: NIFTY, other: replace(NIFTY, underlying="BANKNIFTY")})
     assert sent(desk, market(1, 1), market(2, 1, key=other)) == ["1"]
 
 

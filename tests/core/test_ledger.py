@@ -19,7 +19,7 @@ from tests.core.asking import NOTHING
 from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
-INSTRUMENT = Instrument(OPTION, "OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
+INSTRUMENT = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
 LINE = LineKey(OPTION, Product.MARGIN)
 TOMORROW = NOW.date() + timedelta(days=1)
 

@@ -54,7 +54,7 @@ def test_an_instrument_of_another_kind_is_filtered_and_an_unknown_one_refused() 
     decision = ask(an_order(), situation=replace(OPEN, instrument=equity))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.FILTERED_INSTRUMENT
-    nobody_knows = an_order(lot_size=None)
+    nobody_knows = an_order(lot_size=None, instrument=None)
     decision = ask(nobody_knows, situation=replace(OPEN, instrument=None))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.UNKNOWN_INSTRUMENT
@@ -189,7 +189,7 @@ def test_limits_cap_an_entry() -> None:
 def test_a_disclosed_quantity_is_scaled_for_shares(disclosed: int, copied: int) -> None:
     shares = InstrumentKey(Segment.NSE_EQ, "2885")
     leader = an_order(key=shares, quantity=1000, lot_size=1, disclosed_quantity=disclosed)
-    share = replace(NIFTY, key=shares, kind="EQUITY", lot_size=1)
+    share = replace(NIFTY, kind="EQUITY", lot_size=1)
     assert wish_for(leader, 500, share, TERMS).disclosed_quantity == copied
     assert wish_for(replace(leader, key=OPTION), 500, share, TERMS).disclosed_quantity == 0
 
