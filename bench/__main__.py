@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.speed import CONTESTANTS, burst, idle, steady, storm
+from bench.plots import draw_and_say
+from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, steady, storm
 from copytrade.orders import IST
 
 RESULTS = Path(__file__).parent / "results"
@@ -27,7 +28,8 @@ def main() -> None:
     parser.add_argument("--steady", action="store_true", help="the steady trials alone")
     options = parser.parse_args()
     sizes = options.followers or ([1, 10, 50] if options.quick else [1, 10, 50, 200])
-    orders = options.orders or (20 if options.quick else 100)
+    orders = options.orders or (10 if options.quick else 100)
+    quiet = SHORT_QUIET if options.quick else QUIET
     results: dict[str, Any] = {
         "date": f"{datetime.now(IST):%Y-%m-%d}",
         "machine": f"{platform.system()} {platform.machine()}, {_cores()} cores, Python {platform.python_version()}",
@@ -38,7 +40,7 @@ def main() -> None:
     for followers in sizes:
         of_size = []
         for contestant in options.only:
-            of_size.append(steady(contestant, followers, orders))
+            of_size.append(steady(contestant, followers, orders, quiet=quiet))
             print(_line(of_size[-1], of_size[0]), flush=True)
         results["steady"] += of_size
     if not options.steady:
@@ -51,6 +53,7 @@ def main() -> None:
         path = RESULTS / f"{results['date']}.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
         print(f"written to {path}")
+        draw_and_say(results)
 
 
 def _others(*, quick: bool) -> Any:

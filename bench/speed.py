@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ CONTESTANTS = ("ours", "sdk", "raw")
 
 #: Orders before those that count.
 WARM_UP = 5
+
+#: Seconds without a request after which nothing more is expected, and where nothing waits for the budget.
+QUIET, SHORT_QUIET = 1.5, 0.3
 
 _ORDER: dict[str, object] = {"side": "BUY", "security_id": "45674", "quantity": 65, "price": 90}
 
@@ -44,15 +48,17 @@ def pace_of(followers: int) -> float:
     return max(0.15, followers * 0.005)
 
 
-def steady(contestant: str, followers: int, orders: int, pace: float | None = None) -> dict[str, Any]:
-    """Measure so many orders of the leader, one after the other."""
+def steady(
+    contestant: str, followers: int, orders: int, pace: float | None = None, quiet: float = QUIET
+) -> dict[str, Any]:
+    """Measure so many orders of the leader, one after the other, until ``quiet`` seconds pass without a request."""
     pace = pace or pace_of(followers)
     with trial(contestant, followers) as (broker, running):
         _place(broker, WARM_UP, max(pace, pace_of(followers)))
-        _until_quiet(broker, followers)
+        _until_quiet(broker, followers, quiet)
         cpu, began = running.cpu, time.monotonic()
         placed = _place(broker, orders, pace)
-        _until_quiet(broker, followers)
+        _until_quiet(broker, followers, quiet)
         cpu = running.cpu - cpu
         writes = _writes(broker, followers)
         found = reactions(placed, first_frames(broker.control("sent_frames", client_id=LEADER[0])), writes)
@@ -83,11 +89,14 @@ def burst(followers: int, orders: int = 15) -> dict[str, Any]:
         _until_quiet(broker, followers)
         sent = min(first_frames(broker.control("sent_frames", client_id=LEADER[0]))[order] for order in placed)
         tenth, last, busiest, refused, total = [], [], 0, 0, 0
+        course: dict[int, list[float]] = defaultdict(list)
         for account in _writes(broker, followers):
             times = sorted(write["at"] for write in account)
             burst_times = [at - sent for at in times if at > sent]
             tenth.append(burst_times[9] * 1000)
             last.append(burst_times[-1] * 1000)
+            for number, at in enumerate(burst_times, 1):
+                course[number].append(at * 1000)
             total += len(burst_times)
             busiest = max(busiest, busiest_second(times))
             refused += sum(write["status"] != 200 for write in account)
@@ -99,6 +108,9 @@ def burst(followers: int, orders: int = 15) -> dict[str, Any]:
             "last_ms": figures(last),
             "busiest_second": busiest,
             "refused": refused,
+            "course": [
+                (n, round(statistics.median(all_n), 2), round(max(all_n), 2)) for n, all_n in sorted(course.items())
+            ],
         }
 
 
@@ -109,7 +121,7 @@ def storm(followers: int, changes: int = 24) -> dict[str, Any]:
     """
     with trial("ours", followers) as (broker, _running):
         (order,) = _place(broker, 1, 0.0)
-        _until_quiet(broker, followers)
+        _until_quiet(broker, followers, SHORT_QUIET)
         time.sleep(1.2)
         began = time.monotonic()
         for change in range(changes):
@@ -166,7 +178,7 @@ def _writes(broker: PaperProcess, followers: int) -> list[list[dict[str, Any]]]:
     return [broker.control("writes", client_id=client_id) for client_id, _ in accounts_of(followers)]
 
 
-def _until_quiet(broker: PaperProcess, followers: int, quiet: float = 1.5, patience: float = 60.0) -> None:
+def _until_quiet(broker: PaperProcess, followers: int, quiet: float = QUIET, patience: float = 60.0) -> None:
     """Wait until no more requests have come in for a while."""
     last = accounts_of(followers)[-1][0]
     deadline, count, since = time.monotonic() + patience, -1, time.monotonic()
