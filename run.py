@@ -16,6 +16,7 @@ from loguru import logger
 from actors.system import CopySystem, open_database, secrets_of
 from copytrade import wall_clock
 from copytrade.audit import told
+from copytrade.backup import BackupFailed, back_up
 from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging, fields
@@ -27,7 +28,7 @@ from copytrade.reading import audit_verdict, open_to_read
 from copytrade.records import ConfigSet
 from copytrade.report import report
 from copytrade.sandbox import rehearse
-from copytrade.settings import Settings, SettingsUnusable, load_settings
+from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
 from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 
@@ -159,6 +160,7 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None) ->
     logger.info("Copying begins {}", fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers))
     system.start()
     exit_code = _guarded(system, events, duration)
+    stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
         system.stop()
@@ -169,6 +171,8 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None) ->
         logger.remove()  # writes what is left
         os._exit(EXIT_BROKEN)
     _summarise(settings, began)
+    if exit_code == 0:
+        _back_up(settings.store, stops - time.monotonic())
     logger.info("Stopped {}", fields(exit_code=exit_code))
     return exit_code
 
@@ -186,6 +190,18 @@ def _guarded(system: CopySystem, events: "queue.SimpleQueue[int | None]", durati
                 system.abandon()
                 return EXIT_BROKEN
     return None
+
+
+def _back_up(store: Storage, seconds: float) -> None:
+    """Keep a copy of the database in what is left of the time that a stop may take."""
+    if not store.backups or "://" in store.database:
+        return
+    try:
+        copy = back_up(store.database, store.backups, seconds)
+    except BackupFailed as error:
+        logger.warning("Database not copied {}", fields(error=error))
+    else:
+        logger.info("Database copied {}", fields(file=copy))
 
 
 def _summarise(settings: Settings, began: datetime) -> None:

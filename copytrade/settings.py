@@ -256,10 +256,11 @@ class Recovery(_Section):
 
 
 class Storage(_Section):
-    """Where everything is kept: a file of SQLite's."""
+    """Where everything is kept: a file of SQLite's, and how many copies of it, one a stop."""
 
     database: str = Field(default="copy_trading.db", min_length=1)
     synchronous: Literal["full", "normal"] = "full"
+    backups: int = Field(default=7, ge=0)
 
 
 class Speed(_Section):

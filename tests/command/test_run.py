@@ -103,6 +103,11 @@ def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
     assert not is_running(paper)
+    (backup,) = (folder / "copy_trading.db.backups").iterdir()
+    assert f"Database copied file=copy_trading.db.backups/{backup.name}" in log(folder)
+    with sqlite3.connect(backup) as copied:
+        assert copied.execute("SELECT count(*) FROM copy_mappings WHERE status = 'filled'").fetchone() > (0,)
+    copied.close()
     summary = (folder / "out").read_text()
     assert summary.startswith("Session of ")
     for word in ("alice", "bob", "p50 ms", "slippage", "filtered_instrument"):
@@ -134,6 +139,13 @@ def test_a_newcomer_sees_a_crash_and_a_hang_healed_and_the_log_as_objects(folder
     placed = next(line for line in lines if line["message"].startswith("Placing follower order"))
     assert {placed["follower"], "quantity" in placed} <= {"alice", "bob", True}
     assert any(line["message"].startswith("STATUS alice") and "p50" in line for line in lines)
+
+
+def test_a_backup_that_fails_costs_a_warning_and_no_more(folder: Path) -> None:
+    (folder / "copy_trading.db.backups").touch()
+    with running(folder, "--duration", "1") as process:
+        assert process.wait(PATIENCE) == 0
+    assert "WARNING  Database not copied" in log(folder)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
