@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from actors.system import CopySystem, open_database, secrets_of
+from actors.system import CopySystem, open_database, rest_of, secrets_of
 from copytrade import wall_clock
 from copytrade.audit import told
 from copytrade.backup import BackupFailed, back_up
@@ -97,9 +97,12 @@ def main(arguments: list[str]) -> int:
 def _rehearse(settings: Settings) -> int:
     """Send each kind of request to the sandbox, print the answers, and say whether every order was taken."""
     refused = 0
-    for answer in rehearse(settings):
-        print(answer, flush=True)
-        refused += answer.is_placement and not answer.is_accepted
+    for follower in (follower for follower in settings.followers if follower.enabled):
+        rest = rest_of(follower, settings.dhan)
+        for answer in rehearse(follower.name, rest):
+            print(answer, flush=True)
+            refused += answer.is_placement and not answer.is_accepted
+        rest.close()
     print("The sandbox tells of no orders and fills none: nothing is copied. Try copying in paper mode.")
     return EXIT_REFUSED if refused else 0
 

@@ -13,9 +13,7 @@ from copytrade import wall_clock
 from copytrade.dhan.builders import NewOrder, OrderChange
 from copytrade.dhan.outcomes import Accepted, Outcome, Refused
 from copytrade.dhan.rest import Cancelled, DhanRest, Placed
-from copytrade.dhan.transport import Transport
 from copytrade.orders import CORRELATION_PREFIX, ZERO, InstrumentKey, OrderType, Product, Segment, Side
-from copytrade.settings import Settings
 
 #: Its security ids are not production's; this one, a share, is known to work.
 _SHARE = InstrumentKey(Segment.NSE_EQ, "11536")
@@ -49,25 +47,8 @@ class Answer:
         return f"{self.follower:<16} {self.request:<24} {what} ({self.outcome.exchange.duration_ms:.0f} ms)"
 
 
-def rehearse(settings: Settings) -> Iterator[Answer]:
-    """Send each request once for every follower that is enabled; yield the answers as they come."""
-    for follower in settings.followers:
-        if follower.enabled:
-            transport = Transport(
-                settings.dhan.rest_url,
-                follower.client_id,
-                follower.access_token,
-                connect_timeout=settings.dhan.connect_timeout,
-                request_timeout=settings.dhan.request_timeout,
-            )
-            rest = DhanRest(transport, follower.client_id)
-            try:
-                yield from _requests(follower.name, rest)
-            finally:
-                rest.close()
-
-
-def _requests(follower: str, rest: DhanRest) -> Iterator[Answer]:
+def rehearse(follower: str, rest: DhanRest) -> Iterator[Answer]:
+    """Send each request of a follower's once; yield the answers as they come."""
     tag = f"{CORRELATION_PREFIX}{wall_clock.now().timestamp():.0f}"
     placed: list[tuple[OrderType, str]] = []
     for number, order_type in enumerate(OrderType, 1):

@@ -18,6 +18,8 @@ SECRETS = {
     "LEADER_TOKEN": "canary.of-leader.in-env-0123456789",
     "ALICE_TOKEN": "canary.of-alice.in-env-0123456789",
     "BOB_TOKEN": "canary.of-bob.in-env-0123456789",
+    "CAROL_TOKEN": "canary.of-carol.in-env-0123456789",
+    "CAROL_PROXY": "http://canary-user:canary-of-proxy@127.0.0.1:9",
     "ALERT_URL": "json://canary-user:canary-word@127.0.0.1:9/canary-path?+X-Key=canary-header",
 }
 
@@ -34,6 +36,11 @@ access_token = "${{ALICE_TOKEN}}"
 name = "bob"
 client_id = "1000000102"
 access_token = "${{BOB_TOKEN}}"
+[[followers]]
+name = "carol"
+client_id = "1000000103"
+access_token = "${{CAROL_TOKEN}}"
+proxy = "${{CAROL_PROXY}}"
 [copy]
 sizing = "fixed_ratio"
 [market]
