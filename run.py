@@ -7,7 +7,9 @@ import queue
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,22 +19,24 @@ from actors.system import CopySystem, open_database, rest_of, secrets_of
 from copytrade import wall_clock
 from copytrade.audit import told
 from copytrade.backup import BackupFailed, back_up
+from copytrade.checking import check, check_for_start, without
 from copytrade.explain import UnknownOrder, explain
-from copytrade.instance import AlreadyRunning, hold_lock
-from copytrade.logs import configure_logging, fields
+from copytrade.instance import AlreadyRunning, hold_lock, is_running
+from copytrade.logs import alert, configure_logging, fields, scrubbed
 from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
-from copytrade.preflight import shared_addresses
+from copytrade.preflight import Gravity, Judgement, by_finding, shared_addresses
+from copytrade.preflight_table import table
 from copytrade.reading import audit_verdict, open_to_read
-from copytrade.records import ConfigSet
+from copytrade.records import LEADER, ConfigSet
 from copytrade.report import report
 from copytrade.sandbox import rehearse
 from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
 from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 
-EXIT_REFUSED = EXIT_TAMPERED = 1
+EXIT_REFUSED = EXIT_TAMPERED = EXIT_NO_GO = 1
 EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
 
 #: Seconds between looks whether the supervisor lives.
@@ -65,6 +69,8 @@ def main(arguments: list[str]) -> int:
         return _switch(settings, options.follower, enabled=options.command == "resume")
     if options.command == "audit":
         return _verify(settings.store.database)
+    if options.command == "check":
+        return _check(settings)
     if options.command is not None:
         return _answer(options, settings.store.database)
     if settings.mode == "sandbox":
@@ -89,9 +95,69 @@ def main(arguments: list[str]) -> int:
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)
-        for warning in shared_addresses([(one.name, one.relationship, one.way_out) for one in settings.followers]):
-            logger.warning(warning)
-        return _copy(settings, datetime.fromtimestamp(int(watermark), UTC) if watermark else None, options.duration)
+        for warning in _shared(settings):
+            logger.warning("{}", warning)
+        left_out: dict[str, str] = {}
+        if settings.mode == "live" and settings.dhan.check:
+            judgements = check_for_start(settings, rest_of)
+            left_out = _left_out(judgements)
+            settings = without(settings, left_out)
+            if LEADER in left_out or not settings.followers:
+                return _not_started(left_out, settings)
+        since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
+        return _copy(settings, since, options.duration, left_out)
+
+
+def _check(settings: Settings) -> int:
+    """Say of every account whether it can trade, beside a running copier if there is one."""
+    if settings.mode == "sandbox":
+        print("The sandbox has no accounts to check: run.py itself sends it one request of each kind.", file=sys.stderr)
+        return EXIT_UNUSABLE
+    running = is_running(settings.store.database)
+    with ExitStack() as stack:
+        if settings.mode == "paper":
+            paper = start_paper_process(replace(paper_config(settings), scripted=False))
+            stack.callback(paper.stop)
+            settings = with_paper_urls(settings, paper)
+        try:
+            judgements = check(settings, rest_of, feed_in_use=running and settings.mode == "live")
+        except DatabaseUnusable as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
+    for line in table(judgements, _shared(settings)).splitlines():
+        print(_without_secrets(line, settings))
+    return 0 if all(judgement.can_trade for judgement in judgements) else EXIT_NO_GO
+
+
+def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:
+    """Say why there is no leader to copy, or nobody to copy to."""
+    print("Nothing was started.", file=sys.stderr)
+    for name, why in left_out.items():
+        print(_without_secrets(f"{name}: {why}", settings), file=sys.stderr)
+    return EXIT_UNUSABLE
+
+
+def _left_out(judgements: Sequence[Judgement]) -> dict[str, str]:
+    """Return the accounts whose orders the broker would refuse, and why; say what else is not in order."""
+    left_out = {judgement.facts.name: why for judgement in judgements if (why := judgement.why_barred)}
+    for name, why in left_out.items():
+        alert("left_out", name, "Account left out {} {}", fields(account=name), why)
+    for finding, names in by_finding(judgements):
+        if finding.gravity is Gravity.FAULT:
+            logger.warning("Not in order {} {}", fields(accounts=",".join(names)), finding.words)
+    return left_out
+
+
+def _shared(settings: Settings) -> list[str]:
+    """Return a warning for each two followers of different people that send from one address."""
+    if settings.mode != "live":
+        return []
+    return shared_addresses([(one.name, one.relationship, one.way_out) for one in settings.followers])
+
+
+def _without_secrets(line: str, settings: Settings) -> str:
+    """Take out what the broker may have said back."""
+    return scrubbed(line, [secret.get_secret_value() for secret in secrets_of(settings)])
 
 
 def _rehearse(settings: Settings) -> int:
@@ -149,7 +215,7 @@ def _switch(settings: Settings, follower: str, *, enabled: bool) -> int:
     return 0
 
 
-def _copy(settings: Settings, since: datetime | None, duration: float | None) -> int:
+def _copy(settings: Settings, since: datetime | None, duration: float | None, left_out: Mapping[str, str]) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()
@@ -162,6 +228,8 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None) ->
     followers = ",".join(follower.name for follower in settings.followers)
     logger.info("Copying begins {}", fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers))
     system.start()
+    for name, why in left_out.items():
+        system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
     exit_code = _guarded(system, events, duration)
     stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
@@ -246,7 +314,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__)
     parser.add_argument("--settings", type=Path, default=Path("settings.toml"), help="which settings to use")
     parser.add_argument("--duration", type=float, help="stop by itself after so many seconds")
-    commands = parser.add_subparsers(dest="command", title="questions to the database, instead of copying")
+    commands = parser.add_subparsers(dest="command", title="instead of copying")
     day = commands.add_parser("report", help="what was copied on a day, with slippage and latency")
     today = wall_clock.now().astimezone(IST).date()
     day.add_argument("--date", type=date.fromisoformat, default=today, help="YYYY-MM-DD, today if not given")
@@ -255,6 +323,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
     trail = commands.add_parser("audit", help="whether every request to the broker is as it was written down")
     trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
+    commands.add_parser("check", help="whether every account can trade, and if not what to do; 1 if one cannot")
     order = commands.add_parser("explain", help="everything that became of one leader order, and why")
     order.add_argument("leader_order_id")
     return parser.parse_args(arguments)

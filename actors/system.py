@@ -77,6 +77,9 @@ SEND_TIME = 0.0003
 #: Seconds that one alert may take: the services are far away and patient.
 NOTIFIER_DEADLINE = 60.0
 
+#: Seconds after which the notifier, the first actor to start, is surely there.
+NOTIFIER_UP_AFTER = 1.0
+
 #: Seconds that one message of the supervisor may take, stopping everybody included.
 SUPERVISOR_DEADLINE = 60.0
 
@@ -165,6 +168,10 @@ class CopySystem:
         """Stop every actor in order without the supervisor."""
         for child in reversed(self.children):
             stop(child.seat)
+
+    def tell_somebody(self, kind: str, who: str, text: str) -> None:
+        """Send an alert about what happened before anybody was there to send it."""
+        self._clock.tell_later(NOTIFIER_UP_AFTER, self._notifier, Notify(kind, who, text))
 
     def log_status(self) -> None:
         """Log a line about every actor now."""

@@ -35,3 +35,15 @@ def hold_lock(database: str) -> IO[str]:
             f"another process is already copying with {without_password(database)} (lock file {path})"
         ) from None
     return lock
+
+
+def is_running(database: str) -> bool:
+    """Whether a process is copying with this database. The lock is held for no longer than it takes to see."""
+    path = beside(database, "lock")
+    if not path.exists():
+        return False
+    try:
+        hold_lock(database).close()
+    except AlreadyRunning:
+        return True
+    return False

@@ -67,9 +67,9 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
     known = sorted((secret.get_secret_value() for secret in secrets), key=len, reverse=True)
 
     def scrub(record: "Record") -> None:
-        record["message"] = _scrubbed(record["message"], known)
+        record["message"] = scrubbed(record["message"], known)
         if error := record["exception"]:
-            record["message"] += f" | {_scrubbed(f'{type(error.value).__name__}: {error.value}', known)}"
+            record["message"] += f" | {scrubbed(f'{type(error.value).__name__}: {error.value}', known)}"
             record["exception"] = None
         if json_lines:
             record["extra"]["json"] = _as_json(record)
@@ -137,7 +137,8 @@ def _as_json(record: "Record") -> str:
     return json.dumps({**pairs, **line})
 
 
-def _scrubbed(text: str, known: list[str]) -> str:
+def scrubbed(text: str, known: Iterable[str]) -> str:
+    """Return one line's text without the known secrets, the longest first, and without what looks like one."""
     for secret in known:
         text = text.replace(secret, "***")
     text = without_secrets(text)

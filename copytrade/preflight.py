@@ -74,11 +74,6 @@ class Judgement(msgspec.Struct, frozen=True, gc=False):
         """Return why the broker would refuse all of its orders, "" if it would not."""
         return " ".join(finding.words for finding in self.findings if finding.gravity is Gravity.BARS)
 
-    @property
-    def faults(self) -> str:
-        """Return what is wrong without barring it."""
-        return " ".join(finding.words for finding in self.findings if finding.gravity is Gravity.FAULT)
-
 
 def judge(facts: Facts) -> Judgement:
     """Return everything there is to say about an account."""
@@ -95,6 +90,15 @@ def judge(facts: Facts) -> Judgement:
         *_budget(facts),
     )
     return Judgement(facts, findings)
+
+
+def by_finding(judgements: Iterable[Judgement]) -> list[tuple[Finding, list[str]]]:
+    """Return each finding once, the gravest first, with the names of the accounts that it is about."""
+    names: dict[Finding, list[str]] = {}
+    for judgement in judgements:
+        for finding in judgement.findings:
+            names.setdefault(finding, []).append(judgement.facts.name)
+    return sorted(names.items(), key=lambda found: -found[0].gravity)
 
 
 def shared_addresses(followers: Sequence[tuple[str, str, str]]) -> list[str]:

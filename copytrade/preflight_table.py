@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from copytrade.account_facts import Facts, Master
 from copytrade.columns import aligned
-from copytrade.preflight import Finding, Judgement, moment
+from copytrade.preflight import Judgement, by_finding, moment
 
 _HEADS = (
     *("account", "", "token until", "address", "available Rs", "segments", "clock", "feed", "instruments"),
@@ -16,12 +16,8 @@ _TEXT_HEADS = frozenset({"account", "", "token until", "address", "segments", "f
 def table(judgements: Sequence[Judgement], more: Iterable[str] = ()) -> str:
     """Return the table, and below it what to see to: what several accounts have in common is said once."""
     lines = aligned(_HEADS, [_row(judgement) for judgement in judgements], _TEXT_HEADS)
-    said: dict[Finding, list[str]] = {}
-    for judgement in judgements:
-        for finding in judgement.findings:
-            said.setdefault(finding, []).append(judgement.facts.name)
-    by_gravity = sorted(said.items(), key=lambda one: -one[0].gravity)
-    below = [*(f"{', '.join(names)}: {finding.words}" for finding, names in by_gravity), *more]
+    told = [f"{', '.join(names)}: {finding.words}" for finding, names in by_finding(judgements)]
+    below = [*told, *more]
     return "\n".join([*lines, *([""] if below else []), *below])
 
 

@@ -174,6 +174,11 @@ def audit_verdict(connection: peewee.Database) -> Verdict:
     return verify((AuditRow(row[0], row[1:-1], row[-1]) for row in rows), head)
 
 
+def config_of(connection: peewee.Database, key: str) -> str | None:
+    """Return a remembered value, None if there is none."""
+    return dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", key)).get(key)
+
+
 def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:
     """Return how many requests each account has sent since then."""
     query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"

@@ -188,7 +188,7 @@ class Follower(Account, Copying):
 
 
 class Dhan(_Section):
-    """Where the broker is, and how patient to be with it."""
+    """Where the broker is, how patient to be with it, and whether it is asked about the accounts before copying."""
 
     rest_url: HttpUrl = "https://api.dhan.co/v2"
     feed_url: FeedUrl = "wss://api-order-update.dhan.co"
@@ -198,6 +198,7 @@ class Dhan(_Section):
     request_timeout: Seconds = 5.0
     connect_timeout: Seconds = 3.0
     connections: int = Field(default=4, ge=1, le=16)
+    check: bool = True
 
 
 class Limits(_Section):

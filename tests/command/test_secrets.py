@@ -50,6 +50,7 @@ rest_url = "{broker.rest_url}"
 feed_url = "{broker.feed_url}"
 auth_url = "{broker.auth_url}"
 instruments_url = "{broker.instruments_url}"
+check = false
 [alerts]
 urls = ["${{ALERT_URL}}"]
 [log]

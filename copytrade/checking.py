@@ -1,0 +1,152 @@
+"""Checking every account of the settings at once, before copying begins or because somebody asks."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from copytrade import wall_clock
+from copytrade.account_facts import Budget, Facts, Master
+from copytrade.dhan.inspection import inspect, try_feed
+from copytrade.dhan.rest import DhanRest
+from copytrade.filters import EVERYTHING
+from copytrade.instrument_file import read_instruments
+from copytrade.instruments import Instrument, MasterUnusable
+from copytrade.orders import IST
+from copytrade.preflight import Judgement, judge
+from copytrade.reading import config_of, open_to_read, requests_since, shown
+from copytrade.records import LEADER
+from copytrade.settings import Account, Dhan, Follower, Limits, Settings
+from copytrade.sizing import Strategy
+from copytrade.store import DatabaseUnusable
+
+#: Seconds for which a login at the order-update socket has to last to count as taken.
+LOGIN_LASTS = 1.0
+
+RestOf = Callable[[Account, Dhan], DhanRest]
+
+
+def check_for_start(settings: Settings, rest_of: RestOf) -> list[Judgement]:
+    """Return what the broker says of each account, the leader first, as far as it could bar one.
+
+    All are asked at the same time. What the copier finds out by itself a moment later (the feed, the instruments, its
+    orders at the broker, the budget) is left to it.
+    """
+    accounts = _accounts(settings)
+    with ThreadPoolExecutor(max_workers=len(accounts)) as threads:
+        asked = [
+            threads.submit(_ask, settings.dhan, account, facts, rest_of, thorough=False) for account, facts in accounts
+        ]
+        return [judge(answer.result()) for answer in asked]
+
+
+def check(settings: Settings, rest_of: RestOf, *, feed_in_use: bool) -> list[Judgement]:
+    """Return everything that can be found out about each account, the leader first.
+
+    With ``feed_in_use`` a copier is running: no second login is made at the order-update socket, because nobody knows
+    whether the broker would end the first. Raises DatabaseUnusable.
+    """
+    accounts = _accounts(settings)
+    used = _used_today(settings, accounts[0][1].now)
+    with ThreadPoolExecutor(max_workers=2 * len(accounts) + 1) as threads:
+        master = threads.submit(_read_master, settings.dhan.instruments_url)
+        asked = [
+            threads.submit(_ask, settings.dhan, account, facts, rest_of, thorough=True) for account, facts in accounts
+        ]
+        feeds: list[Future[str] | None] = [
+            None
+            if feed_in_use
+            else threads.submit(try_feed, settings.dhan.feed_url, account.client_id, account.access_token, LOGIN_LASTS)
+            for account, _ in accounts
+        ]
+        return [
+            judge(
+                msgspec.structs.replace(
+                    answer.result(),
+                    feed=feed.result() if feed else None,
+                    feed_in_use=feed_in_use,
+                    master=_master_for(facts.kinds, *master.result()),
+                    budget=None if facts.is_leader else _budget(used.get(facts.name, 0), settings.limits),
+                )
+            )
+            for (_, facts), answer, feed in zip(accounts, asked, feeds, strict=True)
+        ]
+
+
+def without(settings: Settings, names: Collection[str]) -> Settings:
+    """Return the settings without the followers of these names: perhaps without any."""
+    kept = tuple(follower for follower in settings.followers if follower.name not in names)
+    return settings.model_copy(update={"followers": kept})
+
+
+def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
+    """Return each account with what the settings say of it."""
+    now = wall_clock.now()
+    by_capital = any(follower.sizing is Strategy.CAPITAL_PROPORTIONAL for follower in settings.followers)
+    kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
+    leader = Facts(LEADER, True, settings.leader.client_id, kinds, by_capital, now, _source(settings.leader))
+    followers = [
+        Facts(
+            follower.name,
+            False,
+            follower.client_id,
+            follower.instruments,
+            _is_sized_by_the_day(follower),
+            now,
+            _source(follower),
+        )
+        for follower in settings.followers
+    ]
+    return [(settings.leader, leader), *zip(settings.followers, followers, strict=True)]
+
+
+def _is_sized_by_the_day(follower: Follower) -> bool:
+    """Whether what it began the day with decides how much it copies."""
+    by_capital = follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED)
+    return by_capital and not isinstance(follower.capital, Decimal)
+
+
+def _source(account: Account) -> str:
+    return str(account.source_address) if account.source_address else ""
+
+
+def _ask(dhan: Dhan, account: Account, facts: Facts, rest_of: RestOf, *, thorough: bool) -> Facts:
+    rest = rest_of(account, dhan)
+    try:
+        return inspect(facts, rest, account.access_token, thorough=thorough)
+    finally:
+        rest.close()
+
+
+def _read_master(location: str) -> tuple[list[Instrument], Master]:
+    try:
+        instruments, of = read_instruments(location)
+    except (OSError, ValueError, MasterUnusable) as error:
+        return [], Master(problem=str(error))
+    return list(instruments.values()), Master(of=of)
+
+
+def _master_for(kinds: frozenset[str], instruments: list[Instrument], master: Master) -> Master:
+    count = sum(EVERYTHING in kinds or instrument.kind in kinds for instrument in instruments)
+    return msgspec.structs.replace(master, instruments=count)
+
+
+def _used_today(settings: Settings, now: datetime) -> dict[str, int]:
+    """Return the order requests of each account since midnight in India: none where there is no database yet."""
+    database = settings.store.database
+    if "://" not in database and not Path(database).exists():
+        return {}
+    midnight = now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
+    with open_to_read(database) as connection:
+        for key, ours in (("mode", settings.mode), ("leader_client_id", settings.leader.client_id)):
+            theirs = config_of(connection, key)
+            if theirs not in (None, ours):
+                raise DatabaseUnusable(f"{shown(database)}: belongs to {key} {theirs}, the settings say {ours}")
+        return requests_since(connection, midnight)
+
+
+def _budget(used: int, limits: Limits) -> Budget:
+    return Budget(used, limits.per_day, limits.per_day * limits.reserve_percent // 100)
