@@ -15,6 +15,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.flatten import flatten, held_by_copying
 from actors.system import CopySystem, open_database, rest_of, secrets_of
 from copytrade import wall_clock
 from copytrade.audit import told
@@ -67,6 +68,8 @@ def main(arguments: list[str]) -> int:
         return EXIT_UNUSABLE
     if options.command in ("pause", "resume"):
         return _switch(settings, options.follower, enabled=options.command == "resume")
+    if options.command == "flatten":
+        return _flatten(settings, options.follower, confirmed=options.yes)
     if options.command == "audit":
         return _verify(settings.store.database)
     if options.command == "check":
@@ -215,6 +218,40 @@ def _switch(settings: Settings, follower: str, *, enabled: bool) -> int:
     return 0
 
 
+def _flatten(settings: Settings, name: str, *, confirmed: bool) -> int:
+    """Cancel a follower's copies, or everybody's, and close what they hold by copying; say what was done."""
+    followers = [follower for follower in settings.followers if name in ("", follower.name)]
+    if not followers:
+        print(f"there is no follower {name}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    try:
+        database = open_database(settings)
+        database.claim(settings.mode, settings.leader.client_id)
+        print(*held_by_copying(database, followers), sep="\n")
+        database.close()
+        if not confirmed and not _is_confirmed("Cancel these orders and close these positions at the market?"):
+            print("nothing was done")
+            return EXIT_REFUSED
+        answers = flatten(settings, followers)
+    except DATABASE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    for answer in answers:
+        print(f"{answer.follower}: {answer.text}")
+    for silent in {follower.name for follower in followers} - {answer.follower for answer in answers}:
+        print(f"{silent}: no answer yet; the log and the broker know how far it has come")
+    is_done = len(answers) == len(followers) and all(answer.is_done for answer in answers)
+    return 0 if is_done else EXIT_REFUSED
+
+
+def _is_confirmed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
+
+
 def _copy(settings: Settings, since: datetime | None, duration: float | None, left_out: Mapping[str, str]) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()
@@ -321,6 +358,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     for name, what in (("pause", "enter nothing more"), ("resume", "enter again")):
         switch = commands.add_parser(name, help=f"{what}, at once and until told otherwise; exits go on")
         switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
+    close = commands.add_parser("flatten", help="cancel copies and close what is held by copying, and nothing else")
+    close.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
+    close.add_argument("--yes", action="store_true", help="do not ask")
     trail = commands.add_parser("audit", help="whether every request to the broker is as it was written down")
     trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
     commands.add_parser("check", help="whether every account can trade, and if not what to do; 1 if one cannot")

@@ -18,6 +18,7 @@ from actors.messages import (
     BookSnapshot,
     CapitalRead,
     CheckResult,
+    CommandGiven,
     CopiesLoaded,
     Drain,
     Drained,
@@ -73,11 +74,11 @@ from copytrade.latency import Latencies
 from copytrade.logs import alert, fields
 from copytrade.orders import AmoTime, Order
 from copytrade.preflight import ADDRESS_REFUSED
-from copytrade.protection import Result
+from copytrade.protection import OnBreach, Result
 from copytrade.reasons import Reason
-from copytrade.records import LEADER, ConfigSet, CopyChanged, LedgerChanged, Record
+from copytrade.records import LEADER, CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals
-from copytrade.store import breach_key
+from copytrade.store import FLATTEN, breach_key
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
@@ -125,6 +126,7 @@ class FollowerAccount:
     connections: int
     absence_window: float
     result_interval: float | None
+    only_closes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class Follower(GuardedActor[FollowerMessage]):
             account.surroundings,
             account.absence_window,
             life.set_aside,
+            only_closes=account.only_closes,
         )
         self._writer = Writer(life.seat.name, life.epoch)
         self._numbers = itertools.count(1)
@@ -202,6 +205,8 @@ class Follower(GuardedActor[FollowerMessage]):
         self._suspended = ""
         self._throttled = False
         self._throttles = self._rate_limited = 0
+        #: The numbers of commands to close everything.
+        self._closing_for: list[int] = []
         self._drain: Drain | None = None
         self._drained = False
         self._unwritten: list[Record] = []
@@ -321,6 +326,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._take_result(result)
             case CheckResult(epoch) if epoch == self.epoch:
                 self._check_result()
+            case CommandGiven():
+                self._obey(message)
             case EntriesSwitched(enabled):
                 self._switch(enabled=enabled)
             case CopiesLoaded() if not self._loaded:
@@ -331,6 +338,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 )
                 if message.breach is not None:
                     self._desk.know_breach(message.breach)
+                    self._close_what_is_lost()
                 self._subscribe()
                 self._ask_for_positions()
                 self._check_result()
@@ -360,6 +368,42 @@ class Follower(GuardedActor[FollowerMessage]):
             self._unwritten.append(ConfigSet(breach_key(self.seat.name), str(breach)))
             what = fields(follower=self.seat.name, loss=breach.detail, open=self._desk.open_copies)
             alert("daily_loss", self.seat.name, "Daily loss reached, entries stop {}", what)
+            self._close_what_is_lost()
+
+    def _close_what_is_lost(self) -> None:
+        """Close everything, if that is what the day's loss calls for."""
+        protection = self._account.policy.protection
+        if protection and protection.on_breach is OnBreach.FLATTEN and self._desk.is_breached(self._now()):
+            self._desk.close_all()
+
+    def _obey(self, command: CommandGiven) -> None:
+        """Do what an operator wants, or say why not."""
+        if command.name != FLATTEN:
+            self._answer(command.number, f"{command.name} is no command of this version", is_done=False)
+        elif command.number not in self._closing_for:
+            logger.warning("Closing everything {}", fields(follower=self.seat.name, command=command.number))
+            self._closing_for.append(command.number)
+            self._desk.close_all()
+
+    def _answer(self, number: int, answer: str, *, is_done: bool) -> None:
+        self._unwritten.append(CommandAnswered(number, is_done, answer, self._now()))
+
+    def _mind_closing(self) -> None:
+        """Say what came of closing everything, once that is over or cannot go on."""
+        closed = self._desk.take_closed()
+        if closed is not None and (closed.cancelled or closed.closed or closed.left):
+            what = fields(follower=self.seat.name, outcome=str(closed))
+            if closed.left:
+                alert("closing", self.seat.name, "Not everything is closed {}", what)
+            else:
+                logger.warning("Everything is closed {}", what)
+        answer = (
+            str(closed) if closed is not None else f"account suspended: {self._suspended}" if self._suspended else ""
+        )
+        if answer:
+            for number in self._closing_for:
+                self._answer(number, answer, is_done=closed is not None and not closed.left)
+            self._closing_for.clear()
 
     def _read_own_book(self) -> None:
         self._peers.recovery.tell(ReadBook(self.seat.name, NO_GAP, None, after_gap=False))
@@ -494,6 +538,8 @@ class Follower(GuardedActor[FollowerMessage]):
             for leader_order_id, until in considered.wake:
                 delay = max(0.0, (until - now).total_seconds())
                 self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
+            if self._desk.is_closing:
+                self._mind_closing()
         if self._suspended:
             self._skip_wanted()
         self._land_what_is_overtaken()

@@ -510,8 +510,16 @@ class EntriesSwitched:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandGiven:
+    """An operator wants something done; the follower writes ``CommandAnswered`` when it is, or cannot be."""
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class LookForSwitches:
-    """See whether an operator has paused or resumed anybody."""
+    """See whether an operator has paused or resumed anybody, or given a command."""
 
     epoch: int
 
@@ -522,7 +530,7 @@ class LoadCopies:
 
     follower: str
     writer: Writer
-    reply_to: "Address[CopiesLoaded | EntriesSwitched]"
+    reply_to: "Address[CopiesLoaded | EntriesSwitched | CommandGiven]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -639,6 +647,7 @@ FollowerMessage = (
     | IntentRecorded
     | CopiesLoaded
     | EntriesSwitched
+    | CommandGiven
     | RequestFinished
     | RequestLeft
     | Retry

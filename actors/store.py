@@ -9,6 +9,7 @@ from loguru import logger
 from actors.base import Address, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import (
+    CommandGiven,
     CopiesLoaded,
     EntriesSwitched,
     Flush,
@@ -27,9 +28,9 @@ from copytrade.ledger import Part
 from copytrade.logs import alert, fields
 from copytrade.orders import IST
 from copytrade.protection import Breach
-from copytrade.records import ConfigSet, Record
+from copytrade.records import CommandAnswered, ConfigSet, Record
 from copytrade.side_file import SideFile
-from copytrade.store import DATABASE_ERRORS, Database, DatabaseUnusable, breach_key
+from copytrade.store import DATABASE_ERRORS, Command, Database, DatabaseUnusable, breach_key
 
 #: Seconds that what nobody waits for may wait for company.
 LINGER = 0.05
@@ -42,6 +43,9 @@ LOOK_BACK = timedelta(days=7)
 
 #: Seconds between looks whether an operator has paused anybody.
 SWITCHES_EVERY = 1.0
+
+#: Seconds after which a command that nobody was there to take is not carried out any more.
+COMMAND_LIFE = 60.0
 
 #: Since when leader orders are copied: the first start with this database, in epoch seconds.
 COPYING_SINCE = "copying_since"
@@ -75,8 +79,10 @@ class Store(GuardedActor[StoreMessage]):
         self._first_from = first_from
         self._aside = 0
         self._latest: dict[str, int] = {}
-        self._followers: dict[str, Address[CopiesLoaded | EntriesSwitched]] = {}
+        self._followers: dict[str, Address[CopiesLoaded | EntriesSwitched | CommandGiven]] = {}
         self._enabled: dict[str, bool] = {}
+        #: Commands that have been told, each to the incarnation that its follower has now.
+        self._told: dict[int, str] = {}
         self._intents: list[RecordIntent] = []
         self._committed = 0
         self._batches = 0
@@ -153,6 +159,7 @@ class Store(GuardedActor[StoreMessage]):
             self._clock.tell_later(RETRY_AFTER, self.seat, request)
             return
         self._followers[request.follower] = request.reply_to
+        self._told = {number: follower for number, follower in self._told.items() if follower != request.follower}
         self._enabled[request.follower] = loaded.enabled
         request.reply_to.tell(loaded)
 
@@ -177,12 +184,29 @@ class Store(GuardedActor[StoreMessage]):
         """Tell each follower that has been paused or resumed since the last look."""
         try:
             now = {follower: self._database.is_enabled(follower) for follower in self._followers}
+            commands = self._database.commands()
         except DATABASE_ERRORS:
             return  # the next commit says what is wrong
         for follower, enabled in now.items():
             if enabled is not self._enabled[follower]:
                 self._followers[follower].tell(EntriesSwitched(enabled))
         self._enabled = now
+        for command in commands:
+            self._tell(command)
+
+    def _tell(self, command: Command) -> None:
+        """Tell a follower what an operator wants, once an incarnation; what is old is not done any more."""
+        follower = self._followers.get(command.follower)
+        if command.number in self._told:
+            return
+        if wall_clock.now().timestamp() - command.given_at > COMMAND_LIFE:
+            answer = CommandAnswered(command.number, is_done=False, answer="nobody was there", at=wall_clock.now())
+            self._waiting.append((self.seat.name, answer))
+            self._told[command.number] = command.follower
+            self.seat.tell(Flush(everything=True))
+        elif follower is not None:
+            self._told[command.number] = command.follower
+            follower.tell(CommandGiven(command.number, command.name))
 
     def _take_side_file(self) -> None:
         """Write down what an earlier incarnation, or an earlier run, could not."""

@@ -92,13 +92,22 @@ _CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.
 class CopySystem:
     """All actors for one leader and its followers, from ``start`` to ``stop``."""
 
-    def __init__(self, settings: s.Settings, since: datetime | None, ended: Callable[[int], object]) -> None:
+    def __init__(
+        self,
+        settings: s.Settings,
+        since: datetime | None,
+        ended: Callable[[int], object],
+        *,
+        only_closes: bool = False,
+    ) -> None:
         """Prepare the actors.
 
         ``since`` is the time of the leader's last known event, for the operator. ``ended`` is called from an actor's
-        thread with the exit code, once every actor has stopped, whoever wanted that.
+        thread with the exit code, once every actor has stopped, whoever wanted that. With ``only_closes`` nothing is
+        copied: everything that followers hold by copying can be closed, by command.
         """
         self._settings = settings
+        self._only_closes = only_closes
         self._since = since
         self._ended = ended
         self._surroundings = surroundings_of(settings)
@@ -269,6 +278,7 @@ class CopySystem:
             connections=settings.dhan.connections,
             absence_window=settings.recovery.absence_window,
             result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
+            only_closes=self._only_closes,
         )
         peers = Peers(
             leader_feed=self._feeds[LEADER],
@@ -405,6 +415,7 @@ def protection_of(follower: s.Follower, recovery: s.Recovery) -> Protection | No
     """Return a follower's limits, None if it has none."""
     limits = Protection(
         max_daily_loss=follower.max_daily_loss,
+        on_breach=follower.on_breach,
         max_open_lots=follower.max_open_lots,
         max_orders_per_day=follower.max_orders_per_day,
         allowed=follower.allowed,

@@ -149,7 +149,8 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """Whether the order ended otherwise than by its fill or our hand: it is not sent again."""
         if self.stage is not Stage.ENDED or (self.order is not None and self.order.status is Status.TRADED):
             return False
-        return not self.cancel_asked or self.reason is Reason.UNFILLED
+        called_off = self.reason is Reason.FLATTENED and self.part is Part.ENTRY
+        return not self.cancel_asked or called_off or self.reason is Reason.UNFILLED
 
     @property
     def status(self) -> MappingStatus:

@@ -52,6 +52,7 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
     known. ``exit_open`` is what is yet to be taken from what is held.
     ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
+    ``closing`` is the whole that closes a line, whatever the leader does.
     """
 
     parts: tuple[Part, ...]
@@ -61,6 +62,7 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     exit_arithmetic: str = ""
     excess: int = 0
     closed_elsewhere: bool = False
+    closing: int = 0
 
 
 class Situation(msgspec.Struct, frozen=True, gc=False):

@@ -11,10 +11,12 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from copytrade import lifecycle
+from copytrade import closing, lifecycle
 from copytrade.agenda import Agenda, CopyId
 from copytrade.book import chronological, merge
 from copytrade.budget import Lane
+from copytrade.closer import Closer, as_leader
+from copytrade.closing import Closed
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import (
     NOT_LIMITED,
@@ -32,6 +34,7 @@ from copytrade.decisions import (
     Wait,
 )
 from copytrade.doubt import Doubt, Visibility
+from copytrade.filters import EVERYTHING
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument, from_order
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
@@ -92,6 +95,8 @@ class Desk:
         surroundings: Surroundings,
         absence_window: float = 10.0,
         set_aside: Set[str] = frozenset(),
+        *,
+        only_closes: bool = False,
     ) -> None:
         self._follower = follower
         self._policy = policy
@@ -109,6 +114,7 @@ class Desk:
         self._by_correlation: dict[str, CopyId] = {}
         self._by_order: dict[str, CopyId] = {}
         self._positions = Positions()
+        self._closer = Closer(self._positions, self._orders, self._copies, for_good=only_closes)
         self._agenda = Agenda()
         self._settled_at: dict[CopyId, float] = {}
         self._doubts: dict[CopyId, Doubt] = {}
@@ -137,10 +143,14 @@ class Desk:
     ) -> None:
         """Take over what is in the database. What was under way then is in doubt from now, ``at`` monotonic, on."""
         self._policy = replace(self._policy, copying_since=copying_since)
+        allotments = list(allotments)
         self._positions.load(lines, allotments)
         for copy in copies:
             self._settled_at[copy.leader_order_id, copy.n] = at
             self._keep(lifecycle.reloaded(copy))
+        for allotment in allotments:
+            if closing.is_closing(allotment.leader_order_id):
+                self._take_up(self._closer.reloaded(allotment))
         self.look_again()
 
     def know_instruments(self, instruments: Mapping[InstrumentKey, Instrument]) -> None:
@@ -153,7 +163,7 @@ class Desk:
         corrected = self._positions.know_leader(baseline)
         for order in chronological(self._orders.values()):
             self.subject = order.id
-            if order.id not in self._set_aside:
+            if order.id not in self._set_aside and not closing.is_closing(order.id):
                 self._judge(order)
         self.look_again()
         return corrected
@@ -291,13 +301,13 @@ class Desk:
             self._touch_line(line_of(order))
             return None
         if copy.order_id and copy.order_id != order.id:
-            copy = self._twin(copy, order, leader or _as_leader(copy, order))
+            copy = self._twin(copy, order, leader or as_leader(copy, order))
             copy_id = (copy.leader_order_id, copy.n)
         self._agenda.release(copy_id)
         after = lifecycle.observed(copy, order, leader, busy=self._agenda.is_under_way(copy_id))
         if order.status is Status.TRADED and copy.fill_ms is None:
             after = replace(after, fill_ms=self._since_received(copy_id[0], received))
-        changed = self._change(copy, after, leader or _as_leader(copy, order))
+        changed = self._change(copy, after, leader or as_leader(copy, order))
         self._touch(changed)
         return changed
 
@@ -347,6 +357,8 @@ class Desk:
     def consider(self, now: datetime) -> Considered:
         """Decide every dirty order."""
         considered = Considered([], [], [], [])
+        if self._closer.is_at_work:
+            self._go_on_closing(now)
         for order_id in self._agenda.take_marked():
             leader = self._orders.get(order_id)
             if leader is not None:
@@ -404,6 +416,8 @@ class Desk:
     def is_overtaken(self, order_id: str, action: Action) -> bool:
         """Whether the leader's order has ended while a request for it was on its way to the sender."""
         leader = self._orders[order_id]
+        if self._closer.is_at_work and isinstance(action, Place) and action.part is Part.ENTRY:
+            return True
         if not leader.is_terminal or leader.status is Status.TRADED:
             return False
         if isinstance(action, Place):
@@ -602,7 +616,54 @@ class Desk:
             standing=NOT_LIMITED if self._policy.protection is None else self._standing(self._policy.protection, now),
         )
         copies = list(self._copies.get(leader.id, {}).values())
+        if closing.is_closing(leader.id):
+            return self._decide_closing(leader, copies, situation, now)
+        if self._closer.is_at_work:
+            if self._closer.is_awaited:
+                return closing.called_off(copies, situation.under_way)
+            return Wait("nothing is copied here")
         return decide(leader, copies, self._allot(leader, instrument, situation), situation, self._policy, now)
+
+    # Closing everything.
+
+    def close_all(self) -> None:
+        """Begin to cancel every copy and to close what is held by copying, and nothing else."""
+        self._closer.begin()
+        self.look_again()
+
+    def take_closed(self) -> Closed | None:
+        """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
+        closed = self._closer.take_outcome(self._instruments or {})
+        if closed is not None:
+            self.look_again()
+        return closed
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether everything is being closed."""
+        return self._closer.is_awaited
+
+    def _go_on_closing(self, now: datetime) -> None:
+        for copy in self._closer.without_leader():
+            if copy.order is not None:
+                self._take_up(as_leader(copy, copy.order))
+        for allotment in self._closer.due(now):
+            self._take_up(self._closer.take_up(allotment))
+
+    def _take_up(self, order: Order) -> None:
+        """Let an order of our own making stand where the leader's would."""
+        self._orders[order.id] = order
+        self._received[order.id] = None
+        self._agenda.mark([order.id])
+
+    def _decide_closing(self, leader: Order, copies: list[Copy], situation: Situation, now: datetime) -> Decision:
+        """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
+        allotment = self._positions.allotment(leader.id)
+        if allotment is None or not (self._closer.is_awaited or self._sent(leader.id)):
+            return Done()
+        total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
+        policy = replace(self._policy, instruments=frozenset({EVERYTHING}))
+        return decide(leader, copies, Allotted((Part.CLOSE,), closing=total), situation, policy, now)
 
     def _standing(self, protection: Protection, now: datetime) -> Standing:
         """Return how the follower stands against those of its limits that are set."""
@@ -768,8 +829,3 @@ class Desk:
 def _extent(order: Order) -> tuple[int, int, bool]:
     """What of a leader order concerns the others of its line."""
     return order.quantity, order.filled_quantity, order.is_terminal
-
-
-def _as_leader(copy: Copy, order: Order) -> Order:
-    """Stand in for a leader order of which nothing has been read yet since the start."""
-    return replace(order, id=copy.leader_order_id, quantity=copy.leader_quantity, average_price=copy.leader_price)

@@ -56,6 +56,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.ENDED_EXTERNALLY: "The follower's order ended at the broker although the copier had not asked for it.",
     Reason.IOC_UNFILLED: "The market had nothing for the follower's immediate order, or not all of it.",
     Reason.UNFILLED: "The follower's order rested long after the leader's was filled; the settings say what is done.",
+    Reason.FLATTENED: "All that was copied was closed, by command or by a limit, and this order cancelled with it.",
     Reason.FILLED_OTHERWISE: "Both orders are over, and the follower has got another share of its than the leader.",
 }
 

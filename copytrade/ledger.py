@@ -37,13 +37,14 @@ class Part(StrEnum):
     FLATTEN takes back what exits took beyond what was held, on the other side than the leader's order: a target and a
     stop that rest side by side may both fill before the one can be shrunk for the other. A TWIN is an order that the
     broker took although it was proven not to exist, so that it was sent again: it is cancelled, and what it fills is
-    flattened.
+    flattened. CLOSE takes all that is held, whatever the leader does.
     """
 
     ENTRY = "entry"
     EXIT = "exit"
     FLATTEN = "flatten"
     TWIN = "twin"
+    CLOSE = "close"
 
 
 class LineKey(NamedTuple):
@@ -293,6 +294,8 @@ def follower_filled(line: Line, allotment: Allotment, part: Part, before: int, a
         return line, replace(allotment, doubled=allotment.doubled - undone)
     there = max(0, -line.held * sign)
     line = replace(line, held=line.held + more * sign)
+    if part is Part.CLOSE:
+        return line, allotment
     if part is Part.EXIT:
         return line, replace(allotment, excess=allotment.excess + max(0, more - there))
     counted = min(after, max(allotment.counted, allotment.due)) if allotment.forgone else after

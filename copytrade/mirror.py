@@ -43,7 +43,7 @@ MAX_MODIFICATIONS = 25
 
 
 #: What is left has to be left before anything is entered.
-_IN_ORDER = (Part.TWIN, Part.EXIT, Part.ENTRY, Part.FLATTEN)
+_IN_ORDER = (Part.TWIN, Part.EXIT, Part.ENTRY, Part.FLATTEN, Part.CLOSE)
 
 _LEADER_ENDED = {
     Status.CANCELLED: Reason.LEADER_CANCELLED,
@@ -174,6 +174,8 @@ def _total(case: _Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
             return case.allotted.excess
         case Part.TWIN:
             return sum(copy.filled_quantity for copy in mine)
+        case Part.CLOSE:
+            return case.allotted.closing
 
 
 def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
@@ -262,6 +264,8 @@ def _arithmetic(allotted: Allotted, part: Part) -> str:
             return allotted.exit_arithmetic
         case Part.FLATTEN | Part.TWIN:
             return f"{allotted.excess} filled beyond what belongs"
+        case Part.CLOSE:
+            return f"closing {allotted.closing} held"
 
 
 def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) -> Wish | Skip | Wait:
@@ -276,6 +280,8 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
         return closed
     if part is Part.FLATTEN:
         return marketable(replace(leader, side=leader.side.opposite), quantity, instrument, policy.terms)
+    if part is Part.CLOSE:
+        return marketable(leader, quantity, instrument, policy.terms)
     wish: Wish | None = wish_for(leader, quantity, instrument, policy.terms)
     if part is Part.EXIT and (any(copy.is_final for copy in mine) or (leader.is_terminal and case.is_late)):
         wish = marketable(leader, quantity, instrument, policy.terms)
@@ -331,7 +337,7 @@ def _mind_fills(case: _Case, part: Part, mine: Sequence[Copy]) -> Decision:
     due = max(case.leader.event_at, copy.created_at) + timedelta(seconds=policy.unfilled_after)
     if case.now < due:
         return Wait("the leader's order is filled, the follower's is not", due)
-    action = policy.unfilled_exit_action if part is Part.EXIT else policy.unfilled_action
+    action = policy.unfilled_action if part is Part.ENTRY else policy.unfilled_exit_action
     match action:
         case UnfilledAction.CANCEL:
             return Cancel(copy.n, Reason.UNFILLED)

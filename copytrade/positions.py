@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from fractions import Fraction
 
 from msgspec.structs import replace
 
-from copytrade import ledger
+from copytrade import closing, ledger
 from copytrade.decisions import Allotted
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
@@ -42,6 +43,8 @@ class Positions:
             self._allotments[allotment.leader_order_id] = allotment
             if allotment.doubled:
                 self._twinned.add(allotment.leader_order_id)
+            if closing.is_closing(allotment.leader_order_id):
+                continue
             if allotment.trade_date == ordered[-1].trade_date:  # what is older comes back if it is told of again
                 self._working.setdefault(allotment.line, {})[allotment.leader_order_id] = None
             if allotment.leader_exited:
@@ -77,6 +80,11 @@ class Positions:
     def is_known(self) -> bool:
         """Whether both accounts' positions have been read."""
         return self._leader_base is not None and self._own_base is not None
+
+    @property
+    def own_is_known(self) -> bool:
+        """Whether the follower's positions have been read."""
+        return self._own_base is not None
 
     @property
     def leader_is_known(self) -> bool:
@@ -210,6 +218,27 @@ class Positions:
         is_stop = order.order_type.has_trigger
         beside = sum(one.open for one in exits if one.is_stop is is_stop and one.leader_order_id != order.id)
         return min(share, max(0, held - beside))
+
+    def lines_held(self) -> list[Line]:
+        """Return the lines on which something is held by copying, and still there."""
+        lines = [self._reconciled(line) for line in list(self._lines.values()) if line.held]
+        return [line for line in lines if line.held]
+
+    def close(self, line: Line, now: datetime) -> Allotment:
+        """Allot all that is held on a line to be closed, whatever the leader does."""
+        allotment = closing.to_close(line, self._allotments.keys(), now)
+        self._keep(allotment)
+        return allotment
+
+    def still_to_close(self, allotment: Allotment, filled: int) -> int:
+        """Return how many units are to be closed in all, ``filled`` included: no more than is still there."""
+        return min(allotment.leader_quantity, filled + abs(self._reconciled(self.line(allotment.line)).held))
+
+    def closed(self, key: LineKey) -> None:
+        """Take note that a line was closed: what the leader has there is not this follower's any more."""
+        line = self.line(key)
+        if not line.held and line.level:
+            self._keep(replace(line, level=0, residue=Fraction(0)))
 
     def held_lots(self) -> int:
         """Return how many lots are held by copying, and still there, whatever the instrument."""

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -9,6 +10,13 @@ from copytrade.orders import IST
 
 #: Into a calendar day, when a trading day begins: nothing trades before it, and the broker has cleared its positions.
 DAY_BEGINS = timedelta(hours=8)
+
+
+class OnBreach(StrEnum):
+    """What happens when the day's loss is reached: nothing more is entered, or what is held is closed as well."""
+
+    CLOSE_ONLY = "close_only"
+    FLATTEN = "flatten"
 
 
 class LossLimit(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +43,7 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
     """
 
     max_daily_loss: LossLimit | None = None
+    on_breach: OnBreach = OnBreach.CLOSE_ONLY
     max_open_lots: int | None = None
     max_orders_per_day: int | None = None
     allowed: frozenset[str] = frozenset()

@@ -48,6 +48,7 @@ class Reason(StrEnum):
 
     # copied, but not to the leader's outcome
     UNFILLED = "unfilled"
+    FLATTENED = "flattened"
     FILLED_OTHERWISE = "filled_otherwise"
 
     @property

@@ -76,4 +76,13 @@ class ConfigSet(msgspec.Struct, frozen=True, gc=False):
     value: str
 
 
-Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allotment] | RequestMade | ConfigSet
+class CommandAnswered(msgspec.Struct, frozen=True, gc=False):
+    """What an operator wanted is done, or is not: the answer says what came of it."""
+
+    number: int
+    is_done: bool
+    answer: str
+    at: datetime
+
+
+Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allotment] | RequestMade | ConfigSet | CommandAnswered

@@ -31,7 +31,7 @@ from copytrade.decisions import UnfilledAction
 from copytrade.market import load_market_hours
 from copytrade.market_hours import MarketHoursUnusable
 from copytrade.orders import AmoTime
-from copytrade.protection import LossLimit
+from copytrade.protection import LossLimit, OnBreach
 from copytrade.sizing import Strategy
 from copytrade.wishes import MarketAs, StopMarketAs
 
@@ -148,6 +148,7 @@ class Copying(_Section):
     unfilled_action: UnfilledAction = UnfilledAction.CANCEL
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
     max_daily_loss: Loss | None = None
+    on_breach: OnBreach = OnBreach.CLOSE_ONLY
     max_open_lots: int | None = Field(default=None, ge=1)
     max_orders_per_day: int | None = Field(default=None, ge=1)
     allowed: Names = frozenset()

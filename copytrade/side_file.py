@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from copytrade.ledger import Allotment, Line
-from copytrade.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
+from copytrade.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
 from copytrade.rows import STATE, fraction
 
 _KINDS: dict[str, msgspec.json.Decoder[Record]] = {
@@ -22,6 +22,7 @@ _KINDS: dict[str, msgspec.json.Decoder[Record]] = {
         "AllotmentChanged": LedgerChanged[Allotment],
         "RequestMade": RequestMade,
         "ConfigSet": ConfigSet,
+        "CommandAnswered": CommandAnswered,
     }.items()
 }
 

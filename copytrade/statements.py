@@ -49,3 +49,12 @@ def deletion_of_dispositions(connection: peewee.Database) -> str:
         f"DELETE FROM copy_mappings WHERE leader_order_id = {mark} AND follower = {mark}"
         f" AND trade_date = {mark} AND n = 0"
     )
+
+
+def answer_to_command(connection: peewee.Database) -> str:
+    """Return the statement that answers a command, unless it has been answered."""
+    mark = connection.param
+    return (
+        f"UPDATE commands SET is_done = {mark}, answer = {mark}, answered_at = {mark}"
+        f" WHERE id = {mark} AND answer IS NULL"
+    )

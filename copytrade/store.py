@@ -18,7 +18,7 @@ from copytrade.instance import without_password
 from copytrade.ledger import Allotment, Line
 from copytrade.migrations import SCHEMA_VERSION, steps_from
 from copytrade.orders import trade_date
-from copytrade.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
+from copytrade.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
 from copytrade.rows import (
     Row,
     allotment_row,
@@ -33,7 +33,7 @@ from copytrade.rows import (
     request_row,
     time_text,
 )
-from copytrade.statements import Insert, deletion_of_dispositions
+from copytrade.statements import Insert, answer_to_command, deletion_of_dispositions
 
 #: Rows of these are renewed; the others only grow.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments, tables.Config)
@@ -41,6 +41,10 @@ _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments
 
 #: Bytes of SQLite's write-ahead log: it begins anew after a thousand pages of 4 KB, and a header each.
 LOG_SIZE = 1100 * 4128
+
+
+#: The command that closes everything a follower holds by copying.
+FLATTEN = "flatten"
 
 
 class Cursor(Protocol):
@@ -69,6 +73,25 @@ class DatabaseUnusable(Exception):
 
 #: What a database that is locked, full or broken raises; while rows are fetched peewee does not wrap SQLite's errors.
 DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, sqlite3.Error, OSError, DatabaseUnusable)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What an operator has told a follower to do; ``given_at`` is epoch seconds."""
+
+    number: int
+    name: str
+    follower: str
+    given_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a command."""
+
+    follower: str
+    is_done: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +127,7 @@ class Database:
         for model in tables.ALL:
             self._inserts[model] = Insert(self._connection, model, renews=model in _RENEWED)
         self._forget_disposition = deletion_of_dispositions(self._connection)
+        self._answer_command = answer_to_command(self._connection)
 
     def claim(self, mode: str, leader_client_id: str) -> None:
         """Make sure that this database is sound, of this version, and of this mode and leader.
@@ -168,6 +192,7 @@ class Database:
                 for order in batch.orders:
                     self._write_order(cursor, order)
                 cursor.executemany(self._forget_disposition, batch.sent)
+                cursor.executemany(self._answer_command, batch.answers)
                 if batch.has_requests:
                     batch.chain(self.config(AUDIT_HEAD) or "")
                 for model, rows in batch.rows():
@@ -184,6 +209,23 @@ class Database:
         query = "SELECT value FROM config WHERE key IN (?, ?)"
         rows = self._execute(query, enabled_key(""), enabled_key(follower)).fetchall()
         return all(value == "true" for (value,) in rows)
+
+    def give_command(self, name: str, follower: str, at: datetime) -> int:
+        """Write down what a follower is told to do; return the command's number."""
+        with self._connection.bind_ctx([tables.Commands]), self._connection.atomic():
+            given = tables.Commands.insert(name=name, follower=follower, given_at=at.timestamp())
+            return int(given.execute())
+
+    def commands(self) -> list[Command]:
+        """Return the commands that have no answer, in the order in which they were given."""
+        query = "SELECT id, name, follower, given_at FROM commands WHERE answer IS NULL ORDER BY id"
+        return [Command(*row) for row in self._execute(query).fetchall()]
+
+    def answer(self, number: int) -> Answer | None:
+        """Return what came of a command, None before it is known."""
+        query = "SELECT follower, is_done, answer FROM commands WHERE id = ? AND answer IS NOT NULL"
+        row = self._execute(query, number).fetchone()
+        return Answer(row[0], bool(row[1]), row[2]) if row else None
 
     def copies(self, follower: str, since: date) -> list[Copy]:
         """Return a follower's copies of the trading days from ``since`` on, as they were last written."""
@@ -286,6 +328,8 @@ class Batch:
         self.orders: list[OrderChanged] = []
         #: Of what has been sent after all: the keys of the rows that said why it was not.
         self.sent: list[Row] = []
+        #: What came of commands.
+        self.answers: list[Row] = []
         self._copies: dict[Row, Row] = {}
         self._ledger: dict[Row, Row] = {}
         self._allotments: dict[Row, Row] = {}
@@ -314,6 +358,8 @@ class Batch:
                 self._requests.append(request_row(record))
             case ConfigSet(key=name, value=value):
                 self._config[name] = (name, value)
+            case CommandAnswered(number, is_done, answer, at):
+                self.answers.append((int(is_done), answer, at.timestamp(), number))
 
     @property
     def has_requests(self) -> bool:

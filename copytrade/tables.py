@@ -145,6 +145,20 @@ class AuditLog(peewee.Model):
         table_name = "audit_log"
 
 
+class Commands(peewee.Model):
+    """What an operator has told one follower to do while it runs, and what came of it; times are epoch seconds."""
+
+    name = peewee.TextField()
+    follower = peewee.TextField()
+    given_at = peewee.DoubleField()
+    is_done = peewee.IntegerField(null=True)
+    answer = peewee.TextField(null=True)
+    answered_at = peewee.DoubleField(null=True)
+
+    class Meta:
+        table_name = "commands"
+
+
 class Config(peewee.Model):
     """What is remembered across restarts."""
 
@@ -155,7 +169,7 @@ class Config(peewee.Model):
         table_name = "config"
 
 
-ALL = (Orders, CopyMappings, Ledger, Allotments, OrderEvents, AuditLog, Config)
+ALL = (Orders, CopyMappings, Ledger, Allotments, OrderEvents, AuditLog, Commands, Config)
 
 #: What keeps ``audit_log`` append-only against everybody who does not set out to change it, as SQLite says it. A row in
 #: the place of another would not ask for its deletion.

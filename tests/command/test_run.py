@@ -321,3 +321,64 @@ def test_nothing_is_tried_out_at_the_real_broker(tmp_path: Path) -> None:
     result = rehearsal(tmp_path, "https://api.dhan.co/v2")
     assert result.returncode == 2
     assert 'needs dhan.rest_url = "https://sandbox.dhan.co/v2", not api.dhan.co' in result.stderr
+
+
+def flatten(folder: Path, *arguments: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command("flatten", *arguments),
+        cwd=folder,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_what_was_copied_is_closed_whether_or_not_a_copier_runs(tmp_path: Path) -> None:
+    names = {"1000000001": "leader", "1000000101": "alice", "1000000102": "bob"}
+    accounts = [PaperAccount(client_id, f"canary-of-{name}") for client_id, name in names.items()]
+    with PaperBroker(accounts) as broker:
+        settings = live_settings(broker) + '[market]\nhours = "always"\n'
+        (tmp_path / "settings.toml").write_text(settings)
+
+        def net(client_id: str) -> int:
+            return sum(position.net for position in broker.exchange.positions(client_id))
+
+        with running(tmp_path) as process:
+            eventually(lambda: "Ready" in log(tmp_path), "everybody is at work")
+            resting = an_order(broker)
+            broker.place("1000000001", side="BUY", security_id="45674", quantity=260, order_type="MARKET")
+            for client_id, quantity in (("1000000101", 260), ("1000000102", 130)):
+                eventually(lambda c=client_id, q=quantity: net(c) == q, "the copy is filled")  # type: ignore[misc]
+            nobody = flatten(tmp_path, "carol", "--yes")
+            assert (nobody.returncode, nobody.stderr) == (2, "there is no follower carol\n")
+            declined = flatten(tmp_path, "alice", typed="n\n")
+            assert declined.returncode == 1
+            assert "alice: 1 orders rest, held: 260 of NSE_FNO:45674 MARGIN" in declined.stdout
+            assert "nothing was done" in declined.stdout
+            assert flatten(tmp_path, "alice").returncode == 1
+            assert net("1000000101") == 260
+            done = flatten(tmp_path, "alice", typed="yes\n")
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "alice: 1 orders cancelled, closed 260 NIFTY-Dec2026-26000-CE" in done.stdout
+            assert (net("1000000101"), net("1000000102")) == (0, 130)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        broker.cancel("1000000001", resting)
+        before = len(broker.writes("1000000101"))
+        alone = flatten(tmp_path, "--yes")
+        assert alone.returncode == 0, alone.stderr
+        assert "bob: 1 orders cancelled, closed 130 NIFTY-Dec2026-26000-CE" in alone.stdout
+        assert "alice: 0 orders cancelled, nothing was held" in alone.stdout
+        assert (net("1000000101"), net("1000000102")) == (0, 0)
+        assert len(broker.writes("1000000101")) == before
+        assert [row["orderStatus"] for row in broker.orders("1000000102")] == ["CANCELLED", "TRADED", "TRADED"]
+
+
+def test_on_paper_nothing_is_left_to_close_once_the_copier_has_ended(folder: Path) -> None:
+    with running(folder, "--duration", "3") as process:
+        assert process.wait(PATIENCE) == 0
+    done = flatten(folder, "--yes")
+    assert done.returncode == 0
+    assert "nothing is open: a broker on paper ends with its copier" in done.stdout

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from copytrade import wall_clock
 from copytrade.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
-from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
+from copytrade.store import FLATTEN, Database
+from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually
 
@@ -136,3 +138,113 @@ def test_entries_are_counted_over_a_restart(broker: PaperBroker, tmp_path: Path)
         copier.mapping(enter(copier), "alice", "filled")
         assert copier.mapping(enter(copier), "alice", "skipped")[0] == "max_orders_per_day"
         copier.mapping(leave(copier, 8), "alice", "filled")
+
+
+def flatten(copier: Copier, *followers: str) -> list[int]:
+    """Do what ``run.py flatten`` does beside a running copier."""
+    database = Database(copier.settings.store.database)
+    numbers = [database.give_command(FLATTEN, follower, wall_clock.now()) for follower in followers]
+    database.close()
+    return numbers
+
+
+def answered(copier: Copier, number: int) -> tuple[Any, ...]:
+    query = "SELECT is_done, answer FROM commands WHERE id = ? AND answer IS NOT NULL"
+    rows: list[tuple[Any, ...]] = eventually(lambda: copier.rows(query, number), "the command is answered")
+    return rows[0]
+
+
+def net(copier: Copier, client_id: str) -> int:
+    return sum(position.net for position in copier.broker.exchange.positions(client_id))
+
+
+def by_hand(copier: Copier, client_id: str) -> list[str]:
+    """Have a follower trade by hand: two lots held, one resting."""
+    terms = {"side": "BUY", "security_id": OPTION}
+    held = copier.broker.place(client_id, quantity=2 * LOT, order_type="MARKET", **terms)
+    return [held, copier.broker.place(client_id, quantity=LOT, price="90.00", **terms)]
+
+
+def test_by_command_copies_are_cancelled_and_closed_and_nothing_else_is_touched(copier: Copier) -> None:
+    held, resting = enter(copier), copier.buy(4)
+    target = copier.broker.place(LEADER, side="SELL", security_id=OPTION, quantity=4 * LOT, price="140.00")
+    for follower in ("alice", "bob"):
+        copier.mapping(held, follower, "filled")
+        copier.mapping(resting, follower, "placed")
+        copier.mapping(target, follower, "placed")
+    mine = by_hand(copier, ALICE)
+    (number,) = flatten(copier, "alice")
+    assert answered(copier, number) == (1, "2 orders cancelled, closed 260 NIFTY-Dec2026-26000-CE")
+    copier.logged("Everything is closed follower=alice")
+    assert copier.mapping(resting, "alice", "cancelled")[0] == "flattened"
+    assert net(copier, ALICE) == 2 * LOT
+    assert [copier.broker.order(ALICE, order)["orderStatus"] for order in mine] == ["TRADED", "PENDING"]
+    assert copier.rows("SELECT held, level FROM ledger WHERE follower = 'alice'") == [(0, 0)]
+    assert net(copier, BOB) == 2 * LOT
+    assert copier.copy_of(resting, "bob")["orderStatus"] == "PENDING"
+    after = copier.buy(4, "99.00")
+    copier.mapping(after, "alice", "placed")
+    copier.broker.modify(LEADER, resting, price="98.00")
+    eventually(lambda: copier.copy_of(resting, "bob")["price"] == 98.0, "the change has reached everybody")
+    assert copier.copy_of(resting, "alice")["orderStatus"] == "CANCELLED"
+
+
+def test_what_cannot_be_closed_is_answered_so(copier: Copier) -> None:
+    copier.mapping(enter(copier), "alice", "filled")
+    body = '{"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Not now"}'
+    copier.broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=400, body=body))
+    (number,) = flatten(copier, "alice")
+    is_done, answer = answered(copier, number)
+    assert not is_done
+    assert answer.startswith("0 orders cancelled, nothing closed; left: 260 NIFTY-Dec2026-26000-CE (broker_refused")
+    copier.logged("Not everything is closed follower=alice")
+    (again,) = flatten(copier, "alice")
+    assert answered(copier, again) == (1, "0 orders cancelled, closed 260 NIFTY-Dec2026-26000-CE")
+
+
+@pytest.mark.parametrize("is_carried_out", [True, False])
+def test_a_command_outlives_its_follower_and_closes_once(
+    broker: PaperBroker, tmp_path: Path, is_carried_out: bool
+) -> None:
+    settings = settings_for(broker, tmp_path, recovery={"absence_window": 0.5})
+    with running(settings, broker) as copier:
+        copier.mapping(enter(copier), "alice", "filled")
+        broker.faults.add(RestFault(Mischief.HANG, Kind.PLACE, ALICE, accepted=is_carried_out))
+        (number,) = flatten(copier, "alice")
+        eventually(lambda: len(broker.writes(ALICE)) == 2, "the order that closes has left")
+        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        copier.logged("Actor alice restarted")
+        assert answered(copier, number)[0] == 1
+        assert net(copier, ALICE) == 0
+
+
+def test_a_command_that_nobody_was_there_to_take_is_not_carried_out_later(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path)
+    with running(settings, broker) as copier:
+        copier.mapping(enter(copier), "alice", "filled")
+        database = Database(settings.store.database)
+        number = database.give_command(FLATTEN, "alice", wall_clock.now() - timedelta(minutes=2))
+        database.close()
+        assert answered(copier, number) == (0, "nobody was there")
+        assert net(copier, ALICE) == 4 * LOT
+
+
+def test_a_daily_loss_closes_what_was_copied_where_it_is_to(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = limited(broker, tmp_path, max_daily_loss=2000, on_breach="flatten")
+    with running(settings, broker) as copier:
+        held, resting = enter(copier), copier.buy(4)
+        copier.mapping(held, "alice", "filled")
+        copier.mapping(resting, "alice", "placed")
+        mine = by_hand(copier, ALICE)
+        lose(copier)
+        copier.logged("Everything is closed follower=alice")
+        assert copier.mapping(resting, "alice", "cancelled")[0] == "flattened"
+        assert net(copier, ALICE) == 2 * LOT
+        assert copier.broker.order(ALICE, mine[1])["orderStatus"] == "PENDING"
+        assert len(breaches(copier)) == 1
+        assert net(copier, BOB) == 2 * LOT
+        entry = copier.buy(4, "99.00")
+        assert copier.mapping(entry, "alice", "skipped")[0] == "max_daily_loss"
+        leaving = leave(copier)
+        copier.mapping(leaving, "bob", "filled")
+        assert copier.mapping(leaving, "alice", "skipped")[0] == "nothing_held"

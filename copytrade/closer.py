@@ -1,0 +1,139 @@
+"""The desk's dealings with closing everything: what is to be cancelled, which lines to close, and when it is over."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from copytrade import closing
+from copytrade.closing import Closed
+from copytrade.copies import Copy, Stage
+from copytrade.instruments import Instruments
+from copytrade.ledger import Allotment, Line, LineKey, line_of
+from copytrade.orders import Order
+from copytrade.positions import Positions
+from copytrade.reasons import Reason
+
+Copies = Mapping[str, Mapping[int, Copy]]
+
+
+class Closer:
+    """Sees to it that every copy is cancelled, and that one order a line closes what is held by copying.
+
+    It looks at the desk's own ``positions``, leader ``orders`` and ``copies``. With ``for_good`` it is at work from the
+    beginning to the end: nothing is copied beside.
+    """
+
+    def __init__(
+        self, positions: Positions, orders: Mapping[str, Order], copies: Copies, *, for_good: bool = False
+    ) -> None:
+        self._positions = positions
+        self._orders = orders
+        self._copies = copies
+        self._for_good = for_good
+        self._lines: dict[LineKey, str] = {}
+        self._called_off_before = 0
+        #: Whether nothing is copied now, and whether somebody waits to hear what came of closing.
+        self.is_at_work = for_good
+        self.is_awaited = False
+
+    def begin(self) -> None:
+        """Begin to close everything, or go on."""
+        if not self.is_awaited:
+            self._called_off_before = self._called_off()
+        self.is_at_work = self.is_awaited = True
+
+    def take_up(self, allotment: Allotment) -> Order:
+        """Have an order close a line; return what stands in the place of the leader's."""
+        self._lines[allotment.line] = allotment.leader_order_id
+        return closing.order_of(allotment, self._last_price(allotment))
+
+    def reloaded(self, allotment: Allotment) -> Order:
+        """Take over an order from the database; if it may be live, closing goes on."""
+        if any(copy.is_open for copy in self._copies.get(allotment.leader_order_id, {}).values()):
+            self.begin()
+            return self.take_up(allotment)
+        return closing.order_of(allotment, None)
+
+    def _last_price(self, allotment: Allotment) -> Decimal | None:
+        known = (order for order in self._orders.values() if order.key == allotment.line.key)
+        return next((order.last_price for order in known if order.last_price), None)
+
+    def without_leader(self) -> list[Copy]:
+        """Return copies that may be live and whose leader order nobody has told of, where nothing is copied beside."""
+        if not (self._for_good and self.is_awaited):
+            return []
+        live = [
+            copy for order_id in self._copies.keys() - self._orders.keys() for copy in self._copies[order_id].values()
+        ]
+        return [copy for copy in live if copy.is_open and copy.order is not None]
+
+    def due(self, now: datetime) -> list[Allotment]:
+        """Return what closes each line on which nothing of ours is live any more."""
+        if not (self.is_awaited and self._positions.own_is_known):
+            return []
+        busy = {
+            self._line_of(order_id)
+            for order_id, copies in self._copies.items()
+            if any(copy.is_open for copy in copies.values())
+        }
+        lines = [line for line in self._positions.lines_held() if line.key not in busy and self._wants_another(line)]
+        return [self._positions.close(line, now) for line in lines]
+
+    def _line_of(self, order_id: str) -> LineKey | None:
+        """Return the line of a leader order, whether it has been told of or is known from the database alone."""
+        if order_id in self._orders:
+            return line_of(self._orders[order_id])
+        allotment = self._positions.allotment(order_id)
+        return allotment.line if allotment else None
+
+    def _wants_another(self, line: Line) -> bool:
+        """Whether a line that is held wants another order: it has had none, or more was filled after it."""
+        copies = self._of(line.key)
+        if line.key not in self._lines:
+            return True
+        return bool(copies) and all(copy.stage is Stage.ENDED and not copy.is_final for copy in copies)
+
+    def take_outcome(self, instruments: Instruments) -> Closed | None:
+        """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
+        if not (self.is_awaited and self._positions.own_is_known):
+            return None
+        held = self._positions.lines_held()
+        is_open = any(copy.is_open for copies in self._copies.values() for copy in copies.values())
+        if is_open or not all(self._has_failed(line.key) for line in held):
+            return None
+        left = [f"{line.held} {_name(line.key, instruments)} ({self._why_left(line.key)})" for line in held]
+        closed = [f"{done} {_name(key, instruments)}" for key in self._lines if (done := self._filled(key))]
+        for key in self._lines:
+            self._positions.closed(key)
+        self._lines.clear()
+        self.is_at_work, self.is_awaited = self._for_good, False
+        return Closed(self._called_off() - self._called_off_before, tuple(closed), tuple(left))
+
+    def _has_failed(self, key: LineKey) -> bool:
+        """Whether the order that was to close a line has come to nothing, or may not be sent."""
+        return any(copy.is_final or (copy.stage is Stage.NONE and copy.reason is not None) for copy in self._of(key))
+
+    def _called_off(self) -> int:
+        return sum(copy.reason is Reason.FLATTENED for copies in self._copies.values() for copy in copies.values())
+
+    def _filled(self, key: LineKey) -> int:
+        return sum(copy.filled_quantity for copy in self._of(key))
+
+    def _why_left(self, key: LineKey) -> str:
+        return next((f"{copy.reason}: {copy.error}" for copy in self._of(key) if copy.reason is not None), "not closed")
+
+    def _of(self, key: LineKey) -> list[Copy]:
+        """Return the copies of the order that closes a line."""
+        return list(self._copies.get(self._lines.get(key, ""), {}).values())
+
+
+def as_leader(copy: Copy, order: Order) -> Order:
+    """Stand in for a leader order of which nothing has been read yet since the start."""
+    return replace(order, id=copy.leader_order_id, quantity=copy.leader_quantity, average_price=copy.leader_price)
+
+
+def _name(key: LineKey, instruments: Instruments) -> str:
+    instrument = instruments.get(key.key)
+    return instrument.symbol if instrument else f"{key.key.segment}:{key.key.security_id}"

@@ -1,0 +1,311 @@
+"""Closing everything: copies are cancelled, what is held by copying is closed, and nothing else is touched."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from copytrade import lifecycle
+from copytrade.agenda import CopyId
+from copytrade.closing import Closed, is_closing
+from copytrade.copies import Stage
+from copytrade.decisions import Cancel, Modify, Place
+from copytrade.desk import Action, Desk
+from copytrade.ledger import Baseline, LineKey, Part
+from copytrade.orders import Order, Product, Side, Status, correlation_id
+from copytrade.reasons import Reason
+from copytrade.sizing import Capitals
+from tests.core.asking import NIFTY, NOTHING
+from tests.core.orders import NOW, OPTION, an_order
+from tests.core.test_desk import LOT, SURROUNDINGS, policy
+
+LINE = LineKey(OPTION, Product.MARGIN)
+
+
+class Account:
+    """A desk, and the orders of its account at a broker that takes everything and fills what it is told to."""
+
+    def __init__(self, *, only_closes: bool = False, by_hand: int = 0) -> None:
+        self.desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS, only_closes=only_closes)
+        self.only_closes, self.by_hand = only_closes, by_hand
+        self.orders: dict[str, Order] = {}
+        self.sent: list[tuple[str, Action]] = []
+        self.refuses = False
+        self.leaders: dict[str, Order] = {}
+        self.desk.load((), (), (), NOW - timedelta(hours=1), 0.0)
+        self.learns()
+
+    def learns(self) -> None:
+        self.desk.know_instruments({OPTION: NIFTY})
+        self.desk.know_leader_positions(NOTHING)
+        self.desk.know_own_positions(Baseline({LINE: self.by_hand}, frozenset(), NOW.date()))
+        self.desk.own_feed(is_up=True)
+        self.desk.set_gate(is_open=True)
+
+    def leader(self, order: Order) -> None:
+        self.leaders[order.id] = order
+        self.desk.leader_changed(order, None)
+        self.goes_on()
+
+    def goes_on(self) -> None:
+        """Send whatever is wanted until nothing is."""
+        self.desk.consider(NOW)
+        while picked := self.desk.pick(NOW):
+            leader, action = picked
+            copy = self.desk.begin(leader, action, NOW).after
+            self.sent.append((leader.id, action))
+            self.carry_out((leader.id, action.n), action, leader)
+            assert copy.correlation_id
+            self.desk.consider(NOW)
+
+    def carry_out(self, copy_id: CopyId, action: Action, leader: Order) -> None:
+        copy = self.desk.copy(copy_id)
+        match action:
+            case Place() if self.refuses:
+                self.desk.settle(copy_id, lifecycle.place_refused(copy, "refused"), 1.0)
+            case Place(wish=wish):
+                order = an_order(
+                    id=f"F{len(self.orders)}",
+                    side=copy.side(leader),
+                    product=leader.product,
+                    quantity=wish.quantity,
+                    price=wish.price,
+                    correlation_id=correlation_id(*copy_id),
+                )
+                self.orders[order.id] = order
+                self.desk.settle(copy_id, lifecycle.accepted(copy, order.id, None), 1.0)
+            case Modify(wish=wish):
+                self.orders[copy.order_id] = replace(self.orders[copy.order_id], quantity=wish.quantity)
+                self.desk.settle(copy_id, lifecycle.accepted(copy, copy.order_id, None), 1.0)
+            case Cancel():
+                self.desk.settle(copy_id, lifecycle.cancel_accepted(copy), 1.0)
+                self.tells(self.orders[copy.order_id], status=Status.CANCELLED)
+
+    def tells(self, order: Order, **changes: object) -> None:
+        self.orders[order.id] = replace(order, **changes)  # type: ignore[arg-type]
+        self.desk.own_changed(self.orders[order.id], None)
+
+    def fills(self, order: Order, quantity: int | None = None) -> None:
+        filled = min(order.quantity, order.filled_quantity + (quantity or order.quantity))
+        status = Status.TRADED if filled == order.quantity else Status.PART_TRADED
+        self.tells(order, status=status, filled_quantity=filled, average_price=Decimal(100))
+
+    def live(self) -> list[Order]:
+        return [order for order in self.orders.values() if not order.is_terminal]
+
+    def net(self) -> int:
+        return self.by_hand + sum(order.filled_quantity * order.side.sign for order in self.orders.values())
+
+    def closes(self) -> Closed | None:
+        """Close everything; the market fills what closes."""
+        self.desk.close_all()
+        self.goes_on()
+        closing = [order for order in self.live() if order.correlation_id.startswith("ct-flat")]
+        for order in closing:
+            self.fills(order)
+        self.goes_on()
+        return self.desk.take_closed()
+
+    def restarts(self) -> None:
+        """Begin anew from what was written down, and the book."""
+        copies = [copy for copy, _ in self.desk.everything()]
+        written = self.desk.positions.everything()
+        lines = [one for one in written if hasattr(one, "held")]
+        allotments = [one for one in written if not hasattr(one, "held")]
+        self.desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS, only_closes=self.only_closes)
+        self.desk.load(copies, lines, allotments, NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
+        self.learns()
+        for order in self.orders.values():
+            self.desk.own_changed(order, None)
+        self.desk.book_read(5.0, frozenset(self.orders), complete=True)
+
+
+def entered(account: Account, number: int, lots: int, side: Side = Side.BUY) -> Order:
+    """Have the leader enter, and the copy fill."""
+    order = an_order(id=f"{number}", side=side, quantity=lots * LOT)
+    account.leader(order)
+    for mine in account.live():
+        account.fills(mine)
+    traded = replace(order, status=Status.TRADED, filled_quantity=order.quantity)
+    account.leader(traded)
+    return traded
+
+
+@pytest.mark.parametrize("side", Side)
+def test_copies_are_cancelled_first_and_then_what_is_held_is_closed(side: Side) -> None:
+    account = Account()
+    entered(account, 1, 2, side)
+    account.leader(an_order(id="2", side=side, quantity=LOT))
+    account.leader(an_order(id="3", side=side.opposite, quantity=2 * LOT, price=Decimal(130)))
+    assert len(account.live()) == 2
+    account.sent.clear()
+    closed = account.closes()
+    assert [type(action) for _, action in account.sent] == [Cancel, Cancel, Place]
+    assert closed == Closed(2, ("130 NIFTY-Dec2026-26000-CE",), ())
+    assert account.net() == 0
+    assert not account.live()
+    reasons = {copy.reason for copy, leader in account.desk.everything() if leader.id in ("2", "3")}
+    assert reasons == {Reason.FLATTENED}
+    assert account.desk.take_closed() is None
+
+
+def test_what_closing_cancelled_is_not_entered_again_and_the_next_order_is() -> None:
+    account = Account()
+    resting = an_order(id="1", quantity=2 * LOT)
+    account.leader(resting)
+    account.closes()
+    account.leader(replace(resting, status=Status.MODIFIED, price=Decimal(99)))
+    assert not account.live()
+    account.leader(an_order(id="2", quantity=LOT))
+    assert [order.correlation_id for order in account.live()] == ["ct-2-1"]
+
+
+def test_after_closing_the_leaders_exits_find_nothing_and_his_entries_begin_anew() -> None:
+    account = Account()
+    entered(account, 1, 4)
+    account.closes()
+    account.leader(an_order(id="2", side=Side.SELL, quantity=2 * LOT, status=Status.TRADED, filled_quantity=2 * LOT))
+    assert not account.live()
+    entered(account, 3, 2)
+    assert account.net() == 2 * LOT
+    leaving = an_order(id="4", side=Side.SELL, quantity=2 * LOT, status=Status.TRADED, filled_quantity=2 * LOT)
+    account.leader(leaving)
+    (exit_,) = account.live()
+    assert exit_.quantity == LOT
+
+
+@pytest.mark.parametrize("by_hand", [LOT, 10 * LOT, -LOT, -10 * LOT])
+def test_what_is_held_by_hand_is_left_and_bounds_what_is_closed(by_hand: int) -> None:
+    account = Account(by_hand=by_hand)
+    entered(account, 1, 4)
+    account.closes()
+    assert account.net() == max(by_hand, min(0, by_hand + 4 * LOT))
+
+
+def test_more_than_one_order_takes_is_closed_in_slices_and_late_fills_are_closed_too() -> None:
+    account = Account()
+    entered(account, 1, 7)
+    resting = an_order(id="2", quantity=LOT)
+    account.leader(resting)
+    (mine,) = account.live()
+    account.desk.close_all()
+    account.desk.consider(NOW)
+    account.fills(mine)  # before its cancellation arrives
+    account.goes_on()
+    while live := account.live():
+        assert all(order.side is Side.SELL and order.quantity <= 3 * LOT for order in live)
+        account.fills(live[0])
+        account.goes_on()
+    assert account.net() == 0
+    assert account.desk.take_closed() is not None
+
+
+def test_while_it_closes_nothing_is_entered_and_the_leaders_exit_is_not_sent_as_well() -> None:
+    account = Account()
+    entered(account, 1, 2)
+    account.desk.close_all()
+    account.goes_on()
+    (closing,) = account.live()
+    account.leader(an_order(id="2", side=Side.SELL, quantity=2 * LOT, status=Status.TRADED, filled_quantity=2 * LOT))
+    account.leader(an_order(id="3", quantity=LOT))
+    assert account.live() == [closing]
+    assert account.desk.take_closed() is None
+    account.fills(closing)
+    account.goes_on()
+    assert account.desk.take_closed() is not None
+    account.goes_on()
+    assert [order.correlation_id for order in account.live()] == ["ct-3-1"]
+
+
+def test_what_cannot_be_closed_is_said_and_not_tried_for_ever() -> None:
+    account = Account()
+    entered(account, 1, 2)
+    account.refuses = True
+    closed = account.closes()
+    assert closed == Closed(0, (), ("130 NIFTY-Dec2026-26000-CE (broker_refused: other: refused)",))
+    assert "left: 130" in str(closed)
+    account.refuses = False
+    account.goes_on()
+    assert not account.live()
+    assert account.closes() == Closed(0, ("130 NIFTY-Dec2026-26000-CE",), ())
+    assert account.net() == 0
+
+
+def test_an_order_that_closes_outlives_a_restart_and_nothing_is_closed_twice() -> None:
+    account = Account()
+    entered(account, 1, 2)
+    account.desk.close_all()
+    account.goes_on()
+    (closing,) = account.live()
+    account.restarts()
+    account.goes_on()
+    assert account.live() == [closing]
+    account.desk.close_all()
+    account.goes_on()
+    assert account.live() == [closing]
+    account.fills(closing)
+    account.goes_on()
+    assert account.net() == 0
+    assert account.desk.take_closed() is not None
+    account.restarts()
+    account.goes_on()
+    assert (account.live(), account.net()) == ([], 0)
+    assert not account.desk.is_closing
+
+
+def test_what_only_closes_copies_nothing_and_does_without_the_leader() -> None:
+    account = Account()
+    entered(account, 1, 2)
+    account.leader(an_order(id="2", quantity=LOT))
+    account.only_closes = True
+    account.restarts()
+    account.goes_on()
+    account.leader(an_order(id="3", quantity=LOT))
+    assert len(account.live()) == 1
+    account.closes()
+    assert (account.live(), account.net()) == ([], 0)
+    account.leader(an_order(id="4", quantity=LOT))
+    assert not account.live()
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(
+    steps=st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 5), st.integers(0, 5)), min_size=1, max_size=6),
+    by_hand=st.integers(-3, 3),
+    restarts=st.booleans(),
+)
+def test_whatever_was_copied_closing_ends_flat_and_leaves_what_was_there(
+    steps: list[tuple[Side, int, int]], by_hand: int, restarts: bool
+) -> None:
+    """Leader orders of any side, filled in part on both sides, with anything held by hand on the same line."""
+    account = Account(by_hand=by_hand * LOT)
+    for number, (side, lots, filled) in enumerate(steps, 1):
+        order = an_order(id=f"{number}", side=side, quantity=lots * LOT)
+        account.leader(order)
+        done = min(filled, lots) * LOT
+        if done:
+            status = Status.TRADED if done == order.quantity else Status.PART_TRADED
+            account.leader(replace(order, status=status, filled_quantity=done))
+        for mine in account.live():
+            if filled:
+                account.fills(mine, done or None)
+                account.goes_on()
+    before = account.net()
+    if restarts:
+        account.restarts()
+        for order in account.leaders.values():
+            account.leader(order)
+        before = account.net()
+    assert account.closes() is not None
+    closers = [order for order in account.orders.values() if is_closing(order.correlation_id.removeprefix("ct-"))]
+    assert not account.live()
+    assert not any(line.held for line in account.desk.positions.lines_held())
+    closed = sum(order.filled_quantity * order.side.sign for order in closers)
+    assert abs(account.net()) <= abs(before) or closed == 0
+    assert all(order.side.sign * before < 0 for order in closers)
+    copies = [copy for copy, _ in account.desk.everything()]
+    assert {copy.part for copy in copies if is_closing(copy.leader_order_id)} <= {Part.CLOSE}
+    assert not any(copy.stage is Stage.UNKNOWN for copy in copies)
