@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from copytrade import closing
 from copytrade.closing import Closed
 from copytrade.copies import Copy, Stage
-from copytrade.instruments import Instruments
+from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Line, LineKey, line_of
-from copytrade.orders import Order
+from copytrade.orders import InstrumentKey, Order
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
 
@@ -95,7 +95,7 @@ class Closer:
             return True
         return bool(copies) and all(copy.stage is Stage.ENDED and not copy.is_final for copy in copies)
 
-    def take_outcome(self, instruments: Instruments) -> Closed | None:
+    def take_outcome(self, instruments: Mapping[InstrumentKey, Instrument]) -> Closed | None:
         """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
         if not (self.is_awaited and self._positions.own_is_known):
             return None
@@ -134,6 +134,6 @@ def as_leader(copy: Copy, order: Order) -> Order:
     return replace(order, id=copy.leader_order_id, quantity=copy.leader_quantity, average_price=copy.leader_price)
 
 
-def _name(key: LineKey, instruments: Instruments) -> str:
+def _name(key: LineKey, instruments: Mapping[InstrumentKey, Instrument]) -> str:
     instrument = instruments.get(key.key)
     return instrument.symbol if instrument else f"{key.key.segment}:{key.key.security_id}"

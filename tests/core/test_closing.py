@@ -89,6 +89,9 @@ class Account:
         self.desk.own_changed(self.orders[order.id], None)
 
     def fills(self, order: Order, quantity: int | None = None) -> None:
+        order = self.orders[order.id]
+        if order.is_terminal:
+            return
         filled = min(order.quantity, order.filled_quantity + (quantity or order.quantity))
         status = Status.TRADED if filled == order.quantity else Status.PART_TRADED
         self.tells(order, status=status, filled_quantity=filled, average_price=Decimal(100))
@@ -271,7 +274,7 @@ def test_what_only_closes_copies_nothing_and_does_without_the_leader() -> None:
     assert not account.live()
 
 
-@hypothesis.settings(deadline=None)
+@hypothesis.settings(deadline=None, max_examples=300)
 @hypothesis.given(
     steps=st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 5), st.integers(0, 5)), min_size=1, max_size=6),
     by_hand=st.integers(-3, 3),
