@@ -33,6 +33,7 @@ from copytrade.reading import audit_verdict, open_to_read
 from copytrade.records import LEADER, ConfigSet
 from copytrade.report import report
 from copytrade.sandbox import rehearse
+from copytrade.secrecy import exposed
 from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
 from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
@@ -73,7 +74,7 @@ def main(arguments: list[str]) -> int:
     if options.command == "audit":
         return _verify(settings.store.database)
     if options.command == "check":
-        return _check(settings)
+        return _check(settings, options.settings)
     if options.command is not None:
         return _answer(options, settings.store.database)
     if settings.mode == "sandbox":
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> int:
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)
-        for warning in _shared(settings):
+        for warning in _warnings(settings, options.settings):
             logger.warning("{}", warning)
         left_out: dict[str, str] = {}
         if settings.mode == "live" and settings.dhan.check:
@@ -111,7 +112,7 @@ def main(arguments: list[str]) -> int:
         return _copy(settings, since, options.duration, left_out)
 
 
-def _check(settings: Settings) -> int:
+def _check(settings: Settings, path: Path) -> int:
     """Say of every account whether it can trade, beside a running copier if there is one."""
     if settings.mode == "sandbox":
         print("The sandbox has no accounts to check: run.py itself sends it one request of each kind.", file=sys.stderr)
@@ -127,7 +128,7 @@ def _check(settings: Settings) -> int:
         except DatabaseUnusable as error:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
-    for line in table(judgements, _shared(settings)).splitlines():
+    for line in table(judgements, _warnings(settings, path)).splitlines():
         print(_without_secrets(line, settings))
     return 0 if all(judgement.can_trade for judgement in judgements) else EXIT_NO_GO
 
@@ -151,11 +152,13 @@ def _left_out(judgements: Sequence[Judgement]) -> dict[str, str]:
     return left_out
 
 
-def _shared(settings: Settings) -> list[str]:
-    """Return a warning for each two followers of different people that send from one address."""
+def _warnings(settings: Settings, path: Path) -> list[str]:
+    """Return what is wrong with live settings themselves: addresses that two people share, secrets open to all."""
     if settings.mode != "live":
         return []
-    return shared_addresses([(one.name, one.relationship, one.way_out) for one in settings.followers])
+    secrets = [secret.get_secret_value() for secret in secrets_of(settings)]
+    shared = shared_addresses([(one.name, one.relationship, one.way_out) for one in settings.followers])
+    return [*shared, *exposed([path, path.parent / ".env"], secrets)]
 
 
 def _without_secrets(line: str, settings: Settings) -> str:

@@ -62,6 +62,7 @@ json = {json}
 
 @pytest.mark.parametrize("json", ["false", "true"])
 def test_no_secret_is_written_anywhere_and_what_is_written_is_for_its_owner_alone(tmp_path: Path, json: str) -> None:
+    (tmp_path / ".env").touch(0o604)
     (tmp_path / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in SECRETS.items()))
     accounts = [PaperAccount(LEADER, SECRETS["LEADER_TOKEN"]), PaperAccount(ALICE, SECRETS["ALICE_TOKEN"])]
     accounts.append(PaperAccount(BOB, "another token, so that bob's is refused"))
@@ -83,6 +84,7 @@ def test_no_secret_is_written_anywhere_and_what_is_written_is_for_its_owner_alon
                 keep(tmp_path, *map(str, question))
             process.terminate()
             assert process.wait(10) == 0
+    assert f"Anybody on this machine may read {Path('.env')}" in log(tmp_path)
     (tmp_path / "settings.toml").write_text((tmp_path / "settings.toml").read_text() + "zork = '${ALICE_TOKEN}'\n")
     keep(tmp_path)
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name not in (".env", "settings.toml")]
