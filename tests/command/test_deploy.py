@@ -48,7 +48,8 @@ def missing(wanted: list[str], versions: dict[str, str]) -> list[str]:
 
 def test_the_lock_has_everything_that_the_program_asks_for() -> None:
     versions = locked()
-    assert missing(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"], versions) == []
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert missing(wanted, versions) == [], "renew deploy/requirements.lock with the command at its top"
     installed = {canonicalize_name(one.name): one.requires or [] for one in importlib.metadata.distributions()}
     for name in versions:
         assert missing(installed.get(name, []), versions) == [], name
