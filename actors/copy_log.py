@@ -9,6 +9,7 @@ from copytrade.ledger import Line, Part
 from copytrade.logs import alert, fields
 from copytrade.orders import Order, Status, Validity
 from copytrade.reasons import Reason
+from copytrade.shadow import is_shadow
 
 #: Why an order that was to be copied was not, although nobody wanted that.
 _WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER, Reason.POISON)
@@ -43,6 +44,26 @@ def placing(copy: Copy, leader: Order) -> None:
     if copy.part is Part.FLATTEN:
         logger.error("More filled than belongs, flattening the excess {}", who(copy))
     logger.info("Placing follower order {} {}", who(copy), parameters)
+
+
+def kept_back(action: Action, change: Changed) -> None:
+    """In a dry run something would have been sent, and was not."""
+    copy, wish = change.after, change.after.wish
+    parameters = ""
+    if wish is not None and not isinstance(action, Cancel):
+        parameters = fields(
+            side=copy.side(change.leader),
+            symbol=change.leader.symbol,
+            type=wish.order_type,
+            product=change.leader.product,
+            quantity=wish.quantity,
+            part="" if copy.part is Part.ENTRY else copy.part,
+            price=wish.price,
+            trigger_price=wish.trigger_price,
+            validity=wish.validity,
+            sizing=copy.arithmetic,
+        )
+    logger.info("Dry run, not sent: {} {} {}", type(action).__name__.lower(), who(copy), parameters)
 
 
 def replicated(copy: Copy) -> None:
@@ -84,6 +105,8 @@ def failed(action: Action, copy: Copy, error: str) -> None:
 def changed(change: Changed) -> None:
     """A copy is not what it was: log what an operator wants to see of that."""
     before, after = change.before, change.after
+    if is_shadow(after):
+        return
     if after.part is Part.TWIN and before.order is None:
         alert("late_twin", after.follower, "Late twin of an order at the broker, cancelling it {}", who(after))
     if before.stage is Stage.UNKNOWN and after.stage is Stage.NONE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from loguru import logger
+from msgspec.structs import replace
 
 from actors import copy_log
 from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation, Seat
@@ -63,7 +64,7 @@ from actors.messages import (
     Writer,
 )
 from actors.sender import Sender, audit_of, request_for
-from copytrade import lifecycle, wall_clock
+from copytrade import lifecycle, shadow, wall_clock
 from copytrade.agenda import CopyId
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Split, Stage
@@ -71,6 +72,7 @@ from copytrade.decisions import Cancel, Modify, Place, Policy, Skip
 from copytrade.desk import Action, Changed, Desk, Surroundings
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
+from copytrade.ledger import Allotment, Line
 from copytrade.logs import alert, fields
 from copytrade.orders import AmoTime, Order
 from copytrade.preflight import ADDRESS_REFUSED
@@ -373,13 +375,16 @@ class Follower(GuardedActor[FollowerMessage]):
     def _close_what_is_lost(self) -> None:
         """Close everything, if that is what the day's loss calls for."""
         protection = self._account.policy.protection
-        if protection and protection.on_breach is OnBreach.FLATTEN and self._desk.is_breached(self._now()):
+        closes = protection and protection.on_breach is OnBreach.FLATTEN and not self._account.policy.dry_run
+        if closes and self._desk.is_breached(self._now()):
             self._desk.close_all()
 
     def _obey(self, command: CommandGiven) -> None:
         """Do what an operator wants, or say why not."""
         if command.name != FLATTEN:
             self._answer(command.number, f"{command.name} is no command of this version", is_done=False)
+        elif self._account.policy.dry_run:
+            self._answer(command.number, "dry_run is set: nothing is sent", is_done=False)
         elif command.number not in self._closing_for:
             logger.warning("Closing everything {}", fields(follower=self.seat.name, command=command.number))
             self._closing_for.append(command.number)
@@ -511,9 +516,9 @@ class Follower(GuardedActor[FollowerMessage]):
         elif peer.name == self._peers.store.name:
             if not self._loaded:
                 self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
-            held = tuple(LedgerChanged(self.seat.name, one, self._now()) for one in self._desk.positions.everything())
-            copies = tuple(CopyChanged(copy, leader, self._now()) for copy, leader in self._desk.everything())
-            self._peers.store.tell(Write((*held, *copies), self._writer))
+            held = self._ledger_records(self._desk.positions.everything())
+            copies = [CopyChanged(copy, leader, self._now()) for copy, leader in self._desk.everything()]
+            self._peers.store.tell(Write((*held, *filter(None, map(self._to_write, copies))), self._writer))
             for token, flight in self._flights.items():
                 if not flight.sent:
                     self._record_intent(token, flight)
@@ -622,6 +627,9 @@ class Follower(GuardedActor[FollowerMessage]):
             self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             return
         leader, action = picked
+        if self._account.policy.dry_run:
+            self._keep_back(leader, action, permit, now)
+            return
         token = next(self._numbers)
         try:
             changed = self._desk.begin(leader, action, now)
@@ -638,6 +646,17 @@ class Follower(GuardedActor[FollowerMessage]):
             self._send(token)
         else:
             self._record_intent(token, flight)
+
+    def _keep_back(self, leader: Order, action: Action, permit: PermitId, now: datetime) -> None:
+        """Send nothing, and go on as if it had been sent."""
+        self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
+        try:
+            changed = self._desk.keep_back(leader, action, now)
+        except ValueError as error:
+            changed = self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now)
+        else:
+            copy_log.kept_back(action, changed[0])
+        self._note(*changed)
 
     def _record_intent(self, token: int, flight: _Flight) -> None:
         record = CopyChanged(self._desk.copy(flight.copy_id), flight.leader, self._now())
@@ -758,7 +777,9 @@ class Follower(GuardedActor[FollowerMessage]):
         for changed in changes:
             if changed is not None and changed.after != changed.before:
                 copy_log.changed(changed)
-                self._unwritten.append(CopyChanged(changed.after, changed.leader, self._now()))
+                record = self._to_write(CopyChanged(changed.after, changed.leader, self._now()))
+                if record is not None:
+                    self._unwritten.append(record)
 
     def _write(self) -> None:
         """Tell the store what came of a message, unless an intent has told it already."""
@@ -767,10 +788,26 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _take_unwritten(self) -> tuple[Record, ...]:
         """Return what is not written yet, the ledger first: who reads of a copy has to find what it rests on."""
-        now = self._now()
-        held = [LedgerChanged(self.seat.name, one, now) for one in self._desk.positions.take_unwritten()]
+        held = self._ledger_records(self._desk.positions.take_unwritten())
         unwritten, self._unwritten = self._unwritten, []
         return (*held, *unwritten)
+
+    def _ledger_records(self, entries: list[Line | Allotment]) -> list[Record]:
+        """Return what is written down of the ledger; in a dry run it is one of what never happened."""
+        now = self._now()
+        return [] if self._account.policy.dry_run else [LedgerChanged(self.seat.name, one, now) for one in entries]
+
+    def _to_write(self, changed: CopyChanged) -> CopyChanged | None:
+        """Return what is written down of a copy.
+
+        In a dry run that is nothing of one that is at the broker: the ledger counts its fills when that is over.
+        """
+        copy = changed.copy
+        if not self._account.policy.dry_run:
+            return changed
+        if shadow.is_shadow(copy):
+            return replace(changed, copy=shadow.recorded(copy))
+        return changed if copy.stage is Stage.NONE else None
 
     def _show(self) -> None:
         if self._suspended:
@@ -784,6 +821,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def figures(self) -> str:
         """Return what rests, what is not known, how fast the broker has taken what was sent, and what of it is ours."""
         return fields(
+            dry_run="yes" if self._account.policy.dry_run else "",
             open=self._desk.open_copies,
             in_doubt=self._desk.in_doubt or "",
             result=f"{result.rupees:.2f}" if (result := self._desk.result) else "",

@@ -463,6 +463,7 @@ def policy_of(follower: s.Follower, recovery: s.Recovery) -> Policy:
         unfilled_action=follower.unfilled_action,
         unfilled_exit_action=follower.unfilled_exit_action,
         protection=protection_of(follower, recovery),
+        dry_run=follower.dry_run,
     )
 
 

@@ -40,6 +40,7 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     unfilled_action: UnfilledAction = UnfilledAction.CANCEL
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
     protection: Protection | None = None
+    dry_run: bool = False
 
 
 #: Where no limit is set, there is nothing to stand against.

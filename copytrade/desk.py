@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from copytrade import closing, lifecycle
+from copytrade import closing, lifecycle, shadow
 from copytrade.agenda import Agenda, CopyId
 from copytrade.book import chronological, merge
 from copytrade.budget import Lane
@@ -268,7 +268,7 @@ class Desk:
             after = lifecycle.with_leader(copy, order)
             if copy.n and after != copy:
                 changed.append(self._change(copy, after, order))
-        return changed
+        return changed + self._fill_shadows(order) if self._policy.dry_run else changed
 
     def _judge(self, order: Order) -> list[Changed]:
         """Have the ledger take in a leader order; what becomes an exit by it is one in its untouched copies too."""
@@ -453,6 +453,31 @@ class Desk:
             ratio = self._positions.line(allotment.line).ratio
         return lifecycle.placing(copy, place, ratio, self._policy.sizing.strategy)
 
+    def keep_back(self, leader: Order, action: Action, now: datetime) -> list[Changed]:
+        """Do as if a request had been sent and taken: nothing is. Raises ValueError as ``begin`` does."""
+        begun = self.begin(leader, action, now)
+        copy_id, copy = (leader.id, action.n), begun.after
+        match action:
+            case Place():
+                after = lifecycle.accepted(copy, shadow.order_id(copy), None)
+            case Modify():
+                after = lifecycle.accepted(copy, copy.order_id, copy.latency_ms)
+            case Cancel():
+                after = lifecycle.cancel_accepted(copy)
+        changed = self.settle(copy_id, after, self._settled_at.get(copy_id, 0.0))
+        return [replace(changed[0], before=begun.before), *changed[1:], *self._fill_shadows(leader)]
+
+    def _fill_shadows(self, leader: Order) -> list[Changed]:
+        """Have what was never sent fill, or end, as the leader's order does."""
+        changed = []
+        for copy in list(self._copies.get(leader.id, {}).values()):
+            if copy.stage is Stage.LIVE and shadow.is_shadow(copy):
+                lot_size = self._positions.lot_size(leader.id)
+                order = shadow.order_of(copy, leader, lot_size, leader.event_at)
+                if told := self.own_changed(order, None):
+                    changed.append(told)
+        return changed
+
     def book_read(self, began: float, order_ids: Set[str], *, complete: bool) -> list[Changed]:
         """Take note of a read of our own book, begun at a monotonic time: it ends doubts older than that.
 
@@ -507,7 +532,7 @@ class Desk:
         twin = after.order if after.order and after.order.id != after.order_id else None
         if twin:  # the one that the feed has shown is not the one that the broker has answered about
             after = replace(after, order=None, stage=Stage.LIVE)
-        if before.stage is Stage.PENDING and after.stage is Stage.LIVE:
+        if before.stage is Stage.PENDING and after.stage is Stage.LIVE and not self._policy.dry_run:
             self._visibility.accepted(after.order_id, at, told=before.order is not None)
         changed = [self._change(before, after, leader)]
         if twin and (doubled := self.own_changed(twin, None)):
@@ -618,6 +643,8 @@ class Desk:
         copies = list(self._copies.get(leader.id, {}).values())
         if closing.is_closing(leader.id):
             return self._decide_closing(leader, copies, situation, now)
+        if self._policy.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):
+            return Wait("nothing is sent, and what rests at the broker is left as it is")
         if self._closer.is_at_work:
             if self._closer.is_awaited:
                 return closing.called_off(copies, situation.under_way)
@@ -819,7 +846,8 @@ class Desk:
     def _count(self, copy_id: CopyId, copy: Copy) -> None:
         """Count an entry against the limits of the day and of what may be open."""
         sent = self._entries[copy.trade_date]
-        (sent.discard if copy.stage is Stage.NONE else sent.add)(copy_id)
+        is_unsent = copy.stage is Stage.NONE and copy.reason is not Reason.DRY_RUN
+        (sent.discard if is_unsent else sent.add)(copy_id)
         if copy.is_open and copy.part is Part.ENTRY:
             self._entering[copy_id] = copy
         else:

@@ -44,6 +44,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.NOT_ALLOWED: "Neither its underlying, its symbol nor its segment is among those in allowed.",
     Reason.BLOCKED: "Its underlying, its symbol or its segment is among those in blocked.",
     Reason.OUTSIDE_WINDOW: "It came outside the time of day, trade_from to trade_until, in which the follower enters.",
+    Reason.DRY_RUN: "The order that would have been sent had dry_run not been set; nothing was.",
     Reason.NOTHING_HELD: "The leader's order takes from a position of which the follower holds nothing by copying.",
     Reason.EXTERNAL_CLOSE: "What had been copied was closed by other hands: the follower's, or the broker's.",
     Reason.LEADER_EXITED: "The leader had left the position again before the follower was in it.",

@@ -126,6 +126,8 @@ def _before_the_first(
     """Decide what needs no size; None if it is to be sized."""
     if any(copy.is_settled for copy in copies):
         return Done()
+    if leader.is_terminal and any(copy.reason is Reason.DRY_RUN for copy in copies):
+        return Done()
     if leader.status is Status.TRANSIT:
         return Wait("the leader's order has not been accepted yet")
     if leader.status in _LEADER_ENDED and not leader.filled_quantity:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     BLOCKED = "blocked"
     OUTSIDE_WINDOW = "outside_window"
+    DRY_RUN = "dry_run"
     NOTHING_HELD = "nothing_held"
     EXTERNAL_CLOSE = "external_close"
     LEADER_EXITED = "leader_exited"
@@ -75,6 +76,7 @@ _PROVISIONAL = frozenset(
         Reason.NOT_ALLOWED,
         Reason.BLOCKED,
         Reason.OUTSIDE_WINDOW,
+        Reason.DRY_RUN,
         Reason.NOTHING_HELD,
         Reason.EXTERNAL_CLOSE,
         Reason.LEADER_EXITED,

@@ -147,6 +147,7 @@ class Copying(_Section):
     unfilled_after: Seconds = 60.0
     unfilled_action: UnfilledAction = UnfilledAction.CANCEL
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
+    dry_run: bool = False
     max_daily_loss: Loss | None = None
     on_breach: OnBreach = OnBreach.CLOSE_ONLY
     max_open_lots: int | None = Field(default=None, ge=1)
