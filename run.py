@@ -7,7 +7,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -20,14 +20,13 @@ from actors.system import CopySystem, open_database, rest_of, secrets_of
 from copytrade import wall_clock
 from copytrade.audit import told
 from copytrade.backup import BackupFailed, back_up
-from copytrade.checking import check, check_for_start, without
+from copytrade.checking import check, check_for_start, say_who_is_left_out, shared, without
 from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock, is_running
-from copytrade.logs import alert, configure_logging, fields, scrubbed
+from copytrade.logs import configure_logging, fields, scrubbed
 from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
-from copytrade.preflight import Gravity, Judgement, by_finding, shared_addresses
 from copytrade.preflight_table import table
 from copytrade.reading import audit_verdict, open_to_read
 from copytrade.records import LEADER, ConfigSet
@@ -99,15 +98,15 @@ def main(arguments: list[str]) -> int:
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)
-        for warning in _warnings(settings, options.settings):
+        for warning in _exposed(settings, options.settings):
             logger.warning("{}", warning)
         left_out: dict[str, str] = {}
-        if settings.mode == "live" and settings.dhan.check:
-            judgements = check_for_start(settings, rest_of)
-            left_out = _left_out(judgements)
-            settings = without(settings, left_out)
-            if LEADER in left_out or not settings.followers:
+        if settings.mode == "live":
+            judgements = check_for_start(settings, rest_of) if settings.dhan.check else []
+            left_out = say_who_is_left_out(settings, judgements)
+            if LEADER in left_out or len(left_out) == len(settings.followers):
                 return _not_started(left_out, settings)
+            settings = without(settings, left_out)
         since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
         return _copy(settings, since, options.duration, left_out)
 
@@ -128,7 +127,8 @@ def _check(settings: Settings, path: Path) -> int:
         except DatabaseUnusable as error:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
-    for line in table(judgements, _warnings(settings, path)).splitlines():
+    more = [*shared(settings, judgements), *_exposed(settings, path)]
+    for line in table(judgements, more).splitlines():
         print(_without_secrets(line, settings))
     return 0 if all(judgement.can_trade for judgement in judgements) else EXIT_NO_GO
 
@@ -141,24 +141,11 @@ def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:
     return EXIT_UNUSABLE
 
 
-def _left_out(judgements: Sequence[Judgement]) -> dict[str, str]:
-    """Return the accounts whose orders the broker would refuse, and why; say what else is not in order."""
-    left_out = {judgement.facts.name: why for judgement in judgements if (why := judgement.why_barred)}
-    for name, why in left_out.items():
-        alert("left_out", name, "Account left out {} {}", fields(account=name), why)
-    for finding, names in by_finding(judgements):
-        if finding.gravity is Gravity.FAULT:
-            logger.warning("Not in order {} {}", fields(accounts=",".join(names)), finding.words)
-    return left_out
-
-
-def _warnings(settings: Settings, path: Path) -> list[str]:
-    """Return what is wrong with live settings themselves: addresses that two people share, secrets open to all."""
+def _exposed(settings: Settings, path: Path) -> list[str]:
+    """Return a warning for each file with secrets of live settings that others than its owner may read."""
     if settings.mode != "live":
         return []
-    secrets = [secret.get_secret_value() for secret in secrets_of(settings)]
-    shared = shared_addresses([(one.name, one.relationship, one.way_out) for one in settings.followers])
-    return [*shared, *exposed([path, path.parent / ".env"], secrets)]
+    return exposed([path, path.parent / ".env"], [secret.get_secret_value() for secret in secrets_of(settings)])
 
 
 def _without_secrets(line: str, settings: Settings) -> str:

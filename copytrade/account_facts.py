@@ -86,6 +86,11 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     pending: int | None = None
     budget: Budget | None = None
 
+    @property
+    def detected(self) -> str:
+        """The address at which the broker sees the account, "" where it has not said."""
+        return self.addresses.detected if self.addresses else ""
+
 
 def _normal(address: str) -> str:
     """Return an address as it is always written, for comparing; one that is none is left as it is."""

@@ -1,12 +1,13 @@
 """Checking every account of the settings at once, before copying begins or because somebody asks."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+from loguru import logger
 
 from copytrade import wall_clock
 from copytrade.account_facts import Budget, Facts, Master
@@ -15,9 +16,10 @@ from copytrade.dhan.rest import DhanRest
 from copytrade.filters import EVERYTHING
 from copytrade.instrument_file import read_instruments
 from copytrade.instruments import Instrument, MasterUnusable
+from copytrade.logs import alert, fields
 from copytrade.orders import IST
-from copytrade.preflight import Judgement, judge
-from copytrade.reading import config_of, open_to_read, requests_since, shown
+from copytrade.preflight import Gravity, Judgement, Origin, by_finding, judge, shared_addresses
+from copytrade.reading import config_of, held_by, open_to_read, requests_since, shown
 from copytrade.records import LEADER
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.sizing import Strategy
@@ -74,6 +76,47 @@ def check(settings: Settings, rest_of: RestOf, *, feed_in_use: bool) -> list[Jud
             )
             for (_, facts), answer, feed in zip(accounts, asked, feeds, strict=True)
         ]
+
+
+def say_who_is_left_out(settings: Settings, judgements: Sequence[Judgement]) -> dict[str, str]:
+    """Return the accounts whose orders the broker would refuse, and why; log them, and what else is not in order."""
+    left_out = {judgement.facts.name: why for judgement in judgements if (why := judgement.why_barred)}
+    for name, why in left_out.items():
+        holds = ", ".join(_held(settings.store.database, name))
+        alert("left_out", name, "Account left out {} {}", fields(account=name, holds=holds), why)
+    for finding, names in by_finding(judgements):
+        if finding.gravity is Gravity.FAULT:
+            logger.warning("Not in order {} {}", fields(accounts=",".join(names)), finding.words)
+    for warning in shared(settings, judgements):
+        logger.warning("{}", warning)
+    return left_out
+
+
+def shared(settings: Settings, judgements: Sequence[Judgement]) -> list[str]:
+    """Return a warning for each two followers of different people that send from one address.
+
+    Where the broker says at which address it sees an account, that counts; otherwise what the settings say. In paper
+    mode there is nobody to mind.
+    """
+    if settings.mode != "live":
+        return []
+    detected = {judgement.facts.name: judgement.facts.detected for judgement in judgements}
+    return shared_addresses(
+        [
+            Origin(one.name, one.relationship, seen or one.way_out, seen or one.shown_way_out)
+            for one in settings.followers
+            for seen in (detected.get(one.name, ""),)
+        ]
+    )
+
+
+def _held(database: str, follower: str) -> list[str]:
+    """Return what a follower holds because of copying, by the database."""
+    try:
+        with open_to_read(database) as connection:
+            return held_by(connection, follower)
+    except DatabaseUnusable:
+        return []
 
 
 def without(settings: Settings, names: Collection[str]) -> Settings:

@@ -43,6 +43,15 @@ _SEGMENT_OF_KIND = {
 }
 
 
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Whose orders come from where. ``address`` is only compared, ``shown`` is what may be shown of it."""
+
+    name: str
+    relationship: str
+    address: str
+    shown: str
+
+
 class Gravity(IntEnum):
     """How bad a finding is."""
 
@@ -101,18 +110,18 @@ def by_finding(judgements: Iterable[Judgement]) -> list[tuple[Finding, list[str]
     return sorted(names.items(), key=lambda found: -found[0].gravity)
 
 
-def shared_addresses(followers: Sequence[tuple[str, str, str]]) -> list[str]:
+def shared_addresses(followers: Sequence[Origin]) -> list[str]:
     """Return a warning for each two followers that send from one address and are not the same person.
 
-    Each is its name, its holder's relationship to whoever runs this, and what tells from outside where its requests
-    come from. One has one self and one spouse; two children, parents or others are taken to be two people. The leader
-    is none of them: no order is sent for it.
+    One has one self and one spouse; two children, parents or others are taken to be two people. The leader is none of
+    them: no order is sent for it.
     """
     return [
-        f"{one} ({whose}) and {other} ({whose_other}) send from the same address, {where or 'the system chooses it'}:"
-        " the broker allows one person an address, give each a source_address or a proxy of its own."
-        for (one, whose, where), (other, whose_other, there) in combinations(followers, 2)
-        if where == there and not (whose == whose_other and whose in ("self", "spouse"))
+        f"{one.name} ({one.relationship}) and {other.name} ({other.relationship}) send from the same address,"
+        f" {one.shown}: the broker allows one person an address, give each a source_address or a proxy of its own."
+        for one, other in combinations(followers, 2)
+        if one.address == other.address
+        and not (one.relationship == other.relationship and one.relationship in ("self", "spouse"))
     ]
 
 

@@ -42,6 +42,8 @@ def _row(judgement: Judgement) -> tuple[str, ...]:
 def _address_cell(facts: Facts) -> str:
     if facts.no_source:
         return "not ours"
+    if facts.is_leader:
+        return "any"
     if facts.address_refused:
         return "refused"
     if facts.addresses is None:

@@ -174,6 +174,12 @@ def audit_verdict(connection: peewee.Database) -> Verdict:
     return verify((AuditRow(row[0], row[1:-1], row[-1]) for row in rows), head)
 
 
+def held_by(connection: peewee.Database, follower: str) -> list[str]:
+    """Return each position that a follower holds because of copying: units, security id and product."""
+    query = "SELECT held, security_id, product FROM ledger WHERE follower = ? AND held <> 0"
+    return [f"{held} of {security_id} {product}" for held, security_id, product in _rows(connection, query, follower)]
+
+
 def config_of(connection: peewee.Database, key: str) -> str | None:
     """Return a remembered value, None if there is none."""
     return dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", key)).get(key)

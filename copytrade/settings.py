@@ -115,13 +115,17 @@ class Account(_Section):
 
     @property
     def way_out(self) -> str:
-        """What tells from outside where the account's requests come from, "" for the system's own choice.
-
-        The same for two accounts that the broker sees at the same address; shows no password.
-        """
+        """What decides at which address the broker sees the account, "" for the system's own choice; may be secret."""
         if self.proxy is not None:
-            return f"the proxy {self.proxy.get_secret_value().rpartition('@')[2].removeprefix('http://').rstrip('/')}"
+            return self.proxy.get_secret_value()
         return "" if self.source_address is None else str(self.source_address)
+
+    @property
+    def shown_way_out(self) -> str:
+        """The same, as it may be shown."""
+        if self.proxy is not None:
+            return f"the proxy {self.way_out.rpartition('@')[2].removeprefix('http://').rstrip('/')}"
+        return self.way_out or "this machine's own"
 
 
 class Copying(_Section):

@@ -76,7 +76,8 @@ def _judge_reply(status: int, body: bytes, exchange: Exchange) -> Answer | Refus
     if status == 429:
         return Refused(Refusal.RATE_LIMITED, code, message, exchange=exchange)
     if status == 401:
-        return Refused(Refusal.TOKEN, code, message, exchange=exchange)
+        is_address = error is not None and _refusal(error) is Refusal.ADDRESS
+        return Refused(Refusal.ADDRESS if is_address else Refusal.TOKEN, code, message, exchange=exchange)
     if not 400 <= status <= 499 or error is None or code in _TROUBLE:
         return Unknown(f"HTTP {status} {code} {message}" if error else f"HTTP {status}", exchange=exchange)
     return Refused(_refusal(error), code, message, exchange=exchange)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 from actors.sender import audit_of
 from copytrade.decisions import Cancel
 from copytrade.dhan.outcomes import Exchange
+from copytrade.ledger import Line, LineKey
+from copytrade.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
+from copytrade.records import LedgerChanged
 from copytrade.store import Database
 from tests.waiting import PATIENCE, eventually
 
@@ -205,7 +209,10 @@ def test_two_people_at_one_address_are_warned_of(broker: PaperBroker, tmp_path: 
     (tmp_path / "settings.toml").write_text(text)
     result = run(tmp_path, "check")
     assert result.returncode == 0
-    assert "healthy (self) and resting (spouse) send from the same address" in result.stdout
+    assert "healthy (self) and resting (spouse) send from the same address, 127.0.0.1:" in result.stdout
+    text = text.replace('relationship = "spouse"', 'relationship = "spouse"\nsource_address = "127.0.0.2"')
+    (tmp_path / "settings.toml").write_text(text)
+    assert "same address" not in run(tmp_path, "check").stdout
 
 
 def test_an_account_that_the_broker_would_refuse_is_left_out_and_the_others_start(
@@ -217,6 +224,11 @@ def test_an_account_that_the_broker_would_refuse_is_left_out_and_the_others_star
     (tmp_path / "settings.toml").write_text(text)
     broker.register_addresses(CLIENTS["elsewhere"], "127.0.0.2")
     broker.refuse_feed(CLIENTS["feedless"])
+    database = Database(str(tmp_path / "copy_trading.db"))
+    database.claim("live", LEADER)
+    line = Line(LineKey(InstrumentKey(Segment.NSE_FNO, "45674"), Product.MARGIN), held=2 * LOT)
+    database.write([LedgerChanged("elsewhere", line, datetime.now(UTC))])
+    database.close()
     log = tmp_path / "copy_trading.log"
     command = [sys.executable, str(ROOT / "run.py")]
     with (tmp_path / "out").open("w") as out, subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out) as copier:
@@ -234,6 +246,7 @@ def test_an_account_that_the_broker_would_refuse_is_left_out_and_the_others_star
     assert set(left_out) == {"expired", "elsewhere"}
     assert "refuses the access token" in left_out["expired"]
     assert "registered is 127.0.0.2" in left_out["elsewhere"]
+    assert 'holds="130 of 45674 MARGIN"' in left_out["elsewhere"]
     (begins,) = [line for line in lines if "Copying begins" in line]
     assert begins.endswith("followers=healthy,broke,feedless")
     assert any("Not in order accounts=broke" in line and "no funds" in line for line in lines)

@@ -9,7 +9,7 @@ import pytest
 
 from copytrade.account_facts import Addresses, Budget, Facts, Funds, Master
 from copytrade.orders import IST
-from copytrade.preflight import Gravity, Judgement, judge, shared_addresses
+from copytrade.preflight import Gravity, Judgement, Origin, judge, shared_addresses
 from copytrade.preflight_table import table
 
 NOW = datetime(2026, 11, 23, 9, 5, tzinfo=IST)
@@ -148,10 +148,15 @@ def test_the_same_words_are_said_once_and_the_gravest_first() -> None:
     assert [line.split(":")[0] for line in below.splitlines()] == ["bob", "alice, bob", "and more."]
 
 
+def origins(*followers: tuple[str, str, str]) -> list[Origin]:
+    return [Origin(name, whose, address, address or "this machine's own") for name, whose, address in followers]
+
+
 def test_one_address_is_for_one_person() -> None:
-    assert shared_addresses([("a", "self", ""), ("b", "self", ""), ("c", "spouse", "x"), ("d", "spouse", "x")]) == []
-    assert shared_addresses([("a", "self", "x"), ("b", "child", "y"), ("c", "child", "z")]) == []
-    (warning,) = shared_addresses([("a", "self", ""), ("b", "spouse", "")])
-    assert warning.startswith("a (self) and b (spouse) send from the same address, the system chooses it:")
-    (warning,) = shared_addresses([("a", "child", "10.0.0.1"), ("b", "child", "10.0.0.1")])
+    same = origins(("a", "self", ""), ("b", "self", ""), ("c", "spouse", "x"), ("d", "spouse", "x"))
+    assert shared_addresses(same) == []
+    assert shared_addresses(origins(("a", "self", "x"), ("b", "child", "y"), ("c", "child", "z"))) == []
+    (warning,) = shared_addresses(origins(("a", "self", ""), ("b", "spouse", "")))
+    assert warning.startswith("a (self) and b (spouse) send from the same address, this machine's own:")
+    (warning,) = shared_addresses(origins(("a", "child", "10.0.0.1"), ("b", "child", "10.0.0.1")))
     assert "10.0.0.1" in warning

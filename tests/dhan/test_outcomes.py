@@ -50,6 +50,7 @@ REFUSALS = [
     (400, {"errorCode": 809}, Refusal.TOKEN),
     (400, error("DH-905", "Invalid IP"), Refusal.ADDRESS),
     (400, error("DH-911", "whatever"), Refusal.ADDRESS),
+    (401, error("DH-911", "Invalid IP"), Refusal.ADDRESS),
     (400, error("DH-905", "quantity"), Refusal.VALIDATION),
     (400, [error("DH-905", "quantity")], Refusal.VALIDATION),
     (400, error("DH-906", "Market is Closed!"), Refusal.ORDER),
