@@ -56,6 +56,7 @@ class Budget(msgspec.Struct, frozen=True, gc=False):
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is known of an account; None or "" is what was not asked, or not answered.
 
+    ``sends`` is whether orders are sent for it: not for the leader, nor in a dry run; reading is allowed from anywhere.
     ``kinds`` are the instrument kinds that it copies, ``needs_capital`` whether it is sized by its start-of-day limit.
     ``problem`` says why the broker did not answer, ``no_source`` why nothing can be sent from the address that is set.
     ``skew`` is seconds to add to our clock to have the broker's. ``feed`` is "" for a login that was taken, else why it
@@ -69,6 +70,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     needs_capital: bool
     now: datetime
     source_address: str = ""
+    sends: bool = True
     problem: str = ""
     no_source: str = ""
     token_refused: str = ""

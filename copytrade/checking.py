@@ -105,6 +105,7 @@ def shared(settings: Settings, judgements: Sequence[Judgement]) -> list[str]:
         [
             Origin(one.name, one.relationship, seen or one.way_out, seen or one.shown_way_out)
             for one in settings.followers
+            if not one.dry_run
             for seen in (detected.get(one.name, ""),)
         ]
     )
@@ -130,7 +131,9 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
     now = wall_clock.now()
     by_capital = any(follower.sizing is Strategy.CAPITAL_PROPORTIONAL for follower in settings.followers)
     kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
-    leader = Facts(LEADER, True, settings.leader.client_id, kinds, by_capital, now, _source(settings.leader))
+    leader = Facts(
+        LEADER, True, settings.leader.client_id, kinds, by_capital, now, _source(settings.leader), sends=False
+    )
     followers = [
         Facts(
             follower.name,
@@ -140,6 +143,7 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
             _is_sized_by_the_day(follower),
             now,
             _source(follower),
+            sends=not follower.dry_run,
         )
         for follower in settings.followers
     ]

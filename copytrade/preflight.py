@@ -160,7 +160,7 @@ def _token(facts: Facts) -> Iterable[Finding]:
 
 
 def _address(facts: Facts) -> Iterable[Finding]:
-    if facts.is_leader:  # nothing is sent for it, and reading is allowed from anywhere
+    if not facts.sends:
         return
     if facts.address_refused:
         yield Finding(Gravity.BARS, f"The broker refuses the address ({facts.address_refused}). {ADDRESS_REFUSED}")
@@ -185,12 +185,12 @@ def _funds(facts: Facts) -> Iterable[Finding]:
             "The day began with no funds, and it is sized by them: nothing is entered; set capital, or add funds before"
             " the day begins.",
         )
-    elif facts.funds.available <= 0 and not facts.is_leader:
+    elif facts.funds.available <= 0 and facts.sends:
         yield Finding(Gravity.FAULT, "There are no funds: the broker will reject entries; add funds.")
 
 
 def _segments(facts: Facts) -> Iterable[Finding]:
-    if not facts.segments or facts.is_leader:
+    if not facts.segments or not facts.sends:
         return
     needed = {_SEGMENT_OF_KIND[kind] for kind in facts.kinds if kind in _SEGMENT_OF_KIND}
     if missing := _inactive(facts, needed):

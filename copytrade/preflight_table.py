@@ -42,7 +42,7 @@ def _row(judgement: Judgement) -> tuple[str, ...]:
 def _address_cell(facts: Facts) -> str:
     if facts.no_source:
         return "not ours"
-    if facts.is_leader:
+    if not facts.sends:
         return "any"
     if facts.address_refused:
         return "refused"

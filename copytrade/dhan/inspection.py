@@ -23,7 +23,7 @@ def inspect(facts: Facts, rest: DhanRest, token: SecretStr, *, thorough: bool) -
     if not facts.no_source:
         facts = _with_profile(facts, rest.profile())
     if not (facts.no_source or facts.problem or facts.token_refused or facts.account_refused):
-        if not facts.is_leader:  # nothing is sent for it, and reading is allowed from anywhere
+        if facts.sends:
             facts = _with_addresses(facts, rest)
         facts = _with_funds(facts, rest.fund_limit())
         if thorough:

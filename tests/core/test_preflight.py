@@ -126,8 +126,13 @@ def test_what_is_not_known_to_be_wrong_is_not_held_against_it(changes: dict[str,
     assert judged(**changes).can_trade
 
 
+def test_in_a_dry_run_nothing_is_sent_so_neither_address_nor_segment_nor_money_bars_it() -> None:
+    assert judged(sends=False, addresses=None, segments=("Equity",), funds=Funds(Decimal(0), Decimal(1))).findings == ()
+    assert judged(sends=False, token_refused="DH-901").why_barred
+
+
 def test_the_leader_sends_nothing_so_neither_address_nor_segment_nor_money_bars_it() -> None:
-    leader = {"name": "leader", "is_leader": True, "needs_capital": False}
+    leader = {"name": "leader", "is_leader": True, "sends": False, "needs_capital": False}
     for changes in (
         {"addresses": Addresses((), "10.0.0.1")},
         {"segments": ("Equity",)},
