@@ -4,6 +4,7 @@ from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.papermode import with_paper_urls
+from tests.proxying import ConnectProxy
 from tests.system.copier import ALICE, BOB, LEADER, running, settings_for
 from tests.waiting import eventually
 
@@ -25,6 +26,25 @@ def test_each_account_sends_from_its_own_address(broker: PaperBroker, tmp_path: 
         copier.mapping(leader, "bob", "placed")
         broker.cancel(LEADER, leader)
         copier.mapping(leader, "bob", "cancelled")
+
+
+def test_an_account_sends_through_its_proxy_alone(broker: PaperBroker, tmp_path: Path) -> None:
+    broker.register_addresses(ALICE, "127.0.0.5")
+    broker.register_addresses(BOB, "127.0.0.1")
+    proxy = ConnectProxy(source="127.0.0.5")
+    alice, bob = followers("", "127.0.0.1")
+    alice |= {"source_address": None, "proxy": f"http://alice:canary@{proxy.address}"}
+    try:
+        with running(settings_for(broker, tmp_path, followers=[alice, bob]), broker) as copier:
+            leader = copier.buy()
+            copier.mapping(leader, "alice", "placed")
+            copier.mapping(leader, "bob", "placed")
+            broker.cancel(LEADER, leader)
+            copier.mapping(leader, "alice", "cancelled")
+            assert not any("canary" in line for line in copier.log)
+    finally:
+        proxy.stop()
+    assert {head.split()[1] for head in proxy.heads} == {broker.rest_url.removeprefix("http://").removesuffix("/v2")}
 
 
 def test_an_address_that_is_refused_halts_that_account_alone(broker: PaperBroker, tmp_path: Path) -> None:
