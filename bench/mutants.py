@@ -30,7 +30,7 @@ MUTANTS = [
     Mutant(
         "an intent is committed before its request leaves",
         "actors/follower.py",
-        "        self._peers.store.tell(RecordIntent(record, token, self._writer, self.seat))\n",
+        "        self._peers.store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self.seat))\n",
         "        self._send(token)\n",
         "tests/system/test_kill.py tests/system/test_database.py",
     ),
