@@ -30,8 +30,8 @@ MUTANTS = [
     Mutant(
         "an intent is committed before its request leaves",
         "actors/follower.py",
-        "        self._peers.store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self.seat))\n",
-        "        self._send(token)\n",
+        "self._peers.store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self.seat))\n",
+        "self._send(token)\n",
         "tests/system/test_kill.py tests/system/test_database.py",
     ),
     Mutant(
@@ -100,7 +100,7 @@ MUTANTS = [
     Mutant(
         "what ended without us stays ended",
         "copytrade/copies.py",
-        "        return not self.cancel_asked or self.reason is Reason.UNFILLED\n",
+        "        return not self.cancel_asked or called_off or self.reason is Reason.UNFILLED\n",
         "        return False\n",
         "tests/core",
     ),
