@@ -244,7 +244,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case PermitGranted(permit):
                 self._take_permit(permit)
             case IntentRecorded(token, epoch) if epoch == self.epoch:
-                self._land_what_is_overtaken()
+                self._land_what_must_not_leave()
                 if token in self._flights:
                     self._send(token)
                     self._write()
@@ -547,7 +547,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._mind_closing()
         if self._suspended:
             self._skip_wanted()
-        self._land_what_is_overtaken()
+        self._land_what_must_not_leave()
         lane = self._wanted_lane()
         if self._spare is not None:
             permit, granted_for = self._spare
@@ -588,10 +588,13 @@ class Follower(GuardedActor[FollowerMessage]):
             under_way = len(self._flights)
         return under_way < self._account.connections + (CANCEL_RESERVE if lane is Lane.CANCEL else 0)
 
-    def _land_what_is_overtaken(self) -> None:
-        """Give up what has not been sent for a leader order that has ended: its cancellation does not wait for it."""
+    def _land_what_must_not_leave(self) -> None:
+        """Give up what has not been sent yet for a suspended account, or for a leader order that has ended.
+
+        The cancellation of such an order does not wait for it.
+        """
         for token, flight in list(self._flights.items()):
-            if not flight.sent and self._desk.is_overtaken(flight.leader.id, flight.action):
+            if not flight.sent and (self._suspended or self._desk.is_overtaken(flight.leader.id, flight.action)):
                 copy = self._desk.copy(flight.copy_id)
                 unsent = lifecycle.not_sent if isinstance(flight.action, Place) else lifecycle.modify_not_sent
                 self._land(token, unsent(copy))

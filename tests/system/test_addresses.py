@@ -1,5 +1,6 @@
 """The address that an account's orders come from."""
 
+import sqlite3
 from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
@@ -71,6 +72,27 @@ def test_an_address_that_is_refused_halts_that_account_alone(broker: PaperBroker
         assert copier.mapping(later, "alice", "skipped")[0] == "account_suspended"
         assert len(broker.writes(ALICE)) == asked
         assert sum("Account suspended" in line for line in copier.log) == 1
+
+
+def test_what_waits_for_the_database_does_not_leave_once_the_address_is_refused(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    with running(settings_for(broker, tmp_path, followers=followers("127.0.0.2", "127.0.0.3")), broker) as copier:
+        before = copier.buy(price="101.00")
+        copier.mapping(before, "alice", "placed")
+        copier.mapping(before, "bob", "placed")
+        broker.register_addresses(ALICE, "127.0.0.4")
+        lock = sqlite3.connect(copier.settings.store.database, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        waits = copier.buy(price="100.00")
+        copier.logged("Database failing, entries stop")
+        broker.cancel(LEADER, before)  # a cancellation waits for no database
+        copier.logged("Account suspended")
+        lock.execute("ROLLBACK")
+        lock.close()
+        copier.mapping(waits, "bob", "placed")
+        assert copier.mapping(waits, "alice", "skipped")[0] == "account_suspended"
+        assert [write.kind for write in broker.writes(ALICE)] == ["place", "cancel"]
 
 
 def test_paper_mode_ignores_addresses_that_are_for_the_real_broker(broker: PaperBroker, tmp_path: Path) -> None:
