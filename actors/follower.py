@@ -104,6 +104,9 @@ KEEP_WARM_EVERY = 10.0
 #: Seconds between looks whether the leader's orders are known, so that orders of ours can be adopted.
 ADOPT_AGAIN_AFTER = 0.5
 
+#: Checks in a row without a result of the day, after which somebody should know that entries wait for it.
+LACKED_OFTEN = 3
+
 #: Requests that may be under way beyond the account's connections, for cancellations alone: they wait for no entry.
 CANCEL_RESERVE = 1
 
@@ -207,6 +210,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._suspended = ""
         self._throttled = False
         self._throttles = self._rate_limited = 0
+        self._checks_without_result = 0
         #: The numbers of commands to close everything.
         self._closing_for: list[int] = []
         self._drain: Drain | None = None
@@ -357,6 +361,10 @@ class Follower(GuardedActor[FollowerMessage]):
     def _check_result(self) -> None:
         """Have it read what the account has made of the day, now and every so often; only a limit asks for that."""
         if self._account.result_interval is not None:
+            self._checks_without_result = self._checks_without_result + 1 if self._desk.lacks_result(self._now()) else 0
+            if self._checks_without_result == LACKED_OFTEN:
+                what = fields(follower=self.seat.name)
+                alert("no_result", self.seat.name, "Result of the day not known, entries wait {}", what, level="ERROR")
             self._read_result()
             self._clock.tell_later(self._account.result_interval, self.seat, CheckResult(self.epoch))
 

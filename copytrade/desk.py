@@ -211,6 +211,11 @@ class Desk:
         """What the account had made of the day when that was last read."""
         return self._result
 
+    def lacks_result(self, now: datetime) -> bool:
+        """Whether entries wait because nobody knows what the account has made of the day, or not recently."""
+        age = None if self._result is None else (now - self._result.at).total_seconds()
+        return age is None or age > self._result_valid_for
+
     def is_breached(self, now: datetime) -> bool:
         """Whether the day's loss has been reached on the trading day of ``now``."""
         return self._breach is not None and self._breach.day == trading_day(now)

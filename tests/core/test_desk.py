@@ -297,6 +297,22 @@ class Copying(RuleBasedStateMachine):
         if change := self.own_book.merge(order):
             self.desk.own_changed(change.after, None)
 
+    @precondition(lambda self: self.broker)
+    @rule()
+    def everything_is_to_be_closed(self) -> None:
+        self.desk.close_all()
+
+    @precondition(lambda self: self.desk.is_closing)
+    @rule()
+    def closing_goes_on(self) -> None:
+        """The market fills what closes; nothing is copied until all of it is closed."""
+        self.is_anything_wanted()
+        for order in self.broker.values():
+            if self.parts[order.id] is Part.CLOSE and not order.is_terminal:
+                self.fill(order, order.quantity)
+                self.sees_own(self.broker[order.id])
+        self.desk.take_closed()
+
     @rule(was_sent=st.booleans())
     def restarts(self, was_sent: bool) -> None:
         """Die with requests under way, and come back with what was written down and what the broker says."""
@@ -332,7 +348,7 @@ class Copying(RuleBasedStateMachine):
     @invariant()
     def exits_never_take_more_than_was_entered(self) -> None:
         for entering, exiting in ((Side.BUY, Side.SELL), (Side.SELL, Side.BUY)):
-            exited = self.filled(exiting, Part.EXIT)
+            exited = self.filled(exiting, Part.EXIT) + self.filled(exiting, Part.CLOSE)
             assert self.was_late or exited <= self.filled(entering, Part.ENTRY), (exiting, exited)
 
     def filled(self, side: Side, part: Part) -> int:
@@ -369,9 +385,10 @@ class Copying(RuleBasedStateMachine):
             self.sights_are_lost_and_the_book_is_read()
             self.the_own_book_is_read()
             self.orders_in_doubt_are_searched()
+            self.closing_goes_on()
             if self.is_anything_wanted():
                 self.sends_what_is_wanted()
-            elif not self.desk.in_doubt:
+            elif not self.desk.in_doubt and not self.desk.is_closing:
                 break
         else:
             raise AssertionError("it never comes to rest")
