@@ -401,9 +401,9 @@ class Follower(GuardedActor[FollowerMessage]):
     def _answer(self, number: int, answer: str, *, is_done: bool) -> None:
         self._unwritten.append(CommandAnswered(number, is_done, answer, self._now()))
 
-    def _mind_closing(self) -> None:
+    def _mind_closing(self, now: datetime) -> None:
         """Say what came of closing everything, once that is over or cannot go on."""
-        closed = self._desk.take_closed()
+        closed = self._desk.take_closed(now)
         if closed is not None and (closed.cancelled or closed.closed or closed.left):
             what = fields(follower=self.seat.name, outcome=str(closed))
             if closed.left:
@@ -552,7 +552,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 delay = max(0.0, (until - now).total_seconds())
                 self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
             if self._desk.is_closing:
-                self._mind_closing()
+                self._mind_closing(now)
         if self._suspended:
             self._skip_wanted()
         self._land_what_must_not_leave()

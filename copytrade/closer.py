@@ -11,7 +11,7 @@ from copytrade.closing import Closed
 from copytrade.copies import Copy, Stage
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Line, LineKey, line_of
-from copytrade.orders import InstrumentKey, Order
+from copytrade.orders import IST, InstrumentKey, Order
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
 
@@ -60,6 +60,10 @@ class Closer:
         known = (order for order in self._orders.values() if order.key == allotment.line.key)
         return next((order.last_price for order in known if order.last_price), None)
 
+    def closes(self, order_id: str) -> bool:
+        """Whether an order is the one that closes its line now, and not left over from an earlier time."""
+        return self.is_awaited and order_id in self._lines.values()
+
     def without_leader(self) -> list[Copy]:
         """Return copies that may be live and whose leader order nobody has told of, where nothing is copied beside."""
         if not (self._for_good and self.is_awaited):
@@ -67,19 +71,25 @@ class Closer:
         live = [
             copy for order_id in self._copies.keys() - self._orders.keys() for copy in self._copies[order_id].values()
         ]
-        return [copy for copy in live if copy.is_open and copy.order is not None]
+        return [copy for copy in live if copy.is_open and self._positions.was_told_of(copy.order_id)]
 
     def due(self, now: datetime) -> list[Allotment]:
         """Return what closes each line on which nothing of ours is live any more."""
         if not (self.is_awaited and self._positions.own_is_known):
             return []
-        busy = {
-            self._line_of(order_id)
-            for order_id, copies in self._copies.items()
-            if any(copy.is_open for copy in copies.values())
-        }
+        busy = {self._line_of(copy.leader_order_id) for copy in self._live(now)}
         lines = [line for line in self._positions.lines_held() if line.key not in busy and self._wants_another(line)]
         return [self._positions.close(line, now) for line in lines]
+
+    def _live(self, now: datetime) -> list[Copy]:
+        """Return the copies that may be live: one of an earlier day of which nobody has told since is not."""
+        today = now.astimezone(IST).date()
+        return [
+            copy
+            for copies in self._copies.values()
+            for copy in copies.values()
+            if copy.is_open and (copy.trade_date >= today or self._positions.was_told_of(copy.order_id))
+        ]
 
     def _line_of(self, order_id: str) -> LineKey | None:
         """Return the line of a leader order, whether it has been told of or is known from the database alone."""
@@ -95,13 +105,12 @@ class Closer:
             return True
         return bool(copies) and all(copy.stage is Stage.ENDED and not copy.is_final for copy in copies)
 
-    def take_outcome(self, instruments: Mapping[InstrumentKey, Instrument]) -> Closed | None:
+    def take_outcome(self, instruments: Mapping[InstrumentKey, Instrument], now: datetime) -> Closed | None:
         """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
         if not (self.is_awaited and self._positions.own_is_known):
             return None
         held = self._positions.lines_held()
-        is_open = any(copy.is_open for copies in self._copies.values() for copy in copies.values())
-        if is_open or not all(self._has_failed(line.key) for line in held):
+        if self._live(now) or not all(self._has_failed(line.key) for line in held):
             return None
         left = [f"{line.held} {_name(line.key, instruments)} ({self._why_left(line.key)})" for line in held]
         closed = [f"{done} {_name(key, instruments)}" for key in self._lines if (done := self._filled(key))]

@@ -663,9 +663,9 @@ class Desk:
         self._closer.begin()
         self.look_again()
 
-    def take_closed(self) -> Closed | None:
+    def take_closed(self, now: datetime) -> Closed | None:
         """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
-        closed = self._closer.take_outcome(self._instruments or {})
+        closed = self._closer.take_outcome(self._instruments or {}, now)
         if closed is not None:
             self.look_again()
         return closed
@@ -691,7 +691,7 @@ class Desk:
     def _decide_closing(self, leader: Order, copies: list[Copy], situation: Situation, now: datetime) -> Decision:
         """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
         allotment = self._positions.allotment(leader.id)
-        if allotment is None or not (self._closer.is_awaited or self._sent(leader.id)):
+        if allotment is None or not self._closer.closes(leader.id):
             return Done()
         total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
         policy = replace(self._policy, instruments=frozenset({EVERYTHING}))

@@ -131,6 +131,10 @@ class Positions:
             more = order.filled_quantity - (known.filled_quantity if known else 0)
             self._own_fills[line_of(order)] += more * order.side.sign
 
+    def was_told_of(self, order_id: str) -> bool:
+        """Whether the broker has told of an order of the follower's account since the start."""
+        return order_id in self._own_orders
+
     def copy_filled(self, leader_order_id: str, part: Part, before: int, after: int) -> None:
         """Count fills of the copies of one part of a leader order: their sum before and after."""
         allotment = self._allotments.get(leader_order_id)

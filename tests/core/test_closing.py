@@ -110,7 +110,7 @@ class Account:
         for order in closing:
             self.fills(order)
         self.goes_on()
-        return self.desk.take_closed()
+        return self.desk.take_closed(NOW)
 
     def restarts(self) -> None:
         """Begin anew from what was written down, and the book."""
@@ -152,7 +152,7 @@ def test_copies_are_cancelled_first_and_then_what_is_held_is_closed(side: Side) 
     assert not account.live()
     reasons = {copy.reason for copy, leader in account.desk.everything() if leader.id in ("2", "3")}
     assert reasons == {Reason.FLATTENED}
-    assert account.desk.take_closed() is None
+    assert account.desk.take_closed(NOW) is None
 
 
 def test_what_closing_cancelled_is_not_entered_again_and_the_next_order_is() -> None:
@@ -203,7 +203,7 @@ def test_more_than_one_order_takes_is_closed_in_slices_and_late_fills_are_closed
         account.fills(live[0])
         account.goes_on()
     assert account.net() == 0
-    assert account.desk.take_closed() is not None
+    assert account.desk.take_closed(NOW) is not None
 
 
 def test_while_it_closes_nothing_is_entered_and_the_leaders_exit_is_not_sent_as_well() -> None:
@@ -215,10 +215,10 @@ def test_while_it_closes_nothing_is_entered_and_the_leaders_exit_is_not_sent_as_
     account.leader(an_order(id="2", side=Side.SELL, quantity=2 * LOT, status=Status.TRADED, filled_quantity=2 * LOT))
     account.leader(an_order(id="3", quantity=LOT))
     assert account.live() == [closing]
-    assert account.desk.take_closed() is None
+    assert account.desk.take_closed(NOW) is None
     account.fills(closing)
     account.goes_on()
-    assert account.desk.take_closed() is not None
+    assert account.desk.take_closed(NOW) is not None
     account.goes_on()
     assert [order.correlation_id for order in account.live()] == ["ct-3-1"]
 
@@ -252,11 +252,54 @@ def test_an_order_that_closes_outlives_a_restart_and_nothing_is_closed_twice() -
     account.fills(closing)
     account.goes_on()
     assert account.net() == 0
-    assert account.desk.take_closed() is not None
+    assert account.desk.take_closed(NOW) is not None
     account.restarts()
     account.goes_on()
     assert (account.live(), account.net()) == ([], 0)
     assert not account.desk.is_closing
+
+
+def test_what_was_begun_and_given_up_closes_nothing_later() -> None:
+    account = Account()
+    entered(account, 1, 7)
+    account.desk.close_all()
+    account.desk.consider(NOW)
+    leader, action = account.desk.pick(NOW) or (None, None)
+    assert leader is not None
+    assert isinstance(action, Place)
+    account.desk.begin(leader, action, NOW)
+    account.carry_out((leader.id, action.n), action, leader)
+    account.fills(account.live()[0])
+    account.restarts()
+    account.goes_on()
+    assert (account.live(), account.net()) == ([], 4 * LOT)
+    entered(account, 2, 1)
+    assert account.net() == 5 * LOT
+    account.desk.close_all()
+    account.goes_on()
+    assert sum(order.quantity for order in account.live()) == 5 * LOT
+    for order in account.live():
+        account.fills(order)
+    account.goes_on()
+    assert (account.live(), account.net()) == ([], 0)
+
+
+@pytest.mark.parametrize("only_closes", [False, True])
+def test_an_order_of_an_earlier_day_that_nobody_tells_of_holds_nothing_up(only_closes: bool) -> None:
+    account = Account()
+    entered(account, 1, 2)
+    account.leader(an_order(id="2", quantity=LOT))
+    written = account.desk.everything()
+    assert any(copy.stage is Stage.LIVE for copy, _ in written)
+    lines = [one for one in account.desk.positions.everything() if hasattr(one, "held")]
+    yesterday = NOW.date() - timedelta(days=1)
+    account.desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS, only_closes=only_closes)
+    copies = [replace(copy, trade_date=yesterday) for copy, _ in written]
+    account.desk.load(copies, lines, (), NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
+    account.by_hand = 2 * LOT
+    account.orders.clear()
+    account.learns()
+    assert account.closes() == Closed(0, ("130 NIFTY-Dec2026-26000-CE",), ())
 
 
 def test_what_only_closes_copies_nothing_and_does_without_the_leader() -> None:

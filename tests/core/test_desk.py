@@ -311,7 +311,7 @@ class Copying(RuleBasedStateMachine):
             if self.parts[order.id] is Part.CLOSE and not order.is_terminal:
                 self.fill(order, order.quantity)
                 self.sees_own(self.broker[order.id])
-        self.desk.take_closed()
+        self.desk.take_closed(NOW)
 
     @rule(was_sent=st.booleans())
     def restarts(self, was_sent: bool) -> None:
