@@ -16,11 +16,13 @@ from pathlib import Path
 from loguru import logger
 
 from actors.flatten import flatten, held_by_copying
-from actors.system import CopySystem, open_database, rest_of, secrets_of
+from actors.system import CopySystem, needs_holdings, open_database, rest_of, secrets_of
 from copytrade import wall_clock
 from copytrade.audit import told
 from copytrade.backup import BackupFailed, back_up
 from copytrade.checking import check, check_for_start, say_who_is_left_out, shared, without
+from copytrade.dhan.baseline import read_net
+from copytrade.drift_report import PositionsUnread, drift_report
 from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock, is_running
 from copytrade.logs import configure_logging, fields, scrubbed
@@ -28,17 +30,20 @@ from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
 from copytrade.preflight_table import table
-from copytrade.reading import audit_verdict, open_to_read
+from copytrade.reading import audit_verdict, open_to_read, remembered
 from copytrade.records import LEADER, ConfigSet
 from copytrade.report import report
 from copytrade.sandbox import rehearse
 from copytrade.secrecy import exposed
-from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
+from copytrade.settings import Dhan, Follower, Settings, SettingsUnusable, Storage, load_settings
 from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 
-EXIT_REFUSED = EXIT_TAMPERED = EXIT_NO_GO = 1
+EXIT_REFUSED = EXIT_TAMPERED = EXIT_NO_GO = EXIT_UNEXPLAINED = 1
 EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130
+
+#: Where ``config`` says where the broker of paper mode is, or was.
+PAPER_REST_URL = "paper_rest_url"
 
 #: Seconds between looks whether the supervisor lives.
 GUARD_EVERY = 1.0
@@ -72,6 +77,8 @@ def main(arguments: list[str]) -> int:
         return _flatten(settings, options.follower, confirmed=options.yes)
     if options.command == "audit":
         return _verify(settings.store.database)
+    if options.command == "drift":
+        return _drift(settings, options.follower)
     if options.command == "check":
         return _check(settings, options.settings)
     if options.command is not None:
@@ -98,6 +105,9 @@ def main(arguments: list[str]) -> int:
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)
+            database = open_database(settings)
+            database.write([ConfigSet(PAPER_REST_URL, paper.rest_url)])
+            database.close()
         for warning in _exposed(settings, options.settings):
             logger.warning("{}", warning)
         left_out: dict[str, str] = {}
@@ -189,6 +199,52 @@ def _verify(database: str) -> int:
         return EXIT_UNUSABLE
     print(told(verdict))
     return EXIT_TAMPERED if verdict.fault else 0
+
+
+def _drift(settings: Settings, name: str) -> int:
+    """Say what each account differs by from the leader's, and why, beside a running copier if there is one."""
+    followers = [follower for follower in settings.followers if name in ("", follower.name)]
+    if not followers:
+        print(f"there is no follower {name}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    codes = {0}
+    try:
+        dhan = settings.dhan.model_copy(update=_paper_broker(settings))
+        for follower in followers:
+            codes.add(_drift_of(follower, dhan, settings))
+    except DatabaseUnusable as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    return max(codes)
+
+
+def _paper_broker(settings: Settings) -> Mapping[str, str]:
+    """Return where the broker of paper mode is: it ends with its copier, which has written it down."""
+    if settings.mode != "paper":
+        return {}
+    with open_to_read(settings.store.database) as connection:
+        rest_url = remembered(connection, PAPER_REST_URL)
+    if rest_url is None:
+        raise DatabaseUnusable("there is no broker on paper before a copier has been started")
+    return {"rest_url": rest_url}
+
+
+def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> int:
+    if follower.dry_run:
+        print(f"{follower.name}: dry_run is set, so the account holds nothing by copying")
+        return 0
+    rest = rest_of(follower, dhan)
+    try:
+        text, is_explained = drift_report(
+            settings.store.database, follower.name, lambda: read_net(rest, holdings=needs_holdings(follower))
+        )
+    except PositionsUnread as error:
+        print(_without_secrets(f"{follower.name}: the positions cannot be read: {error}", settings), file=sys.stderr)
+        return EXIT_UNUSABLE
+    finally:
+        rest.close()
+    print(text)
+    return 0 if is_explained else EXIT_UNEXPLAINED
 
 
 def _switch(settings: Settings, follower: str, *, enabled: bool) -> int:
@@ -348,6 +404,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     for name, what in (("pause", "enter nothing more"), ("resume", "enter again")):
         switch = commands.add_parser(name, help=f"{what}, at once and until told otherwise; exits go on")
         switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
+    differing = commands.add_parser("drift", help="what each account holds otherwise than the leader, and why")
+    differing.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
     close = commands.add_parser("flatten", help="cancel copies and close what is held by copying, and nothing else")
     close.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
     close.add_argument("--yes", action="store_true", help="do not ask")

@@ -5,6 +5,7 @@ from loguru import logger
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action, Changed
+from copytrade.drift import Apart
 from copytrade.ledger import Line, Part
 from copytrade.logs import alert, fields
 from copytrade.orders import Order, Status, Validity
@@ -129,6 +130,23 @@ def drifted(follower: str, before: Line, after: Line) -> None:
         level=after.level,
     )
     logger.warning("Leader's position changed while nobody looked {}", figures)
+
+
+def apart(follower: str, one: Apart) -> None:
+    """The account holds something apart from its copies, or less than was copied: told, and left as it is."""
+    key = one.line.key
+    figures = fields(
+        follower=follower,
+        instrument=f"{key.segment}:{key.security_id}",
+        product=one.line.product,
+        net=one.net,
+        copied=one.held,
+        manual=one.manual or None,
+        external_close=one.closed or None,
+        without_an_order=one.unseen or None,
+    )
+    who = f"{follower}:{key.segment}:{key.security_id}"
+    alert("drift", who, "Position differs from the copies {}", figures, level="WARNING")
 
 
 def _reason(copy: Copy, reason: Reason) -> None:

@@ -15,6 +15,7 @@ from actors.clock import Clock
 from actors.messages import (
     NO_GAP,
     AdoptStrangers,
+    AuditPositions,
     BookMerged,
     BookSnapshot,
     CapitalRead,
@@ -37,6 +38,7 @@ from actors.messages import (
     LoadCopies,
     LookAgain,
     LookAround,
+    NetRead,
     OrderUpdated,
     PermitGranted,
     PermitId,
@@ -63,6 +65,7 @@ from actors.messages import (
     Write,
     Writer,
 )
+from actors.position_audit import PositionAudit
 from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle, shadow, wall_clock
 from copytrade.agenda import CopyId
@@ -131,6 +134,7 @@ class FollowerAccount:
     connections: int
     absence_window: float
     result_interval: float | None
+    audit_interval: float
     only_closes: bool = False
 
 
@@ -190,6 +194,9 @@ class Follower(GuardedActor[FollowerMessage]):
             account.absence_window,
             life.set_aside,
             only_closes=account.only_closes,
+        )
+        self._audit = PositionAudit(
+            life.seat, life.epoch, clock, peers.recovery, account.audit_interval, holdings=account.needs_holdings
         )
         self._writer = Writer(life.seat.name, life.epoch)
         self._numbers = itertools.count(1)
@@ -332,24 +339,32 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._take_result(result)
             case CheckResult(epoch) if epoch == self.epoch:
                 self._check_result()
+            case NetRead(_, net):
+                self._audit.compare(self._desk.apart(net))
+            case AuditPositions(epoch) if epoch == self.epoch:
+                self._audit.ask()
             case CommandGiven():
                 self._obey(message)
             case EntriesSwitched(enabled):
                 self._switch(enabled=enabled)
             case CopiesLoaded() if not self._loaded:
-                self._loaded = True
-                self._switch(enabled=message.enabled)
-                self._desk.load(
-                    message.copies, message.lines, message.allotments, message.copying_since, time.monotonic()
-                )
-                if message.breach is not None:
-                    self._desk.know_breach(message.breach)
-                    self._close_what_is_lost()
-                self._subscribe()
-                self._ask_for_positions()
-                self._check_result()
+                self._take_copies(message)
             case _:
                 pass  # told to an earlier incarnation
+
+    def _take_copies(self, loaded: CopiesLoaded) -> None:
+        """Go on from where the follower was before."""
+        self._loaded = True
+        self._switch(enabled=loaded.enabled)
+        self._desk.load(loaded.copies, loaded.lines, loaded.allotments, loaded.copying_since, time.monotonic())
+        if loaded.breach is not None:
+            self._desk.know_breach(loaded.breach)
+            self._close_what_is_lost()
+        self._subscribe()
+        self._ask_for_positions()
+        self._check_result()
+        if not self._account.policy.dry_run:  # what is copied then is in no account
+            self._audit.begin()
 
     def _switch(self, *, enabled: bool) -> None:
         """Enter nothing more, or enter again; what the settings switch off stays off."""

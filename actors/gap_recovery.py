@@ -21,10 +21,13 @@ from actors.messages import (
     CheckToken,
     FeedMessage,
     GapRecoveryMessage,
+    NetRead,
+    NetReadFinished,
     PositionsRead,
     PositionsReadFinished,
     ReadBook,
     ReadCapital,
+    ReadNet,
     ReadPositions,
     ReadResult,
     ResultRead,
@@ -37,7 +40,7 @@ from actors.messages import (
     TokenCheckFinished,
 )
 from copytrade.dhan.backoff import Backoff
-from copytrade.dhan.baseline import read_baseline, read_result
+from copytrade.dhan.baseline import read_baseline, read_net, read_result
 from copytrade.dhan.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.logs import fields
@@ -70,6 +73,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._next: dict[str, ReadBook] = {}
         self._want_positions: dict[tuple[str, bool], list[ReadPositions]] = {}
         self._reading_result: set[str] = set()
+        self._reading_net: set[str] = set()
         self._reads = self._failures = 0
 
     def set_up(self) -> None:
@@ -114,6 +118,12 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                     self._readers[account].submit(_read_result, self._accounts[account], message, self.seat)
             case ResultReadFinished():
                 self._hand_on_result(message)
+            case ReadNet(account):
+                if account not in self._reading_net:
+                    self._reading_net.add(account)
+                    self._readers[account].submit(_read_net, self._accounts[account], message, self.seat)
+            case NetReadFinished():
+                self._hand_on_net(message)
             case ActorUp() | ActorDied():
                 pass
 
@@ -210,6 +220,18 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             return
         request.reply_to.tell(ResultRead(request.account, finished.result))
 
+    def _hand_on_net(self, finished: NetReadFinished) -> None:
+        """Tell what was read; the next audit asks again for what could not be."""
+        request = finished.request
+        self._reading_net.discard(request.account)
+        self._reads += 1
+        if finished.read is None:
+            self._failures += 1
+            problem = fields(account=request.account, problem=finished.problem)
+            logger.warning("Positions not compared {}", problem)
+            return
+        request.reply_to.tell(finished.read)
+
 
 def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryMessage]) -> None:
     """Read the order book: runs on the account's reader thread, and answers whatever happens."""
@@ -267,6 +289,13 @@ def _read_result(rest: DhanRest, request: ReadResult, recovery: Address[GapRecov
     """Read what the account has made of the day: runs on its reader thread, and answers whatever happens."""
     result, problem = _value(lambda: read_result(rest))
     recovery.tell(ResultReadFinished(request, result, problem))
+
+
+def _read_net(rest: DhanRest, request: ReadNet, recovery: Address[GapRecoveryMessage]) -> None:
+    """Read what an account holds: runs on its reader thread, and answers whatever happens."""
+    net, problem = _value(lambda: read_net(rest, holdings=request.holdings))
+    read = None if net is None else NetRead(request.account, net)
+    recovery.tell(NetReadFinished(request, read, problem))
 
 
 def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, str]:

@@ -15,7 +15,7 @@ from copytrade.dhan.outcomes import Outcome
 from copytrade.dhan.rest import Cancelled, Placed
 from copytrade.instrument_cache import Master
 from copytrade.instruments import Instruments
-from copytrade.ledger import Allotment, Baseline, Line
+from copytrade.ledger import Allotment, Baseline, Line, LineKey
 from copytrade.orders import Order
 from copytrade.protection import Breach, Result
 from copytrade.records import CopyChanged, Record
@@ -330,6 +330,32 @@ class ResultReadFinished:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class NetRead:
+    """What an account holds, whoever traded it, is known: units by line, short ones negative."""
+
+    account: str
+    net: Mapping[LineKey, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadNet:
+    """Read what an account holds, if that is not being read already; ``holdings`` too where shares are copied."""
+
+    account: str
+    holdings: bool
+    reply_to: Address[NetRead]
+
+
+@dataclass(frozen=True, slots=True)
+class NetReadFinished:
+    """A reader thread is done with what an account holds; ``problem`` says why it is not known."""
+
+    request: ReadNet
+    read: NetRead | None
+    problem: str
+
+
 GapRecoveryMessage = (
     ReadBook
     | RetryRead
@@ -342,6 +368,8 @@ GapRecoveryMessage = (
     | CapitalReadFinished
     | ReadPositions
     | PositionsReadFinished
+    | ReadNet
+    | NetReadFinished
     | ReadResult
     | ResultReadFinished
     | ActorUp
@@ -602,6 +630,13 @@ class AdoptStrangers:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditPositions:
+    """Compare once more what the account holds with what was copied."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """See again what the account has made of the day."""
 
@@ -641,6 +676,8 @@ FollowerMessage = (
     | CapitalRead
     | PositionsRead
     | ResultRead
+    | NetRead
+    | AuditPositions
     | CheckResult
     | InstrumentsLoaded
     | PermitGranted

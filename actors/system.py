@@ -271,13 +271,14 @@ class CopySystem:
             name=follower.name,
             policy=policy_of(follower, settings.recovery),
             surroundings=self._surroundings,
-            needs_holdings=EVERYTHING in follower.instruments or "EQUITY" in follower.instruments,
+            needs_holdings=needs_holdings(follower),
             amo_time=follower.amo_time,
             needs_capital=needs_capital(follower),
             capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
             connections=settings.dhan.connections,
             absence_window=settings.recovery.absence_window,
             result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
+            audit_interval=settings.recovery.audit_interval,
             only_closes=self._only_closes,
         )
         peers = Peers(
@@ -349,6 +350,11 @@ class CopySystem:
 
     def _rest(self, account: s.Account) -> DhanRest:
         return rest_of(account, self._settings.dhan)
+
+
+def needs_holdings(follower: s.Follower) -> bool:
+    """Whether shares are copied, so that those in the depository count as held."""
+    return EVERYTHING in follower.instruments or "EQUITY" in follower.instruments
 
 
 def rest_of(account: s.Account, dhan: s.Dhan) -> DhanRest:

@@ -34,6 +34,7 @@ from copytrade.decisions import (
     Wait,
 )
 from copytrade.doubt import Doubt, Visibility
+from copytrade.drift import Apart
 from copytrade.filters import EVERYTHING
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument, from_order
@@ -167,6 +168,10 @@ class Desk:
                 self._judge(order)
         self.look_again()
         return corrected
+
+    def apart(self, net: Mapping[LineKey, int]) -> list[Apart]:
+        """Return what the account holds apart from its copies, by a read of its ``net`` positions."""
+        return self._positions.apart(net)
 
     def know_own_positions(self, baseline: Baseline) -> None:
         """Take what the follower's account holds apart from today's orders."""

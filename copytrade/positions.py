@@ -1,7 +1,7 @@
 """What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from copytrade import closing, ledger
 from copytrade.decisions import Allotted
+from copytrade.drift import Apart, all_apart
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
 from copytrade.orders import Order
@@ -247,6 +248,20 @@ class Positions:
     def held_lots(self) -> int:
         """Return how many lots are held by copying, and still there, whatever the instrument."""
         return sum(self._really_held(line) // line.lot_size for line in self._lines.values() if line.held)
+
+    def apart(self, net: Mapping[LineKey, int]) -> list[Apart]:
+        """Return what the account holds apart from its copies, by a read of its ``net`` positions.
+
+        What it had before, on lines where nothing is copied, is its own business. Nothing is told before the account's
+        own positions are known.
+        """
+        if self._own_base is None:
+            return []
+        base = self._own_base.positions
+        known = {key: base.get(key, 0) + self._own_fills[key] for key in {*base, *self._own_fills}}
+        held = {key: line.held + self._doubled(key) for key, line in self._lines.items()}
+        found = all_apart(net, held, known)
+        return [one for one in found if one.line in held or self._own_fills[one.line] or one.unseen]
 
     def lot_size(self, leader_order_id: str) -> int:
         """Return the lot of a leader order's line, 1 while it is not known."""

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,8 +15,13 @@ import peewee
 from playhouse import db_url
 
 from copytrade.audit import AUDIT_HEAD, AuditRow, Verdict, verify
+from copytrade.copies import Copy
+from copytrade.drift import Drift, Fill, LeaderOrder, explained
+from copytrade.ledger import Line, LineKey, Part
 from copytrade.migrations import SCHEMA_VERSION
+from copytrade.orders import InstrumentKey, Product, Segment
 from copytrade.records import LEADER
+from copytrade.rows import read_allotment, read_copy, read_line
 from copytrade.store import DatabaseUnusable
 from copytrade.tables import ALL
 
@@ -166,7 +172,7 @@ def requests_about(connection: peewee.Database, account: str, *names: str) -> li
 
 def audit_verdict(connection: peewee.Database) -> Verdict:
     """Follow the chain of the whole audit trail, a row at a time."""
-    head = dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", AUDIT_HEAD)).get(AUDIT_HEAD)
+    head = remembered(connection, AUDIT_HEAD)
     rows = connection.execute_sql(
         "SELECT id, action, account, request_data, response_data, status_code, duration_ms, ts, hash"
         " FROM audit_log ORDER BY id"
@@ -189,6 +195,68 @@ def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, i
     """Return how many requests each account has sent since then."""
     query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"
     return dict(_rows(connection, query, moment.timestamp()))
+
+
+def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, int]) -> list[Drift]:
+    """Explain each line of a follower's by what is written down, beside the account's ``net`` positions."""
+    lines = {line.key: line for (text,) in _of(connection, "state", "ledger", follower) if (line := read_line(text))}
+    copies = [read_copy(text) for (text,) in _of(connection, "state", "copy_mappings", follower)]
+    allotments = [read_allotment(text) for (text,) in _of(connection, "state", "allotments", follower)]
+    allotments.sort(key=lambda allotment: (allotment.created_at, allotment.leader_order_id))
+    by_order: defaultdict[str, list[Copy]] = defaultdict(list)
+    for copy in copies:
+        by_order[copy.leader_order_id].append(copy)
+    orders: defaultdict[LineKey, list[LeaderOrder]] = defaultdict(list)
+    for one in allotments:
+        orders[one.line].append(LeaderOrder(one, by_order[one.leader_order_id]))
+    fills = _fills(connection, follower, copies)
+    by_hand = _by_hand(connection, follower)
+    keys = sorted({*lines, *(key for key, units in net.items() if units)}, key=str)
+    return [explained(lines.get(key) or Line(key), orders[key], fills, net.get(key, 0), by_hand[key]) for key in keys]
+
+
+def _of(connection: peewee.Database, columns: str, table: str, follower: str) -> list[tuple[Any, ...]]:
+    return _rows(connection, f"SELECT {columns} FROM {table} WHERE follower = ?", follower)  # noqa: S608 (our own words)
+
+
+def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -> list[Fill]:
+    """Return what the leader has got, and the follower of its entries, in the order in which it was learnt."""
+    entries = {copy.order_id: copy.leader_order_id for copy in copies if copy.order_id and copy.part is Part.ENTRY}
+    query = "SELECT account, order_id, event_data FROM order_events WHERE account IN (?, ?) ORDER BY id"
+    filled: defaultdict[tuple[str, str], int] = defaultdict(int)
+    fills = []
+    for account, order_id, event in _rows(connection, query, LEADER, follower):
+        leader_order_id = order_id if account == LEADER else entries.get(order_id)
+        units = json.loads(event).get("filled_quantity", 0) - filled[account, order_id]
+        filled[account, order_id] += units
+        if leader_order_id is not None and units:
+            fills.append(Fill(leader_order_id, units, by_copying=account == follower))
+    return fills
+
+
+def _by_hand(connection: peewee.Database, follower: str) -> Mapping[LineKey, list[str]]:
+    """Return the account's orders that have filled and that no copier sent, as they are shown."""
+    query = (
+        "SELECT id, exchange_segment, security_id, product, side, filled_quantity, trade_date FROM orders"
+        " WHERE account = ? AND filled_quantity > 0 AND correlation_id NOT LIKE ? ORDER BY created_at, id"
+    )
+    found: defaultdict[LineKey, list[str]] = defaultdict(list)
+    for order_id, segment, security_id, product, side, filled, day in _rows(connection, query, follower, "ct-%"):
+        key = LineKey(InstrumentKey(Segment(segment), security_id), Product(product))
+        found[key].append(f"{side} {filled} by order {order_id} of {day}")
+    return found
+
+
+def symbols(connection: peewee.Database) -> dict[InstrumentKey, str]:
+    """Return what is known to trade under which symbol."""
+    query = "SELECT DISTINCT exchange_segment, security_id, symbol FROM orders WHERE symbol <> ''"
+    rows = _rows(connection, query)
+    return {InstrumentKey(Segment(segment), security_id): symbol for segment, security_id, symbol in rows}
+
+
+def remembered(connection: peewee.Database, key: str) -> str | None:
+    """Return a value of ``config``, None where there is none."""
+    return dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", key)).get(key)
 
 
 def _connect(database: str) -> peewee.Database:

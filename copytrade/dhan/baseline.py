@@ -1,9 +1,10 @@
 """What an account holds apart from today's orders: net positions less the day's fills, and the shares held before."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from copytrade import wall_clock
+from copytrade.dhan.accounts import Holding, Position
 from copytrade.dhan.outcomes import Accepted, Outcome, Unknown
 from copytrade.dhan.rest import DhanRest, OrderBook
 from copytrade.ledger import Baseline, LineKey, line_of
@@ -35,20 +36,30 @@ def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
         before = after
     else:
         return Unknown("orders fill faster than the positions can be read", exchange=after.exchange)
-    net: Counter[LineKey] = Counter()
-    for position in positions.value:
-        net[LineKey(position.key, position.product)] += position.net_quantity
+    net = _net(positions.value)
     for order in after.value.orders:
         net[line_of(order)] -= order.filled_quantity * order.side.sign
     if holdings:
         held = rest.holdings()
         if not isinstance(held, Accepted):
             return held
-        for share in held.value:
-            for segment in (Segment.NSE_EQ, Segment.BSE_EQ):
-                net[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
+        net.update(_held(held.value))
     without = frozenset(order.id for order in after.value.orders)
     return Accepted(Baseline(dict(net), without, wall_clock.now().astimezone(IST).date()), exchange=after.exchange)
+
+
+def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]]:
+    """Read what an account holds, whoever traded it: units by line, short ones negative; shares as above."""
+    positions = rest.positions()
+    if not isinstance(positions, Accepted):
+        return positions
+    net = _net(positions.value)
+    if holdings:
+        held = rest.holdings()
+        if not isinstance(held, Accepted):
+            return held
+        net.update(_held(held.value))
+    return Accepted(dict(net), exchange=positions.exchange)
 
 
 def read_result(rest: DhanRest) -> Outcome[Result]:
@@ -65,6 +76,21 @@ def read_result(rest: DhanRest) -> Outcome[Result]:
             return Unknown(f"the position in {position.symbol} has no profit", exchange=positions.exchange)
     rupees = sum((position.profit or ZERO for position in positions.value), ZERO)
     return Accepted(Result(rupees, began), exchange=positions.exchange)
+
+
+def _net(positions: Iterable[Position]) -> Counter[LineKey]:
+    net: Counter[LineKey] = Counter()
+    for position in positions:
+        net[LineKey(position.key, position.product)] += position.net_quantity
+    return net
+
+
+def _held(holdings: Iterable[Holding]) -> Counter[LineKey]:
+    held: Counter[LineKey] = Counter()
+    for share in holdings:
+        for segment in (Segment.NSE_EQ, Segment.BSE_EQ):
+            held[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
+    return held
 
 
 def _fills(book: OrderBook) -> Mapping[str, int]:

@@ -99,10 +99,16 @@ def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None
             "Rate limit reached, waiting",
         ):
             eventually(lambda line=line: line in log(folder), f"the log says {line!r}")  # type: ignore[misc]
+        drift = asked(folder, "drift", "alice")
+        assert (drift.returncode, drift.stderr) == (0, "")
+        assert "alice:" in drift.stdout
         (paper,) = children_of(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
     assert not is_running(paper)
+    gone = asked(folder, "drift", "alice")
+    assert gone.returncode == 2
+    assert "alice: the positions cannot be read" in gone.stderr
     (backup,) = (folder / "copy_trading.db.backups").iterdir()
     assert f"Database copied file=copy_trading.db.backups/{backup.name}" in log(folder)
     with sqlite3.connect(backup) as copied:
@@ -252,6 +258,10 @@ def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> Non
                 assert (row["quantity"], row["price"], row["correlationId"]) == (quantity, 100.05, f"ct-{leader}-1")
             eventually(lambda: "2 rows" in verified(tmp_path).stdout, "both requests are in the audit trail")
             assert "intact" in verified(tmp_path).stdout
+            drift = asked(tmp_path, "drift")
+            assert (drift.returncode, drift.stderr) == (0, "")
+            assert drift.stdout.splitlines() == ["alice: nothing differs", "bob: nothing differs"]
+            assert asked(tmp_path, "drift", "nobody").returncode == 2
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
     with sqlite3.connect(tmp_path / "copy_trading.db") as database:
@@ -265,8 +275,13 @@ def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> Non
 
 
 def verified(folder: Path) -> "subprocess.CompletedProcess[str]":
-    arguments = command("audit", "--verify")
-    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return asked(folder, "audit", "--verify")
+
+
+def asked(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(*arguments), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def test_a_broker_that_cannot_be_reached_at_the_start_is_waited_for(tmp_path: Path) -> None:

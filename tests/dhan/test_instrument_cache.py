@@ -16,7 +16,7 @@ from tests.core.test_instruments import HEAD, NIFTY
 
 MASTER = f"{HEAD}\n{NIFTY}\n".encode()
 
-#: A minute ago it was read already, and now it is to be read anew.
+#: When it is to be read anew each day: just now, so that what is read from here on is of today.
 JUST_NOW = (datetime.now(IST) - timedelta(seconds=30)).time()
 
 
@@ -50,7 +50,7 @@ def test_todays_is_not_asked_for_twice_and_yesterdays_is(server, cache):
     source(server, cache).read()
     assert source(server, cache).read().instruments[OPTION].lot_size == 65
     assert len(server.requests) == 1
-    rewrite(cache, wall_clock.now() - timedelta(minutes=1))
+    rewrite(cache, wall_clock.now() - timedelta(days=2))
     server.will_answer(200, MASTER.replace(b"65.0", b"75.0"))
     assert source(server, cache).read().instruments[OPTION].lot_size == 75
     assert len(server.requests) == 2

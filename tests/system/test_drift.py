@@ -1,0 +1,139 @@
+"""Drift over real sockets: what an account holds otherwise than the leader is told, explained and left alone."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.system import rest_of
+from copytrade import wall_clock
+from copytrade.dhan.baseline import read_net
+from copytrade.drift_report import PositionsUnread, drift_report
+from copytrade.paper.broker import PaperBroker
+from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.store import FLATTEN, Database
+from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.system.test_operator import switch
+from tests.waiting import eventually
+
+#: So often positions are compared.
+SOON = {"audit_interval": 0.2}
+
+
+@pytest.fixture
+def copier(broker: PaperBroker, tmp_path: Path) -> Iterator[Copier]:
+    with running(settings_for(broker, tmp_path, recovery=SOON), broker) as copier:
+        yield copier
+
+
+def market(copier: Copier, client_id: str, side: str, lots: int, security_id: str = OPTION) -> str:
+    quantity = lots * LOT
+    return copier.broker.place(
+        client_id, side=side, security_id=security_id, quantity=quantity, price=0, order_type="MARKET"
+    )
+
+
+def enter(copier: Copier, lots: int = 4) -> str:
+    order = copier.buy(lots, 0, order_type="MARKET")
+    for follower in ("alice", "bob"):
+        copier.mapping(order, follower, "filled")
+    return order
+
+
+def report(copier: Copier, follower: str) -> str:
+    (settings,) = (one for one in copier.settings.followers if one.name == follower)
+    rest = rest_of(settings, copier.settings.dhan)
+    database = copier.settings.store.database
+    text, is_explained = drift_report(database, follower, lambda: read_net(rest, holdings=False))
+    rest.close()
+    assert is_explained, text
+    return text
+
+
+def shares(copier: Copier, follower: str) -> list[str]:
+    """Return what each unit of a follower's difference is due to: +65.00 manual ..."""
+    return [line.strip() for line in report(copier, follower).splitlines() if re.match(r" +[+-]\d", line)]
+
+
+def told(copier: Copier) -> list[str]:
+    return [line for line in copier.log if "Position differs from the copies" in line]
+
+
+def test_a_manual_trade_is_told_once_as_manual_and_not_touched(copier: Copier) -> None:
+    enter(copier)
+    by_hand = market(copier, ALICE, "BUY", 2)
+    line = copier.logged("Position differs from the copies follower=alice")
+    assert line.startswith("WARNING")
+    assert "net=390 copied=260 manual=130" in line
+    eventually(lambda: f"BUY 130 by order {by_hand}" in report(copier, "alice"), "the order is named")
+    (share,) = shares(copier, "alice")
+    assert share.startswith("+130.00  manual")
+    assert shares(copier, "bob") == []
+    asked = len(copier.broker.writes(ALICE))
+    market(copier, LEADER, "SELL", 4)
+    eventually(lambda: copier.rows("SELECT 1 FROM ledger WHERE follower = 'alice' AND held = 0"), "the copy is sold")
+    assert len(copier.broker.writes(ALICE)) == asked + 1
+    eventually(lambda: len(told(copier)) == 2, "what is left is told of again, since it is another difference")
+    assert "net=130 copied=0 manual=130" in told(copier)[1]
+
+
+def test_a_skipped_entry_is_explained_by_its_reason_and_rounding_by_its_units(copier: Copier) -> None:
+    enter(copier, 3)
+    assert shares(copier, "alice") == []
+    assert shares(copier, "bob") == ["-32.50  rounding"]
+    switch(copier, "alice", "false")
+    copier.logged("Entries paused follower=alice")
+    skipped = copier.buy(2, 0, order_type="MARKET")
+    copier.mapping(skipped, "alice", "skipped")
+    copier.mapping(skipped, "bob", "filled")
+    assert shares(copier, "alice") == [f"-130.00  skipped copying_disabled leader order {skipped}"]
+    assert shares(copier, "bob") == ["-32.50  rounding"]
+    assert told(copier) == []
+
+
+def test_a_refusal_and_an_order_that_rests_are_named(copier: Copier) -> None:
+    enter(copier)
+    refused, resting = copier.buy(2), copier.buy(2)
+    for order, what in ((refused, "reject"), (resting, "")):
+        copy = copier.copy_of(order, "alice")["orderId"]
+        copier.mapping(order, "alice", "placed")
+        if what:
+            copier.broker.reject(ALICE, str(copy), "RMS: margin")
+            copier.mapping(order, "alice", "failed")
+        copier.broker.fill(LEADER, order)
+    eventually(lambda: len(shares(copier, "alice")) == 2, "both are explained")
+    assert sorted(shares(copier, "alice")) == [
+        f"-130.00  refused broker_rejected leader order {refused}",
+        f"-130.00  unfilled rests leader order {resting}",
+    ]
+
+
+def test_an_external_close_is_named_and_not_repaired(copier: Copier) -> None:
+    enter(copier)
+    market(copier, ALICE, "SELL", 3)
+    line = copier.logged("Position differs from the copies follower=alice")
+    assert "net=65 copied=260 external_close=-195" in line
+    eventually(lambda: any("SELL 195 by order" in share for share in shares(copier, "alice")), "the order is named")
+    (share,) = shares(copier, "alice")
+    assert share.startswith("-195.00  external_close")
+    assert len(copier.copies("alice")) == 1
+
+
+def test_what_was_closed_by_command_is_no_riddle(copier: Copier) -> None:
+    enter(copier)
+    database = Database(copier.settings.store.database)
+    number = database.give_command(FLATTEN, "alice", wall_clock.now())
+    eventually(lambda: database.answer(number), "alice has closed")
+    database.close()
+    eventually(lambda: shares(copier, "alice") == ["-260.00  flattened"], "it is named")
+    assert told(copier) == []
+
+
+def test_an_account_that_cannot_be_read_is_no_account_without_drift(copier: Copier) -> None:
+    enter(copier)
+    copier.broker.faults.add(RestFault(Mischief.ANSWER, Kind.READ, ALICE, status=503, body="busy", times=1000))
+    copier.logged("Positions not compared account=alice")
+    with pytest.raises(PositionsUnread, match="503"):
+        report(copier, "alice")
+    assert told(copier) == []
