@@ -139,6 +139,62 @@ MUTANTS = [
         "        if False:\n",
         "tests/system/test_doubt.py",
     ),
+    Mutant(
+        "no entry leaves once the day's loss is reached",
+        "copytrade/entering.py",
+        "    if standing.breach:\n",
+        "    if False:\n",
+        "tests/core/test_entering.py",
+    ),
+    Mutant(
+        "where a loss is limited entries wait for the day's result",
+        "copytrade/entering.py",
+        "    if standing.result is None:\n        return Wait(",
+        "    if standing.result is None:\n        return None\n        return Wait(",
+        "tests/core/test_entering.py",
+    ),
+    Mutant(
+        "a day's loss outlives a restart",
+        "actors/follower.py",
+        "            self._unwritten.append(ConfigSet(breach_key(self.seat.name), str(breach)))\n",
+        "            pass\n",
+        "tests/system/test_protection.py",
+    ),
+    Mutant(
+        "what rests is not enlarged beyond a limit",
+        "copytrade/mirror.py",
+        "    if size.quantity > kept and _forbidden(case, mine):\n",
+        "    if False:\n",
+        "tests/core/test_entering.py",
+    ),
+    Mutant(
+        "no more is left or closed than the account's net position",
+        "copytrade/positions.py",
+        "        return min(abs(line.held), max(0, net * direction))\n",
+        "        return abs(line.held)\n",
+        "tests/core/test_closing.py",
+    ),
+    Mutant(
+        "a line is closed when nothing of ours is live on it any more",
+        "copytrade/closer.py",
+        "line.key not in busy and ",
+        "",
+        "tests/core/test_closing.py tests/core/test_desk.py",
+    ),
+    Mutant(
+        "in a dry run nothing is sent",
+        "actors/follower.py",
+        "        if self._account.policy.dry_run:\n            self._keep_back",
+        "        if False:\n            self._keep_back",
+        "tests/system/test_dry_run.py",
+    ),
+    Mutant(
+        "what was never sent is not written down as an order",
+        "actors/follower.py",
+        "            return replace(changed, copy=shadow.recorded(copy))\n",
+        "            return changed\n",
+        "tests/system/test_dry_run.py",
+    ),
 ]
 
 

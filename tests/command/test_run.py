@@ -380,7 +380,8 @@ def test_what_was_copied_is_closed_whether_or_not_a_copier_runs(tmp_path: Path) 
             assert (net("1000000101"), net("1000000102")) == (0, 130)
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
-        broker.cancel("1000000001", resting)
+        assert broker.order("1000000001", resting)["orderStatus"] == "PENDING"
+        (tmp_path / "settings.toml").write_text(settings.replace("canary-of-leader", "one-that-is-refused"))
         before = len(broker.writes("1000000101"))
         alone = flatten(tmp_path, "--yes")
         assert alone.returncode == 0, alone.stderr

@@ -34,6 +34,7 @@ class Account:
         self.orders: dict[str, Order] = {}
         self.sent: list[tuple[str, Action]] = []
         self.refuses = False
+        self.is_silent = False
         self.leaders: dict[str, Order] = {}
         self.desk.load((), (), (), NOW - timedelta(hours=1), 0.0)
         self.learns()
@@ -82,7 +83,8 @@ class Account:
                 self.desk.settle(copy_id, lifecycle.accepted(copy, copy.order_id, None), 1.0)
             case Cancel():
                 self.desk.settle(copy_id, lifecycle.cancel_accepted(copy), 1.0)
-                self.tells(self.orders[copy.order_id], status=Status.CANCELLED)
+                if not self.is_silent:
+                    self.tells(self.orders[copy.order_id], status=Status.CANCELLED)
 
     def tells(self, order: Order, **changes: object) -> None:
         self.orders[order.id] = replace(order, **changes)  # type: ignore[arg-type]
@@ -153,6 +155,32 @@ def test_copies_are_cancelled_first_and_then_what_is_held_is_closed(side: Side) 
     reasons = {copy.reason for copy, leader in account.desk.everything() if leader.id in ("2", "3")}
     assert reasons == {Reason.FLATTENED}
     assert account.desk.take_closed(NOW) is None
+
+
+@pytest.mark.parametrize("fills", [0, 1, 2])
+def test_a_line_is_closed_when_the_broker_has_said_how_its_copies_ended(fills: int) -> None:
+    account = Account()
+    entered(account, 1, 2)
+    account.leader(an_order(id="2", side=Side.SELL, quantity=2 * LOT, price=Decimal(130)))
+    (target,) = account.live()
+    account.is_silent = True
+    account.sent.clear()
+    account.desk.close_all()
+    account.goes_on()
+    assert [type(action) for _, action in account.sent] == [Cancel]
+    assert account.desk.take_closed(NOW) is None
+    if fills:
+        account.fills(target, fills * LOT)
+    account.goes_on()
+    if fills < 2:
+        account.tells(account.orders[target.id], status=Status.CANCELLED)
+    account.goes_on()
+    for order in account.live():
+        assert order.quantity == (2 - fills) * LOT
+        account.fills(order)
+    account.goes_on()
+    assert account.desk.take_closed(NOW) is not None
+    assert account.net() == 0
 
 
 def test_what_closing_cancelled_is_not_entered_again_and_the_next_order_is() -> None:
