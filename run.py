@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from copytrade.dhan.baseline import read_net
 from copytrade.drift_report import PositionsUnread, drift_report
 from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock, is_running
-from copytrade.logs import configure_logging, fields, scrubbed
+from copytrade.logs import configure_logging, fields, hide, scrubbed
 from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
@@ -60,6 +60,15 @@ SWITCH_INTERVAL = 0.01
 #: lives as long as the program is left out of all of them, and what an order leaves behind makes no cycles: a full
 #: collection in the middle of an order took 20 ms with fifty followers.
 GC_THRESHOLDS = (20_000, 20, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Somebody wants the tokens to be read again."""
+
+
+#: None asks for a stop; a number is the exit code of a system that has stopped.
+Events = queue.SimpleQueue[int | Reread | None]
 
 
 def main(arguments: list[str]) -> int:
@@ -118,7 +127,7 @@ def main(arguments: list[str]) -> int:
                 return _not_started(left_out, settings)
             settings = without(settings, left_out)
         since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
-        return _copy(settings, since, options.duration, left_out)
+        return _copy(settings, since, options, left_out)
 
 
 def _check(settings: Settings, path: Path) -> int:
@@ -160,7 +169,9 @@ def _exposed(settings: Settings, path: Path) -> list[str]:
 
 def _without_secrets(line: str, settings: Settings) -> str:
     """Take out what the broker may have said back."""
-    return scrubbed(line, [secret.get_secret_value() for secret in secrets_of(settings)])
+    for secret in secrets_of(settings):
+        hide(secret)
+    return scrubbed(line)
 
 
 def _rehearse(settings: Settings) -> int:
@@ -298,13 +309,12 @@ def _is_confirmed(question: str) -> bool:
         return False
 
 
-def _copy(settings: Settings, since: datetime | None, duration: float | None, left_out: Mapping[str, str]) -> int:
+def _copy(settings: Settings, since: datetime | None, options: argparse.Namespace, left_out: Mapping[str, str]) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    #: None asks for a stop; a number is the exit code of a system that has stopped.
-    events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    events: Events = queue.SimpleQueue()
     system = CopySystem(settings, since, events.put)
     _listen(system, events)
     began = wall_clock.now()
@@ -313,7 +323,7 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None, le
     system.start()
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
-    exit_code = _guarded(system, events, duration)
+    exit_code = _guarded(system, events, options.duration, options.settings)
     stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
@@ -331,14 +341,17 @@ def _copy(settings: Settings, since: datetime | None, duration: float | None, le
     return exit_code
 
 
-def _guarded(system: CopySystem, events: "queue.SimpleQueue[int | None]", duration: float | None) -> int | None:
+def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path) -> int | None:
     """Keep the supervisor alive until something ends the session; return the exit code, None if it is to be stopped."""
     ends = None if duration is None else time.monotonic() + duration
     while ends is None or time.monotonic() < ends:
         try:
-            return events.get(
+            event = events.get(
                 timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))
             )
+            if not isinstance(event, Reread):
+                return event
+            _reread(system, path)
         except queue.Empty:
             if not system.guard():
                 system.abandon()
@@ -358,6 +371,14 @@ def _back_up(store: Storage, seconds: float) -> None:
         logger.info("Database copied {}", fields(file=copy))
 
 
+def _reread(system: CopySystem, path: Path) -> None:
+    """Have tokens read again, from settings that are whole."""
+    try:
+        system.give_credentials(load_settings(path))
+    except SettingsUnusable as error:
+        logger.error("Settings unusable, tokens stay as they are {}", fields(faults="; ".join(error.faults)))
+
+
 def _summarise(settings: Settings, began: datetime) -> None:
     """Print what the session came to, if the database can still say."""
     try:
@@ -368,7 +389,7 @@ def _summarise(settings: Settings, began: datetime) -> None:
         logger.error("No summary {}", fields(error=error))
 
 
-def _listen(system: CopySystem, events: "queue.SimpleQueue[int | None]") -> None:
+def _listen(system: CopySystem, events: Events) -> None:
     """Turn signals into events: the first SIGINT or SIGTERM asks for a stop, the second ends the process."""
     asked = False
 
@@ -382,13 +403,22 @@ def _listen(system: CopySystem, events: "queue.SimpleQueue[int | None]") -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: system.log_status())
-    signal.signal(signal.SIGHUP, lambda _number, _frame: system.retry_quarantined())
+
+    def begin_anew(_number: int, _frame: object) -> None:
+        system.retry_quarantined()
+        events.put(Reread())
+
+    signal.signal(signal.SIGHUP, begin_anew)
 
 
-def _next(events: "queue.SimpleQueue[int | None]", seconds: float | None) -> int | None:
-    """Wait for the next event; None if it asks for a stop, or does not come in time."""
+def _next(events: Events, seconds: float) -> int | None:
+    """Wait for the next exit code; None if it does not come in time."""
+    ends = time.monotonic() + seconds
     try:
-        return events.get(timeout=seconds)
+        while True:
+            event = events.get(timeout=max(0.0, ends - time.monotonic()))
+            if not isinstance(event, Reread):
+                return event
     except queue.Empty:
         return None
 

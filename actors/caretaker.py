@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loguru import logger
+from pydantic import SecretStr
 
 from actors import copy_log
-from actors.base import Address, GuardedActor, Incarnation, Seat
+from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
 from actors.clock import Clock
 from actors.messages import (
     BookSnapshot,
+    CheckToken,
     CopiesLoaded,
     Drain,
     Drained,
@@ -29,6 +31,10 @@ from actors.messages import (
     SettlePermit,
     StoreMessage,
     Subscribe,
+    TokenKeeperMessage,
+    TokenLost,
+    TokenReplaced,
+    WantToken,
     Write,
     Writer,
 )
@@ -37,7 +43,7 @@ from copytrade import lifecycle, wall_clock
 from copytrade.budget import Lane
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Cancel
-from copytrade.dhan.outcomes import Accepted, Refused
+from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.ledger import Part
 from copytrade.logs import alert, fields
 from copytrade.orders import Order, Status
@@ -66,6 +72,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
         leader_feed: Address[FeedMessage],
         limiter: Address[RateLimiterMessage],
         store: Address[StoreMessage],
+        tokens: Address[TokenKeeperMessage],
         clock: Clock,
         make_sender: Callable[[Seat[FollowerMessage], int], Sender],
     ) -> None:
@@ -73,6 +80,8 @@ class Caretaker(GuardedActor[FollowerMessage]):
         self._leader_feed = leader_feed
         self._limiter = limiter
         self._store = store
+        self._tokens = tokens
+        self._authorised = self._begun = False
         self._clock = clock
         self._make_sender = make_sender
         self._writer = Writer(life.seat.name, life.epoch)
@@ -84,9 +93,9 @@ class Caretaker(GuardedActor[FollowerMessage]):
         self._cancelled = 0
 
     def set_up(self) -> None:
-        """Ask what rests."""
+        """Ask for a token; what rests is asked for once there is one."""
         self._sender = self._make_sender(self.seat, self.epoch)
-        self._store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+        self._tokens.tell(WantToken(self.seat.name, self.seat))
 
     def tear_down(self) -> None:
         """Begin no more requests."""
@@ -112,6 +121,12 @@ class Caretaker(GuardedActor[FollowerMessage]):
                 self._finish(message)
             case Retry((leader_order_id, _), epoch) if epoch == self.epoch and leader_order_id:
                 self._ask()
+            case TokenReplaced(_, token):
+                self._take_token(token)
+            case TokenLost():
+                self._authorised = False
+            case ActorUp() if message.name == self._tokens.name:
+                self._tokens.tell(WantToken(self.seat.name, self.seat))
             case Drain(reply_to):
                 reply_to.tell(Drained(self.seat.name))
             case _:
@@ -120,6 +135,16 @@ class Caretaker(GuardedActor[FollowerMessage]):
     def figures(self) -> str:
         """Return what rests, and what has been cancelled."""
         return fields(open=sum(map(len, self._resting.values())), cancelled=self._cancelled)
+
+    def _take_token(self, token: SecretStr) -> None:
+        self._sender.take_token(token)
+        was_authorised, self._authorised = self._authorised, True
+        if not self._begun:
+            self._begun = True
+            self._store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+        elif not was_authorised:
+            for _ in range(len(self._due)):
+                self._ask()
 
     def _see(self, leader: Order) -> None:
         if leader.is_terminal and leader.status is not Status.TRADED:
@@ -132,7 +157,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
         self._limiter.tell(RequestPermit(self.seat.name, permit, Lane.CANCEL, self.seat))
 
     def _send(self, permit: PermitId) -> None:
-        if not self._due:
+        if not self._due or not self._authorised:
             self._limiter.tell(ReleasePermit(self.seat.name, permit))
             return
         leader, copy = self._due.popleft()
@@ -153,6 +178,11 @@ class Caretaker(GuardedActor[FollowerMessage]):
                 copy = lifecycle.cancel_accepted(copy)
                 self._cancelled += 1
                 copy_log.cancelled(copy)
+            case Refused(Refusal.TOKEN):
+                self._due.append((flight.leader, copy))
+                if self._authorised:
+                    self._authorised = False
+                    self._tokens.tell(CheckToken(self.seat.name, refused=True))
             case Refused(_, code, text):
                 self._again(flight, f"{code} {text}".strip())
             case unknown:

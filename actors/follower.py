@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from loguru import logger
 from msgspec.structs import replace
+from pydantic import SecretStr
 
 from actors import copy_log
 from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation, Seat
@@ -20,6 +21,7 @@ from actors.messages import (
     BookSnapshot,
     CapitalRead,
     CheckResult,
+    CheckToken,
     CommandGiven,
     CopiesLoaded,
     Drain,
@@ -61,7 +63,11 @@ from actors.messages import (
     SettlePermit,
     StoreMessage,
     Subscribe,
+    TokenKeeperMessage,
+    TokenLost,
+    TokenReplaced,
     WantInstruments,
+    WantToken,
     Write,
     Writer,
 )
@@ -116,8 +122,11 @@ CANCEL_RESERVE = 1
 #: Refusals after which the same request may succeed later.
 _TRANSIENT = (Refusal.NOT_SENT, Refusal.RATE_LIMITED)
 
-#: Refusals that concern the account, whatever the order.
-_SUSPENDING = (Refusal.TOKEN, Refusal.ADDRESS, Refusal.ACCOUNT)
+#: Refusals that concern the account, whatever the order, and that nothing here can mend.
+_SUSPENDING = (Refusal.ADDRESS, Refusal.ACCOUNT)
+
+#: Refusals after which nothing is known to be wrong with the order.
+_NOT_ITS_FAULT = (*_TRANSIENT, *_SUSPENDING, Refusal.TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ class Peers:
     store: Address[StoreMessage]
     recovery: Address[GapRecoveryMessage]
     instruments: Address[InstrumentMasterMessage]
+    tokens: Address[TokenKeeperMessage]
 
 
 @dataclass(slots=True)
@@ -215,6 +225,8 @@ class Follower(GuardedActor[FollowerMessage]):
         self._skew = 0.0
         self._enabled = True
         self._suspended = ""
+        self._token_since: float | None = None
+        self._token_lost = ""
         self._throttled = False
         self._throttles = self._rate_limited = 0
         self._checks_without_result = 0
@@ -231,6 +243,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._sender = self._make_sender(self.seat, self.epoch)
         self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
         self._peers.instruments.tell(WantInstruments(self.seat))
+        self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
         self._ask_what_is_held()
         self._clock.tell_later(KEEP_WARM_EVERY, self.seat, KeepWarm(self.epoch))
         self._show()
@@ -329,6 +342,12 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._note(*self._desk.searched(correlation_id, began))
             case InstrumentsLoaded(instruments):
                 self._desk.know_instruments(instruments)
+            case _:
+                self._learn_of_account(message)
+
+    def _learn_of_account(self, message: FollowerMessage) -> None:
+        """Take note of what the account has, may do and is to do."""
+        match message:
             case CapitalRead(account, capital) if account == LEADER:
                 self._desk.know_leader_capital(capital)
             case CapitalRead(_, capital):
@@ -347,6 +366,10 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._obey(message)
             case EntriesSwitched(enabled):
                 self._switch(enabled=enabled)
+            case TokenReplaced(_, token):
+                self._take_token(token)
+            case TokenLost(_, why):
+                self._lose_token(why)
             case CopiesLoaded() if not self._loaded:
                 self._take_copies(message)
             case _:
@@ -432,6 +455,22 @@ class Follower(GuardedActor[FollowerMessage]):
             for number in self._closing_for:
                 self._answer(number, answer, is_done=closed is not None and not closed.left)
             self._closing_for.clear()
+
+    def _take_token(self, token: SecretStr) -> None:
+        """Go on with a token that works: everything is decided afresh, for the market has gone on meanwhile."""
+        self._sender.take_token(token)
+        if self._token_lost:
+            logger.info("Account goes on with a token that works {}", fields(follower=self.seat.name))
+        if self._token_since is None:
+            self._desk.look_again()
+        self._token_since, self._token_lost = time.monotonic(), ""
+
+    def _lose_token(self, why: str) -> None:
+        """Wait for another token; what cannot be copied meanwhile is recorded, and decided afresh when there is one."""
+        if not self._token_lost:
+            what = fields(follower=self.seat.name, why="token", error=why, open=self._desk.open_copies)
+            alert("suspended", self.seat.name, "Account waits for a token that works {}", what, level="ERROR")
+        self._token_since, self._token_lost = None, why
 
     def _read_own_book(self) -> None:
         self._peers.recovery.tell(ReadBook(self.seat.name, NO_GAP, None, after_gap=False))
@@ -545,13 +584,15 @@ class Follower(GuardedActor[FollowerMessage]):
             for token, flight in self._flights.items():
                 if not flight.sent:
                     self._record_intent(token, flight)
+        elif peer.name == self._peers.tokens.name:
+            self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
         elif peer.name == self._peers.instruments.name:
             self._peers.instruments.tell(WantInstruments(self.seat))
 
     @property
     def _may_send(self) -> bool:
         ready = self._loaded and self._own_book_read and self._drain is None
-        return ready and not self._suspended and not self._throttled
+        return ready and self._token_since is not None and not self._suspended and not self._throttled
 
     def _pump(self) -> None:
         """Decide what is dirty, then do it or see to a permit."""
@@ -568,7 +609,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
             if self._desk.is_closing:
                 self._mind_closing(now)
-        if self._suspended:
+        if self._suspended or self._token_lost:
             self._skip_wanted()
         self._land_what_must_not_leave()
         lane = self._wanted_lane()
@@ -612,12 +653,13 @@ class Follower(GuardedActor[FollowerMessage]):
         return under_way < self._account.connections + (CANCEL_RESERVE if lane is Lane.CANCEL else 0)
 
     def _land_what_must_not_leave(self) -> None:
-        """Give up what has not been sent yet for a suspended account, or for a leader order that has ended.
+        """Give up what has not been sent yet for an account that may not send, or for a leader order that has ended.
 
         The cancellation of such an order does not wait for it.
         """
+        barred = bool(self._suspended) or self._token_since is None
         for token, flight in list(self._flights.items()):
-            if not flight.sent and (self._suspended or self._desk.is_overtaken(flight.leader.id, flight.action)):
+            if not flight.sent and (barred or self._desk.is_overtaken(flight.leader.id, flight.action)):
                 copy = self._desk.copy(flight.copy_id)
                 unsent = lifecycle.not_sent if isinstance(flight.action, Place) else lifecycle.modify_not_sent
                 self._land(token, unsent(copy))
@@ -719,6 +761,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._land(finished.token, self._accepted(flight, copy, value.order_id, finished))
             case Refused(refusal, code, message):
                 self._failures += 1
+                if refusal is Refusal.TOKEN:
+                    self._doubt_token(finished.started)
                 self._land(finished.token, self._refused(flight, copy, refusal, f"{code} {message}".strip()))
             case unknown:
                 self._failures += 1
@@ -769,9 +813,9 @@ class Follower(GuardedActor[FollowerMessage]):
             self._suspended = error
         elif refusal is Refusal.RATE_LIMITED:
             self._back_off()
-        elif refusal in _TRANSIENT or isinstance(flight.action, Cancel):
+        elif refusal in _TRANSIENT or (isinstance(flight.action, Cancel) and refusal is not Refusal.TOKEN):
             self._hold(flight.copy_id)
-        again = refusal in _SUSPENDING or refusal in _TRANSIENT
+        again = refusal in _NOT_ITS_FAULT
         match flight.action:
             case Place():
                 return lifecycle.not_sent(copy) if again else lifecycle.place_refused(copy, error)
@@ -779,6 +823,12 @@ class Follower(GuardedActor[FollowerMessage]):
                 return lifecycle.modify_not_sent(copy) if again else lifecycle.modify_refused(copy, error)
             case Cancel():
                 return lifecycle.cancel_not_sent(copy) if again else lifecycle.in_doubt(copy, error)
+
+    def _doubt_token(self, sent: float) -> None:
+        """Send nothing until the token is known to work, or replaced; unless the request left with an earlier one."""
+        if self._token_since is not None and sent >= self._token_since:
+            self._token_since = None
+            self._peers.tokens.tell(CheckToken(self.seat.name, refused=True))
 
     def _back_off(self) -> None:
         """Send nothing for a while, for longer each time that the broker calls for less in a row."""
@@ -791,7 +841,7 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _skip_wanted(self) -> None:
         """Record what a suspended account cannot copy."""
-        skip = Skip(Reason.ACCOUNT_SUSPENDED, self._suspended)
+        skip = Skip(Reason.ACCOUNT_SUSPENDED, self._suspended or self._token_lost)
         self._note(*self._desk.skip_entries(skip, self._now()))
 
     def _now(self) -> datetime:
@@ -838,6 +888,8 @@ class Follower(GuardedActor[FollowerMessage]):
     def _show(self) -> None:
         if self._suspended:
             self.vitals.state = "suspended"
+        elif self._token_lost:
+            self.vitals.state = "unauthorised"
         elif not (self._loaded and self._own_book_read and len(self._known_positions) == 2):
             self.vitals.state = "starting"
         else:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from loguru import logger
+from pydantic import SecretStr
 
 from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
@@ -25,6 +26,7 @@ from actors.messages import (
     NetReadFinished,
     PositionsRead,
     PositionsReadFinished,
+    Problem,
     ReadBook,
     ReadCapital,
     ReadNet,
@@ -36,8 +38,10 @@ from actors.messages import (
     SearchAnswered,
     SearchFinished,
     SearchOrder,
-    TokenChecked,
-    TokenCheckFinished,
+    TokenKeeperMessage,
+    TokenLost,
+    TokenReplaced,
+    WantToken,
 )
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.baseline import read_baseline, read_net, read_result
@@ -49,12 +53,25 @@ from copytrade.records import LEADER
 
 T = TypeVar("T")
 
+Request = ReadBook | SearchOrder | ReadCapital | ReadPositions | ReadResult | ReadNet
+Finished = (
+    BookReadFinished
+    | SearchFinished
+    | CapitalReadFinished
+    | PositionsReadFinished
+    | ResultReadFinished
+    | NetReadFinished
+)
+
 #: Refusals of a search that are about the order and not about the account or the request's way.
 _NO_SUCH_ORDER = (Refusal.ORDER, Refusal.VALIDATION, Refusal.OTHER)
 
 
 class GapRecovery(GuardedActor[GapRecoveryMessage]):
-    """Coordinates reads; each account has one reader thread, so no account waits for another's."""
+    """Coordinates reads; each account has one reader thread, so no account waits for another's.
+
+    What is to be read of an account without a token that works waits for one.
+    """
 
     def __init__(
         self,
@@ -62,8 +79,12 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         clock: Clock,
         accounts: Mapping[str, DhanRest],
         feeds: Mapping[str, Address[FeedMessage]],
+        tokens: Address[TokenKeeperMessage],
     ) -> None:
         super().__init__(life)
+        self._tokens = tokens
+        self._authorised: set[str] = set()
+        self._waiting: dict[str, dict[object, Request]] = {account: {} for account in accounts}
         self._clock = clock
         self._accounts = accounts
         self._feeds = feeds
@@ -80,9 +101,16 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         """Give each account its reader."""
         for account in self._accounts:
             self._readers[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+        self._ask_for_tokens()
 
     def receive(self, message: GapRecoveryMessage) -> None:
         """Start a read, or hand on what was read."""
+        if isinstance(message, Request) and message.account not in self._authorised:
+            self._wait_for_token(message)
+            return
+        if isinstance(message, Finished) and message.problem is not None and message.problem.token_refused:
+            self._token_refused(message)
+            return
         match message:
             case ReadBook():
                 self._read(message)
@@ -91,16 +119,11 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             case RetryRead(account):
                 self._reading.discard(account)
                 if request := self._next.pop(account, None):
-                    self._read(request)
+                    self.receive(request)
             case SearchOrder(account):
                 self._readers[account].submit(_search, self._accounts[account], message, self.seat)
             case SearchFinished():
                 self._hand_on_search(message)
-            case CheckToken(account):
-                self._readers[account].submit(_check_token, self._accounts[account], message, self.seat)
-            case TokenCheckFinished(request, refused):
-                if refused is not None:
-                    self._feeds[request.account].tell(TokenChecked(refused))
             case ReadCapital(account):
                 self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
             case CapitalReadFinished():
@@ -124,6 +147,12 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                     self._readers[account].submit(_read_net, self._accounts[account], message, self.seat)
             case NetReadFinished():
                 self._hand_on_net(message)
+            case TokenReplaced(account, token):
+                self._take_token(account, token)
+            case TokenLost(account):
+                self._authorised.discard(account)
+            case ActorUp() if message.name == self._tokens.name:
+                self._ask_for_tokens()
             case ActorUp() | ActorDied():
                 pass
 
@@ -136,6 +165,47 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         for account, reader in self._readers.items():
             reader.shutdown(wait=False, cancel_futures=True)
             self._accounts[account].close()
+
+    def _take_token(self, account: str, token: SecretStr) -> None:
+        """Read what has waited for a token that works."""
+        self._accounts[account].take_token(token)
+        self._authorised.add(account)
+        waiting, self._waiting[account] = self._waiting[account], {}
+        for request in waiting.values():
+            self.receive(request)
+
+    def _ask_for_tokens(self) -> None:
+        for account in self._accounts:
+            self._tokens.tell(WantToken(account, self.seat))
+
+    def _wait_for_token(self, request: Request) -> None:
+        """Keep a request until there is a token; of several for the order book the latest."""
+        key = ReadBook if isinstance(request, ReadBook) else request
+        waiting = self._waiting[request.account].get(key)
+        if isinstance(request, ReadBook) and isinstance(waiting, ReadBook) and request.generation < waiting.generation:
+            return
+        self._waiting[request.account][key] = request
+
+    def _token_refused(self, finished: Finished) -> None:
+        """Have the token seen to, and read again once there is one that works."""
+        account = finished.request.account
+        self._failures += 1
+        if account in self._authorised:
+            self._authorised.discard(account)
+            self._tokens.tell(CheckToken(account, refused=True))
+        requests: list[Request] = [finished.request]
+        if isinstance(finished, BookReadFinished):
+            self._reading.discard(account)
+            if newer := self._next.pop(account, None):
+                requests.append(newer)
+        elif isinstance(finished, ResultReadFinished):
+            self._reading_result.discard(account)
+        elif isinstance(finished, NetReadFinished):
+            self._reading_net.discard(account)
+        elif isinstance(finished, PositionsReadFinished):
+            requests += self._want_positions.pop((account, finished.request.holdings), [])
+        for request in requests:
+            self._wait_for_token(request)
 
     def _read(self, request: ReadBook) -> None:
         if request.account in self._reading:
@@ -155,7 +225,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         if finished.problem:
             self._failures += 1
             delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem)
+            problem = fields(account=account, problem=finished.problem.why)
             logger.warning("Order book unreadable, again in {:.1f}s {}", delay, problem)
             self._reading.add(account)  # whoever asks meanwhile is served by the retry
             self._next.setdefault(account, finished.request)
@@ -173,7 +243,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._reads += 1
         if finished.problem:
             self._failures += 1
-            problem = fields(account=request.account, id=request.correlation_id, problem=finished.problem)
+            problem = fields(account=request.account, id=request.correlation_id, problem=finished.problem.why)
             logger.warning("Search for an order failed {}", problem)
             return
         self._feeds[request.account].tell(SearchAnswered(request.correlation_id, finished.began, finished.orders))
@@ -183,7 +253,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         if finished.capital is None:
             self._failures += 1
             delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem)
+            problem = fields(account=account, problem=finished.problem and finished.problem.why)
             logger.warning("Capital unreadable, again in {:.1f}s {}", delay, problem)
             self._clock.tell_later(delay, self.seat, finished.request)
             return
@@ -199,7 +269,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         if finished.read is None:
             self._failures += 1
             delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem)
+            problem = fields(account=account, problem=finished.problem and finished.problem.why)
             logger.warning("Positions unreadable, again in {:.1f}s {}", delay, problem)
             for request in waiting:
                 self._clock.tell_later(delay, self.seat, request)
@@ -215,7 +285,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._reads += 1
         if finished.result is None:
             self._failures += 1
-            problem = fields(account=request.account, problem=finished.problem)
+            problem = fields(account=request.account, problem=finished.problem and finished.problem.why)
             logger.warning("Result of the day unreadable {}", problem)
             return
         request.reply_to.tell(ResultRead(request.account, finished.result))
@@ -227,7 +297,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._reads += 1
         if finished.read is None:
             self._failures += 1
-            problem = fields(account=request.account, problem=finished.problem)
+            problem = fields(account=request.account, problem=finished.problem and finished.problem.why)
             logger.warning("Positions not compared {}", problem)
             return
         request.reply_to.tell(finished.read)
@@ -258,20 +328,6 @@ def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:
     return outcome
 
 
-def _check_token(rest: DhanRest, request: CheckToken, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read the profile, which any token that works may: runs on the account's reader thread, and always answers."""
-    refused: list[str] = []
-
-    def read() -> Outcome[object]:
-        outcome = rest.profile()
-        if isinstance(outcome, Refused) and outcome.refusal is Refusal.TOKEN:
-            refused.append(f"{outcome.code} {outcome.message}".strip())
-        return outcome
-
-    profile, _ = _value(read)
-    recovery.tell(TokenCheckFinished(request, refused[0] if refused else "" if profile else None))
-
-
 def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRecoveryMessage]) -> None:
     """Read the start-of-day capital: runs on the account's reader thread, and answers whatever happens."""
     funds, problem = _value(rest.fund_limit)
@@ -298,17 +354,17 @@ def _read_net(rest: DhanRest, request: ReadNet, recovery: Address[GapRecoveryMes
     recovery.tell(NetReadFinished(request, read, problem))
 
 
-def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, str]:
+def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, Problem | None]:
     """Return what a read gave, or why it gave nothing."""
     try:
         outcome = read()
     except Exception as error:  # an exception in a thread would otherwise end in silence
         logger.opt(exception=error).error("Reading failed unexpectedly")
-        return None, f"{type(error).__name__}: {error}"
+        return None, Problem(f"{type(error).__name__}: {error}")
     match outcome:
         case Accepted(value=value):
-            return value, ""
-        case Refused(code=code, message=message):
-            return None, f"{code} {message}"
+            return value, None
+        case Refused(refusal, code, message):
+            return None, Problem(f"{code} {message}", refusal is Refusal.TOKEN)
         case unknown:
-            return None, unknown.cause
+            return None, Problem(unknown.cause)

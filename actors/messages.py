@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from pydantic import SecretStr
+
 from actors.base import ActorDied, ActorUp, Address
 from copytrade.agenda import CopyId
 from copytrade.budget import Lane
 from copytrade.copies import Copy
+from copytrade.dhan.accounts import Profile
+from copytrade.dhan.auth import Credentials, Token
 from copytrade.dhan.codec import Unreadable
+from copytrade.dhan.custody import Step
 from copytrade.dhan.feed import FeedConnection, FeedEnded
 from copytrade.dhan.outcomes import Outcome
 from copytrade.dhan.rest import Cancelled, Placed
@@ -19,6 +24,100 @@ from copytrade.ledger import Allotment, Baseline, Line, LineKey
 from copytrade.orders import Order
 from copytrade.protection import Breach, Result
 from copytrade.records import CopyChanged, Record
+
+# --- tokens ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReplaced:
+    """An account's token from now on; the one it had, if that was found to work. ``expires`` is None if unknown."""
+
+    account: str
+    token: SecretStr
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLost:
+    """An account has no token that the broker takes, and why; TokenReplaced will follow."""
+
+    account: str
+    why: str
+
+
+TokenNews = TokenReplaced | TokenLost
+
+
+@dataclass(frozen=True, slots=True)
+class WantToken:
+    """Tell me an account's token, and whatever becomes of it."""
+
+    account: str
+    reply_to: Address[TokenNews]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckToken:
+    """See whether an account's token works, and tell everybody.
+
+    A request was ``refused`` for it, or a feed was dropped right after its login.
+    """
+
+    account: str
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChecked:
+    """What the broker said when asked for the profile."""
+
+    account: str
+    outcome: Outcome[Profile]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFetched:
+    """What the broker said when asked for another token."""
+
+    account: str
+    step: Step
+    outcome: Outcome[Token]
+
+
+@dataclass(frozen=True, slots=True)
+class TellToken:
+    """Say now that this token works."""
+
+    account: str
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class LookAfterToken:
+    """There may be something to be done about an account's token; only the latest ``number`` counts."""
+
+    account: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsGiven:
+    """How each account gets its tokens has been read again."""
+
+    accounts: Mapping[str, Credentials]
+
+
+TokenKeeperMessage = (
+    WantToken
+    | CheckToken
+    | TokenChecked
+    | TokenFetched
+    | TellToken
+    | LookAfterToken
+    | CredentialsGiven
+    | ActorUp
+    | ActorDied
+)
 
 # --- feeds -------------------------------------------------------------------------------------------------------
 
@@ -167,13 +266,6 @@ class SearchAnswered:
     orders: Sequence[Order]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenChecked:
-    """Whether the account's token still works; ``refused`` is the broker's word if it does not."""
-
-    refused: str
-
-
 FeedMessage = (
     Subscribe
     | FeedConnected
@@ -184,7 +276,7 @@ FeedMessage = (
     | AuditBook
     | BookRead
     | SearchAnswered
-    | TokenChecked
+    | TokenNews
     | ActorUp
     | ActorDied
 )
@@ -210,6 +302,14 @@ class RetryRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a read gave nothing; ``token_refused`` where another token is all that helps."""
+
+    why: str
+    token_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BookReadFinished:
     """A reader thread is done with an account's book; ``problem`` says why there is none."""
 
@@ -217,7 +317,7 @@ class BookReadFinished:
     began: float
     orders: Sequence[Order]
     unreadable: Sequence[str]
-    problem: str
+    problem: Problem | None
     skew: float
 
 
@@ -236,22 +336,7 @@ class SearchFinished:
     request: SearchOrder
     began: float
     orders: Sequence[Order]
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckToken:
-    """See whether an account's token works, and tell its feed."""
-
-    account: str
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCheckFinished:
-    """A reader thread is done with a check; ``refused`` is None where nothing was learned."""
-
-    request: CheckToken
-    refused: str | None
+    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +361,7 @@ class CapitalReadFinished:
 
     request: ReadCapital
     capital: Decimal | None
-    problem: str
+    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +387,7 @@ class PositionsReadFinished:
 
     request: ReadPositions
     read: PositionsRead | None
-    problem: str
+    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +412,7 @@ class ResultReadFinished:
 
     request: ReadResult
     result: Result | None
-    problem: str
+    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +438,7 @@ class NetReadFinished:
 
     request: ReadNet
     read: NetRead | None
-    problem: str
+    problem: Problem | None
 
 
 GapRecoveryMessage = (
@@ -362,8 +447,7 @@ GapRecoveryMessage = (
     | BookReadFinished
     | SearchOrder
     | SearchFinished
-    | CheckToken
-    | TokenCheckFinished
+    | TokenNews
     | ReadCapital
     | CapitalReadFinished
     | ReadPositions
@@ -695,6 +779,7 @@ FollowerMessage = (
     | FailOnPurpose
     | Resume
     | Drain
+    | TokenNews
     | ActorUp
     | ActorDied
 )

@@ -34,7 +34,10 @@ from actors.messages import (
     SearchMerged,
     StoreMessage,
     Subscribe,
-    TokenChecked,
+    TokenKeeperMessage,
+    TokenLost,
+    TokenReplaced,
+    WantToken,
     Write,
     Writer,
 )
@@ -69,7 +72,6 @@ class FeedAccount:
     name: str
     type: AccountType
     client_id: str
-    access_token: SecretStr
     feed_url: str
     linger: float
 
@@ -78,7 +80,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
     """Merges what comes into its book, and tells every subscriber what changed; it does no other work.
 
     It owns one reader thread at a time, which also decodes, so that the next frame is read while this one is merged. It
-    reconnects for ever, and closes the entry gate while something may be missing.
+    reconnects for as long as its token is not known to be refused, and closes the entry gate while something may be
+    missing.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         clock: Clock,
         store: Address[StoreMessage],
         recovery: Address[GapRecoveryMessage],
+        tokens: Address[TokenKeeperMessage],
         audit_interval: float,
         since: datetime | None,
         hours: MarketHours | None,
@@ -97,6 +101,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._clock = clock
         self._store = store
         self._recovery = recovery
+        self._tokens = tokens
         self._audit_interval = audit_interval
         self._since = since
         self._hours = hours
@@ -114,12 +119,14 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._updates = self._unreadable = self._found = 0
         self._missed = 0
         self._connected_at = 0.0
-        self._token_refused = False
+        self._token: SecretStr | None = None
+        self._token_expires: datetime | None = None
+        self._token_lost = False
 
     def set_up(self) -> None:
-        """Connect, and begin the audits."""
+        """Ask for a token to connect with, and begin the audits."""
         self.vitals.state = "connecting"
-        self._connect()
+        self._tokens.tell(WantToken(self._account.name, self.seat))
         self._clock.tell_later(self._audit_interval, self.seat, AuditBook(self.epoch))
 
     def receive(self, message: FeedMessage) -> None:
@@ -143,13 +150,19 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._connect()
             case RereadBook(connection) if connection == self._connection:
                 self._read_book()
-            case TokenChecked():
-                self._token_checked(message.refused)
+            case TokenReplaced(_, token, expires):
+                self._take_token(token, expires)
+            case TokenLost():
+                self._token_lost = True
+                if self._socket is None:
+                    self.vitals.state = "unauthorised"
             case AuditBook(epoch) if epoch == self.epoch:
                 self._read_book()
                 self._clock.tell_later(self._audit_interval, self.seat, message)
             case FeedConnected(_, socket):
                 socket.close()  # of a connection that was given up meanwhile
+            case ActorUp() if message.name == self._tokens.name:
+                self._tokens.tell(WantToken(self._account.name, self.seat))
             case ActorUp() if message.name == self._store.name:
                 self._write_again()
             case ActorUp() if message.name == self._recovery.name and not self._gate_open:
@@ -158,9 +171,10 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 pass  # from a connection that has been given up
 
     def figures(self) -> str:
-        """Return whether the gate is open, how many orders there are, and how they became known."""
+        """Return whether the gate is open, how long the token lives, how many orders there are, and how known."""
         return fields(
             gate="open" if self._gate_open else "closed",
+            token=self._token_left(),
             orders=len(self._book),
             updates=self._updates,
             found=self._found,
@@ -172,12 +186,38 @@ class OrderFeed(GuardedActor[FeedMessage]):
         if self._socket is not None:
             self._socket.close()
 
+    def _token_left(self) -> str:
+        """Return how long the token lives, in a word; nothing where nobody knows."""
+        if self._token_lost:
+            return "refused"
+        if self._token_expires is None:
+            return ""
+        left = (self._token_expires - wall_clock.now()).total_seconds()
+        return f"{left / 3600:.0f}h" if left >= 3600 else f"{max(0.0, left) / 60:.0f}m"
+
+    def _take_token(self, token: SecretStr, expires: datetime | None) -> None:
+        """Log in anew if the token is another one, or could not be used until now."""
+        is_another, was_lost = token != self._token, self._token_lost
+        self._token, self._token_expires, self._token_lost = token, expires, False
+        if is_another or (was_lost and self._socket is None):
+            if self._socket is not None:
+                self._reconnecting = True
+                self._socket.close()
+                self._socket = None
+                self._close_gate()
+            self.vitals.state = "reconnecting" if self._reconnecting else "connecting"
+            self._backoff.reset()
+            self._connect()
+
     def _connect(self) -> None:
+        """Connect in a thread of its own; whatever an earlier one still says counts no more."""
+        if self._token is None or self._token_lost:
+            return
         epoch, number = self._connection
         self._connection = (epoch, number + 1)
         reader = threading.Thread(
             target=_read,
-            args=(self.seat, self._account, self._connection),
+            args=(self.seat, self._account, self._token, self._connection),
             name=f"{self.seat.name}-reader",
             daemon=True,
         )
@@ -205,9 +245,9 @@ class OrderFeed(GuardedActor[FeedMessage]):
             if time.monotonic() - self._connected_at > STABLE_AFTER:
                 self._backoff.reset()
             elif not message.end.kind.is_ours:  # the broker drops a login that it refuses, and says nothing
-                self._recovery.tell(CheckToken(self._account.name))
+                self._tokens.tell(CheckToken(self._account.name, refused=False))
         self._socket = None
-        self.vitals.state = "unauthorised" if self._token_refused else "reconnecting"
+        self.vitals.state = "unauthorised" if self._token_lost else "reconnecting"
         self._close_gate()
         delay = self._backoff.next_delay()
         if message.end.http_status == _TOO_MANY_REQUESTS:
@@ -215,14 +255,6 @@ class OrderFeed(GuardedActor[FeedMessage]):
         why = fields(account=self._account.name, why=message.end.kind, reason=message.end.reason)
         logger.warning("Feed lost, reconnecting in {:.1f}s {}", delay, why)
         self._clock.tell_later(delay, self.seat, Connect(self._connection))
-
-    def _token_checked(self, refused: str) -> None:
-        """Say whether a login that was dropped at once means that the token is dead."""
-        if refused and not self._token_refused:
-            why = fields(account=self._account.name, error=refused)
-            text = "Token refused, the feed cannot log in until there is another {}"
-            alert("token", self._account.name, text, why, level="ERROR")
-        self._token_refused = bool(refused)
 
     def _close_gate(self) -> None:
         self._generation = (self.epoch, self._generation[1] + 1)
@@ -329,18 +361,18 @@ class OrderFeed(GuardedActor[FeedMessage]):
             subscriber.tell(news)
 
 
-def _read(seat: Seat[FeedMessage], account: FeedAccount, connection: ConnectionId) -> None:
+def _read(seat: Seat[FeedMessage], account: FeedAccount, token: SecretStr, connection: ConnectionId) -> None:
     """Connect and receive until the socket is gone: the reader thread's whole life, which always ends in FeedLost."""
     try:
-        end = _receive(seat, account, connection)
+        end = _receive(seat, account, token, connection)
     except Exception as error:  # an exception in a thread would otherwise end in silence
         logger.opt(exception=error).error("Reading the feed failed unexpectedly")
         end = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
     seat.tell(FeedLost(connection, end))
 
 
-def _receive(seat: Seat[FeedMessage], account: FeedAccount, connection: ConnectionId) -> FeedEnded:
-    socket = connect(account.feed_url, account.client_id, account.access_token)
+def _receive(seat: Seat[FeedMessage], account: FeedAccount, token: SecretStr, connection: ConnectionId) -> FeedEnded:
+    socket = connect(account.feed_url, account.client_id, token)
     if not isinstance(socket, FeedConnection):
         return socket
 

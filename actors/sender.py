@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from loguru import logger
+from pydantic import SecretStr
 
 from actors.base import Seat
 from actors.messages import FollowerMessage, RequestFinished
@@ -69,6 +70,10 @@ class Sender:
             self._begun[token] = self._begin(request), started
         except Exception as error:  # whatever went wrong, the request may have left
             self._seat.tell(self._failed(token, started, error))
+
+    def take_token(self, access_token: SecretStr) -> None:
+        """Use another access token from the next request on."""
+        self._rest.take_token(access_token)
 
     def listen(self, token: int) -> None:
         """Have a thread wait for the answer to a request: apart from sending it, so that others' requests go first."""

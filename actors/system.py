@@ -1,8 +1,8 @@
 """The wiring: who exists, and in which order they start and stop. The only file that knows everybody."""
 
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
 from actors.gap_recovery import GapRecovery
 from actors.instrument_master import InstrumentMaster
 from actors.messages import (
+    CredentialsGiven,
     FailOnPurpose,
     FeedMessage,
     FollowerMessage,
@@ -32,6 +33,7 @@ from actors.messages import (
     StopAll,
     StoreMessage,
     SupervisorMessage,
+    TokenKeeperMessage,
 )
 from actors.notifier import Notifier
 from actors.order_feed import FeedAccount, OrderFeed
@@ -41,11 +43,15 @@ from actors.restarts import RestartPolicy, Restarts
 from actors.sender import Sender
 from actors.store import Store
 from actors.supervisor import Child, Supervisor, stop
+from actors.token_keeper import TokenKeeper
 from copytrade import settings as s
 from copytrade import wall_clock
 from copytrade.budget import DAY, Window
 from copytrade.decisions import Policy
 from copytrade.desk import Surroundings
+from copytrade.dhan.auth import Credentials
+from copytrade.dhan.custody import CustodyPolicy
+from copytrade.dhan.login import TokenRequests
 from copytrade.dhan.rest import DhanRest
 from copytrade.dhan.transport import Transport
 from copytrade.filters import EVERYTHING
@@ -60,6 +66,7 @@ from copytrade.records import LEADER, AccountType
 from copytrade.side_file import SideFile
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.store import Database
+from copytrade.token_file import credentials_for, place_for
 from copytrade.wishes import Terms
 
 #: Seconds that one message of a core actor may take: a disk may be slow.
@@ -119,6 +126,8 @@ class CopySystem:
         self._store: Seat[StoreMessage] = Seat("store", self._dispatcher)
         self._limiter: Seat[RateLimiterMessage] = Seat("rate-limiter", self._dispatcher)
         self._recovery: Seat[GapRecoveryMessage] = Seat("gap-recovery")
+        self._tokens: Seat[TokenKeeperMessage] = Seat("tokens")
+        self._token_place = place_for(settings)
         self._instruments: Seat[InstrumentMasterMessage] = Seat("instruments")
         self._notifier: Seat[NotifierMessage] = Seat("notifier")
         self._alerts: int | None = None
@@ -190,6 +199,10 @@ class CopySystem:
         """Give every quarantined actor another chance now."""
         self._supervisor.tell(RetryQuarantined(""))
 
+    def give_credentials(self, settings: s.Settings) -> None:
+        """Have the accounts' tokens read again, from settings that were, and from where they are kept."""
+        self._tokens.tell(CredentialsGiven(credentials_of(settings)))
+
     def is_ready(self) -> bool:
         """Whether every actor has set up, is connected, and has read what it rests on."""
         seats: list[Seat[Any]] = [*self._feeds.values(), *self._followers.values()]
@@ -245,8 +258,22 @@ class CopySystem:
                 core=True,
             ),
             Child(
+                self._tokens,
+                lambda life: TokenKeeper.start(
+                    life,
+                    self._clock,
+                    credentials_of(settings),
+                    self._token_requests(),
+                    self._token_place,
+                    custody_policy_of(settings.tokens),
+                ),
+                restart_policy_of(settings.supervision),
+                CORE_DEADLINE,
+                core=False,
+            ),
+            Child(
                 self._recovery,
-                lambda life: GapRecovery.start(life, self._clock, self._readers(), self._feeds),
+                lambda life: GapRecovery.start(life, self._clock, self._readers(), self._feeds, self._tokens),
                 _CORE,
                 CORE_DEADLINE,
                 core=True,
@@ -288,6 +315,7 @@ class CopySystem:
             store=self._store,
             recovery=self._recovery,
             instruments=self._instruments,
+            tokens=self._tokens,
         )
 
         senders: list[Sender] = []
@@ -304,7 +332,9 @@ class CopySystem:
             return Follower.start(life, account, peers, self._clock, make_sender)
 
         def give_caretaker(life: Incarnation[Any]) -> object:
-            return Caretaker.start(life, peers.leader_feed, peers.limiter, peers.store, self._clock, make_sender)
+            return Caretaker.start(
+                life, peers.leader_feed, peers.limiter, peers.store, peers.tokens, self._clock, make_sender
+            )
 
         policy = restart_policy_of(settings.supervision)
         return Child(seat, give_birth, policy, self._deadline, core=False, drains=True, caretaker=give_caretaker)
@@ -322,9 +352,7 @@ class CopySystem:
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
         settings = self._settings
         linger = 0.0 if account_type is AccountType.LEADER else self._linger
-        feed_account = FeedAccount(
-            name, account_type, account.client_id, account.access_token, settings.dhan.feed_url, linger
-        )
+        feed_account = FeedAccount(name, account_type, account.client_id, settings.dhan.feed_url, linger)
         since = self._since if account_type is AccountType.LEADER else None
 
         def give_birth(life: Incarnation[Any]) -> object:
@@ -334,6 +362,7 @@ class CopySystem:
                 self._clock,
                 self._store,
                 self._recovery,
+                self._tokens,
                 settings.recovery.audit_interval,
                 since,
                 self._surroundings.hours,
@@ -344,12 +373,38 @@ class CopySystem:
 
     def _readers(self) -> dict[str, DhanRest]:
         """Return a connection of its own for reading each account's books."""
-        accounts: list[tuple[str, s.Account]] = [(LEADER, self._settings.leader)]
-        accounts += [(follower.name, follower) for follower in self._settings.followers]
-        return {name: self._rest(account) for name, account in accounts}
+        return {name: self._rest(account) for name, account in accounts_of(self._settings).items()}
 
     def _rest(self, account: s.Account) -> DhanRest:
-        return rest_of(account, self._settings.dhan)
+        """Return connections of its own for an account, which has no token until it is told one."""
+        return rest_of(account.model_copy(update={"access_token": None}), self._settings.dhan)
+
+    def _token_requests(self) -> dict[str, TokenRequests]:
+        dhan = self._settings.dhan
+        return {
+            name: TokenRequests(
+                transport_of(account, dhan, dhan.rest_url, None, {"dhanClientId": account.client_id}),
+                transport_of(account, dhan, dhan.auth_url, None),
+                account.client_id,
+            )
+            for name, account in accounts_of(self._settings).items()
+        }
+
+
+def accounts_of(settings: s.Settings) -> dict[str, s.Account]:
+    """Return every account by the name that actors know it by."""
+    return {LEADER: settings.leader, **{follower.name: follower for follower in settings.followers}}
+
+
+def credentials_of(settings: s.Settings) -> dict[str, Credentials]:
+    """Return how each account gets its tokens."""
+    return {name: credentials_for(account) for name, account in accounts_of(settings).items()}
+
+
+def custody_policy_of(tokens: s.Tokens) -> CustodyPolicy:
+    """Return when tokens are replaced."""
+    seconds = (tokens.renew_before, tokens.warn_before, tokens.attempt_interval)
+    return CustodyPolicy(*(timedelta(seconds=value) for value in seconds))
 
 
 def needs_holdings(follower: s.Follower) -> bool:
@@ -359,16 +414,23 @@ def needs_holdings(follower: s.Follower) -> bool:
 
 def rest_of(account: s.Account, dhan: s.Dhan) -> DhanRest:
     """Return connections of its own for an account, from the address that the settings give it."""
-    transport = Transport(
-        dhan.rest_url,
+    return DhanRest(transport_of(account, dhan, dhan.rest_url, account.access_token), account.client_id)
+
+
+def transport_of(
+    account: s.Account, dhan: s.Dhan, url: str, token: SecretStr | None, headers: Mapping[str, str] | None = None
+) -> Transport:
+    """Return connections of its own for an account to a server of the broker's."""
+    return Transport(
+        url,
         account.client_id,
-        account.access_token,
+        token,
+        headers=headers,
         connect_timeout=dhan.connect_timeout,
         request_timeout=dhan.request_timeout,
         source_address=str(account.source_address) if account.source_address else None,
         proxy=account.proxy,
     )
-    return DhanRest(transport, account.client_id)
 
 
 def open_database(settings: s.Settings) -> Database:
@@ -492,7 +554,8 @@ def _unwatched(_report: Report) -> None:
 def secrets_of(settings: s.Settings) -> list[SecretStr]:
     """Return every secret in the settings."""
     accounts = (settings.leader, *settings.followers)
-    tokens = [account.access_token for account in accounts]
+    given = [secret for account in accounts for secret in (account.access_token, account.pin, account.totp_secret)]
+    tokens = [secret for secret in given if secret is not None]
     proxies = [secret for account in accounts if account.proxy for secret in (account.proxy, _password(account.proxy))]
     return [*tokens, *settings.alerts.urls, *(secret for secret in proxies if secret.get_secret_value())]
 

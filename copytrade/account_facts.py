@@ -58,6 +58,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
     ``sends`` is whether orders are sent for it: not for the leader, nor in a dry run; reading is allowed from anywhere.
     ``kinds`` are the instrument kinds that it copies, ``needs_capital`` whether it is sized by its start-of-day limit.
+    ``logs_in``: with PIN and TOTP it gets itself a token where there is none that works.
     ``problem`` says why the broker did not answer, ``no_source`` why nothing can be sent from the address that is set.
     ``skew`` is seconds to add to our clock to have the broker's. ``feed`` is "" for a login that was taken, else why it
     was not. ``pending`` counts orders with our ids that rest at the broker.
@@ -71,6 +72,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     now: datetime
     source_address: str = ""
     sends: bool = True
+    logs_in: bool = False
+    has_token: bool = True
     problem: str = ""
     no_source: str = ""
     token_refused: str = ""

@@ -11,6 +11,7 @@ from loguru import logger
 
 from copytrade import wall_clock
 from copytrade.account_facts import Budget, Facts, Master
+from copytrade.dhan.custody import first_token
 from copytrade.dhan.inspection import inspect, try_feed
 from copytrade.dhan.rest import DhanRest
 from copytrade.filters import EVERYTHING
@@ -24,6 +25,7 @@ from copytrade.records import LEADER
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.sizing import Strategy
 from copytrade.store import DatabaseUnusable
+from copytrade.token_file import KeptToken, TokensUnreadable, credentials_for, place_for
 
 #: Seconds for which a login at the order-update socket has to last to count as taken.
 LOGIN_LASTS = 1.0
@@ -60,7 +62,7 @@ def check(settings: Settings, rest_of: RestOf, *, feed_in_use: bool) -> list[Jud
         ]
         feeds: list[Future[str] | None] = [
             None
-            if feed_in_use
+            if feed_in_use or account.access_token is None
             else threads.submit(try_feed, settings.dhan.feed_url, account.client_id, account.access_token, LOGIN_LASTS)
             for account, _ in accounts
         ]
@@ -127,8 +129,12 @@ def without(settings: Settings, names: Collection[str]) -> Settings:
 
 
 def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
-    """Return each account with what the settings say of it."""
+    """Return each account, with the token that it begins with, and what the settings say of it."""
     now = wall_clock.now()
+    try:
+        kept = place_for(settings).read()
+    except TokensUnreadable:
+        kept = {}
     by_capital = any(follower.sizing is Strategy.CAPITAL_PROPORTIONAL for follower in settings.followers)
     kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
     leader = Facts(
@@ -147,7 +153,18 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
         )
         for follower in settings.followers
     ]
-    return [(settings.leader, leader), *zip(settings.followers, followers, strict=True)]
+    accounts: list[tuple[Account, Facts]] = []
+    for account, facts in ((settings.leader, leader), *zip(settings.followers, followers, strict=True)):
+        credentials = credentials_for(account)
+        token = first_token(credentials, kept.get(account.client_id, KeptToken()).token, now)
+        logs_in, secret = credentials.can_log_in, token.secret if token else None
+        accounts.append(
+            (
+                account.model_copy(update={"access_token": secret}),
+                msgspec.structs.replace(facts, logs_in=logs_in, has_token=token is not None),
+            )
+        )
+    return accounts
 
 
 def _is_sized_by_the_day(follower: Follower) -> bool:
@@ -161,6 +178,8 @@ def _source(account: Account) -> str:
 
 
 def _ask(dhan: Dhan, account: Account, facts: Facts, rest_of: RestOf, *, thorough: bool) -> Facts:
+    if account.access_token is None:
+        return facts
     rest = rest_of(account, dhan)
     try:
         return inspect(facts, rest, account.access_token, thorough=thorough)

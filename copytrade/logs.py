@@ -27,6 +27,9 @@ _SECRET_WORDS = ("token", "pin", "totp", "password", "secret")
 _PAIR = re.compile(r'\b([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)')
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
+#: What no line shows, the longest first, and how to find it if not anywhere; written by :func:`hide`.
+_hidden: list[tuple[str, re.Pattern[str] | None]] = []
+
 #: Seconds that a line waits for others, so that what has to be done at once is not held up by writing it down.
 LINGER = 0.05
 
@@ -43,6 +46,14 @@ def fields(**values: object) -> str:
 def alert(kind: str, who: str, message: str, *values: object, level: str = "CRITICAL") -> None:
     """Log what somebody has to be told of; ``kind`` and ``who`` say which alerts are the same one."""
     logger.bind(alert=kind, who=who).opt(depth=1).log(level, message, *values)
+
+
+def hide(secret: SecretStr) -> None:
+    """Keep a secret out of every line from now on; what is only digits where it stands alone, lest it hide numbers."""
+    value = secret.get_secret_value()
+    if value and all(value != known for known, _ in _hidden):
+        alone = re.compile(rf"(?<!\d){value}(?!\d)") if value.isdecimal() else None
+        _hidden[:] = sorted([*_hidden, (value, alone)], key=lambda item: len(item[0]), reverse=True)
 
 
 def without_secrets(text: str) -> str:
@@ -64,12 +75,13 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
     Whatever is logged, the given secrets, anything that looks like a token and line breaks in the broker's words are
     taken out of it last, as a net below not putting them there. Lines are written :data:`LINGER` later, by a thread.
     """
-    known = sorted((secret.get_secret_value() for secret in secrets), key=len, reverse=True)
+    for secret in secrets:
+        hide(secret)
 
     def scrub(record: "Record") -> None:
-        record["message"] = scrubbed(record["message"], known)
+        record["message"] = scrubbed(record["message"])
         if error := record["exception"]:
-            record["message"] += f" | {scrubbed(f'{type(error.value).__name__}: {error.value}', known)}"
+            record["message"] += f" | {scrubbed(f'{type(error.value).__name__}: {error.value}')}"
             record["exception"] = None
         if json_lines:
             record["extra"]["json"] = _as_json(record)
@@ -137,10 +149,10 @@ def _as_json(record: "Record") -> str:
     return json.dumps({**pairs, **line})
 
 
-def scrubbed(text: str, known: Iterable[str]) -> str:
-    """Return one line's text without the known secrets, the longest first, and without what looks like one."""
-    for secret in known:
-        text = text.replace(secret, "***")
+def scrubbed(text: str) -> str:
+    """Return one line's text without what :func:`hide` was told, and without what looks like a secret."""
+    for secret, alone in tuple(_hidden):
+        text = alone.sub("***", text) if alone else text.replace(secret, "***")
     text = without_secrets(text)
     return _CONTROL.sub(" ", text).replace("\n", " | ")
 

@@ -1,5 +1,7 @@
 """Paper mode: the settings' accounts at an embedded broker, and the settings with its addresses."""
 
+from pydantic import SecretStr
+
 from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess
 from copytrade.settings import Account, Settings
@@ -13,7 +15,11 @@ def paper_config(settings: Settings) -> PaperConfig:
     return PaperConfig(
         accounts=tuple(
             PaperAccount(
-                account.client_id, account.access_token.get_secret_value(), paper.funds.get(name, paper.default_funds)
+                account.client_id,
+                _plain(account.access_token),
+                paper.funds.get(name, paper.default_funds),
+                pin=_plain(account.pin),
+                totp_secret=_plain(account.totp_secret),
             )
             for name, account in named
         ),
@@ -43,3 +49,7 @@ def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
             "followers": tuple(follower.model_copy(update=direct) for follower in settings.followers),
         }
     )
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret is not None else ""

@@ -140,7 +140,9 @@ def _way(facts: Facts) -> Iterable[Finding]:
 
 
 def _token(facts: Facts) -> Iterable[Finding]:
-    if facts.token_refused:
+    if facts.logs_in and (not facts.has_token or facts.token_refused or _has_ended(facts)):
+        yield Finding(Gravity.NOTE, "No access token works now: one is fetched with PIN and TOTP at the start.")
+    elif facts.token_refused:
         ended = f", it ended at {moment(facts.token_until)}" if _has_ended(facts) else ""
         yield Finding(
             Gravity.BARS, f"The broker refuses the access token ({facts.token_refused}){ended}: {_NEW_TOKEN}."

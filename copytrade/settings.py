@@ -4,6 +4,8 @@
 faults: a misspelt limit must not silently be no limit.
 """
 
+import base64
+import importlib.util
 import os
 import re
 import tomllib
@@ -28,6 +30,7 @@ from pydantic import (
 )
 
 from copytrade.decisions import UnfilledAction
+from copytrade.dhan.transport import is_sendable
 from copytrade.market import load_market_hours
 from copytrade.market_hours import MarketHoursUnusable
 from copytrade.orders import AmoTime
@@ -38,7 +41,17 @@ from copytrade.wishes import MarketAs, StopMarketAs
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 #: Names of actors, which a follower cannot have: each follower is an actor too.
-_RESERVED = ("leader", "store", "rate-limiter", "gap-recovery", "instruments", "supervisor", "total")
+_RESERVED = (
+    "leader",
+    "store",
+    "rate-limiter",
+    "gap-recovery",
+    "instruments",
+    "notifier",
+    "tokens",
+    "supervisor",
+    "total",
+)
 
 
 def _loss_limit(value: object) -> LossLimit:
@@ -91,10 +104,12 @@ class _Section(BaseModel):
 
 
 class Account(_Section):
-    """How to act for one account at the broker."""
+    """How to act for one account at the broker: with a token that is given, or one had by PIN and TOTP, or either."""
 
     client_id: ClientId
-    access_token: SecretStr = Field(min_length=1)
+    access_token: SecretStr | None = Field(default=None, min_length=1)
+    pin: SecretStr | None = None
+    totp_secret: SecretStr | None = None
     source_address: IPvAnyAddress | None = None
     proxy: SecretStr | None = None
 
@@ -126,6 +141,43 @@ class Account(_Section):
         if self.proxy is not None:
             return f"the proxy {self.way_out.rpartition('@')[2].removeprefix('http://').rstrip('/')}"
         return self.way_out or "this machine's own"
+
+    @field_validator("access_token")
+    @classmethod
+    def _token_can_be_sent(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not is_sendable(token.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces")
+        return token
+
+    @field_validator("pin")
+    @classmethod
+    def _pin_is_one(cls, pin: SecretStr | None) -> SecretStr | None:
+        if pin is not None and not re.fullmatch(r"[0-9]{4,8}", pin.get_secret_value()):
+            raise ValueError("must be digits")
+        return pin
+
+    @field_validator("totp_secret")
+    @classmethod
+    def _totp_secret_is_one(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Take the secret as it is shown, in groups or not."""
+        if secret is None:
+            return None
+        compact = secret.get_secret_value().replace(" ", "").upper().rstrip("=")
+        try:
+            decoded = base64.b32decode(compact + "=" * (-len(compact) % 8))
+        except ValueError:
+            decoded = b""
+        if not decoded:
+            raise ValueError("must be the secret that the broker shows beside its QR code: letters and digits 2 to 7")
+        return SecretStr(compact)
+
+    @model_validator(mode="after")
+    def _has_a_way_to_a_token(self) -> Self:
+        if (self.pin is None) != (self.totp_secret is None):
+            raise ValueError("pin and totp_secret go together")
+        if self.access_token is None and self.pin is None:
+            raise ValueError("access_token is missing, or pin and totp_secret to get one with")
+        return self
 
 
 class Copying(_Section):
@@ -205,6 +257,25 @@ class Dhan(_Section):
     connect_timeout: Seconds = 3.0
     connections: int = Field(default=4, ge=1, le=16)
     check: bool = True
+
+
+class Tokens(_Section):
+    """When a token is replaced and warned about before its end, how often that is tried at most, in seconds.
+
+    ``keyring``: whether tokens are kept in the operating system's keyring, and not in a file beside the database.
+    """
+
+    renew_before: Seconds = 7200.0
+    warn_before: Seconds = 28800.0
+    attempt_interval: Seconds = 120.0
+    keyring: bool = False
+
+    @field_validator("keyring")
+    @classmethod
+    def _keyring_is_there(cls, keyring: bool) -> bool:
+        if keyring and importlib.util.find_spec("keyring") is None:
+            raise ValueError("needs the package keyring: pip install keyring")
+        return keyring
 
 
 class Limits(_Section):
@@ -331,6 +402,7 @@ class Settings(_Section):
     followers: tuple[Follower, ...]
     copying: Copying = Field(default=Copying(), alias="copy")
     dhan: Dhan = Dhan()
+    tokens: Tokens = Tokens()
     limits: Limits = Limits()
     market: Market = Market()
     supervision: Supervision = Supervision()

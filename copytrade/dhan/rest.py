@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from pydantic import SecretStr
+
 from copytrade import wall_clock
 from copytrade.account_facts import Addresses
 from copytrade.dhan.accounts import (
@@ -91,6 +93,10 @@ class DhanRest:
     def warm(self, connections: int, fresh_for: float = 0.0) -> int:
         """Have connections ready that stay so for so many seconds; return how many are."""
         return self._transport.warm(connections, fresh_for)
+
+    def take_token(self, access_token: SecretStr) -> None:
+        """Use another token from the next request on."""
+        self._transport.take_token(access_token)
 
     @property
     def skew(self) -> float:

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
@@ -23,15 +23,20 @@ from copytrade.dhan.server_clock import ServerClock
 
 _PATH = re.compile(r"/[!-~]*")
 _HEADER_VALUE = re.compile(r"[!-~]+")
+_UNUSABLE = "the client id and the access token must be printable ASCII without spaces"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask: ``path`` begins with "/" and is already quoted, ``payload`` is the JSON object to send, or None."""
+    """What to ask: ``path`` begins with "/" and is already quoted, ``payload`` is the JSON object to send, or None.
+
+    ``secret_query`` follows the path on the wire, and is shown nowhere.
+    """
 
     method: str
     path: str
     payload: Mapping[str, object] | None = None
+    secret_query: SecretStr | None = None
 
     @property
     def payload_json(self) -> str:
@@ -74,10 +79,19 @@ class Begun:
     """A request that is under way, unless ``connection`` is None: it is then to be sent yet. ``at`` is monotonic."""
 
     method: str
-    content: bytes
+    content: bytes = field(repr=False)
+    token: bytes = field(repr=False)
     at: float
     connection: Connection | None = None
     broken: BrokenExchangeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """What a request says of who sends it. One object, so that whoever replaces it replaces all of it at once."""
+
+    headers: str
+    token: bytes
 
 
 class Transport:
@@ -87,8 +101,9 @@ class Transport:
         self,
         base_url: str,
         client_id: str,
-        access_token: SecretStr,
+        access_token: SecretStr | None,
         *,
+        headers: Mapping[str, str] | None = None,
         connect_timeout: float = 3.0,
         request_timeout: float = 5.0,
         idle_limit: float = 30.0,
@@ -98,6 +113,7 @@ class Transport:
     ) -> None:
         """Prepare to talk to ``base_url`` (https; plain http only to this machine). Opens nothing yet.
 
+        Without an ``access_token``, requests go out without one. ``headers`` are sent besides the usual.
         ``connect_timeout`` and ``request_timeout`` are seconds; the second bounds the whole exchange, connecting
         included. A connection unused for ``idle_limit`` seconds is not used again. ``source_address`` is the local
         address that the broker knows the account by; with a ``proxy`` (``http://[user:password@]host:port``) the broker
@@ -110,9 +126,8 @@ class Transport:
             raise ValueError(f"{base_url!r} is not a base URL like https://api.dhan.co/v2")
         if url.scheme == "http" and not is_loopback(url.hostname):
             raise ValueError(f"{base_url!r} would send the access token unencrypted; use https")
-        token = access_token.get_secret_value()
-        if not _HEADER_VALUE.fullmatch(token) or not _HEADER_VALUE.fullmatch(client_id):
-            raise ValueError("the client id and the access token must be printable ASCII without spaces")
+        if not is_sendable(client_id):
+            raise ValueError(_UNUSABLE)
         secure = url.scheme == "https"
         self._endpoint = Endpoint(
             host=url.hostname,
@@ -123,15 +138,9 @@ class Transport:
         )
         self._prefix = url.path.rstrip("/")
         self._host = url.netloc
-        self._headers = (
-            f"Host: {self._host}\r\n"
-            f"access-token: {token}\r\n"
-            f"client-id: {client_id}\r\n"
-            "Content-Type: application/json\r\n"
-            "Accept: application/json\r\n"
-        )
         self._client_id = client_id
-        self._token = access_token
+        self._more_headers = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        self.take_token(access_token)
         self._connect_timeout = connect_timeout
         self._request_timeout = request_timeout
         self._idle_limit = idle_limit
@@ -144,6 +153,20 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport {self._host} of client {self._client_id}>"
 
+    def take_token(self, access_token: SecretStr | None) -> None:
+        """Use another token from the next request on. Raises ValueError for one that cannot be used."""
+        token = access_token.get_secret_value() if access_token is not None else ""
+        if access_token is not None and not is_sendable(token):
+            raise ValueError(_UNUSABLE)
+        headers = (
+            f"Host: {self._host}\r\n"
+            + (f"access-token: {token}\r\n" if token else "")
+            + f"client-id: {self._client_id}\r\n"
+            "Content-Type: application/json\r\n"
+            f"Accept: application/json\r\n{self._more_headers}"
+        )
+        self._login = _Login(headers, token.encode())
+
     def send(self, request: Request) -> Reply | NotSent | Lost:
         """Send the request once and return what came of it, at the latest after ``request_timeout`` seconds."""
         return self.finish(self.begin(request))
@@ -153,7 +176,8 @@ class Transport:
 
         What is written fits into the connection's empty buffer; if it should not, :data:`WRITE_TIMEOUT` is the end.
         """
-        begun = Begun(request.method, self._encode(request), time.monotonic())
+        login = self._login
+        begun = Begun(request.method, self._encode(request, login.headers), login.token, time.monotonic())
         if connection := self._take_idle():
             begun.connection = connection
             self._write(begun, time.monotonic() + WRITE_TIMEOUT)
@@ -183,7 +207,8 @@ class Transport:
         took = connection.answered_at - begun.at
         self.server_clock.replied(connection.date, took)
         # A server that echoes the request must not put the token into the audit trail.
-        body = body.replace(self._token.get_secret_value().encode(), b"[access token]")
+        if begun.token:
+            body = body.replace(begun.token, b"[access token]")
         return Reply(status, body, took * 1000)
 
     def _write(self, begun: Begun, deadline: float) -> None:
@@ -257,13 +282,14 @@ class Transport:
         self._connections.discard(connection)
         connection.close()
 
-    def _encode(self, request: Request) -> bytes:
+    def _encode(self, request: Request, headers: str) -> bytes:
         """Return the request as bytes, to leave in one piece."""
         if not _PATH.fullmatch(request.path):
             raise ValueError(f"{request.path!r} is not a quoted path")
         body = request.payload_json.encode()
         length = f"Content-Length: {len(body)}\r\n" if request.payload is not None else ""
-        head = f"{request.method} {self._prefix}{request.path} HTTP/1.1\r\n{self._headers}{length}\r\n"
+        query = f"?{request.secret_query.get_secret_value()}" if request.secret_query else ""
+        head = f"{request.method} {self._prefix}{request.path}{query} HTTP/1.1\r\n{headers}{length}\r\n"
         return head.encode() + body
 
 
@@ -285,6 +311,11 @@ def _proxy(proxy_url: str, *, secure: bool) -> Proxy:
         pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
         authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
     return Proxy(url.hostname, url.port or 80, authorization)
+
+
+def is_sendable(value: str) -> bool:
+    """Whether a value can be sent in a header: printable ASCII without spaces."""
+    return _HEADER_VALUE.fullmatch(value) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,6 +23,7 @@ from copytrade.paper.instruments import PaperInstrument, standard_instruments
 from copytrade.paper.orders import PaperOrder, Ticket, input_error
 from copytrade.paper.server import BrokerServer, ReceivedWrite
 from copytrade.paper.standing import ALL_SEGMENTS, Standings
+from copytrade.paper.tokens import LoginAttempt, Tokens
 from copytrade.paper.validation import check_change, check_ticket
 
 T = TypeVar("T")
@@ -73,9 +74,10 @@ class PaperBroker:
         )
         connections = Connections(port)
         self._standings = Standings()
-        self.feeds = Feeds(self.exchange.account, self.faults, connections, self._standings)
+        self._tokens = Tokens(accounts, lambda: datetime.now(UTC))
+        self.feeds = Feeds(self._tokens.works, self.faults, connections, self._standings)
         self._broker_server = BrokerServer(
-            self.exchange, self.feeds, self.faults, connections, self._standings, master_rows
+            self.exchange, self.feeds, self.faults, connections, self._standings, self._tokens, master_rows
         )
         self._listening = connections.listener
         port = self._listening.getsockname()[1]
@@ -244,6 +246,30 @@ class PaperBroker:
     def order(self, client_id: str, order_id: str) -> dict[str, object]:
         """Return one order-book row."""
         return self.call(lambda: wire.row(self.exchange.order(client_id, order_id)))
+
+    def replace_token(self, client_id: str, token: str = "", lives: float = 86_400.0) -> str:
+        """Give an account another token for so many seconds, as on the web site; return it. The old one ends."""
+        return self.call(lambda: self._tokens.replace(client_id, token, timedelta(seconds=lives)))
+
+    def revoke_token(self, client_id: str) -> None:
+        """End an account's token, as a login from elsewhere does. Sockets that have logged in stay."""
+        self.call(lambda: self._tokens.revoke(client_id))
+
+    def shorten_token(self, client_id: str, lives: float = 0.0) -> None:
+        """Have an account's token expire in so many seconds."""
+        self.call(lambda: self._tokens.shorten(client_id, timedelta(seconds=lives)))
+
+    def change_pin(self, client_id: str, pin: str) -> None:
+        """Have an account log in with another PIN."""
+        self.call(lambda: self._tokens.change_pin(client_id, pin))
+
+    def allow_logins(self, every: float) -> None:
+        """Allow a login every so many seconds, and not only every two minutes."""
+        self.call(lambda: setattr(self._tokens, "between_logins", timedelta(seconds=every)))
+
+    def token_attempts(self, client_id: str) -> list[LoginAttempt]:
+        """Return every login and renewal that was asked for."""
+        return self.call(lambda: list(self._tokens.attempts[client_id]))
 
     def writes(self, client_id: str) -> list[ReceivedWrite]:
         """Return every order request that has come in for an account, the refused ones too."""

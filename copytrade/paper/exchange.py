@@ -1,9 +1,9 @@
 """The exchange in memory: accounts, order books, prices that move, matching. Pure but for its injected clock."""
 
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from copytrade.paper.instruments import PaperInstrument
@@ -22,12 +22,14 @@ PROTECTION = Decimal("0.10")
 
 @dataclass(frozen=True, slots=True)
 class PaperAccount:
-    """An account at the paper broker. ``funds`` are rupees."""
+    """An account at the paper broker. ``funds`` are rupees. Without an ``access_token`` it has to log in for one."""
 
     client_id: str
     access_token: str = field(repr=False)
     funds: Decimal = Decimal(1_000_000)
     name: str = ""
+    pin: str = field(default="", repr=False)
+    totp_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,6 @@ class Exchange:
         self._halted: set[tuple[str, str]] = set()
         self._auto_fill_market = auto_fill_market
         self._last_id = 0
-        #: When the accounts' tokens end; a token lives 24 hours.
-        self.tokens_valid_until = now() + timedelta(hours=24)
-
-    @property
-    def accounts(self) -> Collection[PaperAccount]:
-        """Every account."""
-        return self._accounts.values()
 
     def account(self, client_id: str) -> PaperAccount | None:
         """Return an account, or None."""

@@ -12,6 +12,7 @@ class Kind(StrEnum):
     MODIFY = "modify"
     CANCEL = "cancel"
     READ = "read"
+    TOKEN = "token"  # noqa: S105  #: whether a token works, and another one
 
 
 class Mischief(StrEnum):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from copytrade.paper.connections import Connections
-from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.faults import Faults
 from copytrade.paper.standing import Standings
 
@@ -38,13 +37,13 @@ class Feeds:
 
     def __init__(
         self,
-        account_of: Callable[[str], PaperAccount | None],
+        token_works: Callable[[str, str], bool],
         faults: Faults,
         connections: Connections,
         standings: Standings,
     ) -> None:
-        self._account_of = account_of
         self._standings = standings
+        self._token_works = token_works
         self._faults = faults
         self._connections = connections
         #: What has been sent to the accounts that are watched.
@@ -128,9 +127,9 @@ class Feeds:
     def _login(self, text: str) -> str | None:
         try:
             request = json.loads(text)["LoginReq"]
-            account = self._account_of(str(request["ClientId"]))
-            if account and request["MsgCode"] == _LOGIN_CODE and request["Token"] == account.access_token:
-                return None if self._standings.of(account.client_id).feed_refused else account.client_id
+            client_id = str(request["ClientId"])
+            if request["MsgCode"] == _LOGIN_CODE and self._token_works(client_id, request["Token"]):
+                return None if self._standings.of(client_id).feed_refused else client_id
         except (ValueError, KeyError, TypeError):
             pass  # not a login at all: refused like a wrong one
         return None

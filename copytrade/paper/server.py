@@ -21,20 +21,20 @@ from copytrade.paper.feeds import Feeds
 from copytrade.paper.instruments import master_csv
 from copytrade.paper.orders import PaperOrder, Refusal, input_error
 from copytrade.paper.standing import Standings
+from copytrade.paper.tokens import EXPIRED, LoginRefused, Tokens
 from copytrade.paper.validation import read_change, read_ticket
 
 #: Order requests of one account in any second (in force since March 2026).
 PER_SECOND = 10
 
-_UNAUTHORISED = Refusal(
-    401, "DH-901", "Invalid_Authentication", "Client ID or user generated access token is invalid or expired."
-)
 _TOO_MANY = Refusal(
     429,
     "DH-904",
     "Rate_Limit",
     "Too many requests on server from single user breaching rate limits. Try throttling API calls.",
 )
+
+_WRITES = (Kind.PLACE, Kind.MODIFY, Kind.CANCEL)
 
 Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, object]]
 
@@ -72,10 +72,12 @@ class BrokerServer:
         faults: Faults,
         connections: Connections,
         standings: Standings,
+        tokens: Tokens,
         master_rows: int,
     ) -> None:
         self._exchange = exchange
         self._standings = standings
+        self._tokens = tokens
         self._feeds = feeds
         self._faults = faults
         self._connections = connections
@@ -98,8 +100,10 @@ class BrokerServer:
                 self._route("/positions", "GET", Kind.READ, self._positions),
                 self._route("/holdings", "GET", Kind.READ, self._holdings),
                 self._route("/fundlimit", "GET", Kind.READ, self._fund_limit),
-                self._route("/profile", "GET", Kind.READ, self._profile),
                 self._route("/ip/getIP", "GET", Kind.READ, self._addresses),
+                self._route("/profile", "GET", Kind.TOKEN, self._profile),
+                self._route("/RenewToken", "GET", Kind.TOKEN, self._renew),
+                Route("/app/generateAccessToken", self._log_in, methods=["POST"]),
                 Route("/instruments.csv", self._master),
                 WebSocketRoute("/", self._feeds.serve),
                 *more,
@@ -114,15 +118,14 @@ class BrokerServer:
 
         async def answer(request: Request) -> Response:
             arrived = self._connections.arrived(request)
-            account = self._account(request)
-            if account is None:
-                return Response(
-                    json.dumps(wire.error(_UNAUTHORISED)), _UNAUTHORISED.status, media_type="application/json"
-                )
+            try:
+                account = self._account(request)
+            except Refusal as refusal:
+                return Response(json.dumps(wire.error(refusal)), refusal.status, media_type="application/json")
             payload = _payload(await request.body())
             wall = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived)
             write = ReceivedWrite(arrived, wall, kind, request.path_params.get("order_id", ""), payload)
-            if kind is not Kind.READ:
+            if kind in _WRITES:
                 self.writes[account.client_id].append(write)
 
             def handle() -> tuple[int, object]:
@@ -135,17 +138,19 @@ class BrokerServer:
 
         return Route(f"/v2{path}", endpoint, methods=[method])
 
-    def _account(self, request: Request) -> PaperAccount | None:
-        """Return whose token it is; the client id is a header that not every client sends."""
-        token, client_id = request.headers.get("access-token", ""), request.headers.get("client-id")
-        accounts = (account for account in self._exchange.accounts if account.access_token == token)
-        return next((account for account in accounts if client_id in (None, account.client_id)), None)
+    def _account(self, request: Request) -> PaperAccount:
+        """Return whose token it is. Raises Refusal. The client id is a header that not every client sends."""
+        client_id = self._tokens.owner(request.headers.get("access-token", ""))
+        account = self._exchange.account(client_id)
+        if account is None or request.headers.get("client-id") not in (None, client_id):
+            raise EXPIRED
+        return account
 
     def _handle(
         self, request: Request, account: PaperAccount, write: ReceivedWrite, handler: Handler
     ) -> tuple[int, object]:
         try:
-            if write.kind is not Kind.READ:
+            if write.kind in _WRITES:
                 self._count(account, write.at)
                 if write.payload.get("dhanClientId", account.client_id) != account.client_id:
                     raise input_error("Invalid dhanClientId")
@@ -243,10 +248,25 @@ class BrokerServer:
 
     def _profile(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
         standing = self._standings.of(account.client_id)
-        return 200, wire.profile(account, self._exchange.tokens_valid_until, standing.segments, standing.data_plan)
+        until = self._tokens.valid_until(account.client_id)
+        return 200, wire.profile(account, until, standing.segments, standing.data_plan)
 
     def _addresses(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
         return 200, self._standings.of(account.client_id).addresses_as_seen_from(_address(request))
+
+    def _renew(self, request: Request, _account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        if "dhanClientId" not in request.headers:
+            raise input_error("Missing dhanClientId")
+        return 200, self._tokens.renew(request.headers["access-token"])
+
+    async def _log_in(self, request: Request) -> Response:
+        """Answer a login; what is wrong with it comes with 200 too (seen in production)."""
+        words = (request.query_params.get(name, "") for name in ("dhanClientId", "pin", "totp"))
+        try:
+            answer: Mapping[str, object] = self._tokens.log_in(*words)
+        except LoginRefused as refused:
+            answer = {"status": "error", "message": str(refused)}
+        return Response(json.dumps(answer), media_type="application/json")
 
     def _visible(self, account: PaperAccount) -> list[PaperOrder]:
         seen_until = time.monotonic() - self._faults.visibility_lag

@@ -232,3 +232,38 @@ def test_hours_and_names_are_read_as_they_are_written(tmp_path: Path, monkeypatc
     assert faults(tmp_path, MINIMUM + 'trade_from = "15:00"\ntrade_until = "09:20"\n') == [
         "followers[0]: trade_from must be before trade_until"
     ]
+
+
+NO_SECRET = "must be the secret that the broker shows beside its QR code: letters and digits 2 to 7"
+
+WAYS = """
+[leader]
+client_id = "1"
+pin = "271828"
+totp_secret = "cana ryca nary cana ryca nary"
+[[followers]]
+name = "alice"
+client_id = "2"
+"""
+
+
+def test_an_account_can_do_without_a_token_that_is_given(tmp_path: Path) -> None:
+    leader = load(tmp_path, WAYS + 'access_token = "t"\n').leader
+    assert leader.access_token is None
+    assert leader.totp_secret is not None
+    assert leader.totp_secret.get_secret_value() == "CANARYCANARYCANARYCANARY"
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ("", "followers[0]: access_token is missing, or pin and totp_secret to get one with"),
+        ('pin = "271828"', "followers[0]: pin and totp_secret go together"),
+        ('access_token = "t"\ntotp_secret = "CANARYCANARY"', "followers[0]: pin and totp_secret go together"),
+        ('access_token = "two words"', "followers[0].access_token: must be printable ASCII without spaces"),
+        ('pin = "secret"\ntotp_secret = "CANARYCANARY"', "followers[0].pin: must be digits"),
+        ('pin = "271828"\ntotp_secret = "canary-1890"', f"followers[0].totp_secret: {NO_SECRET}"),
+    ],
+)
+def test_a_way_to_a_token_that_cannot_work_is_refused_without_showing_it(tmp_path: Path, keys: str, fault: str) -> None:
+    assert faults(tmp_path, WAYS + keys) == [fault]

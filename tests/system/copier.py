@@ -115,8 +115,8 @@ class Copier:
 
 
 @contextmanager
-def running(settings: Settings, broker: PaperBroker, *, exit_code: int = 0) -> Iterator[Copier]:
-    """Run a copier, stop it in order afterwards, and see that it says ``exit_code``."""
+def running(settings: Settings, broker: PaperBroker, *, exit_code: int = 0, wait: bool = True) -> Iterator[Copier]:
+    """Run a copier, once it is ready if not said otherwise; stop it in order and see that it says ``exit_code``."""
     ended: SimpleQueue[int] = SimpleQueue()
     log: list[str] = []
     sink = logger.add(lambda line: log.append(str(line)), level="DEBUG", format="{level} {message}")
@@ -124,7 +124,8 @@ def running(settings: Settings, broker: PaperBroker, *, exit_code: int = 0) -> I
     copier = Copier(system, settings, broker, log)
     system.start()
     try:
-        copier.ready()
+        if wait:
+            copier.ready()
         yield copier
     finally:
         system.stop()

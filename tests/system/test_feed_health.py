@@ -3,7 +3,6 @@
 import copy
 import json
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +77,6 @@ def test_a_feed_that_flaps_is_followed(copier: Copier) -> None:
     assert len(copier.copies("alice")) == 4
 
 
-def set_token(broker: PaperBroker, token: str) -> None:
-    """Have the broker take another token for the leader, and no more the one before."""
-    accounts = broker.exchange._accounts
-    accounts[LEADER] = replace(accounts[LEADER], access_token=token)
-
-
 def test_a_login_that_is_dropped_is_not_a_dead_token_unless_the_broker_says_so(
     broker: PaperBroker, tmp_path: Path
 ) -> None:
@@ -91,11 +84,11 @@ def test_a_login_that_is_dropped_is_not_a_dead_token_unless_the_broker_says_so(
     with running(settings, broker) as copier:
         broker.drop_feed(LEADER)
         copier.logged("Reconnected after disconnect")
-        set_token(broker, "another")
+        broker.replace_token(LEADER, "another")
         broker.drop_feed(LEADER)
-        copier.logged("Token refused, the feed cannot log in until there is another account=leader")
+        assert "account=leader" in copier.logged("Token refused, the account waits for another")
         assert len([line for line in copier.log if "Token refused" in line]) == 1
-        set_token(broker, "token-of-leader")
+        broker.replace_token(LEADER, "token-of-leader")
         eventually(lambda: seat(copier, "feed-leader").vitals.state == "live", "it logs in again")
         copier.mapping(copier.buy(4), "alice", "placed")
 

@@ -90,14 +90,13 @@ def test_what_was_missed_counts_in_the_order_in_which_it_happened(copier: Copier
 def test_a_read_that_began_in_an_earlier_gap_does_not_open_the_gate(broker: PaperBroker, tmp_path: Path) -> None:
     """It may have been answered before what the later gap hides."""
     with running(settings_for(broker, tmp_path, dhan={"request_timeout": 1.5}), broker) as copier:
-        for fault in (  # each drop has the profile read too
-            RestFault(Mischief.NONE, Kind.READ, LEADER),
+        for fault in (
             RestFault(Mischief.ANSWER, Kind.READ, LEADER, status=200, body="[]", delay=1.0),
-            RestFault(Mischief.NONE, Kind.READ, LEADER),
             RestFault(Mischief.HANG, Kind.READ, LEADER),
         ):
             broker.faults.add(fault)
         for times in (1, 2):
+            eventually(lambda: broker.feed_connections(LEADER), "the broker has seen the login")
             broker.drop_feed(LEADER)
             eventually(
                 lambda times=times: sum("Reconnected after disconnect" in line for line in copier.log) == times,
@@ -183,10 +182,10 @@ def test_a_broker_that_calls_for_less_is_left_alone_for_a_while(broker: PaperBro
         assert [write.status for write in broker.writes(ALICE)] == [0, 200, 200]
 
 
-def test_a_refused_token_stops_that_account_and_no_other(broker: PaperBroker, tmp_path: Path) -> None:
-    invalid = '{"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Invalid Token"}'
+def test_an_account_without_access_is_stopped_and_no_other(broker: PaperBroker, tmp_path: Path) -> None:
+    denied = '{"errorType": "Order_Error", "errorCode": "DH-902", "errorMessage": "No access to the Trading APIs"}'
     with running(settings_for(broker, tmp_path), broker) as copier:
-        broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=400, body=invalid, times=100))
+        broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=400, body=denied, times=100))
         first = copier.buy(4)
         assert copier.mapping(first, "alice", "skipped")[0] == "account_suspended"
         second = copier.buy(4)

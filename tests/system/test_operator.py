@@ -87,8 +87,8 @@ def service() -> Iterator[Any]:
 
 
 def suspend(copier: Copier, client_id: str) -> None:
-    invalid = '{"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Invalid Token"}'
-    fault = RestFault(Mischief.ANSWER, Kind.PLACE, client_id, status=400, body=invalid)
+    denied = '{"errorType": "Order_Error", "errorCode": "DH-902", "errorMessage": "No access to the Trading APIs"}'
+    fault = RestFault(Mischief.ANSWER, Kind.PLACE, client_id, status=400, body=denied)
     copier.broker.faults.add(fault)
 
 

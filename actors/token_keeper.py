@@ -1,0 +1,302 @@
+"""Sees to it that every account has an access token that works: checks it, replaces it in time, and says so."""
+
+import itertools
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from loguru import logger
+
+from actors.base import Address, GuardedActor, Incarnation
+from actors.clock import Clock
+from actors.messages import (
+    CheckToken,
+    CredentialsGiven,
+    LookAfterToken,
+    TellToken,
+    TokenChecked,
+    TokenFetched,
+    TokenKeeperMessage,
+    TokenLost,
+    TokenNews,
+    TokenReplaced,
+    WantToken,
+)
+from copytrade import wall_clock
+from copytrade.dhan.accounts import Profile
+from copytrade.dhan.auth import Credentials, Token
+from copytrade.dhan.custody import Custody, CustodyPolicy, Failure, Step
+from copytrade.dhan.login import TokenRequests
+from copytrade.dhan.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
+from copytrade.logs import alert, fields, hide
+from copytrade.orders import IST
+from copytrade.token_file import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
+
+#: Seconds that a wait lasts: what is waited for is a time of day, and a machine may sleep meanwhile.
+SHORTEST_WAIT, LONGEST_WAIT = 0.05, 600.0
+
+#: What somebody can do for an account that cannot help itself.
+_REMEDY = "put a new access_token into the settings, .env or the token file and send SIGHUP"
+
+
+class TokenKeeper(GuardedActor[TokenKeeperMessage]):
+    """The one owner of every account's token: another login anywhere ends the one before.
+
+    Its requests run on one thread an account, so that no account waits for another's.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[TokenKeeperMessage],
+        clock: Clock,
+        accounts: Mapping[str, Credentials],
+        requests: Mapping[str, TokenRequests],
+        place: TokenPlace,
+        policy: CustodyPolicy,
+    ) -> None:
+        super().__init__(life)
+        self._clock = clock
+        self._accounts = accounts
+        self._requests = requests
+        self._place = place
+        self._policy = policy
+        self._kept: dict[str, KeptToken] = {}
+        self._custody: dict[str, Custody] = {}
+        self._told: dict[str, TokenNews] = {}
+        self._tell: dict[str, dict[str, Address[TokenNews]]] = {account: {} for account in accounts}
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._numbers = itertools.count(1)
+        self._alarm: dict[str, int] = {}
+        self._fetched = self._failed = 0
+
+    def set_up(self) -> None:
+        """Take what was kept and what is given, and see what it is worth."""
+        self._kept.update(self._read())
+        for account, credentials in self._accounts.items():
+            self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
+            kept = self._kept.get(credentials.client_id, KeptToken())
+            now = wall_clock.now()
+            self._custody[account] = Custody(credentials, kept.token, kept.attempted, self._policy, now)
+            self._hide(account)
+            self._pump(account)
+
+    def receive(self, message: TokenKeeperMessage) -> None:
+        """Answer whoever wants a token; take in what the broker says of one."""
+        match message:
+            case WantToken(account, reply_to):
+                self._tell[account][reply_to.name] = reply_to
+                if account in self._told:
+                    reply_to.tell(self._told[account])
+            case CheckToken(account, refused):
+                self._custody[account].doubt(refused=refused)
+                self._pump(account)
+            case TokenChecked(account, outcome):
+                self._take_check(account, outcome)
+                self._pump(account)
+            case TokenFetched(account, step, outcome):
+                self._take_token(account, step, outcome)
+                self._pump(account)
+            case TellToken(account, token):
+                if self._custody[account].is_usable and self._custody[account].token == token:
+                    self._say(account, again=True)
+            case LookAfterToken(account, number) if number == self._alarm.get(account):
+                self._pump(account)
+            case CredentialsGiven(accounts):
+                self._take_credentials(accounts)
+            case _:
+                pass
+
+    def tear_down(self) -> None:
+        """Ask for nothing more. A login that is under way when this incarnation dies may still end well."""
+        for account, thread in self._threads.items():
+            thread.shutdown(wait=False, cancel_futures=True)
+            if self.vitals.state == "stopped":
+                self._requests[account].close()
+
+    def figures(self) -> str:
+        """Return how many accounts have a token, and how many were fetched."""
+        usable = sum(custody.is_usable for custody in self._custody.values())
+        return fields(tokens=f"{usable}/{len(self._accounts)}", fetched=self._fetched, failed=self._failed or "")
+
+    def _pump(self, account: str) -> None:
+        """Do what is to be done about an account's token now, or come back when there is something."""
+        custody, now = self._custody[account], wall_clock.now()
+        if expires := custody.to_warn_of(now):
+            when = fields(account=account, expires=f"{expires.astimezone(IST):%Y-%m-%d %H:%M}")
+            alert("token", account, f"Token expires soon, {_REMEDY} {{}}", when, level="WARNING")
+        step = custody.next(now)
+        if isinstance(step, Step):
+            self._ask(account, step, now)
+        elif step is not None:
+            self._alarm[account] = next(self._numbers)
+            delay = min(LONGEST_WAIT, max(SHORTEST_WAIT, (step - now).total_seconds()))
+            self._clock.tell_later(delay, self.seat, LookAfterToken(account, self._alarm[account]))
+        self._say(account)
+
+    def _ask(self, account: str, step: Step, now: datetime) -> None:
+        custody = self._custody[account]
+        custody.begin(step, now)
+        self._alarm.pop(account, None)
+        if step is not Step.CHECK:
+            self._keep(account)  # so that a restart does not ask again too soon
+        requests, credentials, token = self._requests[account], custody.credentials, custody.token
+        self._threads[account].submit(_ask, self.seat, account, requests, step, credentials, token)
+
+    def _take_check(self, account: str, outcome: Outcome[Profile]) -> None:
+        custody, now = self._custody[account], wall_clock.now()
+        match outcome:
+            case Accepted(profile):
+                if delay := custody.checked(profile.token_valid_until, now):
+                    again = fields(account=account, again=f"{delay:.1f}s")
+                    logger.warning("Token works though it was refused {}", again)
+                    if custody.token:
+                        self._clock.tell_later(delay, self.seat, TellToken(account, custody.token))
+                else:
+                    self._say(account, again=True)
+            case Refused(Refusal.TOKEN, code, message):
+                custody.refused(f"{code} {message}".strip(), now)
+                self._hide(account)
+            case _:
+                custody.unanswered(now)
+
+    def _take_token(self, account: str, step: Step, outcome: Outcome[Token]) -> None:
+        custody, now = self._custody[account], wall_clock.now()
+        who = fields(account=account, by=step)
+        if isinstance(outcome, Accepted):
+            self._fetched += 1
+            hide(outcome.value.secret)
+            custody.replaced(outcome.value)
+            self._keep(account)
+            until = fields(expires=f"{end.astimezone(IST):%Y-%m-%d %H:%M}" if (end := outcome.value.expires) else "")
+            logger.info("Token replaced {} {}", who, until)
+            return
+        self._failed += 1
+        match outcome:
+            case Refused(Refusal.NOT_SENT, _, message):
+                custody.not_replaced(Failure.NOT_SENT, now)
+                logger.warning("Token not replaced, the broker cannot be reached {} {}", who, fields(error=message))
+            case Refused(Refusal.RATE_LIMITED, _, message) | Unknown(message):
+                custody.not_replaced(Failure.OPEN, now)
+                logger.warning("Token not replaced, again after a while {} {}", who, fields(error=message))
+            case Refused(_, code, message):
+                custody.not_replaced(Failure.REFUSED, now)
+                error = fields(error=f"{code} {message}".strip())
+                if step is Step.RENEW:
+                    logger.warning("Token cannot be renewed {} {}", who, error)
+                else:
+                    text = "Login refused, are PIN and TOTP secret right, and this machine's clock? {} {}"
+                    alert("login", account, text, who, error)
+        self._keep(account)
+
+    def _take_credentials(self, accounts: Mapping[str, Credentials]) -> None:
+        """Take what the settings and the token file say now, on SIGHUP."""
+        on_disk = self._read()
+        self._kept.update({client_id: kept for client_id, kept in on_disk.items() if kept.token is not None})
+        for account, custody in self._custody.items():
+            credentials = accounts.get(account, custody.credentials)
+            if credentials.client_id != custody.credentials.client_id:
+                logger.warning("Another client_id takes a restart {}", fields(account=account))
+                continue
+            kept = self._kept.get(credentials.client_id, KeptToken())
+            custody.give(credentials, kept.token, wall_clock.now())
+            self._hide(account)
+            self._pump(account)
+        logger.info("Tokens read again {}", fields(accounts=len(self._custody)))
+
+    def _say(self, account: str, *, again: bool = False) -> None:
+        """Tell whoever uses the account's token what has become of it, if that is news."""
+        custody, told = self._custody[account], self._told.get(account)
+        news: TokenNews
+        if custody.is_usable and custody.token:
+            news = TokenReplaced(account, custody.token.secret, custody.token.expires)
+        elif custody.is_busy:
+            return  # it will not be long
+        else:
+            news = TokenLost(account, custody.problem)
+            if not isinstance(told, TokenLost):
+                self._alert_loss(account)
+        if news != told or again:
+            self._told[account] = news
+            for address in self._tell[account].values():
+                address.tell(news)
+
+    def _alert_loss(self, account: str) -> None:
+        custody = self._custody[account]
+        why = fields(account=account, error=custody.problem)
+        if custody.is_helpless:
+            alert("token", account, f"Token refused, the account waits for another: {_REMEDY} {{}}", why)
+        else:
+            alert("token", account, "Token refused, the account waits for another {}", why, level="ERROR")
+
+    def _hide(self, account: str) -> None:
+        """Keep the secrets in use out of the log, whoever should write them there."""
+        custody = self._custody[account]
+        credentials = custody.credentials
+        token = custody.token.secret if custody.token else None
+        for secret in (token, credentials.given, credentials.pin, credentials.totp_secret):
+            if secret is not None:
+                hide(secret)
+
+    def _read(self) -> KeptTokens:
+        try:
+            return self._place.read()
+        except TokensUnreadable as error:
+            logger.warning("Kept tokens unreadable {}", fields(where=self._place, problem=error))
+            return {}
+
+    def _keep(self, account: str) -> None:
+        """Keep an account's token, unless the settings have it, and when another was asked for, for the next run."""
+        custody = self._custody[account]
+        token = custody.token
+        kept = KeptToken(attempted=custody.attempted)
+        if token is not None and token.secret != custody.credentials.given:
+            kept = KeptToken(token.secret, token.expires, token.source, custody.attempted)
+        self._kept[custody.credentials.client_id] = kept
+        try:
+            self._place.write(self._kept)
+        except Exception as error:  # a full disk, or whatever a keyring raises
+            where = fields(where=self._place, problem=type(error).__name__)
+            logger.error("Token not kept, a restart will need another {}", where)
+
+
+def _ask(
+    keeper: Address[TokenKeeperMessage],
+    account: str,
+    requests: TokenRequests,
+    step: Step,
+    credentials: Credentials,
+    token: Token | None,
+) -> None:
+    """Ask the broker: runs on the account's thread, and answers whatever happens."""
+    if step is Step.CHECK:
+        keeper.tell(TokenChecked(account, _check(requests, token)))
+    else:
+        keeper.tell(TokenFetched(account, step, _fetch(requests, step, credentials, token)))
+
+
+def _check(requests: TokenRequests, token: Token | None) -> Outcome[Profile]:
+    try:
+        return requests.check(token.secret) if token else _nothing("no token")
+    except Exception as error:  # an exception in a thread would otherwise end in silence
+        return _failed(error)
+
+
+def _fetch(requests: TokenRequests, step: Step, credentials: Credentials, token: Token | None) -> Outcome[Token]:
+    try:
+        if step is Step.RENEW and token:
+            return requests.renew(token.secret)
+        if credentials.pin and credentials.totp_secret:
+            return requests.log_in(credentials.pin, credentials.totp_secret, wall_clock.now())
+        return _nothing("no credentials")
+    except Exception as error:  # an exception in a thread would otherwise end in silence
+        return _failed(error)
+
+
+def _failed(error: Exception) -> Unknown:
+    """Log an unexpected error without its words: what it was busy with is secret."""
+    logger.error("Asking about a token failed unexpectedly {}", fields(error=type(error).__name__))
+    return _nothing(type(error).__name__)
+
+
+def _nothing(why: str) -> Unknown:
+    return Unknown(why, exchange=Exchange("", "", "", None, "", 0.0))
