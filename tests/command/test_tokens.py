@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
-from tests.command.test_run import log, running
+from tests.command.test_run import command, log, running
 from tests.waiting import PATIENCE, eventually
 
 LEADER, ALICE, BOB = "1000000001", "1000000101", "1000000102"
@@ -132,3 +133,21 @@ def test_no_pin_secret_code_or_token_is_written_anywhere_but_in_the_token_file(
             assert not [secret for secret in secrets if secret and secret.encode() in content], path
     assert (folder / "copy_trading.db.tokens").stat().st_mode & 0o777 == 0o600
     assert {"copy_trading.db", "copy_trading.log", "out", "err"} <= {path.name for path in written}
+
+
+def test_the_check_makes_no_login_and_bars_nobody_who_can_make_one(broker: PaperBroker, folder: Path) -> None:
+    def check() -> str:
+        done = subprocess.run(
+            command("check"), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "No access token works now: one is fetched with PIN and TOTP at the start." in check()
+    assert broker.token_attempts(BOB) == []
+    with running(folder) as process:
+        eventually(lambda: broker.feed_connections(BOB), "bob has logged in")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    assert "No access token works now" not in check()  # the one that was kept does
+    assert [attempt.refused for attempt in broker.token_attempts(BOB)] == [""]
