@@ -20,7 +20,7 @@ from actors.system import CopySystem, needs_holdings, open_database, rest_of, se
 from copytrade import wall_clock
 from copytrade.audit import told
 from copytrade.backup import BackupFailed, back_up
-from copytrade.checking import check, check_for_start, say_who_is_left_out, shared, without
+from copytrade.checking import check, check_for_start, say_who_is_left_out, shared, with_token, without
 from copytrade.dhan.baseline import read_net
 from copytrade.drift_report import PositionsUnread, drift_report
 from copytrade.explain import UnknownOrder, explain
@@ -244,7 +244,7 @@ def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> int:
     if follower.dry_run:
         print(f"{follower.name}: dry_run is set, so the account holds nothing by copying")
         return 0
-    rest = rest_of(follower, dhan)
+    rest = rest_of(with_token(follower, settings), dhan)
     try:
         text, is_explained = drift_report(
             settings.store.database, follower.name, lambda: read_net(rest, holdings=needs_holdings(follower))

@@ -25,7 +25,7 @@ from copytrade.records import LEADER
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.sizing import Strategy
 from copytrade.store import DatabaseUnusable
-from copytrade.token_file import KeptToken, TokensUnreadable, credentials_for, place_for
+from copytrade.token_file import KeptToken, KeptTokens, TokensUnreadable, credentials_for, place_for
 
 #: Seconds for which a login at the order-update socket has to last to count as taken.
 LOGIN_LASTS = 1.0
@@ -131,10 +131,7 @@ def without(settings: Settings, names: Collection[str]) -> Settings:
 def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
     """Return each account, with the token that it begins with, and what the settings say of it."""
     now = wall_clock.now()
-    try:
-        kept = place_for(settings).read()
-    except TokensUnreadable:
-        kept = {}
+    kept = _kept(settings)
     by_capital = any(follower.sizing is Strategy.CAPITAL_PROPORTIONAL for follower in settings.followers)
     kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
     leader = Facts(
@@ -155,16 +152,27 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
     ]
     accounts: list[tuple[Account, Facts]] = []
     for account, facts in ((settings.leader, leader), *zip(settings.followers, followers, strict=True)):
-        credentials = credentials_for(account)
-        token = first_token(credentials, kept.get(account.client_id, KeptToken()).token, now)
-        logs_in, secret = credentials.can_log_in, token.secret if token else None
-        accounts.append(
-            (
-                account.model_copy(update={"access_token": secret}),
-                msgspec.structs.replace(facts, logs_in=logs_in, has_token=token is not None),
-            )
-        )
+        ready = _with_token(account, kept, now)
+        logs_in, has_token = credentials_for(account).can_log_in, ready.access_token is not None
+        accounts.append((ready, msgspec.structs.replace(facts, logs_in=logs_in, has_token=has_token)))
     return accounts
+
+
+def with_token(account: Account, settings: Settings) -> Account:
+    """Return an account with the token that a copier has for it, or begins with; none is asked for."""
+    return _with_token(account, _kept(settings), wall_clock.now())
+
+
+def _with_token(account: Account, kept: KeptTokens, now: datetime) -> Account:
+    token = first_token(credentials_for(account), kept.get(account.client_id, KeptToken()).token, now)
+    return account.model_copy(update={"access_token": token.secret if token else None})
+
+
+def _kept(settings: Settings) -> KeptTokens:
+    try:
+        return place_for(settings).read()
+    except TokensUnreadable:
+        return {}
 
 
 def _is_sized_by_the_day(follower: Follower) -> bool:

@@ -449,6 +449,8 @@ class Settings(_Section):
         host = urlsplit(self.dhan.rest_url).hostname
         if self.mode == "sandbox" and host != _SANDBOX and not re.match(_LOCAL, self.dhan.rest_url):
             raise ValueError(f'mode "sandbox" needs dhan.rest_url = "https://{_SANDBOX}/v2", not {host}')
+        if self.mode == "sandbox" and (without := [one.name for one in self.followers if one.access_token is None]):
+            raise ValueError(f"the sandbox knows no PIN: {', '.join(without)} needs an access_token from it")
         if self.mode == "live" and host == _SANDBOX:
             raise ValueError('dhan.rest_url is the sandbox, which needs mode = "sandbox"')
         return self

@@ -151,3 +151,14 @@ def test_the_check_makes_no_login_and_bars_nobody_who_can_make_one(broker: Paper
         assert process.wait(PATIENCE) == 0
     assert "No access token works now" not in check()  # the one that was kept does
     assert [attempt.refused for attempt in broker.token_attempts(BOB)] == [""]
+
+
+def test_what_an_account_holds_is_read_with_the_token_that_is_kept(broker: PaperBroker, folder: Path) -> None:
+    with running(folder) as process:
+        eventually(lambda: broker.feed_connections(BOB), "bob has logged in")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    done = subprocess.run(
+        command("drift", "bob"), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

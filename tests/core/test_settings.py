@@ -267,3 +267,11 @@ def test_an_account_can_do_without_a_token_that_is_given(tmp_path: Path) -> None
 )
 def test_a_way_to_a_token_that_cannot_work_is_refused_without_showing_it(tmp_path: Path, keys: str, fault: str) -> None:
     assert faults(tmp_path, WAYS + keys) == [fault]
+
+
+def test_the_sandbox_has_tokens_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_TOKEN", "t")
+    text = MINIMUM.replace('access_token = "secret-alice"', 'pin = "1234"\ntotp_secret = "GEZDGNBVGY3TQOJQ"')
+    text = f'mode = "sandbox"\n{text}[dhan]\nrest_url = "https://sandbox.dhan.co/v2"\n'
+    (fault,) = faults(tmp_path, text)
+    assert fault == "settings: the sandbox knows no PIN: alice needs an access_token from it"
