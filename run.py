@@ -7,7 +7,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -15,14 +15,15 @@ from pathlib import Path
 
 from loguru import logger
 
-from actors.flatten import flatten, held_by_copying
+from actors.flatten import answers_to, flatten, held_by_copying
 from actors.system import CopySystem, needs_holdings, open_database, rest_of, secrets_of
 from copytrade import wall_clock
 from copytrade.audit import told
 from copytrade.backup import BackupFailed, back_up
 from copytrade.checking import check, check_for_start, say_who_is_left_out, shared, with_token, without
 from copytrade.dhan.baseline import read_net
-from copytrade.drift_report import PositionsUnread, drift_report
+from copytrade.drift import Proposal
+from copytrade.drift_report import DriftReport, PositionsUnread, drift_report
 from copytrade.explain import UnknownOrder, explain
 from copytrade.instance import AlreadyRunning, hold_lock, is_running
 from copytrade.logs import configure_logging, fields, hide, scrubbed
@@ -36,7 +37,7 @@ from copytrade.report import report
 from copytrade.sandbox import rehearse
 from copytrade.secrecy import exposed
 from copytrade.settings import Dhan, Follower, Settings, SettingsUnusable, Storage, load_settings
-from copytrade.store import DATABASE_ERRORS, DatabaseUnusable, enabled_key
+from copytrade.store import DATABASE_ERRORS, TRY_AGAIN, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 
 EXIT_REFUSED = EXIT_TAMPERED = EXIT_NO_GO = EXIT_UNEXPLAINED = 1
@@ -87,7 +88,7 @@ def main(arguments: list[str]) -> int:
     if options.command == "audit":
         return _verify(settings.store.database)
     if options.command == "drift":
-        return _drift(settings, options.follower)
+        return _drift(settings, options.follower, fixes=options.fix, confirmed=options.yes)
     if options.command == "check":
         return _check(settings, options.settings)
     if options.command is not None:
@@ -212,21 +213,54 @@ def _verify(database: str) -> int:
     return EXIT_TAMPERED if verdict.fault else 0
 
 
-def _drift(settings: Settings, name: str) -> int:
+def _drift(settings: Settings, name: str, *, fixes: bool, confirmed: bool) -> int:
     """Say what each account differs by from the leader's, and why, beside a running copier if there is one."""
     followers = [follower for follower in settings.followers if name in ("", follower.name)]
     if not followers:
         print(f"there is no follower {name}", file=sys.stderr)
         return EXIT_UNUSABLE
-    codes = {0}
+    code, proposals = 0, []
     try:
         dhan = settings.dhan.model_copy(update=_paper_broker(settings))
         for follower in followers:
-            codes.add(_drift_of(follower, dhan, settings))
-    except DatabaseUnusable as error:
+            found = _drift_of(follower, dhan, settings)
+            if found is None:
+                code = EXIT_UNUSABLE
+                continue
+            print(found.text)
+            code = code or (0 if found.is_explained else EXIT_UNEXPLAINED)
+            proposals += [(follower.name, proposal) for proposal in found.proposals]
+        return _fix(settings, proposals, confirmed=confirmed) if fixes else code
+    except DATABASE_ERRORS as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
-    return max(codes)
+
+
+def _fix(settings: Settings, proposals: Sequence[tuple[str, Proposal]], *, confirmed: bool) -> int:
+    """Have the copier that runs take up again what was skipped, refused, or ended unfilled, if that is wanted."""
+    if not proposals:
+        print("there is nothing to take up again")
+        return 0
+    print("to take up again:")
+    for name, one in proposals:
+        what = f"an exit of {one.units}" if one.is_exit else f"an entry of {one.units} at most"
+        print(f"  {name}: {what} for leader order {one.leader_order_id}, which was {one.why}")
+    if not is_running(settings.store.database):
+        print("no copier is running to do it", file=sys.stderr)
+        return EXIT_REFUSED
+    if not confirmed and not _is_confirmed("Have the copier decide these orders afresh, at the prices of now?"):
+        print("nothing was done")
+        return EXIT_REFUSED
+    database = open_database(settings)
+    numbers = [
+        database.give_command(f"{TRY_AGAIN} {one.leader_order_id} {one.units}", name, wall_clock.now())
+        for name, one in proposals
+    ]
+    answers = answers_to(database, numbers)
+    database.close()
+    for answer in answers:
+        print(f"{answer.follower}: {answer.text}")
+    return 0 if len(answers) == len(numbers) and all(answer.is_done for answer in answers) else EXIT_REFUSED
 
 
 def _paper_broker(settings: Settings) -> Mapping[str, str]:
@@ -240,22 +274,20 @@ def _paper_broker(settings: Settings) -> Mapping[str, str]:
     return {"rest_url": rest_url}
 
 
-def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> int:
+def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> DriftReport | None:
+    """Return one follower's drift, None if its account cannot be read."""
     if follower.dry_run:
-        print(f"{follower.name}: dry_run is set, so the account holds nothing by copying")
-        return 0
+        return DriftReport(f"{follower.name}: dry_run is set, so the account holds nothing by copying", True, ())
     rest = rest_of(with_token(follower, settings), dhan)
     try:
-        text, is_explained = drift_report(
+        return drift_report(
             settings.store.database, follower.name, lambda: read_net(rest, holdings=needs_holdings(follower))
         )
     except PositionsUnread as error:
         print(_without_secrets(f"{follower.name}: the positions cannot be read: {error}", settings), file=sys.stderr)
-        return EXIT_UNUSABLE
+        return None
     finally:
         rest.close()
-    print(text)
-    return 0 if is_explained else EXIT_UNEXPLAINED
 
 
 def _switch(settings: Settings, follower: str, *, enabled: bool) -> int:
@@ -436,6 +468,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
     differing = commands.add_parser("drift", help="what each account holds otherwise than the leader, and why")
     differing.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
+    differing.add_argument("--fix", action="store_true", help="take up again what was skipped, refused or unfilled")
+    differing.add_argument("--yes", action="store_true", help="do not ask")
     close = commands.add_parser("flatten", help="cancel copies and close what is held by copying, and nothing else")
     close.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
     close.add_argument("--yes", action="store_true", help="do not ask")

@@ -49,12 +49,12 @@ def flatten(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
         try:
             lock = hold_lock(settings.store.database)
         except AlreadyRunning:
-            return _answers(database, numbers)
+            return answers_to(database, numbers)
         with lock:
             if settings.mode != "live":  # no broker is there, and what it held is gone
                 nothing = "nothing is open: a broker on paper ends with its copier"
                 database.write(CommandAnswered(number, True, nothing, wall_clock.now()) for number in numbers)
-                return _answers(database, numbers)
+                return answers_to(database, numbers)
             return _by_ourselves(settings, followers, database, numbers)
     finally:
         database.close()
@@ -69,7 +69,7 @@ def _by_ourselves(
     system = CopySystem(settings.model_copy(update={"followers": tuple(followers)}), None, ended.put, only_closes=True)
     system.start()
     try:
-        return _answers(database, numbers)
+        return answers_to(database, numbers)
     finally:
         system.stop()
         try:
@@ -79,7 +79,7 @@ def _by_ourselves(
         system.close()
 
 
-def _answers(database: Database, numbers: Sequence[int]) -> list[Answer]:
+def answers_to(database: Database, numbers: Sequence[int]) -> list[Answer]:
     """Wait until every command is answered, or too long."""
     ends = time.monotonic() + PATIENCE
     while True:

@@ -89,7 +89,7 @@ from copytrade.protection import OnBreach, Result
 from copytrade.reasons import Reason
 from copytrade.records import LEADER, CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals
-from copytrade.store import FLATTEN, breach_key
+from copytrade.store import FLATTEN, TRY_AGAIN, breach_key
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
@@ -427,14 +427,28 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _obey(self, command: CommandGiven) -> None:
         """Do what an operator wants, or say why not."""
-        if command.name != FLATTEN:
+        name, *arguments = command.name.split()
+        if name not in (FLATTEN, TRY_AGAIN):
             self._answer(command.number, f"{command.name} is no command of this version", is_done=False)
         elif self._account.policy.dry_run:
             self._answer(command.number, "dry_run is set: nothing is sent", is_done=False)
+        elif name == TRY_AGAIN:
+            self._try_again(command.number, *arguments)
         elif command.number not in self._closing_for:
             logger.warning("Closing everything {}", fields(follower=self.seat.name, command=command.number))
             self._closing_for.append(command.number)
             self._desk.close_all()
+
+    def _try_again(self, number: int, order_id: str, units: str) -> None:
+        """Have a leader order decided afresh, on an operator's word."""
+        changed = self._desk.try_again(order_id, int(units))
+        if changed is None:
+            answer = f"{order_id} cannot be taken up: it is not of today, its copy rests, or it never had a size"
+            self._answer(number, answer, is_done=False)
+            return
+        logger.warning("Taken up again {}", fields(follower=self.seat.name, leader_order=order_id, command=number))
+        self._note(*changed)
+        self._answer(number, f"{order_id} is decided afresh", is_done=True)
 
     def _answer(self, number: int, answer: str, *, is_done: bool) -> None:
         self._unwritten.append(CommandAnswered(number, is_done, answer, self._now()))

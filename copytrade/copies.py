@@ -77,7 +77,8 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). A copy is
     ``cancelling`` from the request on, ``cancel_sent`` once the broker has taken it; that it was ever ``cancel_asked``
     for stays. ``order`` is the broker's word about ours. ``latency_ms`` is the time from the leader's update to the
-    broker's acceptance, ``split`` where it went, ``fill_ms`` to the complete fill.
+    broker's acceptance, ``split`` where it went, ``fill_ms`` to the complete fill. ``again`` is an operator's word that
+    what it came to is not the last of it.
     """
 
     leader_order_id: str
@@ -107,6 +108,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     latency_ms: float | None = None
     fill_ms: float | None = None
     split: Split | None = None
+    again: bool = False
 
     @property
     def filled_quantity(self) -> int:
@@ -122,7 +124,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def is_settled(self) -> bool:
         """Whether nothing more can come of it: it was skipped for good, or its order has ended."""
         if self.stage is Stage.NONE:
-            return self.reason is not None and not self.reason.is_provisional
+            return self.reason is not None and not self.reason.is_provisional and not self.again
         return self.stage is Stage.ENDED
 
     def side(self, leader: Order) -> Side:
@@ -147,7 +149,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def is_final(self) -> bool:
         """Whether the order ended otherwise than by its fill or our hand: it is not sent again."""
-        if self.stage is not Stage.ENDED or (self.order is not None and self.order.status is Status.TRADED):
+        if self.stage is not Stage.ENDED or self.again or (self.order and self.order.status is Status.TRADED):
             return False
         called_off = self.reason is Reason.FLATTENED and self.part is Part.ENTRY
         return not self.cancel_asked or called_off or self.reason is Reason.UNFILLED

@@ -661,6 +661,22 @@ class Desk:
             return Wait("nothing is copied here")
         return decide(leader, copies, self._allot(leader, instrument, situation), situation, self._policy, now)
 
+    # Trying again.
+
+    def try_again(self, order_id: str, units: int) -> list[Changed] | None:
+        """Decide a leader order afresh whose copies were over, on an operator's word: an entry for ``units`` at most.
+
+        None where that cannot be: the order is not of today, rests, or never had a size.
+        """
+        leader, copies = self._orders.get(order_id), list(self._copies.get(order_id, {}).values())
+        if leader is None or not copies or any(copy.is_open for copy in copies):
+            return None
+        if not self._positions.take_up_again(order_id, units):
+            return None
+        changed = [self._change(copy, lifecycle.tried_again(copy), leader) for copy in copies]
+        self._agenda.mark([order_id])
+        return changed
+
     # Closing everything.
 
     def close_all(self) -> None:

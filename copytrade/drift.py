@@ -19,6 +19,9 @@ from copytrade.ledger import Allotment, Line, LineKey, Part, whole_lots
 
 _NOTHING = Fraction(0)
 
+#: Details of what is not over yet.
+RESTS, UNDECIDED = "rests", "not decided yet"
+
 
 class Cause(StrEnum):
     """What a difference is due to."""
@@ -30,7 +33,6 @@ class Cause(StrEnum):
     SKIPPED = "skipped"  #: the reason says why
     REFUSED = "refused"  #: by the broker or the exchange
     UNFILLED = "unfilled"  #: the follower's order rests, or ended without a fill
-    LEADER_EXITED = "leader_exited"  #: the leader left before the follower was in
     AHEAD = "ahead"  #: the follower has filled what the leader has not, or not got
     TWIN = "twin"  #: an order that was proven not to exist, did, and is not flattened yet
     EXTERNAL_CLOSE = "external_close"  #: other hands closed what was copied: the follower's, or the broker's
@@ -59,6 +61,7 @@ class Drift(msgspec.Struct, frozen=True, gc=False):
     held: int
     leader: int
     ratio: Fraction | None
+    lot_size: int
     shares: tuple[Share, ...]
     uncopied: tuple[str, ...] = ()
 
@@ -71,6 +74,15 @@ class Drift(msgspec.Struct, frozen=True, gc=False):
     def difference(self) -> Fraction:
         """What the account holds beyond that; negative where it holds less of a long position."""
         return self.net - self.expected
+
+
+class Proposal(NamedTuple):
+    """A leader order that may be taken up again, and for how many whole lots in units: an exit, or an entry."""
+
+    leader_order_id: str
+    is_exit: bool
+    units: int
+    why: str
 
 
 class Apart(NamedTuple):
@@ -141,7 +153,7 @@ def explained(
         Share(Fraction(besides.manual), Cause.MANUAL, hands),
     ]
     uncopied = () if ratio is not None else _why_uncopied(orders)
-    return Drift(line.key, net, line.held, line.leader_position, ratio, _merged(shares), uncopied)
+    return Drift(line.key, net, line.held, line.leader_position, ratio, line.lot_size, _merged(shares), uncopied)
 
 
 class _Replay:
@@ -222,12 +234,10 @@ def _missed(
     whole = whole_lots(exact + allotment.carry, lot_size) if allotment.ratio else exact
     left = max(_NOTHING, Fraction(whole) - allotment.counted)
     capped = min(left, whole - allotment.wanted) if 0 < allotment.wanted < whole else _NOTHING
-    forgone = min(left - capped, Fraction(allotment.forgone))
     parts = [
         (exact - whole, Cause.ROUNDING, ""),
         (Fraction(capped), Cause.LIMIT, ""),
-        (forgone, Cause.LEADER_EXITED, ""),
-        (left - capped - forgone, *_why(order.copies, Part.ENTRY)),
+        (left - capped, *_why(order.copies, Part.ENTRY)),
     ]
     total = sum(units for units, _, _ in parts)
     if total:
@@ -240,13 +250,31 @@ def _why(copies: Sequence[Copy], part: Part) -> tuple[Cause, str]:
     """Say why a part of a leader order is not wholly copied."""
     mine = [copy for copy in copies if copy.part is part and copy.stage is not Stage.NONE]
     if any(copy.is_open for copy in mine):
-        return Cause.UNFILLED, "rests"
+        return Cause.UNFILLED, RESTS
     if mine:
         last = max(mine, key=lambda copy: copy.n)
         cause = Cause.REFUSED if last.status is MappingStatus.FAILED else Cause.UNFILLED
         return cause, last.reason or last.status
     reasons = [copy.reason for copy in copies if copy.stage is Stage.NONE and copy.reason]
-    return (Cause.SKIPPED, reasons[0]) if reasons else (Cause.UNFILLED, "not decided yet")
+    return (Cause.SKIPPED, reasons[0]) if reasons else (Cause.UNFILLED, UNDECIDED)
+
+
+def proposals(drift: Drift) -> list[Proposal]:
+    """Return what would bring what was copied to where it belongs: what was skipped, refused, or ended unfilled.
+
+    What other hands did, limits and rounding are left as they are.
+    """
+    side = _sign(drift.leader) or _sign(drift.held)
+    found = []
+    for share in drift.shares:
+        units = whole_lots(abs(share.units), drift.lot_size)
+        has_ended = share.cause in (Cause.SKIPPED, Cause.REFUSED) or (
+            share.cause is Cause.UNFILLED and share.detail not in (RESTS, UNDECIDED)
+        )
+        if units and has_ended:
+            why = f"{share.cause} {share.detail}".strip()
+            found.append(Proposal(share.leader_order_id, share.units * side > 0, units, why))
+    return found
 
 
 def _apart_from_closing(orders: Sequence[LeaderOrder]) -> tuple[list[LeaderOrder], int]:

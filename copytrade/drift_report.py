@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from copytrade.dhan.outcomes import Accepted, Outcome, Unknown
-from copytrade.drift import Cause, Drift
+from copytrade.drift import Cause, Drift, Proposal, proposals
 from copytrade.ledger import LineKey
 from copytrade.orders import InstrumentKey
 from copytrade.reading import drifts_of, open_to_read, symbols
@@ -19,8 +20,17 @@ class PositionsUnread(Exception):
     """The broker did not say what an account holds: the message says why."""
 
 
-def drift_report(database: str, follower: str, read: Callable[[], Outcome[Net]]) -> tuple[str, bool]:
-    """Return lines on one follower, and whether every unit is explained.
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """One follower's drift as lines, whether every unit is explained, and what could be taken up again."""
+
+    text: str
+    is_explained: bool
+    proposals: tuple[Proposal, ...]
+
+
+def drift_report(database: str, follower: str, read: Callable[[], Outcome[Net]]) -> DriftReport:
+    """Explain what one follower's account differs by.
 
     ``read`` gives the account's net positions. Where they change while the database is read, both are read again: a
     fill between the two would look like somebody else's. Raises DatabaseUnusable and PositionsUnread.
@@ -37,7 +47,8 @@ def drift_report(database: str, follower: str, read: Callable[[], Outcome[Net]])
     shown = [drift for drift in drifts if drift.shares or (drift.leader and drift.uncopied)]
     lines = [line for drift in shown for line in _told(drift, names, is_moving=drift.line in moving)]
     is_explained = all(share.cause is not Cause.UNEXPLAINED for drift in drifts for share in drift.shares)
-    return "\n".join([f"{follower}:{'' if lines else ' nothing differs'}", *lines]), is_explained
+    text = "\n".join([f"{follower}:{'' if lines else ' nothing differs'}", *lines])
+    return DriftReport(text, is_explained, tuple(one for drift in drifts for one in proposals(drift)))
 
 
 def _net(read: Callable[[], Outcome[Net]]) -> Net:

@@ -13,7 +13,12 @@ from copytrade.sizing import Ratio
 
 def skipped(copy: Copy, skip: Skip) -> Copy:
     """It is not copied, and why."""
-    return replace(copy, reason=skip.reason, error=skip.detail)
+    return replace(copy, reason=skip.reason, error=skip.detail, again=False)
+
+
+def tried_again(copy: Copy) -> Copy:
+    """An operator does not want it to be the last word; a new order may follow, or one that was not sent before."""
+    return replace(copy, again=True)
 
 
 def flagged(copy: Copy, flag: Flag) -> Copy:

@@ -186,7 +186,8 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     if size is None:
         return Wait("the capital is not known yet")
     if not mine:
-        if case.leader.is_terminal and any(copy.reason for copy in case.copies if copy.stage is Stage.NONE):
+        skipped = [copy for copy in case.copies if copy.stage is Stage.NONE and copy.reason and not copy.again]
+        if case.leader.is_terminal and skipped:
             return Done()  # what was skipped while it lived is not taken up any more
         return size.quantity if size.reason is None else Skip(size.reason, size.arithmetic)
     if case.leader.status in _LEADER_ENDED:

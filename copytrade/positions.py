@@ -162,6 +162,24 @@ class Positions:
         if allotment is not None:
             self._working.get(allotment.line, {}).pop(leader_order_id, None)
 
+    def take_up_again(self, leader_order_id: str, units: int) -> bool:
+        """Let an order that was over get more, an entry so many ``units``; False if it never had a size.
+
+        What the leader has left since is not entered any more: in all no more than what he still holds comes to.
+        """
+        allotment = self._allotments.get(leader_order_id)
+        if allotment is None or not (allotment.wanted or allotment.leader_exited):
+            return False
+        self._working.setdefault(allotment.line, {})[leader_order_id] = None
+        line, sign = self.line(allotment.line), allotment.side.sign
+        ratio = line.ratio.value if line.ratio else Fraction(0)
+        belongs = ledger.whole_lots(ratio * max(0, line.leader_position * sign), line.lot_size)
+        units = max(0, min(units, belongs - max(0, line.level * sign)))
+        forgone = max(allotment.forgone, allotment.wanted - allotment.counted - units)
+        if forgone != allotment.forgone:
+            self._keep(replace(allotment, forgone=forgone))
+        return True
+
     def allotment(self, leader_order_id: str) -> Allotment | None:
         """Return how a leader order was judged, None if it was not yet."""
         return self._allotments.get(leader_order_id)

@@ -43,8 +43,9 @@ _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments
 LOG_SIZE = 1100 * 4128
 
 
-#: The command that closes everything a follower holds by copying.
-FLATTEN = "flatten"
+#: The command that closes everything a follower holds by copying, and the one that takes up a leader order again: its
+#: id and the units of an entry follow the name.
+FLATTEN, TRY_AGAIN = "flatten", "try_again"
 
 
 class Cursor(Protocol):

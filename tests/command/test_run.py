@@ -262,6 +262,9 @@ def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> Non
             assert (drift.returncode, drift.stderr) == (0, "")
             assert drift.stdout.splitlines() == ["alice: nothing differs", "bob: nothing differs"]
             assert asked(tmp_path, "drift", "nobody").returncode == 2
+            fixed = asked(tmp_path, "drift", "--fix", "--yes")
+            assert (fixed.returncode, fixed.stderr) == (0, "")
+            assert fixed.stdout.splitlines()[-1] == "there is nothing to take up again"
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
     with sqlite3.connect(tmp_path / "copy_trading.db") as database:

@@ -297,6 +297,11 @@ class Copying(RuleBasedStateMachine):
         if change := self.own_book.merge(order):
             self.desk.own_changed(change.after, None)
 
+    @precondition(lambda self: self.leader)
+    @rule(index=st.integers(0, 9), lots=LOTS)
+    def an_operator_has_an_order_tried_again(self, index: int, lots: int) -> None:
+        self.desk.try_again(list(self.leader)[index % len(self.leader)], lots * LOT)
+
     @precondition(lambda self: self.broker)
     @rule()
     def everything_is_to_be_closed(self) -> None:

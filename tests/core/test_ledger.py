@@ -292,3 +292,14 @@ def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
         assert exact - abs(held) < 2 * lot
         if position == 0:
             assert held == 0
+
+
+def test_an_entry_that_is_taken_up_again_is_for_no_more_than_the_leader_still_holds() -> None:
+    account = Account.sized("1")
+    missed = account.leader_does("1", Side.BUY, 4)
+    assert account.entry(missed).quantity == 4 * LOT
+    account.positions.retire("1")
+    account.leader_does("2", Side.SELL, 3)
+    assert account.positions.take_up_again("1", 4 * LOT)
+    assert account.entry(missed).quantity == LOT
+    assert not account.positions.take_up_again("nobody's", 4 * LOT)

@@ -9,10 +9,10 @@ import pytest
 from actors.system import rest_of
 from copytrade import wall_clock
 from copytrade.dhan.baseline import read_net
-from copytrade.drift_report import PositionsUnread, drift_report
+from copytrade.drift_report import DriftReport, PositionsUnread, drift_report
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.store import FLATTEN, Database
+from copytrade.store import FLATTEN, TRY_AGAIN, Database
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_operator import switch
 from tests.waiting import eventually
@@ -41,19 +41,19 @@ def enter(copier: Copier, lots: int = 4) -> str:
     return order
 
 
-def report(copier: Copier, follower: str) -> str:
+def report(copier: Copier, follower: str) -> DriftReport:
     (settings,) = (one for one in copier.settings.followers if one.name == follower)
     rest = rest_of(settings, copier.settings.dhan)
     database = copier.settings.store.database
-    text, is_explained = drift_report(database, follower, lambda: read_net(rest, holdings=False))
+    found = drift_report(database, follower, lambda: read_net(rest, holdings=False))
     rest.close()
-    assert is_explained, text
-    return text
+    assert found.is_explained, found.text
+    return found
 
 
 def shares(copier: Copier, follower: str) -> list[str]:
     """Return what each unit of a follower's difference is due to: +65.00 manual ..."""
-    return [line.strip() for line in report(copier, follower).splitlines() if re.match(r" +[+-]\d", line)]
+    return [line.strip() for line in report(copier, follower).text.splitlines() if re.match(r" +[+-]\d", line)]
 
 
 def told(copier: Copier) -> list[str]:
@@ -66,7 +66,7 @@ def test_a_manual_trade_is_told_once_as_manual_and_not_touched(copier: Copier) -
     line = copier.logged("Position differs from the copies follower=alice")
     assert line.startswith("WARNING")
     assert "net=390 copied=260 manual=130" in line
-    eventually(lambda: f"BUY 130 by order {by_hand}" in report(copier, "alice"), "the order is named")
+    eventually(lambda: f"BUY 130 by order {by_hand}" in report(copier, "alice").text, "the order is named")
     (share,) = shares(copier, "alice")
     assert share.startswith("+130.00  manual")
     assert shares(copier, "bob") == []
@@ -137,3 +137,89 @@ def test_an_account_that_cannot_be_read_is_no_account_without_drift(copier: Copi
     with pytest.raises(PositionsUnread, match="503"):
         report(copier, "alice")
     assert told(copier) == []
+
+
+def fix(copier: Copier, follower: str) -> list[tuple[str, bool, int]]:
+    """Do what ``run.py drift --fix`` does; return what was proposed."""
+    proposals = report(copier, follower).proposals
+    database = Database(copier.settings.store.database)
+    for one in proposals:
+        name = f"{TRY_AGAIN} {one.leader_order_id} {one.units}"
+        number = database.give_command(name, follower, wall_clock.now())
+        answer = eventually(lambda number=number: database.answer(number), "it is answered")
+        assert answer.is_done, answer.text
+    database.close()
+    return [(one.leader_order_id, one.is_exit, one.units) for one in proposals]
+
+
+def held(copier: Copier, follower: str) -> int:
+    return sum(units for (units,) in copier.rows("SELECT held FROM ledger WHERE follower = ?", follower))
+
+
+def test_what_was_skipped_is_taken_up_again_as_far_as_the_leader_still_has_it(copier: Copier) -> None:
+    enter(copier, 4)
+    switch(copier, "alice", "false")
+    copier.logged("Entries paused follower=alice")
+    skipped = copier.buy(4, 0, order_type="MARKET")
+    copier.mapping(skipped, "alice", "skipped")
+    market(copier, LEADER, "SELL", 4)
+    eventually(lambda: held(copier, "alice") == 2 * LOT, "half of what was copied is sold")
+    switch(copier, "alice", "true")
+    copier.logged("Entries resumed follower=alice")
+    assert fix(copier, "alice") == [(skipped, False, 2 * LOT)]
+    eventually(lambda: held(copier, "alice") == 4 * LOT, "she has what the leader has")
+    eventually(lambda: shares(copier, "alice") == [], "nothing differs any more")
+    assert fix(copier, "alice") == []
+    market(copier, LEADER, "SELL", 4)
+    eventually(lambda: held(copier, "alice") == held(copier, "bob") == 0, "everybody is flat with the leader")
+
+
+def rejected(copier: Copier, number: int) -> None:
+    """Have the broker reject alice's order of that number, once it rests."""
+
+    def resting() -> str | None:
+        rows = copier.copies("alice")
+        is_there = len(rows) == number and rows[-1]["orderStatus"] == "PENDING"
+        return str(rows[-1]["orderId"]) if is_there else None
+
+    copier.broker.reject(ALICE, eventually(resting, "it rests"), "RMS: margin")
+    query = "SELECT 1 FROM copy_mappings WHERE follower = 'alice' AND n = ? AND status = 'failed'"
+    eventually(lambda: copier.rows(query, number), "it is on record")
+
+
+def test_an_entry_that_was_rejected_is_sent_once_more_a_word(copier: Copier) -> None:
+    order = copier.buy(4)
+    rejected(copier, 1)
+    copier.broker.fill(LEADER, order)
+    eventually(lambda: report(copier, "alice").proposals, "it could be taken up")
+    assert fix(copier, "alice") == [(order, False, 4 * LOT)]
+    rejected(copier, 2)
+    (again,) = report(copier, "alice").proposals
+    assert (again.leader_order_id, again.why) == (order, "refused broker_rejected")
+    assert [row["correlationId"] for row in copier.copies("alice")] == [f"ct-{order}-1", f"ct-{order}-2"]
+
+
+def test_an_exit_that_was_rejected_is_taken_up_again(copier: Copier) -> None:
+    enter(copier, 4)
+    leaving = copier.broker.place(LEADER, side="SELL", security_id=OPTION, quantity=4 * LOT, price=150)
+    copy = copier.copy_of(leaving, "alice")["orderId"]
+    copier.mapping(leaving, "alice", "placed")
+    copier.broker.reject(ALICE, str(copy), "RMS: blocked")
+    copier.mapping(leaving, "alice", "failed")
+    copier.broker.fill(LEADER, leaving)
+    eventually(lambda: report(copier, "alice").proposals, "what is held too much is told")
+    assert fix(copier, "alice") == [(leaving, True, 4 * LOT)]
+    eventually(lambda: copier.copies("alice")[-1]["correlationId"] == f"ct-{leaving}-2", "it is sent again")
+
+
+def test_what_rests_or_is_not_of_today_cannot_be_taken_up(copier: Copier) -> None:
+    resting = copier.buy(4)
+    copier.mapping(resting, "alice", "placed")
+    database = Database(copier.settings.store.database)
+    for order_id in (resting, "12345"):
+        number = database.give_command(f"{TRY_AGAIN} {order_id} 65", "alice", wall_clock.now())
+        answer = eventually(lambda number=number: database.answer(number), "it is answered")
+        assert not answer.is_done
+        assert f"{order_id} cannot be taken up" in answer.text
+    database.close()
+    assert len(copier.copies("alice")) == 1
