@@ -21,7 +21,8 @@ _FILE_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {message}"
 _LINE = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <8}</level> {message}"
 
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_IN_URL = re.compile(r"(?i)\b((?:access-?)?token|pin|totp)=[^&\s\"']+")
+#: What is left of a token's time is no token: ``token=7h``.
+_IN_URL = re.compile(r"(?i)\b((?:access-?)?token|pin|totp)=(?!(?:\d{1,3}[hm]|refused)(?:\s|$))[^&\s\"']+")
 _IN_JSON = re.compile(r'(?i)("(?:(?:access|refresh)?[-_]?token|pin|totp|password|[a-z-_]*secret)"\s*:\s*)("[^"]*"|\d+)')
 _SECRET_WORDS = ("token", "pin", "totp", "password", "secret")
 _PAIR = re.compile(r'\b([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)')

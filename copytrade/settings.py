@@ -164,11 +164,10 @@ class Account(_Section):
             return None
         compact = secret.get_secret_value().replace(" ", "").upper().rstrip("=")
         try:
-            decoded = base64.b32decode(compact + "=" * (-len(compact) % 8))
+            base64.b32decode((compact or "empty") + "=" * (-len(compact) % 8))
         except ValueError:
-            decoded = b""
-        if not decoded:
-            raise ValueError("must be the secret that the broker shows beside its QR code: letters and digits 2 to 7")
+            fault = "must be the secret that the broker shows beside its QR code: letters and digits 2 to 7"
+            raise ValueError(fault) from None
         return SecretStr(compact)
 
     @model_validator(mode="after")

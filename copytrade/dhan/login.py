@@ -7,7 +7,6 @@ is not wrapped: the exchange's body is left out, and what the broker says is cle
 from datetime import datetime
 from urllib.parse import urlencode
 
-import pyotp
 from pydantic import SecretStr
 
 from copytrade.dhan.accounts import Profile
@@ -19,6 +18,7 @@ from copytrade.dhan.outcomes import Accepted, Exchange, Outcome, Refusal, Refuse
 from copytrade.dhan.rest import DhanRest
 from copytrade.dhan.transport import Lost, NotSent, Reply, Request, Transport, is_sendable
 from copytrade.orders import IST
+from copytrade.totp import totp_code
 
 #: What the broker says to a login that comes too soon after another (seen in production, with HTTP 200).
 _TOO_SOON = "once every"
@@ -66,7 +66,7 @@ class TokenRequests:
         Errors come with HTTP 200 too, as {"status": "error", "message": "Invalid TOTP"} (seen in production). Whatever
         the broker answers with 2xx or 4xx that is not a token is a refusal.
         """
-        totp = pyotp.TOTP(totp_secret.get_secret_value()).at(at)
+        totp = totp_code(totp_secret.get_secret_value(), at)
         query = urlencode({"dhanClientId": self._client_id, "pin": pin.get_secret_value(), "totp": totp})
         request = Request("POST", "/app/generateAccessToken", secret_query=SecretStr(query))
         sent = self._auth.send(request)

@@ -1,6 +1,7 @@
 """Tokens as an operator has to do with them: .env, the token file, SIGHUP, and secrets that stay secret."""
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ from tests.command.test_run import command, log, running
 from tests.waiting import PATIENCE, eventually
 
 LEADER, ALICE, BOB = "1000000001", "1000000101", "1000000102"
-PIN, SECRET = "27182818", "CANARYCANARYCANARYCANARY"
+PIN, SECRET = "27182818", "CANARYCANARYCANA"  # 80 bits, as many are
 
 SETTINGS = """
 mode = "live"
@@ -71,6 +72,7 @@ def copied(broker: PaperBroker, client_id: str, leader_order: str) -> bool:
 def test_tokens_that_die_are_replaced_by_hand_and_read_again_on_sighup(broker: PaperBroker, folder: Path) -> None:
     with running(folder) as process:
         eventually(lambda: broker.feed_connections(BOB), "bob has logged in")
+        eventually(lambda: re.search("STATUS feed-bob .* token=24h ", log(folder)), "STATUS says how long it lives")
         first = buy(broker)
         for client_id in (ALICE, BOB):
             eventually(lambda client_id=client_id: copied(broker, client_id, first), "it is copied")
