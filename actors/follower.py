@@ -49,7 +49,6 @@ from actors.messages import (
     ReadBook,
     ReadCapital,
     ReadPositions,
-    ReadResult,
     RecordIntent,
     ReleasePermit,
     RequestFinished,
@@ -72,6 +71,7 @@ from actors.messages import (
     Writer,
 )
 from actors.position_audit import PositionAudit
+from actors.safeguard import Safeguard
 from actors.sender import Sender, audit_of, request_for
 from copytrade import lifecycle, shadow, wall_clock
 from copytrade.agenda import CopyId
@@ -85,11 +85,10 @@ from copytrade.ledger import Allotment, Line
 from copytrade.logs import alert, fields
 from copytrade.orders import AmoTime, Order
 from copytrade.preflight import ADDRESS_REFUSED
-from copytrade.protection import OnBreach, Result
 from copytrade.reasons import Reason
-from copytrade.records import LEADER, CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, Record
+from copytrade.records import LEADER, CommandAnswered, CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals
-from copytrade.store import FLATTEN, TRY_AGAIN, breach_key
+from copytrade.store import FLATTEN, TRY_AGAIN
 
 #: Seconds before a request that the broker or the network prevented is tried again, doubling up to the last.
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
@@ -112,9 +111,6 @@ KEEP_WARM_EVERY = 10.0
 
 #: Seconds between looks whether the leader's orders are known, so that orders of ours can be adopted.
 ADOPT_AGAIN_AFTER = 0.5
-
-#: Checks in a row without a result of the day, after which somebody should know that entries wait for it.
-LACKED_OFTEN = 3
 
 #: Requests that may be under way beyond the account's connections, for cancellations alone: they wait for no entry.
 CANCEL_RESERVE = 1
@@ -205,6 +201,9 @@ class Follower(GuardedActor[FollowerMessage]):
             life.set_aside,
             only_closes=account.only_closes,
         )
+        self._safeguard = Safeguard(
+            life.seat, life.epoch, clock, peers.recovery, self._desk, account.policy, account.result_interval
+        )
         self._audit = PositionAudit(
             life.seat, life.epoch, clock, peers.recovery, account.audit_interval, holdings=account.needs_holdings
         )
@@ -229,9 +228,6 @@ class Follower(GuardedActor[FollowerMessage]):
         self._token_lost = ""
         self._throttled = False
         self._throttles = self._rate_limited = 0
-        self._checks_without_result = 0
-        #: The numbers of commands to close everything.
-        self._closing_for: list[int] = []
         self._drain: Drain | None = None
         self._drained = False
         self._unwritten: list[Record] = []
@@ -313,7 +309,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._note(changed)
         self._mind_strangers()
         if changed is not None and changed.after.filled_quantity != changed.before.filled_quantity:
-            self._read_result()
+            self._safeguard.read()
 
     def _learn(self, message: FollowerMessage) -> None:
         """Take note of what lies around the orders."""
@@ -355,9 +351,9 @@ class Follower(GuardedActor[FollowerMessage]):
             case PositionsRead() if self._loaded:
                 self._take_positions(message)
             case ResultRead(_, result):
-                self._take_result(result)
+                self._unwritten += self._safeguard.take(result, self._now())
             case CheckResult(epoch) if epoch == self.epoch:
-                self._check_result()
+                self._safeguard.check(self._now())
             case NetRead(_, net):
                 self._audit.compare(self._desk.apart(net))
             case AuditPositions(epoch) if epoch == self.epoch:
@@ -380,12 +376,9 @@ class Follower(GuardedActor[FollowerMessage]):
         self._loaded = True
         self._switch(enabled=loaded.enabled)
         self._desk.load(loaded.copies, loaded.lines, loaded.allotments, loaded.copying_since, time.monotonic())
-        if loaded.breach is not None:
-            self._desk.know_breach(loaded.breach)
-            self._close_what_is_lost()
         self._subscribe()
         self._ask_for_positions()
-        self._check_result()
+        self._safeguard.begin(loaded.breach, self._now())
         if not self._account.policy.dry_run:  # what is copied then is in no account
             self._audit.begin()
 
@@ -396,35 +389,6 @@ class Follower(GuardedActor[FollowerMessage]):
             logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self.seat.name))
         self._desk.switch_entries(enabled=enabled and self._account.policy.enabled)
 
-    def _check_result(self) -> None:
-        """Have it read what the account has made of the day, now and every so often; only a limit asks for that."""
-        if self._account.result_interval is not None:
-            self._checks_without_result = self._checks_without_result + 1 if self._desk.lacks_result(self._now()) else 0
-            if self._checks_without_result == LACKED_OFTEN:
-                what = fields(follower=self.seat.name)
-                alert("no_result", self.seat.name, "Result of the day not known, entries wait {}", what, level="ERROR")
-            self._read_result()
-            self._clock.tell_later(self._account.result_interval, self.seat, CheckResult(self.epoch))
-
-    def _read_result(self) -> None:
-        if self._account.result_interval is not None:
-            self._peers.recovery.tell(ReadResult(self.seat.name, self.seat))
-
-    def _take_result(self, result: Result) -> None:
-        breach = self._desk.know_result(result)
-        if breach is not None:
-            self._unwritten.append(ConfigSet(breach_key(self.seat.name), str(breach)))
-            what = fields(follower=self.seat.name, loss=breach.detail, open=self._desk.open_copies)
-            alert("daily_loss", self.seat.name, "Daily loss reached, entries stop {}", what)
-            self._close_what_is_lost()
-
-    def _close_what_is_lost(self) -> None:
-        """Close everything, if that is what the day's loss calls for."""
-        protection = self._account.policy.protection
-        closes = protection and protection.on_breach is OnBreach.FLATTEN and not self._account.policy.dry_run
-        if closes and self._desk.is_breached(self._now()):
-            self._desk.close_all()
-
     def _obey(self, command: CommandGiven) -> None:
         """Do what an operator wants, or say why not."""
         name, *arguments = command.name.split()
@@ -434,10 +398,8 @@ class Follower(GuardedActor[FollowerMessage]):
             self._answer(command.number, "dry_run is set: nothing is sent", is_done=False)
         elif name == TRY_AGAIN:
             self._try_again(command.number, *arguments)
-        elif command.number not in self._closing_for:
-            logger.warning("Closing everything {}", fields(follower=self.seat.name, command=command.number))
-            self._closing_for.append(command.number)
-            self._desk.close_all()
+        else:
+            self._safeguard.close_for(command.number)
 
     def _try_again(self, number: int, order_id: str, units: str) -> None:
         """Have a leader order decided afresh, on an operator's word."""
@@ -452,23 +414,6 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _answer(self, number: int, answer: str, *, is_done: bool) -> None:
         self._unwritten.append(CommandAnswered(number, is_done, answer, self._now()))
-
-    def _mind_closing(self, now: datetime) -> None:
-        """Say what came of closing everything, once that is over or cannot go on."""
-        closed = self._desk.take_closed(now)
-        if closed is not None and (closed.cancelled or closed.closed or closed.left):
-            what = fields(follower=self.seat.name, outcome=str(closed))
-            if closed.left:
-                alert("closing", self.seat.name, "Not everything is closed {}", what)
-            else:
-                logger.warning("Everything is closed {}", what)
-        answer = (
-            str(closed) if closed is not None else f"account suspended: {self._suspended}" if self._suspended else ""
-        )
-        if answer:
-            for number in self._closing_for:
-                self._answer(number, answer, is_done=closed is not None and not closed.left)
-            self._closing_for.clear()
 
     def _take_token(self, token: SecretStr) -> None:
         """Go on with a token that works: everything is decided afresh, for the market has gone on meanwhile."""
@@ -622,7 +567,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 delay = max(0.0, (until - now).total_seconds())
                 self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
             if self._desk.is_closing:
-                self._mind_closing(now)
+                self._unwritten += self._safeguard.mind_closing(now, self._suspended)
         if self._suspended or self._token_lost:
             self._skip_wanted()
         self._land_what_must_not_leave()

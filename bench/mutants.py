@@ -155,9 +155,9 @@ MUTANTS = [
     ),
     Mutant(
         "a day's loss outlives a restart",
-        "actors/follower.py",
-        "            self._unwritten.append(ConfigSet(breach_key(self.seat.name), str(breach)))\n",
-        "            pass\n",
+        "actors/safeguard.py",
+        "        return [ConfigSet(breach_key(self._seat.name), str(breach))]\n",
+        "        return []\n",
         "tests/system/test_protection.py",
     ),
     Mutant(
