@@ -3,9 +3,8 @@
 Pure: it is told what happened and asked what to do. Whoever sits at it sends, records and logs.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -43,9 +42,10 @@ from copytrade.market import MarketHours
 from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import IST, InstrumentKey, Order, Status, order_of, trade_date
 from copytrade.positions import Positions, allotted
-from copytrade.protection import Breach, Protection, Result, Standing, trading_day
+from copytrade.protection import Breach, Result
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals
+from copytrade.tally import Tally
 
 Action = Place | Modify | Cancel
 
@@ -125,11 +125,7 @@ class Desk:
         self._second_copier = False
         self._in_doubt: set[CopyId] = set()
         self._decided: dict[str, tuple[datetime, Action]] = {}
-        self._result: Result | None = None
-        self._breach: Breach | None = None
-        #: Entries by the day on which they were sent, and those that may be live: kept where a limit asks for them.
-        self._entries: defaultdict[date, set[CopyId]] = defaultdict(set)
-        self._entering: dict[CopyId, Copy] = {}
+        self._tally = Tally(policy.protection, self._positions) if policy.protection else None
         self._live: set[CopyId] = set()
 
     # What is known around the orders; each change makes every order worth another look.
@@ -195,47 +191,32 @@ class Desk:
 
     def know_breach(self, breach: Breach) -> None:
         """Take over that more was lost on a day than may be, as it was written down."""
-        self._breach = breach
-        self.look_again()
+        if self._tally is not None:
+            self._tally.know_breach(breach)
+            self.look_again()
 
     def know_result(self, result: Result) -> Breach | None:
         """Take what the account has made of the day; return the breach of the daily loss limit, if it is news."""
-        was_known, self._result = self._result, result
-        limit, day = self._loss_limit(), trading_day(result.at)
-        is_breached = self._breach is not None and self._breach.day == day
-        if limit is not None and result.rupees <= -limit and not is_breached:
-            self._breach = Breach(day, f"result {result.rupees:.2f}, of which {-limit:.2f} is allowed")
+        if self._tally is None:
+            return None
+        was_lacking = self._tally.lacks_result(result.at)
+        breach = self._tally.know_result(result, self._capitals.follower)
+        if breach is not None or was_lacking:
             self.look_again()
-            return self._breach
-        if was_known is None or (result.at - was_known.at).total_seconds() > self._result_valid_for:
-            self.look_again()
-        return None
+        return breach
 
     @property
     def result(self) -> Result | None:
         """What the account had made of the day when that was last read."""
-        return self._result
+        return self._tally.result if self._tally else None
 
     def lacks_result(self, now: datetime) -> bool:
         """Whether entries wait because nobody knows what the account has made of the day, or not recently."""
-        age = None if self._result is None else (now - self._result.at).total_seconds()
-        return age is None or age > self._result_valid_for
+        return self._tally is not None and self._tally.lacks_result(now)
 
     def is_breached(self, now: datetime) -> bool:
         """Whether the day's loss has been reached on the trading day of ``now``."""
-        return self._breach is not None and self._breach.day == trading_day(now)
-
-    @property
-    def _protection(self) -> Protection | None:
-        return self._policy.protection
-
-    @property
-    def _result_valid_for(self) -> float:
-        return self._protection.result_valid_for if self._protection else 0.0
-
-    def _loss_limit(self) -> Decimal | None:
-        limit = self._protection.max_daily_loss if self._protection else None
-        return limit.rupees(self._capitals.follower) if limit else None
+        return self._tally is not None and self._tally.is_breached(now)
 
     def set_gate(self, *, is_open: bool) -> None:
         """Open or close the entry gate."""
@@ -451,7 +432,7 @@ class Desk:
                 copy = self.copy(copy_id)
                 after = lifecycle.cancelling(copy, action)
         is_entry = isinstance(action, Place) and action.part is Part.ENTRY
-        if self._policy.protection is not None:
+        if self._tally is not None:
             self._decided.clear()  # what else was decided was judged without this one
         self._agenda.begin(copy_id, self._underlying_of(leader.id) if is_entry else "")
         return self._change(copy, after, leader)
@@ -648,7 +629,7 @@ class Desk:
             hours=self._surroundings.hours,
             under_way=self._agenda.waiting(leader.id),
             second_copier=self._second_copier,
-            standing=NOT_LIMITED if self._policy.protection is None else self._standing(self._policy.protection, now),
+            standing=NOT_LIMITED if self._tally is None else self._tally.standing(self._capitals.follower, now),
         )
         copies = list(self._copies.get(leader.id, {}).values())
         if closing.is_closing(leader.id):
@@ -717,23 +698,6 @@ class Desk:
         total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
         policy = replace(self._policy, instruments=frozenset({EVERYTHING}))
         return decide(leader, copies, Allotted((Part.CLOSE,), closing=total), situation, policy, now)
-
-    def _standing(self, protection: Protection, now: datetime) -> Standing:
-        """Return how the follower stands against those of its limits that are set."""
-        breach, limit, result, lots, sent = "", None, None, 0, 0
-        if protection.max_daily_loss is not None:
-            today, limit = trading_day(now), self._loss_limit()
-            if self._breach is not None and self._breach.day == today:
-                breach = self._breach.detail
-            if self._result is not None and trading_day(self._result.at) == today:
-                result = self._result
-        if protection.max_open_lots is not None:
-            lots = self._positions.held_lots() + sum(
-                copy.exposure // self._positions.lot_size(order_id) for (order_id, _), copy in self._entering.items()
-            )
-        if protection.max_orders_per_day is not None:
-            sent = len(self._entries.get(now.astimezone(IST).date(), ()))
-        return Standing(breach, result, limit, lots, sent)
 
     def _allot(self, leader: Order, instrument: Instrument | None, situation: Situation) -> Allotted | None:
         """Ask the ledger; an order that is not for copying is not sized, and takes nothing from it."""
@@ -860,24 +824,14 @@ class Desk:
             self._by_correlation[copy.correlation_id] = copy_id
         if copy.order_id:
             self._by_order[copy.order_id] = copy_id
-        if self._policy.protection is not None and (copy.part is Part.ENTRY or copy_id in self._entering):
-            self._count(copy_id, copy)
+        if self._tally is not None:
+            self._tally.count(copy_id, copy)
         if copy.stage is Stage.UNKNOWN and not copy.order_id:
             self._doubts.setdefault(copy_id, Doubt(self._settled_at.get(copy_id, 0.0), self._own_feed_up))
         else:
             self._doubts.pop(copy_id, None)
         for stage, members in ((Stage.UNKNOWN, self._in_doubt), (Stage.LIVE, self._live)):
             (members.add if copy.stage is stage else members.discard)(copy_id)
-
-    def _count(self, copy_id: CopyId, copy: Copy) -> None:
-        """Count an entry against the limits of the day and of what may be open."""
-        sent = self._entries[copy.trade_date]
-        is_unsent = copy.stage is Stage.NONE and copy.reason is not Reason.DRY_RUN
-        (sent.discard if is_unsent else sent.add)(copy_id)
-        if copy.is_open and copy.part is Part.ENTRY:
-            self._entering[copy_id] = copy
-        else:
-            self._entering.pop(copy_id, None)
 
 
 def _extent(order: Order) -> tuple[int, int, bool]:
