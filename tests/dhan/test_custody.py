@@ -216,11 +216,11 @@ def test_whatever_happens_attempts_keep_their_distance_and_it_goes_on(can_log_in
         if isinstance(step, datetime):
             assert step > now
         if not isinstance(step, Step):
+            assert step is not None or one.is_usable or one.is_helpless  # as things are before anybody is told anything
             if answer == "doubt":
                 one.doubt(refused=True)
             if answer == "give":
                 one.give(one.credentials, None, now)
-            assert step is not None or one.is_usable or one.is_helpless
             continue
         one.begin(step, now)
         if step is Step.CHECK:
