@@ -300,3 +300,19 @@ def test_whoever_crashes_after_a_replacement_goes_on_with_the_new_token(
         copier.mapping(copier.buy(4, "98.00"), "alice", "placed")
         eventually(copier.system.is_ready, "everybody is at work")
         assert logins(broker, ALICE) == [""]
+
+
+def test_what_rests_for_a_quarantined_follower_is_cancelled_once_there_is_a_token(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    settings = logging_in(broker, tmp_path, "alice")
+    once = settings.supervision.model_copy(update={"max_restarts": 0, "quarantine_retry": 3600.0})
+    with running(settings.model_copy(update={"supervision": once}), broker) as copier:
+        leader = copier.buy(4, "99.00")
+        copier.mapping(leader, "alice", "placed")
+        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        copier.logged("Actor alice quarantined")
+        broker.revoke_token(ALICE)
+        broker.cancel(LEADER, leader)
+        eventually(lambda: copier.copy_of(leader, "alice")["orderStatus"] == "CANCELLED", "it is cancelled")
+        assert logins(broker, ALICE) == [""]
