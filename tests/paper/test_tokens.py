@@ -58,8 +58,9 @@ def test_a_login_gives_a_token_and_ends_the_one_before(broker: PaperBroker) -> N
     assert (status, profile["tokenValidity"]) == (200, f"{expiry:%d/%m/%Y %H:%M}")
     status, refusal = ask(broker, "GET", "/profile", token="one")
     assert (status, refusal["errorCode"], refusal["errorMessage"]) == (400, "DH-906", "Invalid Token")
-    feed(broker, token)
+    socket = feed(broker, token)
     eventually(lambda: broker.feed_connections(CLIENT) == 1, "the feed takes the new one")
+    socket.close()
 
 
 def test_a_login_is_refused_with_a_message_and_200(broker: PaperBroker) -> None:
