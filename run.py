@@ -230,7 +230,7 @@ def _drift(settings: Settings, name: str, *, fixes: bool, confirmed: bool) -> in
             print(found.text)
             code = code or (0 if found.is_explained else EXIT_UNEXPLAINED)
             proposals += [(follower.name, proposal) for proposal in found.proposals]
-        return _fix(settings, proposals, confirmed=confirmed) if fixes else code
+        return max(code, _fix(settings, proposals, confirmed=confirmed)) if fixes else code
     except DATABASE_ERRORS as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE

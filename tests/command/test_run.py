@@ -277,6 +277,37 @@ def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> Non
     assert "broken: row 2 is not what was written" in broken.stdout
 
 
+def test_what_was_skipped_is_taken_up_again_by_command(tmp_path: Path) -> None:
+    names = {"1000000001": "leader", "1000000101": "alice", "1000000102": "bob"}
+    accounts = [PaperAccount(client_id, f"canary-of-{name}") for client_id, name in names.items()]
+    with PaperBroker(accounts) as broker:
+        (tmp_path / "settings.toml").write_text(live_settings(broker))
+        with running(tmp_path) as process:
+            eventually(lambda: all(broker.feed_connections(client_id) for client_id in names), "all are connected")
+            assert asked(tmp_path, "pause", "alice").returncode == 0
+            eventually(lambda: "Entries paused follower=alice" in log(tmp_path), "alice is paused")
+            leader = broker.place(
+                "1000000001", side="BUY", security_id="45674", quantity=260, price=0, order_type="MARKET"
+            )
+            eventually(lambda: "Order skipped: copying_disabled" in log(tmp_path), "alice skips it")
+            assert asked(tmp_path, "resume", "alice").returncode == 0
+            eventually(lambda: "Entries resumed follower=alice" in log(tmp_path), "alice is not paused any more")
+            declined = asked(tmp_path, "drift", "alice", "--fix")
+            assert declined.returncode == 1
+            assert f"an entry of 260 at most for leader order {leader}" in declined.stdout
+            assert declined.stdout.endswith("nothing was done\n")
+            assert broker.orders("1000000101") == []
+            fixed = asked(tmp_path, "drift", "--fix", "--yes")
+            assert (fixed.returncode, fixed.stderr) == (0, "")
+            eventually(lambda: broker.orders("1000000101"), "it is copied after all")
+            assert [row["correlationId"] for row in broker.orders("1000000101")] == [f"ct-{leader}-1"]
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+    alone = asked(tmp_path, "drift", "alice", "--fix", "--yes")
+    assert alone.returncode == 2
+    assert "the positions cannot be read" in alone.stderr
+
+
 def verified(folder: Path) -> "subprocess.CompletedProcess[str]":
     return asked(folder, "audit", "--verify")
 
