@@ -131,6 +131,10 @@ class Incarnation(Generic[M]):
     set_aside: frozenset[str] = frozenset()
 
 
+#: The state of a child that is not restarted for a while, and of who has its seat meanwhile.
+QUARANTINED = "quarantined"
+
+
 class _Contained(Exception):
     """Carries an error that pykka would not treat as one actor's death."""
 
@@ -242,6 +246,8 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         state = self.vitals.state
         try:
             self.receive(message)
+            if self.seat.epoch != self.epoch:  # replaced meanwhile: nobody may ever tell it anything again
+                self.actor_ref.stop(block=False)
             if self.vitals.state != state:
                 self.vitals.figures = self.figures()
         except Exception as error:

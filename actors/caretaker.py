@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loguru import logger
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from actors import copy_log
-from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.base import QUARANTINED, ActorUp, Address, GuardedActor, Incarnation, Seat
 from actors.clock import Clock
 from actors.messages import (
     BookSnapshot,
@@ -41,12 +42,12 @@ from actors.messages import (
 from actors.sender import CancelOrder, Sender, audit_of
 from copytrade import lifecycle, wall_clock
 from copytrade.budget import Lane
-from copytrade.copies import Copy, Stage
+from copytrade.copies import Copy
 from copytrade.decisions import Cancel
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.ledger import Part
 from copytrade.logs import alert, fields
-from copytrade.orders import Order, Status
+from copytrade.orders import Order, Status, order_of
 from copytrade.records import LEADER, CopyChanged
 
 #: Seconds before a cancellation that came to nothing is sent again, and how often one is sent.
@@ -70,6 +71,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
         self,
         life: Incarnation[FollowerMessage],
         leader_feed: Address[FeedMessage],
+        own_feed: Address[FeedMessage],
         limiter: Address[RateLimiterMessage],
         store: Address[StoreMessage],
         tokens: Address[TokenKeeperMessage],
@@ -78,6 +80,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
     ) -> None:
         super().__init__(life)
         self._leader_feed = leader_feed
+        self._own_feed = own_feed
         self._limiter = limiter
         self._store = store
         self._tokens = tokens
@@ -86,7 +89,9 @@ class Caretaker(GuardedActor[FollowerMessage]):
         self._make_sender = make_sender
         self._writer = Writer(life.seat.name, life.epoch)
         self._numbers = itertools.count(1)
-        self._resting: dict[str, list[Copy]] = {}
+        self._loaded = False
+        self._resting: dict[str, dict[str, Copy]] = {}
+        self._ended: dict[str, Order] = {}
         self._due: deque[tuple[Order, Copy]] = deque()
         self._flights: dict[int, _Flight] = {}
         self._tries: dict[str, int] = {}
@@ -96,6 +101,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
         """Ask for a token; what rests is asked for once there is one."""
         self._sender = self._make_sender(self.seat, self.epoch)
         self._tokens.tell(WantToken(self.seat.name, self.seat))
+        self.vitals.state = QUARANTINED
 
     def tear_down(self) -> None:
         """Begin no more requests."""
@@ -105,16 +111,17 @@ class Caretaker(GuardedActor[FollowerMessage]):
     def receive(self, message: FollowerMessage) -> None:
         """See which leader orders have ended."""
         match message:
-            case CopiesLoaded(copies) if not self._resting:
+            case CopiesLoaded(copies) if not self._loaded:
+                self._loaded = True
                 for copy in copies:
-                    if copy.order_id and copy.stage is not Stage.ENDED and copy.part in (Part.ENTRY, Part.EXIT):
-                        self._resting.setdefault(copy.leader_order_id, []).append(copy)
-                self._leader_feed.tell(Subscribe(self.seat))
-            case BookSnapshot(account, orders) if account == LEADER:
+                    if copy.is_open and copy.part is not Part.FLATTEN:
+                        self._resting.setdefault(copy.leader_order_id, {})[copy.correlation_id] = copy
+                self._subscribe()
+            case BookSnapshot(account, orders):
                 for order in orders:
-                    self._see(order)
-            case OrderUpdated(account, order) if account == LEADER:
-                self._see(order)
+                    self._see(account, order)
+            case OrderUpdated(account, order):
+                self._see(account, order)
             case PermitGranted(permit):
                 self._send(permit)
             case RequestFinished() if message.epoch == self.epoch:
@@ -125,8 +132,8 @@ class Caretaker(GuardedActor[FollowerMessage]):
                 self._take_token(token)
             case TokenLost():
                 self._authorised = False
-            case ActorUp() if message.name == self._tokens.name:
-                self._tokens.tell(WantToken(self.seat.name, self.seat))
+            case ActorUp(name):
+                self._greet(name)
             case Drain(reply_to):
                 reply_to.tell(Drained(self.seat.name))
             case _:
@@ -146,11 +153,56 @@ class Caretaker(GuardedActor[FollowerMessage]):
             for _ in range(len(self._due)):
                 self._ask()
 
-    def _see(self, leader: Order) -> None:
-        if leader.is_terminal and leader.status is not Status.TRADED:
-            for copy in self._resting.pop(leader.id, ()):
-                self._due.append((leader, copy))
+    def _subscribe(self) -> None:
+        for feed in (self._own_feed, self._leader_feed):
+            feed.tell(Subscribe(self.seat))
+
+    def _greet(self, name: str) -> None:
+        """Ask a peer that was restarted again for what its predecessor may not have answered."""
+        if name == self._tokens.name:
+            self._tokens.tell(WantToken(self.seat.name, self.seat))
+        elif name == self._store.name and self._begun and not self._loaded:
+            self._store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+        elif name in (self._leader_feed.name, self._own_feed.name) and self._loaded:
+            self._subscribe()
+        elif name == self._limiter.name:
+            for _ in self._due:
                 self._ask()
+
+    def _see(self, account: str, order: Order) -> None:
+        if account != LEADER:
+            self._see_own(order)
+        elif order.is_terminal and order.status is not Status.TRADED and order.id not in self._ended:
+            self._ended[order.id] = order
+            for copy in list(self._resting.get(order.id, {}).values()):
+                self._call_off(copy)
+
+    def _see_own(self, order: Order) -> None:
+        """Learn the id of an order that had just left when the follower died, or that one has ended."""
+        named = order_of(order.correlation_id)
+        copy = self._resting.get(named[0], {}).get(order.correlation_id) if named else None
+        if copy is None:
+            return
+        if order.is_terminal:
+            del self._resting[copy.leader_order_id][copy.correlation_id]
+        elif not copy.order_id:
+            copy = replace(copy, order_id=order.id)
+            self._resting[copy.leader_order_id][copy.correlation_id] = copy
+            if copy.leader_order_id in self._ended:
+                self._call_off(copy)
+
+    def _call_off(self, copy: Copy) -> None:
+        """Cancel what rests for a leader order that has ended; what has no id yet may turn up with one."""
+        if copy.order_id:
+            del self._resting[copy.leader_order_id][copy.correlation_id]
+            self._due.append((self._ended[copy.leader_order_id], copy))
+            self._ask()
+        else:
+            self._alert(copy)
+
+    def _alert(self, copy: Copy) -> None:
+        who = copy_log.who(copy), fields(id=copy.correlation_id)
+        alert("uncancelled", self.seat.name, "Order of a quarantined follower may rest, cancel it by hand {} {}", *who)
 
     def _ask(self) -> None:
         permit = PermitId(self.epoch, next(self._numbers))
@@ -197,5 +249,4 @@ class Caretaker(GuardedActor[FollowerMessage]):
             self._due.append((flight.leader, copy))
             self._clock.tell_later(RETRY_AFTER, self.seat, Retry((copy.leader_order_id, copy.n), self.epoch))
         else:
-            who = copy_log.who(copy)
-            alert("uncancelled", self.seat.name, "Order of a quarantined follower may rest, cancel it by hand {}", who)
+            self._alert(copy)

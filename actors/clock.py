@@ -5,6 +5,7 @@ import itertools
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +49,8 @@ class Clock(threading.Thread):
                 timer = self._inbox.get(timeout=wait)
             except queue.Empty:
                 due = heapq.heappop(timers)
-                due.address.tell(due.message)
+                with suppress(RuntimeError):  # no thread to run whoever it is for: that is seen to elsewhere
+                    due.address.tell(due.message)
                 continue
             if timer is None:
                 return

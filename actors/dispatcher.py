@@ -12,6 +12,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from loguru import logger
+
 #: Seconds that an actor may keep the thread before the others are given another one.
 PATIENCE = 0.02
 
@@ -39,11 +41,20 @@ class Dispatcher:
         if workers and not workers[-1].is_stuck(now):  # as a rule
             return
         if all(worker.is_stuck(now) for worker in workers):
-            if workers:
-                self._surplus.append(None)
             worker = _Worker(self._name, self._work)
             self._workers.append(worker)
-            worker.start()
+            try:
+                worker.start()
+            except RuntimeError as error:  # there can be no more threads now; whoever looks next tries again
+                self._workers.remove(worker)
+                logger.error("No thread for {}: {}", self._name, error)
+            else:
+                self._surplus.extend([None] if workers else [])
+
+    def look_after(self) -> None:
+        """Start a thread if something waits behind one that is stuck: for whoever looks now and then."""
+        if not self._ready.empty():
+            self.relieve()
 
     def stop(self) -> None:
         """End every thread once it has run what is waiting."""
@@ -80,7 +91,8 @@ class _Worker(threading.Thread):
 
     def is_stuck(self, now: float) -> bool:
         """Whether it has been busy with one message for long."""
-        return self.busy_since is not None and now - self.busy_since > PATIENCE
+        since = self.busy_since
+        return since is not None and now - since > PATIENCE
 
     def run(self) -> None:
         """Work until there is nothing for it any more."""

@@ -30,6 +30,7 @@ from actors.messages import (
     FailOnPurpose,
     FeedMessage,
     FollowerMessage,
+    FollowSwitches,
     GapRecoveryMessage,
     GateClosed,
     GateOpened,
@@ -165,6 +166,7 @@ class _Flight:
     permit: PermitId
     decided: float
     begun: float
+    lane: Lane
     sent: bool = False
 
     @property
@@ -535,8 +537,8 @@ class Follower(GuardedActor[FollowerMessage]):
         elif peer.name == self._peers.recovery.name:
             self._ask_what_is_held()
         elif peer.name == self._peers.store.name:
-            if not self._loaded:
-                self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+            ask = FollowSwitches if self._loaded else LoadCopies
+            self._peers.store.tell(ask(self.seat.name, self._writer, self.seat))
             held = self._ledger_records(self._desk.positions.everything())
             copies = [CopyChanged(copy, leader, self._now()) for copy, leader in self._desk.everything()]
             self._peers.store.tell(Write((*held, *filter(None, map(self._to_write, copies))), self._writer))
@@ -603,13 +605,13 @@ class Follower(GuardedActor[FollowerMessage]):
     def _has_room(self, lane: Lane) -> bool:
         """Whether another request may be under way.
 
-        What waits for the database holds a permit: it counts too for all that waits like it, and not for what does not.
+        What waits for the database holds a permit: it counts for all that is no more urgent. A cancellation waits for
+        other cancellations alone, as long as there are no more exits under way than connections.
         """
-        if lane in (Lane.CANCEL, Lane.EXIT):
-            under_way = sum(flight.sent for flight in self._flights.values())
-        else:
-            under_way = len(self._flights)
-        return under_way < self._account.connections + (CANCEL_RESERVE if lane is Lane.CANCEL else 0)
+        connections = self._account.connections
+        if lane is Lane.CANCEL:
+            return sum(flight.sent for flight in self._flights.values()) < connections + CANCEL_RESERVE
+        return sum(flight.sent or flight.lane <= lane for flight in self._flights.values()) < connections
 
     def _land_what_must_not_leave(self) -> None:
         """Give up what has not been sent yet for an account that may not send, or for a leader order that has ended.
@@ -665,7 +667,8 @@ class Follower(GuardedActor[FollowerMessage]):
             self._note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
         begun = time.monotonic()
-        flight = _Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun)
+        lane = self._desk.lane_of(leader, action)
+        flight = _Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun, lane)
         self._flights[token] = flight
         if isinstance(action, Cancel):
             logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(changed.after))

@@ -597,9 +597,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Commit the intents that wait and what they rest on, or ``everything``."""
+    """Commit the intents that wait and what they rest on, or ``everything``; ``again``: what could not be before."""
 
     everything: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -652,7 +653,18 @@ class LoadRequests:
     reply_to: Address[RequestsLoaded]
 
 
-StoreMessage = RecordIntent | Write | Flush | LoadCopies | LoadRequests | LookForSwitches | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class FollowSwitches:
+    """Tell a follower from now on what an operator switches and wants, and first of all how it stands."""
+
+    follower: str
+    writer: Writer
+    reply_to: "Address[CopiesLoaded | EntriesSwitched | CommandGiven]"
+
+
+StoreMessage = (
+    RecordIntent | Write | Flush | LoadCopies | FollowSwitches | LoadRequests | LookForSwitches | ActorUp | ActorDied
+)
 
 # --- follower ----------------------------------------------------------------------------------------------------
 

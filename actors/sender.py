@@ -54,12 +54,13 @@ class Sender:
         self._epoch = epoch
         self._begun: dict[int, tuple[Call[Placed] | Call[Cancelled], float]] = {}
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
+        self._warming = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"warm-{seat.name}")
         self._count = threads
         self.keep_warm(0.0)
 
     def keep_warm(self, fresh_for: float) -> None:
         """Have connections ready for so many seconds to come, the sessions on them established."""
-        self._threads.submit(self._rest.warm, self._count, fresh_for)
+        self._warming.submit(self._rest.warm, self._count, fresh_for)
 
     def send(self, token: int, request: Request) -> None:
         """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""
@@ -82,7 +83,8 @@ class Sender:
 
     def close(self) -> None:
         """Begin nothing more, and end what is being sent: its outcome is then unknown."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._warming):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._rest.close()
 
     def _begin(self, request: Request) -> Call[Placed] | Call[Cancelled]:

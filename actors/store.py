@@ -13,6 +13,7 @@ from actors.messages import (
     CopiesLoaded,
     EntriesSwitched,
     Flush,
+    FollowSwitches,
     IntentRecorded,
     LoadCopies,
     LoadRequests,
@@ -84,6 +85,7 @@ class Store(GuardedActor[StoreMessage]):
         #: Commands that have been told, each to the incarnation that its follower has now.
         self._told: dict[int, str] = {}
         self._intents: list[RecordIntent] = []
+        self._tries_again = False
         self._committed = 0
         self._batches = 0
 
@@ -94,13 +96,13 @@ class Store(GuardedActor[StoreMessage]):
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
-        self._database.make_room()
+        self._make_room()
         self._clock.tell_later(SWITCHES_EVERY, self.seat, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
 
     def receive(self, message: StoreMessage) -> None:
         """Take records in; commit; answer."""
-        if isinstance(message, RecordIntent | Write | LoadCopies) and self._is_stale(message.writer):
+        if isinstance(message, RecordIntent | Write | LoadCopies | FollowSwitches) and self._is_stale(message.writer):
             return
         match message:
             case RecordIntent(record, records, _, writer):
@@ -113,14 +115,18 @@ class Store(GuardedActor[StoreMessage]):
                     self._lingers = True
                     self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
                 self._waiting.extend((writer.name, record) for record in records)
-            case Flush(everything):
-                self._commit(everything=everything)
+            case Flush(everything, again):
+                self._tries_again = self._tries_again and not again
+                self._commit(everything=everything, again=again)
             case LookForSwitches(epoch) if epoch == self.epoch:
                 self._look_for_switches()
                 self._clock.tell_later(SWITCHES_EVERY, self.seat, message)
             case LoadCopies():
                 self._commit()
                 self._load(message)
+            case FollowSwitches(follower, _, reply_to):
+                self._followers[follower] = reply_to
+                self._enabled.pop(follower, None)
             case LoadRequests():
                 self._commit()
                 self._load_requests(message)
@@ -130,14 +136,18 @@ class Store(GuardedActor[StoreMessage]):
     def tear_down(self) -> None:
         """Commit what is left, and let go of the database."""
         if hasattr(self, "_database"):
-            self._commit()
-            if len(self._waiting) > self._aside:
-                lost = fields(records=len(self._waiting))
-                alert("lost", "", "Records lost with the database failing {}", lost)
-            elif self._waiting:
-                kept = fields(records=len(self._waiting), file=self._side_file.path)
-                logger.error("Database still failing, records kept for the next start {}", kept)
+            self._commit(again=True)
+            if self.is_current:  # else its successor has been told everything again
+                self._say_what_is_left()
             self._database.close()
+
+    def _say_what_is_left(self) -> None:
+        if len(self._waiting) > self._aside:
+            lost = fields(records=len(self._waiting))
+            alert("lost", "", "Records lost with the database failing {}", lost)
+        elif self._waiting:
+            kept = fields(records=len(self._waiting), file=self._side_file.path)
+            logger.error("Database still failing, records kept for the next start {}", kept)
 
     def _load(self, request: LoadCopies) -> None:
         """Tell a follower what it had done, once all of that is in the database."""
@@ -188,7 +198,7 @@ class Store(GuardedActor[StoreMessage]):
         except DATABASE_ERRORS:
             return  # the next commit says what is wrong
         for follower, enabled in now.items():
-            if enabled is not self._enabled[follower]:
+            if enabled is not self._enabled.get(follower):
                 self._followers[follower].tell(EntriesSwitched(enabled))
         self._enabled = now
         for command in commands:
@@ -208,11 +218,20 @@ class Store(GuardedActor[StoreMessage]):
             self._told[command.number] = command.follower
             follower.tell(CommandGiven(command.number, command.name))
 
+    def _make_room(self) -> None:
+        try:
+            self._database.make_room()
+        except OSError as error:
+            logger.warning("No room for the database's log, commits are slower {}", fields(error=error))
+
     def _take_side_file(self) -> None:
         """Write down what an earlier incarnation, or an earlier run, could not."""
         records, unreadable = self._side_file.read()
-        if records or unreadable:
-            self._database.write(records)
+        mark = self._side_file.mark
+        if mark.value and self._database.config(mark.key) == mark.value:
+            self._side_file.clear()  # it was written, and then the program was killed
+        elif records or unreadable:
+            self._database.write([*records, mark])
             self._side_file.clear()
             logger.warning("Records from the side file written {}", fields(records=len(records), unreadable=unreadable))
 
@@ -224,9 +243,18 @@ class Store(GuardedActor[StoreMessage]):
             logger.warning("Write of a replaced actor refused {}", fields(actor=writer.name, epoch=writer.epoch))
         return writer.epoch < latest
 
-    def _commit(self, *, everything: bool = True) -> None:
-        """Commit all that waits, or what the waiting intents rest on; while the database fails, nothing is left out."""
+    def _commit(self, *, everything: bool = True, again: bool = False) -> None:
+        """Commit all that waits, or what the waiting intents rest on; while the database fails, nothing is left out.
+
+        It is tried again in its time alone: what comes meanwhile goes to the side file. One that hung, and has been
+        replaced, commits nothing: its successor has been told all of it again, and more.
+        """
         self._lingers = self._lingers and not everything
+        if not self.is_current:
+            return
+        if self.vitals.state == "failing" and not again:
+            self._put_aside()
+            return
         if everything or self.vitals.state == "failing":
             now, later = self._waiting, []
         else:
@@ -236,7 +264,8 @@ class Store(GuardedActor[StoreMessage]):
         if not now:
             return
         try:
-            self._database.write([record for _, record in now])
+            mark = [self._side_file.mark] if self._aside else []
+            self._database.write([*(record for _, record in now), *mark])
         except DATABASE_ERRORS as error:
             self._fails(f"{type(error).__name__}: {error}")
             return
@@ -261,10 +290,14 @@ class Store(GuardedActor[StoreMessage]):
             waiting = fields(waiting=len(self._waiting), error=error)
             alert("database", "", "Database failing, entries stop {}", waiting, level="ERROR")
         self._put_aside()
-        self._clock.tell_later(RETRY_AFTER, self.seat, Flush())
+        if not self._tries_again:
+            self._tries_again = True
+            self._clock.tell_later(RETRY_AFTER, self.seat, Flush(everything=True, again=True))
 
     def _put_aside(self) -> None:
         """Keep what waits in the side file; exits may leave then."""
+        if len(self._waiting) == self._aside:
+            return
         try:
             self._side_file.append([record for _, record in self._waiting[self._aside :]])
         except OSError as error:

@@ -13,7 +13,7 @@ import pykka
 from loguru import logger
 
 from actors import status
-from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat, ShowFigures
+from actors.base import QUARANTINED, ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat, ShowFigures
 from actors.clock import Clock
 from actors.messages import (
     Drain,
@@ -129,6 +129,8 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         for kept in self._kept.values():
             if not kept.child.seat.is_taken:
                 self._start(kept, kept.child.give_birth)
+            elif kept.child.seat.vitals.state == QUARANTINED:  # a caretaker that an earlier supervisor has put there
+                self._quarantine(kept)
         self._clock.tell_later(SWEEP_EVERY, self.seat, Sweep(self.epoch))
         self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.seat, LogStatus(self.epoch))
 
@@ -197,7 +199,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         if death.epoch != kept.child.seat.epoch or death.epoch == kept.buried or self._draining is not None:
             return
         kept.buried = death.epoch
-        if kept.state == "quarantined":  # its caretaker: until the next chance there is nobody
+        if kept.state == QUARANTINED:  # its caretaker: until the next chance there is nobody
             logger.error("Caretaker of {} crashed: {}", death.name, death.error)
             return
         self._tell_others(death)
@@ -219,17 +221,22 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             self._exit_code = 70
             self._drain()
         else:
-            kept.state = "quarantined"
+            self._quarantine(kept)
             left = fields(error=death.error, retry=f"{self._quarantine_retry:g}s", left=kept.child.seat.vitals.figures)
             alert("quarantine", death.name, "Actor {} quarantined {}", death.name, left)
-            self._clock.tell_later(self._quarantine_retry, self.seat, RetryQuarantined(death.name))
             self._start(kept, kept.child.caretaker)
+
+    def _quarantine(self, kept: _Kept) -> None:
+        kept.state = QUARANTINED
+        self._clock.tell_later(self._quarantine_retry, self.seat, RetryQuarantined(kept.child.seat.name))
 
     def _retry_quarantined(self, name: str) -> None:
         """Give one actor, or all for an empty name, another chance."""
         for kept in self._kept.values():
-            if kept.state == "quarantined" and name in ("", kept.child.seat.name) and self._draining is None:
+            if kept.state == QUARANTINED and name in ("", kept.child.seat.name) and self._draining is None:
                 kept.restarts.forgive()
+                if kept.child.seat.ref is not None:
+                    kept.child.seat.ref.stop(block=False)  # its caretaker
                 self._restart(kept)
 
     def _sweep(self) -> None:

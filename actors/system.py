@@ -333,7 +333,14 @@ class CopySystem:
 
         def give_caretaker(life: Incarnation[Any]) -> object:
             return Caretaker.start(
-                life, peers.leader_feed, peers.limiter, peers.store, peers.tokens, self._clock, make_sender
+                life,
+                peers.leader_feed,
+                peers.own_feed,
+                peers.limiter,
+                peers.store,
+                peers.tokens,
+                self._clock,
+                make_sender,
             )
 
         policy = restart_policy_of(settings.supervision)

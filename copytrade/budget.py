@@ -81,10 +81,9 @@ class Budget:
         return permit in self._open
 
     def settle(self, permit: Hashable, at: float) -> None:
-        """Take note that a permit's request was answered at ``at``."""
-        if permit in self._open:
-            self._open.remove(permit)
-            insort(self._settled, at)
+        """Take note that a permit's request was answered at ``at``; one of an earlier budget counts too."""
+        self._open.discard(permit)
+        insort(self._settled, at)
 
     def remember(self, answered: Iterable[float]) -> None:
         """Count requests of an earlier life: the broker has not forgotten them."""

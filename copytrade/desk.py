@@ -359,7 +359,7 @@ class Desk:
     def _note(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> None:
         match decision:
             case Place() | Modify() | Cancel():
-                self._agenda.want(leader.id, self._lane_of(leader, decision))
+                self._agenda.want(leader.id, self.lane_of(leader, decision))
                 considered.wanted.append(leader.id)
                 self._decided[leader.id] = now, decision
             case Lookup(n):
@@ -605,7 +605,8 @@ class Desk:
         instrument = self._instrument(leader)
         return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
-    def _lane_of(self, leader: Order, action: Action) -> Lane:
+    def lane_of(self, leader: Order, action: Action) -> Lane:
+        """Return how urgent a request is."""
         match action:
             case Cancel():
                 return Lane.CANCEL

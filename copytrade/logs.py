@@ -123,7 +123,10 @@ class _Later:
         while record := self._lines.get():
             if self._lines.empty():
                 time.sleep(LINGER)
-            self._write(record)
+            try:
+                self._write(record)
+            except Exception as error:  # of what was to be logged: the next line is another
+                print(f"a line could not be logged: {type(error).__name__}", file=sys.stderr)  # noqa: T201
         self._written.remove()
 
     def _write(self, record: "Record") -> None:

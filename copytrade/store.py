@@ -273,7 +273,7 @@ class Database:
         """
         if not self._is_sqlite:
             return
-        with Path(f"{self._connection.database}-wal").open("ab") as log:
+        with Path(f"{Path(self._connection.database).resolve()}-wal").open("ab") as log:
             log.write(bytes(max(0, LOG_SIZE - log.tell())))
             log.flush()
             os.fsync(log.fileno())

@@ -184,7 +184,9 @@ class Transport:
         return begun
 
     def finish(self, begun: Begun) -> Reply | NotSent | Lost:
-        """Return what came of a request, sending it first where no connection was ready."""
+        """Return what came of a request, sending it first where no connection was ready: its time begins then."""
+        if begun.connection is None:
+            begun.at = time.monotonic()
         deadline = begun.at + self._request_timeout
         if begun.connection is None:
             try:
@@ -224,20 +226,22 @@ class Transport:
         Called again from time to time it also replaces those that the server has closed, and those that will have
         idled too long in ``fresh_for`` seconds. What is ready stays so meanwhile.
         """
-        while self._idle:
-            try:
-                oldest = self._idle.popleft()
-            except IndexError:  # somebody was faster
-                break
-            if self._is_good(oldest, fresh_for):
+        began = time.monotonic()
+        while not self._closed:
+            oldest = self._take_oldest()
+            if oldest is not None and (oldest.idle_since >= began or self._is_good(oldest, fresh_for)):
                 self._idle.appendleft(oldest)
+                oldest = None
+            if oldest is None and len(self._idle) >= count:
                 break
-            self._discard(oldest)
-        try:
-            while len(self._idle) < count:
+            try:
                 self._idle.append(self._open(time.monotonic() + self._connect_timeout))
-        except (OSError, UnicodeError):
-            pass  # the broker cannot be reached now; the next request finds out and says so
+            except (OSError, UnicodeError):  # the broker cannot be reached now; the next request finds out and says so
+                if oldest is not None:
+                    self._idle.appendleft(oldest)
+                break
+            if oldest is not None:
+                self._discard(oldest)
         if self._closed:
             self.close()
         return len(self._idle)
@@ -249,6 +253,12 @@ class Transport:
             connection.abort()
         while idle := self._take_idle():
             self._discard(idle)
+
+    def _take_oldest(self) -> Connection | None:
+        try:
+            return self._idle.popleft()
+        except IndexError:
+            return None
 
     def _take_idle(self) -> Connection | None:
         """Return the idle connection used last, if it is still good."""
