@@ -32,6 +32,26 @@ def test_every_kind_of_record_comes_back_as_it_was(tmp_path: Path) -> None:
     file.clear()
 
 
+def test_a_line_that_a_full_disk_cut_off_costs_no_later_one(tmp_path: Path) -> None:
+    file = SideFile(tmp_path / "copy.db.unwritten")
+    file.append(RECORDS[:2])
+    file.path.write_bytes(file.path.read_bytes()[:-40])
+    file.append(RECORDS[2:])
+    assert file.read() == ([RECORDS[0], *RECORDS[2:]], 1)
+
+
+def test_each_file_has_a_mark_of_its_own(tmp_path: Path) -> None:
+    file = SideFile(tmp_path / "copy.db.unwritten")
+    file.append(RECORDS)
+    again = SideFile(file.path)
+    again.read()
+    assert file.mark.value
+    assert again.mark == file.mark
+    file.clear()
+    file.append(RECORDS)
+    assert file.mark != again.mark
+
+
 def test_a_line_that_a_crash_cut_off_is_counted_and_costs_no_other(tmp_path: Path) -> None:
     file = SideFile(tmp_path / "copy.db.unwritten")
     file.append(RECORDS)

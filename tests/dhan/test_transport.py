@@ -209,6 +209,18 @@ def test_a_connection_that_the_server_has_closed_is_replaced_before_it_is_needed
     eventually(lambda: transport.warm(1) == 1 and server.connections == 2, "there is another")
 
 
+def test_connections_are_kept_while_there_are_no_better_ones(server, transport_to, monkeypatch):
+    def refuse(_deadline):
+        raise ConnectionRefusedError
+
+    transport = transport_to(server.url, idle_limit=60.0)
+    assert transport.warm(2) == 2
+    monkeypatch.setattr(transport, "_open", refuse)
+    assert transport.warm(2, fresh_for=61.0) == 2
+    server.will_answer(200, [])
+    assert isinstance(transport.send(READ), Reply)
+
+
 def test_nothing_to_warm_is_told(transport_to):
     assert transport_to("http://127.0.0.1:1").warm(2) == 0
 

@@ -90,3 +90,18 @@ def test_one_order_is_cancelled_with_one_request(copier: Copier) -> None:
     copier.broker.cancel(LEADER, leader)
     copier.mapping(leader, "alice", "cancelled")
     assert cancels(copier) == 1
+
+
+def test_a_cancellation_does_not_wait_for_exits_that_are_not_answered(copier: Copier) -> None:
+    held, resting = copier.buy(8, 0, order_type="MARKET"), copier.buy(2)
+    copier.mapping(held, "alice", "filled")
+    copier.mapping(resting, "alice", "placed")
+    copier.broker.faults.add(RestFault(Mischief.NONE, Kind.PLACE, ALICE, times=8, delay=1.0))
+    exits = [copier.buy(1, "140.00", side="SELL") for _ in range(8)]
+    eventually(lambda: len(copier.broker.writes(ALICE)) > 2, "exits are on their way")
+    copier.broker.cancel(LEADER, resting)
+    eventually(lambda: copier.copy_of(resting, "alice")["orderStatus"] == "CANCELLED")
+    kinds = [write.kind for write in copier.broker.writes(ALICE)]
+    assert kinds.index(Kind.CANCEL) <= 2 + copier.settings.dhan.connections
+    for leader in exits:
+        copier.mapping(leader, "alice", "placed")

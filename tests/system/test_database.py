@@ -1,7 +1,9 @@
 """What happens when the database does not take what it is told: entries stop, exits go on, nothing is lost."""
 
+import itertools
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +12,14 @@ from typing import Any
 import pytest
 
 import actors.system
+from actors.messages import Flush, Write, Writer
+from actors.store import RETRY_AFTER
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.records import ConfigSet
 from copytrade.settings import Settings
-from copytrade.store import Database
+from copytrade.side_file import SideFile
+from copytrade.store import Database, DatabaseUnusable
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually
@@ -149,3 +155,44 @@ def test_with_the_side_file_failing_too_only_cancellations_pass(copier: Copier) 
         side_file.rmdir()
         copier.copy_of(leaving, "alice")
     copier.mapping(leaving, "alice", "filled")
+
+
+def test_a_failing_database_is_tried_in_its_time_however_much_there_is_to_write(
+    copier: Copier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+    failing = threading.Event()
+    write = Database.write
+
+    def fail(database: Database, records: Any) -> None:
+        if not failing.is_set():
+            write(database, records)
+            return
+        tries.append(time.monotonic())
+        raise DatabaseUnusable("on purpose")
+
+    monkeypatch.setattr(Database, "write", fail)
+    failing.set()
+    seat(copier, "store").tell(Write((ConfigSet("any", "value"),), Writer("a test", 1)))
+    copier.logged("Database failing")
+    for number in range(200):
+        seat(copier, "store").tell(Write((ConfigSet("any", str(number)),), Writer("a test", 1)))
+        seat(copier, "store").tell(Flush(everything=True))
+    eventually(lambda: len(tries) >= 4, "it is tried again")
+    failing.clear()
+    copier.logged("Database works again")
+    assert min(after - before for before, after in itertools.pairwise(tries)) > RETRY_AFTER / 2
+    assert copier.rows("SELECT value FROM config WHERE key = 'any'") == [("199",)]
+
+
+def test_a_side_file_that_was_written_before_a_kill_is_not_written_again(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path)
+    side = SideFile(Path(f"{settings.store.database}.unwritten"))
+    side.append([ConfigSet("any", "older")])
+    database = Database(settings.store.database)
+    database.claim(settings.mode, settings.leader.client_id)
+    database.write([ConfigSet("any", "newer"), side.mark])
+    database.close()
+    with running(settings, broker) as copier:
+        assert copier.rows("SELECT value FROM config WHERE key = 'any'") == [("newer",)]
+        assert not side.path.exists()

@@ -98,6 +98,24 @@ def test_what_waits_behind_a_stuck_actor_is_served_though_nothing_more_is_told(d
     release.set()
 
 
+def test_a_thread_that_cannot_be_had_now_is_had_later(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, _ = seated(dispatcher, "stuck")
+    other, others_actor = seated(dispatcher, "other")
+    release, refused = threading.Event(), threading.Event()
+
+    def refuse(_worker: Any) -> None:
+        refused.set()
+        raise RuntimeError("can't start new thread")
+
+    stuck.tell(release)
+    with monkeypatch.context() as patch:
+        patch.setattr("actors.dispatcher._Worker.start", refuse)
+        eventually(lambda: other.tell("hello") and refused.is_set(), "a thread is wanted")
+        assert others_actor.heard == []
+    eventually(lambda: dispatcher.look_after() or others_actor.heard, "somebody looks again")
+    release.set()
+
+
 def test_who_asks_an_actor_that_stops_first_hears_of_its_death(dispatcher: Dispatcher) -> None:
     seat, _ = seated(dispatcher, "mortal")
     release = threading.Event()

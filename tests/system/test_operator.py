@@ -61,6 +61,16 @@ def test_a_pause_outlives_a_restart(broker: PaperBroker, tmp_path: Path) -> None
         copier.mapping(entry, "bob", "placed")
 
 
+def test_a_switch_reaches_a_follower_whose_store_was_restarted(copier: Copier) -> None:
+    seat(copier, "store").tell(Bomb(RuntimeError("a bug")))
+    copier.logged("Actor store restarted (1)")
+    switch(copier, "alice", "false")
+    copier.logged("Entries paused follower=alice")
+    switch(copier, "alice", "true")
+    copier.logged("Entries resumed follower=alice")
+    copier.mapping(copier.buy(4), "alice", "placed")
+
+
 class Service(BaseHTTPRequestHandler):
     """Takes alerts as JSON, and answers as it is told to."""
 

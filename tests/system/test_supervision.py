@@ -92,6 +92,9 @@ def test_what_rests_for_a_quarantined_follower_is_cancelled_with_the_leaders_ord
         seat(copier, "alice").tell(Bomb(RuntimeError("again")))
         broker.cancel(LEADER, before)  # it may not have been told of that any more
         copier.logged("Actor alice quarantined")
+        for name in ("feed-leader", "rate-limiter", "store"):
+            seat(copier, name).tell(Bomb(RuntimeError("a bug")))
+            copier.logged(f"Actor {name} restarted (1)")
         broker.faults.add(RestFault(Mischief.RESET, Kind.CANCEL, ALICE))
         broker.cancel(LEADER, during)
         new = copier.buy(4, "97.00")
@@ -241,6 +244,20 @@ def test_a_supervisor_that_dies_is_replaced_and_finds_everybody_where_they_are(c
     seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
     copier.logged("Actor alice restarted (1)")
     copier.copy_of(copier.buy(4), "alice")
+
+
+def test_a_new_supervisor_knows_who_is_quarantined(broker: PaperBroker, tmp_path: Path) -> None:
+    supervision = {"max_restarts": 0, "quarantine_retry": 3600.0}
+    with running(settings_for(broker, tmp_path, supervision=supervision), broker) as copier:
+        copier.mapping(copier.buy(4), "alice", "placed")
+        seat(copier, "alice").tell(Bomb(RuntimeError("again")))
+        eventually(lambda: seat(copier, "alice").vitals.state == "quarantined")
+        copier.system._supervisor.tell(Bomb(RuntimeError("a bug")))
+        eventually(lambda: not copier.system._supervisor.is_taken)
+        assert copier.system.guard()
+        assert not copier.system.is_ready()
+        copier.system.retry_quarantined()
+        copier.mapping(copier.buy(4, "99.00"), "alice", "placed")
 
 
 def test_a_supervisor_beyond_repair_is_given_up(copier: Copier) -> None:
