@@ -804,7 +804,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def _skip_wanted(self) -> None:
         """Record what a suspended account cannot copy."""
         skip = Skip(Reason.ACCOUNT_SUSPENDED, self._suspended or self._token_lost)
-        self._note(*self._desk.skip_entries(skip, self._now()))
+        self._note(*self._desk.skip_unsent(skip, self._now()))
 
     def _now(self) -> datetime:
         """Return the time of day by the broker's clock: what it tells of is as old as that makes it."""

@@ -61,6 +61,10 @@ class Agenda:
             del self._wanted[order_id]
         return entries
 
+    def exits(self) -> list[str]:
+        """Return every order that wants to leave."""
+        return [order_id for order_id, lane in self._wanted.items() if lane is Lane.EXIT]
+
     def ready(self, underlying_of: Callable[[str], str]) -> list[str]:
         """Return the orders for which something could be sent now, the most urgent and then the oldest first.
 

@@ -541,10 +541,10 @@ class Desk:
             if copy.reason is not skip.reason
         ]
 
-    def skip_entries(self, skip: Skip, now: datetime) -> list[Changed]:
-        """Note that nothing that waits to be placed is copied, and why."""
-        entries = self._agenda.take_entries()
-        unsent = [order_id for order_id in entries if not self._sent(order_id)]
+    def skip_unsent(self, skip: Skip, now: datetime) -> list[Changed]:
+        """Note that nothing that waits to be placed is copied, and why; an exit goes on waiting all the same."""
+        waiting = [*self._agenda.take_entries(), *self._agenda.exits()]
+        unsent = [order_id for order_id in waiting if not self._sent(order_id)]
         return [changed for order_id in unsent for changed in self.skip(order_id, skip, now)]
 
     def hold(self, copy_id: CopyId) -> None:

@@ -139,14 +139,18 @@ class Connection:
             self._sock = sock = self._endpoint.tls.wrap_socket(
                 sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
             )
+            self._go_on()
             sock.do_handshake()
-        # An abort in the middle of connecting shuts nothing, so it is asked for again.
-        if self._aborted:
-            raise ConnectionAbortedError("closed while connecting")
+        self._go_on()
         sock.setblocking(False)  # each call is then one into the system, and waiting is done where there is time for it
         self._bytes = _SocketBytes(sock)
         self._replies = _Replies(self._bytes)
         self.idle_since = time.monotonic()
+
+    def _go_on(self) -> None:
+        """Raise ConnectionAbortedError if an abort came before there was something to shut."""
+        if self._aborted:
+            raise ConnectionAbortedError("closed while connecting")
 
     def is_alive(self) -> bool:
         """Whether an idle connection can be used: the server has neither closed it nor sent anything unasked."""
