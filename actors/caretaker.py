@@ -170,6 +170,8 @@ class Caretaker(GuardedActor[FollowerMessage]):
                 self._ask()
 
     def _see(self, account: str, order: Order) -> None:
+        if not self._loaded:
+            return  # told to the predecessor; all of it is told again once it is known what rests
         if account != LEADER:
             self._see_own(order)
         elif order.is_terminal and order.status is not Status.TRADED and order.id not in self._ended:
