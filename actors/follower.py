@@ -288,7 +288,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case LookAround(epoch) if epoch == self.epoch:
                 self._read_own_book()
             case KeepWarm(epoch) if epoch == self.epoch:
-                self._sender.keep_warm(2 * KEEP_WARM_EVERY)
+                self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)
                 self._clock.tell_later(KEEP_WARM_EVERY, self.seat, message)
             case AdoptStrangers(epoch) if epoch == self.epoch:
                 self._read_own_book()

@@ -343,7 +343,7 @@ class Storage(_Section):
 class Speed(_Section):
     """What is done for the first order after a pause: disk and caches are kept ready, every so many seconds."""
 
-    ready_every: Annotated[float, Field(ge=0, le=60)] = 0.01
+    ready_every: Annotated[float, Field(ge=0, le=60)] = 0.015
 
 
 class Alerts(_Section):

@@ -106,7 +106,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         connect_timeout: float = 3.0,
         request_timeout: float = 5.0,
-        idle_limit: float = 30.0,
+        idle_limit: float = 50.0,
         source_address: str | None = None,
         proxy: SecretStr | None = None,
         tls: ssl.SSLContext | None = None,
