@@ -42,6 +42,9 @@ _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments
 #: Bytes of SQLite's write-ahead log: it begins anew after a thousand pages of 4 KB, and a header each.
 LOG_SIZE = 1100 * 4128
 
+#: Bytes that are written to it at once: one piece of all would stay with the thread that had it, start for start.
+PIECE = 65_536
+
 
 #: The command that closes everything a follower holds by copying, and the one that takes up a leader order again: its
 #: id and the units of an entry follow the name.
@@ -274,7 +277,8 @@ class Database:
         if not self._is_sqlite:
             return
         with Path(f"{Path(self._connection.database).resolve()}-wal").open("ab") as log:
-            log.write(bytes(max(0, LOG_SIZE - log.tell())))
+            while (missing := LOG_SIZE - log.tell()) > 0:
+                log.write(bytes(min(missing, PIECE)))
             log.flush()
             os.fsync(log.fileno())
 
