@@ -1,7 +1,5 @@
 """One persistent HTTP/1.1 connection, with one deadline for each whole exchange."""
 
-import http.client
-import io
 import select
 import socket
 import ssl
@@ -10,9 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
-#: The broker's order book of a busy day is far smaller.
-BODY_LIMIT = 8 * 1024 * 1024
+from copytrade.dhan.reply import NotHttpError, ReplyReader
 
+#: Bytes that are read at once.
+_PIECE = 65_536
 
 #: Bytes of what a proxy may say before the tunnel is open.
 _PROXY_HEAD_LIMIT = 16 * 1024
@@ -54,56 +53,16 @@ class BrokenExchangeError(Exception):
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class _SocketBytes(io.RawIOBase):
-    """The bytes of a socket, each read bounded by what is left of the exchange's time."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.deadline: float | None = None
-        self.may_end = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if self.deadline is None:
-            return 0
-        while True:
-            try:
-                count = self._sock.recv_into(buffer)
-            except _NOT_YET as reason:
-                writes = isinstance(reason, ssl.SSLWantWriteError)
-                _wait(self._sock, select.POLLOUT if writes else select.POLLIN, self.deadline)
-            else:
-                break
-        if count == 0 and not self.may_end:
-            raise ConnectionResetError("the server closed the connection before the reply was complete")
-        return count
-
-
-class _Replies(io.BufferedReader):
-    """The buffer over the connection's bytes; outlives each reply, which would close it."""
-
-    def makefile(self, _mode: str) -> "_Replies":
-        """Stand in for the socket that http.client asks for its file."""
-        return self
-
-    def close(self) -> None:
-        """Stay open: the next reply comes from here too."""
-
-
 class Connection:
     """One connection. Used by one thread at a time; only :meth:`abort` may come from another."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._sock: socket.socket | None = None
-        self._bytes: _SocketBytes
-        self._replies: _Replies
+        self._reply = ReplyReader()
         self._aborted = False
         self.idle_since = 0.0
-        #: The Date header of the last reply, and when its first byte came; seconds of :func:`time.monotonic`.
-        self.date: str | None = None
+        #: When the first byte of the last reply came; seconds of :func:`time.monotonic`.
         self.answered_at = 0.0
 
     def open(self, deadline: float) -> None:
@@ -143,8 +102,6 @@ class Connection:
             sock.do_handshake()
         self._go_on()
         sock.setblocking(False)  # each call is then one into the system, and waiting is done where there is time for it
-        self._bytes = _SocketBytes(sock)
-        self._replies = _Replies(self._bytes)
         self.idle_since = time.monotonic()
 
     def _go_on(self) -> None:
@@ -166,6 +123,7 @@ class Connection:
 
     def write(self, request: bytes, deadline: float) -> None:
         """Send the request. Raises BrokenExchangeError if that cannot be done before ``deadline``."""
+        self._reply, self.answered_at = ReplyReader(), 0.0
         try:
             sock = cast("socket.socket", self._sock)
             remaining(deadline)
@@ -181,36 +139,55 @@ class Connection:
         except OSError as error:
             raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, None) from None
 
-    def receive(self, method: str, deadline: float) -> tuple[int, bytes, bool]:
-        """Read the reply: its status, its body, and whether the connection can be used again.
+    def receive(self, deadline: float) -> ReplyReader:
+        """Wait for the reply to the request that was written last.
 
-        Raises BrokenExchangeError if the reply is not complete before ``deadline``, a time of :func:`time.monotonic`.
+        Raises BrokenExchangeError if it is not complete before ``deadline``, a time of :func:`time.monotonic`.
         """
-        status: int | None = None
+        while True:
+            try:
+                _wait(cast("socket.socket", self._sock), select.POLLIN, deadline)
+            except TimeoutError:
+                raise self.out_of_time() from None
+            except OSError as error:
+                raise BrokenExchangeError(error.strerror or str(error), self._reply.status) from None
+            if reply := self.read(time.monotonic()):
+                return reply
+
+    def read(self, now: float) -> ReplyReader | None:
+        """Take in what has come of the reply, without waiting for more; return it once it is whole.
+
+        ``now`` is when it was found to have come. Raises BrokenExchangeError if the rest will not.
+        """
+        reply, sock = self._reply, cast("socket.socket", self._sock)
         try:
-            status, body, reusable = None, b"", False
-            _wait(cast("socket.socket", self._sock), select.POLLIN, deadline)
-            self.answered_at = time.monotonic()
-            self._bytes.deadline, self._bytes.may_end = deadline, False
-            response = http.client.HTTPResponse(cast("socket.socket", self._replies), method=method)
-            response.begin()
-            status, self.date = response.status, response.headers.get("Date")
-            self._bytes.may_end = response.length is None and not response.chunked
-            if (response.length or 0) > BODY_LIMIT:
-                raise BrokenExchangeError("the reply is too large", status)
-            body = response.read(BODY_LIMIT + 1)
-            if len(body) > BODY_LIMIT:
-                raise BrokenExchangeError("the reply is too large", status)
-            self._bytes.deadline = None
-            reusable = not response.will_close and not self._replies.peek(1)
-        except TimeoutError:
-            raise BrokenExchangeError("no complete reply in time", status) from None
+            while not reply.is_whole:
+                piece = sock.recv(_PIECE)
+                self.answered_at = self.answered_at or now
+                if piece:
+                    reply.feed(piece)
+                    continue
+                reply.end()
+                if not reply.is_whole:
+                    raise BrokenExchangeError(
+                        "the server closed the connection before the reply was complete", reply.status
+                    )
+        except _NOT_YET:
+            return None
         except OSError as error:
-            raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, status) from None
-        except (http.client.HTTPException, ValueError) as error:
-            raise BrokenExchangeError(f"the reply is not HTTP: {type(error).__name__}", status) from None
+            raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, reply.status) from None
+        except NotHttpError as error:
+            raise BrokenExchangeError(str(error), reply.status) from None
         self.idle_since = time.monotonic()
-        return response.status, body, reusable
+        return reply
+
+    def out_of_time(self) -> BrokenExchangeError:
+        """Return what there is to say where the reply has not come in time."""
+        return BrokenExchangeError("no complete reply in time", self._reply.status)
+
+    def fileno(self) -> int:
+        """Return the socket's number, for waiting until it can be read; -1 once it is closed."""
+        return self._sock.fileno() if self._sock is not None else -1
 
     def abort(self) -> None:
         """Break whatever is going on, from any thread. The thread that uses the connection finds it broken."""

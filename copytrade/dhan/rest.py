@@ -31,7 +31,7 @@ from copytrade.dhan.builders import Builders, NewOrder, OrderChange
 from copytrade.dhan.codec import STATUSES, Unreadable, read_row
 from copytrade.dhan.fields import Fields, UnreadableError
 from copytrade.dhan.outcomes import Accepted, Outcome, Refused, Unknown
-from copytrade.dhan.transport import Request, Transport
+from copytrade.dhan.transport import Lost, NotSent, Reply, Request, Transport
 from copytrade.orders import IST, Order, Status
 
 T = TypeVar("T")
@@ -73,9 +73,31 @@ class Call(Generic[T]):
         self._read = read
         self._begun = transport.begin(request)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is nothing left to do but to wait for the reply: it can be told of with :meth:`advance`."""
+        return self._begun.is_under_way
+
+    @property
+    def deadline(self) -> float:
+        """When waiting for the reply ends; seconds of :func:`time.monotonic`."""
+        return self._begun.deadline
+
+    def fileno(self) -> int:
+        """Return the number of the socket on which the reply comes, -1 if it is closed."""
+        return self._begun.connection.fileno() if self._begun.connection else -1
+
+    def advance(self, now: float) -> Outcome[T] | None:
+        """Read what has come, without waiting; return the outcome once it is known, or the deadline has passed."""
+        sent = self._transport.advance(self._begun, now)
+        return None if sent is None else self._judged(sent)
+
     def outcome(self) -> Outcome[T]:
         """Wait for the outcome; to be asked once."""
-        answer = judge(self._request, self._transport.finish(self._begun))
+        return self._judged(self._transport.finish(self._begun))
+
+    def _judged(self, sent: Reply | NotSent | Lost) -> Outcome[T]:
+        answer = judge(self._request, sent)
         return self._read(answer) if isinstance(answer, Answer) else answer
 
 

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from copytrade.dhan.connection import BrokenExchangeError, Connection, Endpoint, Proxy
+from copytrade.dhan.reply import ReplyReader
 from copytrade.dhan.server_clock import ServerClock
 
 _PATH = re.compile(r"/[!-~]*")
@@ -76,14 +77,22 @@ WRITE_TIMEOUT = 0.05
 
 @dataclass(slots=True)
 class Begun:
-    """A request that is under way, unless ``connection`` is None: it is then to be sent yet. ``at`` is monotonic."""
+    """A request that is under way, unless ``connection`` is None: it is then to be sent yet.
 
-    method: str
+    ``at`` and ``deadline`` are monotonic.
+    """
+
     content: bytes = field(repr=False)
     token: bytes = field(repr=False)
     at: float
+    deadline: float
     connection: Connection | None = None
     broken: BrokenExchangeError | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is nothing left to do but to wait for the reply."""
+        return self.connection is not None and self.broken is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,42 +185,61 @@ class Transport:
 
         What is written fits into the connection's empty buffer; if it should not, :data:`WRITE_TIMEOUT` is the end.
         """
-        login = self._login
-        begun = Begun(request.method, self._encode(request, login.headers), login.token, time.monotonic())
+        login, now = self._login, time.monotonic()
+        begun = Begun(self._encode(request, login.headers), login.token, now, now + self._request_timeout)
         if connection := self._take_idle():
             begun.connection = connection
             self._write(begun, time.monotonic() + WRITE_TIMEOUT)
         return begun
 
+    def advance(self, begun: Begun, now: float) -> Reply | Lost | None:
+        """Read what has come of the reply to a request that is under way; return it if that is all, else None."""
+        connection = begun.connection
+        if connection is None:
+            raise ValueError("the request is not under way")
+        try:
+            whole = connection.read(now)
+            if whole is None and now >= begun.deadline:
+                raise connection.out_of_time()
+        except BrokenExchangeError as broken:
+            return self._lost(begun, connection, broken)
+        return None if whole is None else self._replied(begun, connection, whole)
+
     def finish(self, begun: Begun) -> Reply | NotSent | Lost:
         """Return what came of a request, sending it first where no connection was ready: its time begins then."""
         if begun.connection is None:
             begun.at = time.monotonic()
-        deadline = begun.at + self._request_timeout
-        if begun.connection is None:
+            begun.deadline = begun.at + self._request_timeout
             try:
-                begun.connection = self._open(deadline)
+                begun.connection = self._open(begun.deadline)
             except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
                 return NotSent(_cause(error), _milliseconds_since(begun.at))
-            self._write(begun, deadline)
-        connection, reusable = begun.connection, False
+            self._write(begun, begun.deadline)
+        connection = begun.connection
         try:
             if begun.broken:
                 raise begun.broken
-            status, body, reusable = connection.receive(begun.method, deadline)
+            whole = connection.receive(begun.deadline)
         except BrokenExchangeError as broken:
-            return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
-        finally:
-            if reusable and not self._closed:
-                self._idle.append(connection)
-            else:
-                self._discard(connection)
+            return self._lost(begun, connection, broken)
+        return self._replied(begun, connection, whole)
+
+    def _lost(self, begun: Begun, connection: Connection, broken: BrokenExchangeError) -> Lost:
+        self._discard(connection)
+        return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
+
+    def _replied(self, begun: Begun, connection: Connection, whole: ReplyReader) -> Reply:
+        if whole.leaves_connection and not self._closed:
+            self._idle.append(connection)
+        else:
+            self._discard(connection)
         took = connection.answered_at - begun.at
-        self.server_clock.replied(connection.date, took)
+        self.server_clock.replied(whole.date, took)
+        body = whole.body
         # A server that echoes the request must not put the token into the audit trail.
         if begun.token:
             body = body.replace(begun.token, b"[access token]")
-        return Reply(status, body, took * 1000)
+        return Reply(whole.status or 0, body, took * 1000)
 
     def _write(self, begun: Begun, deadline: float) -> None:
         if begun.connection:
