@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import pykka
 
 from actors.dispatcher import Dispatcher, Mailbox, TurnOver
+from actors.sockets import Look
 
 M = TypeVar("M")
 Told = TypeVar("Told", contravariant=True)  # noqa: PLC0105 (one letter would say less)
@@ -65,6 +66,12 @@ class Seat(Generic[M]):
         self.epoch = epoch
         self.vitals = Vitals()
         self._ref = ref
+
+    def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
+        """Have the thread of whoever sits here call ``look`` when a socket can be read, and when ``due`` has come."""
+        if self.dispatcher is None:
+            raise RuntimeError(f"{self.name} has a thread of its own, which reads no sockets")
+        self.dispatcher.watch(fileno, look, due, urgent=urgent)
 
     @property
     def is_taken(self) -> bool:

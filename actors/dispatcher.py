@@ -1,18 +1,23 @@
 """One thread for many actors: it runs one message of one actor at a time, in the order in which they were told.
 
 A thread for each of a hundred actors would have all of them wake at once for every order, and compete for the
-interpreter; in one line, whatever has to be done first is done first. A thread that is stuck in one actor is left
-behind with it: whoever next tells somebody something starts another for the rest.
+interpreter; in one line, whatever has to be done first is done first. The same thread reads their sockets when no
+message waits, the leader's in between: what the broker says of one order does not hold up the next. A thread that is
+stuck in one actor is left behind with it: whoever next tells somebody something starts another for the rest.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Any
 
 from loguru import logger
+
+from actors.sockets import Look, Sockets
+
+#: Seconds between glances at what is urgent while there are messages to run.
+GLANCE_EVERY = 0.001
 
 #: Seconds that an actor may keep the thread before the others are given another one.
 PATIENCE = 0.02
@@ -23,7 +28,8 @@ class Dispatcher:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._ready: SimpleQueue[Mailbox | None] = SimpleQueue()
+        self._ready: deque[Mailbox | None] = deque()
+        self._sockets = Sockets()
         self._workers: list[_Worker] = []
         self._surplus: deque[None] = deque()
         #: When something was last run, in monotonic seconds.
@@ -31,8 +37,17 @@ class Dispatcher:
 
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
-        self._ready.put(mailbox)
+        self._ready.append(mailbox)
+        for worker in self._workers:
+            if worker.is_asleep:
+                worker.is_asleep = False  # before it is woken: it may be asleep again at once
+                self._sockets.ring()
+                return
         self.relieve()
+
+    def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
+        """Have ``look`` called whenever a socket has something to be read, and when ``due`` has come."""
+        self._sockets.watch(fileno, look, due, urgent=urgent)
 
     def relieve(self) -> None:
         """Start a thread if there is none, or none that is not stuck."""
@@ -51,25 +66,41 @@ class Dispatcher:
             else:
                 self._surplus.extend([None] if workers else [])
 
-    def look_after(self) -> None:
-        """Start a thread if something waits behind one that is stuck: for whoever looks now and then."""
-        if not self._ready.empty():
-            self.relieve()
-
     def stop(self) -> None:
         """End every thread once it has run what is waiting."""
         for _ in self._workers:
-            self._ready.put(None)
+            self._ready.append(None)
+        self._sockets.ring()
 
     def _work(self, worker: "_Worker") -> None:
-        while mailbox := self._ready.get():
+        glance_at = 0.0
+        while True:
             worker.busy_since = began = time.monotonic()
+            if began >= glance_at:
+                self._sockets.glance(began)
+                glance_at = began + GLANCE_EVERY
+            try:
+                mailbox = self._ready.popleft()
+            except IndexError:
+                if not self._sockets.look():
+                    self._rest(worker)
+                continue
+            if mailbox is None:
+                break
             mailbox.run()
-            worker.busy_since = None
             self.ran_at = began
             if time.monotonic() - began > PATIENCE and self._is_surplus(worker):
                 break
         self._workers.remove(worker)
+        self._sockets.ring()  # whoever else is asleep may be the one to end next
+
+    def _rest(self, worker: "_Worker") -> None:
+        """Wait until there is something to do."""
+        worker.busy_since = None
+        worker.is_asleep = True
+        if not self._ready:  # else it was told before we were seen to be asleep
+            self._sockets.wait()
+        worker.is_asleep = False
 
     def _is_surplus(self, worker: "_Worker") -> bool:
         """Whether others do the work of one that has been away."""
@@ -88,6 +119,7 @@ class _Worker(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._work = work
         self.busy_since: float | None = None
+        self.is_asleep = False
 
     def is_stuck(self, now: float) -> bool:
         """Whether it has been busy with one message for long."""

@@ -67,19 +67,18 @@ STABLE_AFTER = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FeedAccount:
-    """Whose feed it is. ``name`` is ``leader`` or the follower's. What comes is read ``linger`` seconds later."""
+    """Whose feed it is. ``name`` is ``leader`` or the follower's."""
 
     name: str
     type: AccountType
     client_id: str
     feed_url: str
-    linger: float
 
 
 class OrderFeed(GuardedActor[FeedMessage]):
     """Merges what comes into its book, and tells every subscriber what changed; it does no other work.
 
-    It owns one reader thread at a time, which also decodes, so that the next frame is read while this one is merged. It
+    It owns one socket at a time: a thread connects it, the dispatcher reads it, the leader's before all others. It
     reconnects for as long as its token is not known to be refused, and closes the entry gate while something may be
     missing.
     """
@@ -160,7 +159,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._read_book()
                 self._clock.tell_later(self._audit_interval, self.seat, message)
             case FeedConnected(_, socket):
-                socket.close()  # of a connection that was given up meanwhile
+                socket.release()  # of a connection that was given up meanwhile
             case ActorUp() if message.name == self._tokens.name:
                 self._tokens.tell(WantToken(self._account.name, self.seat))
             case ActorUp() if message.name == self._store.name:
@@ -215,16 +214,18 @@ class OrderFeed(GuardedActor[FeedMessage]):
             return
         epoch, number = self._connection
         self._connection = (epoch, number + 1)
-        reader = threading.Thread(
-            target=_read,
+        connecting = threading.Thread(
+            target=_connect,
             args=(self.seat, self._account, self._token, self._connection),
-            name=f"{self.seat.name}-reader",
+            name=f"{self.seat.name}-connecting",
             daemon=True,
         )
-        reader.start()
+        connecting.start()
 
     def _connected(self, socket: FeedConnection) -> None:
         self._socket = socket
+        look = _Looking(self.seat, self._connection, socket)
+        self.seat.watch(socket.fileno(), look, socket.due, urgent=self._is_leader)
         self._connected_at = time.monotonic()
         self.vitals.state = "live"
         self._close_gate()
@@ -361,27 +362,41 @@ class OrderFeed(GuardedActor[FeedMessage]):
             subscriber.tell(news)
 
 
-def _read(seat: Seat[FeedMessage], account: FeedAccount, token: SecretStr, connection: ConnectionId) -> None:
-    """Connect and receive until the socket is gone: the reader thread's whole life, which always ends in FeedLost."""
+def _connect(seat: Seat[FeedMessage], account: FeedAccount, token: SecretStr, connection: ConnectionId) -> None:
+    """Connect and log in: a thread's whole life, which always ends in FeedConnected or FeedLost."""
     try:
-        end = _receive(seat, account, token, connection)
+        socket = connect(account.feed_url, account.client_id, token)
     except Exception as error:  # an exception in a thread would otherwise end in silence
-        logger.opt(exception=error).error("Reading the feed failed unexpectedly")
-        end = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
-    seat.tell(FeedLost(connection, end))
+        logger.opt(exception=error).error("Connecting the feed failed unexpectedly")
+        socket = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
+    if isinstance(socket, FeedEnded):
+        seat.tell(FeedLost(connection, socket))
+    elif not seat.tell(FeedConnected(connection, socket)):
+        socket.release()
 
 
-def _receive(seat: Seat[FeedMessage], account: FeedAccount, token: SecretStr, connection: ConnectionId) -> FeedEnded:
-    socket = connect(account.feed_url, account.client_id, token)
-    if not isinstance(socket, FeedConnection):
-        return socket
+class _Looking:
+    """Reads and decodes what has come on a feed's socket, and tells the feed: called by whoever watches the socket."""
 
-    def deliver(frame: FrameArrived) -> None:
-        if seat.epoch != connection[0]:
-            socket.close()  # its actor hung and has been replaced
+    def __init__(self, seat: Seat[FeedMessage], connection: ConnectionId, socket: FeedConnection) -> None:
+        self._seat = seat
+        self._connection = connection
+        self._socket = socket
+
+    def __call__(self, now: float) -> float | None:
+        """Look once; return when to look again at the latest, None once the connection has ended."""
+        try:
+            end = self._socket.look(self._deliver, now)
+        except Exception as error:  # it ends with the connection, and the next one begins afresh
+            logger.opt(exception=error).error("Reading the feed failed unexpectedly")
+            end = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
+        if end is None:
+            return self._socket.due
+        self._seat.tell(FeedLost(self._connection, end))
+        return None
+
+    def _deliver(self, frame: FrameArrived) -> None:
+        if self._seat.epoch != self._connection[0]:
+            self._socket.close()  # its actor hung and has been replaced
         if items := read_frame(frame.payload, frame.received_at):
-            seat.tell(FrameReceived(connection, items, frame.received_monotonic))
-
-    if not seat.tell(FeedConnected(connection, socket)):
-        socket.close()
-    return socket.run(deliver, account.linger)
+            self._seat.tell(FrameReceived(self._connection, items, frame.received_monotonic))

@@ -43,7 +43,7 @@ class Readiness:
         rehearsal, rehearsed = Rehearsal(), 0.0
         folder = os.open(self._folder, os.O_RDONLY) if self._folder else None
         while not self._stopped.wait(self._every):
-            self._dispatcher.look_after()
+            self._dispatcher.relieve()
             if folder is not None:
                 with suppress(OSError):  # whoever writes to a disk that cannot be flushed finds out, and says so
                     os.fsync(folder)

@@ -1,8 +1,9 @@
-"""The threads that talk to the broker for one follower, so that the follower itself never waits for an answer."""
+"""What talks to the broker for one follower, so that the follower itself never waits for an answer."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from loguru import logger
 from pydantic import SecretStr
@@ -14,7 +15,7 @@ from copytrade.copies import Copy
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action
 from copytrade.dhan.builders import NewOrder, OrderChange
-from copytrade.dhan.outcomes import Exchange, Unknown
+from copytrade.dhan.outcomes import Exchange, Outcome, Unknown
 from copytrade.dhan.rest import Call, Cancelled, DhanRest, Placed
 from copytrade.orders import AmoTime, Order
 from copytrade.records import RequestMade
@@ -44,15 +45,22 @@ class CancelOrder:
 
 Request = PlaceOrder | ModifyOrder | CancelOrder
 
+AnyCall = Call[Placed] | Call[Cancelled]
+AnyOutcome = Outcome[Placed] | Outcome[Cancelled]
+
 
 class Sender:
-    """One account's connections, and a few threads that wait for answers; each outcome is told as RequestFinished."""
+    """One account's connections; each outcome is told as RequestFinished.
+
+    A request that has left on a connection that was ready is answered to whoever reads the sockets. For one that still
+    needs a connection, a thread waits.
+    """
 
     def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
         self._rest = rest
         self._seat = seat
         self._epoch = epoch
-        self._begun: dict[int, tuple[Call[Placed] | Call[Cancelled], float]] = {}
+        self._begun: dict[int, tuple[AnyCall, float]] = {}
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
         self._warming = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"warm-{seat.name}")
         self._count = threads
@@ -77,9 +85,14 @@ class Sender:
         self._rest.take_token(access_token)
 
     def listen(self, token: int) -> None:
-        """Have a thread wait for the answer to a request: apart from sending it, so that others' requests go first."""
-        if token in self._begun:
-            self._threads.submit(self._wait, token, *self._begun.pop(token))
+        """Wait for the answer to a request: apart from sending it, so that others' requests go first."""
+        if token not in self._begun:
+            return
+        call, started = self._begun.pop(token)
+        if call.is_under_way:
+            self._seat.watch(call.fileno(), partial(self._look, token, call, started), call.deadline)
+        else:
+            self._threads.submit(self._wait, token, call, started)
 
     def close(self) -> None:
         """Begin nothing more, and end what is being sent: its outcome is then unknown."""
@@ -87,7 +100,7 @@ class Sender:
             threads.shutdown(wait=False, cancel_futures=True)
         self._rest.close()
 
-    def _begin(self, request: Request) -> Call[Placed] | Call[Cancelled]:
+    def _begin(self, request: Request) -> AnyCall:
         match request:
             case PlaceOrder(order):
                 return self._rest.place(order)
@@ -96,14 +109,27 @@ class Sender:
             case CancelOrder(order_id):
                 return self._rest.cancel(order_id)
 
-    def _wait(self, token: int, call: Call[Placed] | Call[Cancelled], started: float) -> None:
+    def _look(self, token: int, call: AnyCall, started: float, now: float) -> float | None:
+        """Read what has come of an answer; return until when to wait for more, None if it is whole."""
         try:
-            outcome = call.outcome()
-            answered = started + outcome.exchange.duration_ms / 1000
-            finished = RequestFinished(token, self._epoch, outcome, started, answered)
+            outcome = call.advance(now)
+            if outcome is None:
+                return call.deadline
+            finished = self._finished(token, outcome, started)
         except Exception as error:
             finished = self._failed(token, started, error)
         self._seat.tell(finished)
+        return None
+
+    def _wait(self, token: int, call: AnyCall, started: float) -> None:
+        try:
+            finished = self._finished(token, call.outcome(), started)
+        except Exception as error:
+            finished = self._failed(token, started, error)
+        self._seat.tell(finished)
+
+    def _finished(self, token: int, outcome: AnyOutcome, started: float) -> RequestFinished:
+        return RequestFinished(token, self._epoch, outcome, started, started + outcome.exchange.duration_ms / 1000)
 
     def _failed(self, token: int, started: float, error: Exception) -> RequestFinished:
         logger.opt(exception=error).error("Sending failed unexpectedly")

@@ -78,9 +78,6 @@ RESULT_VALID_FOR, RESULT_READS = 60.0, 6
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
 CRASH_AFTER, HANG_AFTER = 8.0, 12.0
 
-#: Seconds that one follower takes from the leader's frame to its request, with the others at the same (measured).
-SEND_TIME = 0.0003
-
 #: Seconds that one alert may take: the services are far away and patient.
 NOTIFIER_DEADLINE = 60.0
 
@@ -347,19 +344,13 @@ class CopySystem:
         return Child(seat, give_birth, policy, self._deadline, core=False, drains=True, caretaker=give_caretaker)
 
     @property
-    def _linger(self) -> float:
-        """Return the seconds for which what the broker says to a follower can wait: as long as all take to send."""
-        return SEND_TIME * len(self._followers)
-
-    @property
     def _deadline(self) -> float:
         """Return the seconds that one message of an account's actor may take: nothing in it waits for the broker."""
         return self._settings.dhan.request_timeout + self._settings.supervision.hang_after
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
         settings = self._settings
-        linger = 0.0 if account_type is AccountType.LEADER else self._linger
-        feed_account = FeedAccount(name, account_type, account.client_id, settings.dhan.feed_url, linger)
+        feed_account = FeedAccount(name, account_type, account.client_id, settings.dhan.feed_url)
         since = self._since if account_type is AccountType.LEADER else None
 
         def give_birth(life: Incarnation[Any]) -> object:

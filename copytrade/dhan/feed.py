@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 import websocket
@@ -26,6 +27,12 @@ from copytrade.orders import IST
 
 _LOGIN_CODE = 42
 _DATA = (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY)
+
+#: Bytes that are read at once.
+_PIECE = 65_536
+
+#: What a socket that does not wait raises instead.
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 #: What the library raises for a broken connection or a broken frame.
 _BROKEN = (websocket.WebSocketException, OSError, ValueError, AttributeError)
@@ -71,67 +78,115 @@ class FeedEnded:
 FeedEvent = FrameArrived | FeedEnded
 
 
-class FeedConnection:
-    """One connection that has logged in. One thread calls :meth:`run`; any thread may call :meth:`close`."""
+class _Buffered:
+    """A socket read in large pieces: the library asks for each frame in three."""
 
-    def __init__(self, ws: websocket.WebSocket) -> None:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._piece = b""
+        self._taken = 0
+
+    @property
+    def holds_more(self) -> bool:
+        """Whether something can be read that waiting for the socket would not tell of."""
+        return self._taken < len(self._piece) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
+
+    def recv(self, size: int) -> bytes:
+        """Return some of what has come, at most ``size`` bytes."""
+        if self._taken >= len(self._piece):
+            self._piece, self._taken = self._sock.recv(_PIECE), 0
+        taken = self._piece[self._taken : self._taken + size]
+        self._taken += len(taken)
+        return taken
+
+    def shutdown(self, how: int) -> None:
+        """End the connection in whatever state it is.
+
+        Not by the method of SSLSocket, which drops the encryption before it shuts the socket: what is being read or
+        sent at that moment would go on in plain text.
+        """
+        socket.socket.shutdown(self._sock, how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class FeedConnection:
+    """One connection that has logged in. One thread at a time calls :meth:`look`; any may call :meth:`close`."""
+
+    def __init__(self, ws: websocket.WebSocket, sock: _Buffered, read_timeout: float) -> None:
         self._ws = ws
-        self._stopping = False
+        self._sock = sock
+        self._read_timeout = read_timeout
+        self._stopping = self._pinged = False
         #: When the server was last heard of, pings included; seconds of :func:`time.monotonic`.
         self.last_heard = time.monotonic()
+        #: When to look again although nothing has come.
+        self.due = self.last_heard + (0.0 if sock.holds_more else read_timeout)
 
-    def run(self, deliver: Callable[[FrameArrived], None], linger: float = 0.0) -> FeedEnded:
-        """Pass on every frame with data until the connection ends, and return how it did.
+    def fileno(self) -> int:
+        """Return the socket's number, for waiting until it can be read; -1 once it is released."""
+        return int(self._sock.fileno())
 
-        When nothing comes for the read timeout a ping is sent; when nothing comes for as long again, that is the end.
-        After a pause, what comes is read ``linger`` seconds later, for what is more urgent than reading it; the time of
-        arrival is none the later for it. What ``deliver`` raises ends the connection and is raised on.
+    def run(self, deliver: Callable[[FrameArrived], None]) -> FeedEnded:
+        """Look whenever there is something, until the connection ends: for whoever has a thread to wait in."""
+        while True:
+            if (number := self.fileno()) >= 0:
+                poll = select.poll()
+                poll.register(number, select.POLLIN)
+                poll.poll(max(0.0, self.due - time.monotonic()) * 1000)
+            if end := self.look(deliver, time.monotonic()):
+                return end
+
+    def look(self, deliver: Callable[[FrameArrived], None], now: float) -> FeedEnded | None:
+        """Pass on every frame with data that has come, without waiting for more; return the connection's end, if it is.
+
+        ``now`` is when the socket was found to have something, or that :attr:`due` had come. When nothing has come for
+        the read timeout a ping is sent; when nothing comes for as long again, that is the end. What ``deliver`` raises
+        ends the connection and is raised on.
         """
         try:
-            return self._run(deliver, linger)
-        finally:
-            self._ws.shutdown()  # type: ignore[no-untyped-call]
+            end = self._read(deliver, now) or self._see_to_silence(now)
+        except BaseException:
+            self.release()
+            raise
+        if end is not None:
+            self.release()
+        return end
 
     def close(self) -> None:
-        """End the connection now; :meth:`run` returns within milliseconds."""
+        """End the connection now; whoever waits for the socket finds something to read: the end."""
         self._stopping = True
         self._ws.abort()  # type: ignore[no-untyped-call]
 
-    def _run(self, deliver: Callable[[FrameArrived], None], linger: float) -> FeedEnded:
-        pinged = False
+    def release(self) -> None:
+        """Give the socket back to the system; nobody may look any more."""
+        self._ws.shutdown()  # type: ignore[no-untyped-call]
+
+    def _read(self, deliver: Callable[[FrameArrived], None], now: float) -> FeedEnded | None:
         while True:
             try:
-                arrived = self._await(linger) if linger else None
                 opcode, frame = self._ws.recv_data_frame(control_frame=True)
-            except websocket.WebSocketTimeoutException:
-                if pinged or self._stopping or not self._ping():
-                    return self._ended(EndKind.SILENT, "nothing came, not even an answer to a ping")
-                pinged = True
-                continue
+            except _NOT_YET:
+                return None
             except _BROKEN as error:
                 return self._ended(EndKind.RESET, f"{type(error).__name__}: {error}")
-            self.last_heard = arrived or time.monotonic()
-            pinged = False
+            self.last_heard, self.due, self._pinged = now, now + self._read_timeout, False
             if opcode in _DATA:
-                deliver(FrameArrived(frame.data, wall_clock.at(self.last_heard).astimezone(IST), self.last_heard))
+                deliver(FrameArrived(frame.data, wall_clock.at(now).astimezone(IST), now))
             elif opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = int.from_bytes(frame.data[:2], "big") if len(frame.data) >= 2 else None
                 return self._ended(EndKind.CLOSED, excerpt_of(frame.data[2:]), code)
+            if not self._sock.holds_more:
+                return None
 
-    def _await(self, linger: float) -> float:
-        """Wait until something can be read, and a little longer unless it could be at once; return when it came."""
-        sock = self._ws.sock
-        if sock is None:  # closed: the read says so
-            return time.monotonic()
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        if (isinstance(sock, ssl.SSLSocket) and sock.pending()) or poll.poll(0):
-            return time.monotonic()
-        if not poll.poll((sock.gettimeout() or 0.0) * 1000):
-            raise websocket.WebSocketTimeoutException("nothing came")
-        arrived = time.monotonic()
-        time.sleep(linger)
-        return arrived
+    def _see_to_silence(self, now: float) -> FeedEnded | None:
+        if now < self.due:
+            return None
+        if self._pinged or self._stopping or not self._ping():
+            return self._ended(EndKind.SILENT, "nothing came, not even an answer to a ping")
+        self._pinged, self.due = True, now + self._read_timeout
+        return None
 
     def _ping(self) -> bool:
         try:
@@ -167,7 +222,7 @@ def connect(
     context = (tls or trusted()) if parts.scheme == "wss" else None
     login = {"LoginReq": {"MsgCode": _LOGIN_CODE, "ClientId": client_id, "Token": token.get_secret_value()}}
     try:
-        sock = _open_socket(host, parts.port or (443 if context else 80), context, connect_timeout)
+        sock = _Buffered(_open_socket(host, parts.port or (443 if context else 80), context, connect_timeout))
     except _BROKEN as error:
         return _refused(f"{type(error).__name__}: {error}")
     ws: websocket.WebSocket | None = None
@@ -191,8 +246,8 @@ def connect(
     except _BROKEN as error:
         ws.shutdown()  # type: ignore[no-untyped-call]
         return _refused(f"the connection broke during the login: {type(error).__name__}")
-    ws.settimeout(read_timeout)
-    return FeedConnection(ws)
+    ws.settimeout(0)  # from now on nobody waits in a read
+    return FeedConnection(ws, sock, read_timeout)
 
 
 def _open_socket(host: str, port: int, tls: ssl.SSLContext | None, timeout: float) -> socket.socket:

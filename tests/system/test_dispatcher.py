@@ -112,7 +112,7 @@ def test_a_thread_that_cannot_be_had_now_is_had_later(dispatcher: Dispatcher, mo
         patch.setattr("actors.dispatcher._Worker.start", refuse)
         eventually(lambda: other.tell("hello") and refused.is_set(), "a thread is wanted")
         assert others_actor.heard == []
-    eventually(lambda: dispatcher.look_after() or others_actor.heard, "somebody looks again")
+    eventually(lambda: dispatcher.relieve() or others_actor.heard, "somebody looks again")
     release.set()
 
 

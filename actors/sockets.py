@@ -1,0 +1,149 @@
+"""The sockets of many accounts, watched by a thread that has nothing more urgent to do.
+
+A thread for each socket would have them all wake at once, and compete for the interpreter with whoever still sends.
+"""
+
+import os
+import selectors
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from loguru import logger
+
+#: Looks at a socket at a monotonic time; returns when to look again though nothing has come, None: never again.
+Look = Callable[[float], float | None]
+
+#: Seconds after which sockets are looked at although there is something else to do.
+NEGLECTED_AFTER = 0.05
+
+#: Seconds after which whoever waits looks around, whatever is due.
+LONGEST_WAIT = 60.0
+
+
+class _Watch:
+    __slots__ = ("due", "fileno", "free", "is_over", "is_urgent", "look")
+
+    def __init__(self, fileno: int, look: Look, due: float, *, is_urgent: bool) -> None:
+        self.fileno = fileno
+        self.look = look
+        self.due = due
+        self.is_urgent = is_urgent
+        self.is_over = False
+        #: Holds its one token while nobody looks: two threads never look at the same socket.
+        self.free: deque[None] = deque([None])
+
+
+class Sockets:
+    """Which sockets are watched, and which of them have something to be read; urgent ones go first.
+
+    Any thread may call: what two may reach for is taken with one atomic step.
+    """
+
+    def __init__(self) -> None:
+        self._ordinary = selectors.DefaultSelector()
+        self._urgent = selectors.DefaultSelector()
+        self._bell, self._button = os.pipe()
+        for end in (self._bell, self._button):
+            os.set_blocking(end, False)
+            weakref.finalize(self, os.close, end)
+        self._urgent.register(self._bell, selectors.EVENT_READ)
+        self._urgent.register(self._ordinary, selectors.EVENT_READ)  # epoll and kqueue have a number of their own
+        self._watches: dict[int, _Watch] = {}
+        #: What was found to have something, and when.
+        self._pressing: deque[tuple[_Watch, float]] = deque()
+        self._waiting: deque[tuple[_Watch, float]] = deque()
+        self._next_due = float("inf")
+        self._looked_at = 0.0
+
+    def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
+        """Have ``look`` called whenever the socket has something to be read, and when ``due`` has come."""
+        if (stale := self._watches.get(fileno)) is not None:  # closed before it was dropped, and the number given again
+            self._drop(stale)
+        self._watches[fileno] = watch = _Watch(fileno, look, due, is_urgent=urgent)
+        self._selector_of(watch).register(fileno, selectors.EVENT_READ, watch)
+        if due < self._next_due:
+            self._next_due = due
+            self.ring()
+
+    def ring(self) -> None:
+        """Wake whoever waits."""
+        with suppress(BlockingIOError):  # it rings already
+            os.write(self._button, b"!")
+
+    def wait(self) -> None:
+        """Wait until there is something to look at, or until somebody rings."""
+        self._find(max(0.0, min(self._next_due - time.monotonic(), LONGEST_WAIT)))
+
+    def glance(self, now: float) -> None:
+        """Look at what is urgent, and at one of the others if all have been neglected for long; wait for nothing."""
+        if not self._pressing:
+            self._find(0.0)
+        while self._pressing:
+            self._take(self._pressing)
+        if now - self._looked_at > NEGLECTED_AFTER:
+            self.look()
+
+    def look(self) -> bool:
+        """Look at the next socket that has something; False if none is known to have."""
+        if self._pressing:
+            return self._take(self._pressing)
+        self._looked_at = time.monotonic()
+        return self._take(self._waiting)
+
+    def _take(self, found: deque[tuple[_Watch, float]]) -> bool:
+        try:
+            watch, found_at = found.popleft()
+        except IndexError:
+            return False
+        self._look_at(watch, found_at)
+        return True
+
+    def _find(self, seconds: float) -> None:
+        events = self._urgent.select(seconds)
+        now = time.monotonic()
+        for key, _ in events:
+            if key.data is not None:
+                self._pressing.append((key.data, now))
+            elif key.fd == self._bell:
+                with suppress(BlockingIOError):
+                    os.read(self._bell, 64)
+            elif not self._waiting:
+                self._waiting.extend((ordinary.data, now) for ordinary, _ in self._ordinary.select(0.0))
+        if not self._waiting:
+            self._looked_at = now
+        if now >= self._next_due:
+            watches = list(self._watches.values())
+            self._waiting.extend((watch, now) for watch in watches if watch.due <= now)
+            self._next_due = min((watch.due for watch in watches if watch.due > now), default=float("inf"))
+
+    def _look_at(self, watch: _Watch, now: float) -> None:
+        if watch.is_over:
+            return
+        try:
+            watch.free.pop()
+        except IndexError:  # another thread is at it
+            return
+        try:
+            due = watch.look(now)
+        except Exception as error:  # the thread is not this socket's to end
+            logger.opt(exception=error).error("Looking at a socket failed unexpectedly")
+            due = None
+        if due is None:
+            self._drop(watch)
+        else:
+            watch.due = due
+            self._next_due = min(self._next_due, due)
+        watch.free.append(None)
+
+    def _drop(self, watch: _Watch) -> None:
+        watch.is_over = True
+        if self._watches.get(watch.fileno) is watch:
+            del self._watches[watch.fileno]
+            with suppress(KeyError):
+                self._selector_of(watch).unregister(watch.fileno)
+
+    def _selector_of(self, watch: _Watch) -> selectors.BaseSelector:
+        return self._urgent if watch.is_urgent else self._ordinary
