@@ -278,6 +278,7 @@ class Exchange:
     def _note(self, order: PaperOrder, status: str, word: str, reason: str) -> None:
         order.status, order.word, order.reason = status, word, reason
         order.updated_at = self._now()
+        self._portfolios[order.client_id].changed(order)
         self._changed(order)
 
     def _next_id(self) -> str:

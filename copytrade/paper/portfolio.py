@@ -1,5 +1,6 @@
 """What one account has: its orders of the day, its positions and its money, kept up to date fill by fill."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -53,7 +54,9 @@ class Portfolio:
 
     def __init__(self, funds: Decimal) -> None:
         self._funds = funds
-        self._working: dict[str, PaperOrder] = {}
+        self._working: dict[tuple[str, str, str], dict[str, PaperOrder]] = defaultdict(dict)
+        self._blocked: dict[str, Decimal] = {}
+        self._blocked_in_all = NO_PRICE
         self._positions: dict[tuple[str, str, str], PaperPosition] = {}
         self.orders: dict[str, PaperOrder] = {}
 
@@ -64,11 +67,20 @@ class Portfolio:
 
     def add(self, order: PaperOrder) -> None:
         """Take in a new order."""
-        self.orders[order.id] = self._working[order.id] = order
+        self.orders[order.id] = self._working[_key(order)][order.id] = order
+        self.changed(order)
+
+    def changed(self, order: PaperOrder) -> None:
+        """Block what an order, which may not be what it was, is worth now: nothing once it has ended."""
+        before = self._blocked.pop(order.id, NO_PRICE)
+        if order.id in self._working[_key(order)]:
+            self._blocked[order.id] = self.value(order, order.price)
+        self._blocked_in_all += self._blocked.get(order.id, NO_PRICE) - before
 
     def end(self, order: PaperOrder) -> None:
         """Release what an order blocked."""
-        del self._working[order.id]
+        del self._working[_key(order)][order.id]
+        self.changed(order)
 
     def fill(self, order: PaperOrder, quantity: int, price: Decimal) -> None:
         """Book a fill."""
@@ -79,6 +91,8 @@ class Portfolio:
         else:
             position.sold += quantity
             position.sold_value += quantity * price
+        for working in self._working[_key(order)].values():
+            self.changed(working)
 
     def value(self, order: PaperOrder, price: Decimal) -> Decimal:
         """Return the rupees that an order blocks at a price."""
@@ -88,12 +102,11 @@ class Portfolio:
 
     def available(self) -> Decimal:
         """Return the rupees that no position and no working order blocks."""
-        working = sum((self.value(order, order.price) for order in self._working.values()), NO_PRICE)
         held = sum(
             (position.realized - position.cost_price * abs(position.net) for position in self._positions.values()),
             NO_PRICE,
         )
-        return self._funds + held - working
+        return self._funds + held - self._blocked_in_all
 
 
 def _key(order: PaperOrder) -> tuple[str, str, str]:

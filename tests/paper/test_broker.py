@@ -289,3 +289,25 @@ def test_a_muted_feed_is_silent_and_a_dropped_one_gone(broker: PaperBroker) -> N
     assert socket.recv_data()[0] == websocket.ABNF.OPCODE_CLOSE
     with pytest.raises(websocket.WebSocketBadStatusException):
         feed(broker)
+
+
+def test_what_orders_and_positions_block_is_released_with_them(broker: PaperBroker) -> None:
+    def blocked() -> float:
+        return 1_000_000 - float(ask(broker, "GET", "/fundlimit")[1]["availabelBalance"])
+
+    bid = place(broker, quantity=130, price=100)[1]["orderId"]
+    place(broker, quantity=65, price=90)
+    assert blocked() == 13_000 + 5_850
+    broker.modify(CLIENT, bid, price=110)
+    assert blocked() == 14_300 + 5_850
+    broker.fill(CLIENT, bid, 65)
+    assert blocked() == 14_300 + 5_850
+    broker.fill(CLIENT, bid)
+    ask_price = 200
+    offer = place(broker, transactionType="SELL", quantity=195, price=ask_price)[1]["orderId"]
+    assert blocked() == 14_300 + 5_850 + 65 * ask_price  # 130 of it closes what is held
+    broker.cancel(CLIENT, offer)
+    exit_order = place(broker, transactionType="SELL", quantity=130, price=ask_price)[1]["orderId"]
+    assert blocked() == 14_300 + 5_850
+    broker.fill(CLIENT, exit_order, price=110)
+    assert blocked() == 5_850
