@@ -66,11 +66,29 @@ def order_row(record: OrderChanged) -> Row:
     )
 
 
-def event_row(record: OrderChanged) -> Row:
-    """Return the row of ``order_events``."""
+def news_row(record: OrderChanged) -> Row:
+    """Return what an event of ``order_events`` is made of, if it is one: see ``statements.news_of_order``."""
     order = record.order
-    event = STATE.encode(order).decode()
-    return order.id, record.account, order.status.lower(), event, order.observed_at.timestamp()
+    return (
+        order.id,
+        record.account,
+        order.status.lower(),
+        STATE.encode(order).decode(),
+        order.observed_at.timestamp(),
+        order.id,
+        record.account,
+        trade_date(order).isoformat(),
+        order.status,
+        order.quantity,
+        order.filled_quantity,
+        float(order.price),
+        float(order.trigger_price),
+        float(order.average_price),
+        order.order_type,
+        order.validity,
+        order.disclosed_quantity,
+        order.reason,
+    )
 
 
 def request_row(record: RequestMade) -> Row:

@@ -42,6 +42,34 @@ def _renewal(model: type[peewee.Model], columns: Sequence[str]) -> str:
     return f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
 
 
+#: What of an order is news where it is not what it was: after a restart every order of the day is told of again.
+NEWS = (
+    "status",
+    "quantity",
+    "filled_quantity",
+    "price",
+    "trigger_price",
+    "average_price",
+    "order_type",
+    "validity",
+    "disclosed_quantity",
+    "reason",
+)
+
+
+def news_of_order(connection: peewee.Database) -> str:
+    """Return the statement that adds an event of an order, unless nothing of it is news.
+
+    It takes the event's row, the order's key in ``orders``, and :data:`NEWS`.
+    """
+    mark = connection.param
+    known = " AND ".join(f"{column} = {mark}" for column in ("id", "account", "trade_date", *NEWS))
+    return (
+        "INSERT INTO order_events (order_id, account, event_type, event_data, event_ts)"
+        f" SELECT {', '.join([mark] * 5)} WHERE NOT EXISTS (SELECT 1 FROM orders WHERE {known})"
+    )
+
+
 def deletion_of_dispositions(connection: peewee.Database) -> str:
     """Return the statement that removes the row of an order not sent, once one is sent after all."""
     mark = connection.param

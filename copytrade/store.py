@@ -17,15 +17,14 @@ from copytrade.copies import Copy
 from copytrade.instance import without_password
 from copytrade.ledger import Allotment, Line
 from copytrade.migrations import SCHEMA_VERSION, steps_from
-from copytrade.orders import trade_date
 from copytrade.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
 from copytrade.rows import (
     Row,
     allotment_row,
     copy_row,
     disposition_key,
-    event_row,
     line_row,
+    news_row,
     order_row,
     read_allotment,
     read_copy,
@@ -33,7 +32,7 @@ from copytrade.rows import (
     request_row,
     time_text,
 )
-from copytrade.statements import Insert, answer_to_command, deletion_of_dispositions
+from copytrade.statements import Insert, answer_to_command, deletion_of_dispositions, news_of_order
 
 #: Rows of these are renewed; the others only grow.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments, tables.Config)
@@ -130,6 +129,7 @@ class Database:
         self._inserts: dict[type[peewee.Model], Insert] = {}
         for model in tables.ALL:
             self._inserts[model] = Insert(self._connection, model, renews=model in _RENEWED)
+        self._note_event = news_of_order(self._connection)
         self._forget_disposition = deletion_of_dispositions(self._connection)
         self._answer_command = answer_to_command(self._connection)
 
@@ -193,15 +193,15 @@ class Database:
         with self._connection.atomic("IMMEDIATE") if self._is_sqlite else self._connection.atomic():
             cursor = self._connection.cursor()
             with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-                for order in batch.orders:
-                    self._write_order(cursor, order)
+                for orders in batch.rounds():
+                    cursor.executemany(self._note_event, [news_row(order) for order in orders])
+                    self._insert(cursor, tables.Orders, [order_row(order) for order in orders])
                 cursor.executemany(self._forget_disposition, batch.sent)
                 cursor.executemany(self._answer_command, batch.answers)
                 if batch.has_requests:
                     batch.chain(self.config(AUDIT_HEAD) or "")
                 for model, rows in batch.rows():
-                    for statement, parameters in self._inserts[model].of(rows):
-                        cursor.execute(statement, parameters)
+                    self._insert(cursor, model, rows)
 
     def config(self, key: str) -> str | None:
         """Return a remembered value, or None."""
@@ -295,35 +295,9 @@ class Database:
     def _is_sqlite(self) -> bool:
         return isinstance(self._connection, peewee.SqliteDatabase)
 
-    def _write_order(self, cursor: Cursor, record: OrderChanged) -> None:
-        is_news = self._is_news(record)
-        for statement, parameters in self._inserts[tables.Orders].of([order_row(record)]):
+    def _insert(self, cursor: Cursor, model: type[peewee.Model], rows: list[Row]) -> None:
+        for statement, parameters in self._inserts[model].of(rows):
             cursor.execute(statement, parameters)
-        if is_news:
-            for statement, parameters in self._inserts[tables.OrderEvents].of([event_row(record)]):
-                cursor.execute(statement, parameters)
-
-    def _is_news(self, record: OrderChanged) -> bool:
-        """Whether an order is not what it was: after a restart every order of the day is told of again."""
-        order = record.order
-        query = (
-            "SELECT status, quantity, filled_quantity, price, trigger_price, average_price, order_type, validity,"
-            " disclosed_quantity, reason FROM orders WHERE id = ? AND account = ? AND trade_date = ?"
-        )
-        row = self._execute(query, order.id, record.account, trade_date(order).isoformat()).fetchone()
-        known: tuple[object, ...] = tuple(row) if row else ()
-        return known != (
-            order.status,
-            order.quantity,
-            order.filled_quantity,
-            float(order.price),
-            float(order.trigger_price),
-            float(order.average_price),
-            order.order_type,
-            order.validity,
-            order.disclosed_quantity,
-            order.reason,
-        )
 
 
 class Batch:
@@ -335,7 +309,7 @@ class Batch:
         self.sent: list[Row] = []
         #: What came of commands.
         self.answers: list[Row] = []
-        self._copies: dict[Row, Row] = {}
+        self._copies: dict[Row, CopyChanged] = {}
         self._ledger: dict[Row, Row] = {}
         self._allotments: dict[Row, Row] = {}
         self._requests: list[Row] = []
@@ -350,7 +324,7 @@ class Batch:
                 if copy.n == 1:
                     self.sent.append(key)
                     self._copies.pop((*key, 0), None)
-                self._copies[*key, copy.n] = copy_row(record)
+                self._copies[*key, copy.n] = record
             case LedgerChanged(follower, Line() as line, at):
                 self._ledger[follower, line.key] = line_row(follower, line, at)
             case LedgerChanged(follower, Allotment() as allotment, at):
@@ -365,6 +339,21 @@ class Batch:
                 self._config[name] = (name, value)
             case CommandAnswered(number, is_done, answer, at):
                 self.answers.append((int(is_done), answer, at.timestamp(), number))
+
+    def rounds(self) -> Iterator[list[OrderChanged]]:
+        """Return what is told of orders, each order once a round: what is news depends on what was told before."""
+        rest = self.orders
+        while rest:
+            once: dict[tuple[str, str], OrderChanged] = {}
+            again = []
+            for record in rest:
+                key = record.account, record.order.id
+                if key in once:
+                    again.append(record)
+                else:
+                    once[key] = record
+            yield list(once.values())
+            rest = again
 
     @property
     def has_requests(self) -> bool:
@@ -383,7 +372,7 @@ class Batch:
         """Return what is to be written to each table."""
         yield tables.Ledger, list(self._ledger.values())
         yield tables.Allotments, list(self._allotments.values())
-        yield tables.CopyMappings, list(self._copies.values())
+        yield tables.CopyMappings, [copy_row(record) for record in self._copies.values()]
         yield tables.AuditLog, self._requests
         yield tables.Config, list(self._config.values())
 
