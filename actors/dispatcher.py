@@ -19,6 +19,9 @@ from actors.sockets import Look, Sockets
 #: Seconds between glances at what is urgent while there are messages to run.
 GLANCE_EVERY = 0.001
 
+#: Seconds after which an actor with more messages lets others have their turn.
+TURN = 0.001
+
 #: Seconds that an actor may keep the thread before the others are given another one.
 PATIENCE = 0.02
 
@@ -132,7 +135,7 @@ class _Worker(threading.Thread):
 
 
 class TurnOver(Exception):
-    """An actor's loop has had its one message."""
+    """An actor's loop has had its turn."""
 
 
 class Mailbox:
@@ -142,7 +145,9 @@ class Mailbox:
         self._dispatcher = dispatcher
         self._step = step
         self._envelopes: deque[Any] = deque()
+        self._has_ended = False
         self._left = 0
+        self._turn_ends = 0.0
         #: Holds its one token while the actor neither runs nor is to run; not before it has begun.
         self._idle: deque[None] = deque()
 
@@ -156,8 +161,9 @@ class Mailbox:
         self._wake()
 
     def run(self) -> None:
-        """Let the actor take one step."""
-        self._left = 1
+        """Let the actor take a turn: with what has been told by now, not with what comes of it."""
+        self._left = len(self._envelopes)
+        self._turn_ends = time.monotonic() + TURN
         self._step()
         self._idle.append(None)
         if self._envelopes:
@@ -165,7 +171,7 @@ class Mailbox:
 
     def open(self) -> None:
         """Give out all that is left in this turn: the actor has ended."""
-        self._left = len(self._envelopes)
+        self._has_ended = True
 
     def _wake(self) -> None:
         """Have the actor run, unless it is to run already."""
@@ -177,10 +183,11 @@ class Mailbox:
             self._dispatcher.schedule(self)
 
     def get(self) -> Any:
-        """Return the next message, to the actor's loop. Raises TurnOver after one, until it runs again."""
-        if not self._left or not self._envelopes:
-            raise TurnOver
-        self._left -= 1
+        """Return the next message, to the actor's loop. Raises TurnOver when its turn is over, until the next."""
+        if not self._has_ended:
+            if not self._left or time.monotonic() > self._turn_ends:
+                raise TurnOver
+            self._left -= 1
         return self._envelopes.popleft()
 
     def empty(self) -> bool:

@@ -15,6 +15,9 @@ from bench.plots import draw_and_say
 from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, steady, storm
 from copytrade.orders import IST
 
+#: Requests a second of one account, where a trial is about the processor and not about the budget.
+LIFTED = 1000
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -61,7 +64,8 @@ def _others(*, quick: bool) -> Any:
     yield "storm", storm(3 if quick else 10)
     if not quick:
         yield "idle", idle(200, 30.0)
-        yield "sustained", steady("ours", 50, 3000, pace=0.1)
+        # More than the broker takes: neither its limit a minute nor the one a second allows ten a second for long.
+        yield "sustained", steady("ours", 50, 3000, pace=0.1, per_second=LIFTED)
 
 
 _HEADER = (

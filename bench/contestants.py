@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange import PER_SECOND, PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +34,7 @@ instruments_url = "{broker.instruments_url}"
 [market]
 hours = "always"
 [limits]
+per_second = {per_second}
 per_minute = 100000
 per_hour = 100000
 per_day = 100000
@@ -54,7 +55,7 @@ def accounts_of(followers: int) -> list[tuple[str, str]]:
     return [(f"20000{number:05}", f"token-of-{number}") for number in range(followers)]
 
 
-def start_broker(followers: int) -> PaperProcess:
+def start_broker(followers: int, per_second: int = PER_SECOND) -> PaperProcess:
     """Start a broker with ample funds, prices that stand still, and a record of what it sends the leader."""
     accounts = [PaperAccount(*account, Decimal(10**12)) for account in (LEADER, *accounts_of(followers))]
     config = PaperConfig(
@@ -65,6 +66,7 @@ def start_broker(followers: int) -> PaperProcess:
         partial_fills=0.0,
         control=True,
         tells_transit=False,
+        per_second=per_second,
     )
     broker = start_paper_process(config)
     broker.control("watch", client_id=LEADER[0])
@@ -95,10 +97,12 @@ class Contestant:
         self.process.wait(20)
 
 
-def start_ours(broker: PaperProcess, followers: int, folder: Path) -> Contestant:
+def start_ours(broker: PaperProcess, followers: int, folder: Path, per_second: int = PER_SECOND) -> Contestant:
     """Start ``run.py`` in ``folder`` and wait until it says that it is ready."""
     blocks = "".join(_FOLLOWER.format(number=n, account=a) for n, a in enumerate(accounts_of(followers)))
-    (folder / "settings.toml").write_text(_SETTINGS.format(leader=LEADER, followers=blocks, broker=broker))
+    (folder / "settings.toml").write_text(
+        _SETTINGS.format(leader=LEADER, followers=blocks, broker=broker, per_second=per_second)
+    )
     log = folder / "copy_trading.log"
 
     def is_ready() -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.contestants import LEADER, Contestant, accounts_of, start_bare, start_broker, start_ours
 from bench.measures import busiest_second, figures, first_frames, reactions
+from copytrade.paper.exchange import PER_SECOND
 from copytrade.paper.process import PaperProcess
 
 #: What is compared in every trial of steady orders.
@@ -26,13 +27,13 @@ _ORDER: dict[str, object] = {"side": "BUY", "security_id": "45674", "quantity": 
 
 
 @contextmanager
-def trial(contestant: str, followers: int) -> Iterator[tuple[PaperProcess, Contestant]]:
-    """Run a contestant beside a broker of its own."""
+def trial(contestant: str, followers: int, per_second: int = PER_SECOND) -> Iterator[tuple[PaperProcess, Contestant]]:
+    """Run a contestant beside a broker of its own that takes so many requests of an account a second."""
     with tempfile.TemporaryDirectory() as folder:
-        broker = start_broker(followers)
+        broker = start_broker(followers, per_second)
         try:
             if contestant == "ours":
-                running = start_ours(broker, followers, Path(folder))
+                running = start_ours(broker, followers, Path(folder), per_second)
             else:
                 running = start_bare(contestant, broker, followers, Path(folder))
             try:
@@ -49,11 +50,16 @@ def pace_of(followers: int) -> float:
 
 
 def steady(
-    contestant: str, followers: int, orders: int, pace: float | None = None, quiet: float = QUIET
+    contestant: str,
+    followers: int,
+    orders: int,
+    pace: float | None = None,
+    quiet: float = QUIET,
+    per_second: int = PER_SECOND,
 ) -> dict[str, Any]:
     """Measure so many orders of the leader, one after the other, until ``quiet`` seconds pass without a request."""
     pace = pace or pace_of(followers)
-    with trial(contestant, followers) as (broker, running):
+    with trial(contestant, followers, per_second) as (broker, running):
         _place(broker, WARM_UP, max(pace, pace_of(followers)))
         _until_quiet(broker, followers, quiet)
         cpu, began = running.cpu, time.monotonic()

@@ -25,6 +25,7 @@ def main() -> None:
         control=config.control,
         port=config.port,
         tells_transit=config.tells_transit,
+        per_second=config.per_second,
         master_rows=config.master_rows,
     )
     with broker:

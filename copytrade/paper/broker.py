@@ -16,7 +16,7 @@ import uvicorn
 from copytrade.paper import wire
 from copytrade.paper.connections import Connections
 from copytrade.paper.control import control_route
-from copytrade.paper.exchange import NO_MISHAPS, Exchange, Mishaps, PaperAccount
+from copytrade.paper.exchange import NO_MISHAPS, PER_SECOND, Exchange, Mishaps, PaperAccount
 from copytrade.paper.faults import Faults
 from copytrade.paper.feeds import Feeds, SentFrame
 from copytrade.paper.instruments import PaperInstrument, standard_instruments
@@ -41,7 +41,8 @@ class PaperBroker:
     ``mishaps`` go wrong by chance. Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill
     is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any. Without ``tells_transit``
     the sockets begin with an accepted order: the status TRANSIT is documented, and no frame with it was ever captured.
-    ``master_rows`` is how long the instrument master is at least.
+    ``master_rows`` is how long the instrument master is at least. More than ``per_second`` order requests of one
+    account in any second are refused.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class PaperBroker:
         control: bool = False,
         port: int = 0,
         tells_transit: bool = True,
+        per_second: int = PER_SECOND,
         master_rows: int = 0,
     ) -> None:
         self._tells_transit = tells_transit
@@ -77,7 +79,7 @@ class PaperBroker:
         self._tokens = Tokens(accounts, lambda: datetime.now(UTC))
         self.feeds = Feeds(self._tokens.works, self.faults, connections, self._standings)
         self._broker_server = BrokerServer(
-            self.exchange, self.feeds, self.faults, connections, self._standings, self._tokens, master_rows
+            self.exchange, self.feeds, self.faults, connections, self._standings, self._tokens, master_rows, per_second
         )
         self._listening = connections.listener
         port = self._listening.getsockname()[1]

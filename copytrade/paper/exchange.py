@@ -20,6 +20,10 @@ REJECTED = "Margin Exceeds, Required: 0.00, Available: 0.00"
 PROTECTION = Decimal("0.10")
 
 
+#: Order requests of one account in any second (in force since March 2026).
+PER_SECOND = 10
+
+
 @dataclass(frozen=True, slots=True)
 class PaperAccount:
     """An account at the paper broker. ``funds`` are rupees. Without an ``access_token`` it has to log in for one."""

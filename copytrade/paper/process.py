@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange import PER_SECOND, PaperAccount
 from copytrade.paper.orders import Refusal
 
 
@@ -19,7 +19,8 @@ from copytrade.paper.orders import Refusal
 class PaperConfig:
     """What to run: ``leader`` is the client id that the scripted leader trades on, if ``scripted``.
 
-    ``tick_interval`` is seconds between moves of all prices. With ``control`` the parent can drive it.
+    ``tick_interval`` is seconds between moves of all prices. With ``control`` the parent can drive it. More than
+    ``per_second`` order requests of one account in any second are refused.
     """
 
     accounts: tuple[PaperAccount, ...]
@@ -34,6 +35,7 @@ class PaperConfig:
     control: bool = False
     port: int = 0
     tells_transit: bool = True
+    per_second: int = PER_SECOND
     master_rows: int = 0
 
     def to_json(self) -> str:

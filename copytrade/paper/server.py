@@ -24,9 +24,6 @@ from copytrade.paper.standing import Standings
 from copytrade.paper.tokens import EXPIRED, LoginRefused, Tokens
 from copytrade.paper.validation import read_change, read_ticket
 
-#: Order requests of one account in any second (in force since March 2026).
-PER_SECOND = 10
-
 _TOO_MANY = Refusal(
     429,
     "DH-904",
@@ -74,6 +71,7 @@ class BrokerServer:
         standings: Standings,
         tokens: Tokens,
         master_rows: int,
+        per_second: int,
     ) -> None:
         self._exchange = exchange
         self._standings = standings
@@ -82,6 +80,7 @@ class BrokerServer:
         self._faults = faults
         self._connections = connections
         self._master_rows = master_rows
+        self._per_second = per_second
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self.writes: dict[str, list[ReceivedWrite]] = defaultdict(list)
 
@@ -190,7 +189,7 @@ class BrokerServer:
         recent = self._recent[account.client_id]
         while recent and recent[0] <= now - 1.0:
             recent.popleft()
-        if len(recent) >= PER_SECOND:
+        if len(recent) >= self._per_second:
             raise _TOO_MANY
         recent.append(now)
 
