@@ -76,8 +76,8 @@ def arm(step: str, kind: str) -> None:
     def written(_connection: Connection, request: bytes, _deadline: float) -> bool:
         return request.startswith(METHODS[kind]) and f"client-id: {ALICE}".encode() in request
 
-    def answered(transport: Transport, begun: Begun) -> bool:
-        return transport._client_id == ALICE and METHODS[kind].startswith(begun.method.encode())
+    def answered(transport: Transport, begun: Begun, *_: Any) -> bool:
+        return transport._client_id == ALICE and begun.content.startswith(METHODS[kind])
 
     def told(what: type) -> Callable[..., bool]:
         return lambda follower, message: follower.seat.name == "alice" and isinstance(message, what)
@@ -104,7 +104,7 @@ def arm(step: str, kind: str) -> None:
         case "before the answer comes":
             around(Connection, "write", never, written)
         case "after the answer has come":
-            around(Transport, "finish", never, answered)
+            around(Transport, "_replied", never, answered)
         case "before the outcome is committed":
             around(Database, "write", writes(is_outcome), never)
         case "after the outcome is committed":
