@@ -8,17 +8,27 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from loguru import logger
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from loguru import Logger, Message, Record
+    from loguru import Logger, Record
 
-_FILE_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {message}"
-_LINE = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <8}</level> {message}"
+#: How a terminal is told of a colour: that of the time, of each level, and of none.
+_GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
+_COLOURS = {
+    "TRACE": "\x1b[36m\x1b[1m",
+    "DEBUG": "\x1b[34m\x1b[1m",
+    "INFO": "\x1b[1m",
+    "SUCCESS": "\x1b[32m\x1b[1m",
+    "WARNING": "\x1b[33m\x1b[1m",
+    "ERROR": "\x1b[31m\x1b[1m",
+    "CRITICAL": "\x1b[41m\x1b[1m",
+}
 
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 #: What is left of a token's time is no token: ``token=7h``.
@@ -28,11 +38,21 @@ _SECRET_WORDS = ("token", "pin", "totp", "password", "secret")
 _PAIR = re.compile(r'\b([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)')
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
-#: What no line shows, the longest first, and how to find it if not anywhere; written by :func:`hide`.
-_hidden: list[tuple[str, re.Pattern[str] | None]] = []
+_NUMBER = re.compile(r"[0-9]+")
+
+#: What no line shows, the longest first, and the numbers that none shows where they stand alone; :func:`hide` adds.
+_hidden: list[str] = []
+_hidden_numbers: set[str] = set()
+
+#: Characters of a time as an operator reads it, without its zone; and of its date, which the console leaves out.
+_TO_MILLISECONDS = len("2026-11-25 09:15:00.000")
+_TO_DATE = len("2026-11-25 ")
 
 #: Seconds that a line waits for others, so that what has to be done at once is not held up by writing it down.
 LINGER = 0.05
+
+#: Lines that are looked through and written as one text: more would keep the interpreter from others for too long.
+_AT_ONCE = 100
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -41,7 +61,7 @@ _NOISY = ("websocket", "peewee", "urllib3", "uvicorn", "websockets", "asyncio", 
 
 def fields(**values: object) -> str:
     """Return ``name=value`` pairs for a log line, leaving out what is empty."""
-    return " ".join(f"{name}={_plain(value)}" for name, value in values.items() if value not in (None, ""))
+    return " ".join([f"{name}={_plain(value)}" for name, value in values.items() if value is not None and value != ""])
 
 
 def alert(kind: str, who: str, message: str, *values: object, level: str = "CRITICAL") -> None:
@@ -52,9 +72,10 @@ def alert(kind: str, who: str, message: str, *values: object, level: str = "CRIT
 def hide(secret: SecretStr) -> None:
     """Keep a secret out of every line from now on; what is only digits where it stands alone, lest it hide numbers."""
     value = secret.get_secret_value()
-    if value and all(value != known for known, _ in _hidden):
-        alone = re.compile(rf"(?<!\d){value}(?!\d)") if value.isdecimal() else None
-        _hidden[:] = sorted([*_hidden, (value, alone)], key=lambda item: len(item[0]), reverse=True)
+    if value.isascii() and value.isdigit():
+        _hidden_numbers.add(value)
+    elif value and value not in _hidden:
+        _hidden[:] = sorted([*_hidden, value], key=len, reverse=True)
 
 
 def without_secrets(text: str) -> str:
@@ -64,8 +85,7 @@ def without_secrets(text: str) -> str:
     """
     if "eyJ" in text:
         text = _JWT.sub("***", text)
-    lower = text.lower()
-    if any(word in lower for word in _SECRET_WORDS):  # most texts name none, and looking closely takes 20 us
+    if _names_a_secret(text):  # most texts do not, and looking closely takes 20 us
         text = _IN_JSON.sub(r'\1"***"', _IN_URL.sub(r"\1=***", text))
     return text
 
@@ -79,40 +99,52 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
     for secret in secrets:
         hide(secret)
 
-    def scrub(record: "Record") -> None:
-        record["message"] = scrubbed(record["message"])
-        if error := record["exception"]:
-            record["message"] += f" | {scrubbed(f'{type(error.value).__name__}: {error.value}')}"
-            record["exception"] = None
-        if json_lines:
-            record["extra"]["json"] = _as_json(record)
-
     logger.remove()
-    written = copy.deepcopy(logger)
-    written.add(sys.stderr, format=_LINE, level=level, diagnose=False, backtrace=False)
-    line = "{extra[json]}" if json_lines else _FILE_LINE
-    written.add(file, format=line, level=level, diagnose=False, backtrace=False, rotation="50 MB", retention=10)
-    logger.configure(patcher=lambda record: scrub(record) if "alert" in record["extra"] else None)
-    logger.add(_Later(written, scrub), format=lambda _: "{message}", level=level)
+    lines = _Later(_written(file), json_lines=json_lines, coloured=sys.stderr.isatty())
+    logger.configure(patcher=lambda record: _scrub(record) if "alert" in record["extra"] else None)
+    # Taken in by the filter, which lets nothing through: what it lets through is formatted at once.
+    logger.add(lines, format="", level=level, filter=lines.take)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("pykka").setLevel(logging.CRITICAL)
 
 
+def _written(file: str) -> "Logger":
+    """Return a logger that writes whole texts, those of the file and of the console."""
+    written = copy.deepcopy(logger)
+    written.add(sys.stderr, format="{extra[console]}", level=0, diagnose=False, backtrace=False)
+    written.add(
+        file,
+        format="{extra[file]}",
+        level=0,
+        diagnose=False,
+        backtrace=False,
+        rotation="50 MB",
+        retention=10,
+        errors="backslashreplace",  # half a character must not take the other lines with it
+    )
+    return written
+
+
 class _Later:
     """Takes lines in, and has a thread of its own write them: who logs has more urgent things to do."""
 
-    def __init__(self, written: "Logger", scrub: "Callable[[Record], None]") -> None:
+    def __init__(self, written: "Logger", *, json_lines: bool, coloured: bool) -> None:
         self._lines: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
         self._written = written
-        self._scrub = scrub
+        self._json_lines = json_lines
+        self._coloured = coloured
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
-    def write(self, line: "Message") -> None:
+    def take(self, line: "Record") -> bool:
         """Take a line in."""
-        self._lines.put(line.record)
+        self._lines.put(line)
+        return False
+
+    def write(self, text: str) -> None:
+        """Write nothing: every line has been taken in before it would be."""
 
     def stop(self) -> None:
         """Write what is left."""
@@ -120,21 +152,38 @@ class _Later:
         self._thread.join()
 
     def _write_all(self) -> None:
-        while record := self._lines.get():
-            if self._lines.empty():
-                time.sleep(LINGER)
-            try:
-                self._write(record)
-            except Exception as error:  # of what was to be logged: the next line is another
-                print(f"a line could not be logged: {type(error).__name__}", file=sys.stderr)  # noqa: T201
+        is_last = False
+        while not is_last:
+            lines = self._waiting()
+            is_last = None in lines
+            self._write([line for line in lines if line is not None])
         self._written.remove()
 
-    def _write(self, record: "Record") -> None:
-        def restore(fresh: "Record") -> None:
-            fresh.update(record)
-            self._scrub(fresh)
+    def _waiting(self) -> "list[Record | None]":
+        """Return the lines that wait, once there is one and others have had time to join it; None means the end."""
+        lines = [self._lines.get()]
+        if lines[0] is not None and self._lines.qsize() < _AT_ONCE:
+            time.sleep(LINGER)
+        return lines + [self._lines.get() for _ in range(min(self._lines.qsize(), _AT_ONCE))]
 
-        self._written.patch(restore).log(record["level"].name, "")
+    def _write(self, lines: "list[Record]") -> None:
+        said: list[tuple[Record, str]] = []
+        for line in lines:
+            try:
+                said.append((line, _said(line)))
+            except Exception as error:  # of what was to be logged: the next line is another
+                print(f"a line could not be logged: {type(error).__name__}", file=sys.stderr)  # noqa: T201
+        if not said:
+            return
+        green, plain, colours = (_GREEN, _PLAIN, _COLOURS) if self._coloured else ("", "", {})
+        in_file, on_console = [], []
+        for (line, _), message in zip(said, _scrubbed([message for _, message in said]), strict=True):
+            at = line["time"].isoformat(" ", "milliseconds")[:_TO_MILLISECONDS]
+            name = line["level"].name
+            level = f"{name: <8}"
+            in_file.append(_as_json(line, message) if self._json_lines else f"{at} {level} {message}")
+            on_console.append(f"{green}{at[_TO_DATE:]}{plain} {colours.get(name, '')}{level}{plain} {message}")
+        self._written.bind(file="\n".join(in_file), console="\n".join(on_console)).info("")
 
 
 class _ToLoguru(logging.Handler):
@@ -144,10 +193,23 @@ class _ToLoguru(logging.Handler):
         logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
 
 
-def _as_json(record: "Record") -> str:
+def _said(record: "Record") -> str:
+    """Return what a line says, with the error that it is about."""
+    if error := record["exception"]:
+        return f"{record['message']}\n{type(error.value).__name__}: {error.value}"
+    return record["message"]
+
+
+def _scrub(record: "Record") -> None:
+    """Take out of a line what it must not show, before others read it."""
+    record["message"] = scrubbed(_said(record))
+    record["exception"] = None
+
+
+def _as_json(record: "Record", message: str) -> str:
     """Return a line as an object: its time with zone, level and text, and the ``name=value`` pairs in it by name."""
-    pairs = {name: value.strip('"') for name, value in _PAIR.findall(record["message"])}
-    line = {"time": record["time"].isoformat(), "level": record["level"].name, "message": record["message"]}
+    pairs = {name: value.strip('"') for name, value in _PAIR.findall(message)}
+    line = {"time": record["time"].isoformat(), "level": record["level"].name, "message": message}
     if kind := record["extra"].get("alert"):
         line["alert"] = kind
     return json.dumps({**pairs, **line})
@@ -155,12 +217,31 @@ def _as_json(record: "Record") -> str:
 
 def scrubbed(text: str) -> str:
     """Return one line's text without what :func:`hide` was told, and without what looks like a secret."""
-    for secret, alone in tuple(_hidden):
-        text = alone.sub("***", text) if alone else text.replace(secret, "***")
-    text = without_secrets(text)
-    return _CONTROL.sub(" ", text).replace("\n", " | ")
+    return _scrubbed([text])[0]
+
+
+def _scrubbed(texts: list[str]) -> list[str]:
+    """Return each text scrubbed. They are searched together first: hardly any holds what must not be shown."""
+    together = "\n".join(texts)
+    for secret in tuple(_hidden):
+        if secret in together:
+            texts = [text.replace(secret, "***") for text in texts]
+    if _hidden_numbers and not _hidden_numbers.isdisjoint(_NUMBER.findall(together)):
+        texts = [_NUMBER.sub(_unless_hidden, text) for text in texts]
+    if "eyJ" in together or _names_a_secret(together):
+        texts = [without_secrets(text) for text in texts]
+    return [text if text.isprintable() else _CONTROL.sub(" ", text).replace("\n", " | ") for text in texts]
+
+
+def _unless_hidden(number: re.Match[str]) -> str:
+    return "***" if number[0] in _hidden_numbers else number[0]
+
+
+def _names_a_secret(text: str) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in _SECRET_WORDS)
 
 
 def _plain(value: object) -> str:
-    text = f"{value:f}" if hasattr(value, "as_tuple") else str(value)
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
     return f'"{text}"' if " " in text else text

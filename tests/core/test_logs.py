@@ -1,0 +1,112 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import PATIENCE
+
+BEGIN = """
+from loguru import logger
+from pydantic import SecretStr
+from copytrade.logs import alert, configure_logging, fields, hide
+
+class Nameless(Exception):
+    def __str__(self):
+        raise TypeError("no words")
+
+SECRETS = [SecretStr("canary-token"), SecretStr("canary-token-2"), SecretStr("4711")]
+configure_logging("x.log", "INFO", SECRETS, json_lines={json})
+"""
+
+
+def logged(folder: Path, script: str, *, json: bool = False) -> tuple[list[str], list[str]]:
+    """Return what a process that logs has written when it has ended: the file's lines, and the console's."""
+    program = BEGIN.format(json=json) + script + "\nlogger.remove()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    return (folder / "x.log").read_text().splitlines(), done.stderr.splitlines()
+
+
+def test_every_line_is_in_the_file_and_on_the_console_in_its_order(tmp_path: Path) -> None:
+    script = "for n in range(1000): logger.info('line {} {}', n, fields(price=None, follower='a b', symbol='', n=0))"
+    in_file, on_console = logged(tmp_path, script)
+    said = [f'line {n} follower="a b" n=0' for n in range(1000)]
+    assert [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO     ", "", line) for line in in_file] == said
+    assert on_console == [line[len("2026-11-25 ") :] for line in in_file]
+
+
+def test_a_line_is_one_line_without_secrets(tmp_path: Path) -> None:
+    script = """
+logger.debug("not told")
+logger.info("canary-token canary-token-2 4711 47110 x4711 token=abc token=7h")
+logger.warning("two\\nlines \\x1b[2J")
+try:
+    raise ValueError("said\\ncanary-token")
+except ValueError as error:
+    logger.opt(exception=error).error("Failed")
+    alert("kind", "who", "Told {}", "canary-token")
+hide(SecretStr("a late one"))
+logger.info("a late one")
+"""
+    assert [line[len("2026-11-25 09:15:00.000 ") :] for line in logged(tmp_path, script)[0]] == [
+        "INFO     *** *** *** 47110 x*** token=*** token=7h",
+        "WARNING  two | lines  [2J",
+        "ERROR    Failed | ValueError: said | ***",
+        "CRITICAL Told ***",
+        "INFO     ***",
+    ]
+
+
+def test_lines_as_objects_name_what_they_tell(tmp_path: Path) -> None:
+    script = """
+logger.info("Placing {}", fields(follower="alice", symbol="NIFTY CALL", quantity=75))
+alert("drift", "alice", "Apart", level="WARNING")
+"""
+    in_file, on_console = logged(tmp_path, script, json=True)
+    placing, apart = (json.loads(line) for line in in_file)
+    message = 'Placing follower=alice symbol="NIFTY CALL" quantity=75'
+    named = {"follower": "alice", "symbol": "NIFTY CALL", "quantity": "75"}
+    assert placing == {**named, "time": placing["time"], "level": "INFO", "message": message}
+    assert apart == {"time": apart["time"], "level": "WARNING", "message": "Apart", "alert": "drift"}
+    assert placing["time"][10:11] == "T"
+    assert [line[len("09:15:00.000 ") :] for line in on_console] == [f"INFO     {message}", "WARNING  Apart"]
+
+
+@pytest.mark.parametrize("json", [False, True])
+def test_a_line_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path, json: bool) -> None:
+    script = """
+logger.info("before")
+try:
+    raise Nameless
+except Nameless as error:
+    logger.opt(exception=error).error("nameless")
+logger.info("half a character: \\ud800")
+logger.info("after")
+"""
+    in_file, on_console = logged(tmp_path, script, json=json)
+    assert [re.findall(r"before|half a character: \\ud800|after|nameless", line) for line in in_file] == [
+        ["before"],
+        ["half a character: \\ud800"],
+        ["after"],
+    ]
+    assert "a line could not be logged: TypeError" in on_console
+    assert len(on_console) == 4
+
+
+def test_a_terminal_shows_the_time_and_the_level_in_colour(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    program = BEGIN.format(json=False) + "logger.info('fine')\nlogger.critical('not')\nlogger.remove()\n"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, stderr=theirs, timeout=PATIENCE, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode().splitlines()
+    os.close(ours)
+    assert [re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "TIME", line) for line in shown] == [
+        "\x1b[32mTIME\x1b[0m \x1b[1mINFO    \x1b[0m fine",
+        "\x1b[32mTIME\x1b[0m \x1b[41m\x1b[1mCRITICAL\x1b[0m not",
+    ]
+    assert "\x1b" not in (tmp_path / "x.log").read_text()
