@@ -112,9 +112,9 @@ def _reads_back_as_limit(older: Order, newer: Order) -> bool:
 
 
 def _status(newer: Order, older: Order, filled: int) -> Status:
-    ended = [order.status for order in (newer, older) if order.is_terminal]
-    if ended:
-        return max(ended, key=_TERMINAL_RANK.__getitem__)
+    end, earlier_end = _TERMINAL_RANK.get(newer.status, -1), _TERMINAL_RANK.get(older.status, -1)
+    if end >= 0 or earlier_end >= 0:
+        return newer.status if end >= earlier_end else older.status
     if filled >= newer.quantity > 0:
         return Status.TRADED
     if filled > 0:
@@ -131,8 +131,9 @@ def _stamp(order: Order) -> tuple[datetime, datetime]:
 
 
 def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    times = [time for time in (one, other) if time is not None]
-    return min(times, default=None)
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
 
 
 def _facts(order: Order) -> tuple[object, ...]:

@@ -4,7 +4,10 @@ The broker's codes and shapes are those of its documentation and of replies seen
 do, because a revoked token comes as an order error and a wrong address as a validation error.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from copytrade.dhan.codec import parse_json
 from copytrade.dhan.fields import excerpt_of
@@ -29,6 +32,8 @@ _REFUSALS = {
 #: The broker's own trouble: what became of the request is open.
 _TROUBLE = frozenset({"DH-908", "DH-909", "800"})
 
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+
 _NO_CODE = frozenset({"", "0", "None", "NA"})
 
 
@@ -49,14 +54,7 @@ class _BrokerError:
 
 def judge(request: Request, sent: Reply | NotSent | Lost) -> Answer | Refused | Unknown:
     """Return what came of the request, as far as that does not depend on what was asked."""
-    exchange = Exchange(
-        method=request.method,
-        path=request.path,
-        payload_json=request.payload_json,
-        status=None if isinstance(sent, NotSent) else sent.status,
-        response_text=sent.body[:RESPONSE_TEXT_LIMIT].decode(errors="replace") if isinstance(sent, Reply) else "",
-        duration_ms=sent.duration_ms,
-    )
+    exchange = exchange_of(request, sent)
     match sent:
         case NotSent(cause):
             return Refused(Refusal.NOT_SENT, "", cause, exchange=exchange)
@@ -64,6 +62,32 @@ def judge(request: Request, sent: Reply | NotSent | Lost) -> Answer | Refused | 
             return Unknown(cause, exchange=exchange)
         case Reply(status, body):
             return _judge_reply(status, body, exchange)
+
+
+def exchange_of(request: Request, sent: Reply | NotSent | Lost) -> Exchange:
+    """Return the request and its reply as the audit trail has them."""
+    return Exchange(
+        method=request.method,
+        path=request.path,
+        payload_json=request.payload_json,
+        status=None if isinstance(sent, NotSent) else sent.status,
+        response_text=sent.body[:RESPONSE_TEXT_LIMIT].decode(errors="replace") if isinstance(sent, Reply) else "",
+        duration_ms=sent.duration_ms,
+    )
+
+
+def rows_of(sent: Reply | NotSent | Lost) -> Sequence[msgspec.Raw]:
+    """Return what a success lists, not decoded; nothing unless it lists several, as that is how no error comes.
+
+    A row may still turn out not to be JSON: its text and its numbers have not been looked at.
+    """
+    if not isinstance(sent, Reply) or not 200 <= sent.status <= 299:
+        return ()
+    try:
+        rows = _ROWS.decode(sent.body)
+    except (msgspec.MsgspecError, RecursionError):
+        return ()
+    return rows if len(rows) > 1 else ()
 
 
 def _judge_reply(status: int, body: bytes, exchange: Exchange) -> Answer | Refused | Unknown:

@@ -26,10 +26,11 @@ from copytrade.dhan.accounts import (
     read_profile,
     read_trade,
 )
-from copytrade.dhan.answers import Answer, judge
+from copytrade.dhan.answers import Answer, exchange_of, judge, rows_of
 from copytrade.dhan.builders import Builders, NewOrder, OrderChange
 from copytrade.dhan.codec import STATUSES, Unreadable, read_row
 from copytrade.dhan.fields import Fields, UnreadableError
+from copytrade.dhan.order_rows import OrderRows
 from copytrade.dhan.outcomes import Accepted, Outcome, Refused, Unknown
 from copytrade.dhan.transport import Lost, NotSent, Reply, Request, Transport
 from copytrade.orders import IST, Order, Status
@@ -111,6 +112,7 @@ class DhanRest:
         self._transport = transport
         self._client_id = client_id
         self._build = Builders(client_id)
+        self._order_rows = OrderRows(client_id)
 
     def warm(self, connections: int, fresh_for: float = 0.0) -> int:
         """Have connections ready that stay so for so many seconds; return how many are."""
@@ -176,16 +178,20 @@ class DhanRest:
     def orders(self) -> Outcome[OrderBook]:
         """Read the day's order book: GET /orders."""
         began = wall_clock.now().astimezone(IST)
-        rows = self._rows(self._build.orders())
-        if not isinstance(rows, Accepted):
-            return rows
-        read = [read_row(row, self._client_id, began) for row in rows.value]
+        request = self._build.orders()
+        sent = self._transport.send(request)
+        read = self._order_rows.read(raw_rows, began) if (raw_rows := rows_of(sent)) else None
+        if read is None:
+            rows = _listed(judge(request, sent))
+            if not isinstance(rows, Accepted):
+                return rows
+            read = [read_row(row, self._client_id, began) for row in rows.value]
         book = OrderBook(
             orders=tuple(order for order in read if isinstance(order, Order)),
             unreadable=tuple(row for row in read if isinstance(row, Unreadable)),
             read_from=began,
         )
-        return Accepted(book, exchange=rows.exchange)
+        return Accepted(book, exchange=exchange_of(request, sent))
 
     def trades(self) -> Outcome[tuple[Trade, ...]]:
         """Read the day's fills: GET /trades. A row that cannot be read makes the whole answer unknown."""
@@ -218,12 +224,7 @@ class DhanRest:
         return judge(request, self._transport.send(request))
 
     def _rows(self, request: Request) -> Outcome[list[object]]:
-        answer = self._ask(request)
-        if not isinstance(answer, Answer):
-            return answer
-        if not isinstance(answer.document, list):
-            return Unknown("the reply is not a list", exchange=answer.exchange)
-        return Accepted(answer.document, exchange=answer.exchange)
+        return _listed(self._ask(request))
 
     def _read_orders(self, request: Request) -> Outcome[tuple[Order, ...]]:
         """Read an object or a list of orders, all of which must be readable."""
@@ -250,6 +251,14 @@ class DhanRest:
             return Accepted(read(Fields(answer.document)), exchange=answer.exchange)
         except UnreadableError as error:
             return Unknown(f"the reply cannot be read: {error}", exchange=answer.exchange)
+
+
+def _listed(answer: Answer | Refused | Unknown) -> Outcome[list[object]]:
+    if not isinstance(answer, Answer):
+        return answer
+    if not isinstance(answer.document, list):
+        return Unknown("the reply is not a list", exchange=answer.exchange)
+    return Accepted(answer.document, exchange=answer.exchange)
 
 
 def _placed(answer: Answer, order_id: str | None) -> Outcome[Placed]:

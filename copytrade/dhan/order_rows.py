@@ -1,0 +1,44 @@
+"""The rows of one account's order book: what has not changed since the last read is not decoded again.
+
+Hardly any row of an audit is news, and decoding one takes ten times as long as knowing it again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import blake2b
+
+import msgspec
+from msgspec.structs import replace
+
+from copytrade.dhan.codec import Unreadable, parse_json, read_row
+from copytrade.orders import Order
+
+
+class OrderRows:
+    """Decodes the rows of each read, and remembers those of the last. May be used by several threads."""
+
+    def __init__(self, client_id: str) -> None:
+        self._client_id = client_id
+        self._last: dict[bytes, Order | Unreadable] = {}  # by a digest: no text is kept
+
+    def read(self, rows: Sequence[msgspec.Raw], observed_at: datetime) -> list[Order | Unreadable] | None:
+        """Return what each row tells of, None if one of them is not JSON after all."""
+        read: dict[bytes, Order | Unreadable] = {}
+        try:
+            found = [self._read(row, observed_at, read) for row in rows]
+        except ValueError:
+            return None
+        self._last = read
+        return found
+
+    def _read(
+        self, row: msgspec.Raw, observed_at: datetime, read: dict[bytes, Order | Unreadable]
+    ) -> Order | Unreadable:
+        digest = blake2b(row, digest_size=16).digest()
+        told = self._last.get(digest)
+        if told is None:
+            told = read_row(parse_json(bytes(row).decode()), self._client_id, observed_at)
+        elif isinstance(told, Order):
+            told = replace(told, observed_at=observed_at)
+        read[digest] = told
+        return told
