@@ -1,7 +1,6 @@
 """The paper broker's Python face: a server in a thread of its own, and what a leader at his screen can do."""
 
 import asyncio
-import json
 import logging
 import threading
 import time
@@ -11,6 +10,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import msgspec
 import uvicorn
 
 from copytrade.paper import wire
@@ -373,7 +373,7 @@ class PaperBroker:
         if order.status == "TRANSIT" and not self._tells_transit:
             return
         price = self.exchange.prices[order.instrument.key]
-        self.feeds.publish(order.client_id, json.dumps(wire.frame(order, price)))
+        self.feeds.publish(order.client_id, msgspec.json.encode(wire.frame(order, price)).decode())
 
 
 async def _told(work: Awaitable[None]) -> None:

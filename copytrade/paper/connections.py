@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 #: Linux's socket option for the kernel's own time of arrival; elsewhere the time of reading has to do.
 _SO_TIMESTAMPNS = 35
@@ -86,11 +86,11 @@ class Connections:
         stamped = self.listener.connections.get(tuple(connection.client or ()))
         return stamped.sent if stamped else time.monotonic()
 
-    def protocol(self) -> type[H11Protocol]:
+    def protocol(self) -> type[HttpToolsProtocol]:
         """Return the HTTP protocol that remembers its connections here."""
         transports = self._transports
 
-        class Protocol(H11Protocol):
+        class Protocol(HttpToolsProtocol):
             """HTTP/1.1 as ever, but remembered."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -20,6 +21,7 @@ from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.feeds import Feeds
 from copytrade.paper.instruments import master_csv
 from copytrade.paper.orders import PaperOrder, Refusal, input_error
+from copytrade.paper.rows import Rows
 from copytrade.paper.standing import Standings
 from copytrade.paper.tokens import EXPIRED, LoginRefused, Tokens
 from copytrade.paper.validation import read_change, read_ticket
@@ -81,6 +83,7 @@ class BrokerServer:
         self._connections = connections
         self._master_rows = master_rows
         self._per_second = per_second
+        self._rows = Rows()
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self.writes: dict[str, list[ReceivedWrite]] = defaultdict(list)
 
@@ -120,7 +123,7 @@ class BrokerServer:
             try:
                 account = self._account(request)
             except Refusal as refusal:
-                return Response(json.dumps(wire.error(refusal)), refusal.status, media_type="application/json")
+                return Response(msgspec.json.encode(wire.error(refusal)), refusal.status, media_type="application/json")
             payload = _payload(await request.body())
             wall = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived)
             write = ReceivedWrite(arrived, wall, kind, request.path_params.get("order_id", ""), payload)
@@ -175,7 +178,7 @@ class BrokerServer:
                 return Response(fault.body, fault.status, media_type=fault.content_type)
             case Mischief.TRUNCATE:
                 write.answered = status
-                whole = json.dumps(answer)
+                whole = msgspec.json.encode(answer)
                 response = Response(whole[: len(whole) // 2], status, media_type="application/json")
                 response.headers["content-length"] = str(len(whole))
                 return response
@@ -210,21 +213,21 @@ class BrokerServer:
         return 202, {"orderId": order.id, "orderStatus": "CANCELLED"}
 
     def _orders(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        return 200, [wire.row(order) for order in self._visible(account)]
+        return 200, [self._rows.order(order) for order in self._visible(account)]
 
     def _order(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        return 200, [wire.row(self._exchange.order(account.client_id, request.path_params["order_id"]))]
+        return 200, [self._rows.order(self._exchange.order(account.client_id, request.path_params["order_id"]))]
 
     def _by_correlation_id(
         self, request: Request, account: PaperAccount, _payload: Mapping[str, object]
     ) -> tuple[int, object]:
         wanted = request.path_params["correlation_id"]
-        return 200, [wire.row(order) for order in self._visible(account) if order.correlation_id == wanted]
+        return 200, [self._rows.order(order) for order in self._visible(account) if order.correlation_id == wanted]
 
     def _trades(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
         wanted = request.path_params.get("order_id")
         orders = (order for order in self._exchange.orders(account.client_id) if wanted in (None, order.id))
-        return 200, [fill for order in orders for fill in wire.trades(order)]
+        return 200, [fill for order in orders for fill in self._rows.trades(order)]
 
     def _positions(
         self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]
@@ -265,7 +268,7 @@ class BrokerServer:
             answer: Mapping[str, object] = self._tokens.log_in(*words)
         except LoginRefused as refused:
             answer = {"status": "error", "message": str(refused)}
-        return Response(json.dumps(answer), media_type="application/json")
+        return Response(msgspec.json.encode(answer), media_type="application/json")
 
     def _visible(self, account: PaperAccount) -> list[PaperOrder]:
         seen_until = time.monotonic() - self._faults.visibility_lag
@@ -289,4 +292,4 @@ def _payload(body: bytes) -> Mapping[str, object]:
 
 def _answer(status: int, answer: object, write: ReceivedWrite) -> Response:
     write.answered = status
-    return Response(json.dumps(answer), status, media_type="application/json")
+    return Response(msgspec.json.encode(answer), status, media_type="application/json")

@@ -1,16 +1,16 @@
 """The shapes in which Dhan says things: frames of the order-update socket, and rows and objects of its REST."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.orders import PaperOrder, Refusal
 from copytrade.paper.portfolio import PaperPosition
 
-IST = ZoneInfo("Asia/Kolkata")
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
 NEVER = "0001-01-01 00:00:00"
+NO_DATE = "0001-01-01"
 
 _PRODUCTS = {"CNC": "C", "INTRADAY": "I", "MARGIN": "M", "MTF": "F", "CO": "V", "BO": "B"}
 _ORDER_TYPES = {"LIMIT": "LMT", "MARKET": "MKT", "STOP_LOSS": "SL", "STOP_LOSS_MARKET": "SLM"}
@@ -51,7 +51,7 @@ def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
         "displayName": instrument.display,
         "isin": "NA",
         "series": "EQ" if instrument.is_cash else "XX",
-        "goodTillDaysDate": f"{order.created_at.astimezone(IST):%Y-%m-%d}",
+        "goodTillDaysDate": _time(order.created_at)[: len(NO_DATE)],
         "instrumentType": "EQ" if instrument.is_cash else "OP",
         "algoId": "0",
         "correlationId": order.correlation_id or "NA",
@@ -103,7 +103,7 @@ def row(order: PaperOrder) -> dict[str, object]:
         "createTime": _time(order.created_at),
         "updateTime": _time(order.updated_at),
         "exchangeTime": _time(order.exchange_at),
-        "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
+        "drvExpiryDate": str(instrument.expiry) if instrument.expiry else NO_DATE,
         "drvOptionType": _OPTION_TYPES.get(instrument.option_type, "NA"),
         "drvStrikePrice": float(instrument.strike),
         "omsErrorCode": "0",
@@ -136,7 +136,7 @@ def trades(order: PaperOrder) -> list[dict[str, object]]:
             "createTime": _time(order.created_at),
             "updateTime": _time(at),
             "exchangeTime": _time(at),
-            "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
+            "drvExpiryDate": str(instrument.expiry) if instrument.expiry else NO_DATE,
             "drvOptionType": "NA",
             "drvStrikePrice": float(instrument.strike),
         }
@@ -172,7 +172,7 @@ def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[s
         "daySellQty": held.sold,
         "dayBuyValue": float(held.bought_value),
         "daySellValue": float(held.sold_value),
-        "drvExpiryDate": str(instrument.expiry) if instrument.expiry else "0001-01-01",
+        "drvExpiryDate": str(instrument.expiry) if instrument.expiry else NO_DATE,
         "drvOptionType": _OPTION_TYPES.get(instrument.option_type, "NA"),
         "drvStrikePrice": float(instrument.strike),
         "crossCurrency": False,
@@ -216,4 +216,4 @@ def _average(order: PaperOrder) -> float:
 
 
 def _time(moment: datetime | None) -> str:
-    return NEVER if moment is None else f"{moment.astimezone(IST):%Y-%m-%d %H:%M:%S}"
+    return NEVER if moment is None else moment.astimezone(IST).isoformat(" ")[: len(NEVER)]

@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,6 +85,26 @@ def test_an_order_is_placed_read_modified_and_cancelled(broker: PaperBroker) -> 
     assert ask(broker, "DELETE", f"/orders/{order_id}") == (202, {"orderId": order_id, "orderStatus": "CANCELLED"})
     status, answer = ask(broker, "DELETE", f"/orders/{order_id}")
     assert (status, answer["errorCode"]) == (400, "DH-906")
+
+
+def test_the_books_are_read_again_as_they_have_become(broker: PaperBroker) -> None:
+    broker.set_price(OPTION, 120)
+    resting, stop = place(broker)[1]["orderId"], place(broker, orderType="STOP_LOSS", price=151, triggerPrice=150)
+    steps = [
+        lambda: broker.modify(CLIENT, resting, price="100.00"),
+        lambda: broker.fill(CLIENT, resting, 65),
+        lambda: broker.fill(CLIENT, resting),
+        lambda: broker.trigger(CLIENT, stop[1]["orderId"]),
+        lambda: broker.cancel(CLIENT, stop[1]["orderId"]),
+    ]
+    books = []
+    for step in steps:
+        step()
+        books.append([ask(broker, "GET", "/orders")[1], ask(broker, "GET", "/trades")[1]])
+        assert books[-1][0] == broker.orders(CLIENT)
+        assert ask(broker, "GET", "/orders")[1] == books[-1][0]
+    assert [len(trades) for _, trades in books] == [0, 1, 2, 2, 2]
+    assert all(before != after for (before, _), (after, _) in pairwise(books))
 
 
 def test_the_feed_tells_a_life_in_the_words_of_production(broker: PaperBroker) -> None:
