@@ -808,7 +808,8 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _now(self) -> datetime:
         """Return the time of day by the broker's clock: what it tells of is as old as that makes it."""
-        return wall_clock.now() + timedelta(seconds=self._skew)
+        now = wall_clock.now()
+        return now + timedelta(seconds=self._skew) if self._skew else now
 
     def _note(self, *changes: Changed | None) -> None:
         """Log what has become of copies, and keep it for writing down."""
@@ -826,9 +827,11 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _take_unwritten(self) -> tuple[Record, ...]:
         """Return what is not written yet, the ledger first: who reads of a copy has to find what it rests on."""
-        held = self._ledger_records(self._desk.positions.take_unwritten())
+        held = self._desk.positions.take_unwritten()
+        if not held and not self._unwritten:
+            return ()
         unwritten, self._unwritten = self._unwritten, []
-        return (*held, *unwritten)
+        return (*self._ledger_records(held), *unwritten)
 
     def _ledger_records(self, entries: list[Line | Allotment]) -> list[Record]:
         """Return what is written down of the ledger; in a dry run it is one of what never happened."""

@@ -3,6 +3,7 @@
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from statistics import median
 
 from copytrade import wall_clock
@@ -21,12 +22,9 @@ class ServerClock:
         """Take in a reply's Date header, just received, ``duration`` seconds after its request was begun."""
         if date is None:
             return
-        try:
-            theirs = parsedate_to_datetime(date)
-        except ValueError:
+        theirs = _read(date)
+        if theirs is None:
             return
-        if theirs.tzinfo is None:
-            theirs = theirs.replace(tzinfo=UTC)
         ours: datetime = wall_clock.now() - timedelta(seconds=duration / 2)
         self._skews.append((theirs - ours).total_seconds() + 0.5)  # they cut the second off
 
@@ -40,3 +38,13 @@ class ServerClock:
         """Seconds to add to our time to have theirs, 0 while nothing is known; right to about a second."""
         skews = list(self._skews)
         return median(skews) if skews else 0.0
+
+
+@lru_cache(maxsize=8)
+def _read(date: str) -> datetime | None:
+    """Return the moment that a Date header names; kept, as many replies come in the same second."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,7 +6,6 @@ must never be sent a second time, and the token must never go to another host.
 
 import base64
 import ipaddress
-import json
 import re
 import ssl
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 from pydantic import SecretStr
 
 from copytrade.dhan.connection import BrokenExchangeError, Connection, Endpoint, Proxy
@@ -42,7 +42,7 @@ class Request:
     @property
     def payload_json(self) -> str:
         """The body, "" without one."""
-        return "" if self.payload is None else json.dumps(self.payload, separators=(",", ":"), allow_nan=False)
+        return "" if self.payload is None else msgspec.json.encode(self.payload).decode()
 
 
 @dataclass(frozen=True, slots=True)
