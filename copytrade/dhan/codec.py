@@ -5,12 +5,13 @@ Neither reader ever raises: what cannot be relied on comes back as :class:`Unrea
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from functools import lru_cache
 
-from copytrade.dhan.fields import Fields, UnreadableError, excerpt_of
+from copytrade.dhan.fields import Fields, UnreadableError, exact, excerpt_of
 from copytrade.orders import (
     SEGMENT_OF,
     InstrumentKey,
@@ -66,7 +67,7 @@ def _refuse_constant(word: str) -> object:
     raise ValueError(f"{word} is not a number")
 
 
-_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_JSON = json.JSONDecoder(parse_float=exact, parse_constant=_refuse_constant)
 
 #: What decoding hostile JSON can raise: bad syntax, a number beyond any exponent, nesting beyond any stack.
 _BAD_JSON = (ValueError, ArithmeticError, RecursionError)
@@ -151,10 +152,10 @@ def _frame_order(fields: Fields, observed_at: datetime) -> Order:
     quantity, filled = _quantities(fields, "tradedqty")
     return Order(
         id=fields.required_identifier("orderno"),
-        client_id=fields.required_identifier("clientid"),
+        client_id=sys.intern(fields.required_identifier("clientid")),
         status=_status(fields, "status", quantity, filled),
         side=fields.choice("txntype", SIDES),
-        key=InstrumentKey(segment, fields.required_identifier("securityid")),
+        key=_key(segment, fields.required_identifier("securityid")),
         product=fields.choice("product", PRODUCTS),
         order_type=fields.choice("ordertype", _ORDER_TYPES),
         validity=fields.choice("validity", _VALIDITIES),
@@ -168,14 +169,14 @@ def _frame_order(fields: Fields, observed_at: datetime) -> Order:
         average_price=fields.price("avgtradedprice"),
         correlation_id=fields.text("correlationid"),
         exchange_order_id=fields.identifier("exchorderno"),
-        symbol=fields.text("displayname") or fields.text("symbol"),
+        symbol=fields.common("displayname") or fields.common("symbol"),
         leg=_frame_leg(fields),
         after_market=fields.flag("offmktflag"),
         created_at=fields.time("orderdatetime"),
         updated_at=fields.time("lastupdatedtime"),
         exchange_at=fields.time("exchordertime"),
-        reason=fields.text("reasondescription"),
-        instrument=fields.text("instrument") or None,
+        reason=fields.common("reasondescription"),
+        instrument=fields.common("instrument") or None,
         lot_size=fields.quantity("lotsize") or None,
         tick_size=fields.price("ticksize") or None,
         last_price=fields.price("refltp") or None,
@@ -191,7 +192,7 @@ def _row_order(fields: Fields, client_id: str, observed_at: datetime) -> Order:
         client_id=client_id,
         status=_status(fields, "orderstatus", quantity, filled),
         side=fields.choice("transactiontype", SIDES),
-        key=InstrumentKey(fields.choice("exchangesegment", SEGMENTS), fields.required_identifier("securityid")),
+        key=_key(fields.choice("exchangesegment", SEGMENTS), fields.required_identifier("securityid")),
         product=fields.choice("producttype", PRODUCTS),
         order_type=fields.choice("ordertype", _ORDER_TYPES),
         validity=fields.choice("validity", _VALIDITIES),
@@ -205,14 +206,19 @@ def _row_order(fields: Fields, client_id: str, observed_at: datetime) -> Order:
         average_price=fields.price("averagetradedprice"),
         correlation_id=fields.text("correlationid"),
         exchange_order_id=fields.identifier("exchangeorderid"),
-        symbol=fields.text("tradingsymbol"),
+        symbol=fields.common("tradingsymbol"),
         leg=fields.choice("legname", _LEGS),
         after_market=fields.flag("aftermarketorder"),
         created_at=fields.time("createtime"),
         updated_at=fields.time("updatetime"),
         exchange_at=fields.time("exchangetime"),
-        reason=fields.text("omserrordescription"),
+        reason=fields.common("omserrordescription"),
     )
+
+
+@lru_cache(maxsize=8192)
+def _key(segment: Segment, security_id: str) -> InstrumentKey:
+    return InstrumentKey(segment, security_id)
 
 
 def _quantities(fields: Fields, *filled_names: str) -> tuple[int, int]:

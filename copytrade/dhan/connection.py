@@ -178,6 +178,7 @@ class Connection:
             raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, reply.status) from None
         except NotHttpError as error:
             raise BrokenExchangeError(str(error), reply.status) from None
+        self._reply = ReplyReader()  # whoever asked has it now: an idle connection keeps no order book
         self.idle_since = time.monotonic()
         return reply
 

@@ -6,6 +6,7 @@ may be missing, null, "", "NA" or "NR". A value that cannot be what its name say
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -56,6 +57,10 @@ class Fields:
             except UnicodeEncodeError:
                 raise UnreadableError(f"{name} is not valid text") from None
         return value
+
+    def common(self, name: str) -> str:
+        """Return a text that many orders share, kept once for all of them."""
+        return sys.intern(self.text(name))
 
     def identifier(self, name: str) -> str:
         """Return an id, "" if there is none ("0" means none too)."""
@@ -140,12 +145,18 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
             raise UnreadableError(f"{names[0]} is not a number")
         try:
-            number = value if isinstance(value, Decimal) else Decimal(value if isinstance(value, int) else str(value))
+            number = value if isinstance(value, Decimal) else exact(value if isinstance(value, int) else str(value))
         except ArithmeticError:
             raise UnreadableError(f"{names[0]} is not a number") from None
         if not number.is_finite() or not smallest <= number <= largest:
             raise UnreadableError(f"{names[0]} is out of bounds")
         return number
+
+
+@lru_cache(maxsize=8192, typed=True)
+def exact(number: str | int) -> Decimal:
+    """Return a number exactly; the same one each time, as prices come again and again."""
+    return Decimal(number)
 
 
 @lru_cache(maxsize=4096)
