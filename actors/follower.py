@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from actors import copy_log
 from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation, Seat
-from actors.clock import Clock
+from actors.clock import Clock, phase_of
 from actors.messages import (
     NO_GAP,
     AdoptStrangers,
@@ -98,7 +98,7 @@ RETRY_FIRST, RETRY_LAST = 1.0, 30.0
 LOOK_UP_AT_MOST = 0.1
 
 #: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most:
-#: so many seconds, or so many for each order in it, since reading a thousand takes a twentieth of one.
+#: so many seconds, or so many for each order in it, since reading a thousand takes a twentieth of one; or up to twice.
 LOOK_AROUND_AFTER, LOOK_AROUND_EVERY, LOOK_AROUND_EACH = 1.0, 10.0, 0.1
 
 #: Seconds that the broker's clock may differ from ours; the difference is known no better.
@@ -220,7 +220,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._known_positions: set[str] = set()
         self._known_strangers: set[str] = set()
         self._rebuilt_from: float | None = None
-        self._looked_around = -LOOK_AROUND_EVERY
+        self._looks_around_after = 0.0
         self._book_size = 0
         self._lag_told = 0.0
         self._skew = 0.0
@@ -761,8 +761,9 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def _look_around(self) -> None:
         """See now and then how late the broker's order book shows what was accepted."""
-        if time.monotonic() - self._looked_around > max(LOOK_AROUND_EVERY, LOOK_AROUND_EACH * self._book_size):
-            self._looked_around = time.monotonic()
+        if (now := time.monotonic()) >= self._looks_around_after:
+            rest = max(LOOK_AROUND_EVERY, LOOK_AROUND_EACH * self._book_size)
+            self._looks_around_after = now + rest * (1.0 + phase_of(self.seat.name))  # not all accounts at once
             self._clock.tell_later(LOOK_AROUND_AFTER, self.seat, LookAround(self.epoch))
 
     def _refused(self, flight: _Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:

@@ -10,7 +10,7 @@ from loguru import logger
 from pydantic import SecretStr
 
 from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
-from actors.clock import Clock
+from actors.clock import Clock, phase_of
 from actors.messages import (
     AuditBook,
     BookMerged,
@@ -126,7 +126,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         """Ask for a token to connect with, and begin the audits."""
         self.vitals.state = "connecting"
         self._tokens.tell(WantToken(self._account.name, self.seat))
-        self._clock.tell_later(self._audit_interval, self.seat, AuditBook(self.epoch))
+        first = 1.0 if self._is_leader else phase_of(self._account.name)
+        self._clock.tell_later(self._audit_interval * first, self.seat, AuditBook(self.epoch))
 
     def receive(self, message: FeedMessage) -> None:
         """Merge what arrived; keep connected; answer subscribers."""

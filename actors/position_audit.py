@@ -1,11 +1,10 @@
 """One follower's audit of positions: now and then what the account holds is compared with what was copied."""
 
 from collections.abc import Iterable
-from zlib import crc32
 
 from actors import copy_log
 from actors.base import Address, Seat
-from actors.clock import Clock
+from actors.clock import Clock, phase_of
 from actors.messages import AuditPositions, FollowerMessage, GapRecoveryMessage, ReadNet
 from copytrade.drift import Apart
 from copytrade.ledger import LineKey
@@ -36,8 +35,7 @@ class PositionAudit:
 
     def begin(self) -> None:
         """Ask for the first time within the interval: not all accounts at once."""
-        delay = self._interval * (crc32(self._seat.name.encode()) % 1000) / 1000
-        self._clock.tell_later(delay, self._seat, self._again)
+        self._clock.tell_later(self._interval * phase_of(self._seat.name), self._seat, self._again)
 
     def ask(self) -> None:
         """Have it read what the account holds, and again after the interval."""

@@ -1,8 +1,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pykka
 import pytest
 
+from actors.dispatcher import Dispatcher
 from copytrade.paper.broker import PaperBroker
 from tests.system.copier import Copier, accounts, running, settings_for
 
@@ -17,3 +19,11 @@ def broker() -> Iterator[PaperBroker]:
 def copier(broker: PaperBroker, tmp_path: Path) -> Iterator[Copier]:
     with running(settings_for(broker, tmp_path), broker) as copier:
         yield copier
+
+
+@pytest.fixture
+def dispatcher() -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher("few")
+    yield dispatcher
+    pykka.ActorRegistry.stop_all()
+    dispatcher.stop()

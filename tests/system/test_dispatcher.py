@@ -1,51 +1,14 @@
 """Many actors on one thread: in order, one message at a time, and no one held up by another that is stuck."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pykka
 import pytest
 
-from actors.base import GuardedActor, Incarnation, Seat
 from actors.dispatcher import Dispatcher
+from tests.system.counting import seated
 from tests.waiting import PATIENCE, eventually
-
-
-class Counting(GuardedActor[Any]):
-    """Keeps what it is told; a barrier among it is waited for. Says so if two threads ever run it at once."""
-
-    def set_up(self) -> None:
-        self.heard: list[Any] = []
-        self.threads: set[str] = set()
-        self._inside = 0
-
-    def receive(self, message: Any) -> None:
-        self._inside += 1
-        assert self._inside == 1, "two threads in one actor"
-        self.threads.add(threading.current_thread().name)
-        if isinstance(message, threading.Event):
-            message.wait(PATIENCE)
-        self.heard.append(message)
-        self._inside -= 1
-
-
-@pytest.fixture
-def dispatcher() -> Iterator[Dispatcher]:
-    dispatcher = Dispatcher("few")
-    yield dispatcher
-    pykka.ActorRegistry.stop_all()
-    dispatcher.stop()
-
-
-def seated(dispatcher: Dispatcher, name: str) -> tuple[Seat[Any], Counting]:
-    seat: Seat[Any] = Seat(name, dispatcher)
-    Counting.start(Incarnation(seat, 1, lambda _report: None))
-    assert seat.ref is not None
-    actor = seat.ref._actor_weakref()
-    assert isinstance(actor, Counting)
-    eventually(lambda: hasattr(actor, "_inside"), f"{name} is set up")
-    return seat, actor
 
 
 def workers() -> list[threading.Thread]:

@@ -1,0 +1,36 @@
+"""An actor that shows what becomes of its messages."""
+
+import threading
+from typing import Any
+
+from actors.base import GuardedActor, Incarnation, Seat
+from actors.dispatcher import Dispatcher
+from tests.waiting import PATIENCE, eventually
+
+
+class Counting(GuardedActor[Any]):
+    """Keeps what it is told; a barrier among it is waited for. Says so if two threads ever run it at once."""
+
+    def set_up(self) -> None:
+        self.heard: list[Any] = []
+        self.threads: set[str] = set()
+        self._inside = 0
+
+    def receive(self, message: Any) -> None:
+        self._inside += 1
+        assert self._inside == 1, "two threads in one actor"
+        self.threads.add(threading.current_thread().name)
+        if isinstance(message, threading.Event):
+            message.wait(PATIENCE)
+        self.heard.append(message)
+        self._inside -= 1
+
+
+def seated(dispatcher: Dispatcher, name: str) -> tuple[Seat[Any], Counting]:
+    seat: Seat[Any] = Seat(name, dispatcher)
+    Counting.start(Incarnation(seat, 1, lambda _report: None))
+    assert seat.ref is not None
+    actor = seat.ref._actor_weakref()
+    assert isinstance(actor, Counting)
+    eventually(lambda: hasattr(actor, "_inside"), f"{name} is set up")
+    return seat, actor

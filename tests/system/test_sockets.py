@@ -1,0 +1,163 @@
+"""Sockets that the dispatcher's thread watches: each is looked at when it has something, and when its time has come."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
+import pytest
+
+from actors.dispatcher import Dispatcher
+from tests.system.counting import seated
+from tests.waiting import eventually
+
+LATER = 3600.0
+
+
+class Watched:
+    """One end of a connection, and when it was looked at."""
+
+    def __init__(self) -> None:
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.heard: list[bytes] = []
+        self.looks: list[float] = []
+        self.threads: set[str] = set()
+        self.again: float | None = LATER
+        self._inside = 0
+
+    def look(self, now: float) -> float | None:
+        self._inside += 1
+        assert self._inside == 1, "two threads at one socket"
+        self.looks.append(now)
+        self.threads.add(threading.current_thread().name)
+        with suppress(BlockingIOError):
+            self.heard.append(self.near.recv(100))
+        self._inside -= 1
+        return None if self.again is None else time.monotonic() + self.again
+
+    def watch(self, dispatcher: Dispatcher, due: float = LATER, *, urgent: bool = False) -> "Watched":
+        dispatcher.watch(self.near.fileno(), self.look, time.monotonic() + due, urgent=urgent)
+        return self
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+
+
+@pytest.fixture
+def watched() -> Iterator[list[Watched]]:
+    made = [Watched() for _ in range(3)]
+    yield made
+    for one in made:
+        one.close()
+
+
+def all_heard(watched: list[Watched], word: bytes) -> bool:
+    return all(one.heard[-1:] == [word] for one in watched)
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+def test_what_comes_is_looked_at_by_the_thread_of_the_actors(
+    dispatcher: Dispatcher, watched: list[Watched], urgent: bool
+) -> None:
+    seated(dispatcher, "somebody")
+    for one in watched:
+        one.watch(dispatcher, urgent=urgent)
+    for word in (b"one", b"two"):
+        for one in watched:
+            one.far.send(word)
+        eventually(partial(all_heard, watched, word), "all are looked at")
+    assert {name for one in watched for name in one.threads} == {"few"}
+
+
+def test_one_that_is_silent_is_looked_at_when_its_time_has_come(dispatcher: Dispatcher, watched: list[Watched]) -> None:
+    seated(dispatcher, "somebody")
+    silent = watched[0]
+    due = time.monotonic() + 0.05
+    silent.watch(dispatcher, due=0.05)
+    eventually(lambda: silent.looks, "its time has come")
+    assert silent.looks[0] >= due
+    silent.again = 0.0
+    watched[1].watch(dispatcher, due=0.0)
+    eventually(lambda: watched[1].looks, "a time that has passed is noticed at once")
+
+
+def test_one_that_is_over_is_looked_at_no_more_and_its_number_can_be_another_s(
+    dispatcher: Dispatcher, watched: list[Watched]
+) -> None:
+    seated(dispatcher, "somebody")
+    first, second = watched[:2]
+    first.again = None
+    first.watch(dispatcher)
+    first.far.send(b"the end")
+    eventually(lambda: first.heard, "it is looked at")
+    first.far.send(b"and more")
+    second.watch(dispatcher).far.send(b"hello")
+    eventually(lambda: second.heard, "the next is looked at")
+    assert first.heard == [b"the end"]
+    first.again = LATER
+    first.watch(dispatcher)
+    eventually(lambda: first.heard == [b"the end", b"and more"], "it is watched again")
+
+
+def test_the_number_of_a_socket_that_was_closed_unseen_is_watched_anew(
+    dispatcher: Dispatcher, watched: list[Watched]
+) -> None:
+    seated(dispatcher, "somebody")
+    old, new = watched[:2]
+    number = old.watch(dispatcher).near.fileno()
+    old.near.close()
+    with new.near:
+        os.dup2(new.near.fileno(), number)
+    new.near = socket.socket(fileno=number)
+    new.near.setblocking(False)
+    new.watch(dispatcher).far.send(b"hello")
+    eventually(lambda: new.heard == [b"hello"], "the new one is looked at")
+    assert old.looks == []
+
+
+def test_a_look_that_fails_ends_its_own_watch_and_no_other(dispatcher: Dispatcher, watched: list[Watched]) -> None:
+    seated(dispatcher, "somebody")
+    good, bad = watched[:2]
+    good.watch(dispatcher)
+    failures = []
+
+    def fail(now: float) -> float | None:
+        failures.append(now)
+        raise KeyError("a bug")
+
+    dispatcher.watch(bad.near.fileno(), fail, time.monotonic() + LATER)
+    bad.far.send(b"x")
+    eventually(lambda: failures, "it fails")
+    good.far.send(b"hello")
+    eventually(lambda: good.heard, "the other is looked at")
+    assert len(failures) == 1
+
+
+def test_what_is_urgent_goes_before_messages_and_the_rest_is_not_forgotten(
+    dispatcher: Dispatcher, watched: list[Watched]
+) -> None:
+    """Two actors that keep each other busy for ever leave time for every socket."""
+    urgent, ordinary = watched[0].watch(dispatcher, urgent=True), watched[1].watch(dispatcher)
+    seat, actor = seated(dispatcher, "busy")
+    over = threading.Event()
+    actor.receive = lambda message: over.is_set() or seat.tell(message)  # type: ignore[method-assign]
+    seat.tell("again")
+    urgent.far.send(b"now")
+    ordinary.far.send(b"some time")
+    eventually(lambda: urgent.heard and ordinary.heard, "both are looked at")
+    over.set()
+
+
+def test_sockets_are_watched_while_an_actor_is_stuck(dispatcher: Dispatcher, watched: list[Watched]) -> None:
+    stuck, _ = seated(dispatcher, "stuck")
+    release = threading.Event()
+    one = watched[0].watch(dispatcher)
+    stuck.tell(release)
+    one.far.send(b"hello")
+    eventually(lambda: dispatcher.relieve() or one.heard, "somebody else looks")
+    release.set()
