@@ -117,8 +117,8 @@ class Database:
         try:
             self._connection = _connect(database, synchronous)
             self._connection.connect()
-            with self._connection.bind_ctx(tables.ALL):
-                self._connection.create_tables(tables.ALL, safe=True)
+            for model in tables.ALL:  # bound to no database: there may be two in one process
+                peewee.SchemaManager(model, self._connection).create_all(safe=True)
             if self._is_sqlite:
                 for trigger in tables.APPEND_ONLY:
                     self._connection.execute_sql(trigger)
@@ -216,9 +216,9 @@ class Database:
 
     def give_command(self, name: str, follower: str, at: datetime) -> int:
         """Write down what a follower is told to do; return the command's number."""
-        with self._connection.bind_ctx([tables.Commands]), self._connection.atomic():
+        with self._connection.atomic():
             given = tables.Commands.insert(name=name, follower=follower, given_at=at.timestamp())
-            return int(given.execute())
+            return int(given.execute(self._connection))
 
     def commands(self) -> list[Command]:
         """Return the commands that have no answer, in the order in which they were given."""

@@ -1,4 +1,5 @@
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -95,6 +96,21 @@ def test_an_order_skipped_and_then_sent_after_all_is_one_row(path: Path) -> None
     assert rows(path, "SELECT n, status, reason FROM copy_mappings") == [(0, "skipped", "zero_lots")]
     database.write([CopyChanged(a_copy(), LEADER, NOW)])
     assert rows(path, "SELECT n, status, reason FROM copy_mappings") == [(1, "placed", None)]
+
+
+def test_several_databases_can_be_opened_at_once(tmp_path: Path) -> None:
+    def use(number: int) -> list[str]:
+        given = []
+        for _ in range(10):
+            database = Database(str(tmp_path / f"{number}.db"))
+            database.claim("paper", "1")
+            database.give_command("flatten", "alice", NOW)
+            given = [command.follower for command in database.commands()]
+            database.close()
+        return given
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(use, range(4))) == [["alice"] * 10] * 4
 
 
 def test_a_batch_is_written_whole_or_not_at_all(path: Path) -> None:
