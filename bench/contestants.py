@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_proce
 ROOT = Path(__file__).parents[1]
 LEADER = ("1000000001", "token-of-leader")
 
+_MAILBOX = re.compile(r"STATUS .* mailbox=(\d+)")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 _SETTINGS = """
@@ -79,6 +81,7 @@ class Contestant:
 
     process: "subprocess.Popen[bytes]"
     ready_after: float
+    folder: Path
 
     @property
     def cpu(self) -> float:
@@ -90,6 +93,14 @@ class Contestant:
     def memory(self) -> float:
         """The resident memory in MB."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    @property
+    def deepest_mailbox(self) -> int | None:
+        """The most messages that waited for one actor in any of its lines of status; None if it has none."""
+        log = self.folder / "copy_trading.log"
+        if not log.exists():
+            return None
+        return max((int(depth) for depth in _MAILBOX.findall(log.read_text())), default=0)
 
     def stop(self) -> None:
         """End it, and wait for its end."""
@@ -144,4 +155,4 @@ def _started(
             process.kill()
             raise RuntimeError(f"{program} is not ready after {time.monotonic() - began:.0f} s, see {out}")
         time.sleep(0.02)
-    return Contestant(process, time.monotonic() - began)
+    return Contestant(process, time.monotonic() - began, folder)

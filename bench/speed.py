@@ -20,6 +20,9 @@ CONTESTANTS = ("ours", "sdk", "raw")
 #: Orders before those that count.
 WARM_UP = 5
 
+#: How often in a trial its memory is looked at.
+MEMORY_LOOKS = 10
+
 #: Seconds without a request after which nothing more is expected, and where nothing waits for the budget.
 QUIET, SHORT_QUIET = 1.5, 0.3
 
@@ -63,7 +66,11 @@ def steady(
         _place(broker, WARM_UP, max(pace, pace_of(followers)))
         _until_quiet(broker, followers, quiet)
         cpu, began = running.cpu, time.monotonic()
-        placed = _place(broker, orders, pace)
+        placed: list[str] = []
+        memory = [round(running.memory)]
+        for part in _parts(orders, MEMORY_LOOKS):
+            placed += _place(broker, part, pace)
+            memory.append(round(running.memory))
         _until_quiet(broker, followers, quiet)
         cpu = running.cpu - cpu
         writes = _writes(broker, followers)
@@ -80,10 +87,17 @@ def steady(
             "first_ms": figures(reaction.first for reaction in found),
             "spread_ms": figures(reaction.spread for reaction in found),
             "cpu_ms_per_copy": round(cpu * 1000 / (orders * followers), 3),
-            "memory_mb": round(running.memory),
+            "memory_mb": memory[-1],
+            "memory_course": memory,
+            "deepest_mailbox": running.deepest_mailbox,
             "ready_s": round(running.ready_after, 2),
             "course": [(round(r.at - found[0].at, 2), round(r.last, 2)) for r in found],
         }
+
+
+def _parts(orders: int, parts: int) -> list[int]:
+    """Return how many orders there are in each of so many parts, as even as can be."""
+    return [size for n in range(parts) if (size := orders * (n + 1) // parts - orders * n // parts)]
 
 
 def burst(followers: int, orders: int = 15) -> dict[str, Any]:
