@@ -32,7 +32,9 @@ _COLOURS = {
 
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 #: What is left of a token's time is no token: ``token=7h``.
-_IN_URL = re.compile(r"(?i)\b((?:access-?)?token|pin|totp)=(?!(?:\d{1,3}[hm]|refused)(?:\s|$))[^&\s\"']+")
+_IN_URL = re.compile(
+    r"(?i)\b((?:(?:access|refresh)[-_]?)?token|pin|totp(?:_secret)?)=(?!(?:\d{1,3}[hm]|refused)(?:\s|$))[^&\s\"']+"
+)
 _IN_JSON = re.compile(r'(?i)("(?:(?:access|refresh)?[-_]?token|pin|totp|password|[a-z-_]*secret)"\s*:\s*)("[^"]*"|\d+)')
 _SECRET_WORDS = ("token", "pin", "totp", "password", "secret")
 _PAIR = re.compile(r'\b([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)')

@@ -43,7 +43,7 @@ def test_every_line_is_in_the_file_and_on_the_console_in_its_order(tmp_path: Pat
 def test_a_line_is_one_line_without_secrets(tmp_path: Path) -> None:
     script = """
 logger.debug("not told")
-logger.info("canary-token canary-token-2 4711 47110 x4711 token=abc token=7h")
+logger.info("canary-token canary-token-2 4711 47110 x4711 token=abc access_token=abc totp_secret=abc token=7h")
 logger.warning("two\\nlines \\x1b[2J")
 try:
     raise ValueError("said\\ncanary-token")
@@ -54,7 +54,7 @@ hide(SecretStr("a late one"))
 logger.info("a late one")
 """
     assert [line[len("2026-11-25 09:15:00.000 ") :] for line in logged(tmp_path, script)[0]] == [
-        "INFO     *** *** *** 47110 x*** token=*** token=7h",
+        "INFO     *** *** *** 47110 x*** token=*** access_token=*** totp_secret=*** token=7h",
         "WARNING  two | lines  [2J",
         "ERROR    Failed | ValueError: said | ***",
         "CRITICAL Told ***",
