@@ -43,9 +43,9 @@ MUTANTS = [
     ),
     Mutant(
         "a failed read proves nothing",
-        "copytrade/desk.py",
-        "        if complete:\n            self._visibility",
-        "        if True:\n            self._visibility",
+        "copytrade/own_orders.py",
+        "        if complete:\n            self._doubts",
+        "        if True:\n            self._doubts",
         "tests/core",
     ),
     Mutant(
@@ -134,7 +134,7 @@ MUTANTS = [
     ),
     Mutant(
         "a second order with the id of another is cancelled",
-        "copytrade/desk.py",
+        "copytrade/own_orders.py",
         "        if copy.order_id and copy.order_id != order.id:\n",
         "        if False:\n",
         "tests/system/test_doubt.py",

@@ -23,6 +23,8 @@ class Agenda:
         self._under_way: dict[CopyId, str] = {}
         self._held: set[CopyId] = set()
         self._numbers: dict[str, int] = {}
+        #: The leader order that was dealt with last, or is being dealt with.
+        self.subject = ""
 
     def mark(self, order_ids: Iterable[str]) -> None:
         """Have orders looked at."""

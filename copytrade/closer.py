@@ -1,36 +1,46 @@
 """The desk's dealings with closing everything: what is to be cancelled, which lines to close, and when it is over."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from copytrade import closing
+from copytrade.agenda import Agenda
+from copytrade.blotter import Blotter
 from copytrade.closing import Closed
 from copytrade.copies import Copy, Stage
+from copytrade.decisions import Allotted, Decision, Done, Policy, Situation, Wait
+from copytrade.filters import EVERYTHING
 from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Line, LineKey, line_of
+from copytrade.leader_orders import LeaderOrders, as_leader
+from copytrade.ledger import Allotment, Line, LineKey, Part, line_of
+from copytrade.mirror import decide
 from copytrade.orders import IST, InstrumentKey, Order
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
-
-Copies = Mapping[str, Mapping[int, Copy]]
 
 
 class Closer:
     """Sees to it that every copy is cancelled, and that one order a line closes what is held by copying.
 
-    It looks at the desk's own ``positions``, leader ``orders`` and ``copies``. With ``for_good`` it is at work from the
-    beginning to the end: nothing is copied beside.
+    With ``for_good`` it is at work from the beginning to the end: nothing is copied beside.
     """
 
     def __init__(
-        self, positions: Positions, orders: Mapping[str, Order], copies: Copies, *, for_good: bool = False
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        blotter: Blotter,
+        agenda: Agenda,
+        *,
+        for_good: bool = False,
     ) -> None:
-        self._positions = positions
         self._orders = orders
-        self._copies = copies
+        self._positions = positions
+        self._blotter = blotter
+        self._agenda = agenda
         self._for_good = for_good
         self._lines: dict[LineKey, str] = {}
         self._called_off_before = 0
@@ -44,36 +54,65 @@ class Closer:
             self._called_off_before = self._called_off()
         self.is_at_work = self.is_awaited = True
 
-    def take_up(self, allotment: Allotment) -> Order:
-        """Have an order close a line; return what stands in the place of the leader's."""
-        self._lines[allotment.line] = allotment.leader_order_id
-        return closing.order_of(allotment, self._last_price(allotment))
+    def reload(self, allotments: Iterable[Allotment]) -> None:
+        """Take over orders that close a line from the database; if one may be live, closing goes on."""
+        for allotment in allotments:
+            if not closing.is_closing(allotment.leader_order_id):
+                continue
+            if any(copy.is_open for copy in self._blotter.of(allotment.leader_order_id)):
+                self.begin()
+                self._close(allotment)
+            else:
+                self._stand_in(closing.order_of(allotment, None))
 
-    def reloaded(self, allotment: Allotment) -> Order:
-        """Take over an order from the database; if it may be live, closing goes on."""
-        if any(copy.is_open for copy in self._copies.get(allotment.leader_order_id, {}).values()):
-            self.begin()
-            return self.take_up(allotment)
-        return closing.order_of(allotment, None)
+    def go_on(self, now: datetime) -> None:
+        """Have every line closed on which nothing of ours is live any more."""
+        for copy in self._without_leader():
+            if copy.order is not None:
+                self._stand_in(as_leader(copy, copy.order))
+        for allotment in self._due(now):
+            self._close(allotment)
+
+    def _close(self, allotment: Allotment) -> None:
+        """Have an order close a line."""
+        self._lines[allotment.line] = allotment.leader_order_id
+        self._stand_in(closing.order_of(allotment, self._last_price(allotment)))
+
+    def _stand_in(self, order: Order) -> None:
+        self._orders.stand_in(order)
+        self._agenda.mark([order.id])
+
+    def call_off(self, copies: Sequence[Copy], under_way: Set[int]) -> Decision:
+        """Decide about the copies of a leader order while nothing is copied."""
+        return closing.called_off(copies, under_way) if self.is_awaited else Wait("nothing is copied here")
+
+    def decide(
+        self, leader: Order, copies: Sequence[Copy], situation: Situation, policy: Policy, now: datetime
+    ) -> Decision:
+        """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
+        allotment = self._positions.allotment(leader.id)
+        if allotment is None or not self._closes(leader.id):
+            return Done()
+        total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
+        policy = replace(policy, instruments=frozenset({EVERYTHING}))
+        return decide(leader, copies, Allotted((Part.CLOSE,), closing=total), situation, policy, now)
 
     def _last_price(self, allotment: Allotment) -> Decimal | None:
         known = (order for order in self._orders.values() if order.key == allotment.line.key)
         return next((order.last_price for order in known if order.last_price), None)
 
-    def closes(self, order_id: str) -> bool:
+    def _closes(self, order_id: str) -> bool:
         """Whether an order is the one that closes its line now, and not left over from an earlier time."""
         return self.is_awaited and order_id in self._lines.values()
 
-    def without_leader(self) -> list[Copy]:
+    def _without_leader(self) -> list[Copy]:
         """Return copies that may be live and whose leader order nobody has told of, where nothing is copied beside."""
         if not (self._for_good and self.is_awaited):
             return []
-        live = [
-            copy for order_id in self._copies.keys() - self._orders.keys() for copy in self._copies[order_id].values()
-        ]
-        return [copy for copy in live if copy.is_open and self._positions.was_told_of(copy.order_id)]
+        unled = (copy for copy in self._blotter if copy.leader_order_id not in self._orders)
+        return [copy for copy in unled if copy.is_open and self._positions.was_told_of(copy.order_id)]
 
-    def due(self, now: datetime) -> list[Allotment]:
+    def _due(self, now: datetime) -> list[Allotment]:
         """Return what closes each line on which nothing of ours is live any more."""
         if not (self.is_awaited and self._positions.own_is_known):
             return []
@@ -86,15 +125,14 @@ class Closer:
         today = now.astimezone(IST).date()
         return [
             copy
-            for copies in self._copies.values()
-            for copy in copies.values()
+            for copy in self._blotter
             if copy.is_open and (copy.trade_date >= today or self._positions.was_told_of(copy.order_id))
         ]
 
     def _line_of(self, order_id: str) -> LineKey | None:
         """Return the line of a leader order, whether it has been told of or is known from the database alone."""
-        if order_id in self._orders:
-            return line_of(self._orders[order_id])
+        if order := self._orders.get(order_id):
+            return line_of(order)
         allotment = self._positions.allotment(order_id)
         return allotment.line if allotment else None
 
@@ -125,7 +163,7 @@ class Closer:
         return any(copy.is_final or (copy.stage is Stage.NONE and copy.reason is not None) for copy in self._of(key))
 
     def _called_off(self) -> int:
-        return sum(copy.reason is Reason.FLATTENED for copies in self._copies.values() for copy in copies.values())
+        return sum(copy.reason is Reason.FLATTENED for copy in self._blotter)
 
     def _filled(self, key: LineKey) -> int:
         return sum(copy.filled_quantity for copy in self._of(key))
@@ -135,12 +173,7 @@ class Closer:
 
     def _of(self, key: LineKey) -> list[Copy]:
         """Return the copies of the order that closes a line."""
-        return list(self._copies.get(self._lines.get(key, ""), {}).values())
-
-
-def as_leader(copy: Copy, order: Order) -> Order:
-    """Stand in for a leader order of which nothing has been read yet since the start."""
-    return replace(order, id=copy.leader_order_id, quantity=copy.leader_quantity, average_price=copy.leader_price)
+        return self._blotter.of(self._lines.get(key, ""))
 
 
 def _name(key: LineKey, instruments: Mapping[InstrumentKey, Instrument]) -> str:

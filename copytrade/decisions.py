@@ -142,4 +142,7 @@ class Done(msgspec.Struct, frozen=True, gc=False):
     """Nothing to do: the follower's orders are what they should be."""
 
 
+#: What is done by a request.
+Action = Place | Modify | Cancel
+
 Decision = Place | Modify | Cancel | Lookup | Flag | Wait | Skip | Done

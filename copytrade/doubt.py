@@ -11,6 +11,8 @@ from collections.abc import Set
 import msgspec
 from msgspec.structs import replace
 
+from copytrade.agenda import CopyId
+
 #: Complete reads of the order book that have to agree.
 READS = 3
 
@@ -79,3 +81,56 @@ class Visibility:
     def window(self, at_least: float) -> float:
         """Return the seconds over which absence has to be proven."""
         return max(at_least, MARGIN * self.longest)
+
+
+class Doubts:
+    """The orders of one account of which nobody knows whether the broker has them.
+
+    ``at_least`` are the seconds over which their absence has to be proven, however early the broker shows its orders.
+    """
+
+    def __init__(self, at_least: float) -> None:
+        self._at_least = at_least
+        self._doubts: dict[CopyId, Doubt] = {}
+        self._settled_at: dict[CopyId, float] = {}
+        self._feed_up = False
+        #: How late the broker shows this account's orders.
+        self.visibility = Visibility()
+
+    def settled(self, copy_id: CopyId, at: float) -> None:
+        """A request's outcome became known, or was given up."""
+        self._settled_at[copy_id] = at
+
+    def settled_at(self, copy_id: CopyId) -> float:
+        """Return when the last outcome of a request became known, 0 if there was none."""
+        return self._settled_at.get(copy_id, 0.0)
+
+    def begin(self, copy_id: CopyId) -> None:
+        """Doubt whether the broker has an order, if that is not doubted already."""
+        if copy_id not in self._doubts:
+            self._doubts[copy_id] = Doubt(self.settled_at(copy_id), self._feed_up)
+
+    def end(self, copy_id: CopyId) -> None:
+        """Doubt it no more."""
+        self._doubts.pop(copy_id, None)
+
+    def own_feed(self, *, is_up: bool) -> None:
+        """Take note that the account's own feed is there, or is not: only then does its silence say something."""
+        self._feed_up = is_up
+        if not is_up:
+            self._doubts = {copy_id: replace(doubt, silent=False) for copy_id, doubt in self._doubts.items()}
+
+    def read(self, began: float, order_ids: Set[str]) -> None:
+        """A complete read of the order book shows some orders."""
+        self.visibility.read(began, order_ids)
+        self._doubts = {copy_id: doubt.after_read(began) for copy_id, doubt in self._doubts.items()}
+
+    def searched(self, copy_id: CopyId, began: float) -> None:
+        """A search for an order's id has shown none."""
+        if copy_id in self._doubts:
+            self._doubts[copy_id] = self._doubts[copy_id].after_search(began)
+
+    def absent(self) -> list[CopyId]:
+        """Return the orders that are proven not to exist."""
+        window = self.visibility.window(self._at_least)
+        return [copy_id for copy_id, doubt in self._doubts.items() if doubt.is_absent(window)]

@@ -220,7 +220,7 @@ def test_an_order_that_crashes_the_same_follower_three_times_is_set_aside(
     judge = Desk._judge
 
     def stumble(desk: Desk, order: Order) -> Any:
-        if order.price == Decimal("66.60") and desk._follower == "alice":
+        if order.price == Decimal("66.60") and desk._blotter.follower == "alice":
             raise RuntimeError("cannot handle it")
         return judge(desk, order)
 

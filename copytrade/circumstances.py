@@ -1,0 +1,70 @@
+"""What is known around a follower's orders: the instruments, the market, the gate, how much capital, which limits."""
+
+from collections.abc import Mapping, Set
+from datetime import datetime
+
+import msgspec
+
+from copytrade.decisions import NOT_LIMITED, Policy, Situation
+from copytrade.freeze import FreezeTable
+from copytrade.instruments import Instrument, from_order
+from copytrade.market import MarketHours
+from copytrade.orders import IST, InstrumentKey, Order
+from copytrade.sizing import Capitals
+from copytrade.tally import Tally
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the market allows: how large one order may be, and when it trades (None: always)."""
+
+    freeze: FreezeTable
+    hours: MarketHours | None
+
+
+class Circumstances:
+    """What a decision rests on besides the orders, as it is now."""
+
+    def __init__(self, policy: Policy, capitals: Capitals, surroundings: Surroundings, tally: Tally | None) -> None:
+        self._surroundings = surroundings
+        self._tally = tally
+        self.policy = policy
+        self.capitals = capitals
+        #: What trades, None before the instrument master has been read.
+        self.instruments: Mapping[InstrumentKey, Instrument] | None = None
+        self.gate_open = False
+        self.second_copier = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the follower has limits to stand against."""
+        return self._tally is not None
+
+    def instrument(self, leader: Order) -> Instrument | None:
+        """Return what an order is in, None where neither master nor feed describes it."""
+        known = self.instruments.get(leader.key) if self.instruments is not None else None
+        return known or from_order(leader)
+
+    def underlying(self, leader: Order) -> str:
+        """Return what an order's instrument is about: entries in it go out one after the other."""
+        instrument = self.instrument(leader)
+        return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
+
+    def situation(self, leader: Order, under_way: Set[int], now: datetime) -> Situation:
+        """Return in which situation to decide an order of whose copies those are ``under_way``."""
+        instrument = self.instrument(leader)
+        return Situation(
+            instrument=instrument,
+            master_read=self.instruments is not None,
+            gate_open=self.gate_open,
+            largest=self._largest(instrument, now),
+            hours=self._surroundings.hours,
+            under_way=under_way,
+            second_copier=self.second_copier,
+            standing=NOT_LIMITED if self._tally is None else self._tally.standing(self.capitals.follower, now),
+        )
+
+    def _largest(self, instrument: Instrument | None, now: datetime) -> int | None:
+        if instrument is None:
+            return None
+        today = now.astimezone(IST).date()
+        return self._surroundings.freeze.slice_of(instrument.underlying, instrument.lot_size, today)

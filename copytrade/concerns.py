@@ -1,0 +1,63 @@
+"""Whom a change concerns: which leader orders are worth another look because of it."""
+
+from copytrade.agenda import Agenda
+from copytrade.blotter import Blotter, Changed
+from copytrade.copies import Stage
+from copytrade.leader_orders import LeaderOrders
+from copytrade.ledger import LineKey, Part, line_of
+from copytrade.orders import Order
+from copytrade.positions import Positions
+
+
+class Concerns:
+    """Marks them on the agenda.
+
+    An entry that merely rests concerns no other order: there may be hundreds of them on a line.
+    """
+
+    def __init__(self, orders: LeaderOrders, positions: Positions, blotter: Blotter, agenda: Agenda) -> None:
+        self._agenda = agenda
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+
+    def everybody(self) -> None:
+        """Look again at every order that is not settled."""
+        self._agenda.mark(order_id for order_id, order in self._orders.items() if not self.is_settled(order))
+
+    def is_settled(self, order: Order) -> bool:
+        """Whether nothing is left to be done about an order, unless its line moves."""
+        copies = self._blotter.of(order.id)
+        if not copies:
+            return False
+        if all(copy.stage is Stage.NONE for copy in copies):
+            return all(copy.is_settled for copy in copies)
+        return order.is_terminal and not any(copy.is_open or copy.stage is Stage.NONE for copy in copies)
+
+    def leader_changed(self, known: Order | None, order: Order) -> None:
+        """Look at an order that is not what was ``known`` of it, and at its line where that is concerned."""
+        self._agenda.mark([order.id])
+        before = _extent(known) if known else (order.quantity, 0, False)
+        if self._is_exiting(order.id) or before != _extent(order):
+            self.line(line_of(order))
+
+    def copy_changed(self, changed: Changed) -> None:
+        """Look at the leader order of a copy, and at its line where that is concerned."""
+        self._agenda.mark([changed.leader.id])
+        before, after = changed.before, changed.after
+        has_moved = (before.filled_quantity, before.stage) != (after.filled_quantity, after.stage)
+        if after.part is not Part.ENTRY or (has_moved and (after.filled_quantity or after.stage is Stage.ENDED)):
+            self.line(line_of(changed.leader))
+
+    def line(self, key: LineKey) -> None:
+        """Look at every order of a line that may matter yet."""
+        self._agenda.mark(member for member in self._positions.working(key) if member in self._orders)
+
+    def _is_exiting(self, order_id: str) -> bool:
+        allotment = self._positions.allotment(order_id)
+        return allotment is None or allotment.is_exit
+
+
+def _extent(order: Order) -> tuple[int, int, bool]:
+    """What of a leader order concerns the others of its line."""
+    return order.quantity, order.filled_quantity, order.is_terminal

@@ -1,0 +1,174 @@
+"""What a follower does next: every marked leader order decided, and the most urgent request picked."""
+
+from datetime import datetime
+
+import msgspec
+
+from copytrade import closing, lifecycle, shadow
+from copytrade.agenda import Agenda, CopyId
+from copytrade.allotting import Allotter
+from copytrade.blotter import Blotter, Changed
+from copytrade.budget import Lane
+from copytrade.circumstances import Circumstances
+from copytrade.closer import Closer
+from copytrade.concerns import Concerns
+from copytrade.decisions import (
+    Action,
+    Cancel,
+    Decision,
+    Done,
+    Flag,
+    Lookup,
+    Modify,
+    Place,
+    Skip,
+    Wait,
+)
+from copytrade.leader_orders import LeaderOrders
+from copytrade.ledger import Part
+from copytrade.mirror import decide
+from copytrade.orders import Order, Status
+from copytrade.positions import Positions
+from copytrade.reasons import Reason
+
+
+class Considered(msgspec.Struct, frozen=True):
+    """What came of deciding: copies that were skipped or flagged, those to be read, when to look again.
+
+    ``wanted`` are the leader orders for which something is to be sent.
+    """
+
+    changed: list[Changed]
+    in_doubt: list[CopyId]
+    wake: list[tuple[str, datetime]]
+    wanted: list[str]
+
+
+class Decider:
+    """Decides what is on the agenda, and keeps a decision as long as nothing has happened since."""
+
+    def __init__(
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        blotter: Blotter,
+        circumstances: Circumstances,
+        closer: Closer,
+        agenda: Agenda,
+        concerns: Concerns,
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._circumstances = circumstances
+        self._closer = closer
+        self._agenda = agenda
+        self._concerns = concerns
+        self._allotter = Allotter(orders, positions, blotter, circumstances)
+        self._decided: dict[str, tuple[datetime, Action]] = {}
+
+    def consider(self, now: datetime) -> Considered:
+        """Decide every marked order."""
+        considered = Considered([], [], [], [])
+        if self._closer.is_at_work:
+            self._closer.go_on(now)
+        for order_id in self._agenda.take_marked():
+            leader = self._orders.get(order_id)
+            if leader is not None:
+                self._note(leader, self._decide(leader, now), considered, now)
+        return considered
+
+    def _note(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> None:
+        match decision:
+            case Place() | Modify() | Cancel():
+                self._agenda.want(leader.id, self.lane_of(leader, decision))
+                considered.wanted.append(leader.id)
+                self._decided[leader.id] = now, decision
+            case Lookup(n):
+                considered.in_doubt.append((leader.id, n))
+            case Flag(n):
+                copy = self._blotter.copy((leader.id, n))
+                considered.changed.append(self._blotter.change(copy, lifecycle.flagged(copy, decision), leader))
+                self._note(leader, self._decide(leader, now), considered, now)
+            case Done() if self._concerns.is_settled(leader):
+                self._positions.retire(leader.id)
+            case Skip():
+                considered.changed.extend(self._blotter.skip(leader, decision, now))
+            case _:
+                pass
+        until = decision.until if isinstance(decision, Wait | Skip) else None
+        if until is not None and self._agenda.wake(leader.id, until):
+            considered.wake.append((leader.id, until))
+
+    def _decide(self, leader: Order, now: datetime) -> Decision:
+        self._agenda.subject = leader.id
+        if self._orders.is_set_aside(leader.id):
+            if self._blotter.is_sent(leader.id):
+                return Done()
+            return Skip(Reason.POISON, "the follower crashed over it again and again")
+        copies, policy = self._blotter.of(leader.id), self._circumstances.policy
+        situation = self._circumstances.situation(leader, self._agenda.waiting(leader.id), now)
+        if closing.is_closing(leader.id):
+            return self._closer.decide(leader, copies, situation, policy, now)
+        if policy.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):
+            return Wait("nothing is sent, and what rests at the broker is left as it is")
+        if self._closer.is_at_work:
+            return self._closer.call_off(copies, situation.under_way)
+        return decide(leader, copies, self._allotter.allot(leader, copies, situation), situation, policy, now)
+
+    def lane(self) -> Lane | None:
+        """Return the most urgent lane in which something could be sent now, None if there is nothing."""
+        ready = self._agenda.ready(self._underlying_of)
+        return self._agenda.lane_of(ready[0]) if ready else None
+
+    def pick(self, now: datetime) -> tuple[Order, Action] | None:
+        """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left.
+
+        What ``consider`` has just decided, at the same ``now``, is fresh.
+        """
+        for order_id in self._agenda.ready(self._underlying_of):
+            leader = self._orders[order_id]
+            decision = self._decided_at(order_id, now) or self._decide(leader, now)
+            self._agenda.take(order_id)
+            if isinstance(decision, Place | Modify | Cancel):
+                return leader, decision
+        return None
+
+    def _decided_at(self, order_id: str, now: datetime) -> Decision | None:
+        at, decision = self._decided.pop(order_id, (None, None))
+        return decision if at == now and not self._agenda.is_marked(order_id) else None
+
+    def was_taken(self) -> None:
+        """Take note that something is done: under a limit, what else was decided was judged without it."""
+        if self._circumstances.is_limited:
+            self._decided.clear()
+
+    def is_overtaken(self, order_id: str, action: Action) -> bool:
+        """Whether the leader's order has ended while a request for it was on its way to the sender."""
+        leader = self._orders[order_id]
+        if self._closer.is_at_work and isinstance(action, Place) and action.part is Part.ENTRY:
+            return True
+        if not leader.is_terminal or leader.status is Status.TRADED:
+            return False
+        if isinstance(action, Place):
+            return not leader.filled_quantity
+        return isinstance(action, Modify) and self._blotter.copy((order_id, action.n)).part is Part.ENTRY
+
+    def skip_unsent(self, skip: Skip, now: datetime) -> list[Changed]:
+        """Note that nothing that waits to be placed is copied, and why; an exit goes on waiting all the same."""
+        waiting = [*self._agenda.take_entries(), *self._agenda.exits()]
+        unsent = [order_id for order_id in waiting if not self._blotter.is_sent(order_id)]
+        return [changed for order_id in unsent for changed in self._blotter.skip(self._orders[order_id], skip, now)]
+
+    def lane_of(self, leader: Order, action: Action) -> Lane:
+        """Return how urgent a request is."""
+        match action:
+            case Cancel():
+                return Lane.CANCEL
+            case Place(part=part):
+                return Lane.ENTRY if part is Part.ENTRY else Lane.EXIT
+            case Modify(n):
+                return Lane.MODIFY if self._blotter.copy((leader.id, n)).part is Part.ENTRY else Lane.EXIT
+
+    def _underlying_of(self, order_id: str) -> str:
+        return self._circumstances.underlying(self._orders[order_id])

@@ -1,0 +1,147 @@
+"""What the broker says of the account's own orders: which copies they are, what became of those, and which it lacks."""
+
+from collections.abc import Set
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from copytrade import lifecycle
+from copytrade.agenda import Agenda
+from copytrade.blotter import Blotter, Changed
+from copytrade.concerns import Concerns
+from copytrade.copies import Copy
+from copytrade.doubt import Doubts
+from copytrade.leader_orders import LeaderOrders, as_leader
+from copytrade.ledger import Part, line_of
+from copytrade.orders import Order, Status, order_of
+from copytrade.positions import Positions
+
+#: Seconds after which an order that the broker took a cancellation for, and that still rests, is cancelled again.
+CANCEL_PATIENCE = 5.0
+
+
+class OwnOrders:
+    """Takes the broker's word: sights of single orders, reads of the whole book, and searches."""
+
+    def __init__(
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        blotter: Blotter,
+        doubts: Doubts,
+        agenda: Agenda,
+        concerns: Concerns,
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._doubts = doubts
+        self._agenda = agenda
+        self._concerns = concerns
+        self._strangers: dict[str, Order] = {}
+
+    def seen(self, order: Order, received: float | None) -> Changed | None:
+        """Take the broker's word about one order; None if it is none of our copies."""
+        self._positions.own_seen(order)
+        if received is not None:
+            self._doubts.visibility.told(order.id, received)
+        copy = self._blotter.find(order)
+        leader = self._orders.get(copy.leader_order_id) if copy else None
+        self._agenda.subject = copy.leader_order_id if copy else ""
+        if self._orders.is_set_aside(self._agenda.subject):
+            return None
+        if copy is None or (leader is not None and lifecycle.is_foreign(copy, order, leader)):
+            if order.is_ours:
+                self._strangers[order.id] = order
+            self._concerns.line(line_of(order))
+            return None
+        if copy.order_id and copy.order_id != order.id:
+            copy = self._twin(copy, order, leader or as_leader(copy, order))
+        copy_id = (copy.leader_order_id, copy.n)
+        self._agenda.release(copy_id)
+        after = lifecycle.observed(copy, order, leader, busy=self._agenda.is_under_way(copy_id))
+        if order.status is Status.TRADED and copy.fill_ms is None:
+            after = replace(after, fill_ms=self._orders.milliseconds_until(copy.leader_order_id, received))
+        changed = self._blotter.change(copy, after, leader or as_leader(copy, order))
+        self._concerns.copy_changed(changed)
+        return changed
+
+    def _twin(self, copy: Copy, order: Order, leader: Order) -> Copy:
+        """Take in a second order with the id of a copy, so that it is cancelled."""
+        number = self._blotter.next_number(copy.leader_order_id)
+        twin = lifecycle.found(copy, order, leader, number, Part.TWIN)
+        self._blotter.keep(twin)
+        return twin
+
+    def book_read(self, began: float, order_ids: Set[str], *, complete: bool) -> list[Changed]:
+        """Take note of a read of the book, begun at a monotonic time: it ends doubts older than that.
+
+        Only where it was ``complete``, every row readable, does it say anything by what it lacks.
+        """
+        resolved = []
+        if complete:
+            self._doubts.read(began, order_ids)
+            resolved += self._free_absent()
+        for copy_id in sorted(self._blotter.in_doubt):
+            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
+            if leader is None or copy.order_id not in order_ids:
+                continue
+            if self._doubts.settled_at(copy_id) < began:
+                self._agenda.release(copy_id)
+                resolved.append(self._blotter.change(copy, lifecycle.was_read(copy), leader))
+        for copy_id in sorted(self._blotter.live):
+            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
+            overdue = began > self._doubts.settled_at(copy_id) + CANCEL_PATIENCE
+            if leader is not None and copy.cancel_sent and overdue and copy.order_id in order_ids:
+                resolved.append(self._blotter.change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
+        self._agenda.mark(changed.leader.id for changed in resolved)
+        self._agenda.mark(order_id for order_id, _ in sorted(self._blotter.in_doubt) if order_id in self._orders)
+        return resolved
+
+    def searched(self, correlation_id: str, began: float) -> list[Changed]:
+        """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
+        if copy_id := self._blotter.named(correlation_id):
+            self._doubts.searched(copy_id, began)
+        return self._free_absent()
+
+    def _free_absent(self) -> list[Changed]:
+        """Free what is proven not to exist, to be decided anew."""
+        resolved = []
+        for copy_id in self._doubts.absent():
+            leader = self._orders.get(copy_id[0])
+            if leader is not None and not self._agenda.is_under_way(copy_id):
+                self._agenda.release(copy_id)
+                copy = self._blotter.copy(copy_id)
+                resolved.append(self._blotter.change(copy, lifecycle.proven_absent(copy), leader))
+                self._concerns.copy_changed(resolved[-1])
+        return resolved
+
+    @property
+    def strangers(self) -> list[Order]:
+        """Return the orders that carry an id of ours and that nothing in the database speaks of."""
+        return list(self._strangers.values())
+
+    def adopt_strangers(self, now: datetime) -> list[Changed]:
+        """Take orders for ours that the database has lost, where they fit the leader's order; keep the others."""
+        adopted = []
+        for order in sorted(self._strangers.values(), key=lambda order: order.correlation_id):
+            copy = self._lost_copy(order, now)
+            if copy is None:
+                continue
+            del self._strangers[order.id]
+            self._blotter.forget_unsent(copy.leader_order_id)
+            self._blotter.keep(copy)
+            if changed := self.seen(order, None):
+                adopted.append(changed)
+        return adopted
+
+    def _lost_copy(self, order: Order, now: datetime) -> Copy | None:
+        """Return the copy that an order must have been, None where it fits no leader order."""
+        named = order_of(order.correlation_id)
+        leader = self._orders.get(named[0]) if named else None
+        allotment = self._positions.allotment(leader.id) if leader else None
+        if named is None or leader is None or allotment is None or self._blotter.get(named) is not None:
+            return None
+        part = Part.EXIT if allotment.is_exit else Part.ENTRY
+        copy = lifecycle.found(self._blotter.new(leader, now), order, leader, named[1], part)
+        return None if lifecycle.is_foreign(copy, order, leader) else copy
