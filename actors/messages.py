@@ -604,6 +604,11 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
+class Linger:
+    """Commit everything a little later."""
+
+
+@dataclass(frozen=True, slots=True)
 class CopiesLoaded:
     """What a follower had done when it last wrote."""
 
@@ -663,7 +668,16 @@ class FollowSwitches:
 
 
 StoreMessage = (
-    RecordIntent | Write | Flush | LoadCopies | FollowSwitches | LoadRequests | LookForSwitches | ActorUp | ActorDied
+    RecordIntent
+    | Write
+    | Flush
+    | Linger
+    | LoadCopies
+    | FollowSwitches
+    | LoadRequests
+    | LookForSwitches
+    | ActorUp
+    | ActorDied
 )
 
 # --- follower ----------------------------------------------------------------------------------------------------

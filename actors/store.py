@@ -15,6 +15,7 @@ from actors.messages import (
     Flush,
     FollowSwitches,
     IntentRecorded,
+    Linger,
     LoadCopies,
     LoadRequests,
     LookForSwitches,
@@ -113,8 +114,12 @@ class Store(GuardedActor[StoreMessage]):
             case Write(records, writer):
                 if not self._lingers:
                     self._lingers = True
-                    self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
+                    self.seat.tell(Linger())
                 self._waiting.extend((writer.name, record) for record in records)
+            case Linger() if self._intents and self.vitals.state != "failing":
+                self.seat.tell(message)  # the clock is another thread: to wake it takes time that an intent has not
+            case Linger():
+                self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
             case Flush(everything, again):
                 self._tries_again = self._tries_again and not again
                 self._commit(everything=everything, again=again)

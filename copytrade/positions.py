@@ -310,8 +310,8 @@ class Positions:
     def _keep(self, *changed: Line | Allotment) -> None:
         for one in changed:
             if isinstance(one, Line):
-                self._lines[one.key] = one
-                self._unwritten[one.key] = one
+                if self._lines.get(one.key) != one:
+                    self._unwritten[one.key] = self._lines[one.key] = one
             else:
                 self._allotments[one.leader_order_id] = one
                 self._unwritten[one.leader_order_id] = one

@@ -139,15 +139,21 @@ class Fields:
             raise UnreadableError(f"{name} is {excerpt_of(word) or 'missing'}") from None
 
     def _number(self, names: tuple[str, ...], smallest: int, largest: int) -> Decimal:
-        value = next((found for name in names if (found := self._values.get(name)) is not None), None)
+        value = None
+        for name in names:
+            if (value := self._values.get(name)) is not None:
+                break
         if value is None or value == "":
             return ZERO
-        if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        if isinstance(value, Decimal):  # as a rule, and cheapest to be asked first
+            number = value
+        elif isinstance(value, bool) or not isinstance(value, int | float | str):
             raise UnreadableError(f"{names[0]} is not a number")
-        try:
-            number = value if isinstance(value, Decimal) else exact(value if isinstance(value, int) else str(value))
-        except ArithmeticError:
-            raise UnreadableError(f"{names[0]} is not a number") from None
+        else:
+            try:
+                number = exact(value if isinstance(value, int) else str(value))
+            except ArithmeticError:
+                raise UnreadableError(f"{names[0]} is not a number") from None
         if not number.is_finite() or not smallest <= number <= largest:
             raise UnreadableError(f"{names[0]} is out of bounds")
         return number

@@ -36,9 +36,9 @@ class StampedSocket(socket.socket):
 
     def send(self, sent: Any, flags: int = 0) -> int:
         """Write as ever."""
-        count = super().send(sent, flags)
+        # Before the call: who is woken by it may be given this processor, and what it does meanwhile would not count.
         self.sent, self.arrived = time.monotonic(), None
-        return count
+        return super().send(sent, flags)
 
 
 class StampingListener(socket.socket):
