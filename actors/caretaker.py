@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from actors import copy_log
-from actors.base import QUARANTINED, ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.base import QUARANTINED, ActorUp, GuardedActor, Incarnation, Seat
 from actors.clock import Clock
 from actors.messages import (
     BookSnapshot,
@@ -18,27 +18,24 @@ from actors.messages import (
     CopiesLoaded,
     Drain,
     Drained,
-    FeedMessage,
     FollowerMessage,
     LoadCopies,
     OrderUpdated,
     PermitGranted,
     PermitId,
-    RateLimiterMessage,
     ReleasePermit,
     RequestFinished,
     RequestPermit,
     Retry,
     SettlePermit,
-    StoreMessage,
     Subscribe,
-    TokenKeeperMessage,
     TokenLost,
     TokenReplaced,
     WantToken,
     Write,
     Writer,
 )
+from actors.peers import Peers
 from actors.sender import CancelOrder, Sender, audit_of
 from copytrade import lifecycle, wall_clock
 from copytrade.budget import Lane
@@ -70,20 +67,12 @@ class Caretaker(GuardedActor[FollowerMessage]):
     def __init__(
         self,
         life: Incarnation[FollowerMessage],
-        leader_feed: Address[FeedMessage],
-        own_feed: Address[FeedMessage],
-        limiter: Address[RateLimiterMessage],
-        store: Address[StoreMessage],
-        tokens: Address[TokenKeeperMessage],
+        peers: Peers,
         clock: Clock,
         make_sender: Callable[[Seat[FollowerMessage], int], Sender],
     ) -> None:
         super().__init__(life)
-        self._leader_feed = leader_feed
-        self._own_feed = own_feed
-        self._limiter = limiter
-        self._store = store
-        self._tokens = tokens
+        self._peers = peers
         self._authorised = self._begun = False
         self._clock = clock
         self._make_sender = make_sender
@@ -100,7 +89,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
     def set_up(self) -> None:
         """Ask for a token; what rests is asked for once there is one."""
         self._sender = self._make_sender(self.seat, self.epoch)
-        self._tokens.tell(WantToken(self.seat.name, self.seat))
+        self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
         self.vitals.state = QUARANTINED
 
     def tear_down(self) -> None:
@@ -148,24 +137,24 @@ class Caretaker(GuardedActor[FollowerMessage]):
         was_authorised, self._authorised = self._authorised, True
         if not self._begun:
             self._begun = True
-            self._store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+            self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
         elif not was_authorised:
             for _ in range(len(self._due)):
                 self._ask()
 
     def _subscribe(self) -> None:
-        for feed in (self._own_feed, self._leader_feed):
+        for feed in (self._peers.own_feed, self._peers.leader_feed):
             feed.tell(Subscribe(self.seat))
 
     def _greet(self, name: str) -> None:
         """Ask a peer that was restarted again for what its predecessor may not have answered."""
-        if name == self._tokens.name:
-            self._tokens.tell(WantToken(self.seat.name, self.seat))
-        elif name == self._store.name and self._begun and not self._loaded:
-            self._store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
-        elif name in (self._leader_feed.name, self._own_feed.name) and self._loaded:
+        if name == self._peers.tokens.name:
+            self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
+        elif name == self._peers.store.name and self._begun and not self._loaded:
+            self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+        elif name in (self._peers.leader_feed.name, self._peers.own_feed.name) and self._loaded:
             self._subscribe()
-        elif name == self._limiter.name:
+        elif name == self._peers.limiter.name:
             for _ in self._due:
                 self._ask()
 
@@ -208,11 +197,11 @@ class Caretaker(GuardedActor[FollowerMessage]):
 
     def _ask(self) -> None:
         permit = PermitId(self.epoch, next(self._numbers))
-        self._limiter.tell(RequestPermit(self.seat.name, permit, Lane.CANCEL, self.seat))
+        self._peers.limiter.tell(RequestPermit(self.seat.name, permit, Lane.CANCEL, self.seat))
 
     def _send(self, permit: PermitId) -> None:
         if not self._due or not self._authorised:
-            self._limiter.tell(ReleasePermit(self.seat.name, permit))
+            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
             return
         leader, copy = self._due.popleft()
         copy = lifecycle.cancelling(copy, Cancel(copy.n))
@@ -224,7 +213,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
 
     def _finish(self, finished: RequestFinished) -> None:
         flight = self._flights.pop(finished.token)
-        self._limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
+        self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
         action, copy = Cancel(flight.copy.n), flight.copy
         audit = audit_of(self.seat.name, action, finished.outcome.exchange)
         match finished.outcome:
@@ -236,12 +225,12 @@ class Caretaker(GuardedActor[FollowerMessage]):
                 self._due.append((flight.leader, copy))
                 if self._authorised:
                     self._authorised = False
-                    self._tokens.tell(CheckToken(self.seat.name, refused=True))
+                    self._peers.tokens.tell(CheckToken(self.seat.name, refused=True))
             case Refused(_, code, text):
                 self._again(flight, f"{code} {text}".strip())
             case unknown:
                 self._again(flight, f"outcome unknown: {unknown.cause}")
-        self._store.tell(Write((audit, CopyChanged(copy, flight.leader, wall_clock.now())), self._writer))
+        self._peers.store.tell(Write((audit, CopyChanged(copy, flight.leader, wall_clock.now())), self._writer))
 
     def _again(self, flight: _Flight, error: str) -> None:
         copy = flight.copy

@@ -15,7 +15,9 @@ from actors.base import Incarnation, Report, Seat
 from actors.caretaker import Caretaker
 from actors.clock import Clock
 from actors.dispatcher import Dispatcher
-from actors.follower import CANCEL_RESERVE, Follower, FollowerAccount, Peers
+from actors.flights import CANCEL_RESERVE
+from actors.follower import Follower
+from actors.follower_account import FollowerAccount
 from actors.gap_recovery import GapRecovery
 from actors.instrument_master import InstrumentMaster
 from actors.messages import (
@@ -37,6 +39,7 @@ from actors.messages import (
 )
 from actors.notifier import Notifier
 from actors.order_feed import FeedAccount, OrderFeed
+from actors.peers import Peers
 from actors.rate_limiter import RateLimiter
 from actors.readiness import Readiness
 from actors.restarts import RestartPolicy, Restarts
@@ -329,16 +332,7 @@ class CopySystem:
             return Follower.start(life, account, peers, self._clock, make_sender)
 
         def give_caretaker(life: Incarnation[Any]) -> object:
-            return Caretaker.start(
-                life,
-                peers.leader_feed,
-                peers.own_feed,
-                peers.limiter,
-                peers.store,
-                peers.tokens,
-                self._clock,
-                make_sender,
-            )
+            return Caretaker.start(life, peers, self._clock, make_sender)
 
         policy = restart_policy_of(settings.supervision)
         return Child(seat, give_birth, policy, self._deadline, core=False, drains=True, caretaker=give_caretaker)

@@ -29,9 +29,9 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "an intent is committed before its request leaves",
-        "actors/follower.py",
-        "self._peers.store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self.seat))\n",
-        "self._send(token)\n",
+        "actors/flights.py",
+        "self._journal.intend(token, changed.after, leader)\n",
+        "self._send(token, flight)\n",
         "tests/system/test_kill.py tests/system/test_database.py",
     ),
     Mutant(
@@ -57,9 +57,9 @@ MUTANTS = [
     ),
     Mutant(
         "an unknown outcome is not taken for a refusal",
-        "actors/follower.py",
-        "                self._land(finished.token, lifecycle.in_doubt(copy, unknown.cause))\n",
-        "                self._land(finished.token, lifecycle.not_sent(copy))\n",
+        "actors/landing.py",
+        "                after = lifecycle.in_doubt(copy, unknown.cause)\n",
+        "                after = lifecycle.not_sent(copy)\n",
         "tests/system/test_faults.py",
     ),
     Mutant(
@@ -106,9 +106,9 @@ MUTANTS = [
     ),
     Mutant(
         "orders that the database has lost are adopted",
-        "actors/follower.py",
-        "        if not self._desk.strangers:\n            return True\n        window",
-        "        return True\n        window",
+        "actors/strangers.py",
+        "        if not self._desk.strangers:\n            return True\n",
+        "        return True\n",
         "tests/system/test_doubt.py",
     ),
     Mutant(
@@ -127,7 +127,7 @@ MUTANTS = [
     ),
     Mutant(
         "ages are reckoned by the broker's clock",
-        "actors/follower.py",
+        "actors/broker_clock.py",
         "        return now + timedelta(seconds=self._skew) if self._skew else now\n",
         "        return now\n",
         "tests/system/test_clock.py",
@@ -183,14 +183,14 @@ MUTANTS = [
     ),
     Mutant(
         "in a dry run nothing is sent",
-        "actors/follower.py",
-        "        if self._account.policy.dry_run:\n            self._keep_back",
+        "actors/flights.py",
+        "        if self._dry_run:\n            self._keep_back",
         "        if False:\n            self._keep_back",
         "tests/system/test_dry_run.py",
     ),
     Mutant(
         "what was never sent is not written down as an order",
-        "actors/follower.py",
+        "actors/journal.py",
         "            return replace(changed, copy=shadow.recorded(copy))\n",
         "            return changed\n",
         "tests/system/test_dry_run.py",

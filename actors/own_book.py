@@ -1,0 +1,104 @@
+"""One follower's own order book: when it is read, and how late the broker shows in it what it has accepted."""
+
+import time
+
+from loguru import logger
+
+from actors.base import Address, Seat
+from actors.broker_clock import BrokerClock
+from actors.clock import Clock, phase_of
+from actors.journal import Journal
+from actors.messages import (
+    NO_GAP,
+    BookMerged,
+    FollowerMessage,
+    GapRecoveryMessage,
+    LookAround,
+    ReadBook,
+    SearchOrder,
+)
+from actors.retries import RETRY_FIRST, Retries
+from actors.strangers import Strangers
+from copytrade.agenda import CopyId
+from copytrade.desk import Desk
+from copytrade.logs import fields
+
+#: The fewest seconds between two look-ups of an order in doubt.
+LOOK_UP_AT_MOST = 0.1
+
+#: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most:
+#: so many seconds, or so many for each order in it, since reading a thousand takes a twentieth of one; or up to twice.
+LOOK_AROUND_AFTER, LOOK_AROUND_EVERY, LOOK_AROUND_EACH = 1.0, 10.0, 0.1
+
+
+class OwnBook:
+    """A part of a follower, in its thread. ``window`` is the seconds over which absence is proven, at least."""
+
+    def __init__(
+        self,
+        seat: Seat[FollowerMessage],
+        epoch: int,
+        clock: Clock,
+        recovery: Address[GapRecoveryMessage],
+        desk: Desk,
+        journal: Journal,
+        broker_clock: BrokerClock,
+        strangers: Strangers,
+        retries: Retries,
+        window: float,
+    ) -> None:
+        self._seat = seat
+        self._around = LookAround(epoch)
+        self._clock = clock
+        self._recovery = recovery
+        self._desk = desk
+        self._journal = journal
+        self._broker_clock = broker_clock
+        self._strangers = strangers
+        self._retries = retries
+        self._window = window
+        self._size = 0
+        self._looks_around_after = 0.0
+        self._lag_told = 0.0
+        #: Whether it is known what of ours was at the broker when we began, so that something may be sent.
+        self.is_read = False
+
+    def read(self) -> None:
+        """Have it read."""
+        self._recovery.tell(ReadBook(self._seat.name, NO_GAP, None, after_gap=False))
+
+    def look_around(self) -> None:
+        """See now and then how late it shows what was accepted."""
+        if (now := time.monotonic()) >= self._looks_around_after:
+            rest = max(LOOK_AROUND_EVERY, LOOK_AROUND_EACH * self._size)
+            self._looks_around_after = now + rest * (1.0 + phase_of(self._seat.name))  # not all accounts at once
+            self._clock.tell_later(LOOK_AROUND_AFTER, self._seat, self._around)
+
+    def look_up(self, copy_id: CopyId) -> None:
+        """Have it read and an order in doubt searched, and come back to that a little later."""
+        self.read()
+        copy = self._desk.copy(copy_id)
+        if not copy.order_id:
+            self._recovery.tell(SearchOrder(self._seat.name, copy.correlation_id))
+        self._retries.leave_alone(copy_id, min(RETRY_FIRST, max(LOOK_UP_AT_MOST, self._window / 4)))
+
+    def take_snapshot(self, *, gate_open: bool) -> None:
+        """Take note of what the feed knew when we subscribed: where it has missed nothing, that is the book."""
+        self.is_read = self.is_read or (gate_open and not self._desk.strangers)
+
+    def take(self, read: BookMerged) -> None:
+        """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
+        self._size = len(read.order_ids)
+        self._journal.note(*self._desk.book_read(read.began, read.order_ids, complete=read.complete))
+        self._broker_clock.take(read.skew)
+        visibility = self._desk.visibility
+        if visibility.longest > max(self._lag_told, self._window / 2):
+            self._lag_told = visibility.longest
+            lag = fields(
+                follower=self._seat.name, lag=f"{visibility.longest:.1f}s", absence_window=f"{self._window:g}s"
+            )
+            logger.warning("Broker shows orders late, absence is proven over a longer time {}", lag)
+        if visibility.is_behind:
+            self._clock.tell_later(LOOK_AROUND_AFTER, self._seat, self._around)
+        if not self.is_read:
+            self.is_read = self._strangers.adopt(read.began)

@@ -1,0 +1,65 @@
+"""One follower's permits: the one that was asked for, and the one in hand for whatever comes next."""
+
+import itertools
+
+from actors.base import Address, Seat
+from actors.messages import (
+    FollowerMessage,
+    PermitId,
+    RateLimiterMessage,
+    ReleasePermit,
+    RequestPermit,
+    SettlePermit,
+)
+from copytrade.budget import Lane
+
+
+class Permits:
+    """A part of a follower, in its thread. There is one that was asked for, or one in hand, never both."""
+
+    def __init__(self, seat: Seat[FollowerMessage], epoch: int, limiter: Address[RateLimiterMessage]) -> None:
+        self._seat = seat
+        self._epoch = epoch
+        self._limiter = limiter
+        self._numbers = itertools.count(1)
+        self._asked: tuple[PermitId, Lane] | None = None
+        self._spare: tuple[PermitId, Lane] | None = None
+
+    def request(self, lane: Lane) -> None:
+        """Ask for a permit, or for the one that was asked for in a more urgent lane, unless there is one in hand."""
+        if self._spare is None and (self._asked is None or lane < self._asked[1]):
+            permit = self._asked[0] if self._asked else PermitId(self._epoch, next(self._numbers))
+            self._asked = (permit, lane)
+            self._limiter.tell(RequestPermit(self._seat.name, permit, lane, self._seat))
+
+    def take(self, permit: PermitId) -> None:
+        """Take a permit that was asked for; what it is used for is seen to with whatever else there is to do."""
+        if self._asked is None or permit != self._asked[0]:
+            self.release(permit)
+        else:
+            self._asked, self._spare = None, self._asked
+
+    def spend(self, lane: Lane | None) -> PermitId | None:
+        """Return the permit in hand if it is good for what is wanted; None if not, and where there is none."""
+        if self._spare is None:
+            return None
+        permit, granted_for = self._spare
+        if lane is not None and lane <= granted_for:
+            self._spare = None
+            return permit
+        if granted_for.may_use_reserve:  # what it was for is gone, and no entry is to have it
+            self._spare = None
+            self.release(permit)
+        return None
+
+    def release(self, permit: PermitId) -> None:
+        """Give a permit back that was not needed."""
+        self._limiter.tell(ReleasePermit(self._seat.name, permit))
+
+    def settle(self, permit: PermitId, at: float) -> None:
+        """Say that a permit's request has been answered."""
+        self._limiter.tell(SettlePermit(self._seat.name, permit, at))
+
+    def forget(self) -> None:
+        """Forget what a rate limiter granted, or was to grant, that is no more."""
+        self._asked = self._spare = None
