@@ -19,8 +19,8 @@ Look = Callable[[float], float | None]
 #: Seconds after which sockets are looked at although there is something else to do.
 NEGLECTED_AFTER = 0.05
 
-#: Seconds after which whoever waits looks around, whatever is due.
-LONGEST_WAIT = 60.0
+#: Seconds after which it is seen at the latest what is due: two threads may have told of it at the same moment.
+LONGEST_WAIT = 1.0
 
 
 class _Watch:
@@ -55,7 +55,7 @@ class Sockets:
         #: What was found to have something, and when.
         self._pressing: deque[tuple[_Watch, float]] = deque()
         self._waiting: deque[tuple[_Watch, float]] = deque()
-        self._next_due = float("inf")
+        self._next_due = 0.0
         self._looked_at = 0.0
 
     def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
@@ -75,7 +75,7 @@ class Sockets:
 
     def wait(self) -> None:
         """Wait until there is something to look at, or until somebody rings."""
-        self._find(max(0.0, min(self._next_due - time.monotonic(), LONGEST_WAIT)))
+        self._find(max(0.0, self._next_due - time.monotonic()))
 
     def glance(self, now: float) -> None:
         """Look at what is urgent, and at one of the others if all have been neglected for long; wait for nothing."""
@@ -117,7 +117,7 @@ class Sockets:
         if now >= self._next_due:
             watches = list(self._watches.values())
             self._waiting.extend((watch, now) for watch in watches if watch.due <= now)
-            self._next_due = min((watch.due for watch in watches if watch.due > now), default=float("inf"))
+            self._next_due = min([now + LONGEST_WAIT, *(watch.due for watch in watches if watch.due > now)])
 
     def _look_at(self, watch: _Watch, now: float) -> None:
         if watch.is_over:
