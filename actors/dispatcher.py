@@ -56,6 +56,9 @@ class Dispatcher:
         """Start a thread if there is none, or none that is not stuck."""
         now = time.monotonic()
         workers = list(self._workers)
+        if any(worker.busy_since is None for worker in workers):  # asleep perhaps, and taken for awake
+            self._sockets.ring()
+            return
         if workers and not workers[-1].is_stuck(now):  # as a rule
             return
         if all(worker.is_stuck(now) for worker in workers):
@@ -87,11 +90,12 @@ class Dispatcher:
             except IndexError:
                 if not self._sockets.look():
                     self._rest(worker)
-                continue
-            if mailbox is None:
-                break
-            mailbox.run()
-            self.ran_at = began
+                    continue
+            else:
+                if mailbox is None:
+                    break
+                mailbox.run()
+                self.ran_at = began
             if time.monotonic() - began > PATIENCE and self._is_surplus(worker):
                 break
         self._workers.remove(worker)

@@ -5,6 +5,7 @@ A thread for each socket would have them all wake at once, and compete for the i
 
 import os
 import selectors
+import threading
 import time
 import weakref
 from collections import deque
@@ -39,7 +40,8 @@ class _Watch:
 class Sockets:
     """Which sockets are watched, and which of them have something to be read; urgent ones go first.
 
-    Any thread may call: what two may reach for is taken with one atomic step.
+    Any thread may call. Who is watched, and when the next is due, is changed under the one lock there is among the
+    actors: two selectors and a table cannot be changed in one atomic step. Nobody looks at a socket while holding it.
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,7 @@ class Sockets:
             weakref.finalize(self, os.close, end)
         self._urgent.register(self._bell, selectors.EVENT_READ)
         self._urgent.register(self._ordinary, selectors.EVENT_READ)  # epoll and kqueue have a number of their own
+        self._changing = threading.Lock()
         self._watches: dict[int, _Watch] = {}
         #: What was found to have something, and when.
         self._pressing: deque[tuple[_Watch, float]] = deque()
@@ -60,12 +63,14 @@ class Sockets:
 
     def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
         """Have ``look`` called whenever the socket has something to be read, and when ``due`` has come."""
-        if (stale := self._watches.get(fileno)) is not None:  # closed before it was dropped, and the number given again
-            self._drop(stale)
-        self._watches[fileno] = watch = _Watch(fileno, look, due, is_urgent=urgent)
-        self._selector_of(watch).register(fileno, selectors.EVENT_READ, watch)
-        if due < self._next_due:
-            self._next_due = due
+        with self._changing:
+            if (stale := self._watches.get(fileno)) is not None:  # not dropped yet, and its number in use again
+                self._drop(stale)
+            self._watches[fileno] = watch = _Watch(fileno, look, due, is_urgent=urgent)
+            self._selector_of(watch).register(fileno, selectors.EVENT_READ, watch)
+            is_next = due < self._next_due
+            self._next_due = min(due, self._next_due)
+        if is_next:
             self.ring()
 
     def ring(self) -> None:
@@ -84,7 +89,8 @@ class Sockets:
         while self._pressing:
             self._take(self._pressing)
         if now - self._looked_at > NEGLECTED_AFTER:
-            self.look()
+            for _ in range(len(self._waiting)):
+                self.look()
 
     def look(self) -> bool:
         """Look at the next socket that has something; False if none is known to have."""
@@ -115,27 +121,29 @@ class Sockets:
         if not self._waiting:
             self._looked_at = now
         if now >= self._next_due:
-            watches = list(self._watches.values())
+            with self._changing:
+                watches = list(self._watches.values())
+                self._next_due = min([now + LONGEST_WAIT, *(watch.due for watch in watches if watch.due > now)])
             self._waiting.extend((watch, now) for watch in watches if watch.due <= now)
-            self._next_due = min([now + LONGEST_WAIT, *(watch.due for watch in watches if watch.due > now)])
 
     def _look_at(self, watch: _Watch, now: float) -> None:
-        if watch.is_over:
-            return
         try:
             watch.free.pop()
         except IndexError:  # another thread is at it
+            return
+        if watch.is_over:
             return
         try:
             due = watch.look(now)
         except Exception as error:  # the thread is not this socket's to end
             logger.opt(exception=error).error("Looking at a socket failed unexpectedly")
             due = None
-        if due is None:
-            self._drop(watch)
-        else:
-            watch.due = due
-            self._next_due = min(self._next_due, due)
+        with self._changing:
+            if due is None:
+                self._drop(watch)
+            else:
+                watch.due = due
+                self._next_due = min(self._next_due, due)
         watch.free.append(None)
 
     def _drop(self, watch: _Watch) -> None:

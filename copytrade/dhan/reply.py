@@ -7,6 +7,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 #: The broker's order book of a busy day is far smaller.
 BODY_LIMIT = 8 * 1024 * 1024
 
+#: Bytes that a reply's head may have; what is in between (100 to 199) counts too.
+HEAD_LIMIT = 64 * 1024
+
 
 class NotHttpError(Exception):
     """What arrived is no reply, or one that is too large; the message says which."""
@@ -40,13 +43,16 @@ class ReplyReader:
 
     def feed(self, piece: bytes) -> None:
         """Take in what came. Raises NotHttpError."""
+        self._size += len(piece)
         try:
             self._parser.feed_data(piece)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self.is_whole:
                 raise NotHttpError(f"the reply is not HTTP: {type(error).__name__}") from None
             self._keeps_alive = False  # what came after it is none of ours
-        if max(self._size, self._announced) > BODY_LIMIT:
+        if max(self._size - HEAD_LIMIT, self._announced) > BODY_LIMIT or (
+            self.status is None and self._size > HEAD_LIMIT
+        ):
             raise NotHttpError("the reply is too large")
 
     def end(self) -> None:
@@ -61,8 +67,10 @@ class ReplyReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep what matters of the head."""
+        if self.is_whole:
+            return
         name = name.lower()
-        if name == b"date" and not self.is_whole:
+        if name == b"date":
             with suppress(UnicodeDecodeError):
                 self.date = value.decode()
         if name == b"content-length" and value.isdigit():
@@ -78,12 +86,11 @@ class ReplyReader:
     def on_body(self, piece: bytes) -> None:
         """Keep a piece of the body."""
         if not self.is_whole:
-            self._size += len(piece)
             self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         """Be whole, unless what ended was only a word in between (100 to 199)."""
         if self.status is not None and self.status < 200:
-            self.status, self.date = None, None
+            self.status, self.date, self._is_framed, self._announced = None, None, False, 0
         else:
             self.is_whole = True

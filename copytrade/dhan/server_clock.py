@@ -45,6 +45,6 @@ def _read(date: str) -> datetime | None:
     """Return the moment that a Date header names; kept, as many replies come in the same second."""
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

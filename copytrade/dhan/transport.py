@@ -229,11 +229,11 @@ class Transport:
         return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
 
     def _replied(self, begun: Begun, connection: Connection, whole: ReplyReader) -> Reply:
+        took = connection.answered_at - begun.at  # before it is given back: the next request forgets it
         if whole.leaves_connection and not self._closed:
             self._idle.append(connection)
         else:
             self._discard(connection)
-        took = connection.answered_at - begun.at
         self.server_clock.replied(whole.date, took)
         body = whole.body
         # A server that echoes the request must not put the token into the audit trail.

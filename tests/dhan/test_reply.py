@@ -72,6 +72,7 @@ def test_one_that_says_how_long_it_is_is_not_whole_when_the_connection_ends_befo
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000,
     ],
 )
 def test_what_is_no_reply_is_refused(sent: bytes) -> None:
