@@ -55,7 +55,7 @@ STOP_DEADLINE = 9.0
 #: Seconds a thread may keep the interpreter while another wants it. The one that serves the accounts is to finish what
 #: an order asks for before the answers are read: ten followers took 4.2 ms with 1 ms, and 3.6 ms with 20 ms; it is half
 #: of that, so that whoever reads the instrument master or a book does not keep an order waiting for as long.
-SWITCH_INTERVAL = 0.001
+SWITCH_INTERVAL = 0.01
 
 #: How many objects more than before, and how many collections of the younger, call for a collection of garbage. What
 #: lives as long as the program is left out of all of them, and what an order leaves behind makes no cycles: with fifty
