@@ -1,6 +1,6 @@
 """What a follower's desk has on its agenda: which leader orders to look at, what each wants, and what is under way."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime
 
 from copytrade.budget import Lane
@@ -8,16 +8,19 @@ from copytrade.budget import Lane
 #: One order of the follower's: the leader order it is for, and its number there.
 CopyId = tuple[str, int]
 
+_NONE: frozenset[int] = frozenset()
+
 
 class Agenda:
     """Leader orders by id.
 
-    A *marked* order is worth a look. What then asks for a request *wants* a lane, until somebody takes it. A copy is
-    under way from ``begin`` to ``end``, and held while a request that could not be made waits for its next try.
+    A *marked* order is worth a look on its own account, or beside another for what that may change. What then asks for
+    a request *wants* a lane, until somebody takes it. A copy is under way from ``begin`` to ``end``, and held while a
+    request that could not be made waits for its next try.
     """
 
     def __init__(self) -> None:
-        self._marked: dict[str, None] = {}
+        self._marked: dict[str, bool] = {}
         self._wanted: dict[str, Lane] = {}
         self._wakes: dict[str, datetime] = {}
         self._under_way: dict[CopyId, str] = {}
@@ -29,14 +32,24 @@ class Agenda:
     def mark(self, order_ids: Iterable[str]) -> None:
         """Have orders looked at."""
         for order_id in order_ids:
-            self._marked[order_id] = None
+            self._marked[order_id] = True
             self._numbers.setdefault(order_id, len(self._numbers))
 
-    def take_marked(self) -> list[str]:
-        """Return what is to be looked at, in the order in which it was marked; what it wanted is decided anew."""
-        marked, self._marked = list(self._marked), {}
+    def mark_beside(self, order_ids: Iterable[str]) -> None:
+        """Have orders looked at, should it concern them what has happened to another."""
+        for order_id in order_ids:
+            self._marked.setdefault(order_id, False)
+            self._numbers.setdefault(order_id, len(self._numbers))
+
+    def take_marked(self) -> Mapping[str, bool]:
+        """Return what is to be looked at, in the order in which it was marked, and whether on its own account.
+
+        What it wanted is decided anew.
+        """
+        marked, self._marked = self._marked, {}
         for order_id in marked:
-            self._wanted.pop(order_id, None)
+            if self._wanted.pop(order_id, None) is not None:
+                marked[order_id] = True
         return marked
 
     def is_marked(self, order_id: str) -> bool:
@@ -74,11 +87,11 @@ class Agenda:
         """
         if not self._wanted:
             return []
-        placing = {underlying: order_id for (order_id, _), underlying in self._under_way.items()}
+        placing = {underlying: order_id for (order_id, _), underlying in self._under_way.items() if underlying}
         ready = [
             order_id
             for order_id, lane in self._wanted.items()
-            if lane is not Lane.ENTRY or placing.get(underlying_of(order_id), order_id) == order_id
+            if not placing or lane is not Lane.ENTRY or placing.get(underlying_of(order_id), order_id) == order_id
         ]
         return sorted(ready, key=lambda order_id: (self._wanted[order_id], self._numbers[order_id]))
 
@@ -98,8 +111,10 @@ class Agenda:
         """Whether a request for the copy waits for its answer."""
         return copy_id in self._under_way
 
-    def waiting(self, order_id: str) -> set[int]:
+    def waiting(self, order_id: str) -> Set[int]:
         """Return the numbers of an order's copies that are under way or held."""
+        if not self._under_way and not self._held:
+            return _NONE
         return {n for waiting_id, n in (*self._under_way, *self._held) if waiting_id == order_id}
 
     def hold(self, copy_id: CopyId) -> None:

@@ -40,7 +40,7 @@ class Allotter:
                 return Allotted(())
         entry = None
         if allotment.entry_of(leader.quantity) or allotment.ratio is not None:
-            opening = not any(
+            opening = allotment.ratio is None and not any(
                 self._is_entering(member) for member in self._positions.working(allotment.line) if member != leader.id
             )
             entry = self._positions.size_entry(leader, instrument, policy.sizing, capitals, is_opening=opening)
@@ -59,7 +59,7 @@ class Allotter:
         working = []
         for member in self._positions.working(line):
             order, allotment = self._orders.get(member), self._positions.allotment(member)
-            if order is None or allotment is None or not allotment.exit_of(order.quantity):
+            if order is None or allotment is None or not allotment.is_exit or not allotment.exit_of(order.quantity):
                 continue
             mine = self._blotter.of(member)
             copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]

@@ -1,11 +1,12 @@
 """What is known around a follower's orders: the instruments, the market, the gate, how much capital, which limits."""
 
 from collections.abc import Mapping, Set
-from datetime import datetime
+from datetime import date, datetime
+from functools import partial
 
 import msgspec
 
-from copytrade.decisions import NOT_LIMITED, Policy, Situation
+from copytrade.decisions import Policy, Situation, not_limited
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument, from_order
 from copytrade.market import MarketHours
@@ -27,6 +28,7 @@ class Circumstances:
     def __init__(self, policy: Policy, capitals: Capitals, surroundings: Surroundings, tally: Tally | None) -> None:
         self._surroundings = surroundings
         self._tally = tally
+        self._slices: dict[tuple[str, int, date], int | None] = {}
         self.policy = policy
         self.capitals = capitals
         #: What trades, None before the instrument master has been read.
@@ -60,11 +62,13 @@ class Circumstances:
             hours=self._surroundings.hours,
             under_way=under_way,
             second_copier=self.second_copier,
-            standing=NOT_LIMITED if self._tally is None else self._tally.standing(self.capitals.follower, now),
+            standing=not_limited if self._tally is None else partial(self._tally.standing, self.capitals.follower, now),
         )
 
     def _largest(self, instrument: Instrument | None, now: datetime) -> int | None:
         if instrument is None:
             return None
-        today = now.astimezone(IST).date()
-        return self._surroundings.freeze.slice_of(instrument.underlying, instrument.lot_size, today)
+        asked = instrument.underlying, instrument.lot_size, now.astimezone(IST).date()
+        if asked not in self._slices:
+            self._slices[asked] = self._surroundings.freeze.slice_of(*asked)
+        return self._slices[asked]

@@ -12,7 +12,8 @@ from copytrade.positions import Positions
 class Concerns:
     """Marks them on the agenda.
 
-    An entry that merely rests concerns no other order: there may be hundreds of them on a line.
+    An entry that merely rests, as it should, concerns no other order, and no other's fills concern it: there may be
+    hundreds of them on a line.
     """
 
     def __init__(self, orders: LeaderOrders, positions: Positions, blotter: Blotter, agenda: Agenda) -> None:
@@ -51,7 +52,17 @@ class Concerns:
 
     def line(self, key: LineKey) -> None:
         """Look at every order of a line that may matter yet."""
-        self._agenda.mark(member for member in self._positions.working(key) if member in self._orders)
+        self._agenda.mark_beside(member for member in self._positions.working(key) if member in self._orders)
+
+    def merely_rests(self, order: Order) -> bool:
+        """Whether an order is an entry alone that is at the broker as it should be, whatever else its line does."""
+        allotment = self._positions.allotment(order.id)
+        if order.is_terminal or allotment is None or allotment.ratio is None or allotment.is_exit or allotment.excess:
+            return False
+        copies = self._blotter.of(order.id)
+        is_resting = all(copy.stage is Stage.LIVE and copy.part is Part.ENTRY for copy in copies)
+        is_whole = sum(copy.quantity for copy in copies) == allotment.due
+        return is_resting and is_whole
 
     def _is_exiting(self, order_id: str) -> bool:
         allotment = self._positions.allotment(order_id)

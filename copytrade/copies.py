@@ -22,6 +22,9 @@ class Stage(StrEnum):
     ENDED = "ended"
 
 
+_OPEN = frozenset({Stage.PENDING, Stage.UNKNOWN, Stage.LIVE})
+
+
 class MappingStatus(StrEnum):
     """The stage as an operator reads it in ``copy_mappings.status``."""
 
@@ -134,12 +137,15 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def is_open(self) -> bool:
         """Whether an order of ours rests at the broker, or may."""
-        return self.stage in (Stage.PENDING, Stage.UNKNOWN, Stage.LIVE)
+        return self.stage in _OPEN
 
     @property
     def quantity(self) -> int:
         """The whole order in units, at most: what the broker took or what was asked for since."""
-        return max(wish.quantity if wish else 0 for wish in (self.wish, self.accepted))
+        wished, accepted = self.wish, self.accepted
+        if wished is accepted or accepted is None:
+            return wished.quantity if wished else 0
+        return max(wished.quantity, accepted.quantity) if wished else accepted.quantity
 
     @property
     def exposure(self) -> int:

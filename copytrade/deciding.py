@@ -72,9 +72,9 @@ class Decider:
         considered = Considered([], [], [], [])
         if self._closer.is_at_work:
             self._closer.go_on(now)
-        for order_id in self._agenda.take_marked():
+        for order_id, on_its_own in self._agenda.take_marked().items():
             leader = self._orders.get(order_id)
-            if leader is not None:
+            if leader is not None and (on_its_own or not self._concerns.merely_rests(leader)):
                 self._note(leader, self._decide(leader, now), considered, now)
         return considered
 

@@ -1,6 +1,6 @@
 """What ``decide`` is asked with, and what it can answer."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -43,8 +43,9 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     dry_run: bool = False
 
 
-#: Where no limit is set, there is nothing to stand against.
-NOT_LIMITED = Standing()
+def not_limited() -> Standing:
+    """Return how a follower without limits stands."""
+    return Standing()
 
 
 class Allotted(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +73,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
     have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer or for
     another try, 0 for one that is yet to be numbered. ``second_copier``: whether another program sends our ids.
-    ``standing`` is how the follower stands against its limits.
+    ``standing`` tells how the follower stands against its limits; only what would enter asks.
     """
 
     instrument: Instrument | None
@@ -82,7 +83,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     hours: MarketHours | None = None
     under_way: Set[int] = frozenset()
     second_copier: bool = False
-    standing: Standing = NOT_LIMITED
+    standing: Callable[[], Standing] = not_limited
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):

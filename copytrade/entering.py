@@ -19,7 +19,7 @@ def forbidden(
         return Skip(Reason.SECOND_COPIER, "orders of ours that are not in our database: another copier is at work")
     if policy.protection is None:
         return None
-    return _beyond(policy.protection, situation.standing, leader, more, instrument, now)
+    return _beyond(policy.protection, situation.standing(), leader, more, instrument, now)
 
 
 def _beyond(

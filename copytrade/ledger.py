@@ -128,6 +128,8 @@ class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def exit_of(self, quantity: int) -> int:
         """Return how much of a quantity of the leader's order takes from his position, or did."""
+        if not self.reach:
+            return self.leader_exited
         return self.leader_exited + min(max(0, quantity - self.leader_filled), self.reach)
 
     def entry_of(self, quantity: int) -> int:
@@ -196,8 +198,9 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
     if allotment.ratio is None:
         carry = _NOTHING
         if line.residue and not allotment.is_exit:
-            kept = line.residue * order.side.sign
-            carry = kept - whole_lots(kept, lot_size)  # a whole lot of it is what a dead order gave back: not caught up
+            kept = _signed(line.residue, order.side)
+            lots = whole_lots(kept, lot_size)
+            carry = kept - lots if lots else kept  # a whole lot of it is what a dead order gave back: not caught up
         line = replace(line, ratio=ratio, lot_size=lot_size)
         allotment = replace(allotment, ratio=ratio, carry=carry)
         if allotment.exited:
@@ -207,8 +210,8 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
     wanted = whole_lots(exact, lot_size)
     residue = grown - wanted
     if residue != allotment.residue:
-        change = (residue - allotment.residue) * order.side.sign
-        line = replace(line, residue=line.residue + change)
+        change = _signed(residue - allotment.residue if allotment.residue else residue, order.side)
+        line = replace(line, residue=line.residue + change if line.residue else change)
     return line, replace(allotment, residue=residue, wanted=wanted, leader_quantity=order.quantity)
 
 
@@ -323,7 +326,7 @@ def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str,
             if not exit_.leader_open:
                 continue
             left = max(0, left - exit_.leader_open)
-            bottom = min(top, whole_lots(exact * Fraction(left, position), line.lot_size)) if position else 0
+            bottom = min(top, whole_lots(exact, line.lot_size, left, position)) if position else 0
             shares[exit_.leader_order_id] += top - bottom
             top = bottom
     return shares
@@ -358,9 +361,13 @@ def corrected(line: Line, leader_position: int) -> Line:
     return replace(line, leader_position=leader_position)
 
 
-def whole_lots(quantity: Fraction | int, lot_size: int) -> int:
-    """Return a quantity rounded down to whole lots, never below none."""
-    return max(0, int(quantity // lot_size)) * lot_size
+def whole_lots(quantity: Fraction | int, lot_size: int, share: int = 1, of: int = 1) -> int:
+    """Return a ``share`` ``of`` a quantity rounded down to whole lots, never below none."""
+    return max(0, quantity.numerator * share // (quantity.denominator * of * lot_size)) * lot_size
+
+
+def _signed(quantity: Fraction, side: Side) -> Fraction:
+    return quantity if side is Side.BUY else -quantity
 
 
 def _sign(position: int) -> int:

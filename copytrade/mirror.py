@@ -5,7 +5,7 @@ thing to do next. It does not matter which event, gap read, restart or audit ask
 harmless, five quick modifications collapse into the last, a cancellation overtakes a placement that has not been sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -58,7 +58,8 @@ class _Case(msgspec.Struct, frozen=True):
 
     leader: Order
     copies: Sequence[Copy]
-    sent: tuple[Copy, ...]
+    sent: Sequence[Copy]
+    by_part: Mapping[Part, Sequence[Copy]]
     allotted: Allotted
     instrument: Instrument
     situation: Situation
@@ -73,8 +74,8 @@ class _Case(msgspec.Struct, frozen=True):
     def is_late(self) -> bool:
         return self.age > self.policy.late_after
 
-    def of(self, part: Part) -> list[Copy]:
-        return [copy for copy in self.sent if copy.part is part]
+    def of(self, part: Part) -> Sequence[Copy]:
+        return self.by_part.get(part, ())
 
     @property
     def unsent(self) -> int | None:
@@ -93,19 +94,21 @@ def decide(
 
     ``allotted`` is None while the positions are not known: only what ends an order is decided then.
     """
-    sent = tuple(copy for copy in copies if copy.stage is not Stage.NONE)
+    sent = [copy for copy in copies if copy.stage is not Stage.NONE]
     if not sent and (early := _before_the_first(leader, copies, situation, policy)):
         return early
     if leader.status in _LEADER_ENDED and (cancel := _cancel_entries(sent, situation)):
         return cancel
-    lookup = next((Lookup(copy.n) for copy in sent if copy.stage is Stage.UNKNOWN and _is_free(copy, situation)), None)
+    lookup = _lookup(sent, situation)
     if situation.instrument is None:
         return lookup or Wait("the instrument master has not been read yet")
     if allotted is None:
         return lookup or Wait("the positions are not known yet")
-    case = _Case(leader, copies, sent, allotted, situation.instrument, situation, policy, now)
-    parts = [part for part in _IN_ORDER if part in allotted.parts or case.of(part)]
-    decisions = [_part(case, part) for part in parts]
+    by_part: dict[Part, list[Copy]] = {}
+    for copy in sent:
+        by_part.setdefault(copy.part, []).append(copy)
+    case = _Case(leader, copies, sent, by_part, allotted, situation.instrument, situation, policy, now)
+    decisions = [_part(case, part) for part in _IN_ORDER if part in by_part or part in allotted.parts]
     for decision in decisions:
         if isinstance(decision, Place | Modify | Cancel | Flag):
             return decision
@@ -138,6 +141,14 @@ def _before_the_first(
         return why
     if situation.instrument is None:
         return Skip(Reason.UNKNOWN_INSTRUMENT, f"{leader.key.segment} {leader.key.security_id} is not in the master")
+    return None
+
+
+def _lookup(sent: Sequence[Copy], situation: Situation) -> Lookup | None:
+    """An order of which we do not know what became has to be read."""
+    for copy in sent:
+        if copy.stage is Stage.UNKNOWN and _is_free(copy, situation):
+            return Lookup(copy.n)
     return None
 
 

@@ -212,12 +212,12 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def is_terminal(self) -> bool:
         """Whether the order can change no more."""
-        return self.status.is_terminal
+        return self.status in _TERMINAL
 
     @property
     def reference_price(self) -> Decimal | None:
         """The price by which the order's value is judged: its limit, its fills', or the last traded; None for none."""
-        return next((price for price in (self.price, self.average_price, self.last_price) if price), None)
+        return self.price or self.average_price or self.last_price or None
 
     @property
     def is_ours(self) -> bool:

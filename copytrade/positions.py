@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,6 +16,14 @@ from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, 
 from copytrade.orders import Order
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of
+
+
+class _Sized(NamedTuple):
+    """An entry as it was sized, which is how it is sized again as long as it is ``of`` the same."""
+
+    of: tuple[Allotment, Order, Instrument, SizingPolicy]
+    size: Size
+    at_most: int
 
 
 class Positions:
@@ -35,6 +44,7 @@ class Positions:
         self._own_orders: dict[str, Order] = {}
         self._twinned: set[str] = set()
         self._unwritten: dict[LineKey | str, Line | Allotment] = {}
+        self._sized: dict[str, _Sized] = {}
 
     def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
         """Take over what was written down."""
@@ -144,8 +154,9 @@ class Positions:
 
     def line(self, key: LineKey) -> Line:
         """Return what is held on a line."""
-        position = self._leader_base.positions.get(key, 0) if self._leader_base else 0
-        return self._lines.get(key) or Line(key, leader_position=position)
+        if known := self._lines.get(key):
+            return known
+        return Line(key, leader_position=self._leader_base.positions.get(key, 0) if self._leader_base else 0)
 
     def working(self, key: LineKey) -> list[str]:
         """Return the leader orders of a line that may matter yet, in the order in which they were placed.
@@ -161,6 +172,7 @@ class Positions:
         allotment = self._allotments.get(leader_order_id)
         if allotment is not None:
             self._working.get(allotment.line, {}).pop(leader_order_id, None)
+            self._sized.pop(leader_order_id, None)
 
     def take_up_again(self, leader_order_id: str, units: int) -> bool:
         """Let an order that was over get more, an entry so many ``units``; False if it never had a size.
@@ -205,9 +217,12 @@ class Positions:
     ) -> tuple[Size, int] | None:
         """Return the entry within the follower's limits, and in all; None while capital is not known.
 
-        ``is_opening``: whether no other entry works on the line.
+        ``is_opening``: whether no other entry works on the line. It matters to what has no ratio yet.
         """
         allotment = self._allotments[order.id]
+        known = self._sized.get(order.id)
+        if known is not None and known.of == (allotment, order, instrument, policy):
+            return known.size, known.at_most
         line = self.line(allotment.line)
         if allotment.ratio is None:
             line = self._reconciled(line)
@@ -228,6 +243,7 @@ class Positions:
         if again.forgone and size.reason is None:
             left = f"{size.arithmetic}, less {again.forgone} that the leader has left"
             size = Size(again.due, left, None if again.due else Reason.LEADER_EXITED)
+        self._sized[order.id] = _Sized((self._allotments[order.id], order, instrument, policy), size, at_most)
         return size, at_most
 
     def exit_of(self, order: Order, exits: Sequence[Working]) -> int:

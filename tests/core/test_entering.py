@@ -37,7 +37,7 @@ def protected(standing: Standing = STANDING, limits: Protection = LIMITS, **aske
         leader,
         *asked.pop("copies", ()),
         policy=replace(POLICY, protection=limits),
-        situation=replace(OPEN, standing=standing),
+        situation=replace(OPEN, standing=lambda: standing),
         **asked,
     )
 

@@ -1,0 +1,164 @@
+"""What a desk takes for one copy, in microseconds of one thread, while fifty others rest on the same line.
+
+python -m bench.desk
+"""
+
+import gc
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import ParamSpec, TypeVar
+
+from msgspec.structs import replace
+
+from copytrade import lifecycle
+from copytrade.circumstances import Surroundings
+from copytrade.copies import Copy
+from copytrade.decisions import Place, Policy
+from copytrade.desk import Desk
+from copytrade.freeze import load_freeze_table
+from copytrade.instruments import Instrument
+from copytrade.ledger import Baseline
+from copytrade.market import load_market_hours
+from copytrade.orders import (
+    InstrumentKey,
+    Order,
+    OrderType,
+    Product,
+    Segment,
+    Side,
+    Source,
+    Status,
+    Validity,
+)
+from copytrade.sizing import Capitals, SizingPolicy, Strategy
+
+ORDERS, RESTING, REPETITIONS = 2000, 50, 5
+LOT = 65
+BEGAN = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+OPTION = InstrumentKey(Segment.NSE_FNO, "45678")
+NOTHING = Baseline({}, frozenset(), date(2026, 11, 23))
+POLICY = Policy(
+    instruments=frozenset({"OPTIDX"}),
+    sizing=SizingPolicy(Strategy.CAPITAL_PROPORTIONAL, max_lots=20),
+    copying_since=BEGAN,
+    unfilled_after=1e9,
+)
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+
+class Stopwatch:
+    """How long each step has taken in all."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def time(self, step: str, work: Callable[Asked, Answer], *args: Asked.args, **more: Asked.kwargs) -> Answer:
+        """Do something, and count it under a step."""
+        began = time.perf_counter()
+        answer = work(*args, **more)
+        self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
+        return answer
+
+
+def a_desk() -> Desk:
+    """Seat a follower half as large as the leader, who holds nothing."""
+    surroundings = Surroundings(load_freeze_table(), load_market_hours())
+    desk = Desk("alice", POLICY, Capitals(Decimal(1_000_000), Decimal(510_000)), surroundings)
+    desk.load((), (), (), BEGAN, 0.0)
+    desk.know_instruments({OPTION: Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))})
+    desk.know_leader_positions(NOTHING)
+    desk.know_own_positions(NOTHING)
+    desk.set_gate(is_open=True)
+    return desk
+
+
+def leader_order(number: int, now: datetime) -> Order:
+    """Return one of the leader's limit orders, 2 to 7 lots."""
+    return Order(
+        id=str(112611230000 + number),
+        client_id="1000000001",
+        status=Status.PENDING,
+        side=Side.BUY,
+        key=OPTION,
+        product=Product.MARGIN,
+        order_type=OrderType.LIMIT,
+        validity=Validity.DAY,
+        quantity=LOT * (2 + number % 6),
+        price=Decimal(2000 + number % 40) / 20,
+        observed_at=now,
+        created_at=now,
+        updated_at=now,
+        source=Source.FEED,
+    )
+
+
+def filled(order: Order, now: datetime) -> Order:
+    """Return an order as it is when all of it is filled."""
+    return replace(
+        order, status=Status.TRADED, filled_quantity=order.quantity, average_price=order.price, updated_at=now
+    )
+
+
+def copy_all(watch: Stopwatch) -> None:
+    """Have every leader order copied and, once fifty rest, the oldest filled."""
+    desk, resting, now = a_desk(), deque[tuple[Order, Order]](), BEGAN
+
+    def begun(leader: Order) -> tuple[Place, Copy]:
+        desk.leader_changed(leader, 1.0)
+        desk.consider(now)
+        picked = desk.pick(now) if desk.lane() is not None else None
+        if picked is None or not isinstance(picked[1], Place):
+            raise SystemExit(f"{leader.id} is not copied")
+        changed = desk.begin(*picked, now)
+        desk.positions.take_unwritten()
+        return picked[1], changed.after
+
+    def taken(copy_id: tuple[str, int], after: Copy) -> None:
+        desk.settle(copy_id, after, 2.0)
+        desk.consider(now)
+        desk.lane()
+
+    def told(leader: Order | None, own: Order) -> None:
+        if leader is not None:
+            desk.leader_changed(leader, 3.0)
+            desk.consider(now)
+        desk.own_changed(own, 3.0)
+        desk.consider(now)
+        desk.lane()
+
+    for number in range(ORDERS):
+        now += timedelta(milliseconds=20)
+        leader = leader_order(number, now)
+        place, copy = watch.time("decided and begun", begun, leader)
+        after = lifecycle.accepted(copy, f"F{number}", None)
+        watch.time("answered", taken, (leader.id, place.n), after)
+        own = replace(leader, id=f"F{number}", quantity=place.wish.quantity, correlation_id=copy.correlation_id)
+        watch.time("shown by the feed", told, None, own)
+        resting.append((leader, own))
+        if len(resting) > RESTING:
+            leader, own = resting.popleft()
+            watch.time("filled, the leader's and the copy", told, filled(leader, now), filled(own, now))
+
+
+def main() -> None:
+    """Print the median of the repetitions, and the quickest."""
+    runs = []
+    for _ in range(REPETITIONS):
+        gc.collect()
+        gc.disable()
+        watch = Stopwatch()
+        copy_all(watch)
+        gc.enable()
+        runs.append(watch.seconds)
+    for step in runs[0]:
+        each = [run[step] / ORDERS * 1e6 for run in runs]
+        print(f"{step:36}{statistics.median(each):8.1f} µs, at best {min(each):.1f}")
+
+
+if __name__ == "__main__":
+    main()
