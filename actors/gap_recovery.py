@@ -222,19 +222,18 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         account = finished.request.account
         self._reading.discard(account)
         self._reads += 1
-        if finished.problem:
+        if finished.book is None:
             self._failures += 1
             delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem.why)
+            problem = fields(account=account, problem=finished.problem and finished.problem.why)
             logger.warning("Order book unreadable, again in {:.1f}s {}", delay, problem)
             self._reading.add(account)  # whoever asks meanwhile is served by the retry
             self._next.setdefault(account, finished.request)
             self._clock.tell_later(delay, self.seat, RetryRead(account))
             return
         self._backoff[account].reset()
-        self._feeds[account].tell(
-            BookRead(finished.request.generation, finished.began, finished.orders, finished.unreadable, finished.skew)
-        )
+        read = BookRead(finished.request.generation, finished.began, finished.book, finished.skew)
+        self._feeds[account].tell(read)
         if newer := self._next.pop(account, None):
             self._read(newer)
 
@@ -307,9 +306,7 @@ def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryM
     """Read the order book: runs on the account's reader thread, and answers whatever happens."""
     began = time.monotonic()
     book, problem = _value(rest.orders)
-    orders = book.orders if book else ()
-    unreadable = [f"{row.where}: {row.what}" for row in book.unreadable] if book else []
-    recovery.tell(BookReadFinished(request, began, orders, unreadable, problem, rest.skew))
+    recovery.tell(BookReadFinished(request, began, book, problem, rest.skew))
 
 
 def _search(rest: DhanRest, request: SearchOrder, recovery: Address[GapRecoveryMessage]) -> None:

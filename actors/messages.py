@@ -17,7 +17,7 @@ from copytrade.dhan.codec import Unreadable
 from copytrade.dhan.custody import Step
 from copytrade.dhan.feed import FeedConnection, FeedEnded
 from copytrade.dhan.outcomes import Outcome
-from copytrade.dhan.rest import Cancelled, Placed
+from copytrade.dhan.rest import Cancelled, OrderBook, Placed
 from copytrade.instrument_cache import Master
 from copytrade.instruments import Instruments
 from copytrade.ledger import Allotment, Baseline, Line, LineKey
@@ -252,8 +252,7 @@ class BookRead:
 
     generation: Generation
     began: float
-    orders: Sequence[Order]
-    unreadable: Sequence[str]
+    book: OrderBook
     skew: float
 
 
@@ -315,8 +314,7 @@ class BookReadFinished:
 
     request: ReadBook
     began: float
-    orders: Sequence[Order]
-    unreadable: Sequence[str]
+    book: OrderBook | None
     problem: Problem | None
     skew: float
 

@@ -279,15 +279,17 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._publish([change], received, recovered=False)
 
     def _merge_read(self, read: BookRead) -> None:
-        for what in read.unreadable:
+        book = read.book
+        for row in book.unreadable:
             self._unreadable += 1
-            logger.warning("Unreadable order-book row {}", fields(account=self._account.name, what=what))
-        changes = self._book.merge_all(read.orders)
+            what = fields(account=self._account.name, what=f"{row.where}: {row.what}")
+            logger.warning("Unreadable order-book row {}", what)
+        changes = self._book.merge_read(book.orders, book.read_from)
         opens = not self._gate_open and read.generation == self._generation and self._socket is not None
         self._say_what_was_found(changes, opens)
         self._publish(changes, time.monotonic(), recovered=True)
-        order_ids = frozenset(order.id for order in read.orders)
-        complete = not read.unreadable
+        order_ids = frozenset(order.id for order in book.orders)
+        complete = not book.unreadable
         self._tell(BookMerged(self._account.name, read.began, order_ids, complete=complete, skew=read.skew))
         if opens:
             self._gate_open = True

@@ -39,6 +39,8 @@ class Book:
 
     def __init__(self) -> None:
         self._orders: dict[str, Order] = {}
+        #: The row of the order book that was merged last, of those orders about which nothing else was heard since.
+        self._rows: dict[str, Order] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -57,14 +59,30 @@ class Book:
         known = self._orders.get(seen.id)
         merged = seen if known is None else merge(known, seen)
         if known is not None and _facts(merged) == _facts(known):
-            self._orders[seen.id] = merged
+            if _particulars(merged) != _particulars(known):
+                self._orders[seen.id] = merged
             return None
         self._orders[seen.id] = merged
+        self._rows.pop(seen.id, None)
         return Change(known, merged)
 
     def merge_all(self, seen: Iterable[Order]) -> list[Change]:
-        """Take in an order-book read; return what it changed, in the order in which it happened."""
+        """Take in several sights; return what they changed, in the order in which it happened."""
         return [change for order in chronological(seen) if (change := self.merge(order)) is not None]
+
+    def merge_read(self, rows: Iterable[Order], read_from: datetime) -> list[Change]:
+        """Take in a read of the order book that began at ``read_from``; return what it changed, in order.
+
+        A row that is the very object of an earlier read says what it said then: where nothing else was heard of its
+        order in between, there is nothing to merge.
+        """
+        changes = []
+        for row in chronological(row for row in rows if self._rows.get(row.id) is not row):
+            seen = row if row.observed_at >= read_from else replace(row, observed_at=read_from)
+            if change := self.merge(seen):
+                changes.append(change)
+            self._rows[row.id] = row
+        return changes
 
 
 def chronological(orders: Iterable[Order]) -> list[Order]:
@@ -151,4 +169,18 @@ def _facts(order: Order) -> tuple[object, ...]:
         order.reason,
         order.lot_size,
         order.instrument,
+    )
+
+
+def _particulars(order: Order) -> tuple[object, ...]:
+    """What is worth remembering of an order although nothing follows from it."""
+    return (
+        order.created_at,
+        order.updated_at,
+        order.exchange_at,
+        order.exchange_order_id,
+        order.correlation_id,
+        order.symbol,
+        order.tick_size,
+        order.last_price,
     )

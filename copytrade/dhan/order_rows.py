@@ -8,14 +8,16 @@ from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
-from msgspec.structs import replace
 
 from copytrade.dhan.codec import Unreadable, parse_json, read_row
 from copytrade.orders import Order
 
 
 class OrderRows:
-    """Decodes the rows of each read, and remembers those of the last. May be used by several threads."""
+    """Decodes the rows of each read, and remembers those of the last. May be used by several threads.
+
+    A row that has not changed gives the very object that it gave before: ``observed_at`` is when it was first seen so.
+    """
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
@@ -38,7 +40,5 @@ class OrderRows:
         told = self._last.get(digest)
         if told is None:
             told = read_row(parse_json(bytes(row).decode()), self._client_id, observed_at)
-        elif isinstance(told, Order):
-            told = replace(told, observed_at=observed_at)
         read[digest] = told
         return told

@@ -58,7 +58,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class OrderBook:
-    """The day's orders: those that could be read, and what could not. ``read_from`` is when the request began."""
+    """The day's orders: those that could be read, and what could not. ``read_from`` is when the request began.
+
+    An order whose row is as it was at the read before is the same object, with the ``observed_at`` that it had.
+    """
 
     orders: tuple[Order, ...]
     unreadable: tuple[Unreadable, ...]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.book import Book, merge
+from copytrade.book import Book, _facts, chronological, merge
 from copytrade.orders import Order, OrderType, Source, Status
 from tests.core.orders import NOW, an_order
 
@@ -104,3 +104,63 @@ def test_the_books_one_word_for_resting_orders_is_no_news() -> None:
     book.merge(an_order(status=Status.MODIFIED))
     row = an_order(status=Status.PENDING, source=Source.BOOK, observed_at=NOW + timedelta(seconds=2), instrument=None)
     assert book.merge(row) is None
+
+
+SIGHTS = st.builds(
+    lambda number, state, price, updated: an_order(
+        id=number,
+        status=state[0],
+        filled_quantity=state[1],
+        price=Decimal(price),
+        updated_at=NOW + timedelta(seconds=updated),
+    ),
+    st.sampled_from(["1", "2"]),
+    st.sampled_from(
+        [
+            (Status.PENDING, 0),
+            (Status.MODIFIED, 0),
+            (Status.PART_TRADED, 65),
+            (Status.PART_TRADED, 130),
+            (Status.TRADED, 260),
+            (Status.CANCELLED, 0),
+            (Status.CANCELLED, 65),
+        ]
+    ),
+    st.sampled_from([100, 101]),
+    st.integers(0, 3),
+)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.lists(SIGHTS, max_size=3), st.booleans()), max_size=12))
+def test_a_row_that_was_merged_before_is_passed_over_without_a_loss(
+    happens: list[tuple[bool, list[Order], bool]],
+) -> None:
+    """The book is read, each row new or as it was, among frames; another knows of no row that it was there before."""
+    book, plain = Book(), dict[str, Order]()
+    rows: dict[str, Order] = {}
+    for second, (is_read, sights, keeps_rows) in enumerate(happens):
+        at = NOW + timedelta(seconds=10 * (second + 1))
+        fresh = [replace(sight, observed_at=at) for sight in sights]
+        if is_read:
+            rows = ({} if not keeps_rows else rows) | {sight.id: replace(sight, source=Source.BOOK) for sight in fresh}
+            book.merge_read(rows.values(), at)
+            seen = chronological(replace(row, observed_at=at) for row in rows.values())
+        else:
+            for sight in fresh:
+                book.merge(sight)
+            seen = fresh
+        for sight in seen:
+            known = plain.get(sight.id)
+            plain[sight.id] = merge(known, sight) if known else sight
+    assert [_facts(order) for order in book] == [_facts(order) for order in plain.values()]
+
+
+def test_a_row_says_again_what_a_late_frame_denied() -> None:
+    """Within one second the broker's time does not tell which of two modifications was the last; the book does."""
+    book, row = Book(), an_order(price=Decimal(102), source=Source.BOOK)
+    book.merge_read([row], row.observed_at)
+    late = an_order(status=Status.MODIFIED, price=Decimal(101), observed_at=NOW + timedelta(seconds=1))
+    assert book.merge(late) is not None
+    (change,) = book.merge_read([row], NOW + timedelta(seconds=60))
+    assert change.after.price == Decimal(102)
+    assert book.merge_read([row], NOW + timedelta(seconds=120)) == []
