@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from copytrade import wall_clock
 from copytrade.dhan.accounts import Holding, Position
@@ -45,7 +46,8 @@ def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
             return held
         net.update(_held(held.value))
     without = frozenset(order.id for order in after.value.orders)
-    return Accepted(Baseline(dict(net), without, wall_clock.now().astimezone(IST).date()), exchange=after.exchange)
+    brokers_now = wall_clock.now() + timedelta(seconds=rest.skew)
+    return Accepted(Baseline(dict(net), without, brokers_now.astimezone(IST).date()), exchange=after.exchange)
 
 
 def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]]:
