@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
@@ -72,6 +73,13 @@ class Seat(Generic[M]):
         if self.dispatcher is None:
             raise RuntimeError(f"{self.name} has a thread of its own, which reads no sockets")
         self.dispatcher.watch(fileno, look, due, urgent=urgent)
+
+    def tell_when_idle(self, message: M, within: float) -> None:
+        """Tell whoever sits here something once its thread has nothing else to do, in so many seconds at the latest."""
+        if self.dispatcher is None:
+            self.tell(message)
+        else:
+            self.dispatcher.call_when_idle(partial(self.tell, message), time.monotonic() + within)
 
     @property
     def is_taken(self) -> bool:

@@ -35,6 +35,7 @@ class Dispatcher:
         self._sockets = Sockets()
         self._workers: list[_Worker] = []
         self._surplus: deque[None] = deque()
+        self._afterwards: deque[tuple[Callable[[], object], float]] = deque()
         #: When something was last run, in monotonic seconds.
         self.ran_at = 0.0
 
@@ -51,6 +52,10 @@ class Dispatcher:
     def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
         """Have ``look`` called whenever a socket has something to be read, and when ``due`` has come."""
         self._sockets.watch(fileno, look, due, urgent=urgent)
+
+    def call_when_idle(self, call: Callable[[], object], by: float) -> None:
+        """Call something once there is nothing left to run or to read, at a monotonic time at the latest."""
+        self._afterwards.append((call, by))
 
     def relieve(self) -> None:
         """Start a thread if there is none, or none that is not stuck."""
@@ -85,10 +90,18 @@ class Dispatcher:
             if began >= glance_at:
                 self._sockets.glance(began)
                 glance_at = began + GLANCE_EVERY
+            if self._afterwards:
+                self._call_afterwards(began)
             try:
                 mailbox = self._ready.popleft()
             except IndexError:
-                if not self._sockets.look():
+                if self._sockets.look():
+                    pass
+                elif self._afterwards:
+                    self._sockets.see()
+                    if not self._sockets.look():
+                        self._call_afterwards()
+                else:
                     self._rest(worker)
                     continue
             else:
@@ -100,6 +113,18 @@ class Dispatcher:
                 break
         self._workers.remove(worker)
         self._sockets.ring()  # whoever else is asleep may be the one to end next
+
+    def _call_afterwards(self, now: float | None = None) -> None:
+        """Call what waits for there to be nothing else to do, or what of it has waited until ``now`` at the latest."""
+        for _ in range(len(self._afterwards)):
+            try:
+                call, by = self._afterwards.popleft()
+            except IndexError:  # another thread is at it
+                return
+            if now is None or now >= by:
+                call()
+            else:
+                self._afterwards.append((call, by))
 
     def _rest(self, worker: "_Worker") -> None:
         """Wait until there is something to do."""

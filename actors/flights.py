@@ -27,6 +27,9 @@ from copytrade.reasons import Reason
 #: Requests that may be under way beyond the account's connections, for cancellations alone: they wait for no entry.
 CANCEL_RESERVE = 1
 
+#: How many times of decisions are remembered at least before those are sought out of which nothing came.
+WORTH_SWEEPING = 64
+
 
 @dataclass(slots=True)
 class Flight:
@@ -75,6 +78,7 @@ class Flights:
         self._tokens = itertools.count(1)
         self._flights: dict[int, Flight] = {}
         self._decided: dict[str, float] = {}
+        self._worth_sweeping = WORTH_SWEEPING
         #: How many requests have been sent.
         self.requests = 0
 
@@ -102,8 +106,12 @@ class Flights:
 
     def decided(self, order_ids: Iterable[str]) -> None:
         """Remember when it was decided that something is to be sent for leader orders, until it is begun."""
-        decided = dict.fromkeys(order_ids, time.monotonic())
-        self._decided = decided | {order_id: at for order_id, at in self._decided.items() if self._desk.wants(order_id)}
+        now = time.monotonic()
+        for order_id in order_ids:
+            self._decided[order_id] = now
+        if len(self._decided) > self._worth_sweeping:
+            self._decided = {order_id: at for order_id, at in self._decided.items() if self._desk.wants(order_id)}
+            self._worth_sweeping = 2 * max(len(self._decided), WORTH_SWEEPING)
 
     def begin(self, permit: PermitId, now: datetime) -> None:
         """Do the most urgent thing with a permit, or give it back."""

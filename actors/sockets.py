@@ -82,6 +82,10 @@ class Sockets:
         """Wait until there is something to look at, or until somebody rings."""
         self._find(max(0.0, self._next_due - time.monotonic()))
 
+    def see(self) -> None:
+        """See what has something to be read by now; wait for nothing."""
+        self._find(0.0)
+
     def glance(self, now: float) -> None:
         """Look at what is urgent, and at one of the others if all have been neglected for long; wait for nothing."""
         if not self._pressing:

@@ -37,6 +37,9 @@ from copytrade.store import DATABASE_ERRORS, Command, Database, DatabaseUnusable
 #: Seconds that what nobody waits for may wait for company.
 LINGER = 0.05
 
+#: Seconds that an intent waits at most while its thread has other things to do: they may bring more intents.
+GATHER = 0.005
+
 #: Seconds before a failed commit is tried again.
 RETRY_AFTER = 0.5
 
@@ -108,7 +111,7 @@ class Store(GuardedActor[StoreMessage]):
         match message:
             case RecordIntent(record, records, _, writer):
                 if not self._intents:
-                    self.seat.tell(Flush())
+                    self.seat.tell_when_idle(Flush(), GATHER)
                 self._intents.append(message)
                 self._waiting.extend((writer.name, one) for one in (*records, record))
             case Write(records, writer):
@@ -117,7 +120,7 @@ class Store(GuardedActor[StoreMessage]):
                     self.seat.tell(Linger())
                 self._waiting.extend((writer.name, record) for record in records)
             case Linger() if self._intents and self.vitals.state != "failing":
-                self.seat.tell(message)  # the clock is another thread: to wake it takes time that an intent has not
+                self.seat.tell_when_idle(message, GATHER)  # to wake the clock takes time that an intent has not
             case Linger():
                 self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
             case Flush(everything, again):

@@ -1,6 +1,8 @@
 """What a follower's desk has on its agenda: which leader orders to look at, what each wants, and what is under way."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 
 from copytrade.budget import Lane
@@ -22,6 +24,11 @@ class Agenda:
     def __init__(self) -> None:
         self._marked: dict[str, bool] = {}
         self._wanted: dict[str, Lane] = {}
+        #: Of what is wanted, all that is no entry; and the entries of each underlying by number, with some that are not
+        #: wanted any more: hundreds may wait, and which is the next is asked at every turn.
+        self._urgent: dict[str, Lane] = {}
+        self._entries: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._queued: dict[str, str] = {}
         self._wakes: dict[str, datetime] = {}
         self._under_way: dict[CopyId, str] = {}
         self._held: set[CopyId] = set()
@@ -48,7 +55,7 @@ class Agenda:
         """
         marked, self._marked = self._marked, {}
         for order_id in marked:
-            if self._wanted.pop(order_id, None) is not None:
+            if self._forget(order_id):
                 marked[order_id] = True
         return marked
 
@@ -56,9 +63,16 @@ class Agenda:
         """Whether an order is to be looked at."""
         return order_id in self._marked
 
-    def want(self, order_id: str, lane: Lane) -> None:
-        """Note that an order asks for a request."""
+    def want(self, order_id: str, lane: Lane, underlying: str) -> None:
+        """Note that an order asks for a request; its ``underlying`` matters where it is to enter."""
         self._wanted[order_id] = lane
+        if lane is Lane.ENTRY:
+            self._urgent.pop(order_id, None)
+            if self._queued.get(order_id) != underlying:
+                self._queued[order_id] = underlying
+                heapq.heappush(self._entries[underlying], (self._numbers[order_id], order_id))
+        else:
+            self._urgent[order_id] = lane
 
     def is_wanted(self, order_id: str) -> bool:
         """Whether an order asks for a request."""
@@ -66,38 +80,53 @@ class Agenda:
 
     def take(self, order_id: str) -> None:
         """Note that what an order asked for is being seen to; there may be more to do for it at the same time."""
-        del self._wanted[order_id]
+        self._forget(order_id)
         self.mark([order_id])
 
     def take_entries(self) -> list[str]:
         """Return every order that wants to enter, and forget that it does."""
         entries = [order_id for order_id, lane in self._wanted.items() if lane is Lane.ENTRY]
         for order_id in entries:
-            del self._wanted[order_id]
+            self._forget(order_id)
         return entries
 
     def exits(self) -> list[str]:
         """Return every order that wants to leave."""
         return [order_id for order_id, lane in self._wanted.items() if lane is Lane.EXIT]
 
-    def ready(self, underlying_of: Callable[[str], str]) -> list[str]:
-        """Return the orders for which something could be sent now, the most urgent and then the oldest first.
+    def next(self) -> tuple[str, Lane] | None:
+        """Return the order for which something could be sent now, the most urgent and then the oldest, and its lane.
 
         Entries in one underlying go out one after the other, but for slices of the same order.
         """
-        if not self._wanted:
-            return []
+        if self._urgent:
+            return min(self._urgent.items(), key=lambda one: (one[1], self._numbers[one[0]]))
         placing = {underlying: order_id for (order_id, _), underlying in self._under_way.items() if underlying}
-        ready = [
-            order_id
-            for order_id, lane in self._wanted.items()
-            if not placing or lane is not Lane.ENTRY or placing.get(underlying_of(order_id), order_id) == order_id
-        ]
-        return sorted(ready, key=lambda order_id: (self._wanted[order_id], self._numbers[order_id]))
+        ready = []
+        for underlying, entries in list(self._entries.items()):
+            while entries and not self._is_queued(entries[0][1], underlying):
+                heapq.heappop(entries)
+            if not entries:
+                del self._entries[underlying]
+            elif (first := placing.get(underlying)) is None:
+                ready.append(entries[0])
+            elif self._wanted.get(first) is Lane.ENTRY:
+                ready.append((self._numbers[first], first))
+        return (min(ready)[1], Lane.ENTRY) if ready else None
 
-    def lane_of(self, order_id: str) -> Lane:
-        """Return the lane that an order wants."""
-        return self._wanted[order_id]
+    def _is_queued(self, order_id: str, underlying: str) -> bool:
+        """Whether an order still wants to enter in an underlying; if not, it is not queued there any more."""
+        if self._queued.get(order_id) != underlying:
+            return False
+        if self._wanted.get(order_id) is Lane.ENTRY:
+            return True
+        del self._queued[order_id]
+        return False
+
+    def _forget(self, order_id: str) -> bool:
+        """Forget what an order asked for; return whether it asked for anything."""
+        self._urgent.pop(order_id, None)
+        return self._wanted.pop(order_id, None) is not None
 
     def begin(self, copy_id: CopyId, underlying: str) -> None:
         """Note that a request is under way; ``underlying`` is empty for what nothing has to wait for."""

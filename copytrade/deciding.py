@@ -81,7 +81,8 @@ class Decider:
     def _note(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> None:
         match decision:
             case Place() | Modify() | Cancel():
-                self._agenda.want(leader.id, self.lane_of(leader, decision))
+                underlying = self._circumstances.underlying(leader)
+                self._agenda.want(leader.id, self.lane_of(leader, decision), underlying)
                 considered.wanted.append(leader.id)
                 self._decided[leader.id] = now, decision
             case Lookup(n):
@@ -118,15 +119,16 @@ class Decider:
 
     def lane(self) -> Lane | None:
         """Return the most urgent lane in which something could be sent now, None if there is nothing."""
-        ready = self._agenda.ready(self._underlying_of)
-        return self._agenda.lane_of(ready[0]) if ready else None
+        following = self._agenda.next()
+        return following[1] if following else None
 
     def pick(self, now: datetime) -> tuple[Order, Action] | None:
         """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left.
 
         What ``consider`` has just decided, at the same ``now``, is fresh.
         """
-        for order_id in self._agenda.ready(self._underlying_of):
+        while following := self._agenda.next():
+            order_id, _ = following
             leader = self._orders[order_id]
             decision = self._decided_at(order_id, now) or self._decide(leader, now)
             self._agenda.take(order_id)
@@ -169,6 +171,3 @@ class Decider:
                 return Lane.ENTRY if part is Part.ENTRY else Lane.EXIT
             case Modify(n):
                 return Lane.MODIFY if self._blotter.copy((leader.id, n)).part is Part.ENTRY else Lane.EXIT
-
-    def _underlying_of(self, order_id: str) -> str:
-        return self._circumstances.underlying(self._orders[order_id])

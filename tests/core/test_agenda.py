@@ -3,7 +3,12 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from copytrade import lifecycle
+from copytrade.agenda import Agenda
+from copytrade.budget import Lane
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Desk, Surroundings
 from copytrade.freeze import load_freeze_table
@@ -56,3 +61,70 @@ def test_cancellations_come_first_then_exits_then_modifications_then_entries() -
     desk.leader_changed(leader_order(5, side=Side.SELL), None)
     desk.leader_changed(leader_order(12, status=Status.CANCELLED), None)
     assert [send(desk) for _ in range(4)] == [("2", Cancel), ("5", Place), ("1", Modify), ("4", Place)]
+
+
+ORDERS, UNDERLYINGS = st.sampled_from("abcdef"), st.sampled_from(["NIFTY", "GOLD"])
+
+
+class AgendaMachine(RuleBasedStateMachine):
+    """What is the next, against a plain list of all that is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.agenda = Agenda()
+        self.numbers: dict[str, int] = {}
+        self.wanted: dict[str, tuple[Lane, str]] = {}
+        self.placing: dict[str, str] = {}
+
+    @rule(order=ORDERS, lane=st.sampled_from([Lane.CANCEL, Lane.EXIT, Lane.MODIFY, Lane.ENTRY]), underlying=UNDERLYINGS)
+    def is_wanted(self, order: str, lane: Lane, underlying: str) -> None:
+        self.agenda.mark([order])
+        assert self.agenda.take_marked() == {order: True}
+        self.agenda.want(order, lane, underlying)
+        self.numbers.setdefault(order, len(self.numbers))
+        self.wanted[order] = lane, underlying
+
+    @rule(order=ORDERS)
+    def is_wanted_no_more(self, order: str) -> None:
+        self.agenda.mark([order])
+        self.agenda.take_marked()
+        self.numbers.setdefault(order, len(self.numbers))
+        self.wanted.pop(order, None)
+
+    @rule(whether=st.booleans())
+    def the_next_is_begun(self, whether: bool) -> None:
+        found = self.agenda.next()
+        if found is None:
+            return
+        order, lane = found
+        _, underlying = self.wanted.pop(order)
+        self.agenda.take(order)
+        self.agenda.take_marked()
+        if lane is Lane.ENTRY and whether:
+            self.placing[underlying] = order
+            self.agenda.begin((order, 1), underlying)
+
+    @rule(underlying=UNDERLYINGS)
+    def is_answered(self, underlying: str) -> None:
+        if order := self.placing.pop(underlying, None):
+            self.agenda.end((order, 1))
+
+    @rule()
+    def entries_are_called_off(self) -> None:
+        entries = {order for order, (lane, _) in self.wanted.items() if lane is Lane.ENTRY}
+        assert set(self.agenda.take_entries()) == entries
+        for order in entries:
+            del self.wanted[order]
+
+    @invariant()
+    def the_next_is_the_most_urgent_and_then_the_oldest(self) -> None:
+        ready = [
+            (lane, self.numbers[order], order)
+            for order, (lane, underlying) in self.wanted.items()
+            if lane is not Lane.ENTRY or self.placing.get(underlying, order) == order
+        ]
+        expected = min(ready, default=None)
+        assert self.agenda.next() == (expected and (expected[2], expected[0]))
+
+
+TestAgenda = AgendaMachine.TestCase

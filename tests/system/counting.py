@@ -9,7 +9,7 @@ from tests.waiting import PATIENCE, eventually
 
 
 class Counting(GuardedActor[Any]):
-    """Keeps what it is told; a barrier among it is waited for. Says so if two threads ever run it at once."""
+    """Keeps what it is told; a barrier among it is waited for, a function called. Says so if two threads ever run it."""
 
     def set_up(self) -> None:
         self.heard: list[Any] = []
@@ -22,6 +22,8 @@ class Counting(GuardedActor[Any]):
         self.threads.add(threading.current_thread().name)
         if isinstance(message, threading.Event):
             message.wait(PATIENCE)
+        elif callable(message):
+            message()
         self.heard.append(message)
         self._inside -= 1
 

@@ -1,6 +1,8 @@
 """Many actors on one thread: in order, one message at a time, and no one held up by another that is stuck."""
 
+import socket
 import threading
+import time
 from typing import Any
 
 import pykka
@@ -102,3 +104,51 @@ def test_an_actor_whose_library_fails_ends_and_leaves_the_thread_to_the_others(
     other.tell("hello")
     eventually(lambda: others_actor.heard == ["hello"], "the other is served")
     assert seat.vitals.has_ended
+
+
+def test_what_can_wait_waits_until_nothing_else_is_left(dispatcher: Dispatcher) -> None:
+    seat, actor = seated(dispatcher, "busy")
+
+    def begin() -> None:
+        seat.tell_when_idle("at last", PATIENCE)
+        for number in range(100):
+            seat.tell(number)
+
+    seat.tell(begin)
+    eventually(lambda: len(actor.heard) == 102, "all is heard")
+    assert actor.heard == [begin, *range(100), "at last"]
+
+
+def test_what_can_wait_waits_for_what_there_is_to_read(dispatcher: Dispatcher) -> None:
+    seat, actor = seated(dispatcher, "busy")
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+
+        def look(_now: float) -> float | None:
+            seat.tell(near.recv(100))
+            return None
+
+        def begin() -> None:
+            seat.tell_when_idle("at last", PATIENCE)
+            far.send(b"a reply")
+
+        seat.watch(near.fileno(), look, time.monotonic() + PATIENCE)
+        seat.tell(begin)
+        eventually(lambda: len(actor.heard) == 3, "all is heard")
+        assert actor.heard == [begin, b"a reply", "at last"]
+
+
+def test_what_can_wait_does_not_wait_for_ever(dispatcher: Dispatcher) -> None:
+    seat, actor = seated(dispatcher, "busy")
+
+    def again() -> None:
+        if "at last" not in actor.heard:
+            seat.tell(again)
+
+    def begin() -> None:
+        seat.tell_when_idle("at last", 0.005)
+        seat.tell(again)
+
+    seat.tell(begin)
+    eventually(lambda: "at last" in actor.heard, "it is heard although there is always something else")
