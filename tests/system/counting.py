@@ -9,7 +9,7 @@ from tests.waiting import PATIENCE, eventually
 
 
 class Counting(GuardedActor[Any]):
-    """Keeps what it is told; a barrier among it is waited for, a function called. Says so if two threads ever run it."""
+    """Keeps what it is told; a barrier among it is waited for, functions are called. Says so if two threads run it."""
 
     def set_up(self) -> None:
         self.heard: list[Any] = []
