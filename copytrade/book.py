@@ -59,7 +59,7 @@ class Book:
         known = self._orders.get(seen.id)
         merged = seen if known is None else merge(known, seen)
         if known is not None and _facts(merged) == _facts(known):
-            if _particulars(merged) != _particulars(known):
+            if _says_more(merged, known):
                 self._orders[seen.id] = merged
             return None
         self._orders[seen.id] = merged
@@ -172,15 +172,13 @@ def _facts(order: Order) -> tuple[object, ...]:
     )
 
 
-def _particulars(order: Order) -> tuple[object, ...]:
-    """What is worth remembering of an order although nothing follows from it."""
+def _says_more(merged: Order, known: Order) -> bool:
+    """Whether there is something worth remembering although nothing follows from it; a symbol has two spellings."""
     return (
-        order.created_at,
-        order.updated_at,
-        order.exchange_at,
-        order.exchange_order_id,
-        order.correlation_id,
-        order.symbol,
-        order.tick_size,
-        order.last_price,
+        (merged.created_at, merged.updated_at) != (known.created_at, known.updated_at)
+        or (merged.tick_size, merged.last_price) != (known.tick_size, known.last_price)
+        or (merged.exchange_at is not None and known.exchange_at is None)
+        or bool(merged.exchange_order_id and not known.exchange_order_id)
+        or bool(merged.correlation_id and not known.correlation_id)
+        or bool(merged.symbol and not known.symbol)
     )
