@@ -1,0 +1,170 @@
+"""An account's orders as its feed tells of them, and what the feed is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from actors.base import ActorDied, ActorUp, Address
+from actors.messages.tokens import TokenNews
+from copytrade.dhan.codec import Unreadable
+from copytrade.dhan.feed import FeedConnection, FeedEnded
+from copytrade.dhan.rest import OrderBook
+from copytrade.orders import Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdated:
+    """An account's order is not what it was. ``received`` is the monotonic time at which we learnt of it."""
+
+    account: str
+    order: Order
+    received: float
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookSnapshot:
+    """Everything the feed knows, at the moment of subscribing; every later change follows, in order."""
+
+    account: str
+    orders: Sequence[Order]
+    gate_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateClosed:
+    """The account's feed may have missed something: no entry until its book has been read."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateOpened:
+    """A read of the account's book that began after the gap has been merged."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookMerged:
+    """A read of the account's book, begun at a monotonic time, is merged; its changes were told before.
+
+    ``complete``: every row could be read, so that what is not in it was not there. ``skew`` is the seconds to add to
+    our time of day to have the broker's.
+    """
+
+    account: str
+    began: float
+    order_ids: frozenset[str]
+    complete: bool
+    skew: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMerged:
+    """The broker was asked for a correlation id at a monotonic time; what it showed was told before."""
+
+    account: str
+    correlation_id: str
+    began: float
+    found: bool
+
+
+FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged
+
+#: One gap of one incarnation of a feed; a read opens only the gate of the gap in which it began.
+Generation = tuple[int, int]
+
+#: A read that belongs to no gap.
+NO_GAP: Generation = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Send me your book and from then on every change."""
+
+    subscriber: Address[FeedNews]
+
+
+#: One connection of one incarnation of a feed.
+ConnectionId = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConnected:
+    """The feed's socket is open and the login was sent; the broker acknowledges neither."""
+
+    connection: ConnectionId
+    socket: FeedConnection
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """A frame has come in on a connection, at a monotonic time: what it tells of."""
+
+    connection: ConnectionId
+    items: Sequence[Order | Unreadable]
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLost:
+    """A connection has ended, or could not be made."""
+
+    connection: ConnectionId
+    end: FeedEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Try to connect again."""
+
+    after: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class RereadBook:
+    """Read the book once more on this connection: a login has no acknowledgement."""
+
+    connection: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class AuditBook:
+    """Read the book although nothing seems wrong."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookRead:
+    """The account's whole order book, as it was at some moment after ``generation`` and ``began`` (monotonic)."""
+
+    generation: Generation
+    began: float
+    book: OrderBook
+    skew: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswered:
+    """What the broker showed when asked for a correlation id at a monotonic time."""
+
+    correlation_id: str
+    began: float
+    orders: Sequence[Order]
+
+
+FeedMessage = (
+    Subscribe
+    | FeedConnected
+    | FrameReceived
+    | FeedLost
+    | Connect
+    | RereadBook
+    | AuditBook
+    | BookRead
+    | SearchAnswered
+    | TokenNews
+    | ActorUp
+    | ActorDied
+)

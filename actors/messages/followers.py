@@ -1,0 +1,142 @@
+"""What a follower is told: by everybody, and by itself."""
+
+from dataclasses import dataclass
+
+from actors.base import ActorDied, ActorUp, Address
+from actors.messages.feeds import FeedNews
+from actors.messages.instruments import InstrumentsLoaded
+from actors.messages.permits import PermitGranted
+from actors.messages.recovery import CapitalRead, NetRead, PositionsRead, ResultRead
+from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched, IntentRecorded
+from actors.messages.tokens import TokenNews
+from copytrade.agenda import CopyId
+from copytrade.dhan.outcomes import Outcome
+from copytrade.dhan.rest import Cancelled, Placed
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLeft:
+    """A request is on its way to the broker; told by a follower to itself, so that others' requests go first."""
+
+    token: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinished:
+    """A sender thread has an outcome; ``finished`` is when the answer came, a monotonic time."""
+
+    token: int
+    epoch: int
+    outcome: Outcome[Placed] | Outcome[Cancelled]
+    started: float
+    finished: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """An order that was set aside for a while can be looked at again."""
+
+    copy_id: CopyId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """A leader order waited for a certain time, which has come."""
+
+    leader_order_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookAround:
+    """The broker has had time to show what it accepted: see whether its order book does."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWarm:
+    """See to it that connections are ready for the next order, however long ago the last one was."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptStrangers:
+    """Whatever the broker has taken in our name is visible by now: adopt what the database does not know."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPositions:
+    """Compare once more what the account holds with what was copied."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """See again what the account has made of the day."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailOnPurpose:
+    """Hang for so many seconds, or crash for none: a paper session shows how that is healed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The account has been left alone for long enough after the broker called for less."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A follower has nothing under way any more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Begin nothing new; say when everything under way has ended."""
+
+    reply_to: Address[Drained]
+
+
+FollowerMessage = (
+    FeedNews
+    | CapitalRead
+    | PositionsRead
+    | ResultRead
+    | NetRead
+    | AuditPositions
+    | CheckResult
+    | InstrumentsLoaded
+    | PermitGranted
+    | IntentRecorded
+    | CopiesLoaded
+    | EntriesSwitched
+    | CommandGiven
+    | RequestFinished
+    | RequestLeft
+    | Retry
+    | LookAgain
+    | LookAround
+    | KeepWarm
+    | AdoptStrangers
+    | FailOnPurpose
+    | Resume
+    | Drain
+    | TokenNews
+    | ActorUp
+    | ActorDied
+)

@@ -1,0 +1,66 @@
+"""Leave to send a request, and what the rate limiter is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from actors.base import ActorDied, ActorUp, Address
+from copytrade.budget import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class PermitId:
+    """One permit of one incarnation of a follower."""
+
+    epoch: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PermitGranted:
+    """One request may be sent."""
+
+    permit: PermitId
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPermit:
+    """Grant a permit as soon as the budget allows. Asking again with the same id moves the request to a new lane."""
+
+    follower: str
+    permit: PermitId
+    lane: Lane
+    reply_to: Address[PermitGranted]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePermit:
+    """The permit's request has been answered, at a monotonic time."""
+
+    follower: str
+    permit: PermitId
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePermit:
+    """The permit was not needed."""
+
+    follower: str
+    permit: PermitId
+
+
+@dataclass(frozen=True, slots=True)
+class ServeWaiting:
+    """A place in a follower's budget may have become free."""
+
+    follower: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsLoaded:
+    """When the requests of the last day were answered, in monotonic seconds, by account."""
+
+    answered: Mapping[str, Sequence[float]]
+
+
+RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting | RequestsLoaded | ActorUp | ActorDied
