@@ -1,0 +1,33 @@
+"""Settings: one schema for everything that can be set, read from TOML, validated before anything starts.
+
+``"${NAME}"`` in any string is taken from the environment or from a ``.env`` beside the settings. Unknown keys are
+faults: a misspelt limit must not silently be no limit.
+"""
+
+from copytrade.settings.accounts import Account, Follower
+from copytrade.settings.broker import Dhan, Limits, Market, Paper, Tokens
+from copytrade.settings.copying import Copying
+from copytrade.settings.faults import SettingsUnusable
+from copytrade.settings.loading import load_settings
+from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
+from copytrade.settings.schema import Settings
+
+__all__ = [
+    "Account",
+    "Alerts",
+    "Copying",
+    "Dhan",
+    "Follower",
+    "Limits",
+    "Log",
+    "Market",
+    "Paper",
+    "Recovery",
+    "Settings",
+    "SettingsUnusable",
+    "Speed",
+    "Storage",
+    "Supervision",
+    "Tokens",
+    "load_settings",
+]

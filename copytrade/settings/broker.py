@@ -1,0 +1,99 @@
+"""The broker, real or on paper, and what it and the exchange allow."""
+
+import importlib.util
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from copytrade.market import load_market_hours
+from copytrade.market_hours import MarketHoursUnusable
+from copytrade.settings.values import Chance, FeedUrl, HttpUrl, HttpUrlOrFile, Positive, Seconds, Section
+
+
+class Dhan(Section):
+    """Where the broker is, how patient to be with it, and whether it is asked about the accounts before copying."""
+
+    rest_url: HttpUrl = "https://api.dhan.co/v2"
+    feed_url: FeedUrl = "wss://api-order-update.dhan.co"
+    auth_url: HttpUrl = "https://auth.dhan.co"
+    instruments_at: time = time(8, 30)
+    instruments_url: HttpUrlOrFile = "https://images.dhan.co/api-data/api-scrip-master.csv"
+    request_timeout: Seconds = 5.0
+    connect_timeout: Seconds = 3.0
+    connections: int = Field(default=4, ge=1, le=16)
+    check: bool = True
+
+
+class Tokens(Section):
+    """When a token is replaced and warned about before its end, how often that is tried at most, in seconds.
+
+    ``keyring``: whether tokens are kept in the operating system's keyring, and not in a file beside the database.
+    """
+
+    renew_before: Seconds = 7200.0
+    warn_before: Seconds = 28800.0
+    attempt_interval: Seconds = 120.0
+    keyring: bool = False
+
+    @field_validator("keyring")
+    @classmethod
+    def _keyring_is_there(cls, keyring: bool) -> bool:
+        if keyring and importlib.util.find_spec("keyring") is None:
+            raise ValueError("needs the package keyring: pip install keyring")
+        return keyring
+
+
+class Limits(Section):
+    """The broker's order budget of one account: requests in each window, the day's until midnight in India.
+
+    ``reserve_percent`` of all but the second's is kept from entries, so that a follower can always get out.
+    """
+
+    per_second: int = Field(default=10, ge=1)
+    per_minute: int = Field(default=250, ge=1)
+    per_hour: int = Field(default=1000, ge=1)
+    per_day: int = Field(default=7000, ge=1)
+    reserve_percent: int = Field(default=10, ge=0, le=90)
+
+
+class Market(Section):
+    """When late copies may go out, and how large one order may be.
+
+    ``hours``: whether the exchange's sessions bind late copies; ``always`` for a test on a holiday. ``calendar`` names
+    a file of corrections to the market hours, ``freeze`` corrects freeze quantities by underlying.
+    """
+
+    hours: Literal["exchange", "always"] = "exchange"
+    calendar: str | None = None
+    freeze: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
+
+    @field_validator("calendar")
+    @classmethod
+    def _calendar_is_usable(cls, calendar: str | None) -> str | None:
+        if calendar is not None:
+            try:
+                load_market_hours(Path(calendar))
+            except MarketHoursUnusable as error:
+                raise ValueError(str(error)) from None
+        return calendar
+
+
+class Paper(Section):
+    """The embedded broker of paper mode. ``funds`` are rupees by follower name, ``leader`` for the leader.
+
+    How often a fill is partial and an order of a follower's is rejected, and how much of the time an instrument is
+    halted: from 0 to 1. With ``failures`` one follower crashes once and another hangs once.
+    """
+
+    seed: int = 1
+    speed: Seconds = 1.0
+    scripted: bool = True
+    failures: bool = True
+    partial_fills: Chance = 0.3
+    rejections: Chance = 0.0
+    halts: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    default_funds: Positive = Decimal(1_000_000)
+    funds: dict[str, Positive] = Field(default={})

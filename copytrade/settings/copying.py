@@ -1,0 +1,58 @@
+"""How a follower copies."""
+
+from datetime import time
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from copytrade.decisions import UnfilledAction
+from copytrade.orders import AmoTime
+from copytrade.protection import OnBreach
+from copytrade.settings.values import Loss, Names, Percent, Positive, Seconds, Section
+from copytrade.sizing import Strategy
+from copytrade.wishes import MarketAs, StopMarketAs
+
+
+class Copying(Section):
+    """The keys of [copy], each of which a follower may set for itself."""
+
+    enabled: bool = True
+    sizing: Strategy = Strategy.CAPITAL_PROPORTIONAL
+    ratio: Positive = Decimal(1)
+    lots: int = Field(default=1, ge=1)
+    capital: Literal["sod"] | Positive = "sod"
+    risk_percent: Annotated[Decimal, Field(gt=0, le=100)] = Decimal(1)
+    instruments: frozenset[str] = Field(default=frozenset({"OPTIDX", "OPTSTK"}), min_length=1)
+    max_lots: int | None = Field(default=None, ge=1)
+    max_order_value: Positive | None = None
+    late_after: Seconds = 5.0
+    max_missed_age: Seconds = 3600.0
+    max_price_deviation: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(2)
+    amo_time: AmoTime = AmoTime.OPEN
+    market_as: MarketAs = MarketAs.MARKET
+    market_protection_percent: Percent = Decimal(5)
+    stop_market_as: StopMarketAs = StopMarketAs.STOP_LIMIT
+    stop_limit_percent: Percent = Decimal(5)
+    unfilled_after: Seconds = 60.0
+    unfilled_action: UnfilledAction = UnfilledAction.CANCEL
+    unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
+    dry_run: bool = False
+    max_daily_loss: Loss | None = None
+    on_breach: OnBreach = OnBreach.CLOSE_ONLY
+    max_open_lots: int | None = Field(default=None, ge=1)
+    max_orders_per_day: int | None = Field(default=None, ge=1)
+    allowed: Names = frozenset()
+    blocked: Names = frozenset()
+    trade_from: time | None = None
+    trade_until: time | None = None
+
+    @model_validator(mode="after")
+    def _window_is_open_some_time(self) -> Self:
+        """Refuse a window in which nothing could ever be entered."""
+        ends = [moment for moment in (self.trade_from, self.trade_until) if moment is not None]
+        if any(moment.tzinfo is not None for moment in ends):
+            raise ValueError("trade_from and trade_until are times of day in India, like 09:20, without a zone")
+        if len(ends) == 2 and ends[0] >= ends[1]:
+            raise ValueError("trade_from must be before trade_until")
+        return self

@@ -1,0 +1,57 @@
+"""Reading the settings from TOML, and what they refer to from the environment."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from copytrade.settings.faults import SettingsUnusable, faults_in
+from copytrade.settings.schema import Settings
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and validate a settings file. Raises SettingsUnusable with every fault at once."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsUnusable([f"{path}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsUnusable([f"{path}: is not valid TOML: {error}"]) from None
+    environment = {**dotenv_values(path.parent / ".env"), **os.environ}
+    faults: list[str] = []
+    raw = _resolve(raw, environment, "", faults)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        unresolved = {_key_of(fault) for fault in faults}
+        faults += [fault for fault in faults_in(error) if _key_of(fault) not in unresolved]
+        raise SettingsUnusable(faults) from None
+    if faults:
+        raise SettingsUnusable(faults)
+    return settings
+
+
+def _resolve(value: Any, environment: dict[str, str | None], key: str, faults: list[str]) -> Any:
+    match value:
+        case dict():
+            inside = f"{key}." if key else ""
+            return {name: _resolve(item, environment, f"{inside}{name}", faults) for name, item in value.items()}
+        case list():
+            return [_resolve(item, environment, f"{key}[{index}]", faults) for index, item in enumerate(value)]
+        case str():
+            for name in _REFERENCE.findall(value):
+                if not environment.get(name):
+                    faults.append(f"{key}: ${{{name}}} is set neither in the environment nor in .env")
+            return _REFERENCE.sub(lambda match: environment.get(match[1]) or "", value)
+        case _:
+            return value
+
+
+def _key_of(fault: str) -> str:
+    return fault.split(":", maxsplit=1)[0]

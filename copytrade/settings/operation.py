@@ -1,0 +1,70 @@
+"""How the program runs: what it restarts, reads again, keeps, logs, and whom it alerts."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from copytrade.settings.values import Seconds, Section
+
+
+class Supervision(Section):
+    """How often an actor may be restarted, and how long to wait in between, in seconds."""
+
+    max_restarts: int = Field(default=5, ge=0)
+    window: Seconds = 60.0
+    backoff: Seconds = 0.25
+    backoff_max: Seconds = 30.0
+    hang_after: Seconds = 5.0
+    quarantine_retry: Seconds = 300.0
+
+
+class Recovery(Section):
+    """How what was missed is found. ``start_from``: what the first start with a database copies of the day so far."""
+
+    audit_interval: Seconds = 60.0
+    absence_window: Annotated[float, Field(ge=0)] = 10.0
+    result_interval: Seconds = 10.0
+    start_from: Literal["now", "today"] = "now"
+
+
+class Storage(Section):
+    """Where everything is kept: a file of SQLite's, and how many copies of it, one a stop."""
+
+    database: str = Field(default="copy_trading.db", min_length=1)
+    synchronous: Literal["full", "normal"] = "full"
+    backups: int = Field(default=7, ge=0)
+
+
+class Speed(Section):
+    """What is done for the first order after a pause: disk and caches are kept ready, every so many seconds."""
+
+    ready_every: Annotated[float, Field(ge=0, le=60)] = 0.015
+
+
+class Alerts(Section):
+    """Whom to tell, as apprise URLs; one alert of a kind and a follower in ``cooldown`` seconds."""
+
+    urls: tuple[SecretStr, ...] = ()
+    cooldown: Seconds = 300.0
+
+    @field_validator("urls")
+    @classmethod
+    def _urls_are_known(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if urls:
+            from apprise import Apprise  # noqa: PLC0415 (0.2 s that only those pay who are alerted)
+
+            services = [Apprise.instantiate(url.get_secret_value()) for url in urls]
+            if unknown := [str(number) for number, service in enumerate(services, 1) if service is None]:
+                raise ValueError(f"number {', '.join(unknown)} is no URL that apprise knows")
+            if blind := [str(n) for n, service in enumerate(services, 1) if service and not service.verify_certificate]:
+                raise ValueError(f"number {', '.join(blind)} must not say verify=no: certificates are always checked")
+        return urls
+
+
+class Log(Section):
+    """What is logged, and where."""
+
+    file: str = "copy_trading.log"
+    json_lines: bool = Field(default=False, alias="json")
+    level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    status_interval: Seconds = 30.0

@@ -1,0 +1,44 @@
+"""What every table of the settings is, and what its values may be: bounded numbers, names, addresses for a token."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+
+from copytrade.protection import LossLimit
+
+
+class Section(BaseModel):
+    """A table of the settings: unknown keys are faults, and no fault shows a value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+
+def _loss_limit(value: object) -> LossLimit:
+    text = str(value).strip()
+    try:
+        amount = Decimal(text.removesuffix("%").strip())
+    except InvalidOperation:
+        amount = Decimal(0)
+    is_percent = text.endswith("%")
+    if not amount.is_finite() or amount <= 0 or (is_percent and amount > 100):
+        raise ValueError('must be rupees, or percent of the start-of-day capital like "3%"')
+    return LossLimit(amount, is_percent)
+
+
+Loss = Annotated[LossLimit, PlainValidator(_loss_limit)]
+#: Names that are compared whatever their case.
+Names = Annotated[frozenset[str], AfterValidator(lambda names: frozenset(name.strip().upper() for name in names))]
+Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Chance = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[Decimal, Field(gt=0, le=100)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_to_str=True)]
+#: A token travels over TLS, or stays on this machine.
+LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"
+HTTP, FEED = f"^(https://|http://{LOOPBACK})", f"^(wss://|ws://{LOOPBACK})"
+FILE = f"{HTTP}|^[^:]+$"
+HttpUrl = Annotated[str, Field(pattern=HTTP)]
+FeedUrl = Annotated[str, Field(pattern=FEED)]
+HttpUrlOrFile = Annotated[str, Field(pattern=FILE)]
