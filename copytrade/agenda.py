@@ -110,7 +110,7 @@ class Agenda:
                 del self._entries[underlying]
             elif (first := placing.get(underlying)) is None:
                 ready.append(entries[0])
-            elif self._wanted.get(first) is Lane.ENTRY:
+            elif self._wanted.get(first) is Lane.ENTRY and self._queued.get(first) == underlying:
                 ready.append((self._numbers[first], first))
         return (min(ready)[1], Lane.ENTRY) if ready else None
 

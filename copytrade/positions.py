@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from itertools import chain
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -16,6 +17,9 @@ from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, 
 from copytrade.orders import Order
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of
+
+#: How many entries are remembered as they were sized: hundreds may rest, and most are not looked at again.
+SIZES_KEPT = 256
 
 
 class _Sized(NamedTuple):
@@ -158,14 +162,14 @@ class Positions:
             return known
         return Line(key, leader_position=self._leader_base.positions.get(key, 0) if self._leader_base else 0)
 
-    def working(self, key: LineKey) -> list[str]:
+    def working(self, key: LineKey) -> Iterable[str]:
         """Return the leader orders of a line that may matter yet, in the order in which they were placed.
 
         The latest exit is always one, the first if it is over: what turns out to be overdue is asked of it.
         """
         working = self._working.get(key, {})
         latest = self._latest_exit.get(key)
-        return [latest, *working] if latest is not None and latest not in working else list(working)
+        return chain((latest,), working) if latest is not None and latest not in working else working
 
     def retire(self, leader_order_id: str) -> None:
         """Take note that an order is over at the leader and at the follower."""
@@ -244,6 +248,8 @@ class Positions:
             left = f"{size.arithmetic}, less {again.forgone} that the leader has left"
             size = Size(again.due, left, None if again.due else Reason.LEADER_EXITED)
         self._sized[order.id] = _Sized((self._allotments[order.id], order, instrument, policy), size, at_most)
+        if len(self._sized) > SIZES_KEPT:
+            del self._sized[next(iter(self._sized))]
         return size, at_most
 
     def exit_of(self, order: Order, exits: Sequence[Working]) -> int:

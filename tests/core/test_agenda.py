@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from copytrade import lifecycle
-from copytrade.agenda import Agenda
+from copytrade.agenda import Agenda, CopyId
 from copytrade.budget import Lane
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Desk, Surroundings
@@ -74,7 +74,7 @@ class AgendaMachine(RuleBasedStateMachine):
         self.agenda = Agenda()
         self.numbers: dict[str, int] = {}
         self.wanted: dict[str, tuple[Lane, str]] = {}
-        self.placing: dict[str, str] = {}
+        self.placing: dict[str, list[CopyId]] = {}
 
     @rule(order=ORDERS, lane=st.sampled_from([Lane.CANCEL, Lane.EXIT, Lane.MODIFY, Lane.ENTRY]), underlying=UNDERLYINGS)
     def is_wanted(self, order: str, lane: Lane, underlying: str) -> None:
@@ -101,13 +101,14 @@ class AgendaMachine(RuleBasedStateMachine):
         self.agenda.take(order)
         self.agenda.take_marked()
         if lane is Lane.ENTRY and whether:
-            self.placing[underlying] = order
-            self.agenda.begin((order, 1), underlying)
+            slices = self.placing.setdefault(underlying, [])
+            slices.append((order, 1 + sum(len(one) for one in self.placing.values())))
+            self.agenda.begin(slices[-1], underlying)
 
     @rule(underlying=UNDERLYINGS)
     def is_answered(self, underlying: str) -> None:
-        if order := self.placing.pop(underlying, None):
-            self.agenda.end((order, 1))
+        for copy_id in self.placing.pop(underlying, []):
+            self.agenda.end(copy_id)
 
     @rule()
     def entries_are_called_off(self) -> None:
@@ -121,7 +122,7 @@ class AgendaMachine(RuleBasedStateMachine):
         ready = [
             (lane, self.numbers[order], order)
             for order, (lane, underlying) in self.wanted.items()
-            if lane is not Lane.ENTRY or self.placing.get(underlying, order) == order
+            if lane is not Lane.ENTRY or all(one == order for one, _ in self.placing.get(underlying, []))
         ]
         expected = min(ready, default=None)
         assert self.agenda.next() == (expected and (expected[2], expected[0]))
