@@ -10,7 +10,7 @@ from actors.dispatcher import Dispatcher
 from actors.rehearsal import Rehearsal
 
 #: The way of an order is gone through where nothing has gone it for so many times as long as the disk is left alone.
-REHEARSE_AFTER = 10.0
+REHEARSE_AFTER = 20.0
 
 
 class Readiness:
@@ -19,7 +19,7 @@ class Readiness:
     Nothing is written by flushing a folder that has not changed: it is a word to the device alone. A commit after 50 ms
     of silence took 1.6 ms on the virtual disk of a cloud machine, and 0.25 ms when it had been spoken to within 20 ms.
     Of what a lone order takes on its way, that and what the processor's caches have forgotten are the larger part. The
-    way of an order is gone through every tenth time, and only while nothing has gone that way for as long.
+    way of an order is gone through every twentieth time, and only while nothing has gone that way for as long.
     """
 
     def __init__(self, folder: Path | None, every: float, dispatcher: Dispatcher) -> None:
