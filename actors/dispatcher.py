@@ -42,6 +42,10 @@ class Dispatcher:
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
         self._ready.append(mailbox)
+        self._wake()
+
+    def _wake(self) -> None:
+        """See that a thread does what there is to do by now."""
         for worker in self._workers:
             if worker.is_asleep:
                 worker.is_asleep = False  # before it is woken: it may be asleep again at once
@@ -56,6 +60,7 @@ class Dispatcher:
     def call_when_idle(self, call: Callable[[], object], by: float) -> None:
         """Call something once there is nothing left to run or to read, at a monotonic time at the latest."""
         self._afterwards.append((call, by))
+        self._wake()
 
     def relieve(self) -> None:
         """Start a thread if there is none, or none that is not stuck."""
@@ -130,7 +135,7 @@ class Dispatcher:
         """Wait until there is something to do."""
         worker.busy_since = None
         worker.is_asleep = True
-        if not self._ready:  # else it was told before we were seen to be asleep
+        if not (self._ready or self._afterwards):  # else it was told before we were seen to be asleep
             self._sockets.wait()
         worker.is_asleep = False
 

@@ -152,3 +152,11 @@ def test_what_can_wait_does_not_wait_for_ever(dispatcher: Dispatcher) -> None:
 
     seat.tell(begin)
     eventually(lambda: "at last" in actor.heard, "it is heard although there is always something else")
+
+
+def test_what_can_wait_wakes_a_thread_that_sleeps(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    seat, actor = seated(dispatcher, "asleep")
+    for number in range(100):  # each finds the thread asleep, or on its way to sleep
+        seat.tell_when_idle(number, PATIENCE)
+        eventually(lambda number=number: number in actor.heard, "it is heard")
