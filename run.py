@@ -16,8 +16,9 @@ from pathlib import Path
 from loguru import logger
 
 from actors.flatten import answers_to, flatten, held_by_copying
-from actors.system import CopySystem, needs_holdings, open_database, rest_of, secrets_of
+from actors.system import CopySystem
 from copytrade import wall_clock
+from copytrade.access import rest_of
 from copytrade.audit import told
 from copytrade.backup import BackupFailed, back_up
 from copytrade.checking import check, check_for_start, say_who_is_left_out, shared, with_token, without
@@ -30,13 +31,15 @@ from copytrade.logs import configure_logging, fields, hide, scrubbed
 from copytrade.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.papermode import paper_config, with_paper_urls
+from copytrade.places import open_database
+from copytrade.policies import needs_holdings
 from copytrade.preflight_table import table
 from copytrade.reading import audit_verdict, open_to_read, remembered
 from copytrade.records import LEADER, ConfigSet
 from copytrade.report import report
 from copytrade.sandbox import rehearse
 from copytrade.secrecy import exposed
-from copytrade.settings import Dhan, Follower, Settings, SettingsUnusable, Storage, load_settings
+from copytrade.settings import Dhan, Follower, Settings, SettingsUnusable, Storage, load_settings, secrets_of
 from copytrade.store import DATABASE_ERRORS, TRY_AGAIN, DatabaseUnusable, enabled_key
 from copytrade.summary import summary
 

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 from loguru import logger
 
-from actors.system import CopySystem, open_database, secrets_of
+from actors.system import CopySystem
 from copytrade import wall_clock
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging
 from copytrade.orders import IST
+from copytrade.places import open_database
 from copytrade.records import CommandAnswered
-from copytrade.settings import Follower, Settings
+from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.store import FLATTEN, Answer, Database
 
 #: Seconds until everything should be closed, and between looks whether it is.

@@ -11,6 +11,7 @@ from copytrade.settings.faults import SettingsUnusable
 from copytrade.settings.loading import load_settings
 from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
 from copytrade.settings.schema import Settings
+from copytrade.settings.secrets import secrets_of
 
 __all__ = [
     "Account",
@@ -30,4 +31,5 @@ __all__ = [
     "Supervision",
     "Tokens",
     "load_settings",
+    "secrets_of",
 ]

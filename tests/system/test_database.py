@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import actors.system
+import actors.shared_actors
 from actors.messages import Flush, Write, Writer
 from actors.store import RETRY_AFTER
 from copytrade.paper.broker import PaperBroker
@@ -69,7 +69,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         return Failing(settings.store.database, synchronous=settings.store.synchronous)
 
     if request.param != "locked":
-        monkeypatch.setattr(actors.system, "open_database", open_database)
+        monkeypatch.setattr(actors.shared_actors, "open_database", open_database)
         monkeypatch.setattr(Failing, "failure", request.param)
     yield request.param
     Failing.broken.clear()

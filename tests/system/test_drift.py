@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.system import rest_of
 from copytrade import wall_clock
+from copytrade.access import rest_of
 from copytrade.dhan.baseline import read_net
 from copytrade.drift_report import DriftReport, PositionsUnread, drift_report
 from copytrade.paper.broker import PaperBroker
