@@ -1,30 +1,52 @@
 """Closing what followers hold by copying, on an operator's word: by the copier that runs, or by one for that alone."""
 
 import queue
-import time
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
 from loguru import logger
 
+from actors.session import STOP_DEADLINE
 from actors.system import CopySystem
 from copytrade import wall_clock
+from copytrade.console.dialogue import answers_to, is_confirmed
+from copytrade.console.exits import EXIT_REFUSED, EXIT_UNUSABLE
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging
 from copytrade.orders import IST
 from copytrade.places import open_database
 from copytrade.records import CommandAnswered
 from copytrade.settings import Follower, Settings, secrets_of
-from copytrade.store import FLATTEN, Answer, Database
-
-#: Seconds until everything should be closed, and between looks whether it is.
-PATIENCE, LOOK_EVERY = 120.0, 0.2
-
-#: Seconds that the stop of a copier of our own may take.
-STOP_DEADLINE = 9.0
+from copytrade.store import DATABASE_ERRORS, FLATTEN, Answer, Database
 
 
-def held_by_copying(database: Database, followers: Sequence[Follower]) -> list[str]:
+def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: bool) -> int:
+    """Cancel the copies of these followers, and close what they hold by copying; say what was done.
+
+    Nothing is done before the operator agrees, or has already, with ``confirmed``. Return the exit code.
+    """
+    try:
+        database = open_database(settings)
+        database.claim(settings.mode, settings.leader.client_id)
+        print(*_held_by_copying(database, followers), sep="\n")
+        database.close()
+        if not confirmed and not is_confirmed("Cancel these orders and close these positions at the market?"):
+            print("nothing was done")
+            return EXIT_REFUSED
+        answers = _close(settings, followers)
+    except DATABASE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    for answer in answers:
+        print(f"{answer.follower}: {answer.text}")
+    for silent in {follower.name for follower in followers} - {answer.follower for answer in answers}:
+        print(f"{silent}: no answer yet; the log and the broker know how far it has come")
+    is_done = len(answers) == len(followers) and all(answer.is_done for answer in answers)
+    return 0 if is_done else EXIT_REFUSED
+
+
+def _held_by_copying(database: Database, followers: Sequence[Follower]) -> list[str]:
     """Return a line a follower on what the database says is held by copying, and rests."""
     today = wall_clock.now().astimezone(IST).date()
     lines = []
@@ -39,7 +61,7 @@ def held_by_copying(database: Database, followers: Sequence[Follower]) -> list[s
     return lines
 
 
-def flatten(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
+def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
     """Have everything closed that these followers hold by copying, and nothing else; return what they answer in time.
 
     Raises what a database raises, DatabaseUnusable where it is none of ours.
@@ -78,13 +100,3 @@ def _by_ourselves(
         except queue.Empty:
             logger.critical("Some actors did not stop in {:.0f}s", STOP_DEADLINE)
         system.close()
-
-
-def answers_to(database: Database, numbers: Sequence[int]) -> list[Answer]:
-    """Wait until every command is answered, or too long."""
-    ends = time.monotonic() + PATIENCE
-    while True:
-        answers = [answer for number in numbers if (answer := database.answer(number))]
-        if len(answers) == len(numbers) or time.monotonic() > ends:
-            return answers
-        time.sleep(LOOK_EVERY)

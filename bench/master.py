@@ -13,9 +13,9 @@ import time
 from datetime import time as time_of_day
 from pathlib import Path
 
+from actors.session import SWITCH_INTERVAL
 from copytrade.instrument_cache import MasterSource
 from copytrade.paper.process import PaperConfig, start_paper_process
-from run import SWITCH_INTERVAL
 
 #: Seconds between two turns that the other thread takes.
 TURN = 0.001

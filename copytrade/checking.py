@@ -20,7 +20,7 @@ from copytrade.instruments import Instrument, MasterUnusable
 from copytrade.logs import alert, fields
 from copytrade.orders import IST
 from copytrade.preflight import Gravity, Judgement, Origin, by_finding, judge, shared_addresses
-from copytrade.reading import config_of, held_by, open_to_read, requests_since, shown
+from copytrade.reading import held_by, open_to_read, remembered, requests_since, shown
 from copytrade.records import LEADER
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.sizing import Strategy
@@ -216,7 +216,7 @@ def _used_today(settings: Settings, now: datetime) -> dict[str, int]:
     midnight = now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
     with open_to_read(database) as connection:
         for key, ours in (("mode", settings.mode), ("leader_client_id", settings.leader.client_id)):
-            theirs = config_of(connection, key)
+            theirs = remembered(connection, key)
             if theirs not in (None, ours):
                 raise DatabaseUnusable(f"{shown(database)}: belongs to {key} {theirs}, the settings say {ours}")
         return requests_since(connection, midnight)

@@ -4,7 +4,14 @@ from pydantic import SecretStr
 
 from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess
-from copytrade.settings import Account, Settings
+from copytrade.places import open_database
+from copytrade.reading import open_to_read, remembered
+from copytrade.records import ConfigSet
+from copytrade.settings import Account, Dhan, Settings
+from copytrade.store import DatabaseUnusable
+
+#: Where ``config`` says where the broker of paper mode is, or was.
+_REST_URL = "paper_rest_url"
 
 
 def paper_config(settings: Settings) -> PaperConfig:
@@ -49,6 +56,24 @@ def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
             "followers": tuple(follower.model_copy(update=direct) for follower in settings.followers),
         }
     )
+
+
+def write_down(paper: PaperProcess, settings: Settings) -> None:
+    """Write down where the paper broker is: it ends with its copier, and other processes ask it meanwhile."""
+    database = open_database(settings)
+    database.write([ConfigSet(_REST_URL, paper.rest_url)])
+    database.close()
+
+
+def with_last_paper_url(settings: Settings) -> Dhan:
+    """Return where the broker is, in paper mode the one that was written down. Raises DatabaseUnusable."""
+    if settings.mode != "paper":
+        return settings.dhan
+    with open_to_read(settings.store.database) as connection:
+        rest_url = remembered(connection, _REST_URL)
+    if rest_url is None:
+        raise DatabaseUnusable("there is no broker on paper before a copier has been started")
+    return settings.dhan.model_copy(update={"rest_url": rest_url})
 
 
 def _plain(secret: SecretStr | None) -> str:

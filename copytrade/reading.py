@@ -186,11 +186,6 @@ def held_by(connection: peewee.Database, follower: str) -> list[str]:
     return [f"{held} of {security_id} {product}" for held, security_id, product in _rows(connection, query, follower)]
 
 
-def config_of(connection: peewee.Database, key: str) -> str | None:
-    """Return a remembered value, None if there is none."""
-    return dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", key)).get(key)
-
-
 def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:
     """Return how many requests each account has sent since then."""
     query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"

@@ -9,7 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import run
+from actors.session import STOP_DEADLINE
+from copytrade.console.exits import EXIT_RUNNING, EXIT_UNUSABLE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -63,9 +64,9 @@ def test_the_service_is_not_started_again_for_what_a_start_cannot_heal() -> None
     unit = dict(
         line.split("=", 1) for line in (DEPLOY / "copytrade.service").read_text().splitlines() if "=" in line[1:]
     )
-    assert unit["RestartPreventExitStatus"] == f"{run.EXIT_UNUSABLE} {run.EXIT_RUNNING}"
+    assert unit["RestartPreventExitStatus"] == f"{EXIT_UNUSABLE} {EXIT_RUNNING}"
     assert unit["ExecStart"].split()[1].removeprefix("/opt/copytrade/") == "run.py"
-    assert float(unit["TimeoutStopSec"]) > run.STOP_DEADLINE
+    assert float(unit["TimeoutStopSec"]) > STOP_DEADLINE
 
 
 @pytest.mark.parametrize("folder", ["copytrade", "actors"])

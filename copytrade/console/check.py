@@ -1,0 +1,39 @@
+"""Saying of every account whether it can trade, beside a running copier if there is one."""
+
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from copytrade import checking
+from copytrade.access import rest_of
+from copytrade.console.exits import EXIT_NO_GO, EXIT_UNUSABLE
+from copytrade.instance import is_running
+from copytrade.paper.process import start_paper_process
+from copytrade.papermode import paper_config, with_paper_urls
+from copytrade.preflight_table import table
+from copytrade.secrecy import exposed_by, without_secrets_of
+from copytrade.settings import Settings
+from copytrade.store import DatabaseUnusable
+
+
+def check(settings: Settings, path: Path) -> int:
+    """Print a go or a no-go for each account of the settings, which are in ``path``; return the exit code."""
+    if settings.mode == "sandbox":
+        print("The sandbox has no accounts to check: run.py itself sends it one request of each kind.", file=sys.stderr)
+        return EXIT_UNUSABLE
+    running = is_running(settings.store.database)
+    with ExitStack() as stack:
+        if settings.mode == "paper":
+            paper = start_paper_process(replace(paper_config(settings), scripted=False))
+            stack.callback(paper.stop)
+            settings = with_paper_urls(settings, paper)
+        try:
+            judgements = checking.check(settings, rest_of, feed_in_use=running and settings.mode == "live")
+        except DatabaseUnusable as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
+    more = [*checking.shared(settings, judgements), *exposed_by(settings, path)]
+    for line in table(judgements, more).splitlines():
+        print(without_secrets_of(settings, line))
+    return 0 if all(judgement.can_trade for judgement in judgements) else EXIT_NO_GO

@@ -1,0 +1,85 @@
+"""What each account differs by from the leader's, and why; and, if that is wanted, taking up again what can be."""
+
+import sys
+from collections.abc import Sequence
+
+from copytrade import wall_clock
+from copytrade.access import rest_of
+from copytrade.checking import with_token
+from copytrade.console.dialogue import answers_to, is_confirmed
+from copytrade.console.exits import EXIT_REFUSED, EXIT_UNEXPLAINED, EXIT_UNUSABLE
+from copytrade.dhan.baseline import read_net
+from copytrade.drift import Proposal
+from copytrade.drift_report import DriftReport, PositionsUnread, drift_report
+from copytrade.instance import is_running
+from copytrade.papermode import with_last_paper_url
+from copytrade.places import open_database
+from copytrade.policies import needs_holdings
+from copytrade.secrecy import without_secrets_of
+from copytrade.settings import Dhan, Follower, Settings
+from copytrade.store import DATABASE_ERRORS, TRY_AGAIN
+
+
+def drift(settings: Settings, followers: Sequence[Follower], *, fixes: bool, confirmed: bool) -> int:
+    """Print what each of these followers differs by, beside a running copier if there is one; return the exit code.
+
+    With ``fixes`` what can be taken up again is, once the operator agrees, or has already, with ``confirmed``.
+    """
+    code, proposals = 0, []
+    try:
+        dhan = with_last_paper_url(settings)
+        for follower in followers:
+            found = _drift_of(follower, dhan, settings)
+            if found is None:
+                code = EXIT_UNUSABLE
+                continue
+            print(found.text)
+            code = code or (0 if found.is_explained else EXIT_UNEXPLAINED)
+            proposals += [(follower.name, proposal) for proposal in found.proposals]
+        return max(code, _fix(settings, proposals, confirmed=confirmed)) if fixes else code
+    except DATABASE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+
+
+def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> DriftReport | None:
+    """Return one follower's drift, None if its account cannot be read."""
+    if follower.dry_run:
+        return DriftReport(f"{follower.name}: dry_run is set, so the account holds nothing by copying", True, ())
+    rest = rest_of(with_token(follower, settings), dhan)
+    try:
+        return drift_report(
+            settings.store.database, follower.name, lambda: read_net(rest, holdings=needs_holdings(follower))
+        )
+    except PositionsUnread as error:
+        print(without_secrets_of(settings, f"{follower.name}: the positions cannot be read: {error}"), file=sys.stderr)
+        return None
+    finally:
+        rest.close()
+
+
+def _fix(settings: Settings, proposals: Sequence[tuple[str, Proposal]], *, confirmed: bool) -> int:
+    """Have the copier that runs take up again what was skipped, refused, or ended unfilled, if that is wanted."""
+    if not proposals:
+        print("there is nothing to take up again")
+        return 0
+    print("to take up again:")
+    for name, one in proposals:
+        what = f"an exit of {one.units}" if one.is_exit else f"an entry of {one.units} at most"
+        print(f"  {name}: {what} for leader order {one.leader_order_id}, which was {one.why}")
+    if not is_running(settings.store.database):
+        print("no copier is running to do it", file=sys.stderr)
+        return EXIT_REFUSED
+    if not confirmed and not is_confirmed("Have the copier decide these orders afresh, at the prices of now?"):
+        print("nothing was done")
+        return EXIT_REFUSED
+    database = open_database(settings)
+    numbers = [
+        database.give_command(f"{TRY_AGAIN} {one.leader_order_id} {one.units}", name, wall_clock.now())
+        for name, one in proposals
+    ]
+    answers = answers_to(database, numbers)
+    database.close()
+    for answer in answers:
+        print(f"{answer.follower}: {answer.text}")
+    return 0 if len(answers) == len(numbers) and all(answer.is_done for answer in answers) else EXIT_REFUSED
