@@ -163,10 +163,14 @@ class Caretaker(GuardedActor[FollowerMessage]):
             return  # told to the predecessor; all of it is told again once it is known what rests
         if account != LEADER:
             self._see_own(order)
-        elif order.is_terminal and order.status is not Status.TRADED and order.id not in self._ended:
+        elif self._resting.get(order.id) and self._has_ended(order):
             self._ended[order.id] = order
-            for copy in list(self._resting.get(order.id, {}).values()):
+            for copy in list(self._resting[order.id].values()):
                 self._call_off(copy)
+
+    def _has_ended(self, order: Order) -> bool:
+        """Whether a leader order has ended otherwise than by its fill, and that is news."""
+        return order.is_terminal and order.status is not Status.TRADED and order.id not in self._ended
 
     def _see_own(self, order: Order) -> None:
         """Learn the id of an order that had just left when the follower died, or that one has ended."""

@@ -11,6 +11,7 @@ from actors.clock import Clock
 from actors.commands import Commands
 from actors.flights import Flights
 from actors.follower_account import FollowerAccount
+from actors.forgetting import Forgetting
 from actors.journal import Journal
 from actors.landing import Landing
 from actors.messages import (
@@ -122,6 +123,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._commands = Commands(seat.name, desk, self._journal, broker_clock, self._safeguard, dry_run=policy.dry_run)
         self._strangers = Strangers(seat, epoch, clock, desk, self._journal, broker_clock, window)
         retries = Retries(seat, epoch, clock, desk)
+        self._forgetting = Forgetting(seat.name, desk, self._strangers, retries)
         self._own_book = OwnBook(
             seat,
             epoch,
@@ -241,8 +243,11 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.own_feed(is_up=message.gate_open)
                 self._own_book.take_snapshot(gate_open=message.gate_open)
                 self._desk.look_again()
-            case BookMerged() if message.account == self.seat.name:
-                self._own_book.take(message)
+            case BookMerged():
+                if message.account == self.seat.name:
+                    self._own_book.take(message)
+                if self._loaded and self._own_book.is_read:
+                    self._forgetting.take(message)
             case SearchMerged(correlation_id=correlation_id, began=began, found=False):
                 self._journal.note(*self._desk.searched(correlation_id, began))
             case InstrumentsLoaded(instruments):
@@ -298,6 +303,7 @@ class Follower(GuardedActor[FollowerMessage]):
             self._baselines.ask_for_positions()
 
     def _subscribe(self) -> None:
+        self._forgetting.begin()
         for feed in (self._peers.own_feed, self._peers.leader_feed):
             feed.tell(Subscribe(self.seat))
 

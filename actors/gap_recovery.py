@@ -306,7 +306,7 @@ def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryM
     """Read the order book: runs on the account's reader thread, and answers whatever happens."""
     began = time.monotonic()
     book, problem = _value(rest.orders)
-    recovery.tell(BookReadFinished(request, began, book, problem, rest.skew))
+    recovery.tell(BookReadFinished(request, began, book, problem, rest.known_skew))
 
 
 def _search(rest: DhanRest, request: SearchOrder, recovery: Address[GapRecoveryMessage]) -> None:

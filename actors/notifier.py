@@ -41,6 +41,7 @@ class Notifier(GuardedActor[NotifierMessage]):
         if now - self._sent_at.get((kind, who), -self._cooldown) < self._cooldown:
             self._held_back += 1
             return
+        self._sent_at = {of: at for of, at in self._sent_at.items() if now - at < self._cooldown}
         self._sent_at[kind, who] = now
         if not self._urls:
             logger.info("Alert {}", fields(kind=kind, who=who))

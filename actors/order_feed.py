@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from loguru import logger
 from pydantic import SecretStr
@@ -46,6 +46,7 @@ from copytrade.book import Book, Change, chronological
 from copytrade.dhan.backoff import Backoff
 from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
+from copytrade.forgetting import LOOK_BACK
 from copytrade.logs import alert, fields
 from copytrade.market import MarketHours
 from copytrade.orders import IST, Order, Status
@@ -290,6 +291,9 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._publish(changes, time.monotonic(), recovered=True)
         order_ids = frozenset(order.id for order in book.orders)
         complete = not book.unreadable
+        if complete and read.skew is not None:  # without the broker's clock it may be any day
+            by_broker = wall_clock.at(read.began) + timedelta(seconds=read.skew)
+            self._book.forget_before((by_broker - LOOK_BACK).astimezone(IST).date(), order_ids)
         self._tell(BookMerged(self._account.name, read.began, order_ids, complete=complete, skew=read.skew))
         if opens:
             self._gate_open = True

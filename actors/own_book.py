@@ -90,7 +90,7 @@ class OwnBook:
         """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
         self._size = len(read.order_ids)
         self._journal.note(*self._desk.book_read(read.began, read.order_ids, complete=read.complete))
-        self._broker_clock.take(read.skew)
+        self._broker_clock.take(read.skew or 0.0)
         visibility = self._desk.visibility
         if visibility.longest > max(self._lag_told, self._window / 2):
             self._lag_told = visibility.longest

@@ -30,6 +30,10 @@ class Retries:
         self._desk.hold(copy_id)
         self._clock.tell_later(seconds, self._seat, Retry(copy_id, self._epoch))
 
+    def forget(self) -> None:
+        """Forget what was never taken of what is over."""
+        self._tries = {copy_id: tries for copy_id, tries in self._tries.items() if self._desk.is_known(copy_id[0])}
+
     def accepted(self, copy_id: CopyId) -> None:
         """Take note that a request was taken: what comes to nothing after it is the first of a row."""
         self._tries.pop(copy_id, None)

@@ -26,6 +26,7 @@ from actors.messages import (
     Writer,
 )
 from copytrade import wall_clock
+from copytrade.forgetting import LOOK_BACK
 from copytrade.ledger import Part
 from copytrade.logs import alert, fields
 from copytrade.orders import IST
@@ -42,9 +43,6 @@ GATHER = 0.005
 
 #: Seconds before a failed commit is tried again.
 RETRY_AFTER = 0.5
-
-#: How far back copies are loaded: an order placed before the day began may be in the day's book.
-LOOK_BACK = timedelta(days=7)
 
 #: Seconds between looks whether an operator has paused anybody.
 SWITCHES_EVERY = 1.0

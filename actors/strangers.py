@@ -63,6 +63,10 @@ class Strangers:
         logger.warning("Orders adopted {}", what)
         return True
 
+    def forget(self) -> None:
+        """Forget those that are over."""
+        self._known.intersection_update(order.id for order in self._desk.strangers)
+
     def mind(self) -> None:
         """Enter nothing more once somebody else sends orders with our ids."""
         for order in self._desk.strangers:

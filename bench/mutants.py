@@ -195,6 +195,34 @@ MUTANTS = [
         "            return changed\n",
         "tests/system/test_dry_run.py",
     ),
+    Mutant(
+        "what is forgotten is no news when it is told of again",
+        "copytrade/desk.py",
+        "        if self._forgetting.is_forgotten(order):\n            return []\n",
+        "",
+        "tests/core/test_forgetting.py",
+    ),
+    Mutant(
+        "nothing is forgotten that may rest at the broker",
+        "copytrade/forgetting.py",
+        "any(copy.is_open or _is_of(copy, day) for copy in copies)",
+        "any(_is_of(copy, day) for copy in copies)",
+        "tests/core/test_what_is_kept.py",
+    ),
+    Mutant(
+        "what may yet be entered is not forgotten",
+        "copytrade/forgetting.py",
+        "            return ended_before(leader, enterable)\n",
+        "            return ended_before(leader, day)\n",
+        "tests/core/test_what_is_kept.py",
+    ),
+    Mutant(
+        "the exit that would be asked for what is overdue is not forgotten",
+        "copytrade/forgetting.py",
+        "        over -= self._last_exits(over)\n",
+        "",
+        "tests/core/test_what_is_kept.py",
+    ),
 ]
 
 

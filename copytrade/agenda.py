@@ -1,6 +1,7 @@
 """What a follower's desk has on its agenda: which leader orders to look at, what each wants, and what is under way."""
 
 import heapq
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
@@ -33,6 +34,7 @@ class Agenda:
         self._under_way: dict[CopyId, str] = {}
         self._held: set[CopyId] = set()
         self._numbers: dict[str, int] = {}
+        self._next_number = itertools.count()
         #: The leader order that was dealt with last, or is being dealt with.
         self.subject = ""
 
@@ -40,13 +42,17 @@ class Agenda:
         """Have orders looked at."""
         for order_id in order_ids:
             self._marked[order_id] = True
-            self._numbers.setdefault(order_id, len(self._numbers))
+            self._number(order_id)
 
     def mark_beside(self, order_ids: Iterable[str]) -> None:
         """Have orders looked at, should it concern them what has happened to another."""
         for order_id in order_ids:
             self._marked.setdefault(order_id, False)
-            self._numbers.setdefault(order_id, len(self._numbers))
+            self._number(order_id)
+
+    def _number(self, order_id: str) -> None:
+        if order_id not in self._numbers:
+            self._numbers[order_id] = next(self._next_number)
 
     def take_marked(self) -> Mapping[str, bool]:
         """Return what is to be looked at, in the order in which it was marked, and whether on its own account.
@@ -164,7 +170,22 @@ class Agenda:
         self._wakes[order_id] = until
         return is_news
 
+    def rest(self, order_id: str) -> None:
+        """Note that nothing is left to be looked at again."""
+        self._wakes.pop(order_id, None)
+
     def awake(self, order_id: str) -> None:
         """Look at an order whose time has come."""
         self._wakes.pop(order_id, None)
         self.mark([order_id])
+
+    def is_on(self, order_id: str) -> bool:
+        """Whether an order is to be looked at, now or later, or anything is under way for it, held or wanted."""
+        if order_id in self._marked or order_id in self._wanted or order_id in self._wakes:
+            return True
+        return bool(self.waiting(order_id))
+
+    def forget(self, order_id: str) -> None:
+        """Forget an order that is not on the agenda, and when it was first marked."""
+        self._numbers.pop(order_id, None)
+        self._queued.pop(order_id, None)

@@ -3,7 +3,7 @@
 What a change of one means elsewhere is counted here: in the ledger, in the tally, in what is in doubt.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,8 +13,7 @@ from copytrade.agenda import CopyId
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Skip
 from copytrade.doubt import Doubts
-from copytrade.ledger import Part
-from copytrade.orders import Order, trade_date
+from copytrade.orders import Order, order_of, trade_date
 from copytrade.positions import Positions
 from copytrade.tally import Tally
 
@@ -35,49 +34,60 @@ class Blotter:
         self._positions = positions
         self._tally = tally
         self._doubts = doubts
-        self._copies: dict[str, dict[int, Copy]] = {}
-        self._by_correlation: dict[str, CopyId] = {}
-        self._by_order: dict[str, CopyId] = {}
+        self._copies: dict[str, tuple[Copy, ...]] = {}
+        #: The leader order for which the broker's order of an id was sent.
+        self._leader_of: dict[str, str] = {}
         #: The copies that rest at the broker, and those of which we do not know what became.
         self.live: set[CopyId] = set()
         self.in_doubt: set[CopyId] = set()
 
     def __iter__(self) -> Iterator[Copy]:
-        return (copy for copies in self._copies.values() for copy in copies.values())
+        return (copy for copies in self._copies.values() for copy in copies)
 
-    def of(self, order_id: str) -> list[Copy]:
+    def of(self, order_id: str) -> Sequence[Copy]:
         """Return the copies of a leader order."""
-        copies = self._copies.get(order_id)
-        return list(copies.values()) if copies else []
+        return self._copies.get(order_id, ())
 
     def copy(self, copy_id: CopyId) -> Copy:
         """Return a copy that exists."""
-        return self._copies[copy_id[0]][copy_id[1]]
+        copy = self.get(copy_id)
+        if copy is None:
+            raise KeyError(copy_id)
+        return copy
 
     def get(self, copy_id: CopyId) -> Copy | None:
         """Return a copy, None if there is none of that number."""
-        return self._copies.get(copy_id[0], {}).get(copy_id[1])
+        order_id, n = copy_id
+        for copy in self._copies.get(order_id, ()):
+            if copy.n == n:
+                return copy
+        return None
 
     def find(self, order: Order) -> Copy | None:
         """Return the copy that an order of the account's is by its ids, None if it is none."""
-        copy_id = self._by_order.get(order.id) or self._by_correlation.get(order.correlation_id)
+        for copy in self._copies.get(self._leader_of.get(order.id, ""), ()):
+            if copy.order_id == order.id:
+                return copy
+        copy_id = self.named(order.correlation_id)
         return self.copy(copy_id) if copy_id else None
 
     def named(self, correlation_id: str) -> CopyId | None:
         """Return the copy to which a correlation id was given."""
-        return self._by_correlation.get(correlation_id)
+        copy_id = order_of(correlation_id)
+        copy = self.get(copy_id) if copy_id else None
+        return copy_id if copy and copy.correlation_id == correlation_id else None
 
     def next_number(self, order_id: str) -> int:
         """Return the number of a further copy of a leader order."""
-        return 1 + max(self._copies[order_id])
+        return 1 + max(copy.n for copy in self._copies[order_id])
 
     def is_sent(self, order_id: str) -> bool:
         """Whether anything was sent for a leader order."""
-        return any(copy.stage is not Stage.NONE for copy in self._copies.get(order_id, {}).values())
+        return any(copy.stage is not Stage.NONE for copy in self.of(order_id))
 
     def unsent(self, order_id: str) -> list[Copy]:
         """Return the copies that say why nothing was sent, or that are to be sent again."""
-        return [copy for copy in self._copies.get(order_id, {}).values() if copy.stage is Stage.NONE]
+        return [copy for copy in self.of(order_id) if copy.stage is Stage.NONE]
 
     def new(self, leader: Order, now: datetime) -> Copy:
         """Return the beginning of a copy; it is not kept yet."""
@@ -94,7 +104,19 @@ class Blotter:
 
     def forget_unsent(self, order_id: str) -> None:
         """Forget why nothing was sent for a leader order: something is."""
-        self._copies.get(order_id, {}).pop(0, None)
+        if sent := tuple(copy for copy in self.of(order_id) if copy.n):
+            self._copies[order_id] = sent
+        else:
+            self._copies.pop(order_id, None)
+
+    def forget(self, order_id: str) -> Sequence[Copy]:
+        """Forget the copies of a leader order, all of which are over, and return them."""
+        copies = self._copies.pop(order_id, ())
+        for copy in copies:
+            self._leader_of.pop(copy.order_id, None)
+            self._doubts.forget((order_id, copy.n))
+            self._doubts.visibility.forget(copy.order_id)
+        return copies
 
     def change(self, before: Copy, after: Copy, leader: Order) -> Changed:
         """Keep a copy as it is now, and count what it has filled since."""
@@ -110,17 +132,21 @@ class Blotter:
 
     def keep(self, copy: Copy) -> None:
         """Keep a copy whose fills the ledger has, or that has none."""
-        self._copies.setdefault(copy.leader_order_id, {})[copy.n] = copy
-        copy_id = (copy.leader_order_id, copy.n)
-        if copy.correlation_id and copy.part is not Part.TWIN:
-            self._by_correlation[copy.correlation_id] = copy_id
+        order_id, copies = copy.leader_order_id, self.of(copy.leader_order_id)
+        copy_id = order_id, copy.n
+        if any(known.n == copy.n for known in copies):
+            self._copies[order_id] = tuple(copy if known.n == copy.n else known for known in copies)
+        else:
+            self._copies[order_id] = (*copies, copy)
         if copy.order_id:
-            self._by_order[copy.order_id] = copy_id
+            self._leader_of[copy.order_id] = order_id
         if self._tally is not None:
             self._tally.count(copy_id, copy)
         if copy.stage is Stage.UNKNOWN and not copy.order_id:
             self._doubts.begin(copy_id)
         else:
             self._doubts.end(copy_id)
+        if copy.stage is Stage.ENDED:
+            self._doubts.forget(copy_id)
         for stage, members in ((Stage.UNKNOWN, self.in_doubt), (Stage.LIVE, self.live)):
             (members.add if copy.stage is stage else members.discard)(copy_id)

@@ -5,13 +5,13 @@ row may be older than a frame that overtook it. So an order is merged field by f
 order never comes to life, and the parameters are those of the latest update.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Set
+from datetime import UTC, date, datetime
 
 import msgspec
 from msgspec.structs import replace
 
-from copytrade.orders import Order, OrderType, Source, Status
+from copytrade.orders import Order, OrderType, Source, Status, ended_before
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -83,6 +83,13 @@ class Book:
                 changes.append(change)
             self._rows[row.id] = row
         return changes
+
+    def forget_before(self, day: date, shown: Set[str]) -> None:
+        """Forget what ended before a day, but for the orders ``shown`` by the broker's book still."""
+        for order in [order for order in self if order.id not in shown and ended_before(order, day)]:
+            del self._orders[order.id]
+        for order_id in self._rows.keys() - shown:
+            del self._rows[order_id]
 
 
 def chronological(orders: Iterable[Order]) -> list[Order]:

@@ -28,7 +28,8 @@ class Circumstances:
     def __init__(self, policy: Policy, capitals: Capitals, surroundings: Surroundings, tally: Tally | None) -> None:
         self._surroundings = surroundings
         self._tally = tally
-        self._slices: dict[tuple[str, int, date], int | None] = {}
+        self._slices: dict[tuple[str, int], int | None] = {}
+        self._sliced_on: date | None = None
         self.policy = policy
         self.capitals = capitals
         #: What trades, None before the instrument master has been read.
@@ -68,7 +69,11 @@ class Circumstances:
     def _largest(self, instrument: Instrument | None, now: datetime) -> int | None:
         if instrument is None:
             return None
-        asked = instrument.underlying, instrument.lot_size, now.astimezone(IST).date()
+        today = now.astimezone(IST).date()
+        if today != self._sliced_on:
+            self._sliced_on = today
+            self._slices.clear()
+        asked = instrument.underlying, instrument.lot_size
         if asked not in self._slices:
-            self._slices[asked] = self._surroundings.freeze.slice_of(*asked)
+            self._slices[asked] = self._surroundings.freeze.slice_of(*asked, today)
         return self._slices[asked]

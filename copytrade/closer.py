@@ -121,12 +121,13 @@ class Closer:
         return [self._positions.close(line, now) for line in lines]
 
     def _live(self, now: datetime) -> list[Copy]:
-        """Return the copies that may be live: one of an earlier day of which nobody has told since is not."""
+        """Return the copies that may be live: one sent on an earlier day of which nobody has told since is not."""
         today = now.astimezone(IST).date()
         return [
             copy
             for copy in self._blotter
-            if copy.is_open and (copy.trade_date >= today or self._positions.was_told_of(copy.order_id))
+            if copy.is_open
+            and (copy.created_at.astimezone(IST).date() >= today or self._positions.was_told_of(copy.order_id))
         ]
 
     def _line_of(self, order_id: str) -> LineKey | None:
@@ -171,7 +172,7 @@ class Closer:
     def _why_left(self, key: LineKey) -> str:
         return next((f"{copy.reason}: {copy.error}" for copy in self._of(key) if copy.reason is not None), "not closed")
 
-    def _of(self, key: LineKey) -> list[Copy]:
+    def _of(self, key: LineKey) -> Sequence[Copy]:
         """Return the copies of the order that closes a line."""
         return self._blotter.of(self._lines.get(key, ""))
 

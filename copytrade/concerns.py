@@ -26,6 +26,11 @@ class Concerns:
         """Look again at every order that is not settled."""
         self._agenda.mark(order_id for order_id, order in self._orders.items() if not self.is_settled(order))
 
+    def whatever_works(self) -> None:
+        """Look again at every order of every line that may matter yet."""
+        for key in self._positions.lines_with_orders():
+            self.line(key)
+
     def is_settled(self, order: Order) -> bool:
         """Whether nothing is left to be done about an order, unless its line moves."""
         copies = self._blotter.of(order.id)

@@ -70,6 +70,8 @@ class Decider:
     def consider(self, now: datetime) -> Considered:
         """Decide every marked order."""
         considered = Considered([], [], [], [])
+        if self._decided and next(iter(self._decided.values()))[0] != now:
+            self._decided.clear()  # of another time, and not fresh any more
         if self._closer.is_at_work:
             self._closer.go_on(now)
         for order_id, on_its_own in self._agenda.take_marked().items():
@@ -93,6 +95,7 @@ class Decider:
                 self._note(leader, self._decide(leader, now), considered, now)
             case Done() if self._concerns.is_settled(leader):
                 self._positions.retire(leader.id)
+                self._agenda.rest(leader.id)
             case Skip():
                 considered.changed.extend(self._blotter.skip(leader, decision, now))
             case _:

@@ -4,7 +4,7 @@ Pure: it is told what happened and asked what to do. Whoever sits at it sends, r
 """
 
 from collections.abc import Iterable, Mapping, Set
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from copytrade.decisions import Action, Policy, Skip
 from copytrade.doubt import Doubts, Visibility
 from copytrade.drift import Apart
 from copytrade.execution import Execution
+from copytrade.forgetting import Forgetting, Forgotten
 from copytrade.instruments import Instrument
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part
@@ -65,8 +66,9 @@ class Desk:
         self._blotter = Blotter(follower, self._positions, self._tally, self._doubts)
         known = self._orders, self._positions, self._blotter
         self._concerns = Concerns(*known, self._agenda)
-        self._own_orders = OwnOrders(*known, self._doubts, self._agenda, self._concerns)
         self._closer = Closer(*known, self._agenda, for_good=only_closes)
+        self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally)
+        self._own_orders = OwnOrders(*known, self._doubts, self._agenda, self._concerns, self._forgetting)
         self._decider = Decider(*known, self._circumstances, self._closer, self._agenda, self._concerns)
         self._execution = Execution(
             *known, self._circumstances, self._doubts, self._agenda, self._concerns, self._own_orders
@@ -96,7 +98,8 @@ class Desk:
         allotments = list(allotments)
         self._positions.load(lines, allotments)
         for copy in copies:
-            self._doubts.settled((copy.leader_order_id, copy.n), at)
+            if copy.is_open:
+                self._doubts.settled((copy.leader_order_id, copy.n), at)
             self._blotter.keep(lifecycle.reloaded(copy))
         self._closer.reload(allotments)
         self.look_again()
@@ -189,6 +192,8 @@ class Desk:
     def leader_changed(self, order: Order, received: float | None) -> list[Changed]:
         """Take the leader's order as it is now; ``received`` is the monotonic time of a live update, else None."""
         self.subject = order.id
+        if self._forgetting.is_forgotten(order):
+            return []
         known, order = self._orders.get(order.id), self._orders.see(order, received)
         if self._orders.is_set_aside(order.id):
             self._agenda.mark([order.id])
@@ -303,11 +308,29 @@ class Desk:
     def release(self, copy_id: CopyId) -> None:
         """Look at a held order again."""
         self._agenda.release(copy_id)
-        self._agenda.mark([copy_id[0]])
+        if copy_id[0] in self._orders:
+            self._agenda.mark([copy_id[0]])
 
     def wake(self, order_id: str) -> None:
         """Look at a leader order again: the time it waited for has come."""
-        self._agenda.awake(order_id)
+        if order_id in self._orders:
+            self._agenda.awake(order_id)
+
+    # What is over.
+
+    def is_known(self, order_id: str) -> bool:
+        """Whether a leader order has been told of, and is not forgotten."""
+        return order_id in self._orders
+
+    def forget_before(self, day: date) -> Forgotten | None:
+        """Forget what was over before a day in India, once all that the broker can tell of the days before was told.
+
+        Returns what is forgotten and what of those days is kept; None where nothing can be forgotten yet.
+        """
+        forgotten = self._forgetting.forget_before(day)
+        if forgotten is not None:
+            self._own_orders.forget_strangers(forgotten.day)
+        return forgotten
 
     # Looking around.
 
@@ -375,6 +398,7 @@ class Desk:
         closed = self._closer.take_outcome(self._circumstances.instruments or {}, now)
         if closed is not None:
             self.look_again()
+            self._concerns.whatever_works()  # its leader order may have ended meanwhile
         return closed
 
     @property

@@ -78,6 +78,11 @@ class Visibility:
         self.is_behind = bool(lacking)
         self.longest = max([self.longest, *lacking])
 
+    def forget(self, order_id: str) -> None:
+        """Watch for an order no more."""
+        self._unseen.pop(order_id, None)
+        self._untold.discard(order_id)
+
     def window(self, at_least: float) -> float:
         """Return the seconds over which absence has to be proven."""
         return max(at_least, MARGIN * self.longest)
@@ -104,6 +109,10 @@ class Doubts:
     def settled_at(self, copy_id: CopyId) -> float:
         """Return when the last outcome of a request became known, 0 if there was none."""
         return self._settled_at.get(copy_id, 0.0)
+
+    def forget(self, copy_id: CopyId) -> None:
+        """Forget when an outcome became known, of what is over."""
+        self._settled_at.pop(copy_id, None)
 
     def begin(self, copy_id: CopyId) -> None:
         """Doubt whether the broker has an order, if that is not doubted already."""

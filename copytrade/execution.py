@@ -47,7 +47,7 @@ class Execution:
         copy_id = (leader.id, action.n)
         match action:
             case Place():
-                copy = self._blotter.get(copy_id) or self._blotter.new(leader, now)
+                copy = replace(self._blotter.get(copy_id) or self._blotter.new(leader, now), created_at=now)
                 after = self._placing(lifecycle.with_leader(copy, leader), action)
                 self._blotter.forget_unsent(leader.id)
             case Modify():

@@ -49,9 +49,15 @@ class LeaderOrders:
         if known is None:
             self._received[order.id] = received
         elif not self.is_set_aside(order.id):
-            order = merge(known, order)
+            merged = merge(known, order)
+            order = order if merged == order else merged  # the feed's own, which all its followers share
         self._orders[order.id] = order
         return order
+
+    def forget(self, order_id: str) -> None:
+        """Forget an order, if it is known."""
+        self._orders.pop(order_id, None)
+        self._received.pop(order_id, None)
 
     def stand_in(self, order: Order) -> None:
         """Let an order of our own making stand where the leader's would."""

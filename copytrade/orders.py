@@ -235,6 +235,16 @@ def trade_date(order: Order) -> date:
     return (order.created_at or order.observed_at).astimezone(IST).date()
 
 
+def ended_before(order: Order, day: date) -> bool:
+    """Whether an order can change no more, and all that happened to it did so before a day in India.
+
+    Of one without the broker's times nobody can say.
+    """
+    if order.created_at is None or not order.is_terminal:
+        return False
+    return trade_date(order) < day and order.event_at.astimezone(IST).date() < day
+
+
 def correlation_id(leader_order_id: str, n: int) -> str:
     """Return the id of a follower's ``n``-th order (1, 2, ...) for this leader order.
 

@@ -1,7 +1,7 @@
 """What the broker says of the account's own orders: which copies they are, what became of those, and which it lacks."""
 
 from collections.abc import Set
-from datetime import datetime
+from datetime import date, datetime
 
 from msgspec.structs import replace
 
@@ -11,9 +11,10 @@ from copytrade.blotter import Blotter, Changed
 from copytrade.concerns import Concerns
 from copytrade.copies import Copy
 from copytrade.doubt import Doubts
+from copytrade.forgetting import Forgetting
 from copytrade.leader_orders import LeaderOrders, as_leader
 from copytrade.ledger import Part, line_of
-from copytrade.orders import Order, Status, order_of
+from copytrade.orders import Order, Status, ended_before, order_of
 from copytrade.positions import Positions
 
 #: Seconds after which an order that the broker took a cancellation for, and that still rests, is cancelled again.
@@ -31,6 +32,7 @@ class OwnOrders:
         doubts: Doubts,
         agenda: Agenda,
         concerns: Concerns,
+        forgetting: Forgetting,
     ) -> None:
         self._orders = orders
         self._positions = positions
@@ -38,10 +40,14 @@ class OwnOrders:
         self._doubts = doubts
         self._agenda = agenda
         self._concerns = concerns
+        self._forgetting = forgetting
         self._strangers: dict[str, Order] = {}
 
     def seen(self, order: Order, received: float | None) -> Changed | None:
-        """Take the broker's word about one order; None if it is none of our copies."""
+        """Take the broker's word about one order; None if it is none of our copies, or of one that is forgotten."""
+        if self._forgetting.is_forgotten_own(order):
+            self._agenda.subject = ""
+            return None
         self._positions.own_seen(order)
         if received is not None:
             self._doubts.visibility.told(order.id, received)
@@ -120,6 +126,12 @@ class OwnOrders:
     def strangers(self) -> list[Order]:
         """Return the orders that carry an id of ours and that nothing in the database speaks of."""
         return list(self._strangers.values())
+
+    def forget_strangers(self, day: date) -> None:
+        """Forget those that ended before a day."""
+        for order in self.strangers:
+            if ended_before(order, day):
+                del self._strangers[order.id]
 
     def adopt_strangers(self, now: datetime) -> list[Changed]:
         """Take orders for ours that the database has lost, where they fit the leader's order; keep the others."""

@@ -1,8 +1,8 @@
 """What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
@@ -119,14 +119,15 @@ class Positions:
             allotment = ledger.first_sight(line, order)
             self._keep(allotment)
         working = self._working.setdefault(line.key, {})
+        comes_back = order.id not in working
         working[order.id] = None
         if allotment.ratio is not None and order.quantity != allotment.leader_quantity:
             line, allotment = ledger.sized(line, allotment, order, allotment.ratio, line.lot_size)
             self._keep(line, allotment)
         others = (self._allotments[member] for member in working if member != order.id)
         line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others)
-        if not changed:
-            return []
+        if not changed:  # the leader may have come to the other side while it did not work
+            return [order.id] if comes_back and self._judge_again(line, order.id) else []
         self._keep(line, *changed)
         if self._allotments[order.id].leader_exited > allotment.leader_exited:
             self._latest_exit[line.key] = order.id
@@ -175,8 +176,40 @@ class Positions:
         """Take note that an order is over at the leader and at the follower."""
         allotment = self._allotments.get(leader_order_id)
         if allotment is not None:
-            self._working.get(allotment.line, {}).pop(leader_order_id, None)
+            working = self._working.get(allotment.line, {})
+            working.pop(leader_order_id, None)
+            if not working:
+                self._working.pop(allotment.line, None)
             self._sized.pop(leader_order_id, None)
+
+    def lines_with_orders(self) -> list[LineKey]:
+        """Return the lines on which leader orders may matter yet."""
+        return list(self._working)
+
+    def latest_exit(self, key: LineKey) -> str | None:
+        """Return the leader order by which he has left some of a line last, None where he has left nothing."""
+        return self._latest_exit.get(key)
+
+    def allotted_before(self, day: date) -> Iterator[str]:
+        """Return the leader orders that were judged, and that are of days before one."""
+        return (one.leader_order_id for one in self._allotments.values() if one.trade_date < day)
+
+    def forget(self, leader_order_id: str) -> None:
+        """Forget how a leader order was judged; what it has done to its line stays."""
+        self.retire(leader_order_id)
+        allotment = self._allotments.pop(leader_order_id, None)
+        if allotment is not None and self._latest_exit.get(allotment.line) == leader_order_id:
+            del self._latest_exit[allotment.line]
+
+    @property
+    def own_orders(self) -> Iterable[Order]:
+        """The orders of the follower's account of which the broker has told."""
+        return self._own_orders.values()
+
+    def forget_own(self, order_ids: Iterable[str]) -> None:
+        """Forget orders of the follower's account; their fills stay counted."""
+        for order_id in order_ids:
+            del self._own_orders[order_id]
 
     def take_up_again(self, leader_order_id: str, units: int) -> bool:
         """Let an order that was over get more, an entry so many ``units``; False if it never had a size.

@@ -60,6 +60,11 @@ class Tally:
         else:
             self._entering.pop(copy_id, None)
 
+    def forget_before(self, day: date) -> None:
+        """Forget how many entries were sent on days before one."""
+        for past in [past for past in self._entries if past < day]:
+            del self._entries[past]
+
     def standing(self, capital: Decimal | None, now: datetime) -> Standing:
         """Return how the follower stands against those of its limits that are set."""
         breach, limit, result, lots, sent = "", None, None, 0, 0

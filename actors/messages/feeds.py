@@ -56,7 +56,7 @@ class BookMerged:
     began: float
     order_ids: frozenset[str]
     complete: bool
-    skew: float
+    skew: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class BookRead:
     generation: Generation
     began: float
     book: OrderBook
-    skew: float
+    skew: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class BookReadFinished:
     began: float
     book: OrderBook | None
     problem: Problem | None
-    skew: float
+    skew: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,3 +164,21 @@ def test_a_row_says_again_what_a_late_frame_denied() -> None:
     (change,) = book.merge_read([row], NOW + timedelta(seconds=60))
     assert change.after.price == Decimal(102)
     assert book.merge_read([row], NOW + timedelta(seconds=120)) == []
+
+
+def test_what_ended_before_a_day_is_forgotten_unless_the_broker_still_shows_it() -> None:
+    book = Book()
+    ends = {"status": Status.CANCELLED}
+    for order in (
+        an_order(id="over", **ends),
+        an_order(id="shown", **ends),
+        an_order(id="rests"),
+        an_order(id="timeless", created_at=None, **ends),
+        an_order(id="later", updated_at=NOW + timedelta(days=1), **ends),
+    ):
+        book.merge(order)
+    tomorrow = NOW.date() + timedelta(days=1)
+    book.forget_before(NOW.date(), frozenset())
+    assert len(book) == 5
+    book.forget_before(tomorrow, frozenset({"shown"}))
+    assert {order.id for order in book} == {"shown", "rests", "timeless", "later"}

@@ -322,7 +322,7 @@ def test_an_order_of_an_earlier_day_that_nobody_tells_of_holds_nothing_up(only_c
     lines = [one for one in account.desk.positions.everything() if hasattr(one, "held")]
     yesterday = NOW.date() - timedelta(days=1)
     account.desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS, only_closes=only_closes)
-    copies = [replace(copy, trade_date=yesterday) for copy, _ in written]
+    copies = [replace(copy, trade_date=yesterday, created_at=NOW - timedelta(days=1)) for copy, _ in written]
     account.desk.load(copies, lines, (), NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
     account.by_hand = 2 * LOT
     account.orders.clear()

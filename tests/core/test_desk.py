@@ -69,6 +69,8 @@ class Copying(RuleBasedStateMachine):
     def begins(self, hundredths: int) -> None:
         self.ratio = Decimal(hundredths) / 100
         self.ticks = itertools.count(1)
+        self.today = NOW
+        self.orders_left = 6
         self.desk = self.a_desk()
         self.leader_book, self.own_book = Book(), Book()
         self.leader: dict[str, Order] = {}
@@ -93,7 +95,7 @@ class Copying(RuleBasedStateMachine):
         return desk
 
     def now(self) -> datetime:
-        return NOW + timedelta(seconds=next(self.ticks))
+        return self.today + timedelta(seconds=next(self.ticks))
 
     def changes(self, order: Order, **changes: object) -> Order:
         moment = self.now()
@@ -116,9 +118,10 @@ class Copying(RuleBasedStateMachine):
 
     # The leader.
 
-    @precondition(lambda self: len(self.leader) < 6)
+    @precondition(lambda self: self.orders_left)
     @rule(side=st.sampled_from(Side), lots=LOTS, price=PRICES)
     def places(self, side: Side, lots: int, price: Decimal) -> None:
+        self.orders_left -= 1
         self.leader_places(side, lots * LOT, price)
 
     def leader_places(self, side: Side, quantity: int, price: Decimal = Decimal(100), **changes: object) -> None:
@@ -161,8 +164,12 @@ class Copying(RuleBasedStateMachine):
     @rule()
     def sights_are_lost_and_the_book_is_read(self) -> None:
         self.sights.clear()
-        for order in self.leader.values():
+        for order in self.in_the_book(self.leader):
             self.sees(order)
+
+    def in_the_book(self, orders: dict[str, Order]) -> list[Order]:
+        """Return what a read of an order book shows of an account's orders."""
+        return list(orders.values())
 
     def sees(self, order: Order) -> None:
         if change := self.leader_book.merge(order):
@@ -173,13 +180,13 @@ class Copying(RuleBasedStateMachine):
     @precondition(lambda self: self.is_anything_wanted())
     @rule()
     def sends_what_is_wanted(self) -> None:
-        if picked := self.desk.pick(NOW):
+        if picked := self.desk.pick(self.today):
             leader, action = picked
-            changed = self.desk.begin(leader, action, NOW)
+            changed = self.desk.begin(leader, action, self.today)
             self.flights.append(Flight(leader, action, changed.after))
 
     def is_anything_wanted(self) -> bool:
-        self.desk.consider(NOW)
+        self.desk.consider(self.today)
         return self.desk.lane() is not None
 
     @precondition(lambda self: self.flights)
@@ -211,6 +218,7 @@ class Copying(RuleBasedStateMachine):
                     correlation_id=flight.copy.correlation_id,
                     quantity=wish.quantity,
                     price=wish.price,
+                    created_at=self.today,
                 )
                 self.parts[order.id] = part
                 flight.order_id = order.id
@@ -278,9 +286,10 @@ class Copying(RuleBasedStateMachine):
     @rule()
     def the_own_book_is_read(self) -> None:
         began = float(next(self.ticks))
-        for order in self.broker.values():
+        shown = self.in_the_book(self.broker)
+        for order in shown:
             self.sees_own(order)
-        self.desk.book_read(began, frozenset(self.broker), complete=True)
+        self.desk.book_read(began, frozenset(order.id for order in shown), complete=True)
 
     @rule()
     def orders_in_doubt_are_searched(self) -> None:
@@ -316,7 +325,7 @@ class Copying(RuleBasedStateMachine):
             if self.parts[order.id] is Part.CLOSE and not order.is_terminal:
                 self.fill(order, order.quantity)
                 self.sees_own(self.broker[order.id])
-        self.desk.take_closed(NOW)
+        self.desk.take_closed(self.today)
 
     @rule(was_sent=st.booleans())
     def restarts(self, was_sent: bool) -> None:
@@ -449,7 +458,7 @@ class Copying(RuleBasedStateMachine):
                 assert copy.reason is Reason.BROKER_REFUSED
             elif leader.status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED) and copy.part is Part.ENTRY:
                 assert order.is_terminal
-            elif not order.is_terminal and copy.refused is None and copy.part is not Part.FLATTEN:
+            elif not order.is_terminal and copy.refused is None and not (copy.wish and copy.wish.own_price):
                 assert order.price == leader.price
 
 

@@ -1,5 +1,6 @@
 """A clock that is wrong, and a day that ends while orders rest."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from copytrade import wall_clock
 from copytrade.orders import IST
 from copytrade.paper.broker import PaperBroker
-from tests.system.copier import LEADER, LOT, OPTION, Copier, accounts, running, settings_for
+from tests.system.copier import CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.waiting import eventually
 
 
@@ -40,18 +41,7 @@ def test_an_order_rests_over_midnight_and_is_cancelled_the_next_day(
 ) -> None:
     """Commodities trade until shortly before midnight, and after-market orders wait for the morning."""
     broker = PaperBroker(accounts())
-    broker._server.config.date_header = False
-    real = datetime.now(UTC)
-    evening = real.astimezone(IST).replace(hour=23, minute=59, second=50)
-    shift = evening - real
-
-    def move(by: timedelta) -> None:
-        nonlocal shift
-        shift += by
-        set_clock(monkeypatch, by)
-
-    broker.exchange._now = lambda: datetime.now(UTC) + shift
-    set_clock(monkeypatch, shift)
+    evening, move = at_ten_seconds_to_midnight(broker, monkeypatch)
     settings = settings_for(broker, tmp_path)
     with broker:
         with running(settings, broker) as copier:
@@ -84,6 +74,65 @@ def test_an_order_rests_over_midnight_and_is_cancelled_the_next_day(
                 "PENDING": 4 * LOT,
                 "CANCELLED": 4 * LOT,
             }
+
+
+def test_what_is_over_is_forgotten_the_next_day_and_nothing_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = PaperBroker(accounts())
+    evening, move = at_ten_seconds_to_midnight(broker, monkeypatch)
+    tomorrow = evening.date() + timedelta(days=1)
+    settings = settings_for(broker, tmp_path, copy={"late_after": 60.0, "max_missed_age": 60.0})
+    with broker:
+        with running(settings, broker) as copier:
+            rests, ends = copier.buy(4, "100.00"), copier.buy(2, "101.00")
+            for leader in (rests, ends):
+                copier.mapping(leader, "alice", "placed")
+            bought = copier.buy(6, 0, order_type="MARKET")
+            broker.cancel(LEADER, ends)
+            for follower in ("alice", "bob"):
+                copier.mapping(bought, follower, "filled")
+                copier.mapping(ends, follower, "cancelled")
+            move(timedelta(hours=9))
+            for client_id in CLIENTS.values():
+                broker.drop_feed(client_id)
+            for follower in ("alice", "bob"):
+                copier.logged(f"what is over of earlier days follower={follower} before={tomorrow} kept=1")
+            sold = copier.buy(6, 0, order_type="MARKET", side="SELL")
+            copier.mapping(sold, "alice", "filled")
+        with running(settings, broker) as copier:
+            broker.cancel(LEADER, rests)
+            copier.mapping(rests, "alice", "cancelled")
+            copier.mapping(rests, "bob", "cancelled")
+            for follower, lots in (("alice", 6), ("bob", 3)):
+                quantities = {row["correlationId"]: row["filledQty"] for row in copier.copies(follower)}
+                assert quantities == {
+                    f"ct-{rests}-1": 0,
+                    f"ct-{ends}-1": 0,
+                    f"ct-{bought}-1": lots * LOT,
+                    f"ct-{sold}-1": lots * LOT,
+                }
+
+
+def at_ten_seconds_to_midnight(
+    broker: PaperBroker, monkeypatch: pytest.MonkeyPatch
+) -> tuple[datetime, Callable[[timedelta], None]]:
+    """Set our clock and the broker's; return the time in India, and what moves both on."""
+    broker._server.config.date_header = False  # else there are two of them
+    real = datetime.now(UTC)
+    evening = real.astimezone(IST).replace(hour=23, minute=59, second=50)
+    shift = evening - real
+
+    def move(by: timedelta) -> None:
+        nonlocal shift
+        shift += by
+        broker.set_clock(shift.total_seconds())
+        set_clock(monkeypatch, by)
+
+    broker.exchange._now = lambda: datetime.now(UTC) + shift
+    broker.set_clock(shift.total_seconds())
+    set_clock(monkeypatch, shift)
+    return evening, move
 
 
 def dates(copier: Copier) -> dict[str, object]:

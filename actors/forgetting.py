@@ -1,0 +1,55 @@
+"""Having a follower forget what is over: once a trading day, when both accounts' order books have been read on it."""
+
+from datetime import date, timedelta
+
+from loguru import logger
+
+from actors.messages import BookMerged
+from actors.retries import Retries
+from actors.strangers import Strangers
+from copytrade import wall_clock
+from copytrade.desk import Desk
+from copytrade.logs import fields
+from copytrade.protection import trading_day
+
+#: The leader's account and the follower's own.
+ACCOUNTS = 2
+
+
+class Forgetting:
+    """A part of a follower, in its thread.
+
+    Such reads tell of all that the broker still knows of the days before. Nothing of it is written down: a restart
+    knows all of the last days again, and forgets it again.
+    """
+
+    def __init__(self, follower: str, desk: Desk, strangers: Strangers, retries: Retries) -> None:
+        self._follower = follower
+        self._desk = desk
+        self._strangers = strangers
+        self._retries = retries
+        self._read_on: dict[str, date] = {}
+        self._said: date | None = None
+
+    def begin(self) -> None:
+        """Wait for reads anew: the feeds are about to tell what they know."""
+        self._read_on.clear()
+
+    def take(self, read: BookMerged) -> None:
+        """Take note of a read that has been told of, and forget what is over if both accounts' have."""
+        if not read.complete or read.skew is None:  # without the broker's clock it may be any day
+            return
+        self._read_on[read.account] = trading_day(wall_clock.at(read.began) + timedelta(seconds=read.skew))
+        if len(self._read_on) == ACCOUNTS:
+            self._forget(min(self._read_on.values()))
+
+    def _forget(self, day: date) -> None:
+        forgotten = self._desk.forget_before(day)
+        if forgotten is None:
+            return
+        self._strangers.forget()
+        self._retries.forget()
+        if forgotten.day != self._said:
+            self._said = forgotten.day
+            what = fields(follower=self._follower, before=forgotten.day, kept=len(forgotten.kept))
+            logger.info("Forgotten what is over of earlier days {}", what)

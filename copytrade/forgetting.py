@@ -1,0 +1,171 @@
+"""Forgetting what is over: a program that runs for weeks keeps what may still matter, and the orders of its day.
+
+What is forgotten stays in the database, and in the lines of the ledger. It must not come back as news: of an order that
+ended before the day and that nobody knows, all that matters has been counted.
+"""
+
+from collections.abc import Iterator, Set
+from datetime import date, datetime, time, timedelta
+
+import msgspec
+
+from copytrade import closing
+from copytrade.agenda import Agenda
+from copytrade.blotter import Blotter
+from copytrade.circumstances import Circumstances
+from copytrade.closer import Closer
+from copytrade.copies import Copy
+from copytrade.leader_orders import LeaderOrders
+from copytrade.ledger import LineKey, Part
+from copytrade.orders import Order, ended_before, trade_date
+from copytrade.positions import Positions
+from copytrade.protection import DAY_BEGINS
+from copytrade.tally import Tally
+
+#: How far back a restart knows orders. What is older is not entered any more, whatever the settings say.
+LOOK_BACK = timedelta(days=7)
+
+
+class Forgotten(msgspec.Struct, frozen=True, gc=False):
+    """What ended before a ``day`` in India is forgotten, but for those of the leader's orders that are ``kept``."""
+
+    day: date
+    kept: frozenset[str] = frozenset()
+
+
+class Forgetting:
+    """Forgets leader orders with all that is known of them, and the account's own orders.
+
+    A leader order is over when it has ended, has its disposition, nothing is under way, wanted or awaited for it, no
+    copy may be live, and it is too old to be entered. Of a line on which something is held, the exit that would be
+    asked for what is overdue is kept.
+    """
+
+    def __init__(
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        blotter: Blotter,
+        agenda: Agenda,
+        circumstances: Circumstances,
+        closer: Closer,
+        tally: Tally | None,
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._agenda = agenda
+        self._circumstances = circumstances
+        self._closer = closer
+        self._tally = tally
+        #: What was forgotten until now, None before the first time.
+        self.forgotten: Forgotten | None = None
+
+    def forget_before(self, day: date) -> Forgotten | None:
+        """Forget what was over before a day; return what is forgotten and kept now, None where nothing can be yet.
+
+        Whatever the broker can tell of the days before has to have been told.
+        """
+        if self._positions.is_known and not self._closer.is_at_work:
+            if self.forgotten is None or day > self.forgotten.day:
+                self.forgotten = Forgotten(day, self._without_what_is_over(frozenset(self._of_before(day)), day))
+                self._forget_own(day)
+            elif self.forgotten.kept:
+                day = self.forgotten.day
+                self.forgotten = Forgotten(day, self._without_what_is_over(self.forgotten.kept, day))
+        return self.forgotten
+
+    def is_forgotten(self, order: Order) -> bool:
+        """Whether an order of the leader's is over, and not known any more."""
+        if self.forgotten is None or order.id in self._orders or order.id in self.forgotten.kept:
+            return False
+        if not ended_before(order, self.forgotten.day):
+            return False
+        return not self._blotter.of(order.id) and self._positions.allotment(order.id) is None
+
+    def is_forgotten_own(self, order: Order) -> bool:
+        """Whether an order of the account's is over, and not known any more."""
+        if self.forgotten is None or self._positions.was_told_of(order.id):
+            return False
+        return self._is_over_own(order, self.forgotten.day)
+
+    def _of_before(self, day: date) -> Iterator[str]:
+        """Return all leader orders that are known of days before one."""
+        yield from (order.id for order in self._orders.values() if trade_date(order) < day)
+        yield from (copy.leader_order_id for copy in self._blotter if copy.trade_date < day)
+        yield from self._positions.allotted_before(day)
+
+    def _without_what_is_over(self, order_ids: Set[str], day: date) -> frozenset[str]:
+        """Forget what is over of some leader orders, and return the others."""
+        enterable = min(day, self._enterable_on(day))
+        over = {order_id for order_id in order_ids if self._is_over(order_id, day, enterable)}
+        over -= self._last_exits(over)
+        for order_id in over:
+            self._blotter.forget(order_id)
+            self._orders.forget(order_id)
+            self._positions.forget(order_id)
+            self._agenda.forget(order_id)
+        return frozenset(order_ids - over)
+
+    def _enterable_on(self, day: date) -> date:
+        """Return the first day whose orders may yet be entered on a day, however much too late."""
+        policy = self._circumstances.policy
+        age = min(max(policy.late_after, policy.max_missed_age), LOOK_BACK.total_seconds())
+        return (datetime.combine(day, time.min) + DAY_BEGINS - timedelta(seconds=age)).date()
+
+    def _is_over(self, order_id: str, day: date, enterable: date) -> bool:
+        """Whether nothing can come of a leader order any more, unless it is asked for what is overdue on its line.
+
+        What the leader's book does not show any more is known by its copies alone, after a restart. What was to close a
+        line may have none.
+        """
+        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
+        if self._agenda.is_on(order_id) or any(copy.is_open or _is_of(copy, day) for copy in copies):
+            return False
+        allotment = self._positions.allotment(order_id)
+        if (allotment and allotment.doubled) or not (copies or closing.is_closing(order_id)):
+            return False
+        if leader is not None:
+            return ended_before(leader, enterable)
+        return all(copy.is_settled for copy in copies) or not (allotment and allotment.is_exit)
+
+    def _last_exits(self, over: Set[str]) -> set[str]:
+        """Return the exits among them that would be asked for what is overdue, where something is held or may be."""
+        kept: set[str] = set()
+        for key in {key for order_id in over if (key := self._exited_line(order_id))}:
+            working = list(self._positions.working(key))
+            if self._positions.line(key).held or any(member not in over for member in working):
+                last = next((member for member in reversed(working) if self._may_be_asked(member)), None)
+                kept |= {order_id for order_id in (last, self._positions.latest_exit(key)) if order_id is not None}
+        return kept
+
+    def _exited_line(self, order_id: str) -> LineKey | None:
+        allotment = self._positions.allotment(order_id)
+        return allotment.line if allotment and allotment.leader_exited else None
+
+    def _may_be_asked(self, order_id: str) -> bool:
+        """Whether an order by which the leader has left is asked for what is overdue: not if its copy has failed."""
+        if order_id not in self._orders or self._exited_line(order_id) is None:
+            return False
+        sent = [copy for copy in self._blotter.of(order_id) if copy.n and copy.part is Part.EXIT]
+        if sent:
+            return not any(copy.is_final for copy in sent)
+        return not any(copy.is_settled for copy in self._blotter.of(order_id))
+
+    def _forget_own(self, day: date) -> None:
+        """Forget the account's own orders: a later read of its positions has their fills in it."""
+        self._positions.forget_own([order.id for order in self._positions.own_orders if self._is_over_own(order, day)])
+        if self._tally is not None:
+            self._tally.forget_before(day)
+
+    def _is_over_own(self, order: Order, day: date) -> bool:
+        """Whether an order of the account's ended before a day, as the copy knows that it may be."""
+        if not ended_before(order, day):
+            return False
+        copy = self._blotter.find(order)
+        return copy is None or not copy.is_open
+
+
+def _is_of(copy: Copy, day: date) -> bool:
+    """Whether anything has happened to the order of a copy since a day began: it may be told of again."""
+    return copy.order is not None and not ended_before(copy.order, day)

@@ -1,0 +1,70 @@
+"""What is not over is not forgotten, however many days have passed since."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from copytrade import lifecycle
+from copytrade.forgetting import LOOK_BACK, Forgotten
+from copytrade.orders import Side, Status
+from tests.core.orders import NOW, an_order
+from tests.core.test_closing import Account, entered
+from tests.core.test_desk import LOT
+
+TOMORROW = NOW.date() + timedelta(days=1)
+
+#: When nothing of today may be entered any more, whatever the settings say.
+LATER = NOW.date() + LOOK_BACK + timedelta(days=2)
+
+
+def test_what_has_been_copied_is_forgotten_and_its_line_is_not() -> None:
+    account = Account()
+    entered(account, 1, 4)
+    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset())
+    assert not account.desk.is_known("1")
+    assert [line.held for line in account.desk.positions.lines_held()] == [4 * LOT]
+
+
+def test_what_may_yet_be_entered_is_kept() -> None:
+    account = Account()
+    entered(account, 1, 4)
+    assert account.desk.forget_before(TOMORROW) == Forgotten(TOMORROW, frozenset({"1"}))
+    assert account.desk.is_known("1")
+
+
+def test_an_order_in_doubt_is_kept_with_its_leader_order() -> None:
+    account = Account()
+    leader = an_order(id="1", quantity=4 * LOT)
+    account.desk.leader_changed(leader, None)
+    account.desk.consider(NOW)
+    picked = account.desk.pick(NOW)
+    assert picked is not None
+    copy = account.desk.begin(*picked, NOW).after
+    account.desk.settle(("1", 1), lifecycle.in_doubt(copy, "no answer"), 1.0)
+    account.leader(replace(leader, status=Status.CANCELLED))
+    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset({"1"}))
+    assert account.desk.in_doubt == 1
+
+
+def test_the_exit_that_is_asked_for_what_an_entry_gets_late_is_kept() -> None:
+    account = Account()
+    account.is_silent = True
+    entry, leaves = an_order(id="1", quantity=2 * LOT), an_order(id="2", side=Side.SELL, quantity=2 * LOT)
+    for order in (entry, leaves):
+        account.leader(order)
+        account.leader(replace(order, status=Status.TRADED, filled_quantity=order.quantity))
+    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset({"1", "2"}))
+    (rests,) = account.live()
+    account.fills(rests)
+    account.goes_on()
+    (exit_,) = account.live()
+    assert (exit_.side, exit_.quantity) == (Side.SELL, 2 * LOT)
+
+
+def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
+    """Each read shows it as of now: forgotten, it would be an order that is new."""
+    account = Account()
+    timeless = an_order(id="1", quantity=2 * LOT, created_at=None, updated_at=None)
+    account.leader(timeless)
+    account.leader(replace(timeless, status=Status.CANCELLED))
+    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset({"1"}))
