@@ -27,30 +27,25 @@ PATIENCE = 0.02
 
 
 class Dispatcher:
-    """Runs mailboxes. Nothing in it is locked: what two threads may reach for is taken with one atomic step."""
+    """Runs mailboxes. Nothing in it is locked: what two threads may reach for is taken with one atomic step.
+
+    Whoever adds something to do sees afterwards whether a thread waits, and wakes it; a thread that is going to wait
+    says so before it sees whether there is something to do. So one of the two sees the other.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._ready: deque[Mailbox | None] = deque()
+        self._ready: deque[Mailbox] = deque()
         self._sockets = Sockets()
         self._workers: list[_Worker] = []
-        self._surplus: deque[None] = deque()
         self._afterwards: deque[tuple[Callable[[], object], float]] = deque()
+        self._is_stopping = False
         #: When something was last run, in monotonic seconds.
         self.ran_at = 0.0
 
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
         self._ready.append(mailbox)
-        self._wake()
-
-    def _wake(self) -> None:
-        """See that a thread does what there is to do by now."""
-        for worker in self._workers:
-            if worker.is_asleep:
-                worker.is_asleep = False  # before it is woken: it may be asleep again at once
-                self._sockets.ring()
-                return
         self.relieve()
 
     def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
@@ -60,15 +55,14 @@ class Dispatcher:
     def call_when_idle(self, call: Callable[[], object], by: float) -> None:
         """Call something once there is nothing left to run or to read, at a monotonic time at the latest."""
         self._afterwards.append((call, by))
-        self._wake()
+        self.relieve()
 
     def relieve(self) -> None:
-        """Start a thread if there is none, or none that is not stuck."""
+        """Wake the thread that waits; else start one if there is none, or none that is not stuck."""
+        if self._sockets.wake():
+            return
         now = time.monotonic()
         workers = list(self._workers)
-        if any(worker.busy_since is None for worker in workers):  # asleep perhaps, and taken for awake
-            self._sockets.ring()
-            return
         if workers and not workers[-1].is_stuck(now):  # as a rule
             return
         if all(worker.is_stuck(now) for worker in workers):
@@ -79,45 +73,51 @@ class Dispatcher:
             except RuntimeError as error:  # there can be no more threads now; whoever looks next tries again
                 self._workers.remove(worker)
                 logger.error("No thread for {}: {}", self._name, error)
-            else:
-                self._surplus.extend([None] if workers else [])
 
     def stop(self) -> None:
         """End every thread once it has run what is waiting."""
-        for _ in self._workers:
-            self._ready.append(None)
-        self._sockets.ring()
+        self._is_stopping = True
+        self._sockets.wake()
 
     def _work(self, worker: "_Worker") -> None:
         glance_at = 0.0
-        while True:
-            worker.busy_since = began = time.monotonic()
-            if began >= glance_at:
-                self._sockets.glance(began)
-                glance_at = began + GLANCE_EVERY
-            if self._afterwards:
-                self._call_afterwards(began)
-            try:
-                mailbox = self._ready.popleft()
-            except IndexError:
-                if self._sockets.look():
-                    pass
-                elif self._afterwards:
-                    self._sockets.see()
-                    if not self._sockets.look():
-                        self._call_afterwards()
+        try:
+            while True:
+                worker.busy_since = began = time.monotonic()
+                if began >= glance_at:
+                    self._sockets.glance(began)
+                    glance_at = began + GLANCE_EVERY
+                if self._afterwards:
+                    self._call_afterwards(began)
+                try:
+                    mailbox = self._ready.popleft()
+                except IndexError:
+                    if self._is_stopping and not self._afterwards:
+                        break
+                    if self._sockets.look():
+                        pass
+                    elif self._afterwards:
+                        self._sockets.see()
+                        if not self._sockets.look():
+                            self._call_afterwards()
+                    else:
+                        worker.busy_since = None
+                        if not self._sockets.wait(self._has_work) and self._leaves(worker):
+                            break
+                        continue
                 else:
-                    self._rest(worker)
-                    continue
-            else:
-                if mailbox is None:
+                    mailbox.run()
+                    self.ran_at = began
+                if time.monotonic() - began > PATIENCE and self._leaves(worker):
                     break
-                mailbox.run()
-                self.ran_at = began
-            if time.monotonic() - began > PATIENCE and self._is_surplus(worker):
-                break
-        self._workers.remove(worker)
-        self._sockets.ring()  # whoever else is asleep may be the one to end next
+        finally:
+            if worker in self._workers:
+                self._workers.remove(worker)
+            if self._ready or self._afterwards or not self._is_stopping:  # told to one that was still there
+                self.relieve()
+
+    def _has_work(self) -> bool:
+        return bool(self._ready or self._afterwards or self._is_stopping)
 
     def _call_afterwards(self, now: float | None = None) -> None:
         """Call what waits for there to be nothing else to do, or what of it has waited until ``now`` at the latest."""
@@ -131,24 +131,14 @@ class Dispatcher:
             else:
                 self._afterwards.append((call, by))
 
-    def _rest(self, worker: "_Worker") -> None:
-        """Wait until there is something to do."""
-        worker.busy_since = None
-        worker.is_asleep = True
-        if not (self._ready or self._afterwards):  # else it was told before we were seen to be asleep
-            self._sockets.wait()
-        worker.is_asleep = False
-
-    def _is_surplus(self, worker: "_Worker") -> bool:
-        """Whether others do the work of one that has been away."""
+    def _leaves(self, worker: "_Worker") -> bool:
+        """Be counted no more, if others do the work."""
+        self._workers.remove(worker)  # before we see who is left: of two who would leave at once, one stays
         now = time.monotonic()
-        if all(other is worker or other.is_stuck(now) for other in list(self._workers)):
-            return False
-        try:
-            self._surplus.pop()
-        except IndexError:
-            return False
-        return True
+        if any(other.is_alive() and not other.is_stuck(now) for other in list(self._workers)):
+            return True
+        self._workers.append(worker)
+        return False
 
 
 class _Worker(threading.Thread):
@@ -156,7 +146,6 @@ class _Worker(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._work = work
         self.busy_since: float | None = None
-        self.is_asleep = False
 
     def is_stuck(self, now: float) -> bool:
         """Whether it has been busy with one message for long."""

@@ -8,6 +8,7 @@ from actors.dispatcher import Dispatcher
 from copytrade.paper.broker import PaperBroker
 from tests.system.copier import Copier, accounts, running, settings_for
 from tests.system.counting import Counting
+from tests.system.watched import LATER, Watched
 
 
 @pytest.fixture
@@ -31,3 +32,16 @@ def dispatcher() -> Iterator[Dispatcher]:
     ):  # and nobody else's: one that hangs may be left of another test
         ref.stop(block=False)
     dispatcher.stop()
+
+
+@pytest.fixture
+def watched() -> Iterator[list[Watched]]:
+    made = [Watched() for _ in range(3)]
+    yield made
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def nobody_wakes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", LATER)

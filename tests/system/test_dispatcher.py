@@ -3,12 +3,14 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pykka
 import pytest
 
 from actors.dispatcher import Dispatcher
+from actors.sockets import Sockets
 from tests.system.counting import seated
 from tests.waiting import PATIENCE, eventually
 
@@ -160,3 +162,84 @@ def test_what_can_wait_wakes_a_thread_that_sleeps(dispatcher: Dispatcher, monkey
     for number in range(100):  # each finds the thread asleep, or on its way to sleep
         seat.tell_when_idle(number, PATIENCE)
         eventually(lambda number=number: number in actor.heard, "it is heard")
+
+
+@pytest.mark.parametrize("tell", ["now", "when idle"])
+def test_what_is_told_to_a_thread_on_its_way_to_sleep_keeps_it_awake(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch, tell: str
+) -> None:
+    """It has seen that there is nothing to do, and does not wait yet."""
+    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    seat, actor = seated(dispatcher, "somebody")
+    wait, told = Sockets.wait, []
+
+    def wait_after_all(sockets: Sockets, has_work: Callable[[], object]) -> bool:
+        if len(told) < 3:
+            told.append(len(told))
+            if tell == "now":
+                seat.tell(told[-1])
+            else:
+                seat.tell_when_idle(told[-1], PATIENCE)
+        return wait(sockets, has_work)
+
+    monkeypatch.setattr(Sockets, "wait", wait_after_all)
+    seat.tell("first")
+    eventually(lambda: actor.heard == ["first", 0, 1, 2], "all is heard")
+
+
+def test_what_is_told_is_handled_however_often_threads_take_turns(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every thread counts as stuck as soon as it has begun: others are started, and it goes when it sees them."""
+    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    actors = [seated(dispatcher, f"a{number}") for number in range(5)]
+    monkeypatch.setattr("actors.dispatcher.PATIENCE", 0.0)
+
+    def tell(teller: int) -> None:
+        for number in range(100):
+            actors[number % 5][0].tell((teller, number))
+            actors[number % 5][0].tell_when_idle((teller, number), PATIENCE)
+
+    tellers = [threading.Thread(target=tell, args=(teller,)) for teller in range(2)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+    eventually(lambda: sum(len(actor.heard) for _, actor in actors) == 400, "all is handled")
+    monkeypatch.setattr("actors.dispatcher.PATIENCE", 3600.0)
+    eventually(lambda: len(workers()) == 1, "one thread is enough")
+    seat, actor = actors[0]
+    seat.tell("hello")
+    eventually(lambda: actor.heard[-1] == "hello", "it is there")
+
+
+def test_a_thread_that_is_to_end_on_its_way_to_sleep_does_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    dispatcher, wait = Dispatcher("ending"), Sockets.wait
+
+    def wait_after_all(sockets: Sockets, has_work: Callable[[], object]) -> bool:
+        dispatcher.stop()
+        return wait(sockets, has_work)
+
+    monkeypatch.setattr(Sockets, "wait", wait_after_all)
+    dispatcher.relieve()
+    eventually(lambda: not any(thread.name == "ending" for thread in threading.enumerate()), "no thread is left")
+
+
+def test_threads_end_once_they_have_run_what_is_waiting() -> None:
+    dispatcher = Dispatcher("ending")
+    seat, actor = seated(dispatcher, "last")
+    release = threading.Event()
+    seat.tell(release)
+    seat.tell("told before")
+    seat.tell_when_idle("when idle", PATIENCE)
+    dispatcher.stop()
+    release.set()
+    eventually(lambda: actor.heard == [release, "told before", "when idle"], "all is heard")
+    eventually(lambda: not any(thread.name == "ending" for thread in threading.enumerate()), "no thread is left")
+    seat.tell("told after")
+    eventually(lambda: actor.heard[-1] == "told after", "it is heard all the same")
+    eventually(lambda: not any(thread.name == "ending" for thread in threading.enumerate()), "no thread is left")
+    assert seat.ref is not None
+    seat.ref.stop(block=False)
+    eventually(lambda: seat.vitals.has_ended, "it has ended")

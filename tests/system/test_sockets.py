@@ -4,56 +4,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 
 import pytest
 
 from actors.dispatcher import Dispatcher
 from tests.system.counting import seated
-from tests.waiting import eventually
-
-LATER = 3600.0
-
-
-class Watched:
-    """One end of a connection, and when it was looked at."""
-
-    def __init__(self) -> None:
-        self.near, self.far = socket.socketpair()
-        self.near.setblocking(False)
-        self.heard: list[bytes] = []
-        self.looks: list[float] = []
-        self.threads: set[str] = set()
-        self.again: float | None = LATER
-        self._inside = 0
-
-    def look(self, now: float) -> float | None:
-        self._inside += 1
-        assert self._inside == 1, "two threads at one socket"
-        self.looks.append(now)
-        self.threads.add(threading.current_thread().name)
-        with suppress(BlockingIOError):
-            self.heard.append(self.near.recv(100))
-        self._inside -= 1
-        return None if self.again is None else time.monotonic() + self.again
-
-    def watch(self, dispatcher: Dispatcher, due: float = LATER, *, urgent: bool = False) -> "Watched":
-        dispatcher.watch(self.near.fileno(), self.look, time.monotonic() + due, urgent=urgent)
-        return self
-
-    def close(self) -> None:
-        self.near.close()
-        self.far.close()
-
-
-@pytest.fixture
-def watched() -> Iterator[list[Watched]]:
-    made = [Watched() for _ in range(3)]
-    yield made
-    for one in made:
-        one.close()
+from tests.system.watched import LATER, Watched
+from tests.waiting import PATIENCE, eventually
 
 
 def all_heard(watched: list[Watched], word: bytes) -> bool:
@@ -117,7 +75,7 @@ def test_the_number_of_a_socket_that_was_closed_unseen_is_watched_anew(
     new.near.setblocking(False)
     new.watch(dispatcher).far.send(b"hello")
     eventually(lambda: new.heard == [b"hello"], "the new one is looked at")
-    assert old.looks == []
+    assert old.heard == []
 
 
 def test_a_look_that_fails_ends_its_own_watch_and_no_other(dispatcher: Dispatcher, watched: list[Watched]) -> None:
@@ -161,3 +119,86 @@ def test_sockets_are_watched_while_an_actor_is_stuck(dispatcher: Dispatcher, wat
     one.far.send(b"hello")
     eventually(lambda: dispatcher.relieve() or one.heard, "somebody else looks")
     release.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_look_that_ends_its_thread_leaves_every_socket_to_the_next(
+    dispatcher: Dispatcher, watched: list[Watched], nobody_wakes_by_itself: None
+) -> None:
+    good, bad = watched[:2]
+    good.watch(dispatcher)
+    looks = []
+
+    def end(now: float) -> float | None:
+        looks.append(now)
+        raise SystemExit
+
+    dispatcher.watch(bad.near.fileno(), end, time.monotonic() + LATER)
+    dispatcher.relieve()
+    bad.far.send(b"x")
+    eventually(lambda: looks, "its thread ends")
+    good.far.send(b"hello")
+    eventually(lambda: good.heard, "another thread looks")
+    bad.watch(dispatcher)
+    eventually(lambda: bad.heard, "it can be watched again")
+    assert len(looks) == 1
+
+
+def test_what_comes_while_one_thread_looks_is_looked_at_after_it_and_not_beside_it(
+    dispatcher: Dispatcher, watched: list[Watched], nobody_wakes_by_itself: None
+) -> None:
+    seat, actor = seated(dispatcher, "somebody")
+    slow, other = watched[:2]
+    entered, release = threading.Event(), threading.Event()
+    look = slow.look
+
+    def look_slowly(now: float) -> float | None:
+        if not entered.is_set():
+            entered.set()
+            release.wait(PATIENCE)
+        return look(now)
+
+    slow.look = look_slowly  # type: ignore[method-assign]
+    slow.watch(dispatcher)
+    other.watch(dispatcher)
+    slow.far.send(b"one")
+    assert entered.wait(PATIENCE)
+    slow.far.send(b", two")
+    other.far.send(b"hello")
+    eventually(lambda: dispatcher.relieve() or other.heard, "another thread looks at the other")
+    seat.tell("hello")
+    eventually(lambda: actor.heard, "and has no more to do")
+    assert slow.looks == []
+    release.set()
+    eventually(lambda: slow.heard == [b"one, two"], "the first goes on")
+    slow.far.send(b"three")
+    eventually(lambda: slow.heard[-1] == b"three", "it is watched again")
+    assert slow.most_inside == 1
+
+
+def test_the_number_of_a_socket_that_was_closed_in_its_look_is_another_s_at_once(
+    dispatcher: Dispatcher, watched: list[Watched], nobody_wakes_by_itself: None
+) -> None:
+    """The new one is watched before it is known that the old one is not to be."""
+    seated(dispatcher, "somebody")
+    old, new = watched[:2]
+    looks = []
+
+    def look(now: float) -> float | None:
+        looks.append(now)
+        number = old.near.fileno()
+        old.near.close()
+        with new.near:
+            os.dup2(new.near.fileno(), number)
+        new.near = socket.socket(fileno=number)
+        new.near.setblocking(False)
+        new.watch(dispatcher)
+        return None
+
+    dispatcher.watch(old.near.fileno(), look, time.monotonic() + LATER)
+    old.far.send(b"the end")
+    eventually(lambda: looks, "the old one is looked at")
+    for word in (b"one", b"two"):
+        new.far.send(word)
+        eventually(lambda word=word: new.heard[-1:] == [word], "the new one is looked at")
+    assert len(looks) == 1
