@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -51,6 +52,8 @@ def main(arguments: list[str]) -> int:
 
 def _command(options: argparse.Namespace, settings: Settings) -> int:
     """Carry out a command, beside a running copier if there is one."""
+    if options.command in ("report", "explain", "audit"):  # they only print, be it to ``head``, which reads no more
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     match options.command:
         case "report":
             return show_day(settings.store.database, options.date)

@@ -1,6 +1,7 @@
 """run.py as an operator runs it: a process, its exit code, its log, its database."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -228,9 +229,23 @@ def test_a_day_is_reported_and_an_order_explained(folder: Path) -> None:
     order = ask("explain", leader)
     assert (order.returncode, order.stderr) == (0, "")
     assert f"ct-{leader}-1" in order.stdout
+    assert cut_short(folder, "report") == cut_short(folder, "explain", leader) == (-signal.SIGPIPE, "")
     nobody = ask("explain", "12345")
     assert nobody.returncode == 2
     assert "12345" in nobody.stderr
+
+
+def cut_short(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Ask for a table that nobody reads to its end, as ``| head`` does; return the exit code and what went wrong."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = subprocess.run(
+            command(*arguments), cwd=folder, stdout=writes, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writes)
+    return done.returncode, done.stderr
 
 
 def live_settings(broker: PaperBroker) -> str:
