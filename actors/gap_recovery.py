@@ -4,14 +4,13 @@ Every loss is the same thing, a gap: the feed was down, the program has just sta
 account's order book is read and handed to its feed, and what is missing follows from comparing states, not times.
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from loguru import logger
 from pydantic import SecretStr
 
+from actors.account_reads import Finished, Request, carry_out
 from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import (
@@ -22,11 +21,8 @@ from actors.messages import (
     CheckToken,
     FeedMessage,
     GapRecoveryMessage,
-    NetRead,
     NetReadFinished,
-    PositionsRead,
     PositionsReadFinished,
-    Problem,
     ReadBook,
     ReadCapital,
     ReadNet,
@@ -44,27 +40,10 @@ from actors.messages import (
     WantToken,
 )
 from copytrade.dhan.backoff import Backoff
-from copytrade.dhan.baseline import read_baseline, read_net, read_result
-from copytrade.dhan.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.logs import fields
-from copytrade.orders import IST, Order
+from copytrade.orders import IST
 from copytrade.records import LEADER
-
-T = TypeVar("T")
-
-Request = ReadBook | SearchOrder | ReadCapital | ReadPositions | ReadResult | ReadNet
-Finished = (
-    BookReadFinished
-    | SearchFinished
-    | CapitalReadFinished
-    | PositionsReadFinished
-    | ResultReadFinished
-    | NetReadFinished
-)
-
-#: Refusals of a search that are about the order and not about the account or the request's way.
-_NO_SUCH_ORDER = (Refusal.ORDER, Refusal.VALIDATION, Refusal.OTHER)
 
 
 class GapRecovery(GuardedActor[GapRecoveryMessage]):
@@ -120,31 +99,29 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._reading.discard(account)
                 if request := self._next.pop(account, None):
                     self.receive(request)
-            case SearchOrder(account):
-                self._readers[account].submit(_search, self._accounts[account], message, self.seat)
+            case SearchOrder() | ReadCapital():
+                self._start(message)
             case SearchFinished():
                 self._hand_on_search(message)
-            case ReadCapital(account):
-                self._readers[account].submit(_read_capital, self._accounts[account], message, self.seat)
             case CapitalReadFinished():
                 self._hand_on_capital(message)
             case ReadPositions(account, holdings):
                 waiting = self._want_positions.setdefault((account, holdings), [])
                 waiting.append(message)
                 if len(waiting) == 1:  # whoever else asks meanwhile is told the same
-                    self._read_positions(message)
+                    self._start(message)
             case PositionsReadFinished():
                 self._hand_on_positions(message)
             case ReadResult(account):
                 if account not in self._reading_result:
                     self._reading_result.add(account)
-                    self._readers[account].submit(_read_result, self._accounts[account], message, self.seat)
+                    self._start(message)
             case ResultReadFinished():
                 self._hand_on_result(message)
             case ReadNet(account):
                 if account not in self._reading_net:
                     self._reading_net.add(account)
-                    self._readers[account].submit(_read_net, self._accounts[account], message, self.seat)
+                    self._start(message)
             case NetReadFinished():
                 self._hand_on_net(message)
             case TokenReplaced(account, token):
@@ -207,6 +184,11 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         for request in requests:
             self._wait_for_token(request)
 
+    def _start(self, request: Request) -> None:
+        """Have the account's thread read what is asked for."""
+        account = request.account
+        self._readers[account].submit(carry_out, self._accounts[account], request, self.seat)
+
     def _read(self, request: ReadBook) -> None:
         if request.account in self._reading:
             waiting = self._next.get(request.account)
@@ -216,7 +198,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         if request.after_gap and request.account == LEADER and request.since is not None:
             logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
         self._reading.add(request.account)
-        self._readers[request.account].submit(_read_book, self._accounts[request.account], request, self.seat)
+        self._start(request)
 
     def _hand_on(self, finished: BookReadFinished) -> None:
         account = finished.request.account
@@ -258,10 +240,6 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             return
         finished.request.reply_to.tell(CapitalRead(account, finished.capital))
 
-    def _read_positions(self, request: ReadPositions) -> None:
-        account = request.account
-        self._readers[account].submit(_read_positions, self._accounts[account], request, self.seat)
-
     def _hand_on_positions(self, finished: PositionsReadFinished) -> None:
         account = finished.request.account
         waiting = self._want_positions.pop((account, finished.request.holdings), [])
@@ -300,68 +278,3 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             logger.warning("Positions not compared {}", problem)
             return
         request.reply_to.tell(finished.read)
-
-
-def _read_book(rest: DhanRest, request: ReadBook, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read the order book: runs on the account's reader thread, and answers whatever happens."""
-    began = time.monotonic()
-    book, problem = _value(rest.orders)
-    recovery.tell(BookReadFinished(request, began, book, problem, rest.known_skew))
-
-
-def _search(rest: DhanRest, request: SearchOrder, recovery: Address[GapRecoveryMessage]) -> None:
-    """Ask for the orders with an id: runs on the account's reader thread, and answers whatever happens.
-
-    That the broker names an error of the order's own is an answer too: it knows no such order.
-    """
-    began = time.monotonic()
-    orders, problem = _value(lambda: _found(rest.order_by_correlation_id(request.correlation_id)))
-    recovery.tell(SearchFinished(request, began, orders or (), problem))
-
-
-def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:
-    if isinstance(outcome, Refused) and outcome.refusal in _NO_SUCH_ORDER:
-        return Accepted((), exchange=outcome.exchange)
-    return outcome
-
-
-def _read_capital(rest: DhanRest, request: ReadCapital, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read the start-of-day capital: runs on the account's reader thread, and answers whatever happens."""
-    funds, problem = _value(rest.fund_limit)
-    recovery.tell(CapitalReadFinished(request, funds.sod_limit if funds else None, problem))
-
-
-def _read_positions(rest: DhanRest, request: ReadPositions, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read the positions: runs on the account's reader thread, and answers whatever happens."""
-    baseline, problem = _value(lambda: read_baseline(rest, holdings=request.holdings))
-    read = PositionsRead(request.account, baseline) if baseline else None
-    recovery.tell(PositionsReadFinished(request, read, problem))
-
-
-def _read_result(rest: DhanRest, request: ReadResult, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read what the account has made of the day: runs on its reader thread, and answers whatever happens."""
-    result, problem = _value(lambda: read_result(rest))
-    recovery.tell(ResultReadFinished(request, result, problem))
-
-
-def _read_net(rest: DhanRest, request: ReadNet, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read what an account holds: runs on its reader thread, and answers whatever happens."""
-    net, problem = _value(lambda: read_net(rest, holdings=request.holdings))
-    read = None if net is None else NetRead(request.account, net)
-    recovery.tell(NetReadFinished(request, read, problem))
-
-
-def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, Problem | None]:
-    """Return what a read gave, or why it gave nothing."""
-    try:
-        outcome = read()
-    except Exception as error:  # an exception in a thread would otherwise end in silence
-        logger.opt(exception=error).error("Reading failed unexpectedly")
-        return None, Problem(f"{type(error).__name__}: {error}")
-    match outcome:
-        case Accepted(value=value):
-            return value, None
-        case Refused(refusal, code, message):
-            return None, Problem(f"{code} {message}", refusal is Refusal.TOKEN)
-        case unknown:
-            return None, Problem(unknown.cause)

@@ -9,8 +9,9 @@ from datetime import date, datetime, timedelta
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.base import ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock, phase_of
+from actors.feed_socket import Looking, connect_feed
 from actors.messages import (
     AuditBook,
     BookMerged,
@@ -44,8 +45,8 @@ from actors.messages import (
 from copytrade import wall_clock
 from copytrade.book import Book, Change, chronological
 from copytrade.dhan.backoff import Backoff
-from copytrade.dhan.codec import Unreadable, read_frame
-from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
+from copytrade.dhan.codec import Unreadable
+from copytrade.dhan.feed import FeedConnection
 from copytrade.forgetting import LOOK_BACK
 from copytrade.logs import alert, fields
 from copytrade.market import MarketHours
@@ -217,8 +218,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         epoch, number = self._connection
         self._connection = (epoch, number + 1)
         connecting = threading.Thread(
-            target=_connect,
-            args=(self.seat, self._account, self._token, self._connection),
+            target=connect_feed,
+            args=(self.seat, self._account.feed_url, self._account.client_id, self._token, self._connection),
             name=f"{self.seat.name}-connecting",
             daemon=True,
         )
@@ -226,7 +227,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _connected(self, socket: FeedConnection) -> None:
         self._socket = socket
-        look = _Looking(self.seat, self._connection, socket)
+        look = Looking(self.seat, self._connection, socket)
         self.seat.watch(socket.fileno(), look, socket.due, urgent=self._is_leader)
         self._connected_at = time.monotonic()
         self.vitals.state = "live"
@@ -367,43 +368,3 @@ class OrderFeed(GuardedActor[FeedMessage]):
         first = self._turns % max(1, len(subscribers))
         for subscriber in (*subscribers[first:], *subscribers[:first]):
             subscriber.tell(news)
-
-
-def _connect(seat: Seat[FeedMessage], account: FeedAccount, token: SecretStr, connection: ConnectionId) -> None:
-    """Connect and log in: a thread's whole life, which always ends in FeedConnected or FeedLost."""
-    try:
-        socket = connect(account.feed_url, account.client_id, token)
-    except Exception as error:  # an exception in a thread would otherwise end in silence
-        logger.opt(exception=error).error("Connecting the feed failed unexpectedly")
-        socket = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
-    if isinstance(socket, FeedEnded):
-        seat.tell(FeedLost(connection, socket))
-    elif not seat.tell(FeedConnected(connection, socket)):
-        socket.release()
-
-
-class _Looking:
-    """Reads and decodes what has come on a feed's socket, and tells the feed: called by whoever watches the socket."""
-
-    def __init__(self, seat: Seat[FeedMessage], connection: ConnectionId, socket: FeedConnection) -> None:
-        self._seat = seat
-        self._connection = connection
-        self._socket = socket
-
-    def __call__(self, now: float) -> float | None:
-        """Look once; return when to look again at the latest, None once the connection has ended."""
-        try:
-            end = self._socket.look(self._deliver, now)
-        except Exception as error:  # it ends with the connection, and the next one begins afresh
-            logger.opt(exception=error).error("Reading the feed failed unexpectedly")
-            end = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
-        if end is None:
-            return self._socket.due
-        self._seat.tell(FeedLost(self._connection, end))
-        return None
-
-    def _deliver(self, frame: FrameArrived) -> None:
-        if self._seat.epoch != self._connection[0]:
-            self._socket.close()  # its actor hung and has been replaced
-        if items := read_frame(frame.payload, frame.received_at):
-            self._seat.tell(FrameReceived(self._connection, items, frame.received_monotonic))

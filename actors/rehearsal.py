@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from actors.sender import PlaceOrder, request_for
 from copytrade import wall_clock
+from copytrade.batch import Batch
 from copytrade.book import Book
 from copytrade.decisions import Policy
 from copytrade.desk import Desk, Surroundings
@@ -16,7 +17,6 @@ from copytrade.ledger import Baseline
 from copytrade.orders import AmoTime, Order
 from copytrade.records import CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
-from copytrade.store import Batch
 
 _FRAME = json.dumps(
     {

@@ -109,14 +109,12 @@ class Blotter:
         else:
             self._copies.pop(order_id, None)
 
-    def forget(self, order_id: str) -> Sequence[Copy]:
-        """Forget the copies of a leader order, all of which are over, and return them."""
-        copies = self._copies.pop(order_id, ())
-        for copy in copies:
+    def forget(self, order_id: str) -> None:
+        """Forget the copies of a leader order, all of which are over."""
+        for copy in self._copies.pop(order_id, ()):
             self._leader_of.pop(copy.order_id, None)
             self._doubts.forget((order_id, copy.n))
             self._doubts.visibility.forget(copy.order_id)
-        return copies
 
     def change(self, before: Copy, after: Copy, leader: Order) -> Changed:
         """Keep a copy as it is now, and count what it has filled since."""

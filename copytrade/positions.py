@@ -10,7 +10,6 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from copytrade import closing, ledger
-from copytrade.decisions import Allotted
 from copytrade.drift import Apart, all_apart
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
@@ -395,38 +394,3 @@ def _shown(allotment: Allotment, ratio: Ratio, quantity: int, instrument: Instru
     if not allotment.wanted:
         return Size(0, f"{arithmetic}, under one lot of {lot}", Reason.ZERO_LOTS)
     return Size(allotment.wanted, f"{arithmetic} -> {allotment.wanted // lot} x {lot}")
-
-
-def allotted(
-    order: Order, positions: Positions, entry: tuple[Size, int] | None, exits: Sequence[Working]
-) -> Allotted | None:
-    """Return what the ledger gives of a leader order, None while the positions are not known."""
-    allotment = positions.allotment(order.id)
-    if allotment is None or not positions.is_known:
-        return None
-    parts = []
-    if allotment.exit_of(order.quantity):
-        parts.append(Part.EXIT)
-    if allotment.entry_of(order.quantity):
-        parts.append(Part.ENTRY)
-    if allotment.excess:
-        parts.append(Part.FLATTEN)
-    size, at_most = entry or (None, 0)
-    exit_open = positions.exit_of(order, exits) if Part.EXIT in parts else 0
-    line = positions.line(allotment.line)
-    return Allotted(
-        parts=tuple(parts),
-        entry=size,
-        entry_at_most=at_most,
-        exit_open=exit_open,
-        exit_arithmetic=_exit_shown(line, allotment, order, exit_open) if exit_open else "",
-        excess=allotment.excess,
-        closed_elsewhere=line.lost > 0,
-    )
-
-
-def _exit_shown(line: Line, allotment: Allotment, order: Order, exit_open: int) -> str:
-    """Return the arithmetic of an exit as an operator reads it."""
-    leaving = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
-    leader = f"leader holds {line.leader_position}, leaves {leaving} more"
-    return f"{leader}; holds {line.held} where {line.level} belongs: exit {exit_open}"

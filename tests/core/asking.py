@@ -7,13 +7,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from copytrade.allotting import allotted
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Decision, Policy, Situation
 from copytrade.instruments import Instrument
 from copytrade.ledger import Baseline
 from copytrade.mirror import decide, not_for_copying
 from copytrade.orders import Order, Status
-from copytrade.positions import Positions, allotted
+from copytrade.positions import Positions
 from copytrade.sizing import Capitals, Ratio, SizingPolicy, Strategy
 from copytrade.wishes import Terms, wish_for
 from tests.core.orders import NOW, an_order

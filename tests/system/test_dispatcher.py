@@ -19,6 +19,15 @@ def workers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "few"]
 
 
+def from_threads(tell: Callable[[int], None], count: int) -> None:
+    """Tell from so many threads at once, each with its number, until they have."""
+    tellers = [threading.Thread(target=tell, args=(teller,)) for teller in range(count)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+
+
 def test_every_message_is_handled_once_and_in_the_order_of_each_teller(dispatcher: Dispatcher) -> None:
     actors = [seated(dispatcher, f"a{number}") for number in range(20)]
 
@@ -26,11 +35,7 @@ def test_every_message_is_handled_once_and_in_the_order_of_each_teller(dispatche
         for number in range(500):
             actors[number % 20][0].tell((teller, number))
 
-    tellers = [threading.Thread(target=tell, args=(teller,)) for teller in range(4)]
-    for teller in tellers:
-        teller.start()
-    for teller in tellers:
-        teller.join()
+    from_threads(tell, 4)
     eventually(lambda: sum(len(actor.heard) for _, actor in actors) == 2000, "all is handled")
     for _, actor in actors:
         for teller in range(4):
@@ -200,11 +205,7 @@ def test_what_is_told_is_handled_however_often_threads_take_turns(
             actors[number % 5][0].tell((teller, number))
             actors[number % 5][0].tell_when_idle((teller, number), PATIENCE)
 
-    tellers = [threading.Thread(target=tell, args=(teller,)) for teller in range(2)]
-    for teller in tellers:
-        teller.start()
-    for teller in tellers:
-        teller.join()
+    from_threads(tell, 2)
     eventually(lambda: sum(len(actor.heard) for _, actor in actors) == 400, "all is handled")
     monkeypatch.setattr("actors.dispatcher.PATIENCE", 3600.0)
     eventually(lambda: len(workers()) == 1, "one thread is enough")
