@@ -29,7 +29,6 @@ class Forgetting:
         self._strangers = strangers
         self._retries = retries
         self._read_on: dict[str, date] = {}
-        self._said: date | None = None
 
     def begin(self) -> None:
         """Wait for reads anew: the feeds are about to tell what they know."""
@@ -44,12 +43,9 @@ class Forgetting:
             self._forget(min(self._read_on.values()))
 
     def _forget(self, day: date) -> None:
-        forgotten = self._desk.forget_before(day)
-        if forgotten is None:
-            return
+        orders = self._desk.forget_before(day)
         self._strangers.forget()
         self._retries.forget()
-        if forgotten.day != self._said:
-            self._said = forgotten.day
-            what = fields(follower=self._follower, before=forgotten.day, kept=len(forgotten.kept))
+        if orders:
+            what = fields(follower=self._follower, orders=orders, before=day)
             logger.info("Forgotten what is over of earlier days {}", what)

@@ -24,7 +24,7 @@ from copytrade.decisions import Action, Policy, Skip
 from copytrade.doubt import Doubts, Visibility
 from copytrade.drift import Apart
 from copytrade.execution import Execution
-from copytrade.forgetting import Forgetting, Forgotten
+from copytrade.forgetting import Forgetting
 from copytrade.instruments import Instrument
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part
@@ -322,15 +322,15 @@ class Desk:
         """Whether a leader order has been told of, and is not forgotten."""
         return order_id in self._orders
 
-    def forget_before(self, day: date) -> Forgotten | None:
+    def forget_before(self, day: date) -> int:
         """Forget what was over before a day in India, once all that the broker can tell of the days before was told.
 
-        Returns what is forgotten and what of those days is kept; None where nothing can be forgotten yet.
+        Returns how many leader orders were forgotten.
         """
-        forgotten = self._forgetting.forget_before(day)
-        if forgotten is not None:
-            self._own_orders.forget_strangers(forgotten.day)
-        return forgotten
+        orders = self._forgetting.forget_before(day)
+        if self._forgetting.forgotten is not None:
+            self._own_orders.forget_strangers(self._forgetting.forgotten.day)
+        return orders
 
     # Looking around.
 

@@ -61,19 +61,22 @@ class Forgetting:
         #: What was forgotten until now, None before the first time.
         self.forgotten: Forgotten | None = None
 
-    def forget_before(self, day: date) -> Forgotten | None:
-        """Forget what was over before a day; return what is forgotten and kept now, None where nothing can be yet.
+    def forget_before(self, day: date) -> int:
+        """Forget what was over before a day; return how many leader orders are forgotten now that were not before.
 
         Whatever the broker can tell of the days before has to have been told.
         """
-        if self._positions.is_known and not self._closer.is_at_work:
-            if self.forgotten is None or day > self.forgotten.day:
-                self.forgotten = Forgotten(day, self._without_what_is_over(frozenset(self._of_before(day)), day))
-                self._forget_own(day)
-            elif self.forgotten.kept:
-                day = self.forgotten.day
-                self.forgotten = Forgotten(day, self._without_what_is_over(self.forgotten.kept, day))
-        return self.forgotten
+        if not self._positions.is_known or self._closer.is_at_work:
+            return 0
+        last = self.forgotten
+        if last is None or day > last.day:
+            known = frozenset(self._of_before(day))
+        else:
+            day, known = last.day, last.kept
+        self.forgotten = Forgotten(day, self._without_what_is_over(known, day))
+        if last is None or day > last.day:
+            self._forget_own(day)
+        return len(known) - len(self.forgotten.kept)
 
     def is_forgotten(self, order: Order) -> bool:
         """Whether an order of the leader's is over, and not known any more."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from copytrade import lifecycle
-from copytrade.forgetting import LOOK_BACK, Forgotten
+from copytrade.forgetting import LOOK_BACK
 from copytrade.orders import Side, Status
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered
@@ -20,7 +20,7 @@ LATER = NOW.date() + LOOK_BACK + timedelta(days=2)
 def test_what_has_been_copied_is_forgotten_and_its_line_is_not() -> None:
     account = Account()
     entered(account, 1, 4)
-    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset())
+    assert account.desk.forget_before(LATER) == 1
     assert not account.desk.is_known("1")
     assert [line.held for line in account.desk.positions.lines_held()] == [4 * LOT]
 
@@ -28,7 +28,7 @@ def test_what_has_been_copied_is_forgotten_and_its_line_is_not() -> None:
 def test_what_may_yet_be_entered_is_kept() -> None:
     account = Account()
     entered(account, 1, 4)
-    assert account.desk.forget_before(TOMORROW) == Forgotten(TOMORROW, frozenset({"1"}))
+    assert account.desk.forget_before(TOMORROW) == 0
     assert account.desk.is_known("1")
 
 
@@ -42,7 +42,8 @@ def test_an_order_in_doubt_is_kept_with_its_leader_order() -> None:
     copy = account.desk.begin(*picked, NOW).after
     account.desk.settle(("1", 1), lifecycle.in_doubt(copy, "no answer"), 1.0)
     account.leader(replace(leader, status=Status.CANCELLED))
-    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset({"1"}))
+    assert account.desk.forget_before(LATER) == 0
+    assert account.desk.is_known("1")
     assert account.desk.in_doubt == 1
 
 
@@ -53,7 +54,9 @@ def test_the_exit_that_is_asked_for_what_an_entry_gets_late_is_kept() -> None:
     for order in (entry, leaves):
         account.leader(order)
         account.leader(replace(order, status=Status.TRADED, filled_quantity=order.quantity))
-    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset({"1", "2"}))
+    assert account.desk.forget_before(LATER) == 0
+    assert account.desk.is_known("1")
+    assert account.desk.is_known("2")
     (rests,) = account.live()
     account.fills(rests)
     account.goes_on()
@@ -67,4 +70,5 @@ def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
     timeless = an_order(id="1", quantity=2 * LOT, created_at=None, updated_at=None)
     account.leader(timeless)
     account.leader(replace(timeless, status=Status.CANCELLED))
-    assert account.desk.forget_before(LATER) == Forgotten(LATER, frozenset({"1"}))
+    assert account.desk.forget_before(LATER) == 0
+    assert account.desk.is_known("1")
