@@ -249,11 +249,12 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             vitals = seat.vitals
             busy = vitals.busy_since
             if self._draining is None and kept.buried != seat.epoch:
+                # Told to ourselves, and so behind what the actor has said of its death, if it has.
                 if busy is not None and now - busy > kept.child.deadline:
                     hung = f"hung: busy with one message for {now - busy:.1f}s"
-                    self._bury(ActorDied(seat.name, seat.epoch, hung, "hung"))
+                    self.seat.tell(ActorDied(seat.name, seat.epoch, hung, "hung"))
                 elif vitals.has_ended:
-                    self._bury(ActorDied(seat.name, seat.epoch, "ended without a word", "vanished"))
+                    self.seat.tell(ActorDied(seat.name, seat.epoch, "ended without a word", "vanished"))
             shown = status.state(seat, kept.state)
             if shown != kept.shown:
                 kept.shown = shown

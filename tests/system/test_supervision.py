@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.follower import Follower
-from actors.messages import Write, Writer
+from actors.messages import Sweep, Write, Writer
 from copytrade.desk import Desk
 from copytrade.orders import Order
 from copytrade.paper.broker import PaperBroker
@@ -185,6 +185,19 @@ def test_an_actor_that_ends_without_a_word_is_restarted(copier: Copier, monkeypa
     seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
     assert copier.logged("Actor alice crashed: ended without a word")
     copier.copy_of(copier.buy(4), "alice")
+
+
+def test_a_death_that_the_supervisor_sees_before_it_is_told_is_not_one_without_a_word(copier: Copier) -> None:
+    supervisor, busy = copier.system._supervisor, Sleep()
+    supervisor.tell(busy)
+    supervisor.tell(Sweep(supervisor.epoch))
+    ended = seat(copier, "alice").vitals
+    seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+    eventually(lambda: ended.has_ended)
+    busy.released.set()
+    assert "a bug" in copier.logged("Actor alice crashed")
+    eventually(lambda: seat(copier, "alice").epoch == 2)
+    assert sum("Actor alice crashed" in line for line in copier.log) == 1
 
 
 def test_an_actor_that_fails_over_a_message_that_was_asked_dies_all_the_same(copier: Copier) -> None:
