@@ -46,7 +46,7 @@ class Dispatcher:
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
         self._ready.append(mailbox)
-        self.relieve()
+        self._rouse()
 
     def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
         """Have ``look`` called whenever a socket has something to be read, and when ``due`` has come."""
@@ -55,12 +55,10 @@ class Dispatcher:
     def call_when_idle(self, call: Callable[[], object], by: float) -> None:
         """Call something once there is nothing left to run or to read, at a monotonic time at the latest."""
         self._afterwards.append((call, by))
-        self.relieve()
+        self._rouse()
 
     def relieve(self) -> None:
-        """Wake the thread that waits; else start one if there is none, or none that is not stuck."""
-        if self._sockets.wake():
-            return
+        """Start a thread if there is none, or none that is not stuck; one that waits is left to wait."""
         now = time.monotonic()
         workers = list(self._workers)
         if workers and not workers[-1].is_stuck(now):  # as a rule
@@ -73,6 +71,10 @@ class Dispatcher:
             except RuntimeError as error:  # there can be no more threads now; whoever looks next tries again
                 self._workers.remove(worker)
                 logger.error("No thread for {}: {}", self._name, error)
+
+    def _rouse(self) -> None:
+        if not self._sockets.wake():
+            self.relieve()
 
     def stop(self) -> None:
         """End every thread once it has run what is waiting."""
@@ -114,7 +116,7 @@ class Dispatcher:
             if worker in self._workers:
                 self._workers.remove(worker)
             if self._ready or self._afterwards or not self._is_stopping:  # told to one that was still there
-                self.relieve()
+                self._rouse()
 
     def _has_work(self) -> bool:
         return bool(self._ready or self._afterwards or self._is_stopping)

@@ -242,10 +242,11 @@ class Supervisor(GuardedActor[SupervisorMessage]):
     def _sweep(self) -> None:
         """See who hangs, who has vanished without a word, and whose state has changed."""
         now = time.monotonic()
+        for dispatcher in {kept.child.seat.dispatcher for kept in self._kept.values()}:
+            if dispatcher is not None:
+                dispatcher.relieve()
         for kept in self._kept.values():
             seat = kept.child.seat
-            if seat.dispatcher is not None:
-                seat.dispatcher.relieve()
             vitals = seat.vitals
             busy = vitals.busy_since
             if self._draining is None and kept.buried != seat.epoch:

@@ -21,7 +21,7 @@ class Counting(GuardedActor[Any]):
         assert self._inside == 1, "two threads in one actor"
         self.threads.add(threading.current_thread().name)
         if isinstance(message, threading.Event):
-            message.wait(PATIENCE)
+            message.wait(2 * PATIENCE)  # longer than anybody waits for what it must not hold up
         elif callable(message):
             message()
         self.heard.append(message)

@@ -70,6 +70,23 @@ def test_what_waits_behind_a_stuck_actor_is_served_though_nothing_more_is_told(d
     release.set()
 
 
+def test_a_thread_that_waits_is_left_to_wait_by_who_looks_after_threads(
+    dispatcher: Dispatcher, nobody_wakes_by_itself: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seated(dispatcher, "idle")
+    eventually(lambda: dispatcher._sockets._is_asleep, "nothing is left to do")
+    woken = []
+
+    def wake(sockets: Sockets) -> bool:
+        woken.append(sockets)
+        return False
+
+    monkeypatch.setattr(Sockets, "wake", wake)
+    dispatcher.relieve()
+    assert woken == []
+    assert len(workers()) == 1
+
+
 def test_a_thread_that_cannot_be_had_now_is_had_later(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, _ = seated(dispatcher, "stuck")
     other, others_actor = seated(dispatcher, "other")
