@@ -6,6 +6,7 @@ lots. Times are timezone-aware; the adapters convert at the edge.
 """
 
 import re
+import sys
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from enum import StrEnum
@@ -255,7 +256,7 @@ def correlation_id(leader_order_id: str, n: int) -> str:
     candidate = f"{CORRELATION_PREFIX}{leader_order_id}-{n}"
     if not _CORRELATION_ID.fullmatch(candidate):
         raise ValueError(f"{candidate!r} cannot be a correlation id: at most 25 of A-Z a-z 0-9 _ - are allowed")
-    return candidate
+    return sys.intern(candidate)
 
 
 def order_of(correlation_id: str) -> tuple[str, int] | None:

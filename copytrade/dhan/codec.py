@@ -5,7 +5,6 @@ Neither reader ever raises: what cannot be relied on comes back as :class:`Unrea
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -152,7 +151,7 @@ def _frame_order(fields: Fields, observed_at: datetime) -> Order:
     quantity, filled = _quantities(fields, "tradedqty")
     return Order(
         id=fields.required_identifier("orderno"),
-        client_id=sys.intern(fields.required_identifier("clientid")),
+        client_id=fields.required_identifier("clientid"),
         status=_status(fields, "status", quantity, filled),
         side=fields.choice("txntype", SIDES),
         key=_key(segment, fields.required_identifier("securityid")),
@@ -167,7 +166,7 @@ def _frame_order(fields: Fields, observed_at: datetime) -> Order:
         price=fields.price("price"),
         trigger_price=fields.price("triggerprice"),
         average_price=fields.price("avgtradedprice"),
-        correlation_id=fields.text("correlationid"),
+        correlation_id=fields.common("correlationid"),
         exchange_order_id=fields.identifier("exchorderno"),
         symbol=fields.common("displayname") or fields.common("symbol"),
         leg=_frame_leg(fields),
@@ -204,7 +203,7 @@ def _row_order(fields: Fields, client_id: str, observed_at: datetime) -> Order:
         price=fields.price("price"),
         trigger_price=fields.price("triggerprice"),
         average_price=fields.price("averagetradedprice"),
-        correlation_id=fields.text("correlationid"),
+        correlation_id=fields.common("correlationid"),
         exchange_order_id=fields.identifier("exchangeorderid"),
         symbol=fields.common("tradingsymbol"),
         leg=fields.choice("legname", _LEGS),

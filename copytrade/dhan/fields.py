@@ -59,7 +59,7 @@ class Fields:
         return value
 
     def common(self, name: str) -> str:
-        """Return a text that many orders share, kept once for all of them."""
+        """Return a text that is kept once for all who have it: many orders, or the frame and the row of one."""
         return sys.intern(self.text(name))
 
     def identifier(self, name: str) -> str:
@@ -75,7 +75,7 @@ class Fields:
             return ""
         if not _ID.fullmatch(value):
             raise UnreadableError(f"{name} is not an id")
-        return value
+        return sys.intern(value)
 
     def required_identifier(self, name: str) -> str:
         """Return an id that must be there."""
