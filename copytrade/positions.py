@@ -1,5 +1,6 @@
 """What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -393,4 +394,4 @@ def _shown(allotment: Allotment, ratio: Ratio, quantity: int, instrument: Instru
     arithmetic = f"{ratio.arithmetic}; {quantity} x {factor:.4f}{kept} = {quantity * factor + carry:.2f}"
     if not allotment.wanted:
         return Size(0, f"{arithmetic}, under one lot of {lot}", Reason.ZERO_LOTS)
-    return Size(allotment.wanted, f"{arithmetic} -> {allotment.wanted // lot} x {lot}")
+    return Size(allotment.wanted, sys.intern(f"{arithmetic} -> {allotment.wanted // lot} x {lot}"))

@@ -6,6 +6,7 @@ Every strategy comes down to a ratio, fixed when a position opens and kept until
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 import msgspec
 
@@ -64,7 +65,7 @@ def ratio_of(
     """
     match policy.strategy:
         case Strategy.FIXED_RATIO:
-            return Ratio(Fraction(policy.ratio), f"fixed ratio {policy.ratio}")
+            return _fixed(policy.ratio)
         case Strategy.FIXED_LOTS:
             wanted = policy.lots * lot_size
             return Ratio(Fraction(wanted, quantity), f"fixed {policy.lots} lots of {lot_size} for {quantity}")
@@ -75,13 +76,26 @@ def ratio_of(
             return _by_risk(policy, order, quantity, lot_size, proportional, capitals.follower)
 
 
+# The same for every order of a day, and kept once for all of them.
+
+
+@lru_cache(maxsize=1024)
+def _fixed(ratio: Decimal) -> Ratio:
+    return Ratio(Fraction(ratio), f"fixed ratio {ratio}")
+
+
+@lru_cache(maxsize=1024)
+def _in_proportion(follower: Decimal, leader: Decimal) -> Ratio:
+    ratio = Fraction(follower) / Fraction(leader)
+    return Ratio(ratio, f"capital {follower} / {leader} = {float(ratio):.4f}")
+
+
 def _by_capital(capitals: Capitals) -> Ratio | Reason | None:
     if capitals.leader is None or capitals.follower is None:
         return None
     if capitals.leader <= 0 or capitals.follower <= 0:
         return Reason.NO_CAPITAL
-    ratio = Fraction(capitals.follower) / Fraction(capitals.leader)
-    return Ratio(ratio, f"capital {capitals.follower} / {capitals.leader} = {float(ratio):.4f}")
+    return _in_proportion(capitals.follower, capitals.leader)
 
 
 def _by_risk(
