@@ -40,8 +40,6 @@ per_second = {per_second}
 per_minute = 100000
 per_hour = 100000
 per_day = 100000
-[log]
-status_interval = 10
 """
 
 _FOLLOWER = """
