@@ -6,19 +6,19 @@ import queue
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from actors.base import Address, M
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Timer:
+class _Timer(NamedTuple):
+    """Sorted by when it is due; no two have one number, so that what follows it is never compared."""
+
     due: float
     number: int
-    address: Address[Any] = field(compare=False)
-    message: object = field(compare=False)
+    address: Address[Any]
+    message: object
 
 
 def phase_of(name: str) -> float:

@@ -13,7 +13,7 @@ from actors.rehearsal import Rehearsal
 REHEARSE_AFTER = 0.03
 
 #: What part of one processor that may take.
-REHEARSING_SHARE = 0.01
+REHEARSING_SHARE = 0.005
 
 
 class Readiness:
