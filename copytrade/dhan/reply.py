@@ -16,10 +16,14 @@ class NotHttpError(Exception):
 
 
 class ReplyReader:
-    """Takes bytes in until the reply is whole. The parser of llhttp calls the methods that begin with ``on_``."""
+    """Takes bytes in until the reply is whole. The parser of llhttp calls the methods that begin with ``on_``.
+
+    It has a parser only while it needs one: each of the two knows the other, and such a pair stays until garbage is
+    collected. Nothing else of what an order leaves behind does.
+    """
 
     def __init__(self) -> None:
-        self._parser = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = None
         self._pieces: list[bytes] = []
         self._size = self._announced = 0
         self._is_framed = False
@@ -43,13 +47,21 @@ class ReplyReader:
 
     def feed(self, piece: bytes) -> None:
         """Take in what came. Raises NotHttpError."""
+        had_all = self.is_whole
+        if had_all:
+            self._keeps_alive = False  # what comes after it is none of ours
+            return
         self._size += len(piece)
+        parser = self._parser = self._parser or HttpResponseParser(self)
         try:
-            self._parser.feed_data(piece)
+            parser.feed_data(piece)
         except (HttpParserError, HttpParserUpgrade) as error:
+            self._parser = None
             if not self.is_whole:
                 raise NotHttpError(f"the reply is not HTTP: {type(error).__name__}") from None
-            self._keeps_alive = False  # what came after it is none of ours
+            self._keeps_alive = False
+        if self.is_whole:
+            self._parser = None
         if max(self._size - HEAD_LIMIT, self._announced) > BODY_LIMIT or (
             self.status is None and self._size > HEAD_LIMIT
         ):
@@ -59,6 +71,7 @@ class ReplyReader:
         """Take in that nothing more comes: it is whole if only that was to tell where it ends."""
         self.is_whole = self.status is not None and not self._is_framed
         self._keeps_alive = False
+        self._parser = None
 
     def on_message_begin(self) -> None:
         """Take note of a second reply, which nobody asked for: it cannot be told what the connection says next."""
@@ -79,7 +92,7 @@ class ReplyReader:
 
     def on_headers_complete(self) -> None:
         """Know the status."""
-        if not self.is_whole:
+        if not self.is_whole and self._parser is not None:
             self.status = self._parser.get_status_code()
             self._keeps_alive = self._parser.should_keep_alive()
 

@@ -1,5 +1,8 @@
 """A reply that comes in pieces is the same as one that comes at once."""
 
+import gc
+import weakref
+
 import pytest
 
 from copytrade.dhan.reply import NotHttpError, ReplyReader
@@ -35,6 +38,32 @@ def test_wherever_it_is_cut_it_is_whole_with_its_last_byte(sent: bytes, status: 
         reply.feed(sent[cut:])
         assert (reply.status, reply.body, reply.is_whole, reply.leaves_connection) == (status, body, True, leaves)
     assert read(*(sent[at : at + 1] for at in range(len(sent)))).body == body
+
+
+@pytest.mark.parametrize("sent", [PLAIN, CHUNKED, CONTINUED, EMPTY, CLOSING, PLAIN + b"what?"])
+def test_nothing_of_one_that_is_whole_is_left_for_the_collector_of_garbage(sent: bytes) -> None:
+    gc.disable()
+    try:
+        reply = read(sent[:20], sent[20:])
+        gone = weakref.ref(reply)
+        del reply
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_nothing_of_one_that_breaks_or_ends_early_is_left_for_the_collector_of_garbage() -> None:
+    gc.disable()
+    try:
+        broken, early = ReplyReader(), read(PLAIN[:-1])
+        with pytest.raises(NotHttpError):
+            broken.feed(b"what?")
+        early.end()
+        gone = weakref.ref(broken), weakref.ref(early)
+        del broken, early
+        assert [ref() for ref in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_what_the_time_is_there_is_kept() -> None:
