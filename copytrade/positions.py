@@ -394,4 +394,5 @@ def _shown(allotment: Allotment, ratio: Ratio, quantity: int, instrument: Instru
     arithmetic = f"{ratio.arithmetic}; {quantity} x {factor:.4f}{kept} = {quantity * factor + carry:.2f}"
     if not allotment.wanted:
         return Size(0, f"{arithmetic}, under one lot of {lot}", Reason.ZERO_LOTS)
-    return Size(allotment.wanted, sys.intern(f"{arithmetic} -> {allotment.wanted // lot} x {lot}"))
+    arithmetic = sys.intern(f"{arithmetic} -> {allotment.wanted // lot} x {lot}")  # most copies are of a few sizes
+    return Size(allotment.wanted, arithmetic)

@@ -76,16 +76,15 @@ def ratio_of(
             return _by_risk(policy, order, quantity, lot_size, proportional, capitals.follower)
 
 
-# The same for every order of a day, and kept once for all of them.
-
-
 @lru_cache(maxsize=1024)
 def _fixed(ratio: Decimal) -> Ratio:
+    """Return the ratio that all orders of a day have, kept once for all of them."""
     return Ratio(Fraction(ratio), f"fixed ratio {ratio}")
 
 
 @lru_cache(maxsize=1024)
 def _in_proportion(follower: Decimal, leader: Decimal) -> Ratio:
+    """Return the ratio that all orders of a day have, kept once for all of them."""
     ratio = Fraction(follower) / Fraction(leader)
     return Ratio(ratio, f"capital {follower} / {leader} = {float(ratio):.4f}")
 

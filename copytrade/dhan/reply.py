@@ -47,10 +47,6 @@ class ReplyReader:
 
     def feed(self, piece: bytes) -> None:
         """Take in what came. Raises NotHttpError."""
-        had_all = self.is_whole
-        if had_all:
-            self._keeps_alive = False  # what comes after it is none of ours
-            return
         self._size += len(piece)
         parser = self._parser = self._parser or HttpResponseParser(self)
         try:
@@ -59,7 +55,7 @@ class ReplyReader:
             self._parser = None
             if not self.is_whole:
                 raise NotHttpError(f"the reply is not HTTP: {type(error).__name__}") from None
-            self._keeps_alive = False
+            self._keeps_alive = False  # what came after it is none of ours
         if self.is_whole:
             self._parser = None
         if max(self._size - HEAD_LIMIT, self._announced) > BODY_LIMIT or (
