@@ -100,6 +100,8 @@ class Vitals:
     figures: str = ""
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
+    #: When an order was last told of, or else when it began; a feed's alone.
+    last_order: float = field(default_factory=time.monotonic)
     has_ended: bool = False
 
 

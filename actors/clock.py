@@ -2,9 +2,11 @@
 
 import heapq
 import itertools
+import math
 import queue
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -30,34 +32,45 @@ class Clock(threading.Thread):
     """Tells messages when they are due.
 
     Not a pykka actor, because an actor's loop waits for its next message without a limit; in all else it is one: a
-    queue, a thread, and nothing shared. A cancelled timer is one whose receiver no longer cares.
+    queue, a thread, and nothing shared. A cancelled timer is one whose receiver no longer cares. Nothing is locked:
+    who brings a timer sees afterwards until when the thread sleeps, and the thread says so before it sees what has
+    been brought. So it is woken for a timer that is due before all others, and for no other.
     """
 
     def __init__(self) -> None:
         super().__init__(name="Clock", daemon=True)
-        self._inbox: queue.SimpleQueue[_Timer | None] = queue.SimpleQueue()
+        self._coming: deque[_Timer] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._sleeps_until = math.inf
+        self._is_stopping = False
         self._numbers = itertools.count()
 
     def tell_later(self, delay: float, address: Address[M], message: M) -> None:
         """Tell ``message`` to ``address`` in ``delay`` seconds, whoever sits there then."""
-        self._inbox.put(_Timer(time.monotonic() + delay, next(self._numbers), address, message))
+        timer = _Timer(time.monotonic() + delay, next(self._numbers), address, message)
+        self._coming.append(timer)
+        if timer.due < self._sleeps_until:
+            self._bell.put(None)
 
     def stop(self) -> None:
         """End the thread; timers that are not due yet are forgotten."""
-        self._inbox.put(None)
+        self._is_stopping = True
+        self._bell.put(None)
 
     def run(self) -> None:
-        """Wait for the next timer or the next request, whichever comes first."""
+        """Wait for the next timer, or for one that is due before it."""
         timers: list[_Timer] = []
-        while True:
-            wait = max(0.0, timers[0].due - time.monotonic()) if timers else None
-            try:
-                timer = self._inbox.get(timeout=wait)
-            except queue.Empty:
-                due = heapq.heappop(timers)
-                with suppress(RuntimeError):  # no thread to run whoever it is for: that is seen to elsewhere
-                    due.address.tell(due.message)
+        while not self._is_stopping:
+            while self._coming:
+                heapq.heappush(timers, self._coming.popleft())
+            self._sleeps_until = timers[0].due if timers else math.inf
+            if self._coming:
                 continue
-            if timer is None:
-                return
-            heapq.heappush(timers, timer)
+            wait = timers[0].due - time.monotonic() if timers else None
+            if wait is None or wait > 0:
+                with suppress(queue.Empty):
+                    self._bell.get(timeout=wait)
+                continue
+            due = heapq.heappop(timers)
+            with suppress(RuntimeError):  # no thread to run whoever it is for: that is seen to elsewhere
+                due.address.tell(due.message)

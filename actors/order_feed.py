@@ -278,6 +278,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 )
             elif change := self._book.merge(item):
                 self._updates += 1
+                self.vitals.last_order = received
                 self._publish([change], received, recovered=False)
 
     def _merge_read(self, read: BookRead) -> None:

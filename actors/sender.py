@@ -68,7 +68,8 @@ class Sender:
 
     def keep_warm(self, fresh_for: float) -> None:
         """Have connections ready for so many seconds to come, the sessions on them established."""
-        self._warming.submit(self._rest.warm, self._count, fresh_for)
+        if not self._rest.is_warm(self._count, fresh_for):
+            self._warming.submit(self._rest.warm, self._count, fresh_for)
 
     def send(self, token: int, request: Request) -> None:
         """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""

@@ -28,6 +28,7 @@ from actors.supervisor import Child, Supervisor, stop
 from copytrade.access import credentials_of
 from copytrade.logs import alert
 from copytrade.places import folder_to_flush
+from copytrade.records import LEADER
 from copytrade.settings import Settings, Supervision
 
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
@@ -66,10 +67,16 @@ class CopySystem:
         self._ended = ended
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
-        self._readiness = Readiness(folder_to_flush(settings.store), settings.speed.ready_every, self._dispatcher)
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
         self._seats = Seats([follower.name for follower in settings.followers], self._dispatcher)
+        leader = self._seats.feeds[LEADER]
+        self._readiness = Readiness(
+            folder_to_flush(settings.store),
+            settings.speed.ready_every,
+            self._dispatcher,
+            lambda: leader.vitals.last_order,
+        )
         self._other = restart_policy_of(settings.supervision)
         self._accounts = AccountActors(
             settings, self._seats, self._clock, since, _CORE, self._other, only_closes=only_closes

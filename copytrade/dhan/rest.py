@@ -121,6 +121,10 @@ class DhanRest:
         """Have connections ready that stay so for so many seconds; return how many are."""
         return self._transport.warm(connections, fresh_for)
 
+    def is_warm(self, connections: int, fresh_for: float = 0.0) -> bool:
+        """Whether they all are ready, and stay so; looks, and waits for nothing."""
+        return self._transport.is_warm(connections, fresh_for)
+
     def take_token(self, access_token: SecretStr) -> None:
         """Use another token from the next request on."""
         self._transport.take_token(access_token)

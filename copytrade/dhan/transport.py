@@ -274,6 +274,17 @@ class Transport:
             self.close()
         return len(self._idle)
 
+    def is_warm(self, count: int, fresh_for: float = 0.0) -> bool:
+        """Whether :meth:`warm` has nothing to do, without waiting for anything. For whoever begins the requests."""
+        good = []
+        for _ in range(len(self._idle)):
+            if (oldest := self._take_oldest()) is not None:
+                good.append(self._is_good(oldest, fresh_for))
+                self._idle.append(oldest)
+        if self._closed:
+            self.close()
+        return len(good) >= count and all(good)
+
     def close(self) -> None:
         """Shut every connection, also those in use: their requests end as :class:`Lost`, later ones as NotSent."""
         self._closed = True

@@ -179,7 +179,10 @@ def test_a_connection_idle_for_too_long_is_not_used(server, transport_to):
 
 def test_connections_are_made_ahead(server, transport_to):
     transport = transport_to(server.url)
+    assert not transport.is_warm(3)
     assert transport.warm(3) == 3
+    assert transport.is_warm(3)
+    assert not transport.is_warm(4)
     assert transport.warm(3) == 3
     for _ in range(3):
         server.accepted.get(timeout=5)
@@ -191,6 +194,8 @@ def test_connections_are_made_ahead(server, transport_to):
 def test_a_connection_that_will_have_idled_too_long_is_replaced_before(server, transport_to):
     transport = transport_to(server.url, idle_limit=60.0)
     assert transport.warm(2) == 2
+    assert transport.is_warm(2, fresh_for=30.0)
+    assert not transport.is_warm(2, fresh_for=61.0)
     assert transport.warm(2, fresh_for=30.0) == 2
     server.will_answer(200, [])
     transport.send(READ)
@@ -205,6 +210,7 @@ def test_a_connection_that_the_server_has_closed_is_replaced_before_it_is_needed
     transport = transport_to(server.url)
     transport.warm(1)
     server.accepted.get(timeout=5).shutdown(socket.SHUT_RDWR)
+    eventually(lambda: not transport.is_warm(1), "it is seen")
     eventually(lambda: transport.warm(1) == 1 and server.connections == 2, "there is another")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.base import ShowFigures
+from actors.messages import AuditBook
 from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.paper.broker import PaperBroker
 from copytrade.wall_clock import now
@@ -61,6 +62,21 @@ def test_ten_thousand_frames_of_nonsense_break_nothing(copier: Copier) -> None:
     feed = seat(copier, "feed-leader")
     feed.tell(ShowFigures())
     eventually(lambda: int(f"{feed.vitals.figures} unreadable=0".split("unreadable=")[1].split()[0]) > 5_000)
+
+
+def test_only_an_order_makes_the_next_one_expected(copier: Copier) -> None:
+    feed = seat(copier, "feed-leader")
+    began = feed.vitals.last_order
+    feed.tell(ShowFigures())
+    copier.broker.send_frame(LEADER, json.dumps({"Type": "hello"}))
+    leader = copier.buy(4)
+    copier.mapping(leader, "alice", "placed")
+    ordered = feed.vitals.last_order
+    assert ordered > began
+    audited = feed.vitals.last_event
+    feed.tell(AuditBook(feed.epoch))
+    eventually(lambda: feed.vitals.last_event > audited)
+    assert feed.vitals.last_order == ordered
 
 
 def test_a_feed_that_flaps_is_followed(copier: Copier) -> None:

@@ -1,9 +1,10 @@
 """What keeps the machine ready goes the whole way of an order, and looks after the thread of the actors."""
 
 import threading
+import time
 
 from actors.dispatcher import Dispatcher
-from actors.readiness import Readiness
+from actors.readiness import LIVELY_FOR, QUIET_EVERY, Readiness, pace_of
 from actors.rehearsal import Rehearsal
 from tests.system.counting import seated
 from tests.waiting import eventually
@@ -16,13 +17,21 @@ def test_an_order_is_rehearsed_up_to_its_request_each_time() -> None:
     assert sizes == sizes[:1] * 3
 
 
+def test_while_the_leader_trades_the_next_order_is_expected_and_afterwards_less_is_spent_on_it() -> None:
+    lively, quiet = pace_of(0.015, LIVELY_FOR - 1.0), pace_of(0.015, LIVELY_FOR + 1.0)
+    assert lively.every == 0.015
+    assert quiet.every == QUIET_EVERY
+    assert quiet.share < lively.share / 100
+    assert pace_of(2.0, LIVELY_FOR + 1.0).every == 2.0  # what is set to be done seldom is not done more often then
+
+
 def test_what_waits_behind_a_stuck_actor_is_served_at_the_next_touch(dispatcher: Dispatcher) -> None:
     stuck, _ = seated(dispatcher, "stuck")
     other, others_actor = seated(dispatcher, "other")
     release = threading.Event()
     stuck.tell(release)
     other.tell("hello")
-    readiness = Readiness(None, 0.005, dispatcher)
+    readiness = Readiness(None, 0.005, dispatcher, time.monotonic)
     readiness.start()
     eventually(lambda: others_actor.heard, "there is another thread for it")
     readiness.stop()

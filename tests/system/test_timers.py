@@ -1,0 +1,93 @@
+"""Messages that are told later."""
+
+import queue
+import random
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from actors.clock import Clock
+
+PATIENCE = 5.0
+
+
+class Inbox:
+    """Somebody who is told when it is time."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.told: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    def tell(self, message: object) -> None:
+        self.told.put(message)
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    clock = Clock()
+    yield clock
+    clock.stop()
+    clock.join(PATIENCE)
+    assert not clock.is_alive()
+
+
+def test_messages_are_told_in_the_order_in_which_they_are_due(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = Inbox("alice")
+    with monkeypatch.context() as standing_still:
+        standing_still.setattr("actors.clock.time.monotonic", lambda: 0.0)
+        for delay in (0.3, 0.1, 0.2, 0.2, 0.0, -1.0):
+            clock.tell_later(delay, inbox, delay)
+    clock.start()
+    assert [inbox.told.get(timeout=PATIENCE) for _ in range(6)] == [-1.0, 0.0, 0.1, 0.2, 0.2, 0.3]
+
+
+def test_what_is_due_at_one_moment_is_told_in_the_order_in_which_it_was_asked_for(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = Inbox("alice")
+    with monkeypatch.context() as standing_still:
+        standing_still.setattr("actors.clock.time.monotonic", lambda: 0.0)
+        for number in range(20):
+            clock.tell_later(0.0, inbox, number)
+    clock.start()
+    assert [inbox.told.get(timeout=PATIENCE) for _ in range(20)] == list(range(20))
+
+
+def test_a_timer_that_is_due_before_all_others_does_not_wait_for_them(clock: Clock) -> None:
+    inbox = Inbox("alice")
+    clock.start()
+    clock.tell_later(3600.0, inbox, "an hour")
+    clock.tell_later(1800.0, inbox, "half of it")
+    clock.tell_later(0.0, inbox, "now")
+    assert inbox.told.get(timeout=PATIENCE) == "now"
+
+
+def test_one_who_cannot_be_told_holds_up_nobody(clock: Clock) -> None:
+    class Gone(Inbox):
+        def tell(self, message: object) -> None:
+            raise RuntimeError("no thread")
+
+    inbox = Inbox("alice")
+    clock.start()
+    clock.tell_later(0.0, Gone("bob"), "hello")
+    clock.tell_later(0.0, inbox, "hello")
+    assert inbox.told.get(timeout=PATIENCE) == "hello"
+
+
+def test_timers_of_many_threads_are_all_told_once(clock: Clock) -> None:
+    inbox = Inbox("alice")
+    clock.start()
+
+    def ask(first: int) -> None:
+        chance = random.Random(first)
+        for number in range(first, first + 500):
+            clock.tell_later(chance.random() / 100, inbox, number)
+
+    asking = [threading.Thread(target=ask, args=(500 * n,)) for n in range(4)]
+    for thread in asking:
+        thread.start()
+    assert sorted(inbox.told.get(timeout=PATIENCE) for _ in range(2000)) == list(range(2000))
+    for thread in asking:
+        thread.join()
+    assert inbox.told.empty()
