@@ -53,8 +53,9 @@ from copytrade.market import MarketHours
 from copytrade.orders import IST, Order, Status
 from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
 
-#: Seconds after a login at which the book is read again: a login has no acknowledgement, so what happened between the
-#: first read and the moment at which the broker really began to send would be missed.
+#: Seconds after the leader's login at which the book is read again: a login has no acknowledgement, so what happened
+#: between the first read and the moment at which the broker really began to send would be missed. A follower's is read
+#: up to as long again after that: fifty that read at once kept an order waiting for 150 ms.
 REREAD_AFTER = (2.0, 10.0)
 
 
@@ -240,8 +241,9 @@ class OrderFeed(GuardedActor[FeedMessage]):
         else:
             logger.info("Feed reconnected {}", who)
         self._read_book()
+        stretch = 1.0 if self._is_leader else 1.0 + phase_of(self._account.name)
         for delay in REREAD_AFTER:
-            self._clock.tell_later(delay, self.seat, RereadBook(self._connection))
+            self._clock.tell_later(delay * stretch, self.seat, RereadBook(self._connection))
 
     def _lost(self, message: FeedLost) -> None:
         if self._socket is not None:

@@ -1,6 +1,5 @@
 """One session of copying: everybody is started, and stopped in order when a signal, the clock or an actor says so."""
 
-import gc
 import os
 import queue
 import signal
@@ -17,6 +16,7 @@ from actors.system import CopySystem
 from copytrade import wall_clock
 from copytrade.backup import BackupFailed, back_up
 from copytrade.console.exits import EXIT_BROKEN, EXIT_INTERRUPTED
+from copytrade.garbage import collect_little_at_a_time
 from copytrade.logs import fields
 from copytrade.places import open_database
 from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
@@ -33,11 +33,6 @@ STOP_DEADLINE = 9.0
 #: an order asks for before the answers are read: ten followers took 4.2 ms with 1 ms, and 3.6 ms with 20 ms; it is half
 #: of that, so that whoever reads the instrument master or a book does not keep an order waiting for as long.
 SWITCH_INTERVAL = 0.01
-
-#: How many objects more than before, and how many collections of the younger, call for a collection of garbage. What
-#: lives as long as the program is left out of all of them, and what an order leaves behind makes no cycles: with fifty
-#: followers a full collection takes 20 to 30 ms with all of it, and 5 to 12 without.
-GC_THRESHOLDS = (20_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +53,7 @@ def copy(
     event. ``left_out`` says which accounts take no part, and why.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
     system = CopySystem(settings, since, events.put)
     _listen(system, events)

@@ -1,6 +1,6 @@
 """How fast, beside the same broker: this program with everything on, and two bare loops that only send.
 
-python -m bench            about twelve minutes
+python -m bench            about sixteen minutes
 python -m bench --quick    under a minute
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plots import draw_and_say
-from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, steady, storm
+from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm
 from copytrade.orders import IST
 
 #: Requests a second of one account, where a trial is about the processor and not about the budget.
@@ -63,6 +63,7 @@ def _others(*, quick: bool) -> Any:
     yield "burst", burst(3 if quick else 10)
     yield "storm", storm(3 if quick else 10)
     if not quick:
+        yield "lone", lone(15, pace=2.0)
         yield "idle", idle(200, 30.0)
         # More than the broker takes: neither its limit a minute nor the one a second allows ten a second for long.
         yield "sustained", steady("ours", 50, 3000, pace=0.1, per_second=LIFTED)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from actors.readiness import LIVELY_FOR
 from bench.contestants import LEADER, Contestant, accounts_of, start_bare, start_broker, start_ours
 from bench.measures import busiest_second, figures, first_frames, reactions
 from copytrade.paper.exchange import PER_SECOND
@@ -23,6 +24,9 @@ WARM_UP = 5
 
 #: How often in a trial its memory is looked at.
 MEMORY_LOOKS = 10
+
+#: Seconds after a start at which the reads that follow a login are over.
+READS_OVER = 21.0
 
 #: Seconds without a request after which nothing more is expected, and where nothing waits for the budget.
 QUIET, SHORT_QUIET = 1.5, 0.3
@@ -167,22 +171,39 @@ def storm(followers: int, changes: int = 24) -> dict[str, Any]:
         }
 
 
+def lone(orders: int, pace: float) -> dict[str, Any]:
+    """Measure one follower of a leader who takes his time, as people do: everything has been waiting for seconds."""
+    found = {contestant: steady(contestant, 1, orders, pace)["last_ms"] for contestant in CONTESTANTS}
+    return {"orders": orders, "pace": pace, **found}
+
+
 def idle(followers: int, seconds: float) -> dict[str, Any]:
-    """Measure what it costs to wait, and beside it what a bare thread costs that waits."""
+    """Measure what it costs to wait, and beside it what a bare thread costs that waits.
+
+    First soon after an order, when the next is expected, and then when none has been for a while.
+    """
     with trial("ours", followers) as (broker, running):
         _place(broker, 1, 0.0)
+        ordered = time.monotonic()
         _until_quiet(broker, followers)
-        time.sleep(12.0)  # the reads after a login are over then
-        cpu = running.cpu
-        time.sleep(seconds)
-        percent = (running.cpu - cpu) / seconds * 100
+        time.sleep(READS_OVER)
+        soon = _busy_percent(running, min(seconds, ordered + LIVELY_FOR - time.monotonic()))
+        time.sleep(max(0.0, ordered + LIVELY_FOR + 1.0 - time.monotonic()))
         return {
             "followers": followers,
             "seconds": seconds,
-            "cpu_percent": round(percent, 2),
+            "cpu_percent": _busy_percent(running, seconds),
+            "soon_after_an_order_percent": soon,
             "bare_percent": round(_bare_waiting(seconds / 3), 2),
             "memory_mb": round(running.memory),
         }
+
+
+def _busy_percent(running: Contestant, seconds: float) -> float:
+    """Return how much of one processor is used during so many seconds."""
+    cpu = running.cpu
+    time.sleep(seconds)
+    return round((running.cpu - cpu) / seconds * 100, 2)
 
 
 def _bare_waiting(seconds: float) -> float:

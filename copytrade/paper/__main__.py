@@ -3,6 +3,7 @@
 import json
 import sys
 
+from copytrade.garbage import collect_little_at_a_time
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import Mishaps
 from copytrade.paper.process import PaperConfig
@@ -28,6 +29,7 @@ def main() -> None:
         per_second=config.per_second,
         master_rows=config.master_rows,
     )
+    collect_little_at_a_time()
     with broker:
         urls = ("rest_url", "feed_url", "auth_url", "instruments_url")
         print(json.dumps({name: getattr(broker, name) for name in urls}), flush=True)  # noqa: T201 (our parent reads it)

@@ -36,7 +36,10 @@ class Storage(Section):
 
 
 class Speed(Section):
-    """What is done for the first order after a pause: disk and caches are kept ready, every so many seconds."""
+    """What is done for the next order after a pause: disk and caches are kept ready, every so many seconds.
+
+    That is while the leader trades; a minute after his last order it is done seldom.
+    """
 
     ready_every: Annotated[float, Field(ge=0, le=60)] = 0.015
 
