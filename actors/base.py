@@ -100,7 +100,7 @@ class Vitals:
     figures: str = ""
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
-    #: When an order was last told of, or else when it began; a feed's alone.
+    #: Of the leader's feed: when there was last something new of an order, or else when it began.
     last_order: float = field(default_factory=time.monotonic)
     has_ended: bool = False
 
@@ -189,7 +189,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         try:
             super()._actor_loop()
         finally:
-            self.vitals.has_ended = True
+            self._end()
 
     def _step(self) -> None:
         """Take one turn: run pykka's loop for one message, or begin, or end."""
@@ -201,11 +201,18 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
             if isinstance(self.actor_inbox, Mailbox):  # the loop ends with the actor
                 self.actor_inbox.open()
                 self._actor_loop_teardown()
-            self.vitals.has_ended = True
+            self._end()
         except TurnOver:
             pass
         except Exception:  # pykka's own, since all of ours are contained: the thread is not this actor's to end
-            self.vitals.has_ended = True
+            self._end()
+
+    def _end(self) -> None:
+        """Let go of what would keep this incarnation, and all that it knows, until garbage is collected."""
+        self._broken = None
+        if isinstance(self.actor_inbox, Mailbox):
+            self.actor_inbox.close()
+        self.vitals.has_ended = True
 
     @property
     def is_current(self) -> bool:

@@ -13,6 +13,9 @@ from zlib import crc32
 
 from actors.base import Address, M
 
+#: Seconds for which the thread sleeps at most: there are times that are too long to be waited for.
+LONGEST_SLEEP = 86_400.0
+
 
 class _Timer(NamedTuple):
     """Sorted by when it is due; no two have one number, so that what follows it is never compared."""
@@ -34,7 +37,7 @@ class Clock(threading.Thread):
     Not a pykka actor, because an actor's loop waits for its next message without a limit; in all else it is one: a
     queue, a thread, and nothing shared. A cancelled timer is one whose receiver no longer cares. Nothing is locked:
     who brings a timer sees afterwards until when the thread sleeps, and the thread says so before it sees what has
-    been brought. So it is woken for a timer that is due before all others, and for no other.
+    been brought. So it is woken for a timer that is due before those that it sleeps for, and for no other.
     """
 
     def __init__(self) -> None:
@@ -66,7 +69,7 @@ class Clock(threading.Thread):
             self._sleeps_until = timers[0].due if timers else math.inf
             if self._coming:
                 continue
-            wait = timers[0].due - time.monotonic() if timers else None
+            wait = min(timers[0].due - time.monotonic(), LONGEST_SLEEP) if timers else None
             if wait is None or wait > 0:
                 with suppress(queue.Empty):
                     self._bell.get(timeout=wait)

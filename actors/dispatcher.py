@@ -198,6 +198,10 @@ class Mailbox:
         """Give out all that is left in this turn: the actor has ended."""
         self._has_ended = True
 
+    def close(self) -> None:
+        """Know the actor no more, and drop what is told all the same."""
+        self._step = self._envelopes.clear
+
     def _wake(self) -> None:
         """Have the actor run, unless it is to run already."""
         try:

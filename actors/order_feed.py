@@ -280,7 +280,6 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 )
             elif change := self._book.merge(item):
                 self._updates += 1
-                self.vitals.last_order = received
                 self._publish([change], received, recovered=False)
 
     def _merge_read(self, read: BookRead) -> None:
@@ -339,6 +338,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
             records.append(OrderChanged(self._account.name, self._account.type, change.after))
         if not changes:
             return
+        if self._is_leader:
+            self.vitals.last_order = time.monotonic()
         latest = max(change.after.event_at for change in changes)
         if self._is_leader and (self._since is None or latest > self._since):
             self._since = latest

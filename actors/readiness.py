@@ -18,10 +18,10 @@ REHEARSE_AFTER = 0.03
 LIVELY_FOR = 60.0
 
 #: Seconds between touches when none is expected, at least.
-QUIET_EVERY = 0.1
+QUIET_EVERY = 0.05
 
 #: What part of one processor the rehearsal may take while an order is expected, and while none is.
-LIVELY_SHARE, QUIET_SHARE = 0.2, 0.001
+LIVELY_SHARE, QUIET_SHARE = 0.05, 0.001
 
 
 class Pace(NamedTuple):
@@ -31,7 +31,7 @@ class Pace(NamedTuple):
     share: float
 
 
-def pace_of(every: float, since_order: float) -> Pace:
+def pace_after(every: float, since_order: float) -> Pace:
     """Return the pace where it is to be ``every`` seconds while the leader trades, so long after his last order."""
     if since_order < LIVELY_FOR:
         return Pace(every, LIVELY_SHARE)
@@ -74,7 +74,7 @@ class Readiness:
         self._stopped.set()
 
     def _run(self) -> None:
-        rehearsal, not_before = Rehearsal(), 0.0
+        rehearsal, rehearsed_at, took = Rehearsal(), 0.0, 0.0
         folder = os.open(self._folder, os.O_RDONLY) if self._folder else None
         pace = self._pace(time.monotonic())
         while not self._stopped.wait(pace.every):
@@ -84,12 +84,12 @@ class Readiness:
                     os.fsync(folder)
             now = time.monotonic()
             pace = self._pace(now)
-            if now > max(not_before, self._dispatcher.ran_at + REHEARSE_AFTER):
+            if now > max(rehearsed_at + took / pace.share, self._dispatcher.ran_at + REHEARSE_AFTER):
                 began = time.thread_time()
                 rehearsal.go_through()
-                not_before = now + (time.thread_time() - began) / pace.share
+                rehearsed_at, took = now, time.thread_time() - began
         if folder is not None:
             os.close(folder)
 
     def _pace(self, now: float) -> Pace:
-        return pace_of(self._every, now - self._last_order())
+        return pace_after(self._every, now - self._last_order())

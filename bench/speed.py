@@ -1,4 +1,4 @@
-"""The trials: steady orders for one or many followers, a burst, a storm of modifications, a long run, and idling."""
+"""The trials: steady orders for one or many followers, a burst, a storm, a leader who takes his time, and idling."""
 
 import statistics
 import tempfile
@@ -25,7 +25,7 @@ WARM_UP = 5
 #: How often in a trial its memory is looked at.
 MEMORY_LOOKS = 10
 
-#: Seconds after a start at which the reads that follow a login are over.
+#: Seconds after a start at which the reads that follow a login are surely over.
 READS_OVER = 21.0
 
 #: Seconds without a request after which nothing more is expected, and where nothing waits for the budget.
@@ -173,8 +173,13 @@ def storm(followers: int, changes: int = 24) -> dict[str, Any]:
 
 def lone(orders: int, pace: float) -> dict[str, Any]:
     """Measure one follower of a leader who takes his time, as people do: everything has been waiting for seconds."""
-    found = {contestant: steady(contestant, 1, orders, pace)["last_ms"] for contestant in CONTESTANTS}
-    return {"orders": orders, "pace": pace, **found}
+    found = {contestant: steady(contestant, 1, orders, pace) for contestant in CONTESTANTS}
+    return {
+        "orders": orders,
+        "pace": pace,
+        "missed": sum(one["missed"] for one in found.values()),
+        **{contestant: one["last_ms"] for contestant, one in found.items()},
+    }
 
 
 def idle(followers: int, seconds: float) -> dict[str, Any]:
@@ -187,7 +192,9 @@ def idle(followers: int, seconds: float) -> dict[str, Any]:
         ordered = time.monotonic()
         _until_quiet(broker, followers)
         time.sleep(READS_OVER)
-        soon = _busy_percent(running, min(seconds, ordered + LIVELY_FOR - time.monotonic()))
+        if (lively := ordered + LIVELY_FOR - time.monotonic()) < 1.0:
+            raise RuntimeError("it took a minute until nothing more was sent")
+        soon = _busy_percent(running, min(seconds, lively))
         time.sleep(max(0.0, ordered + LIVELY_FOR + 1.0 - time.monotonic()))
         return {
             "followers": followers,

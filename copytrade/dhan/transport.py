@@ -9,7 +9,6 @@ import ipaddress
 import re
 import ssl
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +18,7 @@ import msgspec
 from pydantic import SecretStr
 
 from copytrade.dhan.connection import BrokenExchangeError, Connection, Endpoint, Proxy
+from copytrade.dhan.connections import Connections
 from copytrade.dhan.reply import ReplyReader
 from copytrade.dhan.server_clock import ServerClock
 
@@ -138,24 +138,20 @@ class Transport:
         if not is_sendable(client_id):
             raise ValueError(_UNUSABLE)
         secure = url.scheme == "https"
-        self._endpoint = Endpoint(
+        endpoint = Endpoint(
             host=url.hostname,
             port=url.port or (443 if secure else 80),
             tls=(tls or trusted()) if secure else None,
             source=source_address,
             proxy=_proxy(proxy.get_secret_value(), secure=secure) if proxy else None,
         )
+        self._connections = Connections(endpoint, connect_timeout, idle_limit)
         self._prefix = url.path.rstrip("/")
         self._host = url.netloc
         self._client_id = client_id
         self._more_headers = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self.take_token(access_token)
-        self._connect_timeout = connect_timeout
         self._request_timeout = request_timeout
-        self._idle_limit = idle_limit
-        self._idle: deque[Connection] = deque()
-        self._connections: set[Connection] = set()
-        self._closed = False
         #: How far our clock is from the broker's.
         self.server_clock = ServerClock()
 
@@ -187,7 +183,7 @@ class Transport:
         """
         login, now = self._login, time.monotonic()
         begun = Begun(self._encode(request, login.headers), login.token, now, now + self._request_timeout)
-        if connection := self._take_idle():
+        if connection := self._connections.take():
             begun.connection = connection
             self._write(begun, time.monotonic() + WRITE_TIMEOUT)
         return begun
@@ -211,7 +207,7 @@ class Transport:
             begun.at = time.monotonic()
             begun.deadline = begun.at + self._request_timeout
             try:
-                begun.connection = self._open(begun.deadline)
+                begun.connection = self._connections.open(begun.deadline)
             except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
                 return NotSent(_cause(error), _milliseconds_since(begun.at))
             self._write(begun, begun.deadline)
@@ -225,15 +221,15 @@ class Transport:
         return self._replied(begun, connection, whole)
 
     def _lost(self, begun: Begun, connection: Connection, broken: BrokenExchangeError) -> Lost:
-        self._discard(connection)
+        self._connections.discard(connection)
         return Lost(broken.cause, broken.status, _milliseconds_since(begun.at))
 
     def _replied(self, begun: Begun, connection: Connection, whole: ReplyReader) -> Reply:
         took = connection.answered_at - begun.at  # before it is given back: the next request forgets it
-        if whole.leaves_connection and not self._closed:
-            self._idle.append(connection)
+        if whole.leaves_connection:
+            self._connections.give_back(connection)
         else:
-            self._discard(connection)
+            self._connections.discard(connection)
         self.server_clock.replied(whole.date, took)
         body = whole.body
         # A server that echoes the request must not put the token into the audit trail.
@@ -249,87 +245,16 @@ class Transport:
                 begun.broken = broken
 
     def warm(self, count: int, fresh_for: float = 0.0) -> int:
-        """Make ``count`` connections ready ahead of need, and return how many are.
-
-        Called again from time to time it also replaces those that the server has closed, and those that will have
-        idled too long in ``fresh_for`` seconds. What is ready stays so meanwhile.
-        """
-        began = time.monotonic()
-        while not self._closed:
-            oldest = self._take_oldest()
-            if oldest is not None and (oldest.idle_since >= began or self._is_good(oldest, fresh_for)):
-                self._idle.appendleft(oldest)
-                oldest = None
-            if oldest is None and len(self._idle) >= count:
-                break
-            try:
-                self._idle.append(self._open(time.monotonic() + self._connect_timeout))
-            except (OSError, UnicodeError):  # the broker cannot be reached now; the next request finds out and says so
-                if oldest is not None:
-                    self._idle.appendleft(oldest)
-                break
-            if oldest is not None:
-                self._discard(oldest)
-        if self._closed:
-            self.close()
-        return len(self._idle)
+        """Make ``count`` connections ready ahead of need, and return how many are: see :meth:`Connections.warm`."""
+        return self._connections.warm(count, fresh_for)
 
     def is_warm(self, count: int, fresh_for: float = 0.0) -> bool:
         """Whether :meth:`warm` has nothing to do, without waiting for anything. For whoever begins the requests."""
-        good = []
-        for _ in range(len(self._idle)):
-            if (oldest := self._take_oldest()) is not None:
-                good.append(self._is_good(oldest, fresh_for))
-                self._idle.append(oldest)
-        if self._closed:
-            self.close()
-        return len(good) >= count and all(good)
+        return self._connections.is_warm(count, fresh_for)
 
     def close(self) -> None:
         """Shut every connection, also those in use: their requests end as :class:`Lost`, later ones as NotSent."""
-        self._closed = True
-        for connection in list(self._connections):
-            connection.abort()
-        while idle := self._take_idle():
-            self._discard(idle)
-
-    def _take_oldest(self) -> Connection | None:
-        try:
-            return self._idle.popleft()
-        except IndexError:
-            return None
-
-    def _take_idle(self) -> Connection | None:
-        """Return the idle connection used last, if it is still good."""
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            if self._is_good(connection):
-                return connection
-            self._discard(connection)
-
-    def _is_good(self, connection: Connection, fresh_for: float = 0.0) -> bool:
-        return time.monotonic() + fresh_for - connection.idle_since < self._idle_limit and connection.is_alive()
-
-    def _open(self, deadline: float) -> Connection:
-        connection = Connection(self._endpoint)
-        # In this order: close() sets the flag before it looks at the set, so one of the two sees the other.
-        self._connections.add(connection)
-        if self._closed:
-            self._discard(connection)
-            raise ConnectionAbortedError("this transport is closed")
-        try:
-            connection.open(min(deadline, time.monotonic() + self._connect_timeout))
-        except BaseException:
-            self._discard(connection)
-            raise
-        return connection
-
-    def _discard(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        connection.close()
+        self._connections.close()
 
     def _encode(self, request: Request, headers: str) -> bytes:
         """Return the request as bytes, to leave in one piece."""

@@ -117,4 +117,4 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(base: str, 
         Transport(base, CLIENT_ID, SecretStr(TOKEN), proxy=SecretStr(proxy))
     assert "canary" not in str(caught.value)
     transport = Transport("https://api.example/v2", CLIENT_ID, SecretStr(TOKEN), proxy=SecretStr("http://a:canary@b"))
-    assert "canary" not in f"{transport!r} {transport._endpoint!r}"
+    assert "canary" not in f"{transport!r} {transport._connections._endpoint!r}"

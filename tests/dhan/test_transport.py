@@ -214,13 +214,26 @@ def test_a_connection_that_the_server_has_closed_is_replaced_before_it_is_needed
     eventually(lambda: transport.warm(1) == 1 and server.connections == 2, "there is another")
 
 
+def test_of_several_connections_each_that_the_server_has_closed_is_replaced(server, transport_to):
+    transport = transport_to(server.url)
+    transport.warm(3)
+    accepted = [server.accepted.get(timeout=5) for _ in range(3)]
+    for connection in accepted[1:]:
+        connection.shutdown(socket.SHUT_RDWR)
+    eventually(lambda: not transport.is_warm(3), "it is seen")
+    eventually(lambda: transport.warm(3) == 3 and transport.is_warm(3), "all are ready again")
+    eventually(lambda: server.connections == 5, "two are new")
+    assert transport.warm(3) == 3
+    assert server.connections == 5
+
+
 def test_connections_are_kept_while_there_are_no_better_ones(server, transport_to, monkeypatch):
     def refuse(_deadline):
         raise ConnectionRefusedError
 
     transport = transport_to(server.url, idle_limit=60.0)
     assert transport.warm(2) == 2
-    monkeypatch.setattr(transport, "_open", refuse)
+    monkeypatch.setattr(transport._connections, "open", refuse)
     assert transport.warm(2, fresh_for=61.0) == 2
     server.will_answer(200, [])
     assert isinstance(transport.send(READ), Reply)

@@ -130,6 +130,16 @@ def test_an_actor_whose_library_fails_ends_and_leaves_the_thread_to_the_others(
     assert seat.vitals.has_ended
 
 
+def test_what_is_told_to_one_that_has_just_ended_is_dropped_and_keeps_nobody_busy(dispatcher: Dispatcher) -> None:
+    seat, _ = seated(dispatcher, "gone")
+    ref = seat.ref
+    assert ref is not None
+    ref.stop(block=False)
+    eventually(lambda: seat.vitals.has_ended, "it has ended")
+    ref.actor_inbox.put("too late")  # as by who saw it alive a moment before
+    eventually(ref.actor_inbox.empty, "it is dropped")
+
+
 def test_what_can_wait_waits_until_nothing_else_is_left(dispatcher: Dispatcher) -> None:
     seat, actor = seated(dispatcher, "busy")
 

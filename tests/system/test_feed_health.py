@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from actors.base import ShowFigures
-from actors.messages import AuditBook
 from copytrade.dhan.codec import Unreadable, read_frame
 from copytrade.paper.broker import PaperBroker
 from copytrade.wall_clock import now
@@ -64,19 +63,29 @@ def test_ten_thousand_frames_of_nonsense_break_nothing(copier: Copier) -> None:
     eventually(lambda: int(f"{feed.vitals.figures} unreadable=0".split("unreadable=")[1].split()[0]) > 5_000)
 
 
-def test_only_an_order_makes_the_next_one_expected(copier: Copier) -> None:
+def test_only_what_is_new_of_an_order_makes_the_next_one_expected(copier: Copier) -> None:
     feed = seat(copier, "feed-leader")
     began = feed.vitals.last_order
-    feed.tell(ShowFigures())
-    copier.broker.send_frame(LEADER, json.dumps({"Type": "hello"}))
+    copier.broker.send_frame(LEADER, json.dumps({"Type": "order_alert", "Data": {}}))
+    eventually(lambda: "unreadable=1" in figures_of(feed), "the frame is taken in")
+    assert feed.vitals.last_order == began
     leader = copier.buy(4)
     copier.mapping(leader, "alice", "placed")
     ordered = feed.vitals.last_order
     assert ordered > began
-    audited = feed.vitals.last_event
-    feed.tell(AuditBook(feed.epoch))
-    eventually(lambda: feed.vitals.last_event > audited)
+    copier.broker.drop_feed(LEADER)
+    copier.logged("Found 0 missed orders")
     assert feed.vitals.last_order == ordered
+    copier.broker.drop_feed(LEADER, refuse_for=0.2)
+    eventually(lambda: not copier.broker.feed_connections(LEADER))
+    missed = copier.buy(4, "99.00")
+    copier.mapping(missed, "alice", "placed")
+    assert feed.vitals.last_order > ordered
+
+
+def figures_of(feed: Any) -> str:
+    feed.tell(ShowFigures())
+    return str(feed.vitals.figures)
 
 
 def test_a_feed_that_flaps_is_followed(copier: Copier) -> None:

@@ -1,10 +1,14 @@
 """What keeps the machine ready goes the whole way of an order, and looks after the thread of the actors."""
 
+import itertools
 import threading
 import time
+from types import SimpleNamespace
+
+import pytest
 
 from actors.dispatcher import Dispatcher
-from actors.readiness import LIVELY_FOR, QUIET_EVERY, Readiness, pace_of
+from actors.readiness import LIVELY_FOR, QUIET_EVERY, Readiness, pace_after
 from actors.rehearsal import Rehearsal
 from tests.system.counting import seated
 from tests.waiting import eventually
@@ -18,11 +22,11 @@ def test_an_order_is_rehearsed_up_to_its_request_each_time() -> None:
 
 
 def test_while_the_leader_trades_the_next_order_is_expected_and_afterwards_less_is_spent_on_it() -> None:
-    lively, quiet = pace_of(0.015, LIVELY_FOR - 1.0), pace_of(0.015, LIVELY_FOR + 1.0)
+    lively, quiet = pace_after(0.015, LIVELY_FOR - 1.0), pace_after(0.015, LIVELY_FOR + 1.0)
     assert lively.every == 0.015
     assert quiet.every == QUIET_EVERY
-    assert quiet.share < lively.share / 100
-    assert pace_of(2.0, LIVELY_FOR + 1.0).every == 2.0  # what is set to be done seldom is not done more often then
+    assert quiet.share < lively.share / 10
+    assert pace_after(2.0, LIVELY_FOR + 1.0).every == 2.0  # what is set to be done seldom is not done more often then
 
 
 def test_what_waits_behind_a_stuck_actor_is_served_at_the_next_touch(dispatcher: Dispatcher) -> None:
@@ -36,3 +40,21 @@ def test_what_waits_behind_a_stuck_actor_is_served_at_the_next_touch(dispatcher:
     eventually(lambda: others_actor.heard, "there is another thread for it")
     readiness.stop()
     release.set()
+
+
+def test_the_first_order_after_a_quiet_time_ends_the_rest_that_a_rehearsal_was_to_be_given(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes 8 ms: 8 s are to pass until the next while nothing is expected, and 0.16 s while an order is."""
+    rehearsed = itertools.count()
+    times = SimpleNamespace(monotonic=lambda: now, thread_time=lambda: next(spent) * 0.008)
+    spent, counted = itertools.count(), []
+    monkeypatch.setattr("actors.readiness.time", times)
+    monkeypatch.setattr(Rehearsal, "go_through", lambda _: counted.append(next(rehearsed)))
+    now, last_order = 1000.0, 0.0
+    readiness = Readiness(None, 0.001, dispatcher, lambda: last_order)
+    readiness.start()
+    eventually(lambda: len(counted) == 1, "it has been gone through")
+    now = last_order = 1001.0
+    eventually(lambda: len(counted) == 2, "it is gone through again")
+    readiness.stop()

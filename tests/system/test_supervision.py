@@ -1,7 +1,10 @@
 """A crash of one actor is seen, healed, and not noticed by the others."""
 
+import gc
+import logging
 import threading
 import traceback
+import weakref
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,7 @@ class Bomb:
     @property
     def __class__(self) -> Any:
         if any(frame.name == "receive" for frame in traceback.extract_stack()):
-            raise self._error
+            raise type(self._error)(*self._error.args)  # another one each time: this one's would know who failed
         return Bomb
 
 
@@ -66,6 +69,24 @@ def test_any_actor_that_crashes_is_restarted_and_copying_goes_on(
         assert len(copier.copies(follower)) == 2
     others = [child.seat for child in copier.system.children if child.seat.name != name]
     assert {other.epoch for other in others} == {1}
+
+
+@pytest.mark.parametrize("name", ["alice", "feed-alice", "store", "rate-limiter", "gap-recovery", "instruments"])
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), SystemExit(1)], ids=["exception", "exit"])
+def test_of_an_actor_that_has_died_nothing_is_kept_that_has_to_be_collected(
+    copier: Copier, caplog: pytest.LogCaptureFixture, name: str, error: BaseException
+) -> None:
+    caplog.set_level(logging.CRITICAL, "pykka")  # a record of the error would know who failed
+    copier.mapping(copier.buy(4), "alice", "placed")
+    died = seat(copier, name)
+    gc.disable()
+    try:
+        actor = weakref.ref(died.ref._actor_weakref())
+        died.tell(Bomb(error))
+        copier.logged(f"Actor {name} restarted (1)")
+        eventually(lambda: actor() is None, "it is gone")
+    finally:
+        gc.enable()
 
 
 def test_a_follower_that_keeps_crashing_is_quarantined_and_the_others_go_on(

@@ -1,15 +1,16 @@
 """Messages that are told later."""
 
+import math
 import queue
 import random
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from actors.clock import Clock
-
-PATIENCE = 5.0
+from tests.waiting import PATIENCE, eventually
 
 
 class Inbox:
@@ -27,15 +28,16 @@ class Inbox:
 def clock() -> Iterator[Clock]:
     clock = Clock()
     yield clock
-    clock.stop()
-    clock.join(PATIENCE)
-    assert not clock.is_alive()
+    if clock.is_alive():
+        clock.stop()
+        clock.join(PATIENCE)
+        assert not clock.is_alive()
 
 
 def test_messages_are_told_in_the_order_in_which_they_are_due(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox = Inbox("alice")
     with monkeypatch.context() as standing_still:
-        standing_still.setattr("actors.clock.time.monotonic", lambda: 0.0)
+        standing_still.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
         for delay in (0.3, 0.1, 0.2, 0.2, 0.0, -1.0):
             clock.tell_later(delay, inbox, delay)
     clock.start()
@@ -47,7 +49,7 @@ def test_what_is_due_at_one_moment_is_told_in_the_order_in_which_it_was_asked_fo
 ) -> None:
     inbox = Inbox("alice")
     with monkeypatch.context() as standing_still:
-        standing_still.setattr("actors.clock.time.monotonic", lambda: 0.0)
+        standing_still.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
         for number in range(20):
             clock.tell_later(0.0, inbox, number)
     clock.start()
@@ -59,6 +61,30 @@ def test_a_timer_that_is_due_before_all_others_does_not_wait_for_them(clock: Clo
     clock.start()
     clock.tell_later(3600.0, inbox, "an hour")
     clock.tell_later(1800.0, inbox, "half of it")
+    clock.tell_later(0.0, inbox, "now")
+    assert inbox.told.get(timeout=PATIENCE) == "now"
+
+
+def test_a_timer_that_is_due_after_another_wakes_nobody(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = Inbox("alice")
+    clock.start()
+    clock.tell_later(1800.0, inbox, "half an hour")
+    eventually(lambda: not math.isinf(clock._sleeps_until), "it sleeps until then")
+    rung = Inbox("bell")
+    monkeypatch.setattr(clock, "_bell", SimpleNamespace(put=rung.tell))
+    clock.tell_later(3600.0, inbox, "an hour")
+    clock.tell_later(math.inf, inbox, "never")
+    assert rung.told.empty()
+    clock.tell_later(900.0, inbox, "a quarter")
+    assert rung.told.qsize() == 1
+    monkeypatch.undo()
+
+
+def test_a_timer_that_is_never_due_ends_nothing(clock: Clock) -> None:
+    inbox = Inbox("alice")
+    clock.tell_later(math.inf, inbox, "never")
+    clock.start()
+    eventually(lambda: not clock._coming, "it is taken in")
     clock.tell_later(0.0, inbox, "now")
     assert inbox.told.get(timeout=PATIENCE) == "now"
 
