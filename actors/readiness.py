@@ -25,17 +25,18 @@ LIVELY_SHARE, QUIET_SHARE = 0.05, 0.001
 
 
 class Pace(NamedTuple):
-    """How many seconds pass between touches, and what part of one processor the rehearsal may take."""
+    """Seconds between touches, what part of one processor the rehearsal may take, and whether the disk is touched."""
 
     every: float
     share: float
+    wakes_disk: bool
 
 
 def pace_after(every: float, since_order: float) -> Pace:
     """Return the pace where it is to be ``every`` seconds while the leader trades, so long after his last order."""
     if since_order < LIVELY_FOR:
-        return Pace(every, LIVELY_SHARE)
-    return Pace(max(every, QUIET_EVERY), QUIET_SHARE)
+        return Pace(every, LIVELY_SHARE, wakes_disk=True)
+    return Pace(max(every, QUIET_EVERY), QUIET_SHARE, wakes_disk=False)
 
 
 class Readiness:
@@ -46,8 +47,9 @@ class Readiness:
     Of what a lone order takes on its way, that and what the processor's caches have forgotten are the larger part. The
     way of an order is gone through as often as a part of one processor allows: where that takes a fifth of a
     millisecond, each time, and on a virtual machine whose host takes memory and processor away from who does not use
-    them, where it was seen to take 2 to 10 ms, less often. A minute after the leader's last order all of it is done
-    seldom: it is most of what waiting costs, and an order was then seen to take half a millisecond more.
+    them, where it was seen to take 2 to 10 ms, less often. A minute after the leader's last order the disk is left
+    alone, and the rest done seldom: it is most of what waiting costs, and an order was then seen to take half a
+    millisecond more.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Readiness:
         pace = self._pace(time.monotonic())
         while not self._stopped.wait(pace.every):
             self._dispatcher.relieve()
-            if folder is not None:
+            if folder is not None and pace.wakes_disk:
                 with suppress(OSError):  # whoever writes to a disk that cannot be flushed finds out, and says so
                     os.fsync(folder)
             now = time.monotonic()

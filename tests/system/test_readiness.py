@@ -24,6 +24,8 @@ def test_an_order_is_rehearsed_up_to_its_request_each_time() -> None:
 def test_while_the_leader_trades_the_next_order_is_expected_and_afterwards_less_is_spent_on_it() -> None:
     lively, quiet = pace_after(0.015, LIVELY_FOR - 1.0), pace_after(0.015, LIVELY_FOR + 1.0)
     assert lively.every == 0.015
+    assert lively.wakes_disk
+    assert not quiet.wakes_disk
     assert quiet.every == QUIET_EVERY
     assert quiet.share < lively.share / 10
     assert pace_after(2.0, LIVELY_FOR + 1.0).every == 2.0  # what is set to be done seldom is not done more often then
