@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from copytrade.paper.broker import PaperBroker
 from tests.system.copier import Copier, accounts, running, settings_for
 from tests.system.counting import Counting
 from tests.system.watched import LATER, Watched
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def copier(broker: PaperBroker, tmp_path: Path) -> Iterator[Copier]:
 
 @pytest.fixture
 def dispatcher() -> Iterator[Dispatcher]:
-    dispatcher = Dispatcher("few")
+    dispatcher = Dispatcher(f"few-{next(_NUMBERS)}")  # threads of other tests may be left
     yield dispatcher
     for ref in pykka.ActorRegistry.get_by_class(
         Counting

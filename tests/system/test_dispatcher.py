@@ -15,8 +15,8 @@ from tests.system.counting import seated
 from tests.waiting import PATIENCE, eventually
 
 
-def workers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "few"]
+def workers(dispatcher: Dispatcher) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == dispatcher._name]
 
 
 def from_threads(tell: Callable[[int], None], count: int) -> None:
@@ -54,10 +54,10 @@ def test_an_actor_that_is_stuck_holds_up_nobody_and_its_thread_goes_when_it_is_n
     stuck.tell("after")
     eventually(lambda: other.tell("hello") and others_actor.heard, "the other is served")
     assert its_actor.heard == []
-    assert len(workers()) == 2
+    assert len(workers(dispatcher)) == 2
     release.set()
     eventually(lambda: its_actor.heard == [release, "after"], "the one that was stuck goes on")
-    eventually(lambda: len(workers()) == 1, "one thread is enough again")
+    eventually(lambda: len(workers(dispatcher)) == 1, "one thread is enough again")
 
 
 def test_what_waits_behind_a_stuck_actor_is_served_though_nothing_more_is_told(dispatcher: Dispatcher) -> None:
@@ -76,15 +76,12 @@ def test_a_thread_that_waits_is_left_to_wait_by_who_looks_after_threads(
     seated(dispatcher, "idle")
     eventually(lambda: dispatcher._sockets._is_asleep, "nothing is left to do")
     woken = []
-
-    def wake(sockets: Sockets) -> bool:
-        woken.append(sockets)
-        return False
-
-    monkeypatch.setattr(Sockets, "wake", wake)
+    monkeypatch.setattr(
+        dispatcher._sockets, "wake", lambda: woken.append("woken")
+    )  # threads of other tests may be left
     dispatcher.relieve()
     assert woken == []
-    assert len(workers()) == 1
+    assert len(workers(dispatcher)) == 1
 
 
 def test_a_thread_that_cannot_be_had_now_is_had_later(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +232,7 @@ def test_what_is_told_is_handled_however_often_threads_take_turns(
     from_threads(tell, 2)
     eventually(lambda: sum(len(actor.heard) for _, actor in actors) == 400, "all is handled")
     monkeypatch.setattr("actors.dispatcher.PATIENCE", 3600.0)
-    eventually(lambda: len(workers()) == 1, "one thread is enough")
+    eventually(lambda: len(workers(dispatcher)) == 1, "one thread is enough")
     seat, actor = actors[0]
     seat.tell("hello")
     eventually(lambda: actor.heard[-1] == "hello", "it is there")

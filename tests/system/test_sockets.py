@@ -29,7 +29,7 @@ def test_what_comes_is_looked_at_by_the_thread_of_the_actors(
         for one in watched:
             one.far.send(word)
         eventually(partial(all_heard, watched, word), "all are looked at")
-    assert {name for one in watched for name in one.threads} == {"few"}
+    assert {name for one in watched for name in one.threads} == {dispatcher._name}
 
 
 def test_one_that_is_silent_is_looked_at_when_its_time_has_come(dispatcher: Dispatcher, watched: list[Watched]) -> None:
