@@ -1,4 +1,4 @@
-"""Having a follower forget what is over: once a trading day, when both accounts' order books have been read on it."""
+"""Having a follower put away what is over, and forget it once a trading day when both order books have been read."""
 
 from datetime import date, timedelta
 
@@ -14,6 +14,9 @@ from copytrade.protection import trading_day
 
 #: The leader's account and the follower's own.
 ACCOUNTS = 2
+
+#: How long ago something has to have been over: what has just ended may be told of once or twice again.
+OVER_FOR = timedelta(minutes=1)
 
 
 class Forgetting:
@@ -38,7 +41,10 @@ class Forgetting:
         """Take note of a read that has been told of, and forget what is over if both accounts' have."""
         if not read.complete or read.skew is None:  # without the broker's clock it may be any day
             return
-        self._read_on[read.account] = trading_day(wall_clock.at(read.began) + timedelta(seconds=read.skew))
+        read_at = wall_clock.at(read.began) + timedelta(seconds=read.skew)
+        if over := self._desk.put_away(read_at - OVER_FOR):
+            logger.debug("Put away what is over {}", fields(follower=self._follower, orders=over))
+        self._read_on[read.account] = trading_day(read_at)
         if len(self._read_on) == ACCOUNTS:
             self._forget(min(self._read_on.values()))
 

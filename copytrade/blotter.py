@@ -15,6 +15,7 @@ from copytrade.decisions import Skip
 from copytrade.doubt import Doubts
 from copytrade.orders import Order, order_of, trade_date
 from copytrade.positions import Positions
+from copytrade.shelf import Shelf
 from copytrade.tally import Tally
 
 
@@ -34,7 +35,7 @@ class Blotter:
         self._positions = positions
         self._tally = tally
         self._doubts = doubts
-        self._copies: dict[str, tuple[Copy, ...]] = {}
+        self._copies = Shelf(tuple[Copy, ...])
         #: The leader order for which the broker's order of an id was sent.
         self._leader_of: dict[str, str] = {}
         #: The copies that rest at the broker, and those of which we do not know what became.
@@ -46,7 +47,7 @@ class Blotter:
 
     def of(self, order_id: str) -> Sequence[Copy]:
         """Return the copies of a leader order."""
-        return self._copies.get(order_id, ())
+        return self._copies.get(order_id) or ()
 
     def copy(self, copy_id: CopyId) -> Copy:
         """Return a copy that exists."""
@@ -58,14 +59,14 @@ class Blotter:
     def get(self, copy_id: CopyId) -> Copy | None:
         """Return a copy, None if there is none of that number."""
         order_id, n = copy_id
-        for copy in self._copies.get(order_id, ()):
+        for copy in self.of(order_id):
             if copy.n == n:
                 return copy
         return None
 
     def find(self, order: Order) -> Copy | None:
         """Return the copy that an order of the account's is by its ids, None if it is none."""
-        for copy in self._copies.get(self._leader_of.get(order.id, ""), ()):
+        for copy in self.of(self._leader_of.get(order.id, "")):
             if copy.order_id == order.id:
                 return copy
         copy_id = self.named(order.correlation_id)
@@ -107,14 +108,22 @@ class Blotter:
         if sent := tuple(copy for copy in self.of(order_id) if copy.n):
             self._copies[order_id] = sent
         else:
-            self._copies.pop(order_id, None)
+            self._copies.pop(order_id)
 
     def forget(self, order_id: str) -> None:
         """Forget the copies of a leader order, all of which are over."""
-        for copy in self._copies.pop(order_id, ()):
+        for copy in self._copies.pop(order_id) or ():
             self._leader_of.pop(copy.order_id, None)
             self._doubts.forget((order_id, copy.n))
             self._doubts.visibility.forget(copy.order_id)
+
+    def put_away(self, order_id: str) -> None:
+        """Keep the copies of a leader order in less room, all of which are over."""
+        self._copies.put_away(order_id)
+
+    def is_put_away(self, order_id: str) -> bool:
+        """Whether the copies of a leader order were put away, and none has changed since."""
+        return self._copies.is_put_away(order_id)
 
     def change(self, before: Copy, after: Copy, leader: Order) -> Changed:
         """Keep a copy as it is now, and count what it has filled since."""

@@ -23,13 +23,18 @@ class Concerns:
         self._blotter = blotter
 
     def everybody(self) -> None:
-        """Look again at every order that is not settled."""
-        self._agenda.mark(order_id for order_id, order in self._orders.items() if not self.is_settled(order))
+        """Look again at every order that is not settled, or whose decision was not that nothing is left to be done."""
+        self._agenda.mark(order_id for order_id, order in self._orders.items() if self._is_undone(order))
 
     def whatever_works(self) -> None:
         """Look again at every order of every line that may matter yet."""
         for key in self._positions.lines_with_orders():
             self.line(key)
+
+    def _is_undone(self, order: Order) -> bool:
+        if self._blotter.is_put_away(order.id):
+            return False
+        return self._positions.is_working(order.id) or not self.is_settled(order)
 
     def is_settled(self, order: Order) -> bool:
         """Whether nothing is left to be done about an order, unless its line moves."""

@@ -332,6 +332,10 @@ class Desk:
             self._own_orders.forget_strangers(self._forgetting.forgotten.day)
         return orders
 
+    def put_away(self, moment: datetime) -> int:
+        """Keep in less room what was over before a moment by the broker's clock; return how many leader orders."""
+        return self._forgetting.put_away(moment)
+
     # Looking around.
 
     def copy(self, copy_id: CopyId) -> Copy:

@@ -17,7 +17,7 @@ from copytrade.closer import Closer
 from copytrade.copies import Copy
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import LineKey, Part
-from copytrade.orders import Order, ended_before, trade_date
+from copytrade.orders import Order, ended_before, ended_by, trade_date
 from copytrade.positions import Positions
 from copytrade.protection import DAY_BEGINS
 from copytrade.tally import Tally
@@ -77,6 +77,27 @@ class Forgetting:
         if last is None or day > last.day:
             self._forget_own(day)
         return len(known) - len(self.forgotten.kept)
+
+    def put_away(self, moment: datetime) -> int:
+        """Keep in less room what was over before a moment by the broker's clock; return how many leader orders.
+
+        Nothing else is different: whoever asks for it gets it as it was.
+        """
+        over = [order.id for order in self._orders.values() if self._may_be_put_away(order, moment)]
+        for order_id in over:
+            self._positions.put_away(order_id, [copy.order_id for copy in self._blotter.of(order_id)])
+            self._blotter.put_away(order_id)
+        return len(over)
+
+    def _may_be_put_away(self, order: Order, moment: datetime) -> bool:
+        """Whether an order is over, with all its copies, and nobody will look at it again unless it changes."""
+        if not ended_by(order, moment) or self._blotter.is_put_away(order.id):
+            return False
+        if self._agenda.is_on(order.id) or self._positions.is_working(order.id):
+            return False
+        copies = self._blotter.of(order.id)
+        is_over = all(copy.is_settled and (copy.order is None or ended_by(copy.order, moment)) for copy in copies)
+        return bool(copies) and is_over
 
     def is_forgotten(self, order: Order) -> bool:
         """Whether an order of the leader's is over, and not known any more."""

@@ -266,7 +266,8 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return Wait("it is tried again in a while")
     wish = _first_wish(case, part, mine, plan.more)
     if not isinstance(wish, Wish):
-        return wish if not mine or not isinstance(wish, Skip) else Wait(wish.detail, wish.until)
+        is_open = bool(mine) and (case.unsent is None or any(copy.is_open for copy in mine))
+        return Wait(wish.detail, wish.until) if is_open and isinstance(wish, Skip) else wish
     return Place(n, part, wish, _arithmetic(case.allotted, part))
 
 
@@ -407,7 +408,7 @@ def _for_the_whole(case: _Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
-            if isinstance(decision, kind) and not (case.sent and kind is Skip):
+            if isinstance(decision, kind) and not (kind is Skip and case.sent and case.unsent is None):
                 return decision
     if any(copy.n and copy.stage is Stage.NONE and copy.reason is None for copy in case.copies):
         return Skip(Reason.NOT_NEEDED, "the leader's order changed before this one was sent")

@@ -246,6 +246,11 @@ def ended_before(order: Order, day: date) -> bool:
     return trade_date(order) < day and order.event_at.astimezone(IST).date() < day
 
 
+def ended_by(order: Order, moment: datetime) -> bool:
+    """Whether an order can change no more, and all that happened to it did so before a moment by the broker's clock."""
+    return order.is_terminal and order.event_at < moment
+
+
 def correlation_id(leader_order_id: str, n: int) -> str:
     """Return the id of a follower's ``n``-th order (1, 2, ...) for this leader order.
 

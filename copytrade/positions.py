@@ -16,6 +16,7 @@ from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
 from copytrade.orders import Order
 from copytrade.reasons import Reason
+from copytrade.shelf import Shelf
 from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of
 
 #: How many entries are remembered as they were sized: hundreds may rest, and most are not looked at again.
@@ -39,13 +40,13 @@ class Positions:
 
     def __init__(self) -> None:
         self._lines: dict[LineKey, Line] = {}
-        self._allotments: dict[str, Allotment] = {}
+        self._allotments = Shelf(Allotment)
         self._working: dict[LineKey, dict[str, None]] = {}
         self._latest_exit: dict[LineKey, str] = {}
         self._leader_base: Baseline | None = None
         self._own_base: Baseline | None = None
         self._own_fills: Counter[LineKey] = Counter()
-        self._own_orders: dict[str, Order] = {}
+        self._own_orders = Shelf(Order)
         self._twinned: set[str] = set()
         self._unwritten: dict[LineKey | str, Line | Allotment] = {}
         self._sized: dict[str, _Sized] = {}
@@ -87,7 +88,7 @@ class Positions:
     def know_own(self, baseline: Baseline) -> None:
         """Take the follower's own positions."""
         self._own_base = baseline
-        orders, self._own_orders, self._own_fills = self._own_orders, {}, Counter()
+        orders, self._own_orders, self._own_fills = self._own_orders, Shelf(Order), Counter()
         for order in orders.values():
             self.own_seen(order)
 
@@ -182,6 +183,24 @@ class Positions:
                 self._working.pop(allotment.line, None)
             self._sized.pop(leader_order_id, None)
 
+    def is_working(self, leader_order_id: str) -> bool:
+        """Whether an order was judged, and may matter yet."""
+        allotment = self._allotments.get(leader_order_id)
+        if allotment is None:
+            return False
+        return leader_order_id in self._working.get(allotment.line, {}) or self._is_latest_exit(allotment)
+
+    def put_away(self, leader_order_id: str, own_order_ids: Iterable[str]) -> None:
+        """Keep in less room how an order was judged that is over, and the follower's own orders for it."""
+        if leader_order_id in self._allotments:
+            self._allotments.put_away(leader_order_id)
+        for order_id in own_order_ids:
+            if order_id in self._own_orders:
+                self._own_orders.put_away(order_id)
+
+    def _is_latest_exit(self, allotment: Allotment) -> bool:
+        return self._latest_exit.get(allotment.line) == allotment.leader_order_id
+
     def lines_with_orders(self) -> list[LineKey]:
         """Return the lines on which leader orders may matter yet."""
         return list(self._working)
@@ -197,8 +216,8 @@ class Positions:
     def forget(self, leader_order_id: str) -> None:
         """Forget how a leader order was judged; what it has done to its line stays."""
         self.retire(leader_order_id)
-        allotment = self._allotments.pop(leader_order_id, None)
-        if allotment is not None and self._latest_exit.get(allotment.line) == leader_order_id:
+        allotment = self._allotments.pop(leader_order_id)
+        if allotment is not None and self._is_latest_exit(allotment):
             del self._latest_exit[allotment.line]
 
     @property
@@ -209,7 +228,7 @@ class Positions:
     def forget_own(self, order_ids: Iterable[str]) -> None:
         """Forget orders of the follower's account; their fills stay counted."""
         for order_id in order_ids:
-            del self._own_orders[order_id]
+            self._own_orders.pop(order_id)
 
     def take_up_again(self, leader_order_id: str, units: int) -> bool:
         """Let an order that was over get more, an entry so many ``units``; False if it never had a size.

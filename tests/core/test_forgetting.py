@@ -240,6 +240,34 @@ class Days(Copying):
                 self.desk.remembers.positions.retire(order_id)
 
     @rule()
+    def what_is_over_is_put_away(self) -> None:
+        """Of all that is kept; what was put away is found as it was."""
+        self.desk.forgets.put_away(self.now())
+
+    @precondition(lambda self: self.ended_today(self.leader))
+    @rule(index=st.integers(0, 99))
+    def the_broker_corrects_an_order_of_the_leaders(self, index: int) -> None:
+        """Of an order that had ended another price comes to light, or a fill, where there was more to fill."""
+        if ended := self.ended_today(self.leader):
+            self.leader_does(self.corrected(ended[index % len(ended)]))
+
+    @precondition(lambda self: self.ended_today(self.broker))
+    @rule(index=st.integers(0, 99))
+    def the_broker_corrects_a_copy(self, index: int) -> None:
+        if ended := self.ended_today(self.broker):
+            order = ended[index % len(ended)]
+            after = self.broker[order.id] = self.changes(self.corrected(order))
+            self.was_late = self.was_late or after.filled_quantity > order.filled_quantity  # than anybody asked for
+
+    def ended_today(self, orders: dict[str, Order]) -> list[Order]:
+        return [one for one in orders.values() if one.is_terminal and not ended_before(one, self.day)]
+
+    def corrected(self, order: Order) -> Order:
+        filled = min(order.quantity, order.filled_quantity + LOT) if order.status is Status.CANCELLED else None
+        price = (order.average_price or order.price) + Decimal("0.05")
+        return replace(order, filled_quantity=filled or order.filled_quantity, average_price=price)
+
+    @rule()
     def the_broker_clears_its_books(self) -> None:
         for order in (*self.leader.values(), *self.broker.values()):
             if ended_before(order, self.day):
@@ -327,7 +355,7 @@ class Days(Copying):
         self.the_day_ends(set(range(6)), clears=True, days=1)
         forgets = self.desk.forgets
         forgets.positions.take_unwritten()
-        if not forgets.positions.lines_held():
+        if not forgets.positions.lines_held() and not forgets.positions._twinned:
             assert not entries_of(forgets), entries_of(forgets)
 
 

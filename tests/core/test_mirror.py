@@ -370,3 +370,13 @@ def test_every_situation_has_an_answer_that_may_be_sent(  # type: ignore[no-unty
         assert by_number[decision.n].stage is Stage.LIVE
         assert decision.n not in situation.under_way
         assert not by_number[decision.n].cancelling
+
+
+def test_what_was_not_sent_and_has_become_too_old_is_explained_beside_what_was_cancelled() -> None:
+    """Of two slices the one was lost over night, and the other cancelled because the leader had wanted less."""
+    unsent = resting(stage=Stage.NONE, wish=None, accepted=None)
+    cancelled = resting(n=2, stage=Stage.ENDED, cancel_asked=True, order=an_order(status=Status.CANCELLED, quantity=65))
+    traded = an_order(status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
+    decision = ask(traded, unsent, cancelled, now=NOW + timedelta(seconds=3601))
+    assert isinstance(decision, Skip)
+    assert decision.reason is Reason.MISSED_TOO_OLD

@@ -1,11 +1,13 @@
-"""What is not over is not forgotten, however many days have passed since."""
+"""What is not over is not forgotten, however many days have passed since; what is over is put away, and not lost."""
 
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from copytrade import lifecycle
+from copytrade.decisions import Place
 from copytrade.forgetting import LOOK_BACK
+from copytrade.ledger import Part
 from copytrade.orders import Side, Status
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered
@@ -72,3 +74,62 @@ def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
     account.leader(replace(timeless, status=Status.CANCELLED))
     assert account.desk.forget_before(LATER) == 0
     assert account.desk.is_known("1")
+
+
+#: Long after everything that happens here.
+AN_HOUR_LATER = NOW + timedelta(hours=1)
+
+
+def test_what_is_over_is_put_away_and_found_as_it_was() -> None:
+    account = Account()
+    for number in range(1, 5):
+        entered(account, number, 2)
+    account.leader(an_order(id="5", quantity=2 * LOT))
+    account.leader(an_order(id="6", quantity=2 * LOT, status=Status.REJECTED))
+    account.desk.look_again()  # the last word about one that is skipped is that it was
+    account.goes_on()
+    before = account.desk.everything(), account.desk.positions.everything()
+    assert account.desk.put_away(NOW) == 0
+    assert account.desk.put_away(AN_HOUR_LATER) == 5
+    assert account.desk.put_away(AN_HOUR_LATER) == 0
+    assert (account.desk.everything(), account.desk.positions.everything()) == before
+
+
+def test_a_fill_that_comes_to_light_when_all_was_put_away_is_counted_once() -> None:
+    account = Account()
+    rests = an_order(id="1", quantity=3 * LOT)
+    account.leader(rests)
+    (copy,) = account.live()
+    account.leader(replace(rests, status=Status.CANCELLED))
+    assert account.desk.put_away(AN_HOUR_LATER) == 1
+    late = replace(rests, status=Status.CANCELLED, filled_quantity=2 * LOT)
+    for _ in range(2):
+        account.leader(late)
+        account.tells(account.orders[copy.id], filled_quantity=2 * LOT)
+    (line,) = account.desk.positions.lines_held()
+    assert (line.leader_position, line.held, line.level) == (2 * LOT, 2 * LOT, 2 * LOT)
+    leaves = an_order(id="2", side=Side.SELL, quantity=2 * LOT)
+    account.leader(leaves)
+    (exit_,) = account.live()
+    assert (exit_.side, exit_.quantity) == (Side.SELL, 2 * LOT)
+
+
+def test_what_waits_for_the_gate_is_not_put_away_and_is_sent_when_it_opens() -> None:
+    """An order that crosses zero: its exit is sent and filled while the gate is closed, its entry waits."""
+    account = Account()
+    entered(account, 1, 2)
+    account.desk.set_gate(is_open=False)
+    crosses = an_order(id="2", side=Side.SELL, quantity=4 * LOT)
+    account.leader(crosses)
+    for mine in account.live():
+        account.fills(mine)
+    account.leader(replace(crosses, status=Status.TRADED, filled_quantity=4 * LOT))
+    account.goes_on()
+    assert account.net() == 0
+    account.desk.put_away(AN_HOUR_LATER)
+    account.sent.clear()
+    account.desk.set_gate(is_open=True)
+    account.goes_on()
+    ((order_id, action),) = account.sent
+    assert isinstance(action, Place)
+    assert (order_id, action.part, action.wish.quantity) == ("2", Part.ENTRY, 2 * LOT)

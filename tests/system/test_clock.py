@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from copytrade import wall_clock
 from copytrade.orders import IST
 from copytrade.paper.broker import PaperBroker
-from tests.system.copier import CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
+from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.waiting import eventually
 
 
@@ -114,14 +115,57 @@ def test_what_is_over_is_forgotten_the_next_day_and_nothing_else_is(
                 }
 
 
-def at_ten_seconds_to_midnight(
-    broker: PaperBroker, monkeypatch: pytest.MonkeyPatch
+def test_what_is_over_is_put_away_soon_and_goes_on_if_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = PaperBroker(accounts())
+    _, move = with_a_clock(broker, monkeypatch)
+    with broker, running(settings_for(broker, tmp_path), broker) as copier:
+        bought = copier.buy(4, 0, order_type="MARKET")
+        rests = copier.buy(2, "100.00")
+        for follower in ("alice", "bob"):
+            copier.mapping(bought, follower, "filled")
+            copier.mapping(rests, follower, "placed")
+        move(timedelta(minutes=2))
+        for client_id in CLIENTS.values():
+            broker.drop_feed(client_id)
+        for follower in ("alice", "bob"):
+            copier.logged(f"Put away what is over follower={follower} orders=1")
+        correct_the_price(broker, ALICE, str(copier.copy_of(bought, "alice")["orderId"]), Decimal("0.10"))
+        eventually(lambda: copier.mapping(bought, "alice", "filled")[-1] == pytest.approx(0.1), "alice paid more")
+        correct_the_price(broker, LEADER, bought, Decimal("0.10"))
+        eventually(lambda: copier.mapping(bought, "bob", "filled")[-1] == pytest.approx(-0.1), "bob paid less")
+        eventually(lambda: copier.mapping(bought, "alice", "filled")[-1] == pytest.approx(0.0), "alice paid the same")
+        sold = copier.buy(4, 0, order_type="MARKET", side="SELL")
+        broker.cancel(LEADER, rests)
+        for follower, lots in (("alice", 4), ("bob", 2)):
+            copier.mapping(sold, follower, "filled")
+            copier.mapping(rests, follower, "cancelled")
+            assert {row["correlationId"]: row["filledQty"] for row in copier.copies(follower)} == {
+                f"ct-{bought}-1": lots * LOT,
+                f"ct-{rests}-1": 0,
+                f"ct-{sold}-1": lots * LOT,
+            }
+        assert not [line for line in copier.log if "crashed" in line]
+
+
+def correct_the_price(broker: PaperBroker, client_id: str, order_id: str, by: Decimal) -> None:
+    """Have the broker say that an order that was over was filled at another price."""
+
+    def correct() -> None:
+        order = broker.exchange.order(client_id, order_id)
+        order.value += by * order.filled
+        broker.exchange._note(order, order.status, order.word, order.reason)
+
+    broker.call(correct)
+
+
+def with_a_clock(
+    broker: PaperBroker, monkeypatch: pytest.MonkeyPatch, shift: timedelta = timedelta()
 ) -> tuple[datetime, Callable[[timedelta], None]]:
-    """Set our clock and the broker's; return the time in India, and what moves both on."""
+    """Set our clock and the broker's so far ahead; return the time in India, and what moves both on."""
     broker._server.config.date_header = False  # else there are two of them
     real = datetime.now(UTC)
-    evening = real.astimezone(IST).replace(hour=23, minute=59, second=50)
-    shift = evening - real
 
     def move(by: timedelta) -> None:
         nonlocal shift
@@ -132,7 +176,15 @@ def at_ten_seconds_to_midnight(
     broker.exchange._now = lambda: datetime.now(UTC) + shift
     broker.set_clock(shift.total_seconds())
     set_clock(monkeypatch, shift)
-    return evening, move
+    return (real + shift).astimezone(IST), move
+
+
+def at_ten_seconds_to_midnight(
+    broker: PaperBroker, monkeypatch: pytest.MonkeyPatch
+) -> tuple[datetime, Callable[[timedelta], None]]:
+    """Set our clock and the broker's; return the time in India, and what moves both on."""
+    now = datetime.now(UTC)
+    return with_a_clock(broker, monkeypatch, now.astimezone(IST).replace(hour=23, minute=59, second=50) - now)
 
 
 def dates(copier: Copier) -> dict[str, object]:
