@@ -40,6 +40,7 @@ from actors.messages import (
     OrderUpdated,
     PermitGranted,
     PositionsRead,
+    PutAway,
     RequestFinished,
     RequestLeft,
     ResultRead,
@@ -123,7 +124,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._commands = Commands(seat.name, desk, self._journal, broker_clock, self._safeguard, dry_run=policy.dry_run)
         self._strangers = Strangers(seat, epoch, clock, desk, self._journal, broker_clock, window)
         retries = Retries(seat, epoch, clock, desk)
-        self._forgetting = Forgetting(seat.name, desk, self._strangers, retries)
+        self._forgetting = Forgetting(seat, epoch, clock, desk, self._strangers, retries)
         self._own_book = OwnBook(
             seat,
             epoch,
@@ -200,6 +201,8 @@ class Follower(GuardedActor[FollowerMessage]):
             case KeepWarm(epoch) if epoch == self.epoch:
                 self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)
                 self._clock.tell_later(KEEP_WARM_EVERY, self.seat, message)
+            case PutAway(epoch) if epoch == self.epoch:
+                self._forgetting.put_away()
             case FailOnPurpose(seconds):
                 _fail(seconds)
             case Drain():

@@ -332,9 +332,13 @@ class Desk:
             self._own_orders.forget_strangers(self._forgetting.forgotten.day)
         return orders
 
-    def put_away(self, moment: datetime) -> int:
-        """Keep in less room what was over before a moment by the broker's clock; return how many leader orders."""
-        return self._forgetting.put_away(moment)
+    def ended_by(self, moment: datetime) -> list[str]:
+        """Return the leader orders that had ended before a moment by the broker's clock, and are not put away."""
+        return self._forgetting.ended_by(moment)
+
+    def put_away(self, order_id: str) -> bool:
+        """Keep in less room what is known of a leader order, if it is over; return whether it is."""
+        return self._forgetting.put_away(order_id)
 
     # Looking around.
 

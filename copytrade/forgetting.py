@@ -78,26 +78,24 @@ class Forgetting:
             self._forget_own(day)
         return len(known) - len(self.forgotten.kept)
 
-    def put_away(self, moment: datetime) -> int:
-        """Keep in less room what was over before a moment by the broker's clock; return how many leader orders.
+    def ended_by(self, moment: datetime) -> list[str]:
+        """Return the leader orders that had ended before a moment by the broker's clock, and are not put away."""
+        orders = self._orders.items()
+        return [id_ for id_, order in orders if not self._blotter.is_put_away(id_) and ended_by(order, moment)]
+
+    def put_away(self, order_id: str) -> bool:
+        """Keep in less room what is known of a leader order, if it is over; return whether it is.
 
         Nothing else is different: whoever asks for it gets it as it was.
         """
-        over = [order.id for order in self._orders.values() if self._may_be_put_away(order, moment)]
-        for order_id in over:
-            self._positions.put_away(order_id, [copy.order_id for copy in self._blotter.of(order_id)])
-            self._blotter.put_away(order_id)
-        return len(over)
-
-    def _may_be_put_away(self, order: Order, moment: datetime) -> bool:
-        """Whether an order is over, with all its copies, and nobody will look at it again unless it changes."""
-        if not ended_by(order, moment) or self._blotter.is_put_away(order.id):
+        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
+        if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
             return False
-        if self._agenda.is_on(order.id) or self._positions.is_working(order.id):
+        if self._agenda.is_on(order_id) or self._positions.is_working(order_id):
             return False
-        copies = self._blotter.of(order.id)
-        is_over = all(copy.is_settled and (copy.order is None or ended_by(copy.order, moment)) for copy in copies)
-        return bool(copies) and is_over
+        self._positions.put_away(order_id, [copy.order_id for copy in copies])
+        self._blotter.put_away(order_id)
+        return True
 
     def is_forgotten(self, order: Order) -> bool:
         """Whether an order of the leader's is over, and not known any more."""

@@ -242,7 +242,9 @@ class Days(Copying):
     @rule()
     def what_is_over_is_put_away(self) -> None:
         """Of all that is kept; what was put away is found as it was."""
-        self.desk.forgets.put_away(self.now())
+        forgets = self.desk.forgets
+        for order_id in forgets.ended_by(self.now()):
+            forgets.put_away(order_id)
 
     @precondition(lambda self: self.ended_today(self.leader))
     @rule(index=st.integers(0, 99))

@@ -76,8 +76,10 @@ def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
     assert account.desk.is_known("1")
 
 
-#: Long after everything that happens here.
-AN_HOUR_LATER = NOW + timedelta(hours=1)
+def put_away(account: Account) -> list[str]:
+    """Put away what is over, an hour later; return what is."""
+    ended = account.desk.ended_by(NOW + timedelta(hours=1))
+    return [order_id for order_id in ended if account.desk.put_away(order_id)]
 
 
 def test_what_is_over_is_put_away_and_found_as_it_was() -> None:
@@ -89,9 +91,9 @@ def test_what_is_over_is_put_away_and_found_as_it_was() -> None:
     account.desk.look_again()  # the last word about one that is skipped is that it was
     account.goes_on()
     before = account.desk.everything(), account.desk.positions.everything()
-    assert account.desk.put_away(NOW) == 0
-    assert account.desk.put_away(AN_HOUR_LATER) == 5
-    assert account.desk.put_away(AN_HOUR_LATER) == 0
+    assert account.desk.ended_by(NOW) == []
+    assert put_away(account) == ["1", "2", "3", "4", "6"]
+    assert put_away(account) == []
     assert (account.desk.everything(), account.desk.positions.everything()) == before
 
 
@@ -101,7 +103,7 @@ def test_a_fill_that_comes_to_light_when_all_was_put_away_is_counted_once() -> N
     account.leader(rests)
     (copy,) = account.live()
     account.leader(replace(rests, status=Status.CANCELLED))
-    assert account.desk.put_away(AN_HOUR_LATER) == 1
+    assert put_away(account) == ["1"]
     late = replace(rests, status=Status.CANCELLED, filled_quantity=2 * LOT)
     for _ in range(2):
         account.leader(late)
@@ -126,7 +128,7 @@ def test_what_waits_for_the_gate_is_not_put_away_and_is_sent_when_it_opens() -> 
     account.leader(replace(crosses, status=Status.TRADED, filled_quantity=4 * LOT))
     account.goes_on()
     assert account.net() == 0
-    account.desk.put_away(AN_HOUR_LATER)
+    assert put_away(account) == ["1"]
     account.sent.clear()
     account.desk.set_gate(is_open=True)
     account.goes_on()
