@@ -121,6 +121,11 @@ class Blotter:
         """Keep the copies of a leader order in less room, all of which are over."""
         self._copies.put_away(order_id)
 
+    def take_down(self, order_id: str) -> None:
+        """Have the copies of a leader order at hand again, if they were put away: it has changed."""
+        if self._copies.is_put_away(order_id):
+            self._copies[order_id] = self._copies[order_id]
+
     def is_put_away(self, order_id: str) -> bool:
         """Whether the copies of a leader order were put away, and none has changed since."""
         return self._copies.is_put_away(order_id)

@@ -195,6 +195,8 @@ class Desk:
         if self._forgetting.is_forgotten(order):
             return []
         known, order = self._orders.get(order.id), self._orders.see(order, received)
+        if known != order:
+            self._blotter.take_down(order.id)
         if self._orders.is_set_aside(order.id):
             self._agenda.mark([order.id])
             return []

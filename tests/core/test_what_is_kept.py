@@ -135,3 +135,13 @@ def test_what_waits_for_the_gate_is_not_put_away_and_is_sent_when_it_opens() -> 
     ((order_id, action),) = account.sent
     assert isinstance(action, Place)
     assert (order_id, action.part, action.wish.quantity) == ("2", Part.ENTRY, 2 * LOT)
+
+
+def test_what_changes_is_at_hand_again_until_it_is_put_away_once_more() -> None:
+    account = Account()
+    bought = entered(account, 1, 2)
+    assert put_away(account) == ["1"]
+    account.leader(bought)
+    assert put_away(account) == []
+    account.leader(replace(bought, reason="corrected"))
+    assert put_away(account) == ["1"]
