@@ -45,6 +45,10 @@ class Blotter:
     def __iter__(self) -> Iterator[Copy]:
         return (copy for copies in self._copies.values() for copy in copies)
 
+    def at_hand(self) -> Iterator[Copy]:
+        """Return the copies that are not put away: whatever may be live is among them."""
+        return (copy for copies in self._copies.at_hand() for copy in copies)
+
     def of(self, order_id: str) -> Sequence[Copy]:
         """Return the copies of a leader order."""
         return self._copies.get(order_id) or ()

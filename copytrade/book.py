@@ -74,22 +74,15 @@ class Book:
         """Take in a read of the order book that began at ``read_from``; return what it changed, in order.
 
         A row that is the very object of an earlier read says what it said then: where nothing else was heard of its
-        order in between, there is nothing to merge. What has ended is kept as its row, which whoever reads it has too.
+        order in between, there is nothing to merge.
         """
         changes = []
-        for row in chronological(row for row in rows if not self._is_merged(row)):
+        for row in chronological(row for row in rows if self._rows.get(row.id) is not row):
             seen = row if row.observed_at >= read_from else replace(row, observed_at=read_from)
             if change := self.merge(seen):
                 changes.append(change)
-            if _says_all(row, self._orders[row.id]):
-                self._orders[row.id] = row
-                self._rows.pop(row.id, None)
-            else:
-                self._rows[row.id] = row
+            self._rows[row.id] = row
         return changes
-
-    def _is_merged(self, row: Order) -> bool:
-        return self._rows.get(row.id) is row or self._orders.get(row.id) is row
 
     def forget_before(self, day: date, shown: Set[str]) -> None:
         """Forget what ended before a day, but for the orders ``shown`` by the broker's book still."""
@@ -170,10 +163,6 @@ def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def _facts(order: Order) -> tuple[object, ...]:
     """What makes an update worth telling: everything that decides, nothing that merely says when we looked."""
-    return (*_outcome(order), order.reason, order.lot_size, order.instrument)
-
-
-def _outcome(order: Order) -> tuple[object, ...]:
     return (
         order.status,
         order.quantity,
@@ -184,14 +173,10 @@ def _outcome(order: Order) -> tuple[object, ...]:
         order.order_type,
         order.validity,
         order.disclosed_quantity,
+        order.reason,
+        order.lot_size,
+        order.instrument,
     )
-
-
-def _says_all(row: Order, known: Order) -> bool:
-    """Whether nothing matters of an order any more but what its row says."""
-    is_explained = row.status is Status.TRADED or row.reason == known.reason
-    is_latest = (row.created_at, row.updated_at) == (known.created_at, known.updated_at)
-    return row.is_terminal and is_explained and is_latest and _outcome(row) == _outcome(known)
 
 
 def _says_more(merged: Order, known: Order) -> bool:

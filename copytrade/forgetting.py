@@ -89,9 +89,9 @@ class Forgetting:
         Nothing else is different: whoever asks for it gets it as it was.
         """
         leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
-        if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
+        if not self._positions.is_known or self._positions.is_working(order_id):
             return False
-        if self._agenda.is_on(order_id) or self._positions.is_working(order_id):
+        if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
             return False
         self._positions.put_away(order_id, [copy.order_id for copy in copies])
         self._blotter.put_away(order_id)

@@ -266,8 +266,8 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return Wait("it is tried again in a while")
     wish = _first_wish(case, part, mine, plan.more)
     if not isinstance(wish, Wish):
-        is_open = bool(mine) and (case.unsent is None or any(copy.is_open for copy in mine))
-        return Wait(wish.detail, wish.until) if is_open and isinstance(wish, Skip) else wish
+        is_over = part is Part.ENTRY and case.unsent is not None and not any(copy.is_open for copy in mine)
+        return Wait(wish.detail, wish.until) if mine and not is_over and isinstance(wish, Skip) else wish
     return Place(n, part, wish, _arithmetic(case.allotted, part))
 
 

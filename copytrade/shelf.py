@@ -59,6 +59,10 @@ class Shelf(Generic[T]):
         """Return all values, one after the other."""
         return map(self._open, self._values.values())
 
+    def at_hand(self) -> Iterator[T]:
+        """Return the values that are not put away."""
+        return (value for value in self._values.values() if not isinstance(value, bytes))
+
     def put_away(self, order_id: str) -> None:
         """Keep a value in less room, until another takes its place."""
         value = self._values[order_id]

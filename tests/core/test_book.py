@@ -165,30 +165,6 @@ def test_a_row_says_again_what_a_late_frame_denied() -> None:
     assert book.merge_read([row], NOW + timedelta(seconds=120)) == []
 
 
-def test_what_has_ended_is_kept_as_its_row_and_a_correction_is_merged_all_the_same() -> None:
-    book = Book()
-    frame = an_order(status=Status.TRADED, filled_quantity=260, average_price=Decimal(100), reason="TRADE CONFIRMED")
-    book.merge(frame)
-    row = replace(frame, source=Source.BOOK, reason="", lot_size=None, instrument=None)
-    for seconds in (60, 120):
-        assert book.merge_read([row], NOW + timedelta(seconds=seconds)) == []
-        assert book.get(row.id) is row
-    dearer = replace(row, average_price=Decimal(101), updated_at=NOW + timedelta(seconds=150))
-    (change,) = book.merge_read([dearer], NOW + timedelta(seconds=180))
-    assert change.after.average_price == Decimal(101)
-    assert book.get(row.id) is dearer
-
-
-def test_what_is_said_of_an_end_by_a_frame_alone_is_kept() -> None:
-    book = Book()
-    frame = an_order(status=Status.REJECTED, reason="RMS:1:no margin")
-    book.merge(frame)
-    assert book.merge_read([replace(frame, source=Source.BOOK, reason="")], NOW + timedelta(seconds=60)) == []
-    known = book.get(frame.id)
-    assert known is not None
-    assert known.reason == "RMS:1:no margin"
-
-
 def test_what_ended_before_a_day_is_forgotten_unless_the_broker_still_shows_it() -> None:
     book = Book()
     ends = {"status": Status.CANCELLED}

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from copytrade.copies import Stage, Wish
 from copytrade.decisions import Allotted, Cancel, Done, Lookup, Modify, Place, Situation, Skip, UnfilledAction, Wait
 from copytrade.ledger import Part
+from copytrade.market import load_market_hours
 from copytrade.mirror import MAX_MODIFICATIONS, decide
 from copytrade.orders import InstrumentKey, Leg, OrderType, Product, Segment, Side, Status, Validity
 from copytrade.reasons import Reason
@@ -380,3 +381,15 @@ def test_what_was_not_sent_and_has_become_too_old_is_explained_beside_what_was_c
     decision = ask(traded, unsent, cancelled, now=NOW + timedelta(seconds=3601))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.MISSED_TOO_OLD
+
+
+def test_what_is_left_to_close_waits_for_the_next_session() -> None:
+    """One slice has filled; the other was not sent, and now the market is closed for the night."""
+    closes = an_order(id="flat1", side=Side.SELL, status=Status.TRADED, order_type=OrderType.MARKET)
+    order = an_order(status=Status.TRADED, quantity=130, filled_quantity=130)
+    filled = resting(part=Part.CLOSE, stage=Stage.ENDED, order=order)
+    unsent = resting(n=2, part=Part.CLOSE, stage=Stage.NONE, wish=None, accepted=None)
+    allotted, situation = Allotted((Part.CLOSE,), closing=260), replace(OPEN, hours=load_market_hours())
+    decision = decide(closes, (filled, unsent), allotted, situation, POLICY, NOW + timedelta(hours=12))
+    assert isinstance(decision, Wait)
+    assert decision.until is not None

@@ -1,17 +1,20 @@
 """What is not over is not forgotten, however many days have passed since; what is over is put away, and not lost."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.decisions import Place
+from copytrade.desk import Desk
 from copytrade.forgetting import LOOK_BACK
 from copytrade.ledger import Part
 from copytrade.orders import Side, Status
+from copytrade.sizing import Capitals
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered
-from tests.core.test_desk import LOT
+from tests.core.test_desk import LOT, SURROUNDINGS, policy
 
 TOMORROW = NOW.date() + timedelta(days=1)
 
@@ -145,3 +148,27 @@ def test_what_changes_is_at_hand_again_until_it_is_put_away_once_more() -> None:
     assert put_away(account) == []
     account.leader(replace(bought, reason="corrected"))
     assert put_away(account) == ["1"]
+
+
+def test_nothing_is_put_away_before_the_positions_are_known() -> None:
+    """What the leader holds may yet make an exit of yesterday's overdue."""
+    account = Account()
+    entered(account, 1, 2)
+    copies = [copy for copy, _ in account.desk.everything()]
+    desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS)
+    desk.load(copies, (), (), NOW - timedelta(hours=1), 0.0)
+    for order in account.leaders.values():
+        desk.leader_changed(order, None)
+    assert desk.ended_by(NOW + timedelta(hours=1)) == ["1"]
+    assert not desk.put_away("1")
+
+
+def test_what_is_put_away_is_not_looked_through_while_everything_is_closed() -> None:
+    account = Account()
+    for number in range(1, 4):
+        entered(account, number, 2)
+    assert put_away(account) == ["1", "2", "3"]
+    assert list(account.desk._blotter.at_hand()) == []
+    closed = account.closes()
+    assert closed is not None
+    assert account.net() == 0
