@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plots import draw_and_say
-from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm, trading
+from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm
 from copytrade.orders import IST
 
 #: Requests a second of one account, where a trial is about the processor and not about the budget.
@@ -66,7 +66,7 @@ def _others(*, quick: bool) -> Any:
         yield "lone", lone(15, pace=2.0)
         yield "idle", idle(200, 30.0)
         # More than the broker takes: neither its limit a minute nor the one a second allows ten a second for long.
-        yield "sustained", steady("ours", 50, 3000, pace=0.1, per_second=LIFTED, tickets=trading())
+        yield "sustained", steady("ours", 50, 3000, pace=0.1, per_second=LIFTED)
 
 
 _HEADER = (

@@ -1,6 +1,5 @@
 """The trials: steady orders for one or many followers, a burst, a storm, a leader who takes his time, and idling."""
 
-import itertools
 import statistics
 import tempfile
 import threading
@@ -32,20 +31,7 @@ READS_OVER = 21.0
 #: Seconds without a request after which nothing more is expected, and where nothing waits for the budget.
 QUIET, SHORT_QUIET = 1.5, 0.3
 
-#: An order of the leader's: side, contract and price in rupees; one lot each.
-Ticket = tuple[str, int, int]
-
-#: Orders that rest, as far below the market as they are.
-RESTING = itertools.repeat(("BUY", 45674, 90))
-
-#: The ids of the contracts in which the leader trades, one after the other.
-_CONTRACTS = range(45670, 45680)
-
-
-def trading() -> Iterator[Ticket]:
-    """Orders that fill at once: what is bought in ten contracts is sold before any is bought again."""
-    for side, price in itertools.cycle((("BUY", 200), ("SELL", 50))):
-        yield from ((side, contract, price) for contract in _CONTRACTS)
+_ORDER: dict[str, object] = {"side": "BUY", "security_id": "45674", "quantity": 65, "price": 90}
 
 
 @contextmanager
@@ -78,18 +64,17 @@ def steady(
     pace: float | None = None,
     quiet: float = QUIET,
     per_second: int = PER_SECOND,
-    tickets: Iterator[Ticket] = RESTING,
 ) -> dict[str, Any]:
     """Measure so many orders of the leader, one after the other, until ``quiet`` seconds pass without a request."""
     pace = pace or pace_of(followers)
     with trial(contestant, followers, per_second) as (broker, running):
-        _place(broker, WARM_UP, max(pace, pace_of(followers)), tickets)
+        _place(broker, WARM_UP, max(pace, pace_of(followers)))
         _until_quiet(broker, followers, quiet)
         cpu, began = running.cpu, time.monotonic()
         placed: list[str] = []
         memory = [round(running.memory)]
         for part in _parts(orders, MEMORY_LOOKS):
-            placed += _place(broker, part, pace, tickets)
+            placed += _place(broker, part, pace)
             memory.append(round(running.memory))
         _until_quiet(broker, followers, quiet)
         cpu = running.cpu - cpu
@@ -236,13 +221,12 @@ def _bare_waiting(seconds: float) -> float:
     return (time.thread_time() - cpu) / seconds * 100
 
 
-def _place(broker: PaperProcess, orders: int, pace: float, tickets: Iterator[Ticket] = RESTING) -> list[str]:
+def _place(broker: PaperProcess, orders: int, pace: float) -> list[str]:
     """Place orders for the leader, each in its turn of ``pace`` seconds; return their ids."""
     placed = []
     due = time.monotonic()
-    for side, contract, price in itertools.islice(tickets, orders):
-        order = {"side": side, "security_id": str(contract), "quantity": 65, "price": price}
-        placed.append(str(broker.control("place", client_id=LEADER[0], **order)))
+    for _ in range(orders):
+        placed.append(str(broker.control("place", client_id=LEADER[0], **_ORDER)))
         due += pace
         time.sleep(max(0.0, due - time.monotonic()))
     return placed
