@@ -28,8 +28,8 @@ AT_ONCE, EVERY = 16, 0.5
 class Forgetting:
     """A part of a follower, in its thread.
 
-    Such reads tell of all that the broker still knows of the days before. Nothing of it is written down: a restart
-    knows all of the last days again, and forgets it again.
+    Reads of both books tell of all that the broker still knows of the days before. Nothing of what is forgotten or put
+    away is written down: a restart knows all of the last days again, and does the same again.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Forgetting:
             return
         read_at = wall_clock.at(read.began) + timedelta(seconds=read.skew)
         if not self._over:
-            self._over.extend(self._desk.ended_by(read_at - OVER_FOR))
+            self._over.extend(self._desk.to_put_away(read_at - OVER_FOR))
             self.put_away()
         self._read_on[read.account] = trading_day(read_at)
         if len(self._read_on) == ACCOUNTS:

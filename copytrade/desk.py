@@ -334,12 +334,12 @@ class Desk:
             self._own_orders.forget_strangers(self._forgetting.forgotten.day)
         return orders
 
-    def ended_by(self, moment: datetime) -> list[str]:
-        """Return the leader orders that had ended before a moment by the broker's clock, and are not put away."""
-        return self._forgetting.ended_by(moment)
+    def to_put_away(self, moment: datetime) -> list[str]:
+        """Return the leader orders that had ended before a moment by the broker's clock, and can be put away."""
+        return self._forgetting.to_put_away(moment)
 
     def put_away(self, order_id: str) -> bool:
-        """Keep in less room what is known of a leader order, if it is over; return whether it is."""
+        """Keep in less room what is known of a leader order, if it still can be; return whether it is."""
         return self._forgetting.put_away(order_id)
 
     # Looking around.

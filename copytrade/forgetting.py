@@ -78,24 +78,31 @@ class Forgetting:
             self._forget_own(day)
         return len(known) - len(self.forgotten.kept)
 
-    def ended_by(self, moment: datetime) -> list[str]:
-        """Return the leader orders that had ended before a moment by the broker's clock, and are not put away."""
-        orders = self._orders.items()
-        return [id_ for id_, order in orders if not self._blotter.is_put_away(id_) and ended_by(order, moment)]
+    def to_put_away(self, moment: datetime) -> list[str]:
+        """Return the leader orders that had ended before a moment by the broker's clock, and can be put away."""
+        return [
+            order_id
+            for order_id, order in self._orders.items()
+            if not self._blotter.is_put_away(order_id) and ended_by(order, moment) and self._is_done_with(order_id)
+        ]
 
     def put_away(self, order_id: str) -> bool:
-        """Keep in less room what is known of a leader order, if it is over; return whether it is.
+        """Keep in less room what is known of a leader order, if it still can be; return whether it is.
 
         Nothing else is different: whoever asks for it gets it as it was.
         """
-        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
-        if not self._positions.is_known or self._positions.is_working(order_id):
+        if not self._is_done_with(order_id):
             return False
-        if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
-            return False
-        self._positions.put_away(order_id, [copy.order_id for copy in copies])
+        self._positions.put_away(order_id, [copy.order_id for copy in self._blotter.of(order_id)])
         self._blotter.put_away(order_id)
         return True
+
+    def _is_done_with(self, order_id: str) -> bool:
+        """Whether a leader order and its copies are over, and nothing was left to be done when it was last decided."""
+        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
+        if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
+            return False
+        return self._positions.is_known and not self._positions.is_working(order_id)
 
     def is_forgotten(self, order: Order) -> bool:
         """Whether an order of the leader's is over, and not known any more."""

@@ -265,10 +265,10 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     if n in case.situation.under_way:
         return Wait("it is tried again in a while")
     wish = _first_wish(case, part, mine, plan.more)
-    if not isinstance(wish, Wish):
-        is_over = part is Part.ENTRY and case.unsent is not None and not any(copy.is_open for copy in mine)
-        return Wait(wish.detail, wish.until) if mine and not is_over and isinstance(wish, Skip) else wish
-    return Place(n, part, wish, _arithmetic(case.allotted, part))
+    if isinstance(wish, Skip) and mine:
+        is_last_word = part is Part.ENTRY and case.unsent is not None and not any(copy.is_open for copy in mine)
+        return wish if is_last_word else Wait(wish.detail, wish.until)
+    return Place(n, part, wish, _arithmetic(case.allotted, part)) if isinstance(wish, Wish) else wish
 
 
 def _arithmetic(allotted: Allotted, part: Part) -> str:

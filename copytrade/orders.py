@@ -7,7 +7,7 @@ lots. Times are timezone-aware; the adapters convert at the edge.
 
 import re
 import sys
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -241,9 +241,7 @@ def ended_before(order: Order, day: date) -> bool:
 
     Of one without the broker's times nobody can say.
     """
-    if order.created_at is None or not order.is_terminal:
-        return False
-    return trade_date(order) < day and order.event_at.astimezone(IST).date() < day
+    return order.created_at is not None and ended_by(order, datetime.combine(day, time.min, IST))
 
 
 def ended_by(order: Order, moment: datetime) -> bool:

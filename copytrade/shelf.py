@@ -26,12 +26,6 @@ class Shelf(Generic[T]):
         self._read = msgspec.json.Decoder(kind, dec_hook=fraction).decode
         self._like = b""
 
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
     def __contains__(self, order_id: object) -> bool:
         return order_id in self._values
 

@@ -243,7 +243,7 @@ class Days(Copying):
     def what_is_over_is_put_away(self) -> None:
         """Of all that is kept; what was put away is found as it was."""
         forgets = self.desk.forgets
-        for order_id in forgets.ended_by(self.now()):
+        for order_id in forgets.to_put_away(self.now()):
             forgets.put_away(order_id)
 
     @precondition(lambda self: self.ended_today(self.leader))

@@ -43,9 +43,10 @@ def test_what_is_put_away_is_found_as_it_was(kept: dict[str, tuple[Copy, ...]], 
         shelf.put_away(order_id)
         assert shelf.is_put_away(order_id)
     assert list(shelf.values()) == list(kept.values())
-    assert {order_id: shelf[order_id] for order_id in shelf} == kept
+    assert list(shelf.keys()) == list(kept)
+    assert all(shelf[order_id] == copies for order_id, copies in kept.items())
     assert {order_id: shelf.pop(order_id) for order_id in kept} == kept
-    assert len(shelf) == 0
+    assert not shelf.keys()
 
 
 def test_what_takes_the_place_of_what_was_put_away_is_there() -> None:

@@ -81,8 +81,8 @@ def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
 
 def put_away(account: Account) -> list[str]:
     """Put away what is over, an hour later; return what is."""
-    ended = account.desk.ended_by(NOW + timedelta(hours=1))
-    return [order_id for order_id in ended if account.desk.put_away(order_id)]
+    over = account.desk.to_put_away(NOW + timedelta(hours=1))
+    return [order_id for order_id in over if account.desk.put_away(order_id)]
 
 
 def test_what_is_over_is_put_away_and_found_as_it_was() -> None:
@@ -94,7 +94,7 @@ def test_what_is_over_is_put_away_and_found_as_it_was() -> None:
     account.desk.look_again()  # the last word about one that is skipped is that it was
     account.goes_on()
     before = account.desk.everything(), account.desk.positions.everything()
-    assert account.desk.ended_by(NOW) == []
+    assert account.desk.to_put_away(NOW) == []
     assert put_away(account) == ["1", "2", "3", "4", "6"]
     assert put_away(account) == []
     assert (account.desk.everything(), account.desk.positions.everything()) == before
@@ -159,7 +159,7 @@ def test_nothing_is_put_away_before_the_positions_are_known() -> None:
     desk.load(copies, (), (), NOW - timedelta(hours=1), 0.0)
     for order in account.leaders.values():
         desk.leader_changed(order, None)
-    assert desk.ended_by(NOW + timedelta(hours=1)) == ["1"]
+    assert desk.to_put_away(NOW + timedelta(hours=1)) == []
     assert not desk.put_away("1")
 
 
