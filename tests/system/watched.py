@@ -1,5 +1,6 @@
 """Connections that are watched, and what shows who looked at them."""
 
+import os
 import socket
 import threading
 import time
@@ -35,6 +36,14 @@ class Watched:
     def watch(self, dispatcher: Dispatcher, due: float = LATER, *, urgent: bool = False) -> "Watched":
         dispatcher.watch(self.near.fileno(), self.look, time.monotonic() + due, urgent=urgent)
         return self
+
+    def take_number_of(self, other: "Watched") -> None:
+        """Close the other's socket and have its number, in one step: what else is opened must not come in between."""
+        number = other.near.detach()
+        with self.near:
+            os.dup2(self.near.fileno(), number)
+        self.near = socket.socket(fileno=number)
+        self.near.setblocking(False)
 
     def close(self) -> None:
         self.near.close()
