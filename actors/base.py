@@ -260,7 +260,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         """
         if self._broken is not None:
             raise _Contained from self._broken
-        if not self.is_current:
+        if self.seat.epoch != self.epoch:
             self.actor_ref.stop(block=False)
             return
         if isinstance(message, ShowFigures):

@@ -13,6 +13,10 @@ from zlib import crc32
 
 from actors.base import Address, M
 
+#: Seconds from which on a delay is a long one, and how much longer it may become, so that many timers are due in one
+#: moment: those of two hundred accounts would otherwise wake the program thirty times a second.
+LONG, TOGETHER = 5.0, 0.25
+
 #: Seconds for which the thread sleeps at most: there are times that are too long to be waited for.
 LONGEST_SLEEP = 86_400.0
 
@@ -49,8 +53,11 @@ class Clock(threading.Thread):
         self._numbers = itertools.count()
 
     def tell_later(self, delay: float, address: Address[M], message: M) -> None:
-        """Tell ``message`` to ``address`` in ``delay`` seconds, whoever sits there then."""
-        timer = _Timer(time.monotonic() + delay, next(self._numbers), address, message)
+        """Tell ``message`` to ``address`` in ``delay`` seconds, or a little later, whoever sits there then."""
+        due = time.monotonic() + delay
+        if LONG <= delay < math.inf:
+            due = math.ceil(due / TOGETHER) * TOGETHER
+        timer = _Timer(due, next(self._numbers), address, message)
         self._coming.append(timer)
         if timer.due < self._sleeps_until:
             self._bell.put(None)

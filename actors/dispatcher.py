@@ -6,6 +6,9 @@ message waits, the leader's in between: what the broker says of one order does n
 stuck in one actor is left behind with it: whoever next tells somebody something starts another for the rest.
 """
 
+import heapq
+import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -17,7 +20,7 @@ from loguru import logger
 from actors.sockets import Look, Sockets
 
 #: Seconds between glances at what is urgent while there are messages to run.
-GLANCE_EVERY = 0.001
+GLANCE_EVERY = 0.002
 
 #: Seconds after which an actor with more messages lets others have their turn.
 TURN = 0.001
@@ -38,7 +41,9 @@ class Dispatcher:
         self._ready: deque[Mailbox] = deque()
         self._sockets = Sockets()
         self._workers: list[_Worker] = []
-        self._afterwards: deque[tuple[Callable[[], object], float]] = deque()
+        #: What is to be called once there is nothing else to do: a heap, what has to be called first on top.
+        self._afterwards: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
         self._is_stopping = False
         #: When something was last run, in monotonic seconds.
         self.ran_at = 0.0
@@ -46,24 +51,32 @@ class Dispatcher:
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
         self._ready.append(mailbox)
-        self._rouse()
+        if not self._sockets.wake():
+            self.relieve()
 
     def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
         """Have ``look`` called whenever a socket has something to be read, and when ``due`` has come."""
         self._sockets.watch(fileno, look, due, urgent=urgent)
 
     def call_when_idle(self, call: Callable[[], object], by: float) -> None:
-        """Call something once there is nothing left to run or to read, at a monotonic time at the latest."""
-        self._afterwards.append((call, by))
+        """Call something once there is nothing left to run or to read, at a monotonic time at the latest.
+
+        Of what waits for that, what has the earliest time is called, and all that comes of it is done before the next.
+        """
+        heapq.heappush(self._afterwards, (by, next(self._numbers), call))
         self._rouse()
 
     def relieve(self) -> None:
         """Start a thread if there is none, or none that is not stuck; one that waits is left to wait."""
         now = time.monotonic()
-        workers = list(self._workers)
-        if workers and not workers[-1].is_stuck(now):  # as a rule
-            return
-        if all(worker.is_stuck(now) for worker in workers):
+        try:
+            since = self._workers[-1].busy_since
+        except IndexError:
+            pass
+        else:
+            if since is None or now - since <= PATIENCE:  # as a rule
+                return
+        if all(worker.is_stuck(now) for worker in list(self._workers)):
             worker = _Worker(self._name, self._work)
             self._workers.append(worker)
             try:
@@ -90,7 +103,8 @@ class Dispatcher:
                     self._sockets.glance(began)
                     glance_at = began + GLANCE_EVERY
                 if self._afterwards:
-                    self._call_afterwards(began)
+                    while self._call_next_afterwards(began):
+                        pass
                 try:
                     mailbox = self._ready.popleft()
                 except IndexError:
@@ -101,7 +115,7 @@ class Dispatcher:
                     elif self._afterwards:
                         self._sockets.see()
                         if not self._sockets.look():
-                            self._call_afterwards()
+                            self._call_next_afterwards()
                     else:
                         worker.busy_since = None
                         if not self._sockets.wait(self._has_work) and self._leaves(worker):
@@ -121,17 +135,16 @@ class Dispatcher:
     def _has_work(self) -> bool:
         return bool(self._ready or self._afterwards or self._is_stopping)
 
-    def _call_afterwards(self, now: float | None = None) -> None:
-        """Call what waits for there to be nothing else to do, or what of it has waited until ``now`` at the latest."""
-        for _ in range(len(self._afterwards)):
-            try:
-                call, by = self._afterwards.popleft()
-            except IndexError:  # another thread is at it
-                return
-            if now is None or now >= by:
-                call()
-            else:
-                self._afterwards.append((call, by))
+    def _call_next_afterwards(self, due_by: float = math.inf) -> bool:
+        """Call what is first of what waits for there to be nothing else to do, if it has to be called by then."""
+        try:
+            if self._afterwards[0][0] > due_by:
+                return False
+            _, _, call = heapq.heappop(self._afterwards)
+        except IndexError:  # another thread has taken it
+            return False
+        call()
+        return True
 
     def _leaves(self, worker: "_Worker") -> bool:
         """Be counted no more, if others do the work."""

@@ -201,6 +201,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case KeepWarm(epoch) if epoch == self.epoch:
                 self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)
                 self._clock.tell_later(KEEP_WARM_EVERY, self.seat, message)
+                return  # nothing follows from it, and all followers do it in the same moment
             case PutAway(epoch) if epoch == self.epoch:
                 self._forgetting.put_away()
             case FailOnPurpose(seconds):

@@ -18,7 +18,7 @@ REHEARSE_AFTER = 0.03
 LIVELY_FOR = 60.0
 
 #: Seconds between touches when none is expected, at least.
-QUIET_EVERY = 0.05
+QUIET_EVERY = 0.1
 
 #: What part of one processor the rehearsal may take while an order is expected, and while none is.
 LIVELY_SHARE, QUIET_SHARE = 0.05, 0.001

@@ -115,10 +115,8 @@ class Store(GuardedActor[StoreMessage]):
             case Write(records, writer):
                 if not self._lingers:
                     self._lingers = True
-                    self.seat.tell(Linger())
+                    self.seat.tell_when_idle(Linger(), LINGER)  # to wake the clock takes time that an order has not
                 self._waiting.extend((writer.name, record) for record in records)
-            case Linger() if self._intents and self.vitals.state != "failing":
-                self.seat.tell_when_idle(message, GATHER)  # to wake the clock takes time that an intent has not
             case Linger():
                 self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
             case Flush(everything, again):
@@ -199,7 +197,7 @@ class Store(GuardedActor[StoreMessage]):
     def _look_for_switches(self) -> None:
         """Tell each follower that has been paused or resumed since the last look."""
         try:
-            now = {follower: self._database.is_enabled(follower) for follower in self._followers}
+            now = self._database.are_enabled(self._followers)
             commands = self._database.commands()
         except DATABASE_ERRORS:
             return  # the next commit says what is wrong

@@ -80,9 +80,14 @@ class Batch:
         self._config[AUDIT_HEAD] = (AUDIT_HEAD, self._requests[-1][-1])
 
     def rows(self) -> Iterator[tuple[type[peewee.Model], list[Row]]]:
-        """Return what is to be written to each table."""
-        yield tables.Ledger, list(self._ledger.values())
-        yield tables.Allotments, list(self._allotments.values())
-        yield tables.CopyMappings, [copy_row(record) for record in self._copies.values()]
-        yield tables.AuditLog, self._requests
-        yield tables.Config, list(self._config.values())
+        """Return what is to be written to each table to which anything is."""
+        if self._ledger:
+            yield tables.Ledger, list(self._ledger.values())
+        if self._allotments:
+            yield tables.Allotments, list(self._allotments.values())
+        if self._copies:
+            yield tables.CopyMappings, [copy_row(record) for record in self._copies.values()]
+        if self._requests:
+            yield tables.AuditLog, self._requests
+        if self._config:
+            yield tables.Config, list(self._config.values())

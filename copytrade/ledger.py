@@ -205,11 +205,15 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
         allotment = replace(allotment, ratio=ratio, carry=carry)
         if allotment.exited:
             allotment = replace(allotment, forgone=_forgone_before(allotment, lot_size))
-    grown = ratio.value * allotment.entry_of(wanted_of(order))
-    exact = grown + allotment.carry if allotment.carry else grown
-    wanted = whole_lots(exact, lot_size)
-    residue = grown - wanted
-    if residue != allotment.residue:
+    parts, of = ratio.value.as_integer_ratio()  # reckoning with fractions takes longer
+    grown = parts * allotment.entry_of(wanted_of(order))
+    if allotment.carry:
+        wanted = whole_lots(Fraction(grown, of) + allotment.carry, lot_size)
+    else:
+        wanted = whole_lots(grown, lot_size, of=of)
+    left = grown - wanted * of
+    residue = Fraction(left, of) if left else _NOTHING
+    if left or allotment.residue:
         change = _signed(residue - allotment.residue if allotment.residue else residue, order.side)
         line = replace(line, residue=line.residue + change if line.residue else change)
     return line, replace(allotment, residue=residue, wanted=wanted, leader_quantity=order.quantity)

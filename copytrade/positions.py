@@ -408,7 +408,8 @@ def _ratio(
 
 def _shown(allotment: Allotment, ratio: Ratio, quantity: int, instrument: Instrument) -> Size:
     """Return the size with its arithmetic as an operator reads it."""
-    lot, factor, carry = instrument.lot_size, float(ratio.value), float(allotment.carry)
+    lot, factor = instrument.lot_size, float(ratio.value)
+    carry = float(allotment.carry) if allotment.carry else 0.0
     kept = f" + {carry:.2f} kept back" if carry else ""
     arithmetic = f"{ratio.arithmetic}; {quantity} x {factor:.4f}{kept} = {quantity * factor + carry:.2f}"
     if not allotment.wanted:

@@ -30,7 +30,8 @@ class Shelf(Generic[T]):
         return order_id in self._values
 
     def __getitem__(self, order_id: str) -> T:
-        return self._open(self._values[order_id])
+        value = self._values[order_id]
+        return self._open(value) if isinstance(value, bytes) else value
 
     def __setitem__(self, order_id: str, value: T) -> None:
         self._values[order_id] = value
@@ -38,12 +39,12 @@ class Shelf(Generic[T]):
     def get(self, order_id: str) -> T | None:
         """Return a value, or None."""
         value = self._values.get(order_id)
-        return None if value is None else self._open(value)
+        return self._open(value) if isinstance(value, bytes) else value
 
     def pop(self, order_id: str) -> T | None:
         """Take a value off the shelf, None if it is not there."""
         value = self._values.pop(order_id, None)
-        return None if value is None else self._open(value)
+        return self._open(value) if isinstance(value, bytes) else value
 
     def keys(self) -> KeysView[str]:
         """Return the ids of all."""
@@ -51,7 +52,7 @@ class Shelf(Generic[T]):
 
     def values(self) -> Iterator[T]:
         """Return all values, one after the other."""
-        return map(self._open, self._values.values())
+        return map(self.__getitem__, self._values)
 
     def at_hand(self) -> Iterator[T]:
         """Return the values that are not put away."""
@@ -71,8 +72,6 @@ class Shelf(Generic[T]):
         """Whether a value was put away, and nothing has taken its place since."""
         return isinstance(self._values.get(order_id), bytes)
 
-    def _open(self, value: T | bytes) -> T:
-        if not isinstance(value, bytes):
-            return value
+    def _open(self, pressed: bytes) -> T:
         press = zlib.decompressobj(wbits=_WINDOW, zdict=self._like)
-        return self._read(press.decompress(value) + press.flush())
+        return self._read(press.decompress(pressed) + press.flush())

@@ -1,6 +1,7 @@
 """SQL that writes many rows at once, made from the models of the tables."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import peewee
 
@@ -26,7 +27,7 @@ class Insert:
         while begin < len(rows):
             while size > len(rows) - begin:
                 size //= 2
-            yield self._statement(size), tuple(value for row in rows[begin : begin + size] for value in row)
+            yield self._statement(size), tuple(chain.from_iterable(rows[begin : begin + size]))
             begin += size
 
     def _statement(self, rows: int) -> str:

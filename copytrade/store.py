@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -177,7 +178,7 @@ class Database:
             with self._connection.atomic():
                 for statement in steps:
                     self._connection.execute_sql(statement)
-                self.write([ConfigSet("schema_version", str(SCHEMA_VERSION))])
+                self._write(Batch([ConfigSet("schema_version", str(SCHEMA_VERSION))]))
 
     def write(self, records: Iterable[Record]) -> None:
         """Write all records in one transaction: when this returns, all of them are durable, or none was written.
@@ -186,18 +187,30 @@ class Database:
         whoever waits for the commit may wait for its turn.
         """
         batch = Batch(records)
-        with self._connection.atomic("IMMEDIATE") if self._is_sqlite else self._connection.atomic():
-            cursor = self._connection.cursor()
-            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-                for orders in batch.rounds():
-                    cursor.executemany(self._note_event, [news_row(order) for order in orders])
-                    self._insert(cursor, tables.Orders, [order_row(order) for order in orders])
-                cursor.executemany(self._forget_disposition, batch.sent)
-                cursor.executemany(self._answer_command, batch.answers)
-                if batch.has_requests:
-                    batch.chain(self.config(AUDIT_HEAD) or "")
-                for model, rows in batch.rows():
-                    self._insert(cursor, model, rows)
+        if isinstance(self._connection, peewee.SqliteDatabase):
+            self._connection.begin("IMMEDIATE")  # at once, or not at all: who reads first may find that he is too late
+        else:
+            self._connection.begin()
+        try:
+            self._write(batch)
+            self._connection.commit()
+        except BaseException:
+            with suppress(*DATABASE_ERRORS):  # SQLite has taken back by itself what a full disk ended
+                self._connection.rollback()
+            raise
+
+    def _write(self, batch: Batch) -> None:
+        cursor = self._connection.cursor()
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            for orders in batch.rounds():
+                cursor.executemany(self._note_event, [news_row(order) for order in orders])
+                self._insert(cursor, tables.Orders, [order_row(order) for order in orders])
+            cursor.executemany(self._forget_disposition, batch.sent)
+            cursor.executemany(self._answer_command, batch.answers)
+            if batch.has_requests:
+                batch.chain(self.config(AUDIT_HEAD) or "")
+            for model, rows in batch.rows():
+                self._insert(cursor, model, rows)
 
     def config(self, key: str) -> str | None:
         """Return a remembered value, or None."""
@@ -206,9 +219,13 @@ class Database:
 
     def is_enabled(self, follower: str) -> bool:
         """Whether neither copying as a whole nor this follower's is paused."""
-        query = "SELECT value FROM config WHERE key IN (?, ?)"
-        rows = self._execute(query, enabled_key(""), enabled_key(follower)).fetchall()
-        return all(value == "true" for (value,) in rows)
+        return self.are_enabled([follower])[follower]
+
+    def are_enabled(self, followers: Iterable[str]) -> dict[str, bool]:
+        """Return the same of several followers."""
+        query = "SELECT key FROM config WHERE key LIKE ? AND value <> 'true'"
+        paused = {key for (key,) in self._execute(query, enabled_key("") + "%").fetchall()}
+        return {one: not paused & {enabled_key(""), enabled_key(one)} for one in followers}
 
     def give_command(self, name: str, follower: str, at: datetime) -> int:
         """Write down what a follower is told to do; return the command's number."""

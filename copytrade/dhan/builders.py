@@ -85,35 +85,35 @@ class Builders:
         """Build the request that places the order. Raises ValueError for a number that JSON cannot carry exactly."""
         request: Request = self._orders.place_order(
             security_id=order.key.security_id,
-            exchange_segment=order.key.segment.value,
-            transaction_type=order.side.value,
+            exchange_segment=order.key.segment,
+            transaction_type=order.side,
             quantity=order.quantity,
-            order_type=order.order_type.value,
-            product_type=order.product.value,
+            order_type=order.order_type,
+            product_type=order.product,
             price=_number(order.price),
             trigger_price=_number(order.trigger_price),
             disclosed_quantity=order.disclosed_quantity,
             after_market_order=order.after_market,
-            validity=order.validity.value,
+            validity=order.validity,
             tag=order.correlation_id,
         )
         extra: dict[str, object] = {}
         if order.after_market:
             # Not passed to the SDK, which refuses PRE_OPEN though the broker takes it.
-            extra["amoTime"] = order.amo_time.value
+            extra["amoTime"] = order.amo_time
         return self._complete(request, extra)
 
     def modify(self, order_id: str, change: OrderChange) -> Request:
         """Build the request that changes the order. Raises ValueError for a number that JSON cannot carry exactly."""
         request: Request = self._orders.modify_order(
             order_id=_segment(order_id),
-            order_type=change.order_type.value,
+            order_type=change.order_type,
             leg_name=None,
             quantity=change.quantity,
             price=_number(change.price),
             trigger_price=_number(change.trigger_price),
             disclosed_quantity=change.disclosed_quantity,
-            validity=change.validity.value,
+            validity=change.validity,
         )
         return self._complete(request, {"orderId": order_id})
 

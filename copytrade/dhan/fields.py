@@ -86,6 +86,9 @@ class Fields:
 
     def quantity(self, *names: str, largest: int = _LARGEST, smallest: int = 0) -> int:
         """Return a whole number, 0 if there is none. Several names are spellings of the same field."""
+        value = self._values.get(names[0])
+        if type(value) is int and smallest <= value <= largest:  # as a rule
+            return value
         number = self._number(names, smallest, largest)
         whole = int(number)
         if whole != number:
@@ -132,6 +135,9 @@ class Fields:
 
     def choice(self, name: str, choices: Mapping[str, E]) -> E:
         """Return what the field's word stands for."""
+        value = self._values.get(name)
+        if isinstance(value, str) and value in choices:  # as a rule
+            return choices[value]
         word = self.text(name).upper()
         try:
             return choices[word]
@@ -143,10 +149,10 @@ class Fields:
         for name in names:
             if (value := self._values.get(name)) is not None:
                 break
-        if value is None or value == "":
-            return ZERO
-        if isinstance(value, Decimal):  # as a rule, and cheapest to be asked first
+        if isinstance(value, Decimal):  # as a rule, and it is slow to say that it is no text
             number = value
+        elif value is None or value == "":
+            return ZERO
         elif isinstance(value, bool) or not isinstance(value, int | float | str):
             raise UnreadableError(f"{names[0]} is not a number")
         else:

@@ -170,6 +170,22 @@ def test_what_can_wait_waits_for_what_there_is_to_read(dispatcher: Dispatcher) -
         assert actor.heard == [begin, b"a reply", "at last"]
 
 
+def test_what_can_wait_longest_comes_last_and_waits_for_all_that_comes_of_the_rest(dispatcher: Dispatcher) -> None:
+    seat, actor = seated(dispatcher, "busy")
+    other, _ = seated(dispatcher, "other")
+
+    def first() -> None:
+        other.tell(lambda: seat.tell("what comes of it"))
+
+    def begin() -> None:
+        seat.tell_when_idle("last", PATIENCE)
+        seat.tell_when_idle(first, PATIENCE / 2)
+
+    seat.tell(begin)
+    eventually(lambda: len(actor.heard) == 4, "all is heard")
+    assert actor.heard == [begin, first, "what comes of it", "last"]
+
+
 def test_what_can_wait_does_not_wait_for_ever(dispatcher: Dispatcher) -> None:
     seat, actor = seated(dispatcher, "busy")
 

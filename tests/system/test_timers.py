@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from actors.clock import Clock
+from actors.clock import LONG, TOGETHER, Clock
 from tests.waiting import PATIENCE, eventually
 
 
@@ -77,6 +77,25 @@ def test_a_timer_that_is_due_after_another_wakes_nobody(clock: Clock, monkeypatc
     assert rung.told.empty()
     clock.tell_later(900.0, inbox, "a quarter")
     assert rung.told.qsize() == 1
+    monkeypatch.undo()
+
+
+def test_long_delays_end_together_and_none_ends_early(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox, chance = Inbox("alice"), random.Random(5)
+    now = 0.0
+    monkeypatch.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: now))
+    asked = []
+    for _ in range(500):
+        now += chance.random() / 100
+        delay = chance.choice((0.0, chance.uniform(0.0, LONG), chance.uniform(LONG, 60.0)))
+        clock.tell_later(delay, inbox, delay)
+        asked.append(now + delay)
+    late = [timer.due - due for timer, due in zip(clock._coming, asked, strict=True)]
+    long = [timer.due for timer in clock._coming if timer.message >= LONG]
+    assert min(late) >= 0.0
+    assert max(late) <= TOGETHER
+    assert sum(not lateness for lateness in late) == 500 - len(long)  # what is short is not made longer
+    assert len(set(long)) <= 65 / TOGETHER < len(long) * 2
     monkeypatch.undo()
 
 
