@@ -111,12 +111,12 @@ class Store(GuardedActor[StoreMessage]):
                 if not self._intents:
                     self.seat.tell_when_idle(Flush(), GATHER)
                 self._intents.append(message)
-                self._waiting.extend((writer.name, one) for one in (*records, record))
+                self._waiting += [(writer.name, one) for one in (*records, record)]
             case Write(records, writer):
                 if not self._lingers:
                     self._lingers = True
                     self.seat.tell_when_idle(Linger(), LINGER)  # to wake the clock takes time that an order has not
-                self._waiting.extend((writer.name, record) for record in records)
+                self._waiting += [(writer.name, record) for record in records]
             case Linger():
                 self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
             case Flush(everything, again):

@@ -33,7 +33,7 @@ class Fields:
     __slots__ = ("_values",)
 
     def __init__(self, document: Mapping[str, object]) -> None:
-        self._values = {str(key).lower(): value for key, value in document.items()}
+        self._values = dict(zip(_lower(tuple(document)), document.values(), strict=True))
 
     def raw(self, name: str) -> object:
         """Return the value as it came, None if it is missing."""
@@ -163,6 +163,12 @@ class Fields:
         if not number.is_finite() or not smallest <= number <= largest:
             raise UnreadableError(f"{names[0]} is out of bounds")
         return number
+
+
+@lru_cache(maxsize=16)
+def _lower(names: tuple[object, ...]) -> tuple[str, ...]:
+    """Return names in small letters: what is of one kind has the same ones, each in its place."""
+    return tuple(str(name).lower() for name in names)
 
 
 @lru_cache(maxsize=8192, typed=True)
