@@ -13,12 +13,11 @@ from zlib import crc32
 
 from actors.base import Address, M
 
-#: Seconds from which on a delay is a long one, and how much longer it may become, so that many timers are due in one
-#: moment: those of two hundred accounts would otherwise wake the program thirty times a second.
-LONG, TOGETHER = 5.0, 0.25
-
 #: Seconds for which the thread sleeps at most: there are times that are too long to be waited for.
 LONGEST_SLEEP = 86_400.0
+
+#: Into how many turns an interval is parted for what everybody does once in it.
+TURNS = 40
 
 
 class _Timer(NamedTuple):
@@ -33,6 +32,16 @@ class _Timer(NamedTuple):
 def phase_of(name: str) -> float:
     """Return which part of an interval passes before somebody's first time (0 to 1): not all accounts at once."""
     return crc32(name.encode()) % 1000 / 1000
+
+
+def until_turn(name: str, interval: float) -> float:
+    """Return the seconds until somebody's next turn, of which there is one in each ``interval`` of as many seconds.
+
+    Some share a turn, and wake the program together; it is never everybody's, whatever has held them all up before.
+    """
+    turn = crc32(name.encode()) % TURNS * interval / TURNS
+    left = (turn - time.monotonic()) % interval
+    return left if left > interval / TURNS / 2 else left + interval
 
 
 class Clock(threading.Thread):
@@ -53,11 +62,8 @@ class Clock(threading.Thread):
         self._numbers = itertools.count()
 
     def tell_later(self, delay: float, address: Address[M], message: M) -> None:
-        """Tell ``message`` to ``address`` in ``delay`` seconds, or a little later, whoever sits there then."""
-        due = time.monotonic() + delay
-        if LONG <= delay < math.inf:
-            due = math.ceil(due / TOGETHER) * TOGETHER
-        timer = _Timer(due, next(self._numbers), address, message)
+        """Tell ``message`` to ``address`` in ``delay`` seconds, whoever sits there then."""
+        timer = _Timer(time.monotonic() + delay, next(self._numbers), address, message)
         self._coming.append(timer)
         if timer.due < self._sleeps_until:
             self._bell.put(None)

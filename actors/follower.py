@@ -7,7 +7,7 @@ from datetime import datetime
 from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Seat
 from actors.baselines import Baselines
 from actors.broker_clock import BrokerClock
-from actors.clock import Clock
+from actors.clock import Clock, until_turn
 from actors.commands import Commands
 from actors.flights import Flights
 from actors.follower_account import FollowerAccount
@@ -160,7 +160,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._peers.instruments.tell(WantInstruments(self.seat))
         self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
         self._ask_what_is_held()
-        self._clock.tell_later(KEEP_WARM_EVERY, self.seat, KeepWarm(self.epoch))
+        self._clock.tell_later(until_turn(self.seat.name, KEEP_WARM_EVERY), self.seat, KeepWarm(self.epoch))
         self._show()
 
     def tear_down(self) -> None:
@@ -200,8 +200,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._own_book.read()
             case KeepWarm(epoch) if epoch == self.epoch:
                 self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)
-                self._clock.tell_later(KEEP_WARM_EVERY, self.seat, message)
-                return  # nothing follows from it, and all followers do it in the same moment
+                self._clock.tell_later(until_turn(self.seat.name, KEEP_WARM_EVERY), self.seat, message)
+                return  # nothing is to be decided because of it
             case PutAway(epoch) if epoch == self.epoch:
                 self._forgetting.put_away()
             case FailOnPurpose(seconds):

@@ -1,5 +1,6 @@
 """The only owner of the database."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -115,10 +116,11 @@ class Store(GuardedActor[StoreMessage]):
             case Write(records, writer):
                 if not self._lingers:
                     self._lingers = True
-                    self.seat.tell_when_idle(Linger(), LINGER)  # to wake the clock takes time that an order has not
+                    # To wake the clock takes time that an order has not.
+                    self.seat.tell_when_idle(Linger(time.monotonic() + LINGER), LINGER)
                 self._waiting += [(writer.name, record) for record in records]
-            case Linger():
-                self._clock.tell_later(LINGER, self.seat, Flush(everything=True))
+            case Linger(at):
+                self._clock.tell_later(at - time.monotonic(), self.seat, Flush(everything=True))
             case Flush(everything, again):
                 self._tries_again = self._tries_again and not again
                 self._commit(everything=everything, again=again)

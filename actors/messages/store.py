@@ -57,7 +57,9 @@ class Flush:
 
 @dataclass(frozen=True, slots=True)
 class Linger:
-    """Commit everything a little later."""
+    """Commit everything a little later: at a monotonic time."""
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

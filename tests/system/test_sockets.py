@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from actors.dispatcher import Dispatcher
+from actors.sockets import Sockets
 from tests.system.counting import seated
 from tests.system.watched import LATER, Watched
 from tests.waiting import PATIENCE, eventually
@@ -71,6 +72,26 @@ def test_the_number_of_a_socket_that_was_closed_unseen_is_watched_anew(
     new.watch(dispatcher).far.send(b"hello")
     eventually(lambda: new.heard == [b"hello"], "the new one is looked at")
     assert old.heard == [b"hello"]
+
+
+def test_what_was_found_of_a_socket_is_not_looked_at_once_its_number_is_another_s(watched: list[Watched]) -> None:
+    sockets, later = Sockets(), time.monotonic() + LATER
+    first, old, new = watched
+    for one in (first, old):
+        sockets.watch(one.near.fileno(), one.look, later)
+        one.far.send(b"hello")
+    sockets.wait(lambda: False)
+    new.take_number_of(old)
+    sockets.watch(new.near.fileno(), new.look, later)
+    sockets.see()
+    while sockets.look():
+        pass
+    assert first.heard == [b"hello"]
+    assert old.looks == []
+    new.far.send(b"hello")
+    sockets.see()
+    assert sockets.look()
+    assert new.heard == [b"hello"]
 
 
 def test_a_look_that_fails_ends_its_own_watch_and_no_other(dispatcher: Dispatcher, watched: list[Watched]) -> None:

@@ -4,12 +4,13 @@ import math
 import queue
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
-from actors.clock import LONG, TOGETHER, Clock
+from actors.clock import TURNS, Clock, until_turn
 from tests.waiting import PATIENCE, eventually
 
 
@@ -80,23 +81,33 @@ def test_a_timer_that_is_due_after_another_wakes_nobody(clock: Clock, monkeypatc
     monkeypatch.undo()
 
 
-def test_long_delays_end_together_and_none_ends_early(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    inbox, chance = Inbox("alice"), random.Random(5)
+def test_turns_are_spread_over_the_interval_and_are_so_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, chance = [f"follower-{number}" for number in range(200)], random.Random(5)
     now = 0.0
     monkeypatch.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: now))
-    asked = []
-    for _ in range(500):
-        now += chance.random() / 100
-        delay = chance.choice((0.0, chance.uniform(0.0, LONG), chance.uniform(LONG, 60.0)))
-        clock.tell_later(delay, inbox, delay)
-        asked.append(now + delay)
-    late = [timer.due - due for timer, due in zip(clock._coming, asked, strict=True)]
-    long = [timer.due for timer in clock._coming if timer.message >= LONG]
-    assert min(late) >= 0.0
-    assert max(late) <= TOGETHER
-    assert sum(not lateness for lateness in late) == 500 - len(long)  # what is short is not made longer
-    assert len(set(long)) <= 65 / TOGETHER < len(long) * 2
-    monkeypatch.undo()
+    last: dict[str, float] = {}
+    for pause in (0.0, 5.0, 123.4, 0.0):
+        now += pause  # from here on everybody asks in the same moment, and each a little later than it was told
+        due = {}
+        for name in names:
+            now += chance.random() / 10_000
+            due[name] = now + until_turn(name, 10.0)
+            assert 0.0 < due[name] - now < 10.25
+        moments = Counter(round(moment, 3) for moment in due.values())
+        assert 30 <= len(moments) <= TURNS + 1
+        assert max(moments.values()) < 15
+        for name in names:
+            late = (due[name] - last.get(name, due[name])) % 10.0
+            assert min(late, 10.0 - late) < 1e-6  # its turn is always the same
+        last, now = due, max(due.values())
+
+
+@pytest.mark.parametrize("error", [-1e-9, 0.0, 1e-9])
+def test_a_turn_is_taken_once(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
+    now = 1000.0
+    monkeypatch.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: now))
+    now += until_turn("alice", 10.0) + error
+    assert until_turn("alice", 10.0) == pytest.approx(10.0)
 
 
 def test_a_timer_that_is_never_due_ends_nothing(clock: Clock) -> None:
