@@ -51,8 +51,7 @@ class Dispatcher:
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
         self._ready.append(mailbox)
-        if not self._sockets.wake():
-            self.relieve()
+        self._rouse()
 
     def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
         """Have ``look`` called whenever a socket has something to be read, and when ``due`` has come."""
@@ -69,14 +68,10 @@ class Dispatcher:
     def relieve(self) -> None:
         """Start a thread if there is none, or none that is not stuck; one that waits is left to wait."""
         now = time.monotonic()
-        try:
-            since = self._workers[-1].busy_since
-        except IndexError:
-            pass
-        else:
-            if since is None or now - since <= PATIENCE:  # as a rule
-                return
-        if all(worker.is_stuck(now) for worker in list(self._workers)):
+        workers = list(self._workers)
+        if workers and not workers[-1].is_stuck(now):  # as a rule
+            return
+        if all(worker.is_stuck(now) for worker in workers):
             worker = _Worker(self._name, self._work)
             self._workers.append(worker)
             try:
