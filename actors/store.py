@@ -60,7 +60,8 @@ class Store(GuardedActor[StoreMessage]):
 
     The first intent of a batch tells the store itself ``Flush``; whatever intents were already waiting join the batch,
     so a burst costs one commit and a lone intent waits for nobody. What a writer told before its intent is committed
-    with it. Everything else lingers a little, so that it does not stand between the next intent and its order.
+    with it. These are made durable as they are; their rows, and everything else, linger a little, so that they do not
+    stand between the next intent and its order.
 
     While the database fails everything is kept, in memory and in the side file; what the side file holds is durable
     too, but only exits leave on its word.
@@ -95,6 +96,7 @@ class Store(GuardedActor[StoreMessage]):
     def set_up(self) -> None:
         """Open the database in this thread, and remember since when we copy."""
         self._database = self._open_database()
+        self._database.take_over()
         self._take_side_file()
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(self._first_from().timestamp()))
@@ -114,10 +116,7 @@ class Store(GuardedActor[StoreMessage]):
                 self._intents.append(message)
                 self._waiting += [(writer.name, one) for one in (*records, record)]
             case Write(records, writer):
-                if not self._lingers:
-                    self._lingers = True
-                    # To wake the clock takes time that an order has not.
-                    self.seat.tell_when_idle(Linger(time.monotonic() + LINGER), LINGER)
+                self._linger()
                 self._waiting += [(writer.name, record) for record in records]
             case Linger(at):
                 self._clock.tell_later(at - time.monotonic(), self.seat, Flush(everything=True))
@@ -159,7 +158,7 @@ class Store(GuardedActor[StoreMessage]):
         """Tell a follower what it had done, once all of that is in the database."""
         since = wall_clock.now().astimezone(IST).date() - LOOK_BACK
         try:
-            if self._waiting:
+            if self._waiting or self._database.has_intents:
                 raise DatabaseUnusable("not everything is written yet")
             loaded = CopiesLoaded(
                 self._database.copies(request.follower, since),
@@ -250,7 +249,7 @@ class Store(GuardedActor[StoreMessage]):
         return writer.epoch < latest
 
     def _commit(self, *, everything: bool = True, again: bool = False) -> None:
-        """Commit all that waits, or what the waiting intents rest on; while the database fails, nothing is left out.
+        """Write all that waits, or make durable what the waiting intents are; a failing database has to take it all.
 
         It is tried again in its time alone: what comes meanwhile goes to the side file. One that hung, and has been
         replaced, commits nothing: its successor has been told all of it again, and more.
@@ -261,17 +260,16 @@ class Store(GuardedActor[StoreMessage]):
         if self.vitals.state == "failing" and not again:
             self._put_aside()
             return
-        if everything or self.vitals.state == "failing":
-            now, later = self._waiting, []
-        else:
-            urgent = {intent.writer.name for intent in self._intents}
-            now = [one for one in self._waiting if one[0] in urgent]
-            later = [one for one in self._waiting if one[0] not in urgent]
-        if not now:
+        everything = everything or self.vitals.state == "failing"
+        urgent = {intent.writer.name for intent in self._intents}
+        now = [record for name, record in self._waiting if everything or name in urgent]
+        if not now and not (everything and self._database.has_intents):
             return
         try:
-            mark = [self._side_file.mark] if self._aside else []
-            self._database.write([*(record for _, record in now), *mark])
+            if everything:
+                self._database.write([*now, self._side_file.mark] if self._aside else now)
+            else:
+                self._database.intend(now)
         except DATABASE_ERRORS as error:
             self._fails(f"{type(error).__name__}: {error}")
             return
@@ -280,10 +278,20 @@ class Store(GuardedActor[StoreMessage]):
             self._side_file.clear()
             self._aside = 0
         self._committed += len(now)
-        intents, self._waiting, self._intents = self._intents, later, []
+        self._waiting = [] if everything else [one for one in self._waiting if one[0] not in urgent]
+        intents, self._intents = self._intents, []
         for intent in intents:
             intent.reply_to.tell(IntentRecorded(intent.token, intent.writer.epoch))
+        if self._database.has_intents:
+            self._linger()
         self._batches += 1
+
+    def _linger(self) -> None:
+        """Have everything written in a while."""
+        if not self._lingers:
+            self._lingers = True
+            # To wake the clock takes time that an order has not.
+            self.seat.tell_when_idle(Linger(time.monotonic() + LINGER), LINGER)
 
     def figures(self) -> str:
         """Return how many records have been committed, in how many transactions."""

@@ -35,6 +35,13 @@ MUTANTS = [
         "tests/system/test_kill.py tests/system/test_database.py",
     ),
     Mutant(
+        "what was intended before a crash is written before anything else is done",
+        "copytrade/store.py",
+        "                self._write(Batch(record_of(line) for line in lines.encode().splitlines()))\n",
+        "                pass\n",
+        "tests/core/test_store.py tests/system/test_kill.py",
+    ),
+    Mutant(
         "an order in doubt is not sent again before its absence is proven",
         "copytrade/doubt.py",
         "        return self.reads >= times * READS and self.last_read >= until and self.last_search >= until\n",

@@ -8,27 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
-import msgspec
-
-from copytrade.ledger import Allotment, Line
-from copytrade.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
-from copytrade.rows import STATE, fraction
-
-_KINDS: dict[str, msgspec.json.Decoder[Record]] = {
-    name: msgspec.json.Decoder(kind, dec_hook=fraction)
-    for name, kind in {
-        "OrderChanged": OrderChanged,
-        "CopyChanged": CopyChanged,
-        "LineChanged": LedgerChanged[Line],
-        "AllotmentChanged": LedgerChanged[Allotment],
-        "RequestMade": RequestMade,
-        "ConfigSet": ConfigSet,
-        "CommandAnswered": CommandAnswered,
-    }.items()
-}
-
-_LINE = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
+from copytrade.record_lines import lines_of, record_of
+from copytrade.records import ConfigSet, Record
 
 #: The token of the side file that was written to the database last, in ``config``.
 WRITTEN = "side_file_written"
@@ -55,8 +36,8 @@ class SideFile:
         lines = [b"\n"]  # ends a line that was cut off when the disk had no more room
         if not self.path.exists():
             self._token = uuid4().hex
-            lines.append(_line(self.mark))
-        lines += [_line(record) for record in records]
+            lines.append(lines_of([self.mark]))
+        lines.append(lines_of(records))
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(lines)
@@ -70,26 +51,16 @@ class SideFile:
         records, unreadable = [], 0
         for line in filter(None, self.path.read_bytes().splitlines()):
             try:
-                ((kind, fields),) = _LINE.decode(line).items()
-                record = _KINDS[kind].decode(fields)
-                if isinstance(record, ConfigSet) and record.key == WRITTEN:
-                    self._token = record.value
-                else:
-                    records.append(record)
-            except (ValueError, KeyError):  # msgspec's own errors are ValueErrors
+                record = record_of(line)
+            except ValueError:
                 unreadable += 1
+                continue
+            if isinstance(record, ConfigSet) and record.key == WRITTEN:
+                self._token = record.value
+            else:
+                records.append(record)
         return records, unreadable
 
     def clear(self) -> None:
         """Forget what has been written to the database."""
         self.path.unlink(missing_ok=True)
-
-
-def _line(record: Record) -> bytes:
-    return STATE.encode({_kind(record): record}) + b"\n"
-
-
-def _kind(record: Record) -> str:
-    if isinstance(record, LedgerChanged):
-        return f"{type(record.entry).__name__}Changed"
-    return type(record).__name__

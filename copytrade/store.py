@@ -2,10 +2,11 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from copytrade.copies import Copy
 from copytrade.instance import without_password
 from copytrade.ledger import Allotment, Line
 from copytrade.migrations import SCHEMA_VERSION, steps_from
+from copytrade.record_lines import lines_of, record_of
 from copytrade.records import ConfigSet, Record
 from copytrade.rows import (
     Row,
@@ -129,6 +131,9 @@ class Database:
         self._note_event = news_of_order(self._connection)
         self._forget_disposition = deletion_of_dispositions(self._connection)
         self._answer_command = answer_to_command(self._connection)
+        self._has_taken_over = False
+        #: What stands among the intents, and in no other table yet.
+        self._intended: list[Record] = []
 
     def claim(self, mode: str, leader_client_id: str) -> None:
         """Make sure that this database is sound, of this version, and of this mode and leader.
@@ -180,19 +185,53 @@ class Database:
                     self._connection.execute_sql(statement)
                 self._write(Batch([ConfigSet("schema_version", str(SCHEMA_VERSION))]))
 
+    def take_over(self) -> None:
+        """Be the one whose intents there are: what an earlier one intended, and did not come to write, is written."""
+        with self._transaction():
+            for (lines,) in self._execute("SELECT records FROM intents ORDER BY id").fetchall():
+                self._write(Batch(record_of(line) for line in lines.encode().splitlines()))
+            self._forget_intents()
+        self._has_taken_over = True
+
+    def intend(self, records: Sequence[Record]) -> None:
+        """Make records durable at once; the next ``write`` puts them into their tables, or who takes over does.
+
+        That is one page to be written, in the place of two for each table and its index, and many need no row for what
+        they were when they were intended. Only for one who has taken over.
+        """
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            self._insert(self._connection.cursor(), tables.Intents, [(lines_of(records).decode(),)])  # a transaction
+        self._intended += records
+
+    @property
+    def has_intents(self) -> bool:
+        """Whether something has been intended that is not in its table."""
+        return bool(self._intended)
+
     def write(self, records: Iterable[Record]) -> None:
         """Write all records in one transaction: when this returns, all of them are durable, or none was written.
 
         They are grouped into few statements: each lets other threads run, and the more of them there are, the longer
         whoever waits for the commit may wait for its turn.
         """
-        batch = Batch(records)
+        batch = Batch(chain(self._intended, records))
+        with self._transaction():
+            self._write(batch)
+            if self._has_taken_over:
+                self._forget_intents()
+        self._intended = []
+
+    def _forget_intents(self) -> None:
+        self._execute("DELETE FROM intents")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         if isinstance(self._connection, peewee.SqliteDatabase):
             self._connection.begin("IMMEDIATE")  # at once, or not at all: who reads first may find that he is too late
         else:
             self._connection.begin()
         try:
-            self._write(batch)
+            yield
             self._connection.commit()
         except BaseException:
             with suppress(*DATABASE_ERRORS):  # SQLite has taken back by itself what a full disk ended

@@ -116,6 +116,15 @@ class Allotments(peewee.Model):
         primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date")
 
 
+class Intents(peewee.Model):
+    """What is about to be sent, and what it rests on, until it stands in the other tables: a line of JSON a record."""
+
+    records = peewee.TextField()
+
+    class Meta:
+        table_name = "intents"
+
+
 class OrderEvents(peewee.Model):
     """Every change of every order, in the order in which it was learnt."""
 
@@ -169,7 +178,7 @@ class Config(peewee.Model):
         table_name = "config"
 
 
-ALL = (Orders, CopyMappings, Ledger, Allotments, OrderEvents, AuditLog, Commands, Config)
+ALL = (Orders, CopyMappings, Ledger, Allotments, Intents, OrderEvents, AuditLog, Commands, Config)
 
 #: What keeps ``audit_log`` append-only against everybody who does not set out to change it, as SQLite says it. A row in
 #: the place of another would not ask for its deletion.

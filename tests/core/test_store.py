@@ -25,9 +25,11 @@ LEADER = an_order(id="L123")
 FRESH = Copy("L123", "alice", NOW.date(), NOW)
 
 
+PLACE = Place(1, Part.ENTRY, wish_for(LEADER, 130, NIFTY, TERMS), "arithmetic")
+
+
 def a_copy() -> Copy:
-    place = Place(1, Part.ENTRY, wish_for(LEADER, 130, NIFTY, TERMS), "arithmetic")
-    return lifecycle.accepted(lifecycle.placing(FRESH, place, Ratio(Fraction(1), "all"), "fixed_ratio"), "F456", 12.5)
+    return lifecycle.accepted(lifecycle.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio"), "F456", 12.5)
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
@@ -118,6 +120,50 @@ def test_a_batch_is_written_whole_or_not_at_all(path: Path) -> None:
     with pytest.raises(Exception, match=r"bind|adapt|type"):
         database.write([ConfigSet("a", "1"), ConfigSet("b", object())])  # type: ignore[arg-type]
     assert rows(path, "SELECT * FROM config") == []
+
+
+def test_what_was_intended_is_in_its_tables_with_what_is_written_next(path: Path) -> None:
+    database = Database(str(path))
+    database.take_over()
+    pending = lifecycle.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio")
+    seen = OrderChanged("leader", AccountType.LEADER, LEADER)
+    made = RequestMade("alice", "place", "", "", 200, 8.5, NOW)
+    database.intend([seen, CopyChanged(pending, LEADER, NOW), made])
+    assert database.has_intents
+    assert rows(path, "SELECT n FROM copy_mappings") == []
+    database.write([CopyChanged(a_copy(), LEADER, NOW)])
+    assert not database.has_intents
+    assert rows(path, "SELECT status FROM copy_mappings") == [("placed",)]
+    assert rows(path, "SELECT count(*) FROM order_events UNION ALL SELECT count(*) FROM audit_log") == [(1,), (1,)]
+    assert rows(path, "SELECT * FROM intents") == []
+
+
+def test_what_was_intended_before_a_crash_is_written_once_by_who_takes_over(path: Path) -> None:
+    crashed = Database(str(path))
+    crashed.take_over()
+    crashed.intend([CopyChanged(a_copy(), LEADER, NOW), ConfigSet("a", "1")])
+    crashed.intend([RequestMade("alice", "place", "\u2028 one\nline", "", 200, 8.5, NOW), ConfigSet("a", "2")])
+    beside = Database(str(path))
+    beside.claim("paper", "1")  # as a command does beside a copier that runs
+    assert rows(path, "SELECT count(*) FROM intents") == [(2,)]
+    for _ in range(2):
+        successor = Database(str(path))
+        successor.take_over()
+        assert successor.copies("alice", NOW.date()) == [a_copy()]
+        assert successor.config("a") == "2"
+        assert rows(path, "SELECT action, request_data FROM audit_log") == [("place", "\u2028 one\nline")]
+        assert rows(path, "SELECT * FROM intents") == []
+
+
+def test_what_cannot_be_written_is_still_intended(path: Path) -> None:
+    database = Database(str(path))
+    database.take_over()
+    database.intend([CopyChanged(a_copy(), LEADER, NOW)])
+    with pytest.raises(Exception, match=r"bind|adapt|type"):
+        database.write([ConfigSet("b", object())])  # type: ignore[arg-type]
+    assert rows(path, "SELECT count(*) FROM intents UNION ALL SELECT count(*) FROM copy_mappings") == [(1,), (0,)]
+    database.write([])
+    assert rows(path, "SELECT count(*) FROM intents UNION ALL SELECT count(*) FROM copy_mappings") == [(0,), (1,)]
 
 
 def test_paper_and_live_never_mix(path: Path) -> None:

@@ -96,9 +96,9 @@ def arm(step: str, kind: str) -> None:
 
     match step:
         case "before the intent is committed":
-            around(Database, "write", writes(is_intent), never)
+            around(Database, "intend", writes(is_intent), never)
         case "after the intent is committed":
-            around(Database, "write", never, writes(is_intent))
+            around(Database, "intend", never, writes(is_intent))
         case "before the request leaves":
             around(DhanRest, kind, mine, never)
         case "before the answer comes":

@@ -184,7 +184,7 @@ def test_the_operators_three_questions(copier: Copier) -> None:
     leader = copier.buy(4)
     copier.mapping(leader, "alice", "placed")
     order = copier.copy_of(leader, "alice")["orderId"]
-    assert len(copier.rows("SELECT * FROM copy_mappings WHERE leader_order_id = ?", leader)) == 2
+    eventually(lambda: len(copier.rows("SELECT * FROM copy_mappings WHERE leader_order_id = ?", leader)) == 2)
     eventually(lambda: copier.rows("SELECT * FROM orders WHERE id = ? AND status = 'PENDING'", order))
     ((value,),) = copier.rows("SELECT value FROM config WHERE key = 'last_leader_event_ts'")
     assert int(value) > 1_700_000_000

@@ -38,6 +38,12 @@ class Failing(Database):
     failure = "full"
 
     def write(self, records: Any) -> None:
+        super().write(self._to_be_taken(records))
+
+    def intend(self, records: Any) -> None:
+        super().intend(self._to_be_taken(records))
+
+    def _to_be_taken(self, records: Any) -> list[Any]:
         records = list(records)
         breaks, heals = FAILURES[self.failure]
         if self.broken.is_set():
@@ -45,7 +51,7 @@ class Failing(Database):
             records *= 400 if self.failure == "full" else 1  # more than the pages that are there can hold
         else:
             self._connection.execute_sql(heals)
-        super().write(records)
+        return records
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+"""Records as lines of JSON, each with the name of its kind: for what is read back as it was told."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from copytrade.ledger import Allotment, Line
+from copytrade.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
+from copytrade.rows import STATE, fraction
+
+_KINDS: dict[str, msgspec.json.Decoder[Record]] = {
+    name: msgspec.json.Decoder(kind, dec_hook=fraction)
+    for name, kind in {
+        "OrderChanged": OrderChanged,
+        "CopyChanged": CopyChanged,
+        "LineChanged": LedgerChanged[Line],
+        "AllotmentChanged": LedgerChanged[Allotment],
+        "RequestMade": RequestMade,
+        "ConfigSet": ConfigSet,
+        "CommandAnswered": CommandAnswered,
+    }.items()
+}
+
+_LINE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def lines_of(records: Iterable[Record]) -> bytes:
+    """Return records as lines, each with its end."""
+    return STATE.encode_lines([{_kind(record): record} for record in records])
+
+
+def record_of(line: bytes | str) -> Record:
+    """Return the record of a line. Raises ValueError for what is none, or is cut off."""
+    ((kind, fields),) = _LINE.decode(line).items()
+    if kind not in _KINDS:
+        raise ValueError(f"{kind} is no kind of record")
+    return _KINDS[kind].decode(fields)
+
+
+def _kind(record: Record) -> str:
+    if isinstance(record, LedgerChanged):
+        return f"{type(record.entry).__name__}Changed"
+    return type(record).__name__
