@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
@@ -28,11 +28,12 @@ from actors.messages import (
 )
 from copytrade import wall_clock
 from copytrade.forgetting import LOOK_BACK
+from copytrade.intents import Intended
 from copytrade.ledger import Part
 from copytrade.logs import alert, fields
 from copytrade.orders import IST
 from copytrade.protection import Breach
-from copytrade.records import CommandAnswered, ConfigSet, Record
+from copytrade.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, Record, RequestMade
 from copytrade.side_file import SideFile
 from copytrade.store import DATABASE_ERRORS, Command, Database, DatabaseUnusable, breach_key
 
@@ -59,9 +60,9 @@ class Store(GuardedActor[StoreMessage]):
     """Commits what it is told, in groups.
 
     The first intent of a batch tells the store itself ``Flush``; whatever intents were already waiting join the batch,
-    so a burst costs one commit and a lone intent waits for nobody. What a writer told before its intent is committed
-    with it. These are made durable as they are; their rows, and everything else, linger a little, so that they do not
-    stand between the next intent and its order.
+    so a burst costs one commit and a lone intent waits for nobody. What a writer told before its intent of its copies
+    and its ledger is committed with it. These are made durable as they are; their rows, and everything else, linger a
+    little, so that they do not stand between the next intent and its order.
 
     While the database fails everything is kept, in memory and in the side file; what the side file holds is durable
     too, but only exits leave on its word.
@@ -158,7 +159,7 @@ class Store(GuardedActor[StoreMessage]):
         """Tell a follower what it had done, once all of that is in the database."""
         since = wall_clock.now().astimezone(IST).date() - LOOK_BACK
         try:
-            if self._waiting or self._database.has_intents:
+            if self._waiting or self._database.is_behind:
                 raise DatabaseUnusable("not everything is written yet")
             loaded = CopiesLoaded(
                 self._database.copies(request.follower, since),
@@ -249,41 +250,68 @@ class Store(GuardedActor[StoreMessage]):
         return writer.epoch < latest
 
     def _commit(self, *, everything: bool = True, again: bool = False) -> None:
-        """Write all that waits, or make durable what the waiting intents are; a failing database has to take it all.
+        """Write all that waits, or make the waiting intents durable; a database that fails has to take it all.
 
         It is tried again in its time alone: what comes meanwhile goes to the side file. One that hung, and has been
-        replaced, commits nothing: its successor has been told all of it again, and more.
+        replaced, commits nothing.
         """
         self._lingers = self._lingers and not everything
         if not self.is_current:
+            self._hand_over()
             return
         if self.vitals.state == "failing" and not again:
             self._put_aside()
             return
-        everything = everything or self.vitals.state == "failing"
-        urgent = {intent.writer.name for intent in self._intents}
-        now = [record for name, record in self._waiting if everything or name in urgent]
-        if not now and not (everything and self._database.has_intents):
-            return
         try:
-            if everything:
-                self._database.write([*now, self._side_file.mark] if self._aside else now)
+            if everything or self.vitals.state == "failing":
+                self._write_everything()
             else:
-                self._database.intend(now)
+                self._make_durable()
         except DATABASE_ERRORS as error:
             self._fails(f"{type(error).__name__}: {error}")
+
+    def _hand_over(self) -> None:
+        """Tell the successor what nobody tells it again; of copies and orders it has been told all of it, and more."""
+        left = [record for _, record in self._waiting if isinstance(record, (RequestMade, CommandAnswered))]
+        self._waiting = []
+        if left:
+            self.seat.tell(Write(tuple(left), Writer(self.seat.name, self.seat.epoch)))
+
+    def _write_everything(self) -> None:
+        if self._waiting or self._database.is_behind:
+            mark = [self._side_file.mark] if self._aside else []
+            self._database.write([*(record for _, record in self._waiting), *mark])
+            self._recovers()
+            if self._aside:
+                self._side_file.clear()
+                self._aside = 0
+            self._confirm(self._waiting)
+            self._waiting = []
+
+    def _make_durable(self) -> None:
+        """See to what the waiting intents rest on, and no more: its rows, and all else, are written in a while."""
+        if not self._intents:
             return
-        self._recovers()
-        if self._aside:
-            self._side_file.clear()
-            self._aside = 0
-        self._committed += len(now)
-        self._waiting = [] if everything else [one for one in self._waiting if one[0] not in urgent]
+        urgent = {intent.writer.name for intent in self._intents}
+        intended: list[Intended] = []
+        later: list[tuple[str, Record]] = []
+        for one in self._waiting:
+            writer, record = one
+            if writer in urgent and isinstance(record, (CopyChanged, LedgerChanged)):
+                intended.append(record)
+            else:
+                later.append(one)
+        self._database.intend(intended)
+        self._waiting = later
+        self._confirm(intended)
+        self._linger()
+
+    def _confirm(self, committed: Sized) -> None:
+        """Tell those that wait for it that their intents are durable."""
         intents, self._intents = self._intents, []
         for intent in intents:
             intent.reply_to.tell(IntentRecorded(intent.token, intent.writer.epoch))
-        if self._database.has_intents:
-            self._linger()
+        self._committed += len(committed)
         self._batches += 1
 
     def _linger(self) -> None:
@@ -299,6 +327,8 @@ class Store(GuardedActor[StoreMessage]):
 
     def _fails(self, error: str) -> None:
         """Keep everything and try again soon; no entry's intent is confirmed meanwhile, so none leaves."""
+        if not self.is_current:  # as may well be why it failed
+            return
         if self.vitals.state != "failing":
             self.vitals.state = "failing"
             waiting = fields(waiting=len(self._waiting), error=error)

@@ -36,10 +36,17 @@ MUTANTS = [
     ),
     Mutant(
         "what was intended before a crash is written before anything else is done",
-        "copytrade/store.py",
-        "                self._write(Batch(record_of(line) for line in lines.encode().splitlines()))\n",
-        "                pass\n",
+        "copytrade/intents.py",
+        "records = [record for (lines,) in cursor.fetchall() for record in _read(lines)]\n",
+        "records = []\n",
         "tests/core/test_store.py tests/system/test_kill.py",
+    ),
+    Mutant(
+        "a store that hung and was replaced writes nothing when it wakes",
+        "copytrade/intents.py",
+        "            if not cursor.fetchall():\n",
+        "            if False:\n",
+        "tests/core/test_store.py",
     ),
     Mutant(
         "an order in doubt is not sent again before its absence is proven",

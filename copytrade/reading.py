@@ -23,7 +23,7 @@ from copytrade.orders import InstrumentKey, Product, Segment
 from copytrade.records import LEADER
 from copytrade.rows import read_allotment, read_copy, read_line
 from copytrade.store import DatabaseUnusable
-from copytrade.tables import ALL
+from copytrade.tables import ALL, Config
 
 #: The two bytes at offset 18 of an SQLite file that keeps a write-ahead log.
 _WAL_FORMAT = b"\x02\x02"
@@ -278,13 +278,15 @@ def _access(path: Path) -> str:
 
 
 def _recognise(connection: peewee.Database, database: str) -> None:
-    if missing := {model._meta.table_name for model in ALL} - set(connection.get_tables()):  # noqa: SLF001 (peewee's API)
+    missing = {model._meta.table_name for model in ALL} - set(connection.get_tables())  # noqa: SLF001 (peewee's API)
+    if Config._meta.table_name not in missing:  # noqa: SLF001
+        for (version,) in _rows(connection, "SELECT value FROM config WHERE key = ?", "schema_version"):
+            if version != str(SCHEMA_VERSION):
+                raise DatabaseUnusable(
+                    f"{database}: has tables of version {version}, this program reads version {SCHEMA_VERSION}"
+                )
+    if missing:
         raise DatabaseUnusable(f"{database}: is no copier's database: it has no table {', '.join(sorted(missing))}")
-    for (version,) in _rows(connection, "SELECT value FROM config WHERE key = ?", "schema_version"):
-        if version != str(SCHEMA_VERSION):
-            raise DatabaseUnusable(
-                f"{database}: has tables of version {version}, this program reads version {SCHEMA_VERSION}"
-            )
 
 
 def shown(database: str) -> str:

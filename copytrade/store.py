@@ -18,9 +18,9 @@ from copytrade.audit import AUDIT_HEAD
 from copytrade.batch import Batch
 from copytrade.copies import Copy
 from copytrade.instance import without_password
+from copytrade.intents import Intended, Intents, IntentsUnusable
 from copytrade.ledger import Allotment, Line
 from copytrade.migrations import SCHEMA_VERSION, steps_from
-from copytrade.record_lines import lines_of, record_of
 from copytrade.records import ConfigSet, Record
 from copytrade.rows import (
     Row,
@@ -74,7 +74,13 @@ class DatabaseUnusable(Exception):
 
 
 #: What a database that is locked, full or broken raises; while rows are fetched peewee does not wrap SQLite's errors.
-DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, sqlite3.Error, OSError, DatabaseUnusable)
+DATABASE_ERRORS: tuple[type[Exception], ...] = (
+    peewee.PeeweeException,
+    sqlite3.Error,
+    OSError,
+    DatabaseUnusable,
+    IntentsUnusable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +137,7 @@ class Database:
         self._note_event = news_of_order(self._connection)
         self._forget_disposition = deletion_of_dispositions(self._connection)
         self._answer_command = answer_to_command(self._connection)
-        self._has_taken_over = False
-        #: What stands among the intents, and in no other table yet.
-        self._intended: list[Record] = []
+        self._intents: Intents | None = None
 
     def claim(self, mode: str, leader_client_id: str) -> None:
         """Make sure that this database is sound, of this version, and of this mode and leader.
@@ -186,27 +190,28 @@ class Database:
                 self._write(Batch([ConfigSet("schema_version", str(SCHEMA_VERSION))]))
 
     def take_over(self) -> None:
-        """Be the one whose intents there are: what an earlier one intended, and did not come to write, is written."""
-        with self._transaction():
-            for (lines,) in self._execute("SELECT records FROM intents ORDER BY id").fetchall():
-                self._write(Batch(record_of(line) for line in lines.encode().splitlines()))
-            self._forget_intents()
-        self._has_taken_over = True
+        """Be the store's connection: its first transaction writes what an earlier one intended and did not write.
 
-    def intend(self, records: Sequence[Record]) -> None:
-        """Make records durable at once; the next ``write`` puts them into their tables, or who takes over does.
-
-        That is one page to be written, in the place of two for each table and its index, and many need no row for what
-        they were when they were intended. Only for one who has taken over.
+        From then on the earlier one can write nothing here: it raises IntentsUnusable.
         """
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            self._insert(self._connection.cursor(), tables.Intents, [(lines_of(records).decode(),)])  # a transaction
-        self._intended += records
+        self._intents = Intents(self._connection)
 
     @property
-    def has_intents(self) -> bool:
-        """Whether something has been intended that is not in its table."""
-        return bool(self._intended)
+    def is_behind(self) -> bool:
+        """Whether something may be intended that is not in its table yet."""
+        return self._intents is not None and not self._intents.are_settled
+
+    def intend(self, records: Sequence[Intended]) -> None:
+        """Make records durable at once; the next ``write`` puts them into their tables, or that of who takes over.
+
+        That is one page to be written, where each table and its index are two, and most are written once, as what they
+        are by then, and not twice. Only for one that has taken over.
+        """
+        if self._intents is None or not self._intents.is_ours:
+            self.write(records)
+            return
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            self._intents.add(self._connection.cursor(), records)
 
     def write(self, records: Iterable[Record]) -> None:
         """Write all records in one transaction: when this returns, all of them are durable, or none was written.
@@ -214,15 +219,14 @@ class Database:
         They are grouped into few statements: each lets other threads run, and the more of them there are, the longer
         whoever waits for the commit may wait for its turn.
         """
-        batch = Batch(chain(self._intended, records))
-        with self._transaction():
-            self._write(batch)
-            if self._has_taken_over:
-                self._forget_intents()
-        self._intended = []
-
-    def _forget_intents(self) -> None:
-        self._execute("DELETE FROM intents")
+        if self._intents is None:
+            with self._transaction():
+                self._write(Batch(records))
+            return
+        with self._transaction(), peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            intended = self._intents.take_out(self._connection.cursor())
+            self._write(Batch(chain(intended, records)))
+        self._intents.note_written()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from copytrade import lifecycle
 from copytrade.copies import Copy
 from copytrade.decisions import Place, Skip
+from copytrade.intents import IntentsUnusable
 from copytrade.ledger import Allotment, Line, LineKey, Part, Role
 from copytrade.orders import Product, Side, Status
 from copytrade.reasons import Reason
@@ -25,6 +26,7 @@ LEADER = an_order(id="L123")
 FRESH = Copy("L123", "alice", NOW.date(), NOW)
 
 
+LINE = Line(LineKey(OPTION, Product.MARGIN), 260, 130, 130, Fraction(65, 2), 0, Ratio(Fraction(1, 3), "a third"), 65)
 PLACE = Place(1, Part.ENTRY, wish_for(LEADER, 130, NIFTY, TERMS), "arithmetic")
 
 
@@ -122,48 +124,97 @@ def test_a_batch_is_written_whole_or_not_at_all(path: Path) -> None:
     assert rows(path, "SELECT * FROM config") == []
 
 
-def test_what_was_intended_is_in_its_tables_with_what_is_written_next(path: Path) -> None:
+def store_of(path: Path) -> Database:
+    """Return the database as a store has it once it has written for the first time."""
     database = Database(str(path))
     database.take_over()
-    pending = lifecycle.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio")
-    seen = OrderChanged("leader", AccountType.LEADER, LEADER)
-    made = RequestMade("alice", "place", "", "", 200, 8.5, NOW)
-    database.intend([seen, CopyChanged(pending, LEADER, NOW), made])
-    assert database.has_intents
-    assert rows(path, "SELECT n FROM copy_mappings") == []
-    database.write([CopyChanged(a_copy(), LEADER, NOW)])
-    assert not database.has_intents
-    assert rows(path, "SELECT status FROM copy_mappings") == [("placed",)]
-    assert rows(path, "SELECT count(*) FROM order_events UNION ALL SELECT count(*) FROM audit_log") == [(1,), (1,)]
-    assert rows(path, "SELECT * FROM intents") == []
+    assert database.is_behind
+    database.write([])
+    return database
 
 
-def test_what_was_intended_before_a_crash_is_written_once_by_who_takes_over(path: Path) -> None:
-    crashed = Database(str(path))
-    crashed.take_over()
-    crashed.intend([CopyChanged(a_copy(), LEADER, NOW), ConfigSet("a", "1")])
-    crashed.intend([RequestMade("alice", "place", "\u2028 one\nline", "", 200, 8.5, NOW), ConfigSet("a", "2")])
+PENDING = CopyChanged(lifecycle.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio"), LEADER, NOW)
+PLACED = CopyChanged(a_copy(), LEADER, NOW)
+STATUSES = "SELECT status FROM copy_mappings"
+INTENTS = "SELECT count(*) FROM intents"
+
+
+def test_what_was_intended_is_in_its_tables_with_what_is_written_next(path: Path) -> None:
+    database = store_of(path)
+    assert not database.is_behind
+    database.intend([PENDING, LedgerChanged("alice", LINE, NOW)])
+    assert database.is_behind
+    assert rows(path, STATUSES) == []
+    database.write([PLACED])
+    assert not database.is_behind
+    assert rows(path, STATUSES) == [("placed",)]
+    assert database.lines("alice") == [LINE]
+    assert rows(path, INTENTS) == [(0,)]
+
+
+def test_what_was_intended_before_a_crash_is_written_by_who_takes_over(path: Path) -> None:
+    crashed = store_of(path)
+    told = replace(PENDING, copy=replace(PENDING.copy, arithmetic="\u2028 one\nline"))
+    crashed.intend([PENDING])
+    crashed.intend([told])
     beside = Database(str(path))
     beside.claim("paper", "1")  # as a command does beside a copier that runs
-    assert rows(path, "SELECT count(*) FROM intents") == [(2,)]
-    for _ in range(2):
-        successor = Database(str(path))
-        successor.take_over()
-        assert successor.copies("alice", NOW.date()) == [a_copy()]
-        assert successor.config("a") == "2"
-        assert rows(path, "SELECT action, request_data FROM audit_log") == [("place", "\u2028 one\nline")]
-        assert rows(path, "SELECT * FROM intents") == []
+    assert rows(path, INTENTS) == [(2,)]
+    store_of(path)
+    assert Database(str(path)).copies("alice", NOW.date()) == [told.copy]
+    assert rows(path, INTENTS) == [(0,)]
+
+
+def test_what_is_intended_before_the_first_write_takes_in_what_an_earlier_one_had(path: Path) -> None:
+    store_of(path).intend([LedgerChanged("alice", LINE, NOW)])
+    successor = Database(str(path))
+    successor.take_over()
+    successor.intend([PENDING])
+    assert Database(str(path)).lines("alice") == [LINE]
+    assert rows(path, STATUSES) == [("pending",)]
+    assert rows(path, INTENTS) == [(0,)]
+
+
+def test_one_that_was_replaced_can_neither_write_nor_intend_when_it_wakes(path: Path) -> None:
+    replaced = store_of(path)
+    replaced.intend([PENDING])
+    successor = Database(str(path))
+    successor.take_over()
+    replaced.intend([LedgerChanged("alice", LINE, NOW)])  # before the other has written anything
+    successor.write([PLACED])
+    successor.intend([LedgerChanged("bob", LINE, NOW)])
+    with pytest.raises(IntentsUnusable, match="taken over"):
+        replaced.intend([PENDING])
+    with pytest.raises(IntentsUnusable, match="taken over"):
+        replaced.write([ConfigSet("a", "late")])
+    assert rows(path, INTENTS) == [(1,)]
+    successor.write([])
+    assert rows(path, STATUSES) == [("placed",)]
+    assert successor.config("a") is None
+    assert [successor.lines(follower) for follower in ("alice", "bob")] == [[LINE], [LINE]]
 
 
 def test_what_cannot_be_written_is_still_intended(path: Path) -> None:
-    database = Database(str(path))
-    database.take_over()
-    database.intend([CopyChanged(a_copy(), LEADER, NOW)])
+    database = store_of(path)
+    database.intend([PENDING])
     with pytest.raises(Exception, match=r"bind|adapt|type"):
         database.write([ConfigSet("b", object())])  # type: ignore[arg-type]
-    assert rows(path, "SELECT count(*) FROM intents UNION ALL SELECT count(*) FROM copy_mappings") == [(1,), (0,)]
+    assert (rows(path, INTENTS), rows(path, STATUSES)) == ([(1,)], [])
     database.write([])
-    assert rows(path, "SELECT count(*) FROM intents UNION ALL SELECT count(*) FROM copy_mappings") == [(0,), (1,)]
+    assert (rows(path, INTENTS), rows(path, STATUSES)) == ([(0,)], [("pending",)])
+
+
+def test_intents_that_cannot_be_read_stay_and_stop_what_would_be_written(path: Path) -> None:
+    database = store_of(path)
+    database.intend([PENDING])
+    with sqlite3.connect(path) as connection:
+        connection.execute("""INSERT INTO intents (records) VALUES ('{"OfALaterVersion": {}}')""")
+    successor = Database(str(path))
+    successor.take_over()
+    for _ in range(2):
+        with pytest.raises(IntentsUnusable, match="OfALaterVersion is no kind of record"):
+            successor.write([PLACED])
+    assert (rows(path, INTENTS), rows(path, STATUSES)) == ([(2,)], [])
 
 
 def test_paper_and_live_never_mix(path: Path) -> None:
@@ -197,14 +248,12 @@ def test_slippage_is_positive_where_the_follower_did_worse(side: Side, slippage:
 
 
 def test_the_ledger_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    key = LineKey(OPTION, Product.MARGIN)
-    line = Line(key, 260, 130, 130, Fraction(65, 2), 0, Ratio(Fraction(1, 3), "a third"), 65)
     allotment = Allotment(
-        "L123", NOW.date(), NOW, key, Side.BUY, Role.ENTRY, 0, ratio=line.ratio, carry=Fraction(1, 3), wanted=130
+        "L123", NOW.date(), NOW, LINE.key, Side.BUY, Role.ENTRY, 0, ratio=LINE.ratio, carry=Fraction(1, 3), wanted=130
     )
     path = str(tmp_path / "copy.db")
-    Database(path).write([LedgerChanged("alice", line, NOW), LedgerChanged("alice", allotment, NOW)])
+    Database(path).write([LedgerChanged("alice", LINE, NOW), LedgerChanged("alice", allotment, NOW)])
     again = Database(path)
-    assert again.lines("alice") == [line]
+    assert again.lines("alice") == [LINE]
     assert again.allotments("alice", NOW.date()) == [allotment]
     assert again.lines("bob") == again.allotments("bob", NOW.date()) == []

@@ -1,0 +1,199 @@
+"""The store's actor with a database of its own, and a clock that never rings: nothing is written that need not be."""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.base import ActorUp, Incarnation, Seat
+from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
+from actors.store import RETRY_AFTER, Store
+from copytrade.ledger import Part
+from copytrade.records import ConfigSet, CopyChanged, Record, RequestMade
+from copytrade.side_file import SideFile
+from copytrade.store import Database
+from tests.core.asking import resting
+from tests.core.orders import an_order
+from tests.waiting import PATIENCE, eventually
+
+TODAY = datetime.now(UTC)
+EARLIER = CopyChanged(resting(leader_order_id="6", trade_date=TODAY.date()), an_order(id="6"), TODAY)
+EXIT = CopyChanged(resting(trade_date=TODAY.date(), part=Part.EXIT), an_order(), TODAY)
+REQUEST = RequestMade("alice", "place", "POST /orders", "{}", 200, 8.5, TODAY)
+ALICE = Writer("alice", 1)
+
+COPIES, REQUESTS = "SELECT * FROM copy_mappings", "SELECT action FROM audit_log"
+
+
+class Stopped:
+    """A clock that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, Any]] = []
+
+    def tell_later(self, seconds: float, _seat: Seat[StoreMessage], message: StoreMessage) -> None:
+        self.told.append((seconds, message))
+
+    def rings(self, seat: Seat[StoreMessage]) -> bool:
+        """Tell everything that it keeps."""
+        told, self.told = self.told, []
+        return all(seat.tell(message) for _, message in told)
+
+
+class Inbox:
+    """A follower, as a store sees one."""
+
+    name = "alice"
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def tell(self, message: Any) -> bool:
+        self._messages.put(message)
+        return True
+
+    def next(self) -> Any:
+        return self._messages.get(timeout=PATIENCE)
+
+
+class Rig:
+    """A store on one database, one incarnation after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.side_file = folder / "copy.db", folder / "unwritten"
+        self.clock, self.follower = Stopped(), Inbox()
+        self.seat: Seat[StoreMessage] = Seat("store")
+        Database(str(self.path)).claim("live", "1")
+
+    @contextmanager
+    def store(self, database: type[Database] = Database) -> Iterator[None]:
+        """Have a store sit there."""
+        ups: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        epoch = self.seat.epoch + 1
+        ref = Store.start(
+            Incarnation(self.seat, epoch, ups.put),
+            self.clock,
+            lambda: database(str(self.path)),
+            SideFile(self.side_file),
+            lambda: TODAY,
+        )
+        self.seat.take(ref, epoch)
+        try:
+            assert ups.get(timeout=PATIENCE) == ActorUp("store", epoch)
+            yield
+        finally:
+            ref.stop()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have another process write."""
+        lock = sqlite3.connect(self.path, isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        yield
+        lock.execute("ROLLBACK")
+        lock.close()
+
+    def intend(self) -> None:
+        self.seat.tell(RecordIntent(EXIT, (), 1, ALICE, self.follower))
+        assert self.follower.next() == IntentRecorded(1, ALICE.epoch)
+
+    def write(self, *records: Record) -> None:
+        self.seat.tell(Write(records, ALICE))
+        self.seat.tell(Flush(everything=True))
+
+    def load(self) -> None:
+        self.seat.tell(LoadCopies("alice", ALICE, self.follower))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.path) as connection:
+            return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+def test_an_intent_is_in_what_a_follower_loads_and_not_in_its_table_before(rig: Rig) -> None:
+    with rig.store():
+        rig.load()
+        assert rig.follower.next().copies == []
+        rig.intend()
+        assert rig.rows(COPIES) == []
+        rig.load()
+        assert rig.follower.next().copies == [EXIT.copy]
+
+
+def test_an_intent_that_nothing_follows_is_written_in_a_while(rig: Rig) -> None:
+    with rig.store():
+        rig.load()
+        rig.follower.next()
+        rig.clock.told.clear()
+        rig.intend()
+        eventually(lambda: rig.clock.rings(rig.seat) and rig.rows(COPIES), "it has its row")
+
+
+def test_nobody_loads_copies_while_what_was_intended_cannot_be_written(rig: Rig) -> None:
+    with rig.store():
+        rig.load()
+        rig.follower.next()
+        rig.intend()
+        with rig.locked():
+            rig.clock.told.clear()
+            rig.load()
+            eventually(lambda: any(isinstance(message, LoadCopies) for _, message in rig.clock.told), "it has to wait")
+        assert (RETRY_AFTER, Flush(everything=True, again=True)) in rig.clock.told
+        rig.clock.rings(rig.seat)
+        loaded = rig.follower.next()
+        assert isinstance(loaded, CopiesLoaded)
+        assert loaded.copies == [EXIT.copy]
+
+
+class Hanging(Database):
+    """A database in which a write of a request hangs until it is let go."""
+
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def write(self, records: Iterable[Record]) -> None:
+        records = list(records)
+        if REQUEST in records:
+            self.hangs.set()
+            assert self.goes_on.wait(PATIENCE)
+        super().write(records)
+
+
+def test_a_store_that_hung_and_was_replaced_writes_nothing_itself_when_it_wakes(rig: Rig) -> None:
+    with rig.store(Hanging):
+        rig.load()
+        rig.follower.next()
+        rig.write(REQUEST, ConfigSet("any", "older"))
+        assert Hanging.hangs.wait(PATIENCE)
+        with rig.store():
+            rig.write(ConfigSet("any", "newer"))
+            eventually(lambda: rig.rows("SELECT value FROM config WHERE key = 'any'") == [("newer",)], "it works")
+            Hanging.goes_on.set()
+            eventually(lambda: rig.clock.rings(rig.seat) and rig.rows(REQUESTS) == [("place",)], "it was handed over")
+    assert rig.rows("SELECT value FROM config WHERE key = 'any'") == [("newer",)]
+    assert rig.rows(REQUESTS) == [("place",)]
+    assert not rig.side_file.exists()
+
+
+def test_a_store_that_starts_while_the_database_is_locked_lets_exits_go(rig: Rig) -> None:
+    with rig.store():
+        pass  # the first start of all writes since when orders are copied
+    killed = Database(str(rig.path))
+    killed.take_over()
+    killed.write([])
+    killed.intend([EARLIER])
+    with rig.locked(), rig.store():
+        rig.intend()
+    assert rig.rows(COPIES) == []
+    with rig.store():
+        rig.load()
+        assert rig.follower.next().copies == [EARLIER.copy, EXIT.copy]
