@@ -271,8 +271,12 @@ class Store(GuardedActor[StoreMessage]):
             self._fails(f"{type(error).__name__}: {error}")
 
     def _hand_over(self) -> None:
-        """Tell the successor what nobody tells it again; of copies and orders it has been told all of it, and more."""
-        left = [record for _, record in self._waiting if isinstance(record, (RequestMade, CommandAnswered))]
+        """Tell the successor what nobody tells it again; of copies and orders it has been told all of it, and more.
+
+        What is in the side file it has read there.
+        """
+        waiting = self._waiting[self._aside :]
+        left = [record for _, record in waiting if isinstance(record, (RequestMade, CommandAnswered))]
         self._waiting = []
         if left:
             self.seat.tell(Write(tuple(left), Writer(self.seat.name, self.seat.epoch)))

@@ -1,7 +1,6 @@
 """What is about to be sent: durable in a row of its own until it is in its tables."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
 from uuid import uuid4
 
 import peewee
@@ -9,6 +8,7 @@ import peewee
 from copytrade.ledger import Allotment, Line
 from copytrade.record_lines import lines_of, record_of
 from copytrade.records import ConfigSet, CopyChanged, LedgerChanged, Record
+from copytrade.statements import Cursor
 
 #: What can be intended: a copy that is about to be sent, and what it rests on.
 Intended = CopyChanged | LedgerChanged[Line | Allotment]
@@ -19,20 +19,6 @@ OWNER = "intents_owner"
 
 class IntentsUnusable(Exception):
     """The table is another store's, or holds what this program cannot read."""
-
-
-class Cursor(Protocol):
-    """Of DB-API, what is used here."""
-
-    rowcount: int
-
-    def execute(self, statement: str, parameters: tuple[object, ...], /) -> Any:
-        """Run a statement."""
-        ...
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return the rows that are left."""
-        ...
 
 
 class Intents:

@@ -29,7 +29,7 @@ def lines_of(records: Iterable[Record]) -> bytes:
     return STATE.encode_lines([{_kind(record): record} for record in records])
 
 
-def record_of(line: bytes | str) -> Record:
+def record_of(line: bytes) -> Record:
     """Return the record of a line. Raises ValueError for what is none, or is cut off."""
     ((kind, fields),) = _LINE.decode(line).items()
     if kind not in _KINDS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any, Protocol
 
 import peewee
 
@@ -9,6 +10,28 @@ from copytrade.rows import Row
 
 #: Rows in one statement at most. Fewer go in statements of half as many, and so on, so that few have to be prepared.
 ROWS_AT_MOST = 64
+
+
+class Cursor(Protocol):
+    """What a query gives: DB-API rows, and how many a statement has changed."""
+
+    rowcount: int
+
+    def execute(self, statement: str, parameters: Row, /) -> Any:
+        """Run a statement."""
+        ...
+
+    def executemany(self, statement: str, rows: Sequence[Row], /) -> Any:
+        """Run a statement for each of some rows."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+        ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return the rows that are left."""
+        ...
 
 
 class Insert:

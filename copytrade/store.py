@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
 
 import peewee
 from playhouse import db_url
@@ -31,7 +30,7 @@ from copytrade.rows import (
     read_line,
     time_text,
 )
-from copytrade.statements import Insert, answer_to_command, deletion_of_dispositions, news_of_order
+from copytrade.statements import Cursor, Insert, answer_to_command, deletion_of_dispositions, news_of_order
 
 #: Rows of these are renewed; the others only grow.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments, tables.Config)
@@ -47,26 +46,6 @@ PIECE = 65_536
 #: The command that closes everything a follower holds by copying, and the one that takes up a leader order again: its
 #: id and the units of an entry follow the name.
 FLATTEN, TRY_AGAIN = "flatten", "try_again"
-
-
-class Cursor(Protocol):
-    """What a query gives: DB-API rows."""
-
-    def execute(self, statement: str, parameters: Row, /) -> Any:
-        """Run a statement."""
-        ...
-
-    def executemany(self, statement: str, rows: Sequence[Row], /) -> Any:
-        """Run a statement for each of some rows."""
-        ...
-
-    def fetchone(self) -> Any:
-        """Return the next row, None after the last."""
-        ...
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return the rows that are left."""
-        ...
 
 
 class DatabaseUnusable(Exception):
@@ -205,7 +184,7 @@ class Database:
         """Make records durable at once; the next ``write`` puts them into their tables, or that of who takes over.
 
         That is one page to be written, where each table and its index are two, and most are written once, as what they
-        are by then, and not twice. Only for one that has taken over.
+        are by then, and not twice. Before the first ``write`` of one that has taken over it is a ``write`` itself.
         """
         if self._intents is None or not self._intents.is_ours:
             self.write(records)

@@ -1,4 +1,4 @@
-"""The store's actor with a database of its own, and a clock that never rings: nothing is written that need not be."""
+"""The store's actor with a database of its own, and a clock that rings when it is told to."""
 
 import queue
 import sqlite3
@@ -182,6 +182,23 @@ def test_a_store_that_hung_and_was_replaced_writes_nothing_itself_when_it_wakes(
     assert rig.rows("SELECT value FROM config WHERE key = 'any'") == [("newer",)]
     assert rig.rows(REQUESTS) == [("place",)]
     assert not rig.side_file.exists()
+
+
+def test_what_a_replaced_store_had_in_the_side_file_is_not_written_twice(rig: Rig) -> None:
+    with rig.store():
+        rig.load()
+        rig.follower.next()
+        with rig.locked():
+            rig.write(REQUEST)
+            rig.intend()  # which the side file answers for
+        replaced = rig.seat.ref
+        assert replaced is not None
+        with rig.store():
+            replaced.tell(Flush(everything=True))
+            eventually(lambda: not replaced.is_alive(), "it has seen that it is replaced")
+            rig.load()
+            assert rig.follower.next().copies == [EXIT.copy]
+            assert rig.rows(REQUESTS) == [("place",)]
 
 
 def test_a_store_that_starts_while_the_database_is_locked_lets_exits_go(rig: Rig) -> None:
