@@ -125,6 +125,7 @@ class AccountActors:
                 settings.recovery.audit_interval,
                 since,
                 self._surroundings.hours,
+                holdings=any(needs_holdings(follower) for follower in settings.followers),
             )
 
         policy = self._core if core else self._other

@@ -71,8 +71,9 @@ def _finished(rest: DhanRest, request: Request) -> Finished:
             result, problem = _value(lambda: read_result(rest))
             return ResultReadFinished(request, result, problem)
         case ReadNet(account, holdings):
+            began = time.monotonic()
             net, problem = _value(lambda: read_net(rest, holdings=holdings))
-            return NetReadFinished(request, None if net is None else NetRead(account, net), problem)
+            return NetReadFinished(request, None if net is None else NetRead(account, net, began), problem)
         case unknown:
             assert_never(unknown)
 

@@ -272,7 +272,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._journal.add(*self._safeguard.take(result, self._now()))
             case CheckResult(epoch) if epoch == self.epoch:
                 self._safeguard.check(self._now())
-            case NetRead(_, net):
+            case NetRead(account, net) if account == self.seat.name:
                 self._audit.compare(self._desk.apart(net))
             case AuditPositions(epoch) if epoch == self.epoch:
                 self._audit.ask()

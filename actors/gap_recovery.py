@@ -73,7 +73,8 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._next: dict[str, ReadBook] = {}
         self._want_positions: dict[tuple[str, bool], list[ReadPositions]] = {}
         self._reading_result: set[str] = set()
-        self._reading_net: set[str] = set()
+        self._reading_net: dict[tuple[str, bool], list[ReadNet]] = {}
+        self._next_net: dict[tuple[str, bool], list[ReadNet]] = {}
         self._reads = self._failures = 0
 
     def set_up(self) -> None:
@@ -118,10 +119,8 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                     self._start(message)
             case ResultReadFinished():
                 self._hand_on_result(message)
-            case ReadNet(account):
-                if account not in self._reading_net:
-                    self._reading_net.add(account)
-                    self._start(message)
+            case ReadNet():
+                self._read_net(message)
             case NetReadFinished():
                 self._hand_on_net(message)
             case TokenReplaced(account, token):
@@ -178,7 +177,8 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         elif isinstance(finished, ResultReadFinished):
             self._reading_result.discard(account)
         elif isinstance(finished, NetReadFinished):
-            self._reading_net.discard(account)
+            requests += self._reading_net.pop((account, finished.request.holdings), [])
+            requests += self._next_net.pop((account, finished.request.holdings), [])
         elif isinstance(finished, PositionsReadFinished):
             requests += self._want_positions.pop((account, finished.request.holdings), [])
         for request in requests:
@@ -267,14 +267,32 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             return
         request.reply_to.tell(ResultRead(request.account, finished.result))
 
+    def _read_net(self, request: ReadNet) -> None:
+        """Read for everybody who has asked by now; who asks later waits for the next read."""
+        key = (request.account, request.holdings)
+        if key in self._reading_net:
+            self._next_net.setdefault(key, []).append(request)
+            return
+        self._reading_net[key] = [request]
+        self._start(request)
+
     def _hand_on_net(self, finished: NetReadFinished) -> None:
-        """Tell what was read; the next audit asks again for what could not be."""
-        request = finished.request
-        self._reading_net.discard(request.account)
+        """Tell everybody for whom it was read; what could not be read is read again a little later."""
+        account = finished.request.account
+        key = (account, finished.request.holdings)
+        served, waiting = self._reading_net.pop(key, []), self._next_net.pop(key, [])
         self._reads += 1
         if finished.read is None:
             self._failures += 1
-            problem = fields(account=request.account, problem=finished.problem and finished.problem.why)
-            logger.warning("Positions not compared {}", problem)
+            delay = self._backoff[account].next_delay()
+            problem = fields(account=account, problem=finished.problem and finished.problem.why)
+            logger.warning("Positions unreadable, again in {:.1f}s {}", delay, problem)
+            for request in (*served, *waiting):
+                self._clock.tell_later(delay, self.seat, request)
             return
-        request.reply_to.tell(finished.read)
+        self._backoff[account].reset()
+        for request in served:
+            request.reply_to.tell(finished.read)
+        if waiting:
+            self._reading_net[key] = waiting
+            self._start(waiting[0])

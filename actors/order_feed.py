@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from actors.base import ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock, phase_of
 from actors.feed_socket import Looking, connect_feed
+from actors.leader_net import LeaderNet
 from actors.messages import (
     AuditBook,
     BookMerged,
@@ -28,6 +29,7 @@ from actors.messages import (
     GapRecoveryMessage,
     GateClosed,
     GateOpened,
+    NetRead,
     OrderUpdated,
     ReadBook,
     RereadBook,
@@ -97,7 +99,10 @@ class OrderFeed(GuardedActor[FeedMessage]):
         audit_interval: float,
         since: datetime | None,
         hours: MarketHours | None,
+        *,
+        holdings: bool,
     ) -> None:
+        """``holdings``: shares are copied, so that those the leader holds count."""
         super().__init__(life)
         self._account = account
         self._clock = clock
@@ -112,6 +117,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._book = Book()
         self._subscribers: dict[str, Address[FeedNews]] = {}
         self._turns = 0
+        self._net = LeaderNet(life.seat, recovery, holdings=holdings)
         self._backoff = Backoff()
         self._connection: ConnectionId = (life.epoch, 0)
         self._socket: FeedConnection | None = None
@@ -141,10 +147,15 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._subscribers[subscriber.name] = subscriber
                 orders = tuple(chronological(self._book))
                 subscriber.tell(BookSnapshot(self._account.name, orders, self._gate_open))
+                if self._net.last is not None:
+                    subscriber.tell(self._net.last)
             case BookRead():
                 self._merge_read(message)
             case SearchAnswered():
                 self._merge_search(message)
+            case NetRead():
+                self._net.last = message
+                self._tell(message)
             case FeedConnected(connection, socket) if connection == self._connection:
                 self._connected(socket)
             case FeedLost(connection) if connection == self._connection:
@@ -161,6 +172,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
                     self.vitals.state = "unauthorised"
             case AuditBook(epoch) if epoch == self.epoch:
                 self._read_book()
+                if self._is_leader:
+                    self._net.ask()
                 self._clock.tell_later(self._audit_interval, self.seat, message)
             case FeedConnected(_, socket):
                 socket.release()  # of a connection that was given up meanwhile
@@ -168,8 +181,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._tokens.tell(WantToken(self._account.name, self.seat))
             case ActorUp() if message.name == self._store.name:
                 self._write_again()
-            case ActorUp() if message.name == self._recovery.name and not self._gate_open:
-                self._read_book()
+            case ActorUp() if message.name == self._recovery.name:
+                self._ask_again()
             case _:
                 pass  # from a connection that has been given up
 
@@ -268,6 +281,13 @@ class OrderFeed(GuardedActor[FeedMessage]):
             self._gate_open = False
             self._tell(GateClosed(self._account.name))
 
+    def _ask_again(self) -> None:
+        """Ask for what the predecessor of gap recovery may not have answered."""
+        if not self._gate_open:
+            self._read_book()
+        if self._is_leader:
+            self._net.ask_if_unknown()
+
     def _read_book(self) -> None:
         self._recovery.tell(ReadBook(self._account.name, self._generation, self._since, self._reconnecting))
 
@@ -303,6 +323,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
             self._reconnecting = False
             self._missed = 0
             self._tell(GateOpened(self._account.name))
+            if self._is_leader:
+                self._net.ask_if_unknown()
 
     def _merge_search(self, search: SearchAnswered) -> None:
         self._publish(self._book.merge_all(search.orders), time.monotonic(), recovered=True)

@@ -63,12 +63,12 @@ from actors.messages.permits import (
     ServeWaiting,
     SettlePermit,
 )
+from actors.messages.positions import NetRead
 from actors.messages.recovery import (
     BookReadFinished,
     CapitalRead,
     CapitalReadFinished,
     GapRecoveryMessage,
-    NetRead,
     NetReadFinished,
     PositionsRead,
     PositionsReadFinished,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.base import ActorDied, ActorUp, Address
+from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
 from copytrade.dhan.codec import Unreadable
 from copytrade.dhan.feed import FeedConnection, FeedEnded
@@ -69,7 +70,8 @@ class SearchMerged:
     found: bool
 
 
-FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged
+#: A feed tells of the account's orders; the leader's also of what he holds.
+FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged | NetRead
 
 #: One gap of one incarnation of a feed; a read opens only the gate of the gap in which it began.
 Generation = tuple[int, int]
@@ -80,7 +82,7 @@ NO_GAP: Generation = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Send me your book and from then on every change."""
+    """Send me your book and from then on every change; the leader's, what he holds as well, as far as that is known."""
 
     subscriber: Address[FeedNews]
 
@@ -164,6 +166,7 @@ FeedMessage = (
     | AuditBook
     | BookRead
     | SearchAnswered
+    | NetRead
     | TokenNews
     | ActorUp
     | ActorDied

@@ -6,7 +6,8 @@ from actors.base import ActorDied, ActorUp, Address
 from actors.messages.feeds import FeedNews
 from actors.messages.instruments import InstrumentsLoaded
 from actors.messages.permits import PermitGranted
-from actors.messages.recovery import CapitalRead, NetRead, PositionsRead, ResultRead
+from actors.messages.positions import NetRead
+from actors.messages.recovery import CapitalRead, PositionsRead, ResultRead
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched, IntentRecorded
 from actors.messages.tokens import TokenNews
 from copytrade.agenda import CopyId

@@ -1,27 +1,32 @@
 """What is read of an account at the broker, and what gap recovery is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from actors.base import ActorDied, ActorUp, Address
 from actors.messages.feeds import Generation
+from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
 from copytrade.dhan.rest import OrderBook
-from copytrade.ledger import Baseline, LineKey
+from copytrade.ledger import Baseline
 from copytrade.orders import Order
 from copytrade.protection import Result
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBook:
-    """Read an account's order book and tell its feed. ``since`` and ``after_gap`` are for the log line alone."""
+    """Read an account's order book and tell its feed. ``since`` and ``after_gap`` are for the log line alone.
+
+    An ``urgent`` read goes before all others of the account.
+    """
 
     account: str
     generation: Generation
     since: datetime | None
     after_gap: bool
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +150,16 @@ class ResultReadFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class NetRead:
-    """What an account holds, whoever traded it, is known: units by line, short ones negative."""
-
-    account: str
-    net: Mapping[LineKey, int]
-
-
-@dataclass(frozen=True, slots=True)
 class ReadNet:
-    """Read what an account holds, if that is not being read already; ``holdings`` too where shares are copied."""
+    """Read what an account holds; ``holdings`` too where shares are copied.
+
+    The read begins after this has come. An ``urgent`` read goes before all others of the account.
+    """
 
     account: str
     holdings: bool
     reply_to: Address[NetRead]
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

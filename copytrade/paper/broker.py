@@ -21,7 +21,7 @@ from copytrade.paper.faults import Faults
 from copytrade.paper.feeds import Feeds, SentFrame
 from copytrade.paper.instruments import PaperInstrument, standard_instruments
 from copytrade.paper.orders import PaperOrder, Ticket, input_error
-from copytrade.paper.server import BrokerServer, ReceivedWrite
+from copytrade.paper.server import BrokerServer, ReceivedRead, ReceivedWrite
 from copytrade.paper.standing import ALL_SEGMENTS, Standings
 from copytrade.paper.tokens import LoginAttempt, Tokens
 from copytrade.paper.validation import check_change, check_ticket
@@ -276,6 +276,10 @@ class PaperBroker:
     def writes(self, client_id: str) -> list[ReceivedWrite]:
         """Return every order request that has come in for an account, the refused ones too."""
         return self.call(lambda: list(self._broker_server.writes[client_id]))
+
+    def reads(self, client_id: str) -> list[ReceivedRead]:
+        """Return every read that has come in for an account: of its orders, positions, holdings, funds and the like."""
+        return self.call(lambda: list(self._broker_server.reads[client_id]))
 
     def feed_connections(self, client_id: str) -> int:
         """Return how many order-update sockets an account has open."""

@@ -34,6 +34,7 @@ _METHODS = (
     "allow_logins",
     "token_attempts",
     "writes",
+    "reads",
     "feed_connections",
     "drop_feed",
     "mute_feed",

@@ -61,6 +61,14 @@ class ReceivedWrite:
         return str(self.payload.get("correlationId") or "")
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedRead:
+    """A request for something to be read, as it came in: ``at`` in monotonic seconds, ``path`` without the version."""
+
+    at: float
+    path: str
+
+
 class BrokerServer:
     """Answers requests. Runs on one loop; nothing in it is thread-safe."""
 
@@ -86,6 +94,7 @@ class BrokerServer:
         self._rows = Rows()
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self.writes: dict[str, list[ReceivedWrite]] = defaultdict(list)
+        self.reads: dict[str, list[ReceivedRead]] = defaultdict(list)
 
     def app(self, more: Sequence[BaseRoute] = ()) -> Starlette:
         """Return the application, with more routes of its owner's."""
@@ -129,6 +138,8 @@ class BrokerServer:
             write = ReceivedWrite(arrived, wall, kind, request.path_params.get("order_id", ""), payload)
             if kind in _WRITES:
                 self.writes[account.client_id].append(write)
+            elif kind is Kind.READ:
+                self.reads[account.client_id].append(ReceivedRead(arrived, request.url.path.removeprefix("/v2")))
 
             def handle() -> tuple[int, object]:
                 return self._handle(request, account, write, handler)

@@ -133,7 +133,7 @@ def test_what_was_closed_by_command_is_no_riddle(copier: Copier) -> None:
 def test_an_account_that_cannot_be_read_is_no_account_without_drift(copier: Copier) -> None:
     enter(copier)
     copier.broker.faults.add(RestFault(Mischief.ANSWER, Kind.READ, ALICE, status=503, body="busy", times=1000))
-    copier.logged("Positions not compared account=alice")
+    copier.logged("Positions unreadable, again in")
     with pytest.raises(PositionsUnread, match="503"):
         report(copier, "alice")
     assert told(copier) == []
