@@ -120,6 +120,7 @@ def merge(known: Order, seen: Order) -> Order:
         instrument=newer.instrument or older.instrument,
         lot_size=newer.lot_size or older.lot_size,
         tick_size=newer.tick_size or older.tick_size,
+        multiplier=newer.multiplier or older.multiplier,
         last_price=newer.last_price or older.last_price,
     )
     if _reads_back_as_limit(older, newer):
@@ -175,6 +176,7 @@ def _facts(order: Order) -> tuple[object, ...]:
         order.disclosed_quantity,
         order.reason,
         order.lot_size,
+        order.multiplier,
         order.instrument,
     )
 

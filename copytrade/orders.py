@@ -109,6 +109,11 @@ class Segment(StrEnum):
         """Whether shares trade here; everything else is a derivative."""
         return self in (Segment.NSE_EQ, Segment.BSE_EQ)
 
+    @property
+    def has_multiplier(self) -> bool:
+        """Whether one unit of quantity may stand for several of what is priced: currency and commodity contracts."""
+        return self in (Segment.NSE_CURRENCY, Segment.BSE_CURRENCY, Segment.MCX_COMM)
+
 
 #: The segment by exchange and letter, as the order-update socket and the instrument master write it.
 SEGMENT_OF = {
@@ -176,8 +181,8 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: a frame's receipt,
     the start of the request for a book row. ``average_price`` is 0 until the first fill. ``instrument``,
-    ``lot_size``, ``tick_size`` and ``last_price`` are None where the source does not carry them (rows of the order
-    book do not).
+    ``lot_size``, ``tick_size``, ``multiplier`` and ``last_price`` are None where the source does not carry them (rows
+    of the order book do not). What an order is worth is price x quantity x multiplier.
     """
 
     id: str
@@ -208,6 +213,7 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     instrument: str | None = None
     lot_size: int | None = None
     tick_size: Decimal | None = None
+    multiplier: Decimal | None = None
     last_price: Decimal | None = None
 
     @property

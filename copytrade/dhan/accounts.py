@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from copytrade.account_facts import Addresses
-from copytrade.dhan.codec import PRODUCTS, SEGMENTS, SIDES
+from copytrade.dhan.codec import PRODUCTS, SEGMENTS, SIDES, multiplier_of
 from copytrade.dhan.fields import Fields, UnreadableError
 from copytrade.orders import IST, InstrumentKey, Product, Side
 
@@ -38,7 +38,8 @@ class Position:
     """What one account holds of one instrument in one product; ``net_quantity`` is negative for a short.
 
     Closed positions stay in the day's list with 0. ``bought_today`` and ``sold_today`` are the day's fills, ``profit``
-    is rupees, of what was closed and of what is held; None where the broker does not say.
+    is rupees, of what was closed and of what is held; None where the broker does not say. ``multiplier`` is how many
+    units of what is priced one unit of quantity stands for (documented for currency and commodity).
     """
 
     key: InstrumentKey
@@ -50,6 +51,7 @@ class Position:
     buy_average: Decimal
     sell_average: Decimal
     profit: Decimal | None = None
+    multiplier: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ def read_position(fields: Fields) -> Position:
     """Read one row of the positions."""
     if fields.raw("netqty") is None:
         raise UnreadableError("netqty is missing")
+    key = _key(fields)
     return Position(
-        key=_key(fields),
+        key=key,
         product=fields.choice("producttype", PRODUCTS),
         symbol=fields.text("tradingsymbol"),
         net_quantity=fields.quantity("netqty", smallest=-(10**9)),
@@ -112,6 +115,7 @@ def read_position(fields: Fields) -> Position:
         buy_average=fields.price("buyavg"),
         sell_average=fields.price("sellavg"),
         profit=_profit(fields),
+        multiplier=multiplier_of(fields, key.segment),
     )
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 
 from copytrade.dhan.fields import Fields, UnreadableError, exact, excerpt_of
@@ -178,6 +179,7 @@ def _frame_order(fields: Fields, observed_at: datetime) -> Order:
         instrument=fields.common("instrument") or None,
         lot_size=fields.quantity("lotsize") or None,
         tick_size=fields.price("ticksize") or None,
+        multiplier=multiplier_of(fields, segment),
         last_price=fields.price("refltp") or None,
     )
 
@@ -186,12 +188,13 @@ def _row_order(fields: Fields, client_id: str, observed_at: datetime) -> Order:
     if fields.identifier("dhanclientid") not in ("", client_id):
         raise UnreadableError("dhanclientid is another account's")
     quantity, filled = _quantities(fields, "filledqty", "filled_qty")
+    segment = fields.choice("exchangesegment", SEGMENTS)
     return Order(
         id=fields.required_identifier("orderid"),
         client_id=client_id,
         status=_status(fields, "orderstatus", quantity, filled),
         side=fields.choice("transactiontype", SIDES),
-        key=_key(fields.choice("exchangesegment", SEGMENTS), fields.required_identifier("securityid")),
+        key=_key(segment, fields.required_identifier("securityid")),
         product=fields.choice("producttype", PRODUCTS),
         order_type=fields.choice("ordertype", _ORDER_TYPES),
         validity=fields.choice("validity", _VALIDITIES),
@@ -212,7 +215,16 @@ def _row_order(fields: Fields, client_id: str, observed_at: datetime) -> Order:
         updated_at=fields.time("updatetime"),
         exchange_at=fields.time("exchangetime"),
         reason=fields.common("omserrordescription"),
+        multiplier=multiplier_of(fields, segment),
     )
+
+
+def multiplier_of(fields: Fields, segment: Segment) -> Decimal | None:
+    """Return how many units of what is priced one unit of quantity stands for; None where that is not said.
+
+    Only currency and commodity contracts have one (the broker's documentation); others are told with 1, or any number.
+    """
+    return fields.price("multiplier") or None if segment.has_multiplier else None
 
 
 @lru_cache(maxsize=8192)

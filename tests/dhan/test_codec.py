@@ -1,3 +1,4 @@
+import copy
 import json
 from datetime import datetime
 from decimal import Decimal
@@ -6,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from copytrade.dhan.accounts import read_position
 from copytrade.dhan.codec import FRAME_LIMIT, Unreadable, read_frame, read_row
+from copytrade.dhan.fields import Fields
 from copytrade.orders import (
     IST,
     InstrumentKey,
@@ -380,3 +383,23 @@ def test_no_field_of_a_frame_raises(changes, binary):
 @given(st.dictionaries(st.sampled_from(sorted(ROW)), JSON, max_size=3))
 def test_no_field_of_a_row_raises(changes):
     assert isinstance(read_row(ROW | changes, "1000000001", NOW), Order | Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "letter", "segment", "told", "multiplier"),
+    [
+        ("MCX", "M", "MCX_COMM", 100, Decimal(100)),
+        ("NSE", "C", "NSE_CURRENCY", "1000", Decimal(1000)),
+        ("MCX", "M", "MCX_COMM", 0, None),
+        ("MCX", "M", "MCX_COMM", None, None),
+        ("NSE", "D", "NSE_FNO", 65, None),
+    ],
+    ids=["commodity", "currency, as text", "zero", "not told", "an option on shares has none"],
+)
+def test_only_commodity_and_currency_have_a_multiplier(frames, book, exchange, letter, segment, told, multiplier):
+    message = copy.deepcopy(frames["scenarios"][0]["steps"][3]["message"])
+    message["Data"] |= {"exchange": exchange, "segment": letter, "multiplier": told}
+    (frame,) = read_frame(json.dumps(message), NOW)
+    row = read_row(book["orders"][0] | {"exchangeSegment": segment, "multiplier": told}, "1000000001", NOW)
+    position = read_position(Fields(book["positions"][0] | {"exchangeSegment": segment, "multiplier": told}))
+    assert (frame.multiplier, row.multiplier, position.multiplier) == (multiplier, multiplier, multiplier)
