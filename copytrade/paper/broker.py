@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import msgspec
 import uvicorn
@@ -20,8 +20,11 @@ from copytrade.paper.exchange import NO_MISHAPS, PER_SECOND, Exchange, Mishaps, 
 from copytrade.paper.faults import Faults
 from copytrade.paper.feeds import Feeds, SentFrame
 from copytrade.paper.instruments import PaperInstrument, standard_instruments
-from copytrade.paper.orders import PaperOrder, Ticket, input_error
+from copytrade.paper.knobs import Knobs
+from copytrade.paper.orders import Family, PaperOrder, Ticket, input_error
+from copytrade.paper.rewriting import Fields, Told
 from copytrade.paper.server import BrokerServer, ReceivedRead, ReceivedWrite
+from copytrade.paper.showing import Showing
 from copytrade.paper.standing import ALL_SEGMENTS, Standings
 from copytrade.paper.tokens import LoginAttempt, Tokens
 from copytrade.paper.validation import check_change, check_ticket
@@ -34,7 +37,7 @@ _log = logging.getLogger(__name__)
 Script = Callable[["PaperBroker"], Coroutine[Any, Any, None]]
 
 
-class PaperBroker:
+class PaperBroker(Knobs):
     """A Dhan on loopback. Use as a context manager; every method may be called from any thread.
 
     ``tick_interval`` is seconds between moves of all prices, None for prices that stand still until they are set.
@@ -61,7 +64,8 @@ class PaperBroker:
         master_rows: int = 0,
     ) -> None:
         self._tells_transit = tells_transit
-        self.faults = Faults()
+        self.faults = Faults(seed)
+        self.showing = Showing()
         self._tick_interval = tick_interval
         self._script = script
         self.exchange = Exchange(
@@ -77,9 +81,17 @@ class PaperBroker:
         connections = Connections(port)
         self._standings = Standings()
         self._tokens = Tokens(accounts, lambda: datetime.now(UTC))
-        self.feeds = Feeds(self._tokens.works, self.faults, connections, self._standings)
+        self.feeds = Feeds(self._tokens.works, self.faults, connections, self._standings, self.showing)
         self._broker_server = BrokerServer(
-            self.exchange, self.feeds, self.faults, connections, self._standings, self._tokens, master_rows, per_second
+            self.exchange,
+            self.feeds,
+            self.faults,
+            connections,
+            self._standings,
+            self._tokens,
+            self.showing,
+            master_rows,
+            per_second,
         )
         self._listening = connections.listener
         port = self._listening.getsockname()[1]
@@ -149,8 +161,19 @@ class PaperBroker:
         disclosed_quantity: int = 0,
         after_market: bool = False,
         correlation_id: str = "",
+        source: str = "W",
+        resting: bool = False,
+        leg: int = 1,
+        algo_order: int | str | None = None,
+        platform: str = "",
+        remarks: str = "",
     ) -> str:
-        """Place an order as if from the broker's web site; return its id. Raises Refusal."""
+        """Place an order as if from the broker's web site; return its id. Raises Refusal.
+
+        One that is ``resting`` waits until a price is set or a fill is forced, a MARKET order too. ``leg`` and the
+        words after it are what tells of its family.
+        """
+        is_plain = (leg, algo_order, platform, remarks) == (1, None, "", "")
         ticket = Ticket(
             side=side,
             instrument=self.instrument(security_id, segment),
@@ -163,7 +186,9 @@ class PaperBroker:
             disclosed_quantity=disclosed_quantity,
             after_market=after_market,
             correlation_id=correlation_id,
-            source="W",
+            source=source,
+            resting=resting,
+            family=None if is_plain else Family(leg, algo_order, platform, remarks),
         )
         check_ticket(ticket)
         return self.call(lambda: self.exchange.place(client_id, ticket).id)
@@ -278,7 +303,7 @@ class PaperBroker:
         return self.call(lambda: list(self._broker_server.writes[client_id]))
 
     def reads(self, client_id: str) -> list[ReceivedRead]:
-        """Return every read that has come in for an account: of its orders, positions, holdings, funds and the like."""
+        """Return every read that has come in for an account, the refused ones too."""
         return self.call(lambda: list(self._broker_server.reads[client_id]))
 
     def feed_connections(self, client_id: str) -> int:
@@ -376,8 +401,12 @@ class PaperBroker:
     def _publish(self, order: PaperOrder) -> None:
         if order.status == "TRANSIT" and not self._tells_transit:
             return
-        price = self.exchange.prices[order.instrument.key]
-        self.feeds.publish(order.client_id, msgspec.json.encode(wire.frame(order, price)).decode())
+        if self.showing.hides(order.id):
+            return
+        frame = wire.frame(order, self.exchange.prices[order.instrument.key])
+        if self.showing.rewritings:
+            frame["Data"] = self.showing.rewritings.told(Told.FRAME, order.client_id, cast("Fields", frame["Data"]))
+        self.feeds.publish(order.client_id, msgspec.json.encode(frame).decode())
 
 
 async def _told(work: Awaitable[None]) -> None:

@@ -34,13 +34,33 @@ _METHODS = (
     "allow_logins",
     "token_attempts",
     "writes",
-    "reads",
     "feed_connections",
     "drop_feed",
     "mute_feed",
     "watch",
     "sent_frames",
     "send_frame",
+    "halt",
+    "resume",
+    "set_clock",
+    "set_standing",
+    "refuse_feed",
+    "register_addresses",
+    "reads",
+    "changes",
+    "positions",
+    "refuse",
+    "lag",
+    "hide",
+    "rewrite",
+    "add_row",
+    "clear_faults",
+    "carry",
+    "hold",
+    "convert",
+    "split",
+    "set_funds",
+    "add_instrument",
 )
 
 
@@ -57,11 +77,14 @@ def control_route(broker: "PaperBroker") -> Route:
     def visibility_lag(seconds: float) -> None:
         broker.faults.visibility_lag = seconds
 
+    def echo(client_id: str, others: list[str]) -> None:
+        broker.echo(client_id, *others)
+
     methods |= {
         "fault": fault,
         "frame_fault": frame_fault,
         "visibility_lag": visibility_lag,
-        "clear_faults": broker.faults.clear,
+        "echo": echo,
     }
 
     async def answer(request: Request) -> Response:

@@ -74,7 +74,7 @@ class Exchange:
         self._accounts = {account.client_id: account for account in accounts}
         self.instruments = {(item.segment, item.security_id): item for item in instruments}
         self.prices = {key: item.price for key, item in self.instruments.items()}
-        self._portfolios = {account.client_id: Portfolio(account.funds) for account in accounts}
+        self._portfolios = {account.client_id: Portfolio(account.funds, monotonic) for account in accounts}
         self._resting: dict[tuple[str, str], list[PaperOrder]] = {key: [] for key in self.instruments}
         self._random = random.Random(seed)  # noqa: S311 (prices)
         self._now = now
@@ -84,6 +84,12 @@ class Exchange:
         self._halted: set[tuple[str, str]] = set()
         self._auto_fill_market = auto_fill_market
         self._last_id = 0
+
+    def list_instrument(self, instrument: PaperInstrument) -> None:
+        """Have another instrument traded."""
+        self.instruments[instrument.key] = instrument
+        self.prices[instrument.key] = instrument.price
+        self._resting[instrument.key] = []
 
     def account(self, client_id: str) -> PaperAccount | None:
         """Return an account, or None."""
@@ -104,7 +110,7 @@ class Exchange:
         """Take an order: it is in transit, then accepted or rejected by risk management, then perhaps filled."""
         now = self._now()
         order = PaperOrder(
-            id=self._next_id(),
+            id=self.next_id(),
             client_id=client_id,
             side=ticket.side,
             instrument=ticket.instrument,
@@ -118,6 +124,7 @@ class Exchange:
             after_market=ticket.after_market,
             correlation_id=ticket.correlation_id,
             source=ticket.source,
+            family=ticket.family,
             created_at=now,
             updated_at=now,
             accepted_at=self._monotonic(),
@@ -125,14 +132,14 @@ class Exchange:
         portfolio = self._portfolios[client_id]
         available = portfolio.available()
         portfolio.add(order)
-        self._changed(order)
+        self._tell(order)
         needed = portfolio.value(order, order.price or self.prices[order.instrument.key])
         if needed > available:
             self.reject(order, f"You have insufficient funds. Please add Rs.{needed - available:,.2f} to trade.")
         elif client_id != self._mishaps.spared and self._random.random() < self._mishaps.rejections:
             self.reject(order, REJECTED)
         else:
-            self._accept(order)
+            self._accept(order, resting=ticket.resting)
         return order
 
     def modify(self, order: PaperOrder, change: Mapping[str, object]) -> None:
@@ -228,16 +235,27 @@ class Exchange:
         """Return what the account has traded today, by instrument and product."""
         return self._portfolios[client_id].positions
 
+    def portfolio(self, client_id: str) -> Portfolio:
+        """Return what an account has."""
+        return self._portfolios[client_id]
+
+    def split(self, key: tuple[str, str], old: int, new: int) -> None:
+        """Make ``new`` units of each ``old``, of what every account holds from before today, and of the price."""
+        for portfolio in self._portfolios.values():
+            portfolio.split(key, old, new)
+        tick = self.instruments[key].tick
+        self.set_price(key, max(tick, self.prices[key] * old / new // tick * tick))
+
     def available(self, client_id: str) -> Decimal:
         """Return the rupees that no position and no working order blocks."""
         return self._portfolios[client_id].available()
 
-    def _accept(self, order: PaperOrder) -> None:
+    def _accept(self, order: PaperOrder, *, resting: bool) -> None:
         self._resting[order.instrument.key].append(order)
         if not order.after_market:
             order.exchange_id = f"11{order.id}"
             order.exchange_at = self._now()
-        waits = order.order_type == "MARKET" and not self._auto_fill_market
+        waits = resting or (order.order_type == "MARKET" and not self._auto_fill_market)
         self._protect(order)
         self._note(order, "PENDING", "Pending", "CONFIRMED")
         if not waits:
@@ -283,9 +301,13 @@ class Exchange:
         order.status, order.word, order.reason = status, word, reason
         order.updated_at = self._now()
         self._portfolios[order.client_id].changed(order)
+        self._tell(order)
+
+    def _tell(self, order: PaperOrder) -> None:
+        order.remember(self._monotonic())
         self._changed(order)
 
-    def _next_id(self) -> str:
+    def next_id(self) -> str:
         """Return an id that no run before this one has given out: it grows with the wall clock."""
         self._last_id = max(self._last_id + 1, int(self._now().timestamp() * 1000) * 100)
         return str(self._last_id)

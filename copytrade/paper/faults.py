@@ -1,8 +1,11 @@
 """What can be made to go wrong: lost and strange answers over REST, frames that are late, doubled or lost."""
 
+import random
 import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from copytrade.paper.showing import NEVER_SHOWN
 
 
 class Kind(StrEnum):
@@ -23,6 +26,8 @@ class Mischief(StrEnum):
     ANSWER = "answer"  #: another answer comes
     TRUNCATE = "truncate"  #: half an answer comes, then the connection breaks
     NONE = "none"  #: the right answer comes, after ``delay``
+    SWALLOW = "swallow"  #: an answer comes as if the request had been carried out, which it is not
+    HIDE = "hide"  #: the right answer comes, and the order is shown nowhere for ``hidden`` seconds, for ever without
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +35,44 @@ class RestFault:
     """A fault for the next ``times`` requests of a kind, of one account or of any, of paths that end in ``path``.
 
     With ``accepted`` the request is carried out first, and only its answer is lost or replaced. ``delay`` is seconds
-    before anything else happens.
+    before anything else happens. Without ``times`` it lasts until the faults are cleared; ``chance`` is how often it
+    happens to a request that it fits, from 0 to 1.
     """
 
     mischief: Mischief
     kind: Kind | None = None
     client_id: str | None = None
-    times: int = 1
+    times: int | None = 1
     accepted: bool = False
     delay: float = 0.0
     status: int = 500
     body: str | bytes = ""
     content_type: str = "application/json"
     path: str = ""
+    hidden: float = NEVER_SHOWN
+    chance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFault:
     """A fault for the next ``times`` order updates of an account.
 
-    Each goes out ``copies`` times, 0 for a loss, and ``delay`` seconds late, so that others may overtake it.
+    Each goes out ``copies`` times, 0 for a loss, and ``delay`` seconds late, so that others may overtake it. ``times``
+    and ``chance`` are as for a request.
     """
 
     client_id: str
-    times: int = 1
+    times: int | None = 1
     copies: int = 1
     delay: float = 0.0
+    chance: float = 1.0
 
 
 class Faults:
     """The faults that wait to happen, and how late orders become visible. May be used from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)  # noqa: S311 (mishaps)
         self._lock = threading.Lock()
         self._waiting: list[RestFault | FrameFault] = []
         #: Seconds until an accepted order shows in the order book and in look-ups.
@@ -84,7 +95,7 @@ class Faults:
             for fault in self._waiting:
                 if not isinstance(fault, RestFault) or not path.endswith(fault.path):
                     continue
-                if fault.kind in (None, kind) and fault.client_id in (None, client_id):
+                if fault.kind in (None, kind) and fault.client_id in (None, client_id) and self._happens(fault):
                     self._use(fault)
                     return fault
         return None
@@ -93,12 +104,17 @@ class Faults:
         """Return the fault for this order update, if one waits for it."""
         with self._lock:
             for fault in self._waiting:
-                if isinstance(fault, FrameFault) and fault.client_id == client_id:
+                if isinstance(fault, FrameFault) and fault.client_id == client_id and self._happens(fault):
                     self._use(fault)
                     return fault
         return None
 
+    def _happens(self, fault: RestFault | FrameFault) -> bool:
+        return fault.chance >= 1.0 or self._random.random() < fault.chance
+
     def _use(self, fault: RestFault | FrameFault) -> None:
+        if fault.times is None:
+            return
         index = self._waiting.index(fault)
         if fault.times > 1:
             self._waiting[index] = replace(fault, times=fault.times - 1)

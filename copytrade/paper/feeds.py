@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from copytrade.paper.connections import Connections
 from copytrade.paper.faults import Faults
+from copytrade.paper.showing import Showing
 from copytrade.paper.standing import Standings
 
 _LOGIN_CODE = 42
@@ -41,7 +42,9 @@ class Feeds:
         faults: Faults,
         connections: Connections,
         standings: Standings,
+        showing: Showing,
     ) -> None:
+        self._showing = showing
         self._standings = standings
         self._token_works = token_works
         self._faults = faults
@@ -85,13 +88,15 @@ class Feeds:
             self._sockets[client_id].discard(socket)
 
     def publish(self, client_id: str, message: str) -> None:
-        """Send an order update, or what a fault makes of it."""
+        """Send an order update, or what a fault makes of it, as late as this account's updates are."""
         fault = self._faults.take_frame(client_id)
+        delay = self._showing.lags(client_id).feed + (fault.delay if fault else 0.0)
         for _ in range(fault.copies if fault else 1):
-            if fault and fault.delay:
-                asyncio.get_running_loop().call_later(fault.delay, self.send, client_id, message)
-            else:
-                self.send(client_id, message)
+            for listener in self._showing.listeners(client_id):
+                if delay:
+                    asyncio.get_running_loop().call_later(delay, self.send, listener, message)
+                else:
+                    self.send(listener, message)
 
     def send(self, client_id: str, message: str | bytes) -> None:
         """Send a message to every connection of an account, unless it is muted."""

@@ -18,12 +18,17 @@ _SEGMENT_LETTERS = {
     "BSE_EQ": ("BSE", "E"),
     "BSE_FNO": ("BSE", "D"),
     "MCX_COMM": ("MCX", "M"),
+    "NSE_CURRENCY": ("NSE", "C"),
+    "BSE_CURRENCY": ("BSE", "C"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PaperInstrument:
-    """One tradable thing. Prices are rupees; ``freeze`` is the most units one order may have."""
+    """One tradable thing. Prices are rupees; ``freeze`` is the most units one order may have.
+
+    A unit is worth its price times the ``multiplier``, which is not 1 for commodities and currencies alone.
+    """
 
     segment: str
     security_id: str
@@ -37,6 +42,7 @@ class PaperInstrument:
     expiry: date | None = None
     strike: Decimal = Decimal(0)
     option_type: str = "XX"
+    multiplier: int = 1
 
     @property
     def key(self) -> tuple[str, str]:

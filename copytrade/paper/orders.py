@@ -1,5 +1,6 @@
 """An order on the paper exchange, and the refusals of the broker in front of it."""
 
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -34,7 +35,7 @@ def order_error(message: str) -> Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What somebody wants: the parameters of a new order."""
+    """What somebody wants: the parameters of a new order. One that is ``resting`` waits, whatever the price is."""
 
     side: str
     instrument: PaperInstrument
@@ -48,11 +49,30 @@ class Ticket:
     after_market: bool = False
     correlation_id: str = ""
     source: str = "P"
+    family: "Family | None" = None
+    resting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What tells that an order belongs to another, in the words of the order-update socket.
+
+    ``leg`` is 1 for an entry, 2 a stop, 3 a target. ``algo_order`` is the number of the entry, or of the forever
+    order whose child this is: an integer on the wire. ``platform`` is API, FAST (the app) or FOVR (a forever order).
+    """
+
+    leg: int = 1
+    algo_order: int | str | None = None
+    platform: str = ""
+    remarks: str = ""
 
 
 @dataclass(slots=True)
 class PaperOrder:
-    """One order, as the broker knows it. ``word`` is the status that the order-update socket last told."""
+    """One order, as the broker knows it. ``word`` is the status that the order-update socket last told.
+
+    ``past`` is what it has been, each state with its time in monotonic seconds.
+    """
 
     id: str
     client_id: str
@@ -81,6 +101,16 @@ class PaperOrder:
     modifications: int = 0
     reason: str = ""
     trades: list[tuple[int, Decimal, datetime]] = field(default_factory=list)
+    family: Family | None = None
+    past: list[tuple[float, "PaperOrder"]] = field(default_factory=list, repr=False)
+
+    def remember(self, now: float) -> None:
+        """Keep what it is now among what it has been."""
+        self.past.append((now, copy(self)))
+
+    def as_of(self, moment: float) -> "PaperOrder | None":
+        """Return it as it was at a moment, None before there was such an order."""
+        return next((state for at, state in reversed(self.past) if at <= moment), None)
 
     @property
     def is_ended(self) -> bool:

@@ -20,8 +20,10 @@ from copytrade.paper.exchange import Exchange, PaperAccount
 from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.feeds import Feeds
 from copytrade.paper.instruments import master_csv
-from copytrade.paper.orders import PaperOrder, Refusal, input_error
+from copytrade.paper.orders import PaperOrder, Refusal, input_error, order_error
+from copytrade.paper.rewriting import Fields, Told
 from copytrade.paper.rows import Rows
+from copytrade.paper.showing import Showing
 from copytrade.paper.standing import Standings
 from copytrade.paper.tokens import EXPIRED, LoginRefused, Tokens
 from copytrade.paper.validation import read_change, read_ticket
@@ -34,6 +36,9 @@ _TOO_MANY = Refusal(
 )
 
 _WRITES = (Kind.PLACE, Kind.MODIFY, Kind.CANCEL)
+
+#: What is carried out, whatever then becomes of the answer.
+_CARRIED_OUT = (Mischief.NONE, Mischief.TRUNCATE, Mischief.HIDE)
 
 Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, object]]
 
@@ -61,12 +66,13 @@ class ReceivedWrite:
         return str(self.payload.get("correlationId") or "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReceivedRead:
-    """A request for something to be read, as it came in: ``at`` in monotonic seconds, ``path`` without the version."""
+    """A read as it came in: ``at`` is monotonic seconds, ``answered`` the status of the answer, 0 if none went out."""
 
     at: float
     path: str
+    answered: int = 0
 
 
 class BrokerServer:
@@ -80,6 +86,7 @@ class BrokerServer:
         connections: Connections,
         standings: Standings,
         tokens: Tokens,
+        showing: Showing,
         master_rows: int,
         per_second: int,
     ) -> None:
@@ -88,6 +95,7 @@ class BrokerServer:
         self._tokens = tokens
         self._feeds = feeds
         self._faults = faults
+        self._showing = showing
         self._connections = connections
         self._master_rows = master_rows
         self._per_second = per_second
@@ -136,18 +144,21 @@ class BrokerServer:
             payload = _payload(await request.body())
             wall = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived)
             write = ReceivedWrite(arrived, wall, kind, request.path_params.get("order_id", ""), payload)
+            read = ReceivedRead(arrived, request.url.path.removeprefix("/v2"))
             if kind in _WRITES:
                 self.writes[account.client_id].append(write)
             elif kind is Kind.READ:
-                self.reads[account.client_id].append(ReceivedRead(arrived, request.url.path.removeprefix("/v2")))
+                self.reads[account.client_id].append(read)
 
             def handle() -> tuple[int, object]:
                 return self._handle(request, account, write, handler)
 
             if fault := self._faults.take(account.client_id, kind, request.url.path):
-                return await self._misbehave(fault, handle, request, write)
-            status, answer = handle()
-            return _answer(status, answer, write)
+                response = await self._misbehave(fault, handle, request, write)
+            else:
+                response = _answer(*handle(), write)
+            read.answered = write.answered
+            return response
 
         return Route(f"/v2{path}", endpoint, methods=[method])
 
@@ -180,10 +191,17 @@ class BrokerServer:
         self, fault: RestFault, handle: Callable[[], tuple[int, object]], request: Request, write: ReceivedWrite
     ) -> Response:
         await asyncio.sleep(fault.delay)
-        status, answer = handle() if fault.accepted or fault.mischief in (Mischief.NONE, Mischief.TRUNCATE) else (0, "")
+        status, answer = handle() if fault.accepted or fault.mischief in _CARRIED_OUT else (0, "")
         match fault.mischief:
             case Mischief.NONE:
                 return _answer(status, answer, write)
+            case Mischief.HIDE:
+                self._showing.hide(write.order_id, fault.hidden)
+                return _answer(status, answer, write)
+            case Mischief.SWALLOW:
+                write.order_id = write.order_id or self._exchange.next_id()
+                words = {"orderId": write.order_id, "orderStatus": "TRANSIT"}
+                return _answer(202 if write.kind is Kind.CANCEL else 200, words, write)
             case Mischief.ANSWER:
                 write.answered = fault.status
                 return Response(fault.body, fault.status, media_type=fault.content_type)
@@ -224,40 +242,51 @@ class BrokerServer:
         return 202, {"orderId": order.id, "orderStatus": "CANCELLED"}
 
     def _orders(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        return 200, [self._rows.order(order) for order in self._visible(account)]
+        rows = [self._rows.order(order) for order in self._visible(account)]
+        if self._showing.is_plain(Told.ROW, account.client_id):
+            return 200, rows
+        return 200, self._showing.rows(Told.ROW, account.client_id, [msgspec.json.decode(row) for row in rows])
 
     def _order(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        return 200, [self._rows.order(self._exchange.order(account.client_id, request.path_params["order_id"]))]
+        shown = self._showing.order(self._exchange.order(account.client_id, request.path_params["order_id"]))
+        if shown is None:
+            raise order_error("Order not found")
+        return 200, [self._told(shown)]
 
     def _by_correlation_id(
         self, request: Request, account: PaperAccount, _payload: Mapping[str, object]
     ) -> tuple[int, object]:
         wanted = request.path_params["correlation_id"]
-        return 200, [self._rows.order(order) for order in self._visible(account) if order.correlation_id == wanted]
+        return 200, [self._told(order) for order in self._visible(account) if order.correlation_id == wanted]
 
     def _trades(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
         wanted = request.path_params.get("order_id")
-        orders = (order for order in self._exchange.orders(account.client_id) if wanted in (None, order.id))
-        return 200, [fill for order in orders for fill in self._rows.trades(order)]
+        orders = (order for order in self._visible(account) if wanted in (None, order.id))
+        rows = [fill for order in orders for fill in self._rows.trades(order)]
+        if self._showing.is_plain(Told.TRADE, account.client_id):
+            return 200, rows
+        return 200, self._showing.rows(Told.TRADE, account.client_id, [msgspec.json.decode(row) for row in rows])
 
     def _positions(
         self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]
     ) -> tuple[int, object]:
-        prices = self._exchange.prices
-        return 200, [
-            wire.position(account.client_id, held, prices[held.instrument.key])
-            for held in self._exchange.positions(account.client_id)
-        ]
+        prices, client_id = self._exchange.prices, account.client_id
+        shown = self._showing.positions(client_id, self._exchange.positions(client_id))
+        rows = [wire.position(client_id, held, prices[held.instrument.key]) for held in shown]
+        return 200, self._showing.rows(Told.POSITION, client_id, rows)
 
-    def _holdings(
-        self, _request: Request, _account: PaperAccount, _payload: Mapping[str, object]
-    ) -> tuple[int, object]:
-        raise Refusal(400, "DH-1111", "HOLDING_ERROR", "No holdings available")
+    def _holdings(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
+        held = self._exchange.portfolio(account.client_id).holdings.values()
+        rows = self._showing.rows(Told.HOLDING, account.client_id, [wire.holding(share) for share in held])
+        if not rows:
+            raise Refusal(400, "DH-1111", "HOLDING_ERROR", "No holdings available")
+        return 200, rows
 
     def _fund_limit(
         self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]
     ) -> tuple[int, object]:
-        return 200, wire.fund_limit(account, self._exchange.available(account.client_id))
+        funds = wire.fund_limit(account, self._exchange.portfolio(account.client_id))
+        return 200, self._showing.rewritings.told(Told.FUNDS, account.client_id, funds)
 
     def _profile(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
         standing = self._standings.of(account.client_id)
@@ -282,8 +311,14 @@ class BrokerServer:
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
     def _visible(self, account: PaperAccount) -> list[PaperOrder]:
-        seen_until = time.monotonic() - self._faults.visibility_lag
-        return [order for order in self._exchange.orders(account.client_id) if order.accepted_at <= seen_until]
+        orders = self._exchange.orders(account.client_id)
+        return list(self._showing.orders(account.client_id, orders, self._faults.visibility_lag))
+
+    def _told(self, order: PaperOrder) -> msgspec.Raw | Fields:
+        row = self._rows.order(order)
+        if not self._showing.rewritings:
+            return row
+        return self._showing.rewritings.told(Told.ROW, order.client_id, msgspec.json.decode(row))
 
     async def _master(self, _request: Request) -> Response:
         return PlainTextResponse(master_csv(list(self._exchange.instruments.values()), self._master_rows))

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from copytrade.paper.exchange import PaperAccount
-from copytrade.paper.orders import PaperOrder, Refusal
-from copytrade.paper.portfolio import PaperPosition
+from copytrade.paper.orders import Family, PaperOrder, Refusal
+from copytrade.paper.portfolio import PaperHolding, PaperPosition, Portfolio
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 NEVER = "0001-01-01 00:00:00"
@@ -15,6 +15,7 @@ NO_DATE = "0001-01-01"
 _PRODUCTS = {"CNC": "C", "INTRADAY": "I", "MARGIN": "M", "MTF": "F", "CO": "V", "BO": "B"}
 _ORDER_TYPES = {"LIMIT": "LMT", "MARKET": "MKT", "STOP_LOSS": "SL", "STOP_LOSS_MARKET": "SLM"}
 _OPTION_TYPES = {"CE": "CALL", "PE": "PUT"}
+_LEGS = {2: "STOP_LOSS_LEG", 3: "TARGET_LEG"}
 
 
 def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
@@ -56,13 +57,20 @@ def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
         "algoId": "0",
         "correlationId": order.correlation_id or "NA",
     }
+    family = order.family or Family()
+    if family.algo_order is not None:
+        words["algoOrdNo"] = family.algo_order
+    if family.platform:
+        words["orderPlatform"] = family.platform
+    if family.remarks:
+        words["remarks"] = family.remarks
     numbers = {
-        "legNo": 1,
+        "legNo": family.leg,
         "lotSize": instrument.lot_size,
         "strikePrice": float(instrument.strike),
         "refLtp": float(last_price),
         "tickSize": float(instrument.tick),
-        "multiplier": 1,
+        "multiplier": instrument.multiplier,
         "quantity": order.quantity,
         "remainingQuantity": order.remaining,
         "discQuantity": order.disclosed_quantity,
@@ -99,7 +107,7 @@ def row(order: PaperOrder) -> dict[str, object]:
         "afterMarketOrder": order.after_market,
         "boProfitValue": 0.0,
         "boStopLossValue": 0.0,
-        "legName": "NA",
+        "legName": _LEGS.get(order.family.leg, "NA") if order.family else "NA",
         "createTime": _time(order.created_at),
         "updateTime": _time(order.updated_at),
         "exchangeTime": _time(order.exchange_at),
@@ -156,18 +164,18 @@ def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[s
         "productType": held.product,
         "buyAvg": round(float(held.buy_average), 4),
         "costPrice": round(float(held.cost_price), 4),
-        "buyQty": held.bought,
+        "buyQty": held.bought + held.carried_bought,
         "sellAvg": round(float(held.sell_average), 4),
-        "sellQty": held.sold,
+        "sellQty": held.sold + held.carried_sold,
         "netQty": held.net,
         "realizedProfit": round(float(held.realized), 2),
-        "unrealizedProfit": round(float((last_price - held.cost_price) * held.net), 2),
+        "unrealizedProfit": round(float((last_price - held.cost_price) * held.net * instrument.multiplier), 2),
         "rbiReferenceRate": 1.0,
-        "multiplier": 1,
-        "carryForwardBuyQty": 0,
-        "carryForwardSellQty": 0,
-        "carryForwardBuyValue": 0.0,
-        "carryForwardSellValue": 0.0,
+        "multiplier": instrument.multiplier,
+        "carryForwardBuyQty": held.carried_bought,
+        "carryForwardSellQty": held.carried_sold,
+        "carryForwardBuyValue": float(held.carried_value) if held.carried_bought else 0.0,
+        "carryForwardSellValue": float(held.carried_value) if held.carried_sold else 0.0,
         "dayBuyQty": held.bought,
         "daySellQty": held.sold,
         "dayBuyValue": float(held.bought_value),
@@ -179,15 +187,32 @@ def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[s
     }
 
 
-def fund_limit(account: PaperAccount, available: Decimal) -> dict[str, object]:
-    """Return the funds; the misspelt key is the broker's."""
+def holding(held: PaperHolding) -> dict[str, object]:
+    """Return the row of shares in the depository; it names no exchange."""
+    return {
+        "exchange": "ALL",
+        "tradingSymbol": held.instrument.symbol,
+        "securityId": held.instrument.security_id,
+        "isin": "INE000000000",
+        "totalQty": held.quantity,
+        "dpQty": held.quantity,
+        "t1Qty": 0,
+        "availableQty": held.quantity,
+        "collateralQty": 0,
+        "avgCostPrice": float(held.average),
+    }
+
+
+def fund_limit(account: PaperAccount, portfolio: Portfolio) -> dict[str, object]:
+    """Return the funds, in which the balance contains what is pledged; the misspelt key is the broker's."""
+    available = portfolio.available()
     return {
         "dhanClientId": account.client_id,
         "availabelBalance": float(available),
-        "sodLimit": float(account.funds),
-        "collateralAmount": 0.0,
+        "sodLimit": float(portfolio.funds),
+        "collateralAmount": float(portfolio.collateral),
         "receiveableAmount": 0.0,
-        "utilizedAmount": float(account.funds - available),
+        "utilizedAmount": float(portfolio.funds + portfolio.collateral - available),
         "blockedPayoutAmount": 0.0,
         "withdrawableBalance": float(available),
     }

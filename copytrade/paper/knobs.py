@@ -1,0 +1,163 @@
+"""What can be turned at the paper broker: what it shows late, in other words or not at all, and what accounts have."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from copytrade.paper import wire
+from copytrade.paper.exchange import Exchange
+from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
+from copytrade.paper.instruments import PaperInstrument
+from copytrade.paper.orders import Refusal
+from copytrade.paper.portfolio import PaperHolding
+from copytrade.paper.refusals import REFUSALS
+from copytrade.paper.rewriting import Rewriting, Told
+from copytrade.paper.showing import NEVER_SHOWN, Showing
+
+T = TypeVar("T")
+
+Amount = float | str | Decimal
+
+
+class Knobs(ABC):
+    """The part of the paper broker's Python face that bends what is told. ``docs/paper-broker.md`` lists all of it."""
+
+    exchange: Exchange
+    faults: Faults
+    showing: Showing
+
+    @abstractmethod
+    def call(self, work: Callable[[], T]) -> T:
+        """Do something on the server's loop and return what it gives."""
+
+    @abstractmethod
+    def instrument(self, security_id: str, segment: str = "NSE_FNO") -> PaperInstrument:
+        """Return an instrument. Raises Refusal where there is none."""
+
+    def changes(self, client_id: str) -> list[dict[str, object]]:
+        """Return all that happened to an account's orders: a row each as it then was, ``at`` in monotonic seconds."""
+
+        def found() -> list[dict[str, object]]:
+            states = [state for order in self.exchange.orders(client_id) for state in order.past]
+            return [{"at": at, **wire.row(order)} for at, order in sorted(states, key=lambda state: state[0])]
+
+        return self.call(found)
+
+    def positions(self, client_id: str) -> list[dict[str, object]]:
+        """Return the rows of an account's positions as they are, whatever of them is shown."""
+        prices = self.exchange.prices
+        return self.call(
+            lambda: [
+                wire.position(client_id, held, prices[held.instrument.key])
+                for held in self.exchange.positions(client_id)
+            ]
+        )
+
+    def refuse(
+        self,
+        code: str,
+        kind: Kind | str | None = None,
+        client_id: str | None = None,
+        times: int | None = 1,
+        *,
+        path: str = "",
+        message: str = "",
+        chance: float = 1.0,
+    ) -> None:
+        """Refuse the next ``times`` requests in a class of the broker's, DH-901 to DH-911, in its words or others."""
+        refusal = REFUSALS[code]
+        body = wire.error(Refusal(refusal.status, code, refusal.error_type, message or refusal.message))
+        fault = RestFault(Mischief.ANSWER, None if kind is None else Kind(kind), client_id, times)
+        self.faults.add(replace(fault, status=refusal.status, body=json.dumps(body), path=path, chance=chance))
+
+    def lag(self, client_id: str, **seconds: float) -> None:
+        """Have an account's ``book``, ``positions`` or ``feed`` be so many seconds late, new orders not ``visible``."""
+        self.call(lambda: self.showing.set_lags(client_id, **seconds))
+
+    def hide(self, client_id: str, order_id: str, seconds: float = NEVER_SHOWN) -> None:
+        """Show an order nowhere for so many seconds."""
+        self.call(lambda: self.showing.hide(self.exchange.order(client_id, order_id).id, seconds))
+
+    def rewrite(self, told: Told | str, client_id: str | None = None, **rule: Any) -> None:
+        """Tell something in other words from now on: the fields of ``Rewriting``."""
+        rewriting = Rewriting(Told(told), client_id, **rule | {"removed": tuple(rule.get("removed", ()))})
+        self.call(lambda: self.showing.rewritings.add(rewriting))
+
+    def add_row(self, told: Told | str, client_id: str, fields: Mapping[str, object]) -> None:
+        """Have an account's list contain a row that nothing at the exchange stands behind."""
+        self.call(lambda: self.showing.add(Told(told), client_id, fields))
+
+    def echo(self, client_id: str, *others: str) -> None:
+        """Send an account's order updates over the sockets of others as well."""
+        self.call(lambda: self.showing.echo(client_id, *others))
+
+    def clear_faults(self) -> None:
+        """End every fault, and show everything at once and as it is. What was hidden for ever stays hidden."""
+        self.faults.clear()
+        self.call(self.showing.clear)
+
+    def carry(
+        self,
+        client_id: str,
+        security_id: str,
+        quantity: int,
+        *,
+        product: str = "MARGIN",
+        price: Amount = 0,
+        segment: str = "NSE_FNO",
+    ) -> None:
+        """Have a position from before today, at a price or today's; ``quantity`` is negative for a short."""
+        instrument = self.instrument(security_id, segment)
+        at = Decimal(str(price)) or self.exchange.prices[instrument.key]
+        self.call(lambda: self.exchange.portfolio(client_id).carry(instrument, product, quantity, at))
+
+    def hold(
+        self,
+        client_id: str,
+        security_id: str,
+        quantity: int,
+        *,
+        price: Amount = 0,
+        segment: str = "NSE_EQ",
+    ) -> None:
+        """Have so many shares in the depository, bought at a price or today's."""
+        instrument = self.instrument(security_id, segment)
+        at = Decimal(str(price)) or self.exchange.prices[instrument.key]
+        held = PaperHolding(instrument, quantity, at)
+        self.call(lambda: self.exchange.portfolio(client_id).holdings.update({instrument.key: held}))
+
+    def convert(
+        self, client_id: str, security_id: str, old: str, new: str, quantity: int, *, segment: str = "NSE_FNO"
+    ) -> None:
+        """Move units of a position to another product; nothing but the positions tells. Raises Refusal."""
+        instrument = self.instrument(security_id, segment)
+        self.call(lambda: self.exchange.portfolio(client_id).convert(instrument, old, new, quantity))
+
+    def split(self, security_id: str, old: int, new: int, *, segment: str = "NSE_EQ") -> None:
+        """Make ``new`` units of each ``old`` that anybody holds from before today: a split, or a bonus."""
+        key = self.instrument(security_id, segment).key
+        self.call(lambda: self.exchange.split(key, old, new))
+
+    def set_funds(self, client_id: str, *, sod: Amount | None = None, collateral: Amount = 0) -> None:
+        """Set the rupees at the start of the day, and what pledged shares add to them."""
+
+        def change() -> None:
+            portfolio = self.exchange.portfolio(client_id)
+            portfolio.funds = portfolio.funds if sod is None else Decimal(str(sod))
+            portfolio.collateral = Decimal(str(collateral))
+
+        self.call(change)
+
+    def add_instrument(self, **fields: Any) -> None:
+        """List something else on the exchange: the fields of ``PaperInstrument``."""
+        read: dict[str, Any] = dict(fields)
+        for name in ("tick", "price", "strike"):
+            if name in fields:
+                read[name] = Decimal(str(fields[name]))
+        if isinstance(fields.get("expiry"), str):
+            read["expiry"] = date.fromisoformat(fields["expiry"])
+        self.call(lambda: self.exchange.list_instrument(PaperInstrument(**read)))
