@@ -1,6 +1,5 @@
 """A paper broker and a copier in processes of their own, and what has to hold between their accounts in the end."""
 
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import apsw
+
+from copytrade import sqlite
 from copytrade.paper.exchange import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 
@@ -128,10 +130,10 @@ class Rig:
         path = self.folder / "copy_trading.db"
         if not path.exists():
             return []
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = sqlite.opened_to_read(str(path))
         try:
-            return connection.execute(query).fetchall()
-        except sqlite3.OperationalError:
+            return list(connection.execute(query))
+        except apsw.Error:
             return []  # it is just being made
         finally:
             connection.close()

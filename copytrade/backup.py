@@ -1,12 +1,13 @@
 """Copies of the database, one each time that the program stops in order."""
 
 import os
-import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
 
-from copytrade import wall_clock
+import apsw
+
+from copytrade import sqlite, wall_clock
 from copytrade.instance import beside
 from copytrade.orders import IST
 
@@ -44,7 +45,7 @@ def back_up(database: str, keep: int, seconds: float) -> Path:
         part.replace(copy)
         for old in sorted(folder.glob(_NAMES))[:-keep]:
             old.unlink()
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite.SqliteUnsound, apsw.Error) as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise BackupFailed(f"{type(error).__name__}: {error}") from None
@@ -52,7 +53,7 @@ def back_up(database: str, keep: int, seconds: float) -> Path:
 
 
 def _copy(database: str, part: Path, deadline: float) -> None:
-    with closing(sqlite3.connect(f"{Path(database).absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite.opened_to_read(database)) as connection:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
         connection.execute("VACUUM INTO ?", (str(part),))
     with part.open("rb") as file:

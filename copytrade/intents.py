@@ -46,10 +46,11 @@ class Intents:
         """Whether it is this store's, and all that was added is in the other tables."""
         return self._is_ours and not self._intended
 
-    def add(self, cursor: Cursor, intended: Sequence[Intended]) -> None:
+    def add(self, connection: peewee.Database, intended: Sequence[Intended]) -> None:
         """Add records, which are durable at once: the statement is a transaction by itself. Only once it is ours."""
+        cursor = connection.cursor()
         cursor.execute(self._add, (lines_of(intended).decode(), OWNER, self._token))
-        if cursor.rowcount != 1:
+        if connection.rows_affected(cursor) != 1:
             raise IntentsUnusable("taken over by another store")
         self._intended += intended
 

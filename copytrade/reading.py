@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+import apsw
 import peewee
 from playhouse import db_url
 
+from copytrade import sqlite
 from copytrade.audit import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.copies import Copy
 from copytrade.drift import Drift, Fill, LeaderOrder, explained
@@ -24,9 +25,6 @@ from copytrade.records import LEADER
 from copytrade.rows import read_allotment, read_copy, read_line
 from copytrade.store import DatabaseUnusable
 from copytrade.tables import ALL, Config
-
-#: The two bytes at offset 18 of an SQLite file that keeps a write-ahead log.
-_WAL_FORMAT = b"\x02\x02"
 
 _COPIES = (
     "SELECT c.leader_order_id, c.follower, c.n, c.follower_order_id, c.correlation_id, c.follower_quantity,"
@@ -119,7 +117,7 @@ def open_to_read(database: str) -> Iterator[peewee.Database]:
         with connection.connection_context(), connection.atomic():
             _recognise(connection, shown(database))
             yield connection
-    except (peewee.PeeweeException, OSError, RuntimeError, ValueError) as error:
+    except (peewee.PeeweeException, apsw.Error, OSError, RuntimeError, ValueError) as error:
         raise DatabaseUnusable(f"{shown(database)}: cannot be read as a copier's database: {error}") from None
 
 
@@ -255,26 +253,11 @@ def remembered(connection: peewee.Database, key: str) -> str | None:
 
 
 def _connect(database: str) -> peewee.Database:
-    if "://" in database:
-        connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)
-        if not isinstance(connection, peewee.SqliteDatabase):
-            return connection
-        database = connection.database
-    path = Path(database).absolute()
-    if not path.is_file():
-        raise FileNotFoundError("there is no such file")
-    return peewee.SqliteDatabase(f"{path.as_uri()}?{_access(path)}", uri=True, autoconnect=False)
-
-
-def _access(path: Path) -> str:
-    """Return how SQLite is to open the file.
-
-    Even to read, SQLite creates the write-ahead log where it is missing, and leaves it behind. Where it is missing
-    nobody writes, and the file can be read as one that does not change.
-    """
-    with path.open("rb") as file:
-        keeps_log = file.read(20)[18:] == _WAL_FORMAT
-    return "immutable=1" if keeps_log and not Path(f"{path}-wal").exists() else "mode=ro"
+    file = sqlite.file_of(database)
+    if file is not None:
+        return sqlite.connected_to_read(file)
+    connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)
+    return connection
 
 
 def _recognise(connection: peewee.Database, database: str) -> None:

@@ -13,9 +13,7 @@ ROWS_AT_MOST = 64
 
 
 class Cursor(Protocol):
-    """What a query gives: DB-API rows, and how many a statement has changed."""
-
-    rowcount: int
+    """What runs statements and gives rows, as apsw and the drivers of DB-API have in common."""
 
     def execute(self, statement: str, parameters: Row, /) -> Any:
         """Run a statement."""

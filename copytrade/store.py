@@ -1,7 +1,6 @@
 """The database: records in, copies and answers out. Used by one thread at a time."""
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,10 +8,11 @@ from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
 
+import apsw
 import peewee
 from playhouse import db_url
 
-from copytrade import tables
+from copytrade import sqlite, tables
 from copytrade.audit import AUDIT_HEAD
 from copytrade.batch import Batch
 from copytrade.copies import Copy
@@ -55,7 +55,7 @@ class DatabaseUnusable(Exception):
 #: What a database that is locked, full or broken raises; while rows are fetched peewee does not wrap SQLite's errors.
 DATABASE_ERRORS: tuple[type[Exception], ...] = (
     peewee.PeeweeException,
-    sqlite3.Error,
+    apsw.Error,
     OSError,
     DatabaseUnusable,
     IntentsUnusable,
@@ -106,7 +106,7 @@ class Database:
             if self._is_sqlite:
                 for trigger in tables.APPEND_ONLY:
                     self._connection.execute_sql(trigger)
-        except (peewee.PeeweeException, OSError, RuntimeError) as error:
+        except (peewee.PeeweeException, apsw.Error, OSError, RuntimeError) as error:
             raise DatabaseUnusable(
                 f"{self._name}: cannot be opened as a database: {type(error).__name__}: {error}"
             ) from None
@@ -146,7 +146,7 @@ class Database:
             return
         try:
             (found,) = self._execute("PRAGMA quick_check(1)").fetchone()
-        except (peewee.PeeweeException, sqlite3.Error) as error:
+        except (peewee.PeeweeException, apsw.Error) as error:
             found = str(error)
         if found != "ok":
             raise DatabaseUnusable(
@@ -190,7 +190,7 @@ class Database:
             self.write(records)
             return
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            self._intents.add(self._connection.cursor(), records)
+            self._intents.add(self._connection, records)
 
     def write(self, records: Iterable[Record]) -> None:
         """Write all records in one transaction: when this returns, all of them are durable, or none was written.
@@ -346,16 +346,8 @@ def breach_key(follower: str) -> str:
 
 
 def _connect(database: str, synchronous: str) -> peewee.Database:
-    if "://" in database:
-        connection: peewee.Database = db_url.connect(
-            database, unquote_password=True, autoconnect=False, thread_safe=False
-        )
-        return connection
-    Path(database).touch(mode=0o600)
-    return peewee.SqliteDatabase(
-        database,
-        autoconnect=False,
-        thread_safe=False,  # used by one thread at a time, but not always by the same
-        check_same_thread=False,
-        pragmas={"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1, "busy_timeout": 1000},
-    )
+    file = sqlite.file_of(database)
+    if file is not None:
+        return sqlite.connected_to_write(file, synchronous)
+    connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False, thread_safe=False)
+    return connection

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from copytrade import checking
+from copytrade import checking, sqlite
 from copytrade.access import rest_of
 from copytrade.console.exits import EXIT_NO_GO, EXIT_UNUSABLE
 from copytrade.instance import is_running
@@ -34,6 +34,8 @@ def check(settings: Settings, path: Path) -> int:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
     more = [*checking.shared(settings, judgements), *exposed_by(settings, path)]
+    if sqlite.file_of(settings.store.database) is not None:
+        more.append(f"SQLite {sqlite.version()}")
     for line in table(judgements, more).splitlines():
         print(without_secrets_of(settings, line))
     return 0 if all(judgement.can_trade for judgement in judgements) else EXIT_NO_GO

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
+from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -112,15 +112,14 @@ def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None
     assert "alice: the positions cannot be read" in gone.stderr
     (backup,) = (folder / "copy_trading.db.backups").iterdir()
     assert f"Database copied file=copy_trading.db.backups/{backup.name}" in log(folder)
-    with sqlite3.connect(backup) as copied:
+    with opened(backup) as copied:
         assert copied.execute("SELECT count(*) FROM copy_mappings WHERE status = 'filled'").fetchone() > (0,)
-    copied.close()
     summary = (folder / "out").read_text()
     assert summary.startswith("Session of ")
     for word in ("alice", "bob", "p50 ms", "slippage", "filtered_instrument"):
         assert word in summary
     assert "crashed" not in log(folder)
-    with sqlite3.connect(folder / "copy_trading.db") as database:
+    with opened(folder / "copy_trading.db") as database:
         unexplained = "SELECT count(*) FROM copy_mappings WHERE status IN ('skipped', 'failed') AND reason IS NULL"
         assert database.execute(unexplained).fetchone() == (0,)
         refused = "SELECT count(*) FROM audit_log WHERE status_code = 429"
@@ -215,7 +214,7 @@ def test_a_database_that_cannot_be_opened_is_refused(folder: Path) -> None:
 def test_a_day_is_reported_and_an_order_explained(folder: Path) -> None:
     with running(folder, "--duration", "5") as process:
         assert process.wait(PATIENCE) == 0
-    with sqlite3.connect(folder / "copy_trading.db") as database:
+    with opened(folder / "copy_trading.db") as database:
         (leader,) = database.execute("SELECT leader_order_id FROM copy_mappings WHERE status = 'filled'").fetchone()
 
     def ask(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -282,10 +281,9 @@ def test_it_copies_at_any_server_that_speaks_the_protocol(tmp_path: Path) -> Non
             assert fixed.stdout.splitlines()[-1] == "there is nothing to take up again"
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
-    with sqlite3.connect(tmp_path / "copy_trading.db") as database:
+    with opened(tmp_path / "copy_trading.db") as database:
         database.execute("DROP TRIGGER audit_log_refuses_update")
         database.execute("UPDATE audit_log SET response_data = '{}' WHERE id = 2")
-    database.close()
     broken = verified(tmp_path)
     assert (broken.returncode, broken.stderr) == (1, "")
     assert "1 row before the fault" in broken.stdout

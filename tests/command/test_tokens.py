@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
 from tests.command.test_run import command, log, running
+from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
 
 LEADER, ALICE, BOB = "1000000001", "1000000101", "1000000102"
@@ -103,7 +103,7 @@ def test_tokens_that_die_are_replaced_by_hand_and_read_again_on_sighup(broker: P
         eventually(lambda: copied(broker, ALICE, fourth), "it goes on")
         process.terminate()
         assert process.wait(PATIENCE) == 0
-    with sqlite3.connect(folder / "copy_trading.db") as database:
+    with opened(folder / "copy_trading.db") as database:
         twice = "SELECT count(*) FROM copy_mappings GROUP BY leader_order_id, follower HAVING count(*) > 1"
         assert database.execute(twice).fetchall() == []
 

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 
 from copytrade.audit import Verdict, told
@@ -13,6 +13,7 @@ from copytrade.reading import audit_verdict, open_to_read
 from copytrade.records import RequestMade
 from copytrade.side_file import SideFile
 from copytrade.store import Database
+from tests.sql import opened
 
 AT = datetime(2026, 11, 24, 9, 15, 1, 250_000, tzinfo=UTC)
 TRIGGERS = ("audit_log_refuses_update", "audit_log_refuses_delete", "audit_log_refuses_replace")
@@ -40,7 +41,6 @@ def path(tmp_path: Path) -> Path:
 def write(path: Path, *numbers: int) -> None:
     database = Database(str(path))
     database.write([request(number) for number in numbers])
-    database.close()
 
 
 def verdict(path: Path) -> Verdict:
@@ -50,12 +50,11 @@ def verdict(path: Path) -> Verdict:
 
 def tamper(path: Path, *statements: str) -> None:
     """Do what the triggers refuse, as somebody would who knows of them."""
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         for name in TRIGGERS:
             connection.execute(f"DROP TRIGGER {name}")
         for statement in statements:
             connection.execute(statement)
-    connection.close()
 
 
 def test_what_was_written_is_intact_over_commits_and_openings(path: Path) -> None:
@@ -68,7 +67,7 @@ def test_what_was_written_is_intact_over_commits_and_openings(path: Path) -> Non
 
 
 def test_the_chain_can_be_followed_by_hand(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         rows = connection.execute("SELECT * FROM audit_log ORDER BY id").fetchall()
     previous = ""
     for _, *content, found in rows:
@@ -117,9 +116,8 @@ def test_a_missing_end_is_still_missed_when_more_has_been_written(path: Path) ->
     ],
 )
 def test_sqlite_refuses_to_change_the_trail(path: Path, statement: str) -> None:
-    with sqlite3.connect(path) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with opened(path) as connection, pytest.raises(apsw.ConstraintError, match="append-only"):
         connection.execute(statement)
-    connection.close()
     assert not verdict(path).fault
 
 
@@ -160,7 +158,7 @@ def test_secrets_do_not_reach_the_trail(path: Path) -> None:
     database = Database(str(path))
     database.write([record])
     database.close()
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         ((asked, answer),) = connection.execute("SELECT request_data, response_data FROM audit_log WHERE id = 11")
     assert json.loads(answer)["error"] == "bad token ***"
     assert json.loads(asked[asked.index("{") :]) == {"pin": "***", "totp": "***"}

@@ -1,10 +1,10 @@
 """Copies of the database: whole, few, and never in the way of a stop."""
 
-import sqlite3
 import stat
 from datetime import date
 from pathlib import Path
 
+import apsw
 import pytest
 
 from copytrade import backup
@@ -12,6 +12,7 @@ from copytrade.backup import BackupFailed, back_up
 from copytrade.records import ConfigSet
 from copytrade.report import report
 from copytrade.store import Database
+from tests.sql import opened
 
 
 @pytest.fixture
@@ -30,13 +31,12 @@ def copies(path: Path) -> list[Path]:
 
 def test_a_copy_has_everything_and_is_for_its_owner_alone(path: Path) -> None:
     copy = back_up(str(path), 7, 9.0)
-    with sqlite3.connect(copy) as connection:
+    with opened(copy) as connection:
         assert connection.execute("SELECT value FROM config WHERE key = 'what'").fetchone() == ("is kept",)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.execute("INSERT INTO audit_log VALUES (1, '', '', '', '', 1, 1.0, 1.0, '')")
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        with pytest.raises(apsw.ConstraintError, match="append-only"):
             connection.execute("DELETE FROM audit_log")
-    connection.close()
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
     assert report(str(copy), date(2026, 11, 25)).startswith("There are no copies")
@@ -49,7 +49,6 @@ def test_the_program_goes_on_from_a_copy(path: Path) -> None:
     database.claim("paper", "1")
     assert database.config("what") == "is kept"
     assert database.durability() == ("wal", "full")
-    database.close()
 
 
 def test_the_latest_are_kept_and_what_is_not_ours_is_left_alone(path: Path) -> None:

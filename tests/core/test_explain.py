@@ -1,5 +1,4 @@
 import re
-import sqlite3
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -22,6 +21,7 @@ from copytrade.store import Database, DatabaseUnusable
 from copytrade.wishes import wish_for
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
+from tests.sql import opened
 
 LEADER = an_order(id="L1", symbol="NIFTY 24 NOV 26000 CALL")
 LEADER_TRADED = replace(
@@ -189,7 +189,7 @@ def test_a_copy_of_which_the_leaders_order_was_never_written_down(path: Path) ->
 
 def test_a_reason_of_another_version_is_shown_as_it_is(path: Path) -> None:
     explained(path, skipped())
-    with sqlite3.connect(path) as database:
+    with opened(path) as database:
         database.execute("UPDATE copy_mappings SET reason = 'full_moon'")
     assert "  reason    full_moon: This version does not know what it means." in explain(str(path), "L1").splitlines()
 
@@ -206,11 +206,11 @@ def test_it_reads_beside_a_copier_that_writes_and_leaves_nothing_behind(path: Pa
     assert list(path.parent.iterdir()) == [path]
     copier = Database(str(path))
     copier.write(refused())
-    with sqlite3.connect(path) as writer:
+    with opened(path) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("DELETE FROM order_events")
         beside = explain(str(path), "L1").splitlines()
-        writer.rollback()
+        writer.execute("ROLLBACK")
     assert beside[: len(alone)] == alone
     assert "bob" in beside
     copier.close()

@@ -1,6 +1,5 @@
 """A database of an earlier version is brought to this one; one of a later version is left alone."""
 
-import sqlite3
 from datetime import date
 from pathlib import Path
 
@@ -10,12 +9,13 @@ from copytrade.copies import Stage
 from copytrade.ledger import Part
 from copytrade.migrations import SCHEMA_VERSION, STEPS
 from copytrade.store import Database, DatabaseUnusable
+from tests.sql import opened
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def columns(path: Path) -> dict[str, set[str]]:
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in tables}
 
@@ -23,8 +23,8 @@ def columns(path: Path) -> dict[str, set[str]]:
 @pytest.mark.parametrize("version", sorted(STEPS))
 def test_a_database_of_each_earlier_version_becomes_one_of_this(tmp_path: Path, version: int) -> None:
     old, new = tmp_path / "old.db", tmp_path / "new.db"
-    with sqlite3.connect(old) as connection:
-        connection.executescript((FIXTURES / f"schema-{version}.sql").read_text())
+    with opened(old) as connection:
+        connection.execute((FIXTURES / f"schema-{version}.sql").read_text())
     Database(str(new)).claim("paper", "1000000001")
     for _ in range(2):
         database = Database(str(old))
@@ -40,7 +40,7 @@ def test_a_database_of_each_earlier_version_becomes_one_of_this(tmp_path: Path, 
         ]
         assert {copy.part for copy in copies} == {Part.ENTRY}
     assert columns(old) == columns(new)
-    with sqlite3.connect(old) as connection:
+    with opened(old) as connection:
         assert connection.execute("SELECT value FROM config WHERE key = 'schema_version'").fetchone() == (
             str(SCHEMA_VERSION),
         )
@@ -50,11 +50,11 @@ def test_a_database_of_each_earlier_version_becomes_one_of_this(tmp_path: Path, 
 def test_a_database_of_another_version_is_refused(tmp_path: Path, version: str) -> None:
     path = tmp_path / "copy.db"
     Database(str(path)).claim("paper", "1")
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         connection.execute("UPDATE config SET value = ? WHERE key = 'schema_version'", (version,))
     with pytest.raises(DatabaseUnusable, match=f"is of schema version {version}, this program knows up to"):
         Database(str(path)).claim("paper", "1")
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         assert connection.execute("SELECT value FROM config WHERE key = 'schema_version'").fetchone() == (version,)
 
 

@@ -1,6 +1,5 @@
 import hashlib
 import re
-import sqlite3
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -23,6 +22,7 @@ from copytrade.store import Database, DatabaseUnusable
 from copytrade.wishes import wish_for
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
+from tests.sql import opened
 
 DAY = NOW.date()
 
@@ -188,11 +188,11 @@ def test_it_reads_what_is_committed_while_another_writes(path: Path) -> None:
     copier = Database(str(path))
     copier.write(a_day())
     alone = report(str(path), DAY)
-    with sqlite3.connect(path) as writer:
+    with opened(path) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("DELETE FROM copy_mappings")
         assert report(str(path), DAY) == alone
-        writer.commit()
+        writer.execute("COMMIT")
     assert report(str(path), DAY).startswith("There are no copies")
     copier.close()
 
@@ -224,7 +224,7 @@ def test_what_is_no_database_is_refused(path: Path) -> None:
 
 
 def test_a_database_of_something_else_is_refused(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with opened(path) as other:
         other.execute("CREATE TABLE orders (id TEXT)")
     with pytest.raises(DatabaseUnusable, match=r"no table allotments, .*, order_events$"):
         report(str(path), DAY)

@@ -1,4 +1,3 @@
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -21,6 +20,7 @@ from copytrade.store import Database, DatabaseUnusable
 from copytrade.wishes import wish_for
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, OPTION, an_order
+from tests.sql import opened
 
 LEADER = an_order(id="L123")
 FRESH = Copy("L123", "alice", NOW.date(), NOW)
@@ -35,7 +35,7 @@ def a_copy() -> Copy:
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         return connection.execute(query).fetchall()
 
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_written_is_still_intended(path: Path) -> None:
 def test_intents_that_cannot_be_read_stay_and_stop_what_would_be_written(path: Path) -> None:
     database = store_of(path)
     database.intend([PENDING])
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         connection.execute("""INSERT INTO intents (records) VALUES ('{"OfALaterVersion": {}}')""")
     successor = Database(str(path))
     successor.take_over()

@@ -1,6 +1,5 @@
 """A whole copier in this process, over real sockets, beside a paper broker that the test drives."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from actors.system import CopySystem
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
 from copytrade.settings import Settings
+from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
 
 LEADER, ALICE, BOB = "1000000001", "1000000101", "1000000102"
@@ -66,7 +66,7 @@ class Copier:
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Ask the database, as an operator would."""
-        with sqlite3.connect(self.settings.store.database) as connection:
+        with opened(self.settings.store.database) as connection:
             return connection.execute(query, parameters).fetchall()
 
     def copies(self, follower: str) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
 """The address that an account's orders come from."""
 
-import sqlite3
 from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.papermode import with_paper_urls
 from tests.proxying import ConnectProxy
+from tests.sql import locked
 from tests.system.copier import ALICE, BOB, LEADER, running, settings_for
 from tests.waiting import eventually
 
@@ -82,14 +82,11 @@ def test_what_waits_for_the_database_does_not_leave_once_the_address_is_refused(
         copier.mapping(before, "alice", "placed")
         copier.mapping(before, "bob", "placed")
         broker.register_addresses(ALICE, "127.0.0.4")
-        lock = sqlite3.connect(copier.settings.store.database, isolation_level=None)
-        lock.execute("BEGIN EXCLUSIVE")
-        waits = copier.buy(price="100.00")
-        copier.logged("Database failing, entries stop")
-        broker.cancel(LEADER, before)  # a cancellation waits for no database
-        copier.logged("Account suspended")
-        lock.execute("ROLLBACK")
-        lock.close()
+        with locked(copier.settings.store.database):
+            waits = copier.buy(price="100.00")
+            copier.logged("Database failing, entries stop")
+            broker.cancel(LEADER, before)  # a cancellation waits for no database
+            copier.logged("Account suspended")
         copier.mapping(waits, "bob", "placed")
         assert copier.mapping(waits, "alice", "skipped")[0] == "account_suspended"
         assert [write.kind for write in broker.writes(ALICE)] == ["place", "cancel"]

@@ -1,7 +1,6 @@
 """What happens when the database does not take what it is told: entries stop, exits go on, nothing is lost."""
 
 import itertools
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from copytrade.records import ConfigSet
 from copytrade.settings import Settings
 from copytrade.side_file import SideFile
 from copytrade.store import Database, DatabaseUnusable
+from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually
@@ -58,11 +58,8 @@ class Failing(Database):
 def broken(how: str, copier: Copier) -> Iterator[None]:
     """Have the database fail for a while."""
     if how == "locked":
-        lock = sqlite3.connect(copier.settings.store.database, isolation_level=None)
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
-        lock.execute("ROLLBACK")
-        lock.close()
+        with locked(copier.settings.store.database):
+            yield
     else:
         Failing.broken.set()
         yield

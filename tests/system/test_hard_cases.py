@@ -1,8 +1,5 @@
 """Sequences that once went wrong."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +7,7 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
 from copytrade.records import ConfigSet
 from copytrade.store import Database
+from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually
@@ -21,18 +19,6 @@ FOUR = (
     ("60001", "NSE_FNO", 1000, "MARGIN"),
     ("1594", "NSE_EQ", 10, "INTRADAY"),
 )
-
-
-@contextmanager
-def locked(copier: Copier) -> Iterator[None]:
-    """Keep the database from being written."""
-    lock = sqlite3.connect(copier.settings.store.database, isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    try:
-        yield
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
 
 
 def buy_four(broker: PaperBroker) -> None:
@@ -75,7 +61,7 @@ def test_a_cancellation_does_not_wait_for_a_database_that_fails(broker: PaperBro
     with running(settings_for(broker, tmp_path, copy={"instruments": ["*"]}), broker) as copier:
         leader = copier.buy(4)
         copier.mapping(leader, "alice", "placed")
-        with locked(copier):
+        with locked(copier.settings.store.database):
             broker.modify(LEADER, leader, price="101.00")
             buy_four(broker)
             copier.logged("Database failing, entries stop")
@@ -99,7 +85,7 @@ def test_a_cancellation_does_not_wait_for_entries_that_hang(broker: PaperBroker,
 
 def test_what_a_store_was_told_last_survives_its_death(broker: PaperBroker, tmp_path: Path) -> None:
     with running(settings_for(broker, tmp_path), broker) as copier:
-        with locked(copier):
+        with locked(copier.settings.store.database):
             shares = broker.place(
                 LEADER, side="BUY", security_id="1594", segment="NSE_EQ", quantity=10, price="10.00", product="INTRADAY"
             )

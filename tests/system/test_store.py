@@ -1,10 +1,9 @@
 """The store's actor with a database of its own, and a clock that rings when it is told to."""
 
 import queue
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from copytrade.side_file import SideFile
 from copytrade.store import Database
 from tests.core.asking import resting
 from tests.core.orders import an_order
+from tests.sql import locked, opened
 from tests.waiting import PATIENCE, eventually
 
 TODAY = datetime.now(UTC)
@@ -90,14 +90,9 @@ class Rig:
         finally:
             ref.stop()
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Have another process write."""
-        lock = sqlite3.connect(self.path, isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        yield
-        lock.execute("ROLLBACK")
-        lock.close()
+        return locked(self.path, "IMMEDIATE")
 
     def intend(self) -> None:
         self.seat.tell(RecordIntent(EXIT, (), 1, ALICE, self.follower))
@@ -111,7 +106,7 @@ class Rig:
         self.seat.tell(LoadCopies("alice", ALICE, self.follower))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.path) as connection:
+        with opened(self.path) as connection:
             return connection.execute(query).fetchall()
 
 
