@@ -3,6 +3,7 @@
 import queue
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from datetime import timedelta
 
 from loguru import logger
@@ -66,21 +67,22 @@ def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
 
     Raises what a database raises, DatabaseUnusable where it is none of ours.
     """
-    database = open_database(settings)
-    try:
-        numbers = [database.give_command(FLATTEN, follower.name, wall_clock.now()) for follower in followers]
+    with ExitStack() as stack:
         try:
-            lock = hold_lock(settings.store.database)
+            stack.enter_context(hold_lock(settings.store.database))
         except AlreadyRunning:
+            is_alone = False
+        else:
+            is_alone = True
+        database = stack.enter_context(closing(open_database(settings)))
+        numbers = [database.give_command(FLATTEN, follower.name, wall_clock.now()) for follower in followers]
+        if not is_alone:
             return answers_to(database, numbers)
-        with lock:
-            if settings.mode != "live":  # no broker is there, and what it held is gone
-                nothing = "nothing is open: a broker on paper ends with its copier"
-                database.write(CommandAnswered(number, True, nothing, wall_clock.now()) for number in numbers)
-                return answers_to(database, numbers)
-            return _by_ourselves(settings, followers, database, numbers)
-    finally:
-        database.close()
+        if settings.mode != "live":  # no broker is there, and what it held is gone
+            nothing = "nothing is open: a broker on paper ends with its copier"
+            database.write(CommandAnswered(number, True, nothing, wall_clock.now()) for number in numbers)
+            return answers_to(database, numbers)
+        return _by_ourselves(settings, followers, database, numbers)
 
 
 def _by_ourselves(

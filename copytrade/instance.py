@@ -1,9 +1,20 @@
-"""One running copier a database, by a lock that the kernel releases however the process ends."""
+"""One running copier a database, by locks that the kernel releases however the process ends.
+
+There are two: of a file beside the database, and of the database's own file, which has one inode however many names
+lead to it (a link, another mount). SQLite locks by other means, which on Linux know nothing of these; elsewhere the two
+kinds may exclude each other, so there is only the first.
+"""
 
 import fcntl
+import os
 import re
+import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import Self
+
+from copytrade.sqlite import file_of
 
 
 def without_password(database: str) -> str:
@@ -12,38 +23,101 @@ def without_password(database: str) -> str:
 
 
 def beside(database: str, suffix: str) -> Path:
-    """Return the path of a file that belongs to a database; one that is elsewhere has it in the working folder."""
-    return Path(f"copy_trading.{suffix}" if "://" in database else f"{database}.{suffix}")
+    """Return the path of a file that belongs to a database; one that is elsewhere has it in the working folder.
+
+    A symbolic link has none of its own: whoever follows another name has to find what was left there.
+    """
+    if "://" in database:
+        return Path(f"copy_trading.{suffix}")
+    real = os.path.realpath(database) if Path(database).is_symlink() else database
+    return Path(f"{real}.{suffix}")
+
+
+#: Whether a lock of the database's own file leaves those alone that SQLite takes on it.
+_LOCKS_ITSELF = sys.platform == "linux"
 
 
 class AlreadyRunning(Exception):
     """Another process is copying with this database."""
 
 
-def hold_lock(database: str) -> IO[str]:
-    """Take the lock beside the database and return the open file that holds it: keep it for life.
+class Lock:
+    """Both locks, held until it is left or closed.
 
-    flock and not lockf: a POSIX lock is lost when any other descriptor of the file is closed. Raises AlreadyRunning.
+    To close a file drops the locks that SQLite has on it in the same process. So it is taken before the database is
+    opened, and left after that is closed.
     """
-    path = beside(database, "lock")
-    lock = path.open("a+", encoding="ascii")
+
+    def __init__(self, database: str) -> None:
+        """Take the locks. Raises AlreadyRunning, and OSError where no file can be opened."""
+        shown = without_password(database)
+        path = beside(database, "lock")
+        with ExitStack() as held:
+            named = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            held.callback(os.close, named)
+            if not _locked(named):
+                raise AlreadyRunning(f"another process is already copying with {shown} (lock file {path})")
+            file = _file_to_lock(database)
+            if file is not None and (itself := _locked_itself(file, held)) is not None:
+                raise AlreadyRunning(f"another process is already copying with {shown} ({itself})")
+            self._held = held.pop_all()
+
+    def close(self) -> None:
+        """Give the locks back."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _file_to_lock(database: str) -> str | None:
+    return file_of(database) if _LOCKS_ITSELF else None
+
+
+def _locked_itself(file: str, held: ExitStack) -> str | None:
+    """Lock a database's own file, made where there is none; return what is wrong if another process has it."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _locked(descriptor):
+            os.close(descriptor)
+            return f"which may have another name there: {os.path.realpath(file)}"
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(file)):  # noqa: PTH116 (as the call before it)
+                held.callback(os.close, descriptor)
+                return None
+        os.close(descriptor)  # the name leads to another file by now
+
+
+def _locked(descriptor: int) -> bool:
+    """Take a lock by flock and not by lockf: a POSIX lock is lost when any other descriptor of the file is closed."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
-        raise AlreadyRunning(
-            f"another process is already copying with {without_password(database)} (lock file {path})"
-        ) from None
-    return lock
+        return False
+    return True
+
+
+def hold_lock(database: str) -> Lock:
+    """Take the locks of a database, which is not open in this process. Raises AlreadyRunning."""
+    return Lock(database)
 
 
 def is_running(database: str) -> bool:
-    """Whether a process is copying with this database. The lock is held for no longer than it takes to see."""
-    path = beside(database, "lock")
-    if not path.exists():
-        return False
-    try:
-        hold_lock(database).close()
-    except AlreadyRunning:
-        return True
+    """Whether a process is copying with this database, which is not open in this one.
+
+    The locks are held for no longer than it takes to see, and nothing is made.
+    """
+    for path in (beside(database, "lock"), _file_to_lock(database)):
+        if path is not None and Path(path).exists():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                if not _locked(descriptor):
+                    return True
+            finally:
+                os.close(descriptor)
     return False

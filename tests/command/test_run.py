@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +194,24 @@ def test_a_second_process_on_the_same_database_is_refused(folder: Path) -> None:
         assert second.returncode == 3
         assert "another process is already copying" in second.stderr
         assert process.poll() is None
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_second_process_is_refused_that_calls_the_database_by_another_name(folder: Path, link: Any) -> None:
+    (folder / "second").mkdir()
+    text = SETTINGS.format(mode="paper")
+    (folder / "second" / "settings.toml").write_text(f'{text}[store]\ndatabase = "other.db"\n')
+    with running(folder) as process:
+        eventually(lambda: "Order replicated successfully" in log(folder), "the first copies")
+        link(folder / "second" / "other.db", folder / "copy_trading.db")
+        second = subprocess.run(
+            command(), cwd=folder / "second", capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert second.returncode == 3
+        assert "another process is already copying" in second.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert "Database failing" not in log(folder)
 
 
 def test_a_database_of_another_mode_is_refused(folder: Path) -> None:
