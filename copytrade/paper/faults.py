@@ -2,7 +2,8 @@
 
 import random
 import threading
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from copytrade.paper.showing import NEVER_SHOWN
@@ -36,7 +37,7 @@ class RestFault:
 
     With ``accepted`` the request is carried out first, and only its answer is lost or replaced. ``delay`` is seconds
     before anything else happens. Without ``times`` it lasts until the faults are cleared; ``chance`` is how often it
-    happens to a request that it fits, from 0 to 1.
+    happens to a request that it fits, from 0 to 1. ``where`` are fields that its body has to have.
     """
 
     mischief: Mischief
@@ -51,6 +52,7 @@ class RestFault:
     path: str = ""
     hidden: float = NEVER_SHOWN
     chance: float = 1.0
+    where: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,13 @@ class Faults:
             self._waiting.clear()
         self.visibility_lag = 0.0
 
-    def take(self, client_id: str, kind: Kind, path: str) -> RestFault | None:
+    def take(self, client_id: str, kind: Kind, path: str, payload: Mapping[str, object]) -> RestFault | None:
         """Return the fault for this request, if one waits for it."""
         with self._lock:
             for fault in self._waiting:
                 if not isinstance(fault, RestFault) or not path.endswith(fault.path):
+                    continue
+                if any(payload.get(name) != value for name, value in fault.where.items()):
                     continue
                 if fault.kind in (None, kind) and fault.client_id in (None, client_id) and self._happens(fault):
                     self._use(fault)

@@ -67,12 +67,14 @@ class Knobs(ABC):
         path: str = "",
         message: str = "",
         chance: float = 1.0,
+        where: Mapping[str, object] | None = None,
     ) -> None:
         """Refuse the next ``times`` requests in a class of the broker's, DH-901 to DH-911, in its words or others."""
         refusal = REFUSALS[code]
         body = wire.error(Refusal(refusal.status, code, refusal.error_type, message or refusal.message))
         fault = RestFault(Mischief.ANSWER, None if kind is None else Kind(kind), client_id, times)
-        self.faults.add(replace(fault, status=refusal.status, body=json.dumps(body), path=path, chance=chance))
+        fault = replace(fault, status=refusal.status, body=json.dumps(body))
+        self.faults.add(replace(fault, path=path, chance=chance, where=where or {}))
 
     def lag(self, client_id: str, **seconds: float) -> None:
         """Have an account's ``book``, ``positions`` or ``feed`` be so many seconds late, new orders not ``visible``."""

@@ -153,7 +153,7 @@ class BrokerServer:
             def handle() -> tuple[int, object]:
                 return self._handle(request, account, write, handler)
 
-            if fault := self._faults.take(account.client_id, kind, request.url.path):
+            if fault := self._faults.take(account.client_id, kind, request.url.path, payload):
                 response = await self._misbehave(fault, handle, request, write)
             else:
                 response = _answer(*handle(), write)

@@ -1,0 +1,72 @@
+"""A history as data: what happens, and when, with which followers; to be printed, saved, replayed and shrunk."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+#: Client ids. The stranger is nobody's account: its updates get onto a socket where they do not belong.
+LEADER, STRANGER = "1000000001", "1000000999"
+
+#: Rupees that everybody has at the start of the day; a follower by capital has less.
+FUNDS = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A follower: ``ratio`` counts for fixed_ratio, ``lots`` for fixed_lots, ``funds`` for capital_proportional."""
+
+    name: str
+    client_id: str
+    sizing: str = "fixed_ratio"
+    ratio: str = "1"
+    lots: int = 1
+    funds: int = FUNDS
+
+
+FOLLOWERS = (
+    Follower("alice", "1000000101"),
+    Follower("bob", "1000000102", ratio="0.5"),
+    Follower("carol", "1000000103", ratio="2"),
+    Follower("dave", "1000000104", sizing="fixed_lots", lots=1),
+    Follower("erin", "1000000105", sizing="capital_proportional", funds=7 * FUNDS // 10),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens ``at`` so many seconds. ``what`` is a method of ``runner``'s, ``terms`` its arguments."""
+
+    at: float
+    what: str
+    terms: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return the step as a line."""
+        words = " ".join(f"{name}={value}" for name, value in self.terms.items())
+        return f"{self.at:6.2f}  {self.what} {words}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happens. ``seed`` is the one it was made of, kept for its name."""
+
+    seed: int
+    followers: tuple[Follower, ...]
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        """Return the history as lines."""
+        who = ", ".join(follower.name for follower in self.followers)
+        return "\n".join([f"history {self.seed} of {who}", *map(str, self.steps)])
+
+    def to_json(self) -> str:
+        """Return the history as JSON."""
+        return json.dumps(asdict(self), indent=1, default=dict)
+
+    @classmethod
+    def from_json(cls, text: str) -> "History":
+        """Read what ``to_json`` gave."""
+        fields = json.loads(text)
+        followers = tuple(Follower(**one) for one in fields["followers"])
+        return cls(fields["seed"], followers, tuple(Step(**step) for step in fields["steps"]))

@@ -1,0 +1,395 @@
+"""Judges a history from the broker's books and log, and from the copier's database by plain SQL.
+
+It imports nothing of the program: what is due is reckoned here once more, from what the leader did.
+
+What is due to a follower on a line (a contract in a product) comes of the leader's fills in their order. An entry gives
+its share, an exit leaves the same part of it that is left to the leader. From above, every entry counts in full and for
+as much as its order ever asked; from below, only what the follower really got. In between it has to be in the end, in
+whole lots; at no time may it be on a side on which the leader has not been.
+"""
+
+import sqlite3
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+#: What is counted, each of which has to be nothing.
+COLUMNS = {
+    "doubled": "orders that have the id of another",
+    "other side": "follower's lines that were ever on a side on which the leader was not",
+    "not flat": "follower's lines with copied units although the leader is flat",
+    "over share": "leader orders, or lines, of which a follower has more than its share",
+    "under share": "follower's lines with less than belongs to what was entered",
+    "no disposition": "leader orders of which a follower's database does not say what came of them",
+    "orphans": "orders that rest although the leader's is over",
+    "over budget": "windows with more order requests than are allowed",
+    "restless": "histories in which requests went on without an end",
+    "crashed": "times the program ended by itself",
+}
+
+_LIVE = ("TRANSIT", "PENDING", "PART_TRADED")
+_DEAD = ("CANCELLED", "REJECTED", "EXPIRED", "TRADED")
+_WINDOWS = (("second", 1.0), ("minute", 60.0), ("hour", 3600.0), ("day", 86_400.0))
+
+Row = Mapping[str, Any]
+LineKey = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the broker's books say once a history is over, and where the database is.
+
+    ``changes`` has every state of every order by client id, ``writes`` every order request; ``hands`` are the ids of
+    orders that other hands placed on followers' accounts, ``flattened`` the followers for whom everything was closed by
+    command, ``converted`` the contracts that the leader moved to another product. ``limits`` are requests by window.
+    """
+
+    leader: str
+    followers: Sequence[Row]
+    lots: Mapping[str, int]
+    funds: int
+    changes: Mapping[str, Sequence[Row]]
+    writes: Mapping[str, Sequence[Row]]
+    limits: Mapping[str, int]
+    hands: Sequence[str]
+    flattened: Sequence[str]
+    converted: Sequence[str]
+    database: str
+    crashes: Sequence[str] = ()
+    restless: str = ""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Signed units that were filled of an order, at a time in seconds."""
+
+    at: float
+    order_id: str
+    line: LineKey
+    units: int
+
+
+@dataclass
+class Share:
+    """What is due on a line of a follower's, in units, from below and from above; and all that was entered."""
+
+    below: Fraction = Fraction(0)
+    above: Fraction = Fraction(0)
+    excess: int = 0
+
+
+@dataclass
+class _Account:
+    """The orders of an account, as they have ended, and its fills in their order."""
+
+    orders: dict[str, Row] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, changes: Iterable[Row]) -> "_Account":
+        """Read every state of every order."""
+        account = cls()
+        filled: Counter[str] = Counter()
+        for change in changes:
+            order_id = str(change["orderId"])
+            account.orders[order_id] = change
+            account.most[order_id] = max(account.most.get(order_id, 0), int(change["quantity"]))
+            if units := int(change["filledQty"]) - filled[order_id]:
+                filled[order_id] += units
+                account.fills.append(Fill(change["at"], order_id, _line(change), units * _sign(change)))
+        return account
+
+
+def judge(evidence: Evidence) -> dict[str, list[str]]:
+    """Return what is wrong, in words, by column."""
+    found: dict[str, list[str]] = {column: [] for column in COLUMNS}
+    leader = _Account.of(row for row in evidence.changes[evidence.leader] if not _is_ours(row))
+    dispositions = _dispositions(evidence.database)
+    for follower in evidence.followers:
+        account = _Account.of(evidence.changes[follower["client_id"]])
+        name = follower["name"]
+        found["doubled"] += [f"{name}: {text}" for text in _doubled(account)]
+        found["other side"] += [f"{name}: {text}" for text in _other_side(leader, account, evidence)]
+        found["orphans"] += [f"{name}: {text}" for text in _orphans(leader, account)]
+        found["no disposition"] += [f"{name}: {text}" for text in _undisposed(leader, name, dispositions)]
+        found["over budget"] += [f"{name}: {text}" for text in _over_budget(follower["client_id"], evidence)]
+        _compare(leader, account, follower, evidence, found)
+    found["crashed"] += evidence.crashes
+    found["restless"] += [evidence.restless] if evidence.restless else []
+    return found
+
+
+def _compare(
+    leader: _Account, account: _Account, follower: Row, evidence: Evidence, found: Mapping[str, list[str]]
+) -> None:
+    """Compare what a follower holds by copying with what is due to it, and each copy with its leader order."""
+    name = follower["name"]
+    shares = _shares(leader, account, follower, evidence)
+    copied, by_hand = _net(account, evidence)
+    for key, share in shares.items():
+        lot = evidence.lots[key[0]]
+        units, others = copied[key], by_hand[key]
+        held = abs(units)
+        position = _position(leader, key)
+        if key[0] in evidence.converted:
+            continue  # by contract, below
+        if position == 0 and held > share.excess and not _explains(others, units):
+            found["not flat"].append(f"{name} holds {units} of {key}, others {others:+d}")
+        if position == 0:
+            continue
+        above = _floor(share.above, lot) + share.excess
+        below = _floor(share.below, lot)
+        if held > above:
+            found["over share"].append(f"{name} holds {units} of {key}, at most {above} is due")
+        if held < below and not others and name not in evidence.flattened:
+            found["under share"].append(f"{name} holds {units} of {key}, at least {below} is due")
+    for contract in evidence.converted:
+        position = sum(_position(leader, key) for key in shares if key[0] == contract)
+        units = sum(units for key, units in copied.items() if key[0] == contract)
+        if position == 0 and units:
+            found["not flat"].append(f"{name} holds {units} of {contract} over its products")
+    found["over share"] += [f"{name}: {text}" for text in _oversized(leader, follower, evidence)]
+
+
+def _shares(leader: _Account, account: _Account, follower: Row, evidence: Evidence) -> dict[LineKey, Share]:
+    """Go through the leader's fills once more, for one follower."""
+    shares: dict[LineKey, Share] = defaultdict(Share)
+    positions: Counter[LineKey] = Counter()
+    got = _entered(account)
+    entered: set[str] = set()
+    for fill in leader.fills:
+        share, before = shares[fill.line], positions[fill.line]
+        after = before + fill.units
+        positions[fill.line] = after
+        if before * fill.units < 0:  # an exit, perhaps beyond nothing
+            left = Fraction(max(0, abs(before) - abs(fill.units)), abs(before))
+            share.below, share.above = share.below * left, share.above * left
+            if before * after >= 0:
+                continue
+        if fill.order_id not in entered:
+            entered.add(fill.order_id)
+            order = leader.orders[fill.order_id]
+            quantity = abs(after) if before * after < 0 else leader.most[fill.order_id]
+            due = _due(quantity, follower, evidence, fill.line)
+            share.above += due
+            share.below += min(Fraction(got[fill.order_id, _sign(order)]), due)
+    for order_id, order in leader.orders.items():
+        got_units = got[order_id, _sign(order)]
+        if order["orderStatus"] in ("CANCELLED", "REJECTED", "EXPIRED") and order_id not in entered:
+            shares[_line(order)].excess += got_units
+    return shares
+
+
+def _due(quantity: int, follower: Row, evidence: Evidence, line: LineKey) -> Fraction:
+    """Return a follower's share of an entry, in units and not rounded."""
+    match follower["sizing"]:
+        case "fixed_lots":
+            return Fraction(int(follower["lots"]) * evidence.lots[line[0]])
+        case "capital_proportional":
+            return Fraction(quantity) * Fraction(int(follower["funds"]), evidence.funds)
+        case _:
+            return Fraction(quantity) * Fraction(str(follower["ratio"]))
+
+
+def _oversized(leader: _Account, follower: Row, evidence: Evidence) -> list[str]:
+    """Return the leader orders of which a follower at some time had more open and filled than its share of all of it.
+
+    Rounding may have kept back less than a lot before, which is given with a later entry.
+    """
+    roles = _roles(leader)
+    now: dict[str, dict[str, int]] = defaultdict(dict)
+    worst: Counter[str] = Counter()
+    for change in evidence.changes[follower["client_id"]]:
+        order_id = _copied(change)
+        if order_id is None or order_id not in leader.orders or _sign(change) != _sign(leader.orders[order_id]):
+            continue
+        live = change["orderStatus"] in _LIVE
+        now[order_id][change["orderId"]] = int(change["quantity"] if live else change["filledQty"])
+        worst[order_id] = max(worst[order_id], sum(now[order_id].values()))
+    found = []
+    for order_id, units in worst.items():
+        order = leader.orders[order_id]
+        line = _line(order)
+        if roles.get(order_id, "entry") != "entry" or line[0] in evidence.converted:
+            continue
+        due = _due(leader.most[order_id], follower, evidence, line)
+        lot = evidence.lots[line[0]]
+        most = int(due) if _is_never_rounded(follower) else _floor(due + lot - 1, lot)
+        if units > most:
+            found.append(f"{units} of leader order {order_id} were open or filled, {most} is due")
+    return found
+
+
+def _is_never_rounded(follower: Row) -> bool:
+    """Return whether a follower's shares are whole lots always."""
+    sizing, ratio = follower["sizing"], Fraction(str(follower["ratio"]))
+    return sizing == "fixed_lots" or (sizing == "fixed_ratio" and ratio.denominator == 1)
+
+
+def _roles(leader: _Account) -> dict[str, str]:
+    """Return which leader orders entered at their fills, left, or did both."""
+    roles: dict[str, str] = {}
+    positions: Counter[LineKey] = Counter()
+    for fill in leader.fills:
+        before = positions[fill.line]
+        positions[fill.line] = before + fill.units
+        role = "entry" if before * fill.units >= 0 else "exit"
+        roles[fill.order_id] = role if roles.get(fill.order_id, role) == role else "both"
+    # What has not filled may have been an exit, by the position of its day.
+    for order_id, order in leader.orders.items():
+        if order_id not in roles:
+            at = [fill.at for fill in leader.fills]
+            seen = leader.fills[: bisect_right(at, order["at"])]
+            held = {sum(f.units for f in seen[:n] if f.line == _line(order)) for n in range(len(seen) + 1)}
+            roles[order_id] = "both" if any(units * _sign(order) < 0 for units in held) else "entry"
+    return roles
+
+
+def _doubled(account: _Account) -> list[str]:
+    ids = Counter(str(row["correlationId"]) for row in account.orders.values() if _is_ours(row))
+    return [f"{count} orders are {correlation_id}" for correlation_id, count in ids.items() if count > 1]
+
+
+def _other_side(leader: _Account, account: _Account, evidence: Evidence) -> list[str]:
+    """Return the lines on which copies came to a side on which the leader neither was by then nor had set out to be."""
+    been = _sides(leader, evidence.changes[evidence.leader])
+    held: Counter[LineKey] = Counter()
+    worst: dict[LineKey, str] = {}
+    for fill in account.fills:
+        if fill.order_id in evidence.hands:
+            continue
+        held[fill.line] += fill.units
+        units = held[fill.line]
+        if units and (1 if units > 0 else -1) not in {side for at, side in been[fill.line] if at <= fill.at}:
+            worst.setdefault(fill.line, f"{units} of {fill.line} at {fill.at:.3f}")
+    for key, units in held.items():
+        position = _position(leader, key)
+        if units * position < 0:
+            worst.setdefault(key, f"{units} of {key} in the end, the leader {position}")
+    return list(worst.values())
+
+
+def _sides(leader: _Account, changes: Iterable[Row]) -> dict[LineKey, list[tuple[float, int]]]:
+    """Return the sides on which the leader was, or would have been once an order of his had filled, and since when."""
+    sides: dict[LineKey, list[tuple[float, int]]] = defaultdict(list)
+    positions: Counter[LineKey] = Counter()
+    for fill in leader.fills:
+        positions[fill.line] += fill.units
+        if units := positions[fill.line]:
+            sides[fill.line].append((fill.at, 1 if units > 0 else -1))
+    times, seen = [fill.at for fill in leader.fills], set()
+    for change in changes:
+        order_id, line, sign = str(change["orderId"]), _line(change), _sign(change)
+        if order_id in seen or order_id not in leader.orders:
+            continue
+        seen.add(order_id)
+        before = leader.fills[: bisect_right(times, change["at"])]
+        position = sum(fill.units for fill in before if fill.line == line)
+        if position * sign >= 0 or int(change["quantity"]) > abs(position):
+            sides[line].append((change["at"], sign))
+    return sides
+
+
+def _orphans(leader: _Account, account: _Account) -> list[str]:
+    found = []
+    for order in account.orders.values():
+        if order["orderStatus"] not in _LIVE or not _is_ours(order):
+            continue
+        of = leader.orders.get(_copied(order) or "")
+        if of is None or of["orderStatus"] in _DEAD:
+            state = of["orderStatus"] if of else "unknown"
+            found.append(f"{order['correlationId']} rests for {order['quantity']}, the leader's is {state}")
+    return found
+
+
+def _undisposed(leader: _Account, name: str, dispositions: Mapping[tuple[str, str], list[str]]) -> list[str]:
+    found = []
+    for order_id, order in leader.orders.items():
+        statuses = dispositions.get((order_id, name), [])
+        if not statuses:
+            found.append(f"leader order {order_id} has no row")
+        elif order["orderStatus"] in _DEAD and "pending" in statuses:
+            found.append(f"leader order {order_id} is pending for ever")
+    return found
+
+
+def _over_budget(client_id: str, evidence: Evidence) -> list[str]:
+    """Return the windows in which more order requests came in than are allowed, answered or not."""
+    times = sorted(write["at"] for write in evidence.writes[client_id])
+    found = []
+    for window, seconds in _WINDOWS:
+        limit = evidence.limits[window]
+        most = max((bisect_right(times, at + seconds - 1e-6) - index for index, at in enumerate(times)), default=0)
+        if most > limit:
+            found.append(f"{most} requests in a {window}, {limit} are allowed")
+    return found
+
+
+def _net(account: _Account, evidence: Evidence) -> tuple[Counter[LineKey], Counter[LineKey]]:
+    """Return what copies, and what other hands, came to by line."""
+    copied: Counter[LineKey] = Counter()
+    by_hand: Counter[LineKey] = Counter()
+    for fill in account.fills:
+        (by_hand if fill.order_id in evidence.hands else copied)[fill.line] += fill.units
+    return copied, by_hand
+
+
+def _entered(account: _Account) -> Counter[tuple[str, int]]:
+    """Return the units that copies of each leader order got, by side."""
+    got: Counter[tuple[str, int]] = Counter()
+    for order in account.orders.values():
+        if (order_id := _copied(order)) is not None:
+            got[order_id, _sign(order)] += int(order["filledQty"])
+    return got
+
+
+def _dispositions(database: str) -> dict[tuple[str, str], list[str]]:
+    if not Path(database).exists():
+        return {}
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)
+    try:
+        for order_id, follower, status in connection.execute(
+            "SELECT leader_order_id, follower, status FROM copy_mappings"
+        ):
+            found[str(order_id), follower].append(status)
+    except sqlite3.OperationalError:
+        return {}  # there are no tables yet
+    finally:
+        connection.close()
+    return found
+
+
+def _explains(others: int, units: int) -> bool:
+    """Return whether other hands closed what copies seem to hold."""
+    return others * units < 0 and abs(units) <= abs(others)
+
+
+def _position(leader: _Account, key: LineKey) -> int:
+    return sum(fill.units for fill in leader.fills if fill.line == key)
+
+
+def _line(row: Row) -> LineKey:
+    return str(row["securityId"]), str(row["productType"])
+
+
+def _sign(row: Row) -> int:
+    return 1 if row["transactionType"] == "BUY" else -1
+
+
+def _is_ours(row: Row) -> bool:
+    return str(row["correlationId"]).startswith("ct-")
+
+
+def _copied(row: Row) -> str | None:
+    """Return the id of the leader order that a copy is of."""
+    return str(row["correlationId"]).split("-")[1] if _is_ours(row) else None
+
+
+def _floor(units: Fraction | int, lot: int) -> int:
+    return int(units // lot) * lot

@@ -1,0 +1,231 @@
+"""The oracle over random histories: it sees each thing that can be wrong, and nothing wrong where nothing is."""
+
+import ast
+import sqlite3
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.histories import generator, oracle
+from bench.histories.history import FUNDS, LEADER, History
+from bench.histories.oracle import COLUMNS, Evidence, judge
+
+LOT = 65
+ALICE = {"name": "alice", "client_id": "1", "sizing": "fixed_ratio", "ratio": "1", "lots": 1, "funds": FUNDS}
+
+
+@dataclass
+class Books:
+    """Writes down what happened, as the broker would."""
+
+    changes: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {LEADER: [], "1": []})
+    now: float = 100.0
+    dispositions: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def order(
+        self, client: str, order_id: str, lots: int, status: str = "TRADED", filled: int | None = None, ct: str = "NA"
+    ) -> None:
+        """Have an order of signed lots come in and end, or rest, with so many lots filled."""
+        done = abs(lots) if filled is None and status == "TRADED" else filled or 0
+        row = {
+            "orderId": order_id,
+            "correlationId": ct,
+            "transactionType": "BUY" if lots > 0 else "SELL",
+            "securityId": "45674",
+            "productType": "MARGIN",
+            "quantity": abs(lots) * LOT,
+        }
+        for state, quantity in (("PENDING", 0), (status, done * LOT)):
+            self.now += 0.01
+            self.changes[client].append(row | {"at": self.now, "orderStatus": state, "filledQty": quantity})
+        if client == LEADER:
+            self.dispositions.append((order_id, "alice", "filled"))
+
+    def copy(self, leader_order: str, lots: int, n: int = 1, **ending: Any) -> None:
+        """Have alice's copy of a leader order."""
+        self.order("1", f"{leader_order}{n}", lots, ct=f"ct-{leader_order}-{n}", **ending)
+
+    def judged(self, folder: Path, **changed: Any) -> dict[str, list[str]]:
+        database = folder / "copy.db"
+        with sqlite3.connect(database) as connection:
+            connection.execute("CREATE TABLE copy_mappings (leader_order_id TEXT, follower TEXT, status TEXT)")
+            connection.executemany("INSERT INTO copy_mappings VALUES (?, ?, ?)", self.dispositions)
+        evidence = Evidence(
+            leader=LEADER,
+            followers=[ALICE],
+            lots={"45674": LOT},
+            funds=FUNDS,
+            changes=self.changes,
+            writes={"1": []},
+            limits={"second": 10, "minute": 100, "hour": 200, "day": 300},
+            hands=[],
+            flattened=[],
+            converted=[],
+            database=str(database),
+        )
+        return {column: found for column, found in judge(replace(evidence, **changed)).items() if found}
+
+
+@pytest.fixture
+def books() -> Books:
+    return Books()
+
+
+def test_nothing_is_wrong_with_a_round_trip(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4)
+    books.copy("11", 4)
+    books.order(LEADER, "12", -4)
+    books.copy("12", -4)
+    assert books.judged(tmp_path) == {}
+
+
+def test_each_exit_leaves_its_part_in_whole_lots(books: Books, tmp_path: Path) -> None:
+    for number in range(4):
+        books.order(LEADER, f"1{number}", 1)
+    books.copy("11", 1)
+    books.copy("13", 1)
+    books.order(LEADER, "20", -1)
+    books.copy("20", -1)
+    books.order(LEADER, "21", -1)
+    half = ALICE | {"ratio": "0.5"}
+    assert books.judged(tmp_path, followers=[half]) == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "happens"),
+    [
+        ("doubled", [("11", 1, 1), ("11", 1, 1), ("12", -2, 1)]),
+        ("other side", [("12", -2, 1)]),
+        ("not flat", [("11", 2, 1)]),
+        ("over share", [("11", 3, 1), ("12", -3, 1)]),
+    ],
+)
+def test_what_is_wrong_with_copies_is_seen(
+    books: Books, tmp_path: Path, column: str, happens: list[tuple[str, int, int]]
+) -> None:
+    books.order(LEADER, "11", 2)
+    books.order(LEADER, "12", -2)
+    for number, (leader_order, lots, n) in enumerate(happens):
+        books.order("1", str(number), lots, ct=f"ct-{leader_order}-{n}")
+    assert column in books.judged(tmp_path)
+
+
+def test_what_is_held_beyond_what_the_leader_left_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4)
+    books.copy("11", 4)
+    books.order(LEADER, "12", -2)
+    assert list(books.judged(tmp_path)) == ["over share"]
+
+
+def test_what_was_left_too_much_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4)
+    books.copy("11", 4)
+    books.order(LEADER, "12", -1)
+    books.copy("12", -3)
+    assert list(books.judged(tmp_path)) == ["under share"]
+
+
+def test_an_entry_that_was_not_copied_is_no_fault_but_its_exit_has_nothing_to_take(
+    books: Books, tmp_path: Path
+) -> None:
+    books.order(LEADER, "11", 4)
+    books.order(LEADER, "12", -2)
+    assert books.judged(tmp_path) == {}
+
+
+def test_an_order_without_a_row_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4)
+    books.copy("11", 4)
+    books.dispositions.clear()
+    assert list(books.judged(tmp_path)) == ["no disposition"]
+    books.dispositions.append(("11", "alice", "pending"))
+
+
+def test_an_order_that_is_pending_for_ever_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4)
+    books.copy("11", 4)
+    books.dispositions[:] = [("11", "alice", "pending")]
+    assert list(books.judged(tmp_path)) == ["no disposition"]
+
+
+def test_what_rests_under_a_dead_order_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4, status="CANCELLED")
+    books.copy("11", 4, status="PENDING")
+    assert list(books.judged(tmp_path)) == ["orphans"]
+
+
+@pytest.mark.parametrize(("count", "spacing"), [(11, 0.01), (101, 0.15), (201, 1.0), (301, 100.0)])
+def test_each_window_is_counted(books: Books, tmp_path: Path, count: int, spacing: float) -> None:
+    writes = [{"at": number * spacing} for number in range(count)]
+    limits = {"second": 10, "minute": 100, "hour": 200, "day": 300}
+    assert len(books.judged(tmp_path, writes={"1": writes})["over budget"]) >= 1
+    assert all(f"{limit} are allowed" for limit in limits.values())
+
+
+def test_what_other_hands_closed_is_nobodys_fault(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4)
+    books.copy("11", 4)
+    books.order("1", "by hand", -2)
+    books.order(LEADER, "12", -4)
+    books.copy("12", -2)
+    assert books.judged(tmp_path, hands=["by hand"]) == {}
+
+
+def test_an_order_with_an_id_of_ours_on_the_leaders_account_is_not_his(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 4, ct="ct-1-1")
+    books.dispositions.clear()
+    assert books.judged(tmp_path) == {}
+
+
+def test_a_fixed_number_of_lots_is_due_for_each_entry(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 1)
+    books.copy("11", 1)
+    books.order(LEADER, "12", 10)
+    books.copy("12", 1)
+    fixed = ALICE | {"sizing": "fixed_lots"}
+    assert books.judged(tmp_path, followers=[fixed]) == {}
+
+
+def test_every_column_is_told_of_even_if_nothing_is_wrong(books: Books, tmp_path: Path) -> None:
+    assert set(COLUMNS) == set(oracle.COLUMNS)
+    assert books.judged(tmp_path) == {}
+
+
+def test_the_oracle_imports_nothing_of_the_program() -> None:
+    tree = ast.parse(Path(oracle.__file__).read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not [name for name in imported if str(name).split(".")[0] in ("copytrade", "actors", "bench")]
+
+
+def test_a_history_is_the_same_for_the_same_seed_and_can_be_saved() -> None:
+    history = generator.history_of(7)
+    assert generator.history_of(7) == history
+    assert History.from_json(history.to_json()) == history
+    assert generator.history_of(8) != history
+
+
+def test_every_kind_of_mishap_occurs_in_some_history() -> None:
+    seen = {
+        (step.what, step.terms.get("method"), step.terms.get("mischief"))
+        for seed in range(300)
+        for step in generator.history_of(seed).steps
+    }
+    wanted = ["kill", "hand", "stranger", "foreign_row", "command", "convert", "place", "modify", "cancel"]
+    methods = [
+        "drop_feed",
+        "mute_feed",
+        "fault",
+        "refuse",
+        "lag",
+        "frame_fault",
+        "echo",
+        "rewrite",
+        "halt",
+        "set_clock",
+    ]
+    assert set(wanted) <= {what for what, _, _ in seen}
+    assert set(methods) <= {method for _, method, _ in seen}
+    assert {"reset", "hang", "truncate", "answer", "swallow", "hide"} <= {mischief for _, _, mischief in seen}
