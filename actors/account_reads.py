@@ -1,81 +1,81 @@
 """What gap recovery reads of an account for whoever asks: on a thread of the account's, as any of it may take long."""
 
 import time
-from collections.abc import Callable
-from typing import TypeVar, assert_never
+from collections.abc import Generator
+from typing import TypeVar
 
 from loguru import logger
 
 from actors.base import Address
 from actors.messages import (
-    BookReadFinished,
-    CapitalReadFinished,
+    Found,
     GapRecoveryMessage,
-    NetRead,
-    NetReadFinished,
-    PositionsRead,
-    PositionsReadFinished,
     Problem,
     ReadBook,
     ReadCapital,
+    ReadFinished,
+    ReadGoesOn,
     ReadNet,
     ReadPositions,
+    ReadRequest,
     ReadResult,
-    ResultReadFinished,
-    SearchFinished,
     SearchOrder,
 )
-from copytrade.dhan.baseline import read_baseline, read_net, read_result
+from copytrade.dhan.baseline import net_of, read_baseline, read_result
 from copytrade.dhan.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.orders import Order
 
 T = TypeVar("T")
 
-Request = ReadBook | SearchOrder | ReadCapital | ReadPositions | ReadResult | ReadNet
-Finished = (
-    BookReadFinished
-    | SearchFinished
-    | CapitalReadFinished
-    | PositionsReadFinished
-    | ResultReadFinished
-    | NetReadFinished
-)
+#: A read that takes one request to the broker or several: it stops before each but the first, so that they are spread.
+Reading = Generator[None, None, ReadFinished]
 
 #: Refusals of a search that are about the order and not about the account or the request's way.
 _NO_SUCH_ORDER = (Refusal.ORDER, Refusal.VALIDATION, Refusal.OTHER)
 
 
-def carry_out(rest: DhanRest, request: Request, recovery: Address[GapRecoveryMessage]) -> None:
-    """Read what is asked for, and answer whatever happens."""
-    recovery.tell(_finished(rest, request))
+def reading_of(rest: DhanRest, request: ReadRequest) -> Reading:
+    """Read what is asked for, beginning when it is first advanced."""
+    began = time.monotonic()
+    answer = yield from _answer(rest, request)
+    return ReadFinished(request, began, answer, rest.known_skew)
 
 
-def _finished(rest: DhanRest, request: Request) -> Finished:
+def carry_on(reading: Reading, request: ReadRequest, recovery: Address[GapRecoveryMessage]) -> None:
+    """Make the next request of a read, and tell what came of it, whatever happens."""
+    began = time.monotonic()
+    try:
+        next(reading)
+    except StopIteration as end:
+        recovery.tell(end.value)
+    except Exception as error:  # an exception in a thread would otherwise end in silence
+        logger.opt(exception=error).error("Reading failed unexpectedly")
+        recovery.tell(ReadFinished(request, began, Problem(f"{type(error).__name__}: {error}"), None))
+    else:
+        recovery.tell(ReadGoesOn(request))
+
+
+def _answer(rest: DhanRest, request: ReadRequest) -> Generator[None, None, Found | Problem]:
     match request:
         case ReadBook():
-            began = time.monotonic()
-            book, problem = _value(rest.orders)
-            return BookReadFinished(request, began, book, problem, rest.known_skew)
+            return _value(rest.orders())
         case SearchOrder(correlation_id=correlation_id):
-            began = time.monotonic()
-            orders, problem = _value(lambda: _found(rest.order_by_correlation_id(correlation_id)))
-            return SearchFinished(request, began, orders or (), problem)
+            return _value(_found(rest.order_by_correlation_id(correlation_id)))
         case ReadCapital():
-            funds, problem = _value(rest.fund_limit)
-            return CapitalReadFinished(request, funds.sod_limit if funds else None, problem)
-        case ReadPositions(account, holdings):
-            baseline, problem = _value(lambda: read_baseline(rest, holdings=holdings))
-            return PositionsReadFinished(request, PositionsRead(account, baseline) if baseline else None, problem)
+            funds = _value(rest.fund_limit())
+            return funds if isinstance(funds, Problem) else funds.sod_limit
+        case ReadPositions(holdings=holdings):
+            return _value(read_baseline(rest, holdings=holdings))
         case ReadResult():
-            result, problem = _value(lambda: read_result(rest))
-            return ResultReadFinished(request, result, problem)
-        case ReadNet(account, holdings):
-            began = time.monotonic()
-            net, problem = _value(lambda: read_net(rest, holdings=holdings))
-            return NetReadFinished(request, None if net is None else NetRead(account, net, began), problem)
-        case unknown:
-            assert_never(unknown)
+            return _value(read_result(rest))
+        case ReadNet(holdings=holdings):
+            positions = _value(rest.positions())
+            if isinstance(positions, Problem) or not holdings:
+                return positions if isinstance(positions, Problem) else net_of(positions, ())
+            yield
+            shares = _value(rest.holdings())
+            return shares if isinstance(shares, Problem) else net_of(positions, shares)
 
 
 def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:
@@ -85,17 +85,12 @@ def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:
     return outcome
 
 
-def _value(read: Callable[[], Outcome[T]]) -> tuple[T | None, Problem | None]:
+def _value(outcome: Outcome[T]) -> T | Problem:
     """Return what a read gave, or why it gave nothing."""
-    try:
-        outcome = read()
-    except Exception as error:  # an exception in a thread would otherwise end in silence
-        logger.opt(exception=error).error("Reading failed unexpectedly")
-        return None, Problem(f"{type(error).__name__}: {error}")
     match outcome:
         case Accepted(value=value):
-            return value, None
+            return value
         case Refused(refusal, code, message):
-            return None, Problem(f"{code} {message}", refusal is Refusal.TOKEN)
+            return Problem(f"{code} {message}", refusal)
         case unknown:
-            return None, Problem(unknown.cause)
+            return Problem(unknown.cause)

@@ -67,6 +67,7 @@ from copytrade.budget import Lane
 from copytrade.decisions import Skip
 from copytrade.desk import Changed, Desk
 from copytrade.logs import fields
+from copytrade.read_budget import ReadLane
 from copytrade.reasons import Reason
 from copytrade.records import LEADER
 
@@ -196,7 +197,9 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.wake(leader_order_id)
             case Resume(epoch) if epoch == self.epoch:
                 self._standing.resume()
-            case LookAround(epoch) | AdoptStrangers(epoch) if epoch == self.epoch:
+            case LookAround(epoch) if epoch == self.epoch:
+                self._own_book.read(ReadLane.GLANCE)
+            case AdoptStrangers(epoch) if epoch == self.epoch:
                 self._own_book.read()
             case KeepWarm(epoch) if epoch == self.epoch:
                 self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)

@@ -4,52 +4,70 @@ Every loss is the same thing, a gap: the feed was down, the program has just sta
 account's order book is read and handed to its feed, and what is missing follows from comparing states, not times.
 """
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.account_reads import Finished, Request, carry_out
+from actors.account_reads import carry_on, reading_of
 from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import (
     BookRead,
-    BookReadFinished,
     CapitalRead,
-    CapitalReadFinished,
     CheckToken,
     FeedMessage,
     GapRecoveryMessage,
-    NetReadFinished,
-    PositionsReadFinished,
+    NetRead,
+    PositionsRead,
+    Problem,
     ReadBook,
     ReadCapital,
+    ReadFinished,
+    ReadGoesOn,
     ReadNet,
     ReadPositions,
+    ReadRequest,
     ReadResult,
     ResultRead,
-    ResultReadFinished,
-    RetryRead,
     SearchAnswered,
-    SearchFinished,
     SearchOrder,
+    ServeReads,
     TokenKeeperMessage,
     TokenLost,
     TokenReplaced,
     WantToken,
 )
-from copytrade.dhan.backoff import Backoff
-from copytrade.dhan.rest import DhanRest
-from copytrade.logs import fields
+from actors.read_queue import ReadQueue, Wanted
+from copytrade.budget import Window
+from copytrade.dhan.outcomes import Refusal
+from copytrade.dhan.rest import DhanRest, OrderBook
+from copytrade.ledger import Baseline
+from copytrade.logs import alert, fields
 from copytrade.orders import IST
+from copytrade.protection import Result
+from copytrade.read_budget import ReadBudget, ReadLane
 from copytrade.records import LEADER
+
+#: What a line of the log calls what could not be read.
+_NAMES = {
+    ReadBook: "Order book",
+    ReadCapital: "Capital",
+    ReadPositions: "Positions",
+    ReadNet: "Positions",
+    ReadResult: "Result of the day",
+}
 
 
 class GapRecovery(GuardedActor[GapRecoveryMessage]):
     """Coordinates reads; each account has one reader thread, so no account waits for another's.
 
-    What is to be read of an account without a token that works waits for one.
+    What is to be read waits in a queue of the account's: for a token that works, for what is more urgent, and for its
+    windows. Nothing of it is lost, and nobody sleeps.
     """
 
     def __init__(
@@ -59,82 +77,63 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         accounts: Mapping[str, DhanRest],
         feeds: Mapping[str, Address[FeedMessage]],
         tokens: Address[TokenKeeperMessage],
+        windows: Sequence[Window],
     ) -> None:
+        """``windows`` say how often each account is read, the shortest first."""
         super().__init__(life)
         self._tokens = tokens
-        self._authorised: set[str] = set()
-        self._waiting: dict[str, dict[object, Request]] = {account: {} for account in accounts}
         self._clock = clock
         self._accounts = accounts
         self._feeds = feeds
         self._readers: dict[str, ThreadPoolExecutor] = {}
-        self._backoff = {account: Backoff() for account in accounts}
-        self._reading: set[str] = set()
-        self._next: dict[str, ReadBook] = {}
-        self._want_positions: dict[tuple[str, bool], list[ReadPositions]] = {}
-        self._reading_result: set[str] = set()
-        self._reading_net: dict[tuple[str, bool], list[ReadNet]] = {}
-        self._next_net: dict[tuple[str, bool], list[ReadNet]] = {}
+        self._queues = {account: ReadQueue(ReadBudget(windows)) for account in accounts}
+        self._serves_at: dict[str, float] = {}
         self._reads = self._failures = 0
 
     def set_up(self) -> None:
         """Give each account its reader."""
-        for account in self._accounts:
+        for account, queue in self._queues.items():
             self._readers[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+            if self.epoch > 1:
+                queue.budget.assume_full(time.monotonic())
         self._ask_for_tokens()
 
     def receive(self, message: GapRecoveryMessage) -> None:
         """Start a read, or hand on what was read."""
-        if isinstance(message, Request) and message.account not in self._authorised:
-            self._wait_for_token(message)
-            return
-        if isinstance(message, Finished) and message.problem is not None and message.problem.token_refused:
-            self._token_refused(message)
-            return
         match message:
-            case ReadBook():
-                self._read(message)
-            case BookReadFinished():
-                self._hand_on(message)
-            case RetryRead(account):
-                self._reading.discard(account)
-                if request := self._next.pop(account, None):
-                    self.receive(request)
-            case SearchOrder() | ReadCapital():
-                self._start(message)
-            case SearchFinished():
-                self._hand_on_search(message)
-            case CapitalReadFinished():
-                self._hand_on_capital(message)
-            case ReadPositions(account, holdings):
-                waiting = self._want_positions.setdefault((account, holdings), [])
-                waiting.append(message)
-                if len(waiting) == 1:  # whoever else asks meanwhile is told the same
-                    self._start(message)
-            case PositionsReadFinished():
-                self._hand_on_positions(message)
-            case ReadResult(account):
-                if account not in self._reading_result:
-                    self._reading_result.add(account)
-                    self._start(message)
-            case ResultReadFinished():
-                self._hand_on_result(message)
-            case ReadNet():
-                self._read_net(message)
-            case NetReadFinished():
-                self._hand_on_net(message)
+            case ReadFinished(request):
+                self._take(message)
+                self._serve(request.account)
+            case ReadGoesOn(request):
+                if wanted := self._queues[request.account].end(request, time.monotonic()):
+                    self._queues[request.account].go_on(wanted)
+                self._serve(request.account)
+            case ServeReads(account):
+                self._serves_at.pop(account, None)
+                self._serve(account)
             case TokenReplaced(account, token):
                 self._take_token(account, token)
+                self._serve(account)
             case TokenLost(account):
-                self._authorised.discard(account)
+                self._queues[account].is_authorised = False
             case ActorUp() if message.name == self._tokens.name:
                 self._ask_for_tokens()
             case ActorUp() | ActorDied():
                 pass
+            case _:
+                self._queues[message.account].add(message, time.monotonic())
+                self._serve(message.account)
 
     def figures(self) -> str:
-        """Return how many reads there were, and how many of them gave nothing."""
-        return fields(reads=self._reads, failed=self._failures)
+        """Return how many reads there were, how many of them gave nothing, how many wait, and where none is made."""
+        now = time.monotonic()
+        paused = [account for account, queue in self._queues.items() if queue.budget.is_paused(now)]
+        return fields(
+            reads=self._reads,
+            failed=self._failures,
+            waiting=sum(len(queue) for queue in self._queues.values()) or "",
+            paused=",".join(paused),
+        )
 
     def tear_down(self) -> None:
         """End the readers, and what they are reading."""
@@ -145,154 +144,84 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
     def _take_token(self, account: str, token: SecretStr) -> None:
         """Read what has waited for a token that works."""
         self._accounts[account].take_token(token)
-        self._authorised.add(account)
-        waiting, self._waiting[account] = self._waiting[account], {}
-        for request in waiting.values():
-            self.receive(request)
+        self._queues[account].is_authorised = True
 
     def _ask_for_tokens(self) -> None:
         for account in self._accounts:
             self._tokens.tell(WantToken(account, self.seat))
 
-    def _wait_for_token(self, request: Request) -> None:
-        """Keep a request until there is a token; of several for the order book the latest."""
-        key = ReadBook if isinstance(request, ReadBook) else request
-        waiting = self._waiting[request.account].get(key)
-        if isinstance(request, ReadBook) and isinstance(waiting, ReadBook) and request.generation < waiting.generation:
-            return
-        self._waiting[request.account][key] = request
+    def _serve(self, account: str) -> None:
+        """Have the account's thread read what is wanted most, or come back when something may be read."""
+        queue, now = self._queues[account], time.monotonic()
+        if wanted := queue.take(now):
+            self._start(wanted)
+        elif (delay := queue.delay(now)) is not None and now + delay < self._serves_at.get(account, math.inf):
+            self._serves_at[account] = now + delay
+            self._clock.tell_later(delay, self.seat, ServeReads(account))
 
-    def _token_refused(self, finished: Finished) -> None:
-        """Have the token seen to, and read again once there is one that works."""
-        account = finished.request.account
-        self._failures += 1
-        if account in self._authorised:
-            self._authorised.discard(account)
-            self._tokens.tell(CheckToken(account, refused=True))
-        requests: list[Request] = [finished.request]
-        if isinstance(finished, BookReadFinished):
-            self._reading.discard(account)
-            if newer := self._next.pop(account, None):
-                requests.append(newer)
-        elif isinstance(finished, ResultReadFinished):
-            self._reading_result.discard(account)
-        elif isinstance(finished, NetReadFinished):
-            requests += self._reading_net.pop((account, finished.request.holdings), [])
-            requests += self._next_net.pop((account, finished.request.holdings), [])
-        elif isinstance(finished, PositionsReadFinished):
-            requests += self._want_positions.pop((account, finished.request.holdings), [])
-        for request in requests:
-            self._wait_for_token(request)
-
-    def _start(self, request: Request) -> None:
-        """Have the account's thread read what is asked for."""
-        account = request.account
-        self._readers[account].submit(carry_out, self._accounts[account], request, self.seat)
-
-    def _read(self, request: ReadBook) -> None:
-        if request.account in self._reading:
-            waiting = self._next.get(request.account)
-            if waiting is None or request.generation >= waiting.generation:
-                self._next[request.account] = request
-            return
-        if request.after_gap and request.account == LEADER and request.since is not None:
+    def _start(self, wanted: Wanted) -> None:
+        request = wanted.request
+        if isinstance(request, ReadBook) and request.after_gap and request.account == LEADER and request.since:
             logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
-        self._reading.add(request.account)
-        self._start(request)
+        if wanted.reading is None:
+            wanted.reading = reading_of(self._accounts[request.account], request)
+        self._readers[request.account].submit(carry_on, wanted.reading, request, self.seat)
 
-    def _hand_on(self, finished: BookReadFinished) -> None:
-        account = finished.request.account
-        self._reading.discard(account)
+    def _take(self, finished: ReadFinished) -> None:
+        """Tell everybody for whom it was read; see to what could not be."""
+        queue, now = self._queues[finished.request.account], time.monotonic()
+        wanted = queue.end(finished.request, now)
+        if wanted is None:
+            return  # begun by a predecessor
         self._reads += 1
-        if finished.book is None:
+        if isinstance(finished.answer, Problem):
             self._failures += 1
-            delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem and finished.problem.why)
-            logger.warning("Order book unreadable, again in {:.1f}s {}", delay, problem)
-            self._reading.add(account)  # whoever asks meanwhile is served by the retry
-            self._next.setdefault(account, finished.request)
-            self._clock.tell_later(delay, self.seat, RetryRead(account))
+            self._cope(queue, wanted, finished.answer, now)
             return
-        self._backoff[account].reset()
-        read = BookRead(finished.request.generation, finished.began, finished.book, finished.skew)
-        self._feeds[account].tell(read)
-        if newer := self._next.pop(account, None):
-            self._read(newer)
+        queue.worked(wanted)
+        for request in wanted.askers.values():
+            self._hand_on(request, finished)
 
-    def _hand_on_search(self, finished: SearchFinished) -> None:
-        request = finished.request
-        self._reads += 1
-        if finished.problem:
-            self._failures += 1
-            problem = fields(account=request.account, id=request.correlation_id, problem=finished.problem.why)
-            logger.warning("Search for an order failed {}", problem)
-            return
-        self._feeds[request.account].tell(SearchAnswered(request.correlation_id, finished.began, finished.orders))
+    def _cope(self, queue: ReadQueue, wanted: Wanted, problem: Problem, now: float) -> None:
+        """Have what could not be read read again once that may help, but for a search: who doubts asks again."""
+        request = wanted.request
+        what = fields(account=request.account, problem=problem.why)
+        if problem.refusal is Refusal.TOKEN:
+            if queue.is_authorised:
+                queue.is_authorised = False
+                self._tokens.tell(CheckToken(request.account, refused=True))
+            queue.put_back(wanted, now)
+        elif problem.refusal is Refusal.RATE_LIMITED:
+            pause = queue.budget.refused(now)
+            alert(
+                "reads",
+                request.account,
+                "Broker's rate limit, reading nothing for {:.0f}s {}",
+                pause,
+                what,
+                level="ERROR",
+            )
+            queue.put_back(wanted, now)
+        elif isinstance(request, SearchOrder):
+            logger.warning("Search for an order failed {} {}", fields(id=request.correlation_id), what)
+        else:
+            delay = queue.retry_delay(wanted)
+            logger.warning("{} unreadable, again in {:.1f}s {}", _NAMES[type(request)], delay, what)
+            queue.put_back(wanted, now + delay)
 
-    def _hand_on_capital(self, finished: CapitalReadFinished) -> None:
-        account = finished.request.account
-        if finished.capital is None:
-            self._failures += 1
-            delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem and finished.problem.why)
-            logger.warning("Capital unreadable, again in {:.1f}s {}", delay, problem)
-            self._clock.tell_later(delay, self.seat, finished.request)
-            return
-        finished.request.reply_to.tell(CapitalRead(account, finished.capital))
-
-    def _hand_on_positions(self, finished: PositionsReadFinished) -> None:
-        account = finished.request.account
-        waiting = self._want_positions.pop((account, finished.request.holdings), [])
-        if finished.read is None:
-            self._failures += 1
-            delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem and finished.problem.why)
-            logger.warning("Positions unreadable, again in {:.1f}s {}", delay, problem)
-            for request in waiting:
-                self._clock.tell_later(delay, self.seat, request)
-            return
-        self._backoff[account].reset()
-        for request in waiting:
-            request.reply_to.tell(finished.read)
-
-    def _hand_on_result(self, finished: ResultReadFinished) -> None:
-        """Tell what was read; what could not be read is asked for again before long."""
-        request = finished.request
-        self._reading_result.discard(request.account)
-        self._reads += 1
-        if finished.result is None:
-            self._failures += 1
-            problem = fields(account=request.account, problem=finished.problem and finished.problem.why)
-            logger.warning("Result of the day unreadable {}", problem)
-            return
-        request.reply_to.tell(ResultRead(request.account, finished.result))
-
-    def _read_net(self, request: ReadNet) -> None:
-        """Read for everybody who has asked by now; who asks later waits for the next read."""
-        key = (request.account, request.holdings)
-        if key in self._reading_net:
-            self._next_net.setdefault(key, []).append(request)
-            return
-        self._reading_net[key] = [request]
-        self._start(request)
-
-    def _hand_on_net(self, finished: NetReadFinished) -> None:
-        """Tell everybody for whom it was read; what could not be read is read again a little later."""
-        account = finished.request.account
-        key = (account, finished.request.holdings)
-        served, waiting = self._reading_net.pop(key, []), self._next_net.pop(key, [])
-        self._reads += 1
-        if finished.read is None:
-            self._failures += 1
-            delay = self._backoff[account].next_delay()
-            problem = fields(account=account, problem=finished.problem and finished.problem.why)
-            logger.warning("Positions unreadable, again in {:.1f}s {}", delay, problem)
-            for request in (*served, *waiting):
-                self._clock.tell_later(delay, self.seat, request)
-            return
-        self._backoff[account].reset()
-        for request in served:
-            request.reply_to.tell(finished.read)
-        if waiting:
-            self._reading_net[key] = waiting
-            self._start(waiting[0])
+    def _hand_on(self, request: ReadRequest, finished: ReadFinished) -> None:
+        began = finished.began
+        match request, finished.answer:
+            case ReadBook(account, generation), OrderBook() as book:
+                glance = request.lane is ReadLane.GLANCE and not request.urgent
+                self._feeds[account].tell(BookRead(generation, began, book, finished.skew, glance))
+            case SearchOrder(account, correlation_id), tuple() as orders:
+                self._feeds[account].tell(SearchAnswered(correlation_id, began, orders))
+            case ReadCapital(account, reply_to), Decimal() as capital:
+                reply_to.tell(CapitalRead(account, capital))
+            case ReadPositions(account, _, reply_to), Baseline() as baseline:
+                reply_to.tell(PositionsRead(account, baseline))
+            case ReadResult(account, reply_to), Result() as result:
+                reply_to.tell(ResultRead(account, result))
+            case ReadNet(account, _, reply_to), dict() as net:
+                reply_to.tell(NetRead(account, net, began))

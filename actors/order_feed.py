@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from actors.base import ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock, phase_of
 from actors.feed_socket import Looking, connect_feed
+from actors.glances import Glances
 from actors.leader_net import LeaderNet
 from actors.messages import (
     AuditBook,
@@ -29,6 +30,7 @@ from actors.messages import (
     GapRecoveryMessage,
     GateClosed,
     GateOpened,
+    GlanceAtBook,
     NetRead,
     OrderUpdated,
     ReadBook,
@@ -118,6 +120,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._subscribers: dict[str, Address[FeedNews]] = {}
         self._turns = 0
         self._net = LeaderNet(life.seat, recovery, holdings=holdings)
+        self._glances = Glances(life.seat, life.epoch, clock, recovery)
         self._backoff = Backoff()
         self._connection: ConnectionId = (life.epoch, 0)
         self._socket: FeedConnection | None = None
@@ -162,6 +165,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._lost(message)
             case Connect(after) if after == self._connection:
                 self._connect()
+            case GlanceAtBook(epoch) if epoch == self.epoch:
+                self._glances.look(time.monotonic())
             case RereadBook(connection) if connection == self._connection:
                 self._read_book()
             case TokenReplaced(_, token, expires):
@@ -288,22 +293,30 @@ class OrderFeed(GuardedActor[FeedMessage]):
         if self._is_leader:
             self._net.ask_if_unknown()
 
-    def _read_book(self) -> None:
-        self._recovery.tell(ReadBook(self._account.name, self._generation, self._since, self._reconnecting))
+    def _read_book(self, *, urgent: bool = False) -> None:
+        """Have it read; before all else while something may be missing."""
+        urgent = urgent or not self._gate_open
+        self._recovery.tell(
+            ReadBook(self._account.name, self._generation, self._since, self._reconnecting, urgent=urgent)
+        )
 
     def _merge_frame(self, items: Sequence[Order | Unreadable], received: float) -> None:
+        if self._is_leader:
+            self._glances.has_news(received)
         for item in items:
             if isinstance(item, Unreadable):
                 self._unreadable += 1
                 logger.warning(
                     "Unreadable frame {}", fields(account=self._account.name, where=item.where, what=item.what)
                 )
+                self._read_book(urgent=True)
             elif change := self._book.merge(item):
                 self._updates += 1
                 self._publish([change], received, recovered=False)
 
     def _merge_read(self, read: BookRead) -> None:
         book = read.book
+        self._glances.take(read)
         for row in book.unreadable:
             self._unreadable += 1
             what = fields(account=self._account.name, what=f"{row.where}: {row.what}")
@@ -317,7 +330,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         if complete and read.skew is not None:  # without the broker's clock it may be any day
             by_broker = wall_clock.at(read.began) + timedelta(seconds=read.skew)
             self._book.forget_before((by_broker - LOOK_BACK).astimezone(IST).date(), order_ids)
-        self._tell(BookMerged(self._account.name, read.began, order_ids, complete=complete, skew=read.skew))
+        if changes or not (self._is_leader and read.glance):
+            self._tell(BookMerged(self._account.name, read.began, order_ids, complete=complete, skew=read.skew))
         if opens:
             self._gate_open = True
             self._reconnecting = False

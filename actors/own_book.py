@@ -22,6 +22,7 @@ from actors.strangers import Strangers
 from copytrade.agenda import CopyId
 from copytrade.desk import Desk
 from copytrade.logs import fields
+from copytrade.read_budget import ReadLane
 
 #: The fewest seconds between two look-ups of an order in doubt.
 LOOK_UP_AT_MOST = 0.1
@@ -63,9 +64,10 @@ class OwnBook:
         #: Whether it is known what of ours was at the broker when we began, so that something may be sent.
         self.is_read = False
 
-    def read(self) -> None:
-        """Have it read."""
-        self._recovery.tell(ReadBook(self._seat.name, NO_GAP, None, after_gap=False))
+    def read(self, lane: ReadLane = ReadLane.AWAITED) -> None:
+        """Have it read; before all else while nothing may be sent without."""
+        read = ReadBook(self._seat.name, NO_GAP, None, after_gap=False, urgent=not self.is_read, lane=lane)
+        self._recovery.tell(read)
 
     def look_around(self) -> None:
         """See now and then how late it shows what was accepted."""

@@ -13,7 +13,7 @@ from actors.token_keeper import TokenKeeper
 from copytrade.access import credentials_of, readers_of, token_requests_of
 from copytrade.instance import beside
 from copytrade.places import master_source_of, open_database
-from copytrade.policies import custody_policy_of, first_from, windows_of
+from copytrade.policies import custody_policy_of, first_from, read_windows_of, windows_of
 from copytrade.settings import Settings
 from copytrade.side_file import SideFile
 from copytrade.token_file import place_for
@@ -75,7 +75,9 @@ def shared_actors(
         ),
         Child(
             seats.recovery,
-            lambda life: GapRecovery.start(life, clock, readers_of(settings), seats.feeds, seats.tokens),
+            lambda life: GapRecovery.start(
+                life, clock, readers_of(settings), seats.feeds, seats.tokens, read_windows_of(settings.limits.reads)
+            ),
             core,
             CORE_DEADLINE,
             core=True,

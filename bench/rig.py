@@ -52,6 +52,7 @@ absence_window = {window}
 per_minute = 100000
 per_hour = 100000
 per_day = 100000
+reads = {{ per_second = 100, per_minute = 6000, per_hour = 100000 }}
 """
 
 _FOLLOWER = """

@@ -13,7 +13,7 @@ from copytrade.freeze import load_freeze_table
 from copytrade.market import load_market_hours
 from copytrade.orders import IST
 from copytrade.protection import Protection
-from copytrade.settings import Follower, Limits, Recovery, Settings, Tokens
+from copytrade.settings import Follower, Limits, Reads, Recovery, Settings, Tokens
 from copytrade.sizing import SizingPolicy, Strategy
 from copytrade.wishes import Terms
 
@@ -116,6 +116,11 @@ def windows_of(limits: Limits) -> list[Window]:
         Window(limits.per_hour, 3600.0, limits.per_hour * limits.reserve_percent // 100),
         Window(limits.per_day, DAY, limits.per_day * limits.reserve_percent // 100, daily=True),
     ]
+
+
+def read_windows_of(reads: Reads) -> list[Window]:
+    """Return the windows of an account's reads, the shortest first."""
+    return [Window(reads.per_second, 1.0), Window(reads.per_minute, 60.0), Window(reads.per_hour, 3600.0)]
 
 
 def custody_policy_of(tokens: Tokens) -> CustodyPolicy:

@@ -49,6 +49,8 @@ class GateOpened:
 class BookMerged:
     """A read of the account's book, begun at a monotonic time, is merged; its changes were told before.
 
+    Of the leader's only the audits and what opens his gate are told, not each look that found nothing.
+
     ``complete``: every row could be read, so that what is not in it was not there. ``skew`` is the seconds to add to
     our time of day to have the broker's.
     """
@@ -138,13 +140,24 @@ class AuditBook:
 
 
 @dataclass(frozen=True, slots=True)
+class GlanceAtBook:
+    """Read the book because there was something new of an order: a frame about another may have been lost."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class BookRead:
-    """The account's whole order book, as it was at some moment after ``generation`` and ``began`` (monotonic)."""
+    """The account's whole order book, as it was at some moment after ``generation`` and ``began`` (monotonic).
+
+    ``glance``: it was read for no other reason than that there was something new of an order.
+    """
 
     generation: Generation
     began: float
     book: OrderBook
     skew: float | None
+    glance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +177,7 @@ FeedMessage = (
     | Connect
     | RereadBook
     | AuditBook
+    | GlanceAtBook
     | BookRead
     | SearchAnswered
     | NetRead

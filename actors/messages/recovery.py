@@ -1,6 +1,5 @@
 """What is read of an account at the broker, and what gap recovery is told."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,17 +8,19 @@ from actors.base import ActorDied, ActorUp, Address
 from actors.messages.feeds import Generation
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
+from copytrade.dhan.outcomes import Refusal
 from copytrade.dhan.rest import OrderBook
-from copytrade.ledger import Baseline
+from copytrade.ledger import Baseline, LineKey
 from copytrade.orders import Order
 from copytrade.protection import Result
+from copytrade.read_budget import ReadLane
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBook:
     """Read an account's order book and tell its feed. ``since`` and ``after_gap`` are for the log line alone.
 
-    An ``urgent`` read goes before all others of the account.
+    An ``urgent`` read goes before all others of the account, whatever its ``lane``.
     """
 
     account: str
@@ -27,32 +28,7 @@ class ReadBook:
     since: datetime | None
     after_gap: bool
     urgent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RetryRead:
-    """An account's book that could not be read can be tried again."""
-
-    account: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a read gave nothing; ``token_refused`` where another token is all that helps."""
-
-    why: str
-    token_refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BookReadFinished:
-    """A reader thread is done with an account's book; ``problem`` says why there is none."""
-
-    request: ReadBook
-    began: float
-    book: OrderBook | None
-    problem: Problem | None
-    skew: float | None
+    lane: ReadLane = ReadLane.AUDIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +37,6 @@ class SearchOrder:
 
     account: str
     correlation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SearchFinished:
-    """A reader thread is done with a search; ``problem`` says why it proves nothing."""
-
-    request: SearchOrder
-    began: float
-    orders: Sequence[Order]
-    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +53,6 @@ class ReadCapital:
 
     account: str
     reply_to: Address[CapitalRead]
-
-
-@dataclass(frozen=True, slots=True)
-class CapitalReadFinished:
-    """A reader thread is done with an account's capital; ``problem`` says why there is none."""
-
-    request: ReadCapital
-    capital: Decimal | None
-    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +73,6 @@ class ReadPositions:
 
 
 @dataclass(frozen=True, slots=True)
-class PositionsReadFinished:
-    """A reader thread is done with an account's positions; ``problem`` says why there are none."""
-
-    request: ReadPositions
-    read: PositionsRead | None
-    problem: Problem | None
-
-
-@dataclass(frozen=True, slots=True)
 class ResultRead:
     """What an account has made of the day is known."""
 
@@ -134,26 +82,17 @@ class ResultRead:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """Read what an account has made of the day, if that is not being read already."""
+    """Read what an account has made of the day."""
 
     account: str
     reply_to: Address[ResultRead]
 
 
 @dataclass(frozen=True, slots=True)
-class ResultReadFinished:
-    """A reader thread is done with an account's result; ``problem`` says why there is none."""
-
-    request: ReadResult
-    result: Result | None
-    problem: Problem | None
-
-
-@dataclass(frozen=True, slots=True)
 class ReadNet:
     """Read what an account holds; ``holdings`` too where shares are copied.
 
-    The read begins after this has come. An ``urgent`` read goes before all others of the account.
+    An ``urgent`` read goes before all others of the account.
     """
 
     account: str
@@ -162,30 +101,47 @@ class ReadNet:
     urgent: bool = False
 
 
+#: What is answered by a read that began after it came.
+ReadRequest = ReadBook | SearchOrder | ReadCapital | ReadPositions | ReadResult | ReadNet
+
+#: What a read shows: the order book, the orders with an id, capital, positions before today's orders, the day's result,
+#: units by line.
+Found = OrderBook | tuple[Order, ...] | Decimal | Baseline | Result | dict[LineKey, int]
+
+
 @dataclass(frozen=True, slots=True)
-class NetReadFinished:
-    """A reader thread is done with what an account holds; ``problem`` says why it is not known."""
+class Problem:
+    """Why a read gave nothing; ``refusal`` where the broker said so."""
 
-    request: ReadNet
-    read: NetRead | None
-    problem: Problem | None
+    why: str
+    refusal: Refusal | None = None
 
 
-GapRecoveryMessage = (
-    ReadBook
-    | RetryRead
-    | BookReadFinished
-    | SearchOrder
-    | SearchFinished
-    | TokenNews
-    | ReadCapital
-    | CapitalReadFinished
-    | ReadPositions
-    | PositionsReadFinished
-    | ReadNet
-    | NetReadFinished
-    | ReadResult
-    | ResultReadFinished
-    | ActorUp
-    | ActorDied
-)
+@dataclass(frozen=True, slots=True)
+class ReadFinished:
+    """A reader thread is done with what was asked for, and began it at a monotonic time.
+
+    ``skew`` is the seconds to add to our time to have the broker's, None while no reply has told.
+    """
+
+    request: ReadRequest
+    began: float
+    answer: Found | Problem
+    skew: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadGoesOn:
+    """A reader thread has made one of the requests to the broker that a read takes, and there are more."""
+
+    request: ReadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ServeReads:
+    """Something of an account that had to wait may be read."""
+
+    account: str
+
+
+GapRecoveryMessage = ReadRequest | ReadFinished | ReadGoesOn | ServeReads | TokenNews | ActorUp | ActorDied

@@ -55,13 +55,17 @@ def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]
     positions = rest.positions()
     if not isinstance(positions, Accepted):
         return positions
-    net = _net(positions.value)
-    if holdings:
-        held = rest.holdings()
-        if not isinstance(held, Accepted):
-            return held
-        net.update(_held(held.value))
-    return Accepted(dict(net), exchange=positions.exchange)
+    held = rest.holdings() if holdings else Accepted((), exchange=positions.exchange)
+    if not isinstance(held, Accepted):
+        return held
+    return Accepted(net_of(positions.value, held.value), exchange=positions.exchange)
+
+
+def net_of(positions: Iterable[Position], holdings: Iterable[Holding]) -> dict[LineKey, int]:
+    """Return what an account holds by these rows: units by line, short ones negative."""
+    net = _net(positions)
+    net.update(_held(holdings))
+    return dict(net)
 
 
 def read_result(rest: DhanRest) -> Outcome[Result]:

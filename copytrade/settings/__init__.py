@@ -5,7 +5,7 @@ faults: a misspelt limit must not silently be no limit.
 """
 
 from copytrade.settings.accounts import Account, Follower
-from copytrade.settings.broker import Dhan, Limits, Market, Paper, Tokens
+from copytrade.settings.broker import Dhan, Limits, Market, Paper, Reads, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.faults import SettingsUnusable
 from copytrade.settings.loading import load_settings
@@ -23,6 +23,7 @@ __all__ = [
     "Log",
     "Market",
     "Paper",
+    "Reads",
     "Recovery",
     "Settings",
     "SettingsUnusable",

@@ -46,10 +46,19 @@ class Tokens(Section):
         return keyring
 
 
+class Reads(Section):
+    """How often an account's books, positions, results and funds are read, all together, unless it is urgent."""
+
+    per_second: int = Field(default=1, ge=1)
+    per_minute: int = Field(default=60, ge=1)
+    per_hour: int = Field(default=600, ge=1)
+
+
 class Limits(Section):
     """The broker's order budget of one account: requests in each window, the day's until midnight in India.
 
-    ``reserve_percent`` of all but the second's is kept from entries, so that a follower can always get out.
+    ``reserve_percent`` of all but the second's is kept from entries, so that a follower can always get out. ``reads``
+    have windows of their own.
     """
 
     per_second: int = Field(default=10, ge=1)
@@ -57,6 +66,7 @@ class Limits(Section):
     per_hour: int = Field(default=1000, ge=1)
     per_day: int = Field(default=7000, ge=1)
     reserve_percent: int = Field(default=10, ge=0, le=90)
+    reads: Reads = Reads()
 
 
 class Market(Section):

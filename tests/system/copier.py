@@ -19,6 +19,9 @@ from tests.waiting import PATIENCE, eventually
 LEADER, ALICE, BOB = "1000000001", "1000000101", "1000000102"
 CLIENTS = {"leader": LEADER, "alice": ALICE, "bob": BOB}
 
+#: More reads than any test makes.
+QUICK_READS = {"per_second": 100, "per_minute": 6_000, "per_hour": 100_000}
+
 #: An option on NIFTY: lot 65, tick 0.05, price 120 until a test sets it.
 OPTION = "45674"
 LOT = 65
@@ -32,6 +35,7 @@ def settings_for(broker: PaperBroker, folder: Path, **sections: Any) -> Settings
     """Return settings for two followers: alice at 1.0 and bob at 0.5.
 
     The market never closes: a test that runs on a holiday, or slowly enough for its orders to be late, sees the same.
+    Where a test sets its own pace of ``recovery``, reads are not held back.
     """
     raw: dict[str, Any] = {
         "mode": "live",
@@ -50,6 +54,8 @@ def settings_for(broker: PaperBroker, folder: Path, **sections: Any) -> Settings
         },
         "store": {"database": str(folder / "copy.db")},
     }
+    if "recovery" in sections:
+        raw["limits"] = {"reads": QUICK_READS}
     for name, section in sections.items():
         raw[name] = {**raw.get(name, {}), **section} if isinstance(section, dict) else section
     return Settings.model_validate(raw)

@@ -52,6 +52,7 @@ followers = [
 copy = {{ sizing = "fixed_ratio" }}
 market = {{ hours = "always" }}
 recovery = {{ absence_window = 0.3, audit_interval = 0.5 }}
+limits = {{ reads = {{ per_second = 100, per_minute = 6000, per_hour = 100000 }} }}
 [dhan]
 rest_url = "{broker.rest_url}"
 feed_url = "{broker.feed_url}"

@@ -90,7 +90,7 @@ def test_while_no_result_can_be_read_entries_wait_where_a_loss_is_limited(broker
     with running(settings, broker) as copier:
         entry = copier.buy(4)
         copier.mapping(entry, "bob", "placed")
-        copier.logged("Result of the day unreadable account=alice")
+        copier.logged("Result of the day unreadable, again in")
         assert copier.logged("Result of the day not known, entries wait follower=alice").startswith("ERROR")
         assert not copier.copies("alice")
         broker.faults.clear()

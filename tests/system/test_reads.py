@@ -1,7 +1,10 @@
 """How an account's order book and positions are read: for everybody who asks, and not more often than is allowed."""
 
+import itertools
 import time
 from pathlib import Path
+
+import pytest
 
 from actors.messages import NetRead, ReadNet, Subscribe
 from copytrade.ledger import LineKey
@@ -9,10 +12,10 @@ from copytrade.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
 from copytrade.records import LEADER as LEADER_NAME
-from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.listening import Listener
 from tests.system.test_supervision import seat
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 LINE = LineKey(InstrumentKey(Segment.NSE_FNO, OPTION), Product.MARGIN)
 
@@ -66,3 +69,100 @@ def test_positions_that_cannot_be_read_are_read_again_for_who_waits(copier: Copi
     seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=listener))
     eventually(lambda: listener.heard, "it is told in the end")
     assert sum("Positions unreadable" in line for line in copier.log) == 2
+
+
+def lose_frames_of(copier: Copier) -> str:
+    """Have the leader buy two lots at the market without a frame about it; return the order."""
+    copier.broker.mute_feed(LEADER)
+    entry = copier.buy(2, 0, order_type="MARKET")
+    copier.broker.mute_feed(LEADER, muted=False)
+    return entry
+
+
+def net(copier: Copier, name: str) -> int:
+    """Return an account's net position from its orders at the broker, in units."""
+    rows = copier.broker.orders(CLIENTS[name])
+    signs = {"BUY": 1, "SELL": -1}
+    return sum(signs[str(row["transactionType"])] * int(str(row["filledQty"])) for row in rows)
+
+
+def test_an_entry_whose_frames_were_lost_is_found_by_the_exits(copier: Copier) -> None:
+    entry = lose_frames_of(copier)
+    leaving = copier.broker.place(LEADER, side="SELL", security_id=OPTION, quantity=2 * LOT, order_type="MARKET")
+    for leader in (entry, leaving):
+        copier.mapping(leader, "alice", "filled")
+    eventually(lambda: net(copier, "alice") == net(copier, "bob") == 0, "the followers are as flat as the leader")
+
+
+def begun(copier: Copier, client_id: str) -> list[float]:
+    return [read.at for read in copier.broker.reads(client_id)]
+
+
+def most_in(seconds: float, moments: list[float]) -> int:
+    """Return how many of some moments lie within so many seconds at most."""
+    return max(sum(0 <= later - moment < seconds for later in moments) for moment in moments)
+
+
+def test_reads_of_an_account_keep_a_second_apart_whatever_wants_to_be_read(broker: PaperBroker, tmp_path: Path) -> None:
+    """The leader's orders change ten times a second, audits are due all the time, and orders are in doubt."""
+    settings = settings_for(
+        broker, tmp_path, recovery={"audit_interval": 0.3, "result_interval": 0.2}, limits={"reads": {}}
+    )
+    with running(settings, broker) as copier:
+        for client_id in CLIENTS.values():  # what a start reads at once is over
+            eventually(lambda client_id=client_id: "/orders" in [read.path for read in broker.reads(client_id)[2:]])
+        before = {client_id: len(broker.reads(client_id)) for client_id in CLIENTS.values()}
+        for client_id in (ALICE, BOB):
+            broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, client_id, times=2))
+        lost = [copier.buy(4, "100.00") for _ in range(2)]
+        wanted = {f"ct-{order}-1" for order in lost}
+        deadline = time.monotonic() + 2 * PATIENCE
+        while not all(wanted <= ids(copier, name) for name in ("alice", "bob")):
+            assert time.monotonic() < deadline, "what was lost is sent again"
+            other = copier.buy(1, "90.00")
+            time.sleep(0.1)
+            broker.cancel(LEADER, other)
+            time.sleep(0.1)
+        for client_id in CLIENTS.values():
+            moments = begun(copier, client_id)[before[client_id] :]
+            assert len(moments) >= 8
+            assert most_in(1.0, moments) == 1
+
+
+def ids(copier: Copier, name: str) -> set[str]:
+    return {str(row["correlationId"]) for row in copier.copies(name)}
+
+
+def test_an_account_is_left_alone_when_the_broker_calls_for_fewer_reads(
+    broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("copytrade.read_budget.PAUSE_FIRST", 0.8)
+    with running(settings_for(broker, tmp_path, recovery={"audit_interval": 0.1}), broker) as copier:
+        body = '{"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}'
+        broker.faults.add(RestFault(Mischief.ANSWER, Kind.READ, ALICE, status=429, body=body, times=2))
+        copier.logged("Broker's rate limit, reading nothing for 1s account=alice")
+        copier.logged("Broker's rate limit, reading nothing for 2s account=alice")
+        reads = len(broker.reads(ALICE))
+        seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=Listener("exit"), urgent=True))
+        copier.mapping(copier.buy(4), "alice", "placed")
+        eventually(lambda: len(broker.reads(ALICE)) > reads + 5, "it is read again")
+        moments = begun(copier, ALICE)[reads - 2 :]
+        first, second = (later - earlier for earlier, later in itertools.pairwise(moments[:3]))
+        assert 0.7 < first < second
+        assert len(broker.reads(BOB)) > 20, "others are read meanwhile"
+
+
+def test_positions_and_holdings_are_two_reads(broker: PaperBroker, tmp_path: Path) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        eventually(lambda: positions_reads(copier), "the start is over")
+        before = len(broker.reads(ALICE))
+        listener = Listener("asking")
+        seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener))
+        eventually(lambda: listener.heard, "it is told")
+        reads = [read for read in broker.reads(ALICE)[before:] if read.path in ("/positions", "/holdings")]
+        assert [read.path for read in reads] == ["/positions", "/holdings"]
+        assert reads[1].at - reads[0].at >= 1.0
+        seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener, urgent=True))
+        eventually(lambda: len(listener.heard) == 2, "it is told at once")
+        positions, holdings = broker.reads(ALICE)[-2:]
+        assert holdings.at - positions.at < 1.0

@@ -1,0 +1,50 @@
+"""Looks at the leader's order book after his orders changed: what a lost frame would have told is known soon."""
+
+from actors.base import Address, Seat
+from actors.clock import Clock
+from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, GlanceAtBook, ReadBook
+from copytrade.read_budget import ReadLane
+from copytrade.records import LEADER
+
+#: Seconds from the news of an order to the look at the book: the broker has shown the order there by then.
+GLANCE_AFTER = 1.0
+
+#: News that came so few seconds before a look may be of what it does not show yet.
+TOO_EARLY = 0.5
+
+#: Seconds between two looks for each order in the book, so that long books cost no more than short ones.
+GLANCE_EACH = 0.002
+
+
+class Glances:
+    """A part of the leader's feed, in its thread. However much is new, there is one look a second at most."""
+
+    def __init__(
+        self, seat: Seat[FeedMessage], epoch: int, clock: Clock, recovery: Address[GapRecoveryMessage]
+    ) -> None:
+        self._seat = seat
+        self._message = GlanceAtBook(epoch)
+        self._clock = clock
+        self._recovery = recovery
+        self._is_due = False
+        self._news_at = self._read_at = 0.0
+        self._size = 0
+
+    def has_news(self, now: float) -> None:
+        """Look at the book a moment after something was heard of an order."""
+        self._news_at = now
+        if not self._is_due:
+            self._is_due = True
+            delay = max(GLANCE_AFTER, self._read_at + GLANCE_EACH * self._size - now)
+            self._clock.tell_later(delay, self._seat, self._message)
+
+    def look(self, now: float) -> None:
+        """Have the book read, and once more if there was news a moment ago."""
+        self._is_due, self._read_at = False, now
+        self._recovery.tell(ReadBook(LEADER, NO_GAP, None, after_gap=False, lane=ReadLane.GLANCE))
+        if now - self._news_at < TOO_EARLY:
+            self.has_news(self._news_at)
+
+    def take(self, read: BookRead) -> None:
+        """Take note of how long the book is."""
+        self._size = len(read.book.orders)
