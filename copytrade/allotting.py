@@ -44,7 +44,9 @@ class Allotter:
             opening = allotment.ratio is None and not any(
                 self._is_entering(member) for member in self._positions.working(allotment.line) if member != leader.id
             )
-            entry = self._positions.size_entry(leader, instrument, policy.sizing, capitals, is_opening=opening)
+            entry = self._positions.size_entry(
+                leader, instrument, policy.sizing, capitals, is_opening=opening, largest=situation.largest
+            )
         exits = self._exits(allotment.line, situation) if allotment.exit_of(leader.quantity) else []
         return allotted(leader, self._positions, entry, exits)
 

@@ -53,7 +53,8 @@ class Share(msgspec.Struct, frozen=True, gc=False):
 class Drift(msgspec.Struct, frozen=True, gc=False):
     """One line of a follower: ``net`` is what the account holds, ``leader`` what he does, ``held`` what was copied.
 
-    The shares add up to ``difference``. Without a ratio nothing was ever sized: ``uncopied`` then says why.
+    ``expected`` is what the leader's position comes to, before any rounding, and ``ratio`` what that is of it. The
+    shares add up to ``difference``. Without a ratio nothing was ever sized: ``uncopied`` then says why.
     """
 
     line: LineKey
@@ -64,11 +65,7 @@ class Drift(msgspec.Struct, frozen=True, gc=False):
     lot_size: int
     shares: tuple[Share, ...]
     uncopied: tuple[str, ...] = ()
-
-    @property
-    def expected(self) -> Fraction:
-        """What the leader's position comes to, before any rounding."""
-        return (self.ratio or _NOTHING) * self.leader
+    expected: Fraction = _NOTHING
 
     @property
     def difference(self) -> Fraction:
@@ -132,15 +129,17 @@ def explained(
     ``orders`` are all leader orders of the line, in the order in which they were seen; ``by_hand`` are the ids of the
     account's own orders that no copier sent.
     """
-    ratio = line.ratio.value if line.ratio else None
+    ratio, expected = line.ratio.value if line.ratio else None, _NOTHING
     orders, flattening = _apart_from_closing(orders)
     shares: list[Share] = []
-    if ratio is not None:
-        replay = _Replay(line, ratio, orders)
+    if ratio is not None or any(order.allotment.ratio for order in orders):
+        replay = _Replay(line, orders)
         replay.run(fills)
+        expected = replay.expected
+        ratio = expected / line.leader_position if line.leader_position else ratio or _NOTHING
         shares += replay.shares()
         exits = sum(order.allotment.leader_exited > 0 for order in orders)
-        shares += _level_shares(line, ratio, shares, exits, flattening)
+        shares += _level_shares(line, expected, shares, exits, flattening)
         shares += _overdue(line, orders, flattening)
     elif line.held:
         shares.append(Share(Fraction(line.held), Cause.UNEXPLAINED))
@@ -153,15 +152,22 @@ def explained(
         Share(Fraction(besides.manual), Cause.MANUAL, hands),
     ]
     uncopied = () if ratio is not None else _why_uncopied(orders)
-    return Drift(line.key, net, line.held, line.leader_position, ratio, line.lot_size, _merged(shares), uncopied)
+    return Drift(
+        line.key, net, line.held, line.leader_position, ratio, line.lot_size, _merged(shares), uncopied, expected
+    )
 
 
 class _Replay:
-    """The fills once more, and what of each leader order the follower has not got after each of them."""
+    """The fills once more, and what of each leader order the follower has not got after each of them.
 
-    def __init__(self, line: Line, ratio: Fraction, orders: Sequence[LeaderOrder]) -> None:
+    What the leader's position comes to is ``expected``: each fill of an entry adds its order's share, each exit takes
+    away in proportion. What is not sized by itself has the ratio of the line.
+    """
+
+    def __init__(self, line: Line, orders: Sequence[LeaderOrder]) -> None:
         self._line = line
-        self._ratio = ratio
+        self._of_line = line.ratio.value if line.ratio else _NOTHING
+        self.expected = _NOTHING
         self._orders = {order.allotment.leader_order_id: order for order in orders}
         self._missing = dict.fromkeys(self._orders, _NOTHING)
         self._not_theirs: dict[Cause, Fraction] = {}
@@ -186,9 +192,15 @@ class _Replay:
         for order_id, missing in self._missing.items():
             order = self._orders[order_id]
             sign = order.allotment.side.sign
-            for units, cause, detail in _missed(order, self._ratio, self._line.lot_size, missing):
+            for units, cause, detail in _missed(order, self._ratio(order), self._line.lot_size, missing):
                 shares.append(Share(-units * sign, cause, detail, "" if cause is Cause.ROUNDING else order_id))
         return shares
+
+    def _ratio(self, order: LeaderOrder) -> Fraction:
+        allotment = order.allotment
+        if allotment.ratio is not None and (allotment.sized_alone or self._line.ratio is None):
+            return allotment.ratio.value
+        return self._of_line
 
     def _fill(self, fill: Fill) -> None:
         allotment = self._orders[fill.leader_order_id].allotment
@@ -205,7 +217,9 @@ class _Replay:
         if exiting:
             self._scale(Fraction(abs(self._position) - exiting, abs(self._position)))
         self._position += units * sign
-        self._missing[fill.leader_order_id] += self._ratio * (units - exiting)
+        entered = self._ratio(self._orders[fill.leader_order_id]) * (units - exiting)
+        self._missing[fill.leader_order_id] += entered
+        self.expected += entered * sign
 
     def _move(self, position: int, cause: Cause) -> None:
         """Bring the leader's position to where it is, whatever moved it."""
@@ -214,10 +228,13 @@ class _Replay:
             left = Fraction(abs(after), abs(before)) if before * after > 0 else _NOTHING
             self._scale(left)
             before = after if left else 0
-        self._not_theirs[cause] = self._not_theirs.get(cause, _NOTHING) - self._ratio * (after - before)
+        moved = self._of_line * (after - before)
+        self._not_theirs[cause] = self._not_theirs.get(cause, _NOTHING) - moved
+        self.expected += moved
         self._position = position
 
     def _scale(self, left: Fraction) -> None:
+        self.expected *= left
         self._missing = {order_id: units * left for order_id, units in self._missing.items()}
         self._not_theirs = {cause: units * left for cause, units in self._not_theirs.items()}
 
@@ -284,12 +301,12 @@ def _apart_from_closing(orders: Sequence[LeaderOrder]) -> tuple[list[LeaderOrder
     return own, sum(copy.filled_quantity for order in others for copy in order.copies)
 
 
-def _level_shares(line: Line, ratio: Fraction, missed: Sequence[Share], exits: int, flattened: int) -> list[Share]:
+def _level_shares(line: Line, expected: Fraction, missed: Sequence[Share], exits: int, flattened: int) -> list[Share]:
     """Explain what the level is beyond what the replay comes to: closed by command or by other hands, and rounding.
 
     Each exit brings the level down to whole lots.
     """
-    gap = line.level - ratio * line.leader_position - sum(share.units for share in missed)
+    gap = line.level - expected - sum(share.units for share in missed)
     direction = _sign(line.leader_position) or _sign(line.level)
     shares = []
     for units, cause, detail in (

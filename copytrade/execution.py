@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from copytrade import lifecycle, shadow
+from copytrade import ledger, lifecycle, shadow
 from copytrade.agenda import Agenda, CopyId
 from copytrade.blotter import Blotter, Changed
 from copytrade.circumstances import Circumstances
@@ -64,7 +64,7 @@ class Execution:
         allotment = self._positions.allotment(copy.leader_order_id)
         ratio = allotment.ratio if allotment else None
         if allotment and place.part is not Part.ENTRY:
-            ratio = self._positions.line(allotment.line).ratio
+            ratio = ledger.ratio_now(self._positions.line(allotment.line))
         return lifecycle.placing(copy, place, ratio, self._circumstances.policy.sizing.strategy)
 
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:

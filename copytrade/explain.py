@@ -29,6 +29,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.ZERO_LOTS: "The follower's share of the order is less than one lot, and nothing is rounded up.",
     Reason.NO_CAPITAL: "The leader or the follower had no capital at the start of the day to size by.",
     Reason.NO_PRICE: "No price was known by which to hold the order against the follower's limits.",
+    Reason.NO_MULTIPLIER: "A commodity or currency contract whose multiplier nobody told: its rupees are not known.",
     Reason.OVER_ORDER_VALUE: "Not even one lot fits into the follower's max_order_value.",
     Reason.BAD_ORDER_ID: "The leader's order id is too long or too odd for the broker to take in a correlation id.",
     Reason.COPYING_DISABLED: "Copying was switched off for this follower.",

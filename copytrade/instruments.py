@@ -21,7 +21,7 @@ Default = TypeVar("Default")
 #: Lot, tick and expiry: few, and the same for many rows.
 _Terms = tuple[int, Decimal, date | None]
 
-_PAISE = Decimal(100)
+_PAISE, ONE = Decimal(100), Decimal(1)
 
 #: What is read of the master; without any of it nothing can be sized.
 _COLUMNS = (
@@ -41,7 +41,8 @@ _LETTERS = {segment: letters for letters, segment in SEGMENT_OF.items()}
 class Instrument(msgspec.Struct, frozen=True, gc=False):
     """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees.
 
-    ``symbol`` is the one it trades by. ``expiry`` is a contract's last day, None for what has none.
+    ``symbol`` is the one it trades by. ``expiry`` is a contract's last day, None for what has none. Rupees are price x
+    quantity x ``multiplier``: 1 but for commodity and currency, and None there while nobody has told it.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     lot_size: int
     tick: Decimal
     expiry: date | None = None
+    multiplier: Decimal | None = ONE
 
 
 class Instruments(Mapping[InstrumentKey, Instrument]):

@@ -1,13 +1,15 @@
 """The ledger: what a follower holds because of copying, and what of it each leader order is to add or take away.
 
 One line for each instrument and product. Entries follow the increment: a leader order that adds to his position adds
-its share of the follower's, and what rounding down to whole lots has kept back is carried to the next. Exits follow the
-level: as the leader's position shrinks, the follower's is brought down in proportion, to nothing when he is flat,
-whatever was rounded, refused or late on the way. Manual trades of the follower are not in the ledger.
+its share of the follower's, and what rounding down to whole lots has kept back is carried to the next; where each entry
+is sized by itself, its size is all that it adds. Exits follow the level: as the leader's position shrinks, the
+follower's is brought down in proportion, to nothing when he is flat, whatever was rounded, refused or late on the way.
+Manual trades of the follower are not in the ledger.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
@@ -15,10 +17,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from copytrade.orders import InstrumentKey, Order, Product, Side, Status, trade_date
-from copytrade.sizing import Ratio
+from copytrade.orders import ZERO, InstrumentKey, Order, Product, Side, Status, trade_date
+from copytrade.sizing import Ratio, Size
 
 _NOTHING = Fraction(0)
+
+#: How far apart the slices of one order are placed, at most.
+SLICES_WITHIN = timedelta(seconds=1)
 
 
 class Role(StrEnum):
@@ -74,7 +79,8 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
     where the follower belongs by what was copied and by the leader's exits since; ``residue`` is what rounding keeps
-    back of it, in units. ``lost`` is what was closed by other hands. The ratio stays while a position is open.
+    back of it, in units: exactly, it is the two together. ``lost`` is what was closed by other hands. The ratio stays
+    while a position is open; None where each entry is sized by itself.
     """
 
     key: LineKey
@@ -98,6 +104,10 @@ class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
     ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held, and what a
     twin filled; of that, ``doubled`` is not flattened yet.
+
+    An entry that is ``sized_alone`` has the ratio that its size makes of the leader's order, at the price ``sized_at``;
+    ``leader_quantity`` is then what he wants of it, or got where the rest is dead. ``slice_after`` is the leader order
+    right before it, where the two may be slices of one.
     """
 
     leader_order_id: str
@@ -120,6 +130,9 @@ class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     leader_exited: int = 0
     excess: int = 0
     doubled: int = 0
+    sized_alone: bool = False
+    sized_at: Decimal = ZERO
+    slice_after: str = ""
 
     @property
     def due(self) -> int:
@@ -181,7 +194,15 @@ def first_sight(line: Line, order: Order) -> Allotment:
         role=Role.EXIT if is_exit else Role.ENTRY,
         base=base,
         reach=abs(base) if is_exit else 0,
+        leader_quantity=order.quantity,
     )
+
+
+def may_be_slices(first: Order, since: datetime, order: Order) -> bool:
+    """Whether two orders of one line are alike and as close as slices are; ``since`` is when the slicing began."""
+    placed = order.created_at or order.observed_at
+    is_alike = (first.side, first.order_type, first.price) == (order.side, order.order_type, order.price)
+    return is_alike and abs(placed - since) <= SLICES_WITHIN
 
 
 def judged_again(line: Line, allotment: Allotment) -> Allotment | None:
@@ -217,6 +238,49 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
         change = _signed(residue - allotment.residue if allotment.residue else residue, order.side)
         line = replace(line, residue=line.residue + change if line.residue else change)
     return line, replace(allotment, residue=residue, wanted=wanted, leader_quantity=order.quantity)
+
+
+def sized_alone(
+    line: Line, allotment: Allotment, order: Order, size: Size, price: Decimal, lot_size: int
+) -> tuple[Line, Allotment]:
+    """Give an entry a size of its own, or another after the leader has changed it; nothing is carried to the next.
+
+    ``size`` is what it comes to before any limit of the follower's, ``price`` what it was reckoned by, 0 for none.
+    """
+    quantity = wanted_of(order)
+    of = allotment.entry_of(quantity)
+    is_first = allotment.ratio is None
+    again = replace(
+        allotment,
+        ratio=Ratio(Fraction(size.quantity, of) if of else _NOTHING, size.arithmetic),
+        wanted=size.quantity,
+        leader_quantity=quantity,
+        sized_alone=True,
+        sized_at=price,
+    )
+    if is_first:
+        line = replace(line, ratio=None, lot_size=lot_size)
+        if again.exited:
+            again = replace(again, forgone=_forgone_before(again, lot_size))
+    return line, again
+
+
+def resized_alone(allotment: Allotment, order: Order) -> Allotment:
+    """Return an entry with a size of its own, which it keeps for now although the leader's quantity is another."""
+    before, quantity = allotment.entry_of(allotment.leader_quantity), wanted_of(order)
+    after = allotment.entry_of(quantity)
+    ratio = allotment.ratio
+    if ratio and before and after:
+        ratio = Ratio(ratio.value * before / after, ratio.arithmetic)
+    return replace(allotment, ratio=ratio, leader_quantity=quantity)
+
+
+def ratio_now(line: Line) -> Ratio | None:
+    """Return the ratio of an open position: the one that it was opened with, or what its entries have come to."""
+    if line.ratio is not None or not line.leader_position:
+        return line.ratio
+    exact = line.level + line.residue
+    return Ratio(exact / line.leader_position, f"{float(exact):.2f} where the leader holds {line.leader_position}")
 
 
 def _forgone_before(entry: Allotment, lot_size: int) -> int:

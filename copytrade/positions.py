@@ -1,6 +1,5 @@
 """What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -12,12 +11,13 @@ from msgspec.structs import replace
 
 from copytrade import closing, ledger
 from copytrade.drift import Apart, all_apart
+from copytrade.entry_sizing import NO_SLICES, Slices, sized_alone, sized_by_ratio
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
 from copytrade.orders import Order
 from copytrade.reasons import Reason
 from copytrade.shelf import Shelf
-from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of
+from copytrade.sizing import Capitals, Size, SizingPolicy
 
 #: How many entries are remembered as they were sized: hundreds may rest, and most are not looked at again.
 SIZES_KEPT = 256
@@ -26,9 +26,17 @@ SIZES_KEPT = 256
 class _Sized(NamedTuple):
     """An entry as it was sized, which is how it is sized again as long as it is ``of`` the same."""
 
-    of: tuple[Allotment, Order, Instrument, SizingPolicy]
+    of: tuple[Allotment, Order, Instrument, SizingPolicy, Slices]
     size: Size
     at_most: int
+
+
+class _Latest(NamedTuple):
+    """The leader order of a line that was placed last, and when the first was of those it may be a slice with."""
+
+    order: Order
+    placed: datetime
+    since: datetime
 
 
 class Positions:
@@ -50,6 +58,7 @@ class Positions:
         self._twinned: set[str] = set()
         self._unwritten: dict[LineKey | str, Line | Allotment] = {}
         self._sized: dict[str, _Sized] = {}
+        self._latest: dict[LineKey, _Latest] = {}
 
     def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
         """Take over what was written down."""
@@ -117,12 +126,17 @@ class Positions:
         if allotment is None and self._leader_base is not None and self._leader_base.tells_of(order):
             return []
         if allotment is None:
-            allotment = ledger.first_sight(line, order)
-            self._keep(allotment)
+            allotment = self._first_seen(line, order)
+        elif (latest := self._latest.get(line.key)) is None or allotment.created_at > latest.placed:
+            self._latest[line.key] = _Latest(order, allotment.created_at, allotment.created_at)
         working = self._working.setdefault(line.key, {})
         comes_back = order.id not in working
         working[order.id] = None
-        if allotment.ratio is not None and order.quantity != allotment.leader_quantity:
+        if allotment.sized_alone:
+            if ledger.wanted_of(order) != allotment.leader_quantity:
+                allotment = ledger.resized_alone(allotment, order)
+                self._keep(allotment)
+        elif allotment.ratio is not None and order.quantity != allotment.leader_quantity:
             line, allotment = ledger.sized(line, allotment, order, allotment.ratio, line.lot_size)
             self._keep(line, allotment)
         others = (self._allotments[member] for member in working if member != order.id)
@@ -133,6 +147,17 @@ class Positions:
         if self._allotments[order.id].leader_exited > allotment.leader_exited:
             self._latest_exit[line.key] = order.id
         return [member for member in working if self._judge_again(line, member)]
+
+    def _first_seen(self, line: Line, order: Order) -> Allotment:
+        """Judge an order at first sight; it names the one placed right before it where both may be slices of one."""
+        allotment, latest = ledger.first_sight(line, order), self._latest.get(line.key)
+        since = placed = allotment.created_at
+        if latest is not None and ledger.may_be_slices(latest.order, latest.since, order):
+            since = latest.since
+            allotment = replace(allotment, slice_after=latest.order.id)
+        self._latest[line.key] = _Latest(order, placed, since)
+        self._keep(allotment)
+        return allotment
 
     def _judge_again(self, line: Line, leader_order_id: str) -> bool:
         again = ledger.judged_again(line, self._allotments[leader_order_id])
@@ -219,6 +244,12 @@ class Positions:
         allotment = self._allotments.pop(leader_order_id)
         if allotment is not None and self._is_latest_exit(allotment):
             del self._latest_exit[allotment.line]
+        if (
+            allotment is not None
+            and (latest := self._latest.get(allotment.line))
+            and latest.order.id == leader_order_id
+        ):
+            del self._latest[allotment.line]
 
     @property
     def own_orders(self) -> Iterable[Order]:
@@ -240,9 +271,14 @@ class Positions:
             return False
         self._working.setdefault(allotment.line, {})[leader_order_id] = None
         line, sign = self.line(allotment.line), allotment.side.sign
-        ratio = line.ratio.value if line.ratio else Fraction(0)
-        belongs = ledger.whole_lots(ratio * max(0, line.leader_position * sign), line.lot_size)
-        units = max(0, min(units, belongs - max(0, line.level * sign)))
+        position = max(0, line.leader_position * sign)
+        if allotment.sized_alone and allotment.ratio is not None:
+            own = allotment.ratio.value * min(position, allotment.leader_entered)
+            left = ledger.whole_lots(own, line.lot_size) - allotment.counted
+        else:
+            ratio = line.ratio.value if line.ratio else Fraction(0)
+            left = ledger.whole_lots(ratio * position, line.lot_size) - max(0, line.level * sign)
+        units = max(0, min(units, left))
         forgone = max(allotment.forgone, allotment.wanted - allotment.counted - units)
         if forgone != allotment.forgone:
             self._keep(replace(allotment, forgone=forgone))
@@ -270,39 +306,63 @@ class Positions:
         capitals: Capitals,
         *,
         is_opening: bool,
+        largest: int | None = None,
     ) -> tuple[Size, int] | None:
         """Return the entry within the follower's limits, and in all; None while capital is not known.
 
-        ``is_opening``: whether no other entry works on the line. It matters to what has no ratio yet.
+        ``is_opening``: whether no other entry works on the line. It matters to what has no ratio yet. ``largest`` is
+        the most units that one order may have: a leader's order that is larger comes in slices.
         """
         allotment = self._allotments[order.id]
+        is_alone = policy.strategy.sizes_each_order and (allotment.ratio is None or allotment.sized_alone)
+        slices = self._slices_before(allotment, largest) if is_alone else NO_SLICES
+        if slices is None:  # they are forgotten: the share that it has got stays
+            is_alone, slices = False, NO_SLICES
         known = self._sized.get(order.id)
-        if known is not None and known.of == (allotment, order, instrument, policy):
+        if known is not None and known.of == (allotment, order, instrument, policy, slices):
             return known.size, known.at_most
         line = self.line(allotment.line)
         if allotment.ratio is None:
             line = self._reconciled(line)
             if is_opening and not allotment.base and not line.held:
                 line = replace(line, ratio=None, residue=Fraction(0), level=0, lost=0)
-        ratio = allotment.ratio or _ratio(line, allotment, order, instrument, policy, capitals)
-        if ratio is None:
+        if is_alone:
+            found = sized_alone(line, allotment, order, instrument, policy, capitals, slices)
+        else:
+            found = sized_by_ratio(line, allotment, order, instrument, policy, capitals)
+        if found is None:
             return None
-        if isinstance(ratio, Reason):
-            return Size(0, f"start-of-day capital: {capitals}", ratio), 0
-        line, again = ledger.sized(line, allotment, order, ratio, instrument.lot_size)
-        quantity = again.entry_of(ledger.wanted_of(order))
-        size = _shown(again, ratio, quantity, instrument)
-        size = capped(size, policy, instrument.lot_size, order.reference_price)
+        if isinstance(found, Size):
+            return found, 0
+        line, again, size = found
         at_most, again = max(0, again.wanted - again.forgone), replace(again, wanted=size.quantity)
         if again != allotment:
             self._keep(line, again)
         if again.forgone and size.reason is None:
             left = f"{size.arithmetic}, less {again.forgone} that the leader has left"
             size = Size(again.due, left, None if again.due else Reason.LEADER_EXITED)
-        self._sized[order.id] = _Sized((self._allotments[order.id], order, instrument, policy), size, at_most)
+        self._sized[order.id] = _Sized((self._allotments[order.id], order, instrument, policy, slices), size, at_most)
         if len(self._sized) > SIZES_KEPT:
             del self._sized[next(iter(self._sized))]
         return size, at_most
+
+    def _slices_before(self, allotment: Allotment, largest: int | None) -> Slices | None:
+        """Return what the slices before an entry come to, if it is one: all but the last are as large as they may be.
+
+        Whether it is one is judged when it is first sized, and stays. None where they are not known any more.
+        """
+        slices = NO_SLICES
+        while allotment.slice_after:
+            before, is_judged = self._allotments.get(allotment.slice_after), allotment.ratio is not None
+            if before is None:
+                return None if is_judged else slices
+            if not is_judged and (largest is None or before.leader_quantity < largest):
+                return slices
+            entered = slices.entered + before.entry_of(before.leader_quantity)
+            given = slices.given + max(before.wanted, before.counted)
+            slices = Slices(entered, given, (before.leader_order_id, *slices.orders))
+            allotment = before
+        return slices
 
     def exit_of(self, order: Order, exits: Sequence[Working]) -> int:
         """Return how many units an exit is yet to take.
@@ -390,29 +450,3 @@ class Positions:
                 self._allotments[one.leader_order_id] = one
                 self._unwritten[one.leader_order_id] = one
                 (self._twinned.add if one.doubled else self._twinned.discard)(one.leader_order_id)
-
-
-def _ratio(
-    line: Line,
-    allotment: Allotment,
-    order: Order,
-    instrument: Instrument,
-    policy: SizingPolicy,
-    capitals: Capitals,
-) -> Ratio | Reason | None:
-    """Return the ratio of the open position, or a new one for what opens one or crosses to the other side."""
-    if line.ratio is not None and not allotment.is_exit:
-        return line.ratio
-    return ratio_of(policy, order, allotment.entry_of(order.quantity), instrument.lot_size, capitals)
-
-
-def _shown(allotment: Allotment, ratio: Ratio, quantity: int, instrument: Instrument) -> Size:
-    """Return the size with its arithmetic as an operator reads it."""
-    lot, factor = instrument.lot_size, float(ratio.value)
-    carry = float(allotment.carry) if allotment.carry else 0.0
-    kept = f" + {carry:.2f} kept back" if carry else ""
-    arithmetic = f"{ratio.arithmetic}; {quantity} x {factor:.4f}{kept} = {quantity * factor + carry:.2f}"
-    if not allotment.wanted:
-        return Size(0, f"{arithmetic}, under one lot of {lot}", Reason.ZERO_LOTS)
-    arithmetic = sys.intern(f"{arithmetic} -> {allotment.wanted // lot} x {lot}")  # most copies are of a few sizes
-    return Size(allotment.wanted, arithmetic)

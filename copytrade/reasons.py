@@ -15,6 +15,7 @@ class Reason(StrEnum):
     ZERO_LOTS = "zero_lots"
     NO_CAPITAL = "no_capital"
     NO_PRICE = "no_price"
+    NO_MULTIPLIER = "no_multiplier"
     OVER_ORDER_VALUE = "over_order_value"
     BAD_ORDER_ID = "bad_order_id"
     POISON = "poison"
@@ -64,6 +65,7 @@ _PROVISIONAL = frozenset(
         Reason.ZERO_LOTS,
         Reason.NO_CAPITAL,
         Reason.NO_PRICE,
+        Reason.NO_MULTIPLIER,
         Reason.OVER_ORDER_VALUE,
         Reason.COPYING_DISABLED,
         Reason.ACCOUNT_SUSPENDED,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from copytrade.copies import Copy
-from copytrade.ledger import Allotment, Line
+from copytrade.ledger import Allotment, Line, ratio_now
 from copytrade.orders import IST, trade_date
 from copytrade.records import CopyChanged, OrderChanged, RequestMade
 
@@ -120,7 +120,7 @@ def line_row(follower: str, line: Line, at: datetime) -> Row:
         line.leader_position,
         line.held,
         line.level,
-        float(line.ratio.value) if line.ratio else None,
+        float(ratio.value) if (ratio := ratio_now(line)) else None,
         STATE.encode(line).decode(),
         when,
         when,

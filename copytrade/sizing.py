@@ -1,6 +1,7 @@
 """How big a follower is, relative to the leader, and the limits of one order.
 
-Every strategy comes down to a ratio, fixed when a position opens and kept until it is flat; the ledger does the rest.
+Two strategies come down to a ratio, fixed when a position opens and kept until it is flat. The other two size each
+entry by itself, whatever was entered before. The ledger does the rest; exits follow what was entered.
 """
 
 from decimal import Decimal
@@ -10,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from copytrade.orders import Order
+from copytrade.instruments import Instrument
 from copytrade.reasons import Reason
 
 
@@ -21,6 +22,11 @@ class Strategy(StrEnum):
     FIXED_RATIO = "fixed_ratio"
     FIXED_LOTS = "fixed_lots"
     RISK_BASED = "risk_based"
+
+    @property
+    def sizes_each_order(self) -> bool:
+        """Whether each entry is sized by itself; else all entries of an open position have one ratio."""
+        return self in (Strategy.FIXED_LOTS, Strategy.RISK_BASED)
 
 
 class SizingPolicy(msgspec.Struct, frozen=True, gc=False):
@@ -56,24 +62,30 @@ class Size(msgspec.Struct, frozen=True, gc=False):
     reason: Reason | None = None
 
 
-def ratio_of(
-    policy: SizingPolicy, order: Order, quantity: int, lot_size: int, capitals: Capitals
-) -> Ratio | Reason | None:
-    """Return the ratio of a position that ``quantity`` units of ``order`` open, or why there is none.
+def ratio_of(policy: SizingPolicy, capitals: Capitals) -> Ratio | Reason | None:
+    """Return the ratio of a position that is opened now, or why there is none; None while capital is not known.
 
-    None while capital is not known.
+    For strategies that do not size each order.
     """
-    match policy.strategy:
-        case Strategy.FIXED_RATIO:
-            return _fixed(policy.ratio)
-        case Strategy.FIXED_LOTS:
-            wanted = policy.lots * lot_size
-            return Ratio(Fraction(wanted, quantity), f"fixed {policy.lots} lots of {lot_size} for {quantity}")
-        case Strategy.CAPITAL_PROPORTIONAL:
-            return _by_capital(capitals)
-        case Strategy.RISK_BASED:
-            proportional = _by_capital(capitals)
-            return _by_risk(policy, order, quantity, lot_size, proportional, capitals.follower)
+    return _fixed(policy.ratio) if policy.strategy is Strategy.FIXED_RATIO else _by_capital(capitals)
+
+
+def size_by_itself(
+    policy: SizingPolicy, quantity: int, price: Decimal | None, instrument: Instrument, capitals: Capitals
+) -> Size | None:
+    """Return the size of one entry, for ``quantity`` units of the leader's at a price; None while capital is not known.
+
+    For strategies that size each order.
+    """
+    lot_size = instrument.lot_size
+    if policy.strategy is Strategy.FIXED_LOTS:
+        return Size(policy.lots * lot_size if quantity else 0, f"fixed {policy.lots} lots of {lot_size}")
+    proportional = _by_capital(capitals)
+    if proportional is None or capitals.follower is None:
+        return None
+    if isinstance(proportional, Reason):
+        return Size(0, f"start-of-day capital: {capitals}", proportional)
+    return _by_risk(policy, quantity, price, instrument, proportional, capitals.follower)
 
 
 @lru_cache(maxsize=1024)
@@ -99,35 +111,39 @@ def _by_capital(capitals: Capitals) -> Ratio | Reason | None:
 
 def _by_risk(
     policy: SizingPolicy,
-    order: Order,
     quantity: int,
-    lot_size: int,
-    proportional: Ratio | Reason | None,
-    capital: Decimal | None,
-) -> Ratio | Reason | None:
+    price: Decimal | None,
+    instrument: Instrument,
+    proportional: Ratio,
+    capital: Decimal,
+) -> Size:
     """As many lots as ``risk_percent`` of the capital pays for, and no more than the leader's in proportion."""
-    if not isinstance(proportional, Ratio) or capital is None:
-        return proportional
-    premium = order.reference_price
-    if premium is None:
-        return Reason.NO_PRICE
-    at_risk = capital * policy.risk_percent / 100
-    lots = int(at_risk // (premium * lot_size))
-    ratio = min(proportional.value, Fraction(lots * lot_size, quantity))
-    covers = f"{policy.risk_percent} % of {capital} covers {lots} lots at {premium}"
-    return Ratio(ratio, f"{covers}; {proportional.arithmetic}; the lesser {float(ratio):.4f}")
+    lot_size = instrument.lot_size
+    if price is None or price <= 0:
+        return Size(0, "no price to reckon the risk by", Reason.NO_PRICE)
+    if instrument.multiplier is None:
+        return Size(0, f"the multiplier of {instrument.symbol} is not known", Reason.NO_MULTIPLIER)
+    lots = int(capital * policy.risk_percent / 100 // (price * instrument.multiplier * lot_size))
+    share = proportional.value * quantity
+    most = share.numerator // (share.denominator * lot_size)
+    at = f"{price}" if instrument.multiplier == 1 else f"{price} x {instrument.multiplier}"
+    covers = f"{policy.risk_percent} % of {capital} covers {lots} lots of {lot_size} at {at}"
+    return Size(min(lots, most) * lot_size, f"{covers}; {proportional.arithmetic} of {quantity} is {float(share):.2f}")
 
 
-def capped(size: Size, policy: SizingPolicy, lot_size: int, price: Decimal | None) -> Size:
+def capped(size: Size, policy: SizingPolicy, instrument: Instrument, price: Decimal | None) -> Size:
     """Return ``size`` cut to the follower's limits on one order; ``price`` is None where nobody knows one."""
-    quantity, arithmetic = size.quantity, size.arithmetic
+    quantity, arithmetic, lot_size = size.quantity, size.arithmetic, instrument.lot_size
     if policy.max_lots is not None and quantity > policy.max_lots * lot_size:
         quantity = policy.max_lots * lot_size
         arithmetic += f", capped to {policy.max_lots} lots"
     if policy.max_order_value is not None and quantity:
         if price is None or price <= 0:
             return Size(0, f"{arithmetic}, no price to hold against max_order_value", Reason.NO_PRICE)
-        affordable = int(policy.max_order_value / price) // lot_size * lot_size
+        if instrument.multiplier is None:
+            why = f"{arithmetic}, no multiplier of {instrument.symbol} to hold against max_order_value"
+            return Size(0, why, Reason.NO_MULTIPLIER)
+        affordable = int(policy.max_order_value / (price * instrument.multiplier)) // lot_size * lot_size
         if affordable < quantity:
             quantity = affordable
             arithmetic += f", capped to {affordable} by max_order_value {policy.max_order_value}"

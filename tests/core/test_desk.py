@@ -4,6 +4,7 @@ The same 500 histories each time; ``COPYTRADE_HISTORIES`` tries so many others.
 """
 
 import itertools
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -40,10 +41,21 @@ LOTS = st.integers(1, 8)
 SURROUNDINGS = Surroundings(load_freeze_table({"NIFTY": 3 * LOT}), None)
 
 
-def policy(ratio: Decimal) -> Policy:
+#: One percent of the follower's capital pays for two or three lots, as prices are.
+CAPITALS = Capitals(leader=Decimal(1_000_000), follower=Decimal(2_000_000))
+BY_ITSELF = [SizingPolicy(Strategy.FIXED_LOTS, lots=lots) for lots in (1, 2, 5)] + [SizingPolicy(Strategy.RISK_BASED)]
+
+
+def by_ratio(hundredths: int) -> SizingPolicy:
+    return SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal(hundredths) / 100)
+
+
+def policy(sizing: Decimal | SizingPolicy) -> Policy:
+    """Return how a follower copies who is sized by this ratio, or as this policy says."""
+    is_policy = isinstance(sizing, SizingPolicy)
     return Policy(
         instruments=frozenset({"OPTIDX"}),
-        sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=ratio),
+        sizing=sizing if is_policy else SizingPolicy(Strategy.FIXED_RATIO, ratio=sizing),
         copying_since=NOW - timedelta(hours=1),
         late_after=10**9,
         unfilled_after=10**9,
@@ -65,9 +77,13 @@ class Flight:
 class Copying(RuleBasedStateMachine):
     """Leader orders change; sights of them come late, twice, or not until a read; requests are lost on either way."""
 
-    @initialize(hundredths=st.one_of(st.just(50), st.just(100), st.integers(1, 1000)))
-    def begins(self, hundredths: int) -> None:
-        self.ratio = Decimal(hundredths) / 100
+    @initialize(
+        sizing=st.one_of(
+            st.sampled_from([50, 100]).map(by_ratio), st.integers(1, 1000).map(by_ratio), st.sampled_from(BY_ITSELF)
+        )
+    )
+    def begins(self, sizing: SizingPolicy) -> None:
+        self.sizing = sizing
         self.ticks = itertools.count(1)
         self.today = NOW
         self.orders_left = 6
@@ -83,7 +99,7 @@ class Copying(RuleBasedStateMachine):
         self.was_late = False
 
     def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = (), known: Iterable[str] = ()) -> Desk:
-        desk = Desk("alice", policy(self.ratio), Capitals(), SURROUNDINGS, absence_window=3.0)
+        desk = Desk("alice", policy(self.sizing), CAPITALS, SURROUNDINGS, absence_window=3.0)
         lines = [one for one in held if isinstance(one, Line)]
         allotments = [one for one in held if isinstance(one, Allotment)]
         desk.load(copies, lines, allotments, NOW - timedelta(hours=1), float(next(self.ticks)))
@@ -348,8 +364,7 @@ class Copying(RuleBasedStateMachine):
         assert self.was_late or all(count == 1 for count in ids.values()), ids
 
     @invariant()
-    def no_entry_exceeds_the_leaders_order_to_scale(self) -> None:
-        """One lot more where earlier orders have left over as much."""
+    def no_entry_exceeds_what_its_strategy_gives(self) -> None:
         entered: Counter[str] = Counter()
         exits = {copy.order_id for copy, _ in self.desk.everything() if copy.part is not Part.ENTRY}
         for order in self.broker.values():
@@ -357,7 +372,17 @@ class Copying(RuleBasedStateMachine):
                 open_or_filled = order.filled_quantity if order.is_terminal else order.quantity
                 entered[order.correlation_id.split("-")[1]] += open_or_filled
         for order_id, quantity in entered.items():
-            assert self.was_late or quantity < self.most[order_id] * self.ratio + LOT
+            assert self.was_late or quantity <= self.most_of(order_id)
+
+    def most_of(self, order_id: str) -> int:
+        """Return what a leader order may come to: by ratio one lot more, where earlier ones have left over as much."""
+        match self.sizing.strategy:
+            case Strategy.FIXED_LOTS:
+                return self.sizing.lots * LOT
+            case Strategy.RISK_BASED:
+                return min(3 * LOT, self.most[order_id] * 2)
+            case _:
+                return math.ceil(self.most[order_id] * self.sizing.ratio) + LOT - 1
 
     @invariant()
     def exits_never_take_more_than_was_entered(self) -> None:

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from copytrade import lifecycle
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Skip
-from copytrade.drift import Apart, Cause, Drift, Fill, LeaderOrder, all_apart, apart, explained
+from copytrade.drift import Apart, Cause, Drift, Fill, LeaderOrder, all_apart, apart, explained, proposals
 from copytrade.ledger import LineKey, Part
 from copytrade.orders import Order, Product, Side, Status
 from copytrade.reasons import Reason
+from copytrade.sizing import SizingPolicy, Strategy
 from tests.core.orders import NOW, OPTION, an_order
 from tests.core.test_ledger import LINE, LOT, Account
 
@@ -32,7 +33,7 @@ class Story:
     filled: dict[tuple[str, Part], int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, ratio: str, leader: int = 0) -> "Story":
+    def of(cls, ratio: str | SizingPolicy, leader: int = 0) -> "Story":
         return cls(Account.sized(ratio, leader))
 
     def leader(self, order_id: str, side: Side, lots: int, filled: int | None = None) -> Order:
@@ -130,6 +131,30 @@ def test_an_entry_that_was_not_copied_is_explained_by_its_reason_until_the_leade
     assert Cause.UNEXPLAINED not in {one.cause for one in story.drift().shares}
 
 
+def test_fixed_lots_are_what_is_expected_of_each_order_and_a_proportion_of_them_after_an_exit() -> None:
+    story = Story.of(SizingPolicy(Strategy.FIXED_LOTS, lots=2, max_lots=1))
+    story.enters(story.leader("1", Side.BUY, 1))
+    missed = story.leader("2", Side.BUY, 10)
+    story.says(missed, Stage.NONE, Reason.COPYING_DISABLED)
+    story.account.entry(missed)
+    drift = story.drift()
+    assert (drift.expected, drift.net) == (4 * LOT, LOT)
+    assert [(one.leader_order_id, one.cause, one.units) for one in drift.shares] == [
+        ("1", Cause.LIMIT, -LOT),
+        ("2", Cause.LIMIT, -LOT),
+        ("2", Cause.SKIPPED, -LOT),
+    ]
+    assert [(one.leader_order_id, one.units) for one in proposals(drift)] == [("2", LOT)]
+    out = story.leader("3", Side.SELL, 1)
+    story.got(out, Part.EXIT, story.account.exit(out))
+    drift = story.drift()
+    assert drift.expected == Fraction(4 * LOT * 10, 11)
+    assert Cause.UNEXPLAINED not in {share.cause for share in drift.shares}
+    last = story.leader("4", Side.SELL, 10)
+    story.got(last, Part.EXIT, story.account.exit(last))
+    assert (story.drift().expected, story.drift().shares) == (0, ())
+
+
 def test_an_exit_that_does_not_fill_is_what_is_held_too_much() -> None:
     story = Story.of("1")
     story.enters(story.leader("1", Side.SELL, 4))
@@ -186,12 +211,19 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
-@given(steps=STEPS, ratio=st.sampled_from(["0.5", "1", "0.3", "2"]))
+POLICIES = [
+    *("0.5", "1", "0.3", "2"),
+    *(SizingPolicy(Strategy.FIXED_LOTS, lots=lots) for lots in (1, 3)),
+    SizingPolicy(Strategy.FIXED_LOTS, lots=3, max_lots=2),
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(steps=STEPS, sizing=st.sampled_from(POLICIES))
 def test_every_unit_is_explained_whatever_fills_and_whatever_does_not(
-    steps: list[tuple[Side, int, int, int]], ratio: str
+    steps: list[tuple[Side, int, int, int]], sizing: str | SizingPolicy
 ) -> None:
-    story = Story.of(ratio)
+    story = Story.of(sizing)
     for number, (side, lots, filled, got) in enumerate(steps):
         order = story.leader(str(number), side, lots, min(lots, filled))
         allotment = story.account.positions.allotment(order.id)

@@ -23,9 +23,8 @@ from copytrade.copies import Copy, Stage
 from copytrade.desk import Changed, Considered, Desk
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, line_of
 from copytrade.orders import IST, Order, Side, Status, ended_before
-from copytrade.sizing import Capitals
 from tests.core.orders import NOW, OPTION
-from tests.core.test_desk import INSTRUMENT, LOT, LOTS, SURROUNDINGS, Copying, policy
+from tests.core.test_desk import CAPITALS, INSTRUMENT, LOT, LOTS, SURROUNDINGS, Copying, policy
 
 #: Seconds after which an entry is too late: not on its day, but on any other.
 HOURS = 4 * 3600.0
@@ -156,8 +155,8 @@ class Days(Copying):
         return Both(self.a_desk_with(held, copies, at), self.a_desk_with(held, copies, at))
 
     def a_desk_with(self, held: Iterable[Line | Allotment], copies: Iterable[Copy], at: float) -> Desk:
-        terms = replace(policy(self.ratio), late_after=HOURS, max_missed_age=HOURS)
-        desk = Desk("alice", terms, Capitals(), SURROUNDINGS, absence_window=3.0)
+        terms = replace(policy(self.sizing), late_after=HOURS, max_missed_age=HOURS)
+        desk = Desk("alice", terms, CAPITALS, SURROUNDINGS, absence_window=3.0)
         lines = [one for one in held if isinstance(one, Line)]
         allotments = [one for one in held if isinstance(one, Allotment)]
         desk.load(copies, lines, allotments, NOW - timedelta(hours=1), at)

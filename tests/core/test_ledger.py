@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Role, Working, corrected, exit_shares
-from copytrade.orders import Order, Product, Side, Status
+from copytrade.orders import Order, OrderType, Product, Side, Status
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy
@@ -20,6 +22,8 @@ from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
 INSTRUMENT = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
+LARGEST = 27 * LOT
+NO_CAPITALS = Capitals()
 LINE = LineKey(OPTION, Product.MARGIN)
 TOMORROW = NOW.date() + timedelta(days=1)
 
@@ -34,15 +38,18 @@ class Account:
 
     policy: SizingPolicy
     positions: Positions
+    capitals: Capitals = NO_CAPITALS
 
     @classmethod
-    def sized(cls, ratio: str, leader: int = 0) -> "Account":
+    def sized(cls, ratio: str | SizingPolicy, leader: int = 0) -> "Account":
         positions = Positions()
         positions.know_leader(Baseline({LINE: leader}, frozenset(), NOW.date()))
         positions.know_own(NOTHING)
-        return cls(ratio_policy(ratio), positions)
+        return cls(ratio if isinstance(ratio, SizingPolicy) else ratio_policy(ratio), positions)
 
-    def leader_does(self, order_id: str, side: Side, lots: int, filled: int | None = None, days: int = 0) -> Order:
+    def leader_does(
+        self, order_id: str, side: Side, lots: int, filled: int | None = None, days: int = 0, **more: Any
+    ) -> Order:
         """Take a leader order of so many lots, all of it filled if not said otherwise, ``days`` from now."""
         filled = lots if filled is None else filled
         status = Status.TRADED if filled == lots else Status.PENDING
@@ -51,14 +58,15 @@ class Account:
             side=side,
             quantity=lots * LOT,
             filled_quantity=filled * LOT,
-            status=status,
-            created_at=NOW + timedelta(days=days),
+            **{"status": status, "created_at": NOW + timedelta(days=days)} | more,
         )
         self.positions.leader_seen(order)
         return order
 
     def entry(self, order: Order) -> Size:
-        found = self.positions.size_entry(order, INSTRUMENT, self.policy, Capitals(), is_opening=True)
+        found = self.positions.size_entry(
+            order, INSTRUMENT, self.policy, self.capitals, is_opening=True, largest=LARGEST
+        )
         assert found is not None
         return found[0]
 
@@ -124,22 +132,210 @@ def test_what_was_held_before_copying_began_is_not_exited_by_the_follower() -> N
 
 
 def test_the_ratio_stays_while_a_position_is_open() -> None:
-    account = Account.sized("1")
-    account.policy = SizingPolicy(Strategy.FIXED_LOTS, lots=1)
+    account = Account.sized("0.5")
     first = account.leader_does("1", Side.BUY, 2)
     account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
+    account.policy = ratio_policy("2")
     second = account.leader_does("2", Side.BUY, 6)
     assert account.entry(second).quantity == 3 * LOT
 
 
 def test_a_new_position_gets_a_new_ratio_even_if_it_is_first_seen_filled() -> None:
-    account = Account.sized("1")
-    account.policy = SizingPolicy(Strategy.FIXED_LOTS, lots=1)
+    account = Account.sized("0.5")
     first = account.leader_does("1", Side.BUY, 2)
     account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
     out = account.leader_does("2", Side.SELL, 2)
     account.fills(out, Part.EXIT, 0, account.exit(out))
-    assert account.entry(account.leader_does("3", Side.BUY, 6)).quantity == LOT
+    account.policy = ratio_policy("2")
+    assert account.entry(account.leader_does("3", Side.BUY, 6)).quantity == 12 * LOT
+
+
+def of_lots(lots: int, **limits: Any) -> Account:
+    return Account.sized(SizingPolicy(Strategy.FIXED_LOTS, lots=lots, **limits))
+
+
+def by_risk() -> Account:
+    """Return a follower who may spend 10,000 rupees on an order, and has as much capital as the leader."""
+    account = Account.sized(SizingPolicy(Strategy.RISK_BASED, risk_percent=Decimal(1)))
+    account.capitals = Capitals(Decimal(1_000_000), Decimal(1_000_000))
+    return account
+
+
+@pytest.mark.parametrize("leaders", [(1, 10), (10, 1), (10,), (1, 1, 1)])
+def test_each_entry_has_its_fixed_lots_whatever_the_leader_entered_before(leaders: tuple[int, ...]) -> None:
+    account = of_lots(1)
+    for number, lots in enumerate(leaders):
+        order = account.leader_does(str(number), Side.BUY, lots, created_at=NOW + timedelta(seconds=5 * number))
+        assert account.entry(order).quantity == LOT
+        account.fills(order, Part.ENTRY, 0, LOT)
+    assert account.held == len(leaders) * LOT
+
+
+def test_each_entry_costs_no_more_than_the_risk_allows_whatever_was_entered_before() -> None:
+    account = by_risk()
+    sizes = []
+    for number, (lots, price) in enumerate([(1, 20), (20, 100), (20, 20), (4, 200)]):
+        order = account.leader_does(str(number), Side.BUY, lots, price=Decimal(price))
+        size = account.entry(order)
+        assert size.quantity * price <= 10_000
+        sizes.append(size.quantity // LOT)
+        account.fills(order, Part.ENTRY, 0, size.quantity)
+    assert sizes == [1, 1, 7, 0]
+
+
+def test_an_entry_is_sized_again_up_and_down_as_the_leader_changes_its_price() -> None:
+    account, sizes = by_risk(), []
+    for price in (50, 100, 200, 30):
+        order = account.leader_does("1", Side.BUY, 4, filled=0, price=Decimal(price))
+        sizes.append(account.entry(order).quantity // LOT)
+    assert sizes == [3, 1, 0, 4]
+
+
+def test_what_the_market_does_resizes_no_order_that_has_no_limit() -> None:
+    account = by_risk()
+    for last_price in (50, 100, 30):
+        order = account.leader_does(
+            "1", Side.BUY, 4, 0, order_type=OrderType.MARKET, price=Decimal(0), last_price=Decimal(last_price)
+        )
+        assert account.entry(order).quantity == 3 * LOT
+    filled = account.leader_does("1", Side.BUY, 4, price=Decimal(0), average_price=Decimal(101))
+    assert account.entry(filled).quantity == 3 * LOT
+
+
+@pytest.mark.parametrize(("lots", "changed"), [(10, 1), (1, 10), (4, 3)])
+def test_fixed_lots_stay_what_they_are_whatever_quantity_the_leader_makes_of_his_order(lots: int, changed: int) -> None:
+    account = of_lots(2)
+    assert account.entry(account.leader_does("1", Side.BUY, lots, filled=0)).quantity == 2 * LOT
+    assert account.entry(account.leader_does("1", Side.BUY, changed, filled=0)).quantity == 2 * LOT
+
+
+def test_an_order_that_crosses_zero_enters_its_fixed_lots_on_the_other_side() -> None:
+    account = of_lots(2)
+    entry = account.leader_does("1", Side.BUY, 5)
+    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
+    crossing = account.leader_does("2", Side.SELL, 9)
+    assert account.exit(crossing) == 2 * LOT
+    assert account.entry(crossing).quantity == 2 * LOT
+    assert account.entry(account.leader_does("3", Side.BUY, 4)).quantity == 0
+
+
+def test_exits_bring_a_follower_down_in_proportion_to_all_that_each_entry_gave_him() -> None:
+    """11 lots of the leader's are 4 of the follower's: 1 and 3 by two strategies of the same day."""
+    account = of_lots(1)
+    first = account.leader_does("1", Side.BUY, 1)
+    account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
+    account.policy = SizingPolicy(Strategy.FIXED_LOTS, lots=3)
+    second = account.leader_does("2", Side.BUY, 10)
+    account.fills(second, Part.ENTRY, 0, account.entry(second).quantity)
+    sold = []
+    for number, lots in enumerate(
+        [1, 2, 2, 1, 4, 1]
+    ):  # he comes to 10, 8, 6, 5, 1 and none: 3.6, 2.9, 2.2, 1.8, 0.4, 0
+        out = account.leader_does(f"{10 + number}", Side.SELL, lots)
+        share = account.exit(out)
+        account.fills(out, Part.EXIT, 0, share)
+        sold.append(share // LOT)
+    assert sold == [1, 1, 0, 1, 1, 0]
+    assert account.held == 0
+
+
+def test_what_exits_leave_over_is_not_entered_but_kept_in_the_level() -> None:
+    account = of_lots(1)
+    for number in range(3):
+        order = account.leader_does(str(number), Side.BUY, 2)
+        account.fills(order, Part.ENTRY, 0, account.entry(order).quantity)
+    out = account.leader_does("out", Side.SELL, 1)  # 2.5 lots belong
+    account.fills(out, Part.EXIT, 0, account.exit(out))
+    again = account.leader_does("again", Side.BUY, 1)
+    assert account.entry(again).quantity == LOT
+    account.fills(again, Part.ENTRY, 0, LOT)
+    half = account.leader_does("half", Side.SELL, 3)  # 1.75 of 3.5
+    account.fills(half, Part.EXIT, 0, account.exit(half))
+    assert account.held == LOT
+    rest = account.leader_does("rest", Side.SELL, 3)
+    account.fills(rest, Part.EXIT, 0, account.exit(rest))
+    assert account.held == 0
+
+
+def test_fixed_lots_that_the_leader_has_left_again_are_forgone() -> None:
+    account = of_lots(1)
+    entry = account.leader_does("1", Side.BUY, 10)
+    assert account.entry(entry).quantity == LOT
+    account.leader_does("2", Side.SELL, 10)
+    assert account.entry(entry).reason is Reason.LEADER_EXITED
+
+
+def test_fixed_lots_of_an_order_that_ended_in_part_are_forgone_with_that_part() -> None:
+    """All of it is told at once: the order was cut down, filled, and left again."""
+    for end in ({"quantity": 4 * LOT, "status": Status.TRADED}, {"status": Status.CANCELLED}):
+        account = of_lots(1)
+        assert account.entry(account.leader_does("1", Side.BUY, 10, filled=0)).quantity == LOT
+        ended = account.leader_does("1", Side.BUY, 10, filled=4)
+        ended = replace(ended, **end)
+        account.positions.leader_seen(ended)
+        account.leader_does("2", Side.SELL, 4)
+        assert account.entry(ended).reason is Reason.LEADER_EXITED
+
+
+def slices(account: Account, *lots: int, apart: float = 0.0, **more: Any) -> list[int]:
+    """Have the leader place orders of so many lots one after the other, and return what the follower enters of each."""
+    entered = []
+    for number, some in enumerate(lots):
+        placed = NOW + timedelta(seconds=apart * number)
+        order = account.leader_does(f"{account.held}-{number}", Side.BUY, some, created_at=placed, **more)
+        size = account.entry(order)
+        account.fills(order, Part.ENTRY, 0, size.quantity)
+        entered.append(size.quantity // LOT)
+    return entered
+
+
+def test_the_slices_of_a_large_order_are_one_order_for_sizing() -> None:
+    assert slices(of_lots(1), 27, 27, 6) == [1, 0, 0]
+    assert slices(of_lots(1), 27, 27, 27, apart=0.4) == [1, 0, 0]
+    assert slices(of_lots(1), 27, 6, order_type=OrderType.MARKET, price=Decimal(0)) == [1, 0]
+    assert slices(of_lots(30, max_lots=20), 27, 27, 6) == [20, 0, 0]
+    rich = by_risk()
+    rich.capitals = Capitals(Decimal(20_000_000), Decimal(1_000_000))
+    assert slices(rich, 27, 27, 6, price=Decimal(20)) == [1, 1, 1]
+
+
+def test_what_are_no_slices_of_one_order_are_sized_each_by_itself() -> None:
+    assert slices(of_lots(1), 27, 6, apart=2) == [1, 1], "they are too far apart"
+    assert slices(of_lots(1), 27, 27, 27, 27, apart=0.6) == [1, 0, 1, 0], "they take too long"
+    assert slices(of_lots(1), 26, 6) == [1, 1], "the first is not as large as it may be"
+    assert slices(of_lots(1), 27, 6, 6) == [1, 0, 1], "only the last may be smaller"
+    account = of_lots(1)
+    assert slices(account, 27) + slices(account, 27, price=Decimal(99)) == [1, 1], "they have different prices"
+    account = Account.sized("1")
+    assert slices(account, 27, 6) == [27, 6], "a ratio is the same whatever the slices"
+
+
+def test_the_next_slice_takes_the_place_of_one_that_was_rejected() -> None:
+    account = of_lots(1)
+    first = account.leader_does("1", Side.BUY, 27, filled=0)
+    assert account.entry(first).quantity == LOT
+    second = account.leader_does("2", Side.BUY, 27, filled=0)
+    assert account.entry(second).reason is Reason.ZERO_LOTS
+    rejected = account.leader_does("1", Side.BUY, 27, filled=0, status=Status.REJECTED)
+    assert account.entry(rejected).quantity == 0
+    assert account.entry(second).quantity == LOT
+
+
+def test_a_slice_stays_one_although_the_leader_changes_it_and_the_follower_starts_again() -> None:
+    account = of_lots(1)
+    for number in (1, 2):
+        account.entry(account.leader_does(str(number), Side.BUY, 27, filled=0))
+    known = account.positions.everything()
+    account.positions = Positions()
+    account.positions.load(
+        [one for one in known if isinstance(one, Line)], [one for one in known if isinstance(one, Allotment)]
+    )
+    account.positions.know_leader(NOTHING)
+    account.positions.know_own(NOTHING)
+    first = account.leader_does("1", Side.BUY, 20, filled=0)
+    second = account.leader_does("2", Side.BUY, 15, filled=0, price=Decimal(99))
+    last = account.leader_does("3", Side.BUY, 6, filled=0)
+    assert [account.entry(order).quantity for order in (first, second, last)] == [LOT, 0, LOT]
 
 
 def test_what_was_squared_off_by_others_does_not_burden_the_next_position() -> None:
