@@ -18,7 +18,7 @@ from copytrade.backup import BackupFailed, back_up
 from copytrade.console.exits import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.garbage import collect_little_at_a_time
 from copytrade.logs import fields
-from copytrade.places import open_database
+from copytrade.places import file_to_watch, open_database
 from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
 from copytrade.store import DATABASE_ERRORS
 from copytrade.summary import summary
@@ -56,6 +56,7 @@ def copy(
     collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
     system = CopySystem(settings, since, events.put)
+    database = file_to_watch(settings.store)
     _listen(system, events)
     began = wall_clock.now()
     followers = ",".join(follower.name for follower in settings.followers)
@@ -74,9 +75,12 @@ def copy(
         logger.critical("Some actors did not stop in {:.0f}s", STOP_DEADLINE)
         logger.remove()  # writes what is left
         os._exit(EXIT_BROKEN)
-    _summarise(settings, began)
-    if exit_code == 0:
-        _back_up(settings.store, stops - time.monotonic())
+    if database is not None and (missing := database.missing()):
+        logger.error("No summary and no copy of the database: it is not where it was {}", fields(file=missing))
+    else:
+        _summarise(settings, began)
+        if exit_code == 0:
+            _back_up(settings.store, stops - time.monotonic())
     logger.info("Stopped {}", fields(exit_code=exit_code))
     return exit_code
 

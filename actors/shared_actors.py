@@ -12,7 +12,7 @@ from actors.supervisor import Child
 from actors.token_keeper import TokenKeeper
 from copytrade.access import credentials_of, readers_of, token_requests_of
 from copytrade.instance import beside
-from copytrade.places import master_source_of, open_database
+from copytrade.places import SameDatabase, master_source_of, open_database
 from copytrade.policies import custody_policy_of, first_from, read_windows_of, windows_of
 from copytrade.settings import Settings
 from copytrade.side_file import SideFile
@@ -31,6 +31,7 @@ def shared_actors(
     """List them in the order in which they start; those without which nothing is copied are restarted as ``core``."""
     urls = settings.alerts.urls if settings.mode != "paper" else ()
     token_place = place_for(settings)
+    database = SameDatabase(settings.store, lambda: open_database(settings))
     return [
         Child(
             seats.notifier,
@@ -44,7 +45,7 @@ def shared_actors(
             lambda life: Store.start(
                 life,
                 clock,
-                lambda: open_database(settings),
+                database.open,
                 SideFile(beside(settings.store.database, "unwritten")),
                 lambda: first_from(settings.recovery),
             ),

@@ -197,7 +197,12 @@ class Store(GuardedActor[StoreMessage]):
         request.reply_to.tell(RequestsLoaded(answered))
 
     def _look_for_switches(self) -> None:
-        """Tell each follower that has been paused or resumed since the last look."""
+        """Tell each follower that has been paused or resumed since the last look, if the database is still there."""
+        try:
+            self._database.see_that_it_is_there()
+        except DATABASE_ERRORS as error:
+            self._fails(f"{type(error).__name__}: {error}")
+            return
         try:
             now = self._database.are_enabled(self._followers)
             commands = self._database.commands()
@@ -282,15 +287,16 @@ class Store(GuardedActor[StoreMessage]):
             self.seat.tell(Write(tuple(left), Writer(self.seat.name, self.seat.epoch)))
 
     def _write_everything(self) -> None:
+        self._database.see_that_it_is_there()
         if self._waiting or self._database.is_behind:
             mark = [self._side_file.mark] if self._aside else []
             self._database.write([*(record for _, record in self._waiting), *mark])
-            self._recovers()
             if self._aside:
                 self._side_file.clear()
                 self._aside = 0
             self._confirm(self._waiting)
-            self._waiting = []
+        self._recovers()
+        self._waiting = []
 
     def _make_durable(self) -> None:
         """See to what the waiting intents rest on, and no more: its rows, and all else, are written in a while."""

@@ -1,16 +1,45 @@
 """Where the settings keep things: the database, and the instrument master beside it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from copytrade.instance import beside
 from copytrade.instrument_cache import MasterSource
+from copytrade.open_files import OpenFiles
 from copytrade.settings import Settings, Storage
-from copytrade.store import Database
+from copytrade.sqlite import file_of
+from copytrade.store import Database, DatabaseUnusable
 
 
 def open_database(settings: Settings) -> Database:
     """Open the database of the settings. Raises DatabaseUnusable."""
     return Database(settings.store.database, synchronous=settings.store.synchronous)
+
+
+class SameDatabase:
+    """Has a database opened, again and again, as long as it is the one that it was at first.
+
+    One that was deleted while in use is not made anew then, empty: entries would go on as if nothing had been.
+    """
+
+    def __init__(self, store: Storage, open_it: Callable[[], Database]) -> None:
+        self._store = store
+        self._open = open_it
+        self._file: OpenFiles | None = None
+
+    def open(self) -> Database:
+        """Open it. Raises DatabaseUnusable."""
+        if self._file is not None and (missing := self._file.missing()):
+            raise DatabaseUnusable(f"{missing}: was deleted, moved or replaced while in use")
+        database = self._open()
+        self._file = self._file or file_to_watch(self._store)
+        return database
+
+
+def file_to_watch(store: Storage) -> OpenFiles | None:
+    """Return the database's own file as it is now, None where it is elsewhere."""
+    file = file_of(store.database)
+    return None if file is None else OpenFiles(file, suffixes=())
 
 
 def folder_to_flush(store: Storage) -> Path | None:

@@ -17,9 +17,10 @@ from copytrade.audit import AUDIT_HEAD
 from copytrade.batch import Batch
 from copytrade.copies import Copy
 from copytrade.instance import without_password
-from copytrade.intents import Intended, Intents, IntentsUnusable
+from copytrade.intents import OWNER, Intended, Intents, IntentsUnusable
 from copytrade.ledger import Allotment, Line
 from copytrade.migrations import SCHEMA_VERSION, steps_from
+from copytrade.open_files import OpenFiles
 from copytrade.records import ConfigSet, Record
 from copytrade.rows import (
     Row,
@@ -117,6 +118,7 @@ class Database:
         self._forget_disposition = deletion_of_dispositions(self._connection)
         self._answer_command = answer_to_command(self._connection)
         self._intents: Intents | None = None
+        self._files: OpenFiles | None = None
 
     def claim(self, mode: str, leader_client_id: str) -> None:
         """Make sure that this database is sound, of this version, and of this mode and leader.
@@ -171,9 +173,23 @@ class Database:
     def take_over(self) -> None:
         """Be the store's connection: its first transaction writes what an earlier one intended and did not write.
 
-        From then on the earlier one can write nothing here: it raises IntentsUnusable.
+        From then on the earlier one can write nothing here: it raises IntentsUnusable. And from then on it is seen
+        before each commit that the files are still there.
         """
         self._intents = Intents(self._connection)
+        if isinstance(self._connection, peewee.SqliteDatabase):
+            self.config(OWNER)  # SQLite makes its log when it is first needed
+            self._files = OpenFiles(self._connection.database)
+
+    def see_that_it_is_there(self) -> None:
+        """Raise DatabaseUnusable if the files of the database have been deleted, moved or replaced since the take-over.
+
+        What is committed then would be lost. They may come back, if they were only moved.
+        """
+        if self._files is not None and (missing := self._files.missing()):
+            raise DatabaseUnusable(
+                f"{missing}: was deleted, moved or replaced while in use: put it back, or stop and start again"
+            )
 
     @property
     def is_behind(self) -> bool:
@@ -189,6 +205,7 @@ class Database:
         if self._intents is None or not self._intents.is_ours:
             self.write(records)
             return
+        self.see_that_it_is_there()
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             self._intents.add(self._connection, records)
 
@@ -202,6 +219,7 @@ class Database:
             with self._transaction():
                 self._write(Batch(records))
             return
+        self.see_that_it_is_there()
         with self._transaction(), peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             intended = self._intents.take_out(self._connection.cursor())
             self._write(Batch(chain(intended, records)))

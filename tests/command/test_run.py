@@ -214,6 +214,18 @@ def test_a_second_process_is_refused_that_calls_the_database_by_another_name(fol
     assert "Database failing" not in log(folder)
 
 
+def test_a_database_that_was_deleted_while_running_is_neither_made_anew_nor_copied_at_the_stop(folder: Path) -> None:
+    with running(folder) as process:
+        eventually(lambda: "Order replicated successfully" in log(folder), "an order is copied")
+        (folder / "copy_trading.db").unlink()
+        eventually(lambda: "Database failing, entries stop" in log(folder), "it is noticed")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert "No summary and no copy of the database: it is not where it was" in log(folder)
+    assert not (folder / "copy_trading.db").exists()
+    assert not (folder / "copy_trading.db.backups").exists()
+
+
 def test_a_database_of_another_mode_is_refused(folder: Path) -> None:
     with running(folder, "--duration", "1") as process:
         assert process.wait(PATIENCE) == 0

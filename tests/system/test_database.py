@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -199,3 +199,113 @@ def test_a_side_file_that_was_written_before_a_kill_is_not_written_again(broker:
     with running(settings, broker) as copier:
         assert copier.rows("SELECT value FROM config WHERE key = 'any'") == [("newer",)]
         assert not side.path.exists()
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_name("away.db"))
+
+
+def replaced(path: Path) -> None:
+    other = Database(str(path.with_name("other.db")))
+    other.claim("live", LEADER)
+    other.close()
+    path.with_name("other.db").replace(path)
+
+
+def without_its_log(path: Path) -> None:
+    Path(f"{path}-wal").unlink()
+
+
+def without_its_index(path: Path) -> None:
+    Path(f"{path}-shm").unlink()
+
+
+def moved_with_its_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("away"))
+    path.parent.mkdir()
+
+
+GONE = [deleted, moved, replaced, without_its_log, without_its_index, moved_with_its_folder]
+
+
+@pytest.mark.parametrize("gone", GONE)
+def test_a_database_that_is_gone_is_noticed_while_nothing_happens_and_exits_go_on(
+    gone: Callable[[Path], None], broker: PaperBroker, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").mkdir()
+    settings = settings_for(broker, tmp_path / "kept")
+    path = Path(settings.store.database)
+    with running(settings, broker) as copier:
+        bought(copier)
+        gone(path)
+        assert "was deleted, moved or replaced while in use" in copier.logged("Database failing, entries stop")
+        entry = copier.buy(4)
+        leaving = sell(copier)
+        for follower in ("alice", "bob"):
+            eventually(lambda follower=follower: copier.copy_of(leaving, follower)["orderStatus"] == "TRADED")
+            assert f"ct-{entry}-1" not in [row["correlationId"] for row in copier.copies(follower)]
+    assert path.with_name("copy.db.unwritten").exists()
+    assert "records kept for the next start" in "".join(copier.log)
+
+
+def test_an_entry_does_not_leave_on_the_word_of_a_database_that_has_just_gone(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, tmp_path)
+    with running(settings, broker) as copier:
+        bought(copier)
+        Path(settings.store.database).unlink()
+        entry = copier.buy(4)
+        copier.logged("Database failing, entries stop")
+        copier.broker.cancel(LEADER, entry)
+        sold = sell(copier)
+        for follower in ("alice", "bob"):
+            copier.copy_of(sold, follower)
+            assert f"ct-{entry}-1" not in [row["correlationId"] for row in copier.copies(follower)]
+
+
+def test_a_database_that_is_put_back_takes_everything_that_has_waited(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path)
+    path = Path(settings.store.database)
+    with running(settings, broker) as copier:
+        bought(copier)
+        moved(path)
+        copier.logged("Database failing, entries stop")
+        leaving = sell(copier)
+        for follower in ("alice", "bob"):
+            eventually(lambda follower=follower: copier.copy_of(leaving, follower)["orderStatus"] == "TRADED")
+        path.with_name("away.db").rename(path)
+        copier.logged("Database works again")
+        for follower in ("alice", "bob"):
+            copier.mapping(leaving, follower, "filled")
+        copier.mapping(copier.buy(4), "alice", "placed")
+    assert not Path(f"{path}.unwritten").exists()
+
+
+def test_a_database_that_comes_back_while_nothing_waits_works_again(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path)
+    path = Path(settings.store.database)
+    with running(settings, broker) as copier:
+        moved(path)
+        copier.logged("Database failing, entries stop")
+        path.with_name("away.db").rename(path)
+        copier.logged("Database works again")
+        copier.mapping(copier.buy(4), "alice", "placed")
+
+
+def test_a_store_that_dies_after_its_database_is_gone_makes_no_new_one(broker: PaperBroker, tmp_path: Path) -> None:
+    settings = settings_for(broker, tmp_path)
+    path = Path(settings.store.database)
+    with running(settings, broker, exit_code=70) as copier:
+        bought(copier)
+        path.unlink()
+        copier.logged("Database failing, entries stop")
+        seat(copier, "store").tell(Bomb(RuntimeError("a bug")))
+        copier.logged("was deleted, moved or replaced while in use")
+        eventually(lambda: not copier.system.is_ready(), "the store cannot come back")
+        copier.logged("Actor store cannot be kept alive")
+    assert not path.exists()
