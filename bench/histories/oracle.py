@@ -46,6 +46,8 @@ class Evidence:
     ``changes`` has every state of every order by client id, ``writes`` every order request; ``hands`` are the ids of
     orders that other hands placed on followers' accounts, ``flattened`` the followers for whom everything was closed by
     command, ``converted`` the contracts that the leader moved to another product. ``limits`` are requests by window.
+    ``forgiven`` is how many seconds a follower may be on a wrong side: more than none only where updates of the leader's
+    were lost without a word, so that an exit may be known before its entry is.
     """
 
     leader: str
@@ -59,6 +61,7 @@ class Evidence:
     flattened: Sequence[str]
     converted: Sequence[str]
     database: str
+    forgiven: float = 0.0
     crashes: Sequence[str] = ()
     restless: str = ""
 
@@ -75,10 +78,15 @@ class Fill:
 
 @dataclass
 class Share:
-    """What is due on a line of a follower's, in units, from below and from above; and all that was entered."""
+    """What is due on a line of a follower's, in units, from below and from above.
+
+    ``rests`` is less than a lot that a later entry may have been given because the leader had another one at work that
+    has not filled. ``excess`` is what copies got of leader orders that ended without a fill.
+    """
 
     below: Fraction = Fraction(0)
     above: Fraction = Fraction(0)
+    rests: int = 0
     excess: int = 0
 
 
@@ -142,7 +150,7 @@ def _compare(
             found["not flat"].append(f"{name} holds {units} of {key}, others {others:+d}")
         if position == 0:
             continue
-        above = _floor(share.above, lot) + share.excess
+        above = _floor(share.above + share.rests, lot) + share.excess
         below = _floor(share.below, lot)
         if held > above:
             found["over share"].append(f"{name} holds {units} of {key}, at most {above} is due")
@@ -179,9 +187,13 @@ def _shares(leader: _Account, account: _Account, follower: Row, evidence: Eviden
             share.above += due
             share.below += min(Fraction(got[fill.order_id, _sign(order)]), due)
     for order_id, order in leader.orders.items():
-        got_units = got[order_id, _sign(order)]
-        if order["orderStatus"] in ("CANCELLED", "REJECTED", "EXPIRED") and order_id not in entered:
-            shares[_line(order)].excess += got_units
+        if order_id in entered:
+            continue
+        line = _line(order)
+        if not _is_never_rounded(follower):
+            shares[line].rests = evidence.lots[line[0]] - 1
+        if order["orderStatus"] in ("CANCELLED", "REJECTED", "EXPIRED"):
+            shares[line].excess += got[order_id, _sign(order)]
     return shares
 
 
@@ -259,17 +271,26 @@ def _other_side(leader: _Account, account: _Account, evidence: Evidence) -> list
     """Return the lines on which copies came to a side on which the leader neither was by then nor had set out to be."""
     been = _sides(leader, evidence.changes[evidence.leader])
     held: Counter[LineKey] = Counter()
+    wrong: dict[LineKey, Fill] = {}
     worst: dict[LineKey, str] = {}
     for fill in account.fills:
         if fill.order_id in evidence.hands:
             continue
         held[fill.line] += fill.units
         units = held[fill.line]
-        if units and (1 if units > 0 else -1) not in {side for at, side in been[fill.line] if at <= fill.at}:
-            worst.setdefault(fill.line, f"{units} of {fill.line} at {fill.at:.3f}")
+        right = {side for at, side in been[fill.line] if at <= fill.at}
+        if since := wrong.get(fill.line):
+            if fill.at - since.at > evidence.forgiven:
+                worst.setdefault(fill.line, f"{units} of {fill.line} from {since.at:.3f} to {fill.at:.3f}")
+            if not units or (1 if units > 0 else -1) in right:
+                del wrong[fill.line]
+        elif units and (1 if units > 0 else -1) not in right:
+            wrong[fill.line] = fill
+            if not evidence.forgiven:
+                worst.setdefault(fill.line, f"{units} of {fill.line} at {fill.at:.3f}")
     for key, units in held.items():
         position = _position(leader, key)
-        if units * position < 0:
+        if units * position < 0 or key in wrong:
             worst.setdefault(key, f"{units} of {key} in the end, the leader {position}")
     return list(worst.values())
 

@@ -22,6 +22,9 @@ from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_proce
 #: takes until an exit that was never shown is sent again.
 PATIENCE = 75.0
 
+#: Seconds after which what an update of the leader's did not tell has to be known, and what was wrong been undone.
+FORGIVEN = 6.0
+
 #: Seconds without a request after which it is at rest: an audit would have found something.
 QUIET = 2.5
 
@@ -232,6 +235,7 @@ class _Run:
             hands=list(self.hands),
             flattened=sorted(self.flattened),
             converted=sorted(self.converted),
+            forgiven=FORGIVEN if _loses_updates(self.history) else 0.0,
             database=str(self.folder / "copy_trading.db"),
             crashes=list(self.crashes),
             restless=restless,
@@ -249,7 +253,8 @@ def run(history: History, folder: Path | None = None, patience: float = PATIENCE
         with tempfile.TemporaryDirectory() as temporary:
             return run(history, Path(temporary), patience)
     began = time.monotonic()
-    broker = start_paper_process(_config(history))
+    with (folder / "broker").open("wb") as errors:
+        broker = start_paper_process(_config(history), errors)
     this = _Run(history, folder, broker)
     (folder / "history.json").write_text(history.to_json())
     (folder / "settings.toml").write_text(_settings(history, broker))
@@ -312,8 +317,7 @@ def _calm(this: _Run, patience: float) -> tuple[dict[str, list[str]], Evidence]:
 
 def _is_hopeless(wrong: Mapping[str, list[str]]) -> bool:
     """Return whether waiting mends nothing of what is wrong."""
-    mending = {"not flat", "under share", "no disposition", "orphans", "restless", "over share"}
-    return any(wrong[column] for column in COLUMNS if column not in mending)
+    return any(wrong[column] for column in ("doubled", "over budget", "crashed"))
 
 
 def _stop(this: _Run) -> int:
@@ -357,6 +361,17 @@ def _wait_until_connected(this: _Run) -> None:
             raise RuntimeError(f"the copier did not connect: see {this.folder}")
         this.keep_running()
         time.sleep(0.02)
+
+
+def _loses_updates(history: History) -> bool:
+    """Return whether updates of the leader's are lost, late or unreadable while his socket stays as it is."""
+    for step in history.steps:
+        terms = step.terms
+        if terms.get("method") in ("frame_fault", "mute_feed", "lag") and terms["client_id"] == LEADER:
+            return True
+        if terms.get("method") == "rewrite" and terms["told"] == "frame":
+            return True
+    return False
 
 
 def _log(folder: Path) -> str:

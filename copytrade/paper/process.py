@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from copytrade.paper.exchange import PER_SECOND, PaperAccount
@@ -97,16 +97,18 @@ class PaperProcess:
             self.process.wait()
 
 
-def start_paper_process(config: PaperConfig) -> PaperProcess:
+def start_paper_process(config: PaperConfig, errors: IO[bytes] | None = None) -> PaperProcess:
     """Start a paper broker and wait until it serves. Raises RuntimeError if it does not start.
 
     Its standard input stays open as its lifeline: when this process ends, however it ends, so does the broker. It has
-    a session of its own, because a Ctrl-C is for us: the broker has to outlive what we still do with it.
+    a session of its own, because a Ctrl-C is for us: the broker has to outlive what we still do with it. What it writes
+    on standard error goes to ``errors``, if given.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "copytrade.paper"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
         start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},  # of this program, installed or not
