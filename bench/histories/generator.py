@@ -287,7 +287,7 @@ def _refused(writer: _Writer, at: float) -> Iterator[Step]:
 def _refused_entry(writer: _Writer, at: float) -> Iterator[Step]:
     """Refusals of the order itself, on a line on which the side alone tells that it is an entry."""
     chance = writer.chance
-    code = chance.choice(["DH-903", "DH-905", "DH-906", "DH-907", "DH-910"])
+    code = chance.choice(["DH-905", "DH-906", "DH-907", "DH-910"])
     line, side = chance.choice([("45674", "BUY"), ("51000", "SELL")])
     where = {"securityId": line, "transactionType": side}
     yield _step(
@@ -298,7 +298,7 @@ def _refused_entry(writer: _Writer, at: float) -> Iterator[Step]:
 def _refused_exit(writer: _Writer, at: float) -> Iterator[Step]:
     """The same of exits, which have to go on."""
     chance = writer.chance
-    code = chance.choice(["DH-903", "DH-905", "DH-906", "DH-907", "DH-910"])
+    code = chance.choice(["DH-905", "DH-906", "DH-907", "DH-910"])
     line, side = chance.choice([("45674", "SELL"), ("51000", "BUY")])
     where = {"securityId": line, "transactionType": side}
     follower, times = writer.some_follower().client_id, chance.choice([1, 2])

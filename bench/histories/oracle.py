@@ -46,7 +46,7 @@ class Evidence:
     ``changes`` has every state of every order by client id, ``writes`` every order request; ``hands`` are the ids of
     orders that other hands placed on followers' accounts, ``flattened`` the followers for whom everything was closed by
     command, ``converted`` the contracts that the leader moved to another product. ``limits`` are requests by window.
-    ``forgiven`` is how many seconds a follower may be on a wrong side: more than none only where updates of the leader's
+    ``forgiven`` is how many seconds a follower may be on a wrong side: more than none only where updates of the leader
     were lost without a word, so that an exit may be known before its entry is.
     """
 
