@@ -77,6 +77,7 @@ class AccountActors:
             capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
             connections=settings.dhan.connections,
             absence_window=settings.recovery.absence_window,
+            per_hour=settings.limits.per_hour,
             result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
             audit_interval=settings.recovery.audit_interval,
             only_closes=self._only_closes,

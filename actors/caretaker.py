@@ -38,17 +38,19 @@ from actors.messages import (
 from actors.peers import Peers
 from actors.sender import CancelOrder, Sender, audit_of
 from copytrade import lifecycle, wall_clock
+from copytrade.agenda import CopyId
 from copytrade.budget import Lane
 from copytrade.copies import Copy
 from copytrade.decisions import Cancel
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
+from copytrade.holds import pause
 from copytrade.ledger import Part
 from copytrade.logs import alert, fields
 from copytrade.orders import Order, Status, order_of
 from copytrade.records import LEADER, CopyChanged
 
-#: Seconds before a cancellation that came to nothing is sent again, and how often one is sent.
-RETRY_AFTER, TRIES = 1.0, 5
+#: After how many cancellations of an order that came to nothing somebody is told.
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class _Flight:
 class Caretaker(GuardedActor[FollowerMessage]):
     """Knows of each leader order only whether it has ended, so that hardly anything can go wrong in it.
 
-    It reads no books: a cancellation that is refused is tried a few times more, which does no harm, and then reported.
+    It reads no books: a cancellation that is refused is tried again, which does no harm, later each time; and reported
+    when it has been refused a few times.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
         self._resting: dict[str, dict[str, Copy]] = {}
         self._ended: dict[str, Order] = {}
         self._due: deque[tuple[Order, Copy]] = deque()
+        self._waiting: dict[CopyId, tuple[Order, Copy]] = {}
         self._flights: dict[int, _Flight] = {}
         self._tries: dict[str, int] = {}
         self._cancelled = 0
@@ -115,8 +119,8 @@ class Caretaker(GuardedActor[FollowerMessage]):
                 self._send(permit)
             case RequestFinished() if message.epoch == self.epoch:
                 self._finish(message)
-            case Retry((leader_order_id, _), epoch) if epoch == self.epoch and leader_order_id:
-                self._ask()
+            case Retry(copy_id, epoch) if epoch == self.epoch:
+                self._try_again(copy_id)
             case TokenReplaced(_, token):
                 self._take_token(token)
             case TokenLost():
@@ -175,6 +179,8 @@ class Caretaker(GuardedActor[FollowerMessage]):
     def _see_own(self, order: Order) -> None:
         """Learn the id of an order that had just left when the follower died, or that one has ended."""
         named = order_of(order.correlation_id)
+        if named and order.is_terminal:
+            self._waiting.pop(named, None)
         copy = self._resting.get(named[0], {}).get(order.correlation_id) if named else None
         if copy is None:
             return
@@ -240,8 +246,14 @@ class Caretaker(GuardedActor[FollowerMessage]):
         copy = flight.copy
         copy_log.failed(Cancel(copy.n), copy, error)
         tries = self._tries[copy.order_id] = self._tries.get(copy.order_id, 0) + 1
-        if tries < TRIES:
-            self._due.append((flight.leader, copy))
-            self._clock.tell_later(RETRY_AFTER, self.seat, Retry((copy.leader_order_id, copy.n), self.epoch))
-        else:
+        if tries == TRIES:
             self._alert(copy)
+        copy_id = copy.leader_order_id, copy.n
+        self._waiting[copy_id] = flight.leader, copy
+        self._clock.tell_later(pause(tries), self.seat, Retry(copy_id, self.epoch))
+
+    def _try_again(self, copy_id: CopyId) -> None:
+        """Cancel once more what was refused, unless it is known to have ended meanwhile."""
+        if waiting := self._waiting.pop(copy_id, None):
+            self._due.append(waiting)
+            self._ask()

@@ -45,7 +45,6 @@ from actors.messages import (
     RequestLeft,
     ResultRead,
     Resume,
-    Retry,
     SearchMerged,
     Subscribe,
     TokenLost,
@@ -58,7 +57,6 @@ from actors.own_book import OwnBook
 from actors.peers import Peers
 from actors.permits import Permits
 from actors.position_audit import PositionAudit
-from actors.retries import Retries
 from actors.safeguard import Safeguard
 from actors.sender import Sender
 from actors.standing import AccountStanding
@@ -109,6 +107,7 @@ class Follower(GuardedActor[FollowerMessage]):
             window,
             life.set_aside,
             only_closes=account.only_closes,
+            per_hour=account.per_hour,
         )
         broker_clock = BrokerClock(seat.name)
         self._now = broker_clock.now
@@ -124,8 +123,7 @@ class Follower(GuardedActor[FollowerMessage]):
         )
         self._commands = Commands(seat.name, desk, self._journal, broker_clock, self._safeguard, dry_run=policy.dry_run)
         self._strangers = Strangers(seat, epoch, clock, desk, self._journal, broker_clock, window)
-        retries = Retries(seat, epoch, clock, desk)
-        self._forgetting = Forgetting(seat, epoch, clock, desk, self._strangers, retries)
+        self._forgetting = Forgetting(seat, epoch, clock, desk, self._strangers)
         self._own_book = OwnBook(
             seat,
             epoch,
@@ -135,7 +133,6 @@ class Follower(GuardedActor[FollowerMessage]):
             self._journal,
             broker_clock,
             self._strangers,
-            retries,
             window,
         )
         self._flights = Flights(
@@ -150,7 +147,14 @@ class Follower(GuardedActor[FollowerMessage]):
             dry_run=policy.dry_run,
         )
         self._landing = Landing(
-            seat.name, desk, self._journal, self._permits, self._standing, self._own_book, retries, self._flights
+            seat.name,
+            desk,
+            self._journal,
+            self._permits,
+            self._standing,
+            self._own_book,
+            self._flights,
+            broker_clock.now,
         )
 
     def set_up(self) -> None:
@@ -191,8 +195,6 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._flights.left(token)
             case RequestFinished() if message.epoch == self.epoch:
                 self._landing.finish(message)
-            case Retry(copy_id, epoch) if epoch == self.epoch:
-                self._desk.release(copy_id)
             case LookAgain(leader_order_id, epoch) if epoch == self.epoch:
                 self._desk.wake(leader_order_id)
             case Resume(epoch) if epoch == self.epoch:

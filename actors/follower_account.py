@@ -21,6 +21,7 @@ class FollowerAccount:
     capitals: Capitals
     connections: int
     absence_window: float
+    per_hour: int
     result_interval: float | None
     audit_interval: float
     only_closes: bool = False

@@ -8,7 +8,6 @@ from loguru import logger
 from actors.base import Seat
 from actors.clock import Clock
 from actors.messages import BookMerged, FollowerMessage, PutAway
-from actors.retries import Retries
 from actors.strangers import Strangers
 from copytrade import wall_clock
 from copytrade.desk import Desk
@@ -39,7 +38,6 @@ class Forgetting:
         clock: Clock,
         desk: Desk,
         strangers: Strangers,
-        retries: Retries,
     ) -> None:
         self._seat = seat
         self._clock = clock
@@ -47,7 +45,6 @@ class Forgetting:
         self._over: deque[str] = deque()
         self._desk = desk
         self._strangers = strangers
-        self._retries = retries
         self._read_on: dict[str, date] = {}
 
     def begin(self) -> None:
@@ -77,7 +74,6 @@ class Forgetting:
     def _forget(self, day: date) -> None:
         orders = self._desk.forget_before(day)
         self._strangers.forget()
-        self._retries.forget()
         if orders:
             what = fields(follower=self._seat.name, orders=orders, before=day)
             logger.info("Forgotten what is over of earlier days {}", what)

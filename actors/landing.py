@@ -1,6 +1,8 @@
 """What becomes of a follower's requests: accepted, refused or unknown, and what follows from each."""
 
 import itertools
+from collections.abc import Callable
+from datetime import datetime
 
 from actors import copy_log
 from actors.flights import Flight, Flights
@@ -8,7 +10,6 @@ from actors.journal import Journal
 from actors.messages import RequestFinished
 from actors.own_book import OwnBook
 from actors.permits import Permits
-from actors.retries import Retries
 from actors.sender import audit_of
 from actors.standing import AccountStanding
 from copytrade import lifecycle
@@ -18,14 +19,14 @@ from copytrade.desk import Desk
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
 
-#: Refusals after which the same request may succeed later.
-_TRANSIENT = (Refusal.NOT_SENT, Refusal.RATE_LIMITED)
-
 #: Refusals that concern the account, whatever the order, and that nothing here can mend.
 _SUSPENDING = (Refusal.ADDRESS, Refusal.ACCOUNT)
 
+#: Refusals that concern the account: they hold all of it back, and end with their cause.
+_OF_THE_ACCOUNT = (*_SUSPENDING, Refusal.TOKEN, Refusal.RATE_LIMITED)
+
 #: Refusals after which nothing is known to be wrong with the order.
-_NOT_ITS_FAULT = (*_TRANSIENT, *_SUSPENDING, Refusal.TOKEN)
+_NOT_ITS_FAULT = (*_OF_THE_ACCOUNT, Refusal.NOT_SENT)
 
 
 class Landing:
@@ -39,8 +40,8 @@ class Landing:
         permits: Permits,
         standing: AccountStanding,
         own_book: OwnBook,
-        retries: Retries,
         flights: Flights,
+        now: Callable[[], datetime],
     ) -> None:
         self._follower = follower
         self._desk = desk
@@ -48,8 +49,8 @@ class Landing:
         self._permits = permits
         self._standing = standing
         self._own_book = own_book
-        self._retries = retries
         self._flights = flights
+        self._now = now
         #: How many requests the broker has not taken, as far as is known.
         self.failures = 0
         #: From the leader's update to the broker's answer, and what of it is ours.
@@ -65,7 +66,7 @@ class Landing:
         copy = self._desk.copy(flight.copy_id)
         match finished.outcome:
             case Accepted(value=value):
-                self._retries.accepted(flight.copy_id)
+                self._desk.was_accepted(flight.copy_id, flight.action)
                 self._standing.accepted()
                 after = self._accepted(flight, copy, value.order_id, finished)
             case Refused(refusal, code, message):
@@ -75,6 +76,7 @@ class Landing:
                 after = self._refused(flight, copy, refusal, f"{code} {message}".strip())
             case unknown:
                 self.failures += 1
+                self._desk.came_to_nothing(flight.copy_id, flight.action, self._now())
                 copy_log.failed(flight.action, copy, f"outcome unknown: {unknown.cause}")
                 after = lifecycle.in_doubt(copy, unknown.cause)
         self._flights.land(finished.token, after)
@@ -89,7 +91,7 @@ class Landing:
                 if after.stage is not Stage.ENDED:
                     copy_log.replicated(after)
             case Modify():
-                after = lifecycle.accepted(copy, order_id, copy.latency_ms)
+                after = lifecycle.modification_accepted(copy, order_id)
                 copy_log.modified(after)
             case Cancel():
                 after = lifecycle.cancel_accepted(copy)
@@ -113,8 +115,8 @@ class Landing:
             self._standing.suspend(refusal, error)
         elif refusal is Refusal.RATE_LIMITED:
             self._standing.back_off()
-        elif refusal in _TRANSIENT or (isinstance(flight.action, Cancel) and refusal is not Refusal.TOKEN):
-            self._retries.hold(flight.copy_id)
+        elif refusal is not Refusal.TOKEN:
+            self._desk.came_to_nothing(flight.copy_id, flight.action, self._now())
         again = refusal in _NOT_ITS_FAULT
         match flight.action:
             case Place():

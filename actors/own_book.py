@@ -17,15 +17,11 @@ from actors.messages import (
     ReadBook,
     SearchOrder,
 )
-from actors.retries import RETRY_FIRST, Retries
 from actors.strangers import Strangers
 from copytrade.agenda import CopyId
 from copytrade.desk import Desk
 from copytrade.logs import fields
 from copytrade.read_budget import ReadLane
-
-#: The fewest seconds between two look-ups of an order in doubt.
-LOOK_UP_AT_MOST = 0.1
 
 #: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most:
 #: so many seconds, or so many for each order in it, since reading a thousand takes a twentieth of one; or up to twice.
@@ -45,7 +41,6 @@ class OwnBook:
         journal: Journal,
         broker_clock: BrokerClock,
         strangers: Strangers,
-        retries: Retries,
         window: float,
     ) -> None:
         self._seat = seat
@@ -56,7 +51,6 @@ class OwnBook:
         self._journal = journal
         self._broker_clock = broker_clock
         self._strangers = strangers
-        self._retries = retries
         self._window = window
         self._size = 0
         self._looks_around_after = 0.0
@@ -77,12 +71,11 @@ class OwnBook:
             self._clock.tell_later(LOOK_AROUND_AFTER, self._seat, self._around)
 
     def look_up(self, copy_id: CopyId) -> None:
-        """Have it read and an order in doubt searched, and come back to that a little later."""
+        """Have it read and an order in doubt searched."""
         self.read()
         copy = self._desk.copy(copy_id)
         if not copy.order_id:
             self._recovery.tell(SearchOrder(self._seat.name, copy.correlation_id))
-        self._retries.leave_alone(copy_id, min(RETRY_FIRST, max(LOOK_UP_AT_MOST, self._window / 4)))
 
     def take_snapshot(self, *, gate_open: bool) -> None:
         """Take note of what the feed knew when we subscribed: where it has missed nothing, that is the book."""
@@ -91,7 +84,8 @@ class OwnBook:
     def take(self, read: BookMerged) -> None:
         """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
         self._size = len(read.order_ids)
-        self._journal.note(*self._desk.book_read(read.began, read.order_ids, complete=read.complete))
+        now = self._broker_clock.now()
+        self._journal.note(*self._desk.book_read(read.began, now, read.order_ids, complete=read.complete))
         self._broker_clock.take(read.skew or 0.0)
         visibility = self._desk.visibility
         if visibility.longest > max(self._lag_told, self._window / 2):

@@ -7,9 +7,9 @@ from loguru import logger
 from actors.base import Address, Seat
 from actors.clock import Clock
 from actors.messages import CheckToken, Drain, Drained, FollowerMessage, Resume, TokenKeeperMessage
-from actors.retries import doubled
 from copytrade.desk import Desk
 from copytrade.dhan.outcomes import Refusal
+from copytrade.holds import pause
 from copytrade.logs import alert, fields
 from copytrade.preflight import ADDRESS_REFUSED
 
@@ -117,10 +117,12 @@ class AccountStanding:
 
     def back_off(self) -> None:
         """Send nothing for a while, for longer each time that the broker calls for less in a row."""
+        self.rate_limited += 1
+        if self._throttled:
+            return  # of requests that left together
         self._throttled = True
         self._throttles += 1
-        self.rate_limited += 1
-        delay = doubled(self._throttles)
+        delay = pause(self._throttles)
         logger.warning("Broker's rate limit, backing off {:.0f}s {}", delay, fields(follower=self._seat.name))
         self._clock.tell_later(delay, self._seat, self._resume)
 

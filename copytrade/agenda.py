@@ -18,8 +18,7 @@ class Agenda:
     """Leader orders by id.
 
     A *marked* order is worth a look on its own account, or beside another for what that may change. What then asks for
-    a request *wants* a lane, until somebody takes it. A copy is under way from ``begin`` to ``end``, and held while a
-    request that could not be made waits for its next try.
+    a request *wants* a lane, until somebody takes it. A copy is under way from ``begin`` to ``end``.
     """
 
     def __init__(self) -> None:
@@ -32,7 +31,6 @@ class Agenda:
         self._queued: dict[str, str] = {}
         self._wakes: dict[str, datetime] = {}
         self._under_way: dict[CopyId, str] = {}
-        self._held: set[CopyId] = set()
         self._numbers: dict[str, int] = {}
         self._next_number = itertools.count()
         #: The leader order that was dealt with last, or is being dealt with.
@@ -147,22 +145,10 @@ class Agenda:
         return copy_id in self._under_way
 
     def waiting(self, order_id: str) -> Set[int]:
-        """Return the numbers of an order's copies that are under way or held."""
-        if not self._under_way and not self._held:
+        """Return the numbers of an order's copies that are under way."""
+        if not self._under_way:
             return _NONE
-        return {n for waiting_id, n in (*self._under_way, *self._held) if waiting_id == order_id}
-
-    def hold(self, copy_id: CopyId) -> None:
-        """Leave a copy alone until ``release``."""
-        self._held.add(copy_id)
-
-    def release(self, copy_id: CopyId) -> None:
-        """End a hold, if there is one."""
-        self._held.discard(copy_id)
-
-    def release_all(self, order_id: str) -> None:
-        """End every hold of an order's copies."""
-        self._held = {copy_id for copy_id in self._held if copy_id[0] != order_id}
+        return {n for waiting_id, n in self._under_way if waiting_id == order_id}
 
     def wake(self, order_id: str, until: datetime) -> bool:
         """Note when an order has to be looked at again; return whether that is news."""
@@ -180,7 +166,7 @@ class Agenda:
         self.mark([order_id])
 
     def is_on(self, order_id: str) -> bool:
-        """Whether an order is to be looked at, now or later, or anything is under way for it, held or wanted."""
+        """Whether an order is to be looked at, now or later, or anything is under way for it or wanted."""
         if order_id in self._marked or order_id in self._wanted or order_id in self._wakes:
             return True
         return bool(self.waiting(order_id))

@@ -1,12 +1,12 @@
 """What is known around a follower's orders: the instruments, the market, the gate, how much capital, which limits."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime
 from functools import partial
 
 import msgspec
 
-from copytrade.decisions import Policy, Situation, not_limited
+from copytrade.decisions import Action, Policy, Situation, not_limited
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument, from_order
 from copytrade.market import MarketHours
@@ -52,7 +52,9 @@ class Circumstances:
         instrument = self.instrument(leader)
         return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
-    def situation(self, leader: Order, under_way: Set[int], now: datetime) -> Situation:
+    def situation(
+        self, leader: Order, under_way: Set[int], is_held: Callable[[Action], bool], now: datetime
+    ) -> Situation:
         """Return in which situation to decide an order of whose copies those are ``under_way``."""
         instrument = self.instrument(leader)
         return Situation(
@@ -62,6 +64,7 @@ class Circumstances:
             largest=self._largest(instrument, now),
             hours=self._surroundings.hours,
             under_way=under_way,
+            is_held=is_held,
             second_copier=self.second_copier,
             standing=not_limited if self._tally is None else partial(self._tally.standing, self.capitals.follower, now),
         )

@@ -1,6 +1,6 @@
 """The desk's dealings with closing everything: what is to be cancelled, which lines to close, and when it is over."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -82,9 +82,9 @@ class Closer:
         self._orders.stand_in(order)
         self._agenda.mark([order.id])
 
-    def call_off(self, copies: Sequence[Copy], under_way: Set[int]) -> Decision:
+    def call_off(self, copies: Sequence[Copy], situation: Situation) -> Decision:
         """Decide about the copies of a leader order while nothing is copied."""
-        return closing.called_off(copies, under_way) if self.is_awaited else Wait("nothing is copied here")
+        return closing.called_off(copies, situation) if self.is_awaited else Wait("nothing is copied here")
 
     def decide(
         self, leader: Order, copies: Sequence[Copy], situation: Situation, policy: Policy, now: datetime

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from copytrade.copies import Copy, Stage
-from copytrade.decisions import Cancel, Lookup, Wait
+from copytrade.decisions import Cancel, Lookup, Situation, Wait
 from copytrade.ledger import Allotment, Line, Role
 from copytrade.orders import IST, ZERO, Order, OrderType, Side, Source, Status, Validity
 from copytrade.reasons import Reason
@@ -75,13 +75,14 @@ def order_of(allotment: Allotment, last_price: Decimal | None) -> Order:
     )
 
 
-def called_off(copies: Iterable[Copy], under_way: Set[int]) -> Cancel | Lookup | Wait:
+def called_off(copies: Iterable[Copy], situation: Situation) -> Cancel | Lookup | Wait:
     """Return what to do about the copies of a leader order while everything is being closed."""
     for copy in copies:
-        if copy.n in under_way:
+        if copy.n in situation.under_way:
             continue
-        if copy.stage is Stage.LIVE and not copy.cancelling:
-            return Cancel(copy.n, Reason.FLATTENED)
+        cancel = Cancel(copy.n, Reason.FLATTENED)
+        if copy.stage is Stage.LIVE and not copy.cancelling and not situation.is_held(cancel):
+            return cancel
         if copy.stage is Stage.UNKNOWN:
             return Lookup(copy.n)
     return Wait("what was copied is being closed")

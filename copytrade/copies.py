@@ -77,11 +77,12 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ``part``), and where one replaces another. ``n`` numbers them; with ``n`` 0 none was sent, and the copy says why.
 
     ``accepted`` is the last wish that the broker took, ``refused`` the last that it would not: a wish is compared with
-    these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). A copy is
-    ``cancelling`` from the request on, ``cancel_sent`` once the broker has taken it; that it was ever ``cancel_asked``
-    for stays. ``order`` is the broker's word about ours. ``latency_ms`` is the time from the leader's update to the
-    broker's acceptance, ``split`` where it went, ``fill_ms`` to the complete fill. ``again`` is an operator's word that
-    what it came to is not the last of it.
+    these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). ``replaced`` is
+    what the broker had taken before a modification that neither feed nor order book has shown yet; ``modifications``
+    counts those that were carried out. A copy is ``cancelling`` from the request on, ``cancel_sent`` once the broker
+    has taken it; that it was ever ``cancel_asked`` for stays. ``order`` is the broker's word about ours.
+    ``latency_ms`` is the time from the leader's update to the broker's acceptance, ``split`` where it went,
+    ``fill_ms`` to the complete fill. ``again`` is an operator's word that what it came to is not the last of it.
     """
 
     leader_order_id: str
@@ -103,6 +104,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     cancel_sent: bool = False
     cancel_asked: bool = False
     modifications: int = 0
+    replaced: Wish | None = None
     order: Order | None = None
     reason: Reason | None = None
     error: str = ""
@@ -146,6 +148,11 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         if wished is accepted or accepted is None:
             return wished.quantity if wished else 0
         return max(wished.quantity, accepted.quantity) if wished else accepted.quantity
+
+    @property
+    def awaits_sight(self) -> bool:
+        """Whether the broker has accepted something of it that neither feed nor order book has shown yet."""
+        return self.stage is Stage.LIVE and (self.order is None or self.cancel_sent or self.replaced is not None)
 
     @property
     def exposure(self) -> int:

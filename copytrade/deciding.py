@@ -12,20 +12,23 @@ from copytrade.budget import Lane
 from copytrade.circumstances import Circumstances
 from copytrade.closer import Closer
 from copytrade.concerns import Concerns
+from copytrade.copies import Stage
 from copytrade.decisions import (
     Action,
     Cancel,
     Decision,
     Done,
     Flag,
-    Lookup,
     Modify,
     Place,
     Skip,
     Wait,
 )
+from copytrade.doubt import Doubts
+from copytrade.holds import Holds
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Part
+from copytrade.looks import SHOWN_WITHIN, Looks
 from copytrade.mirror import decide
 from copytrade.orders import Order, Status
 from copytrade.positions import Positions
@@ -33,7 +36,7 @@ from copytrade.reasons import Reason
 
 
 class Considered(msgspec.Struct, frozen=True):
-    """What came of deciding: copies that were skipped or flagged, those to be read, when to look again.
+    """What came of deciding: copies that were skipped or flagged, those to be read now, when to look again.
 
     ``wanted`` are the leader orders for which something is to be sent.
     """
@@ -56,6 +59,9 @@ class Decider:
         closer: Closer,
         agenda: Agenda,
         concerns: Concerns,
+        doubts: Doubts,
+        holds: Holds,
+        looks: Looks,
     ) -> None:
         self._orders = orders
         self._positions = positions
@@ -64,6 +70,9 @@ class Decider:
         self._closer = closer
         self._agenda = agenda
         self._concerns = concerns
+        self._doubts = doubts
+        self._holds = holds
+        self._looks = looks
         self._allotter = Allotter(orders, positions, blotter, circumstances)
         self._decided: dict[str, tuple[datetime, Action]] = {}
 
@@ -87,22 +96,54 @@ class Decider:
                 self._agenda.want(leader.id, self.lane_of(leader, decision), underlying)
                 considered.wanted.append(leader.id)
                 self._decided[leader.id] = now, decision
-            case Lookup(n):
-                considered.in_doubt.append((leader.id, n))
             case Flag(n):
                 copy = self._blotter.copy((leader.id, n))
                 considered.changed.append(self._blotter.change(copy, lifecycle.flagged(copy, decision), leader))
                 self._note(leader, self._decide(leader, now), considered, now)
+                return
             case Done() if self._concerns.is_settled(leader):
                 self._positions.retire(leader.id)
                 self._agenda.rest(leader.id)
+                self._holds.forget(leader.id)
             case Skip():
                 considered.changed.extend(self._blotter.skip(leader, decision, now))
             case _:
                 pass
-        until = decision.until if isinstance(decision, Wait | Skip) else None
+        until = self._again_at(leader, decision, considered, now)
         if until is not None and self._agenda.wake(leader.id, until):
             considered.wake.append((leader.id, until))
+
+    def _again_at(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> datetime | None:
+        """Return when to look again at an order for which nothing is sent now, None where that depends on news."""
+        if isinstance(decision, Place | Modify | Cancel):
+            return None
+        moments = [self._holds.end(leader.id, now), *self._look(leader, considered, now)]
+        if isinstance(decision, Wait | Skip):
+            moments.append(decision.until)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _look(self, leader: Order, considered: Considered, now: datetime) -> list[datetime]:
+        """Have copies read of which it is not known what became; return when to look at each again."""
+        if self._circumstances.policy.dry_run or self._orders.is_set_aside(leader.id):
+            return []
+        moments = []
+        for copy in self._blotter.of(leader.id):
+            copy_id = leader.id, copy.n
+            if self._agenda.is_under_way(copy_id):
+                continue
+            if copy.stage is Stage.UNKNOWN or copy.awaits_sight:
+                wait = 0.0 if copy.stage is Stage.UNKNOWN else SHOWN_WITHIN
+                if self._looks.take(copy_id, now, self._doubts.window, wait):
+                    considered.in_doubt.append(copy_id)
+                moments.append(self._looks.due(copy_id))
+            elif copy.n:
+                self._looks.end(copy_id)
+        return moments
+
+    def _is_held(self, leader: Order, action: Action, now: datetime) -> bool:
+        """Whether a request came to nothing, and is not made again yet."""
+        part = action.part if isinstance(action, Place) else self._blotter.copy((leader.id, action.n)).part
+        return self._holds.is_held(leader.id, action, now, is_exit=part is not Part.ENTRY)
 
     def _decide(self, leader: Order, now: datetime) -> Decision:
         self._agenda.subject = leader.id
@@ -111,13 +152,16 @@ class Decider:
                 return Done()
             return Skip(Reason.POISON, "the follower crashed over it again and again")
         copies, policy = self._blotter.of(leader.id), self._circumstances.policy
-        situation = self._circumstances.situation(leader, self._agenda.waiting(leader.id), now)
+        under_way = self._agenda.waiting(leader.id)
+        situation = self._circumstances.situation(
+            leader, under_way, lambda action: self._is_held(leader, action, now), now
+        )
         if closing.is_closing(leader.id):
             return self._closer.decide(leader, copies, situation, policy, now)
         if policy.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):
             return Wait("nothing is sent, and what rests at the broker is left as it is")
         if self._closer.is_at_work:
-            return self._closer.call_off(copies, situation.under_way)
+            return self._closer.call_off(copies, situation)
         return decide(leader, copies, self._allotter.allot(leader, copies, situation), situation, policy, now)
 
     def lane(self) -> Lane | None:

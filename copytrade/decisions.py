@@ -48,6 +48,11 @@ def not_limited() -> Standing:
     return Standing()
 
 
+def nothing_held(_action: "Action") -> bool:
+    """Hold no request back."""
+    return False
+
+
 class Allotted(msgspec.Struct, frozen=True, gc=False):
     """What the ledger gives this follower of one leader order, in units.
 
@@ -71,9 +76,10 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     """What else a decision rests on.
 
     ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
-    have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer or for
-    another try, 0 for one that is yet to be numbered. ``second_copier``: whether another program sends our ids.
-    ``standing`` tells how the follower stands against its limits; only what would enter asks.
+    have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer, 0 for
+    one that is yet to be numbered. ``is_held`` tells which requests came to nothing and are not made again yet.
+    ``second_copier``: whether another program sends our ids. ``standing`` tells how the follower stands against its
+    limits; only what would enter asks.
     """
 
     instrument: Instrument | None
@@ -82,6 +88,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     largest: int | None = None
     hours: MarketHours | None = None
     under_way: Set[int] = frozenset()
+    is_held: Callable[["Action"], bool] = nothing_held
     second_copier: bool = False
     standing: Callable[[], Standing] = not_limited
 

@@ -25,9 +25,11 @@ from copytrade.doubt import Doubts, Visibility
 from copytrade.drift import Apart
 from copytrade.execution import Execution
 from copytrade.forgetting import Forgetting
+from copytrade.holds import SHARE, Holds
 from copytrade.instruments import Instrument
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part
+from copytrade.looks import Looks
 from copytrade.orders import InstrumentKey, Order
 from copytrade.own_orders import OwnOrders
 from copytrade.positions import Positions
@@ -42,8 +44,8 @@ class Desk:
     """The copies of one follower, by leader order id and number.
 
     News mark a leader order; ``consider`` decides what is marked; what then asks for a request waits until ``pick``
-    takes the most urgent. A copy is under way from ``begin`` to ``settle``, and held while a request that could not be
-    made waits for its next try; neither is changed meanwhile.
+    takes the most urgent. A copy is under way from ``begin`` to ``settle``, and not changed meanwhile. ``per_hour`` is
+    the account's budget of requests.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Desk:
         set_aside: Set[str] = frozenset(),
         *,
         only_closes: bool = False,
+        per_hour: int = 1000,
     ) -> None:
         self._positions = Positions()
         self._tally = Tally(policy.protection, self._positions) if policy.protection else None
@@ -68,10 +71,13 @@ class Desk:
         self._concerns = Concerns(*known, self._agenda)
         self._closer = Closer(*known, self._agenda, for_good=only_closes)
         self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally)
-        self._own_orders = OwnOrders(*known, self._doubts, self._agenda, self._concerns, self._forgetting)
-        self._decider = Decider(*known, self._circumstances, self._closer, self._agenda, self._concerns)
+        holds, looks = Holds(max(1, per_hour // SHARE)), Looks()
+        self._own_orders = OwnOrders(*known, self._doubts, self._agenda, self._concerns, self._forgetting, holds)
+        self._decider = Decider(
+            *known, self._circumstances, self._closer, self._agenda, self._concerns, self._doubts, holds, looks
+        )
         self._execution = Execution(
-            *known, self._circumstances, self._doubts, self._agenda, self._concerns, self._own_orders
+            *known, self._circumstances, self._doubts, self._agenda, self._concerns, self._own_orders, holds, looks
         )
 
     @property
@@ -202,8 +208,6 @@ class Desk:
             return []
         changed = self._judge(order) if self._positions.leader_is_known else []
         self._concerns.leader_changed(known, order)
-        if order.is_terminal:
-            self._agenda.release_all(order.id)  # a cancellation does not wait for what else had to be tried again
         for copy in self._blotter.of(order.id):
             after = lifecycle.with_leader(copy, order)
             if copy.n and after != copy:
@@ -280,12 +284,12 @@ class Desk:
         self._decider.was_taken()
         return self._execution.keep_back(leader, action, now)
 
-    def book_read(self, began: float, order_ids: Set[str], *, complete: bool) -> list[Changed]:
-        """Take note of a read of our own book, begun at a monotonic time: it ends doubts older than that.
+    def book_read(self, began: float, now: datetime, order_ids: Set[str], *, complete: bool) -> list[Changed]:
+        """Take note ``now`` of a read of our own book, begun at a monotonic time: it ends doubts older than that.
 
         Only where it was ``complete``, every row readable, does it say anything by what it lacks.
         """
-        return self._own_orders.book_read(began, order_ids, complete=complete)
+        return self._own_orders.book_read(began, now, order_ids, complete=complete)
 
     def searched(self, correlation_id: str, began: float) -> list[Changed]:
         """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
@@ -295,6 +299,14 @@ class Desk:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""
         return self._execution.settle(copy_id, after, at)
 
+    def came_to_nothing(self, copy_id: CopyId, action: Action, now: datetime) -> None:
+        """Note that a request was refused or not answered, for no cause of the account's: the next try waits."""
+        self._execution.came_to_nothing(copy_id, action, now)
+
+    def was_accepted(self, copy_id: CopyId, action: Action) -> None:
+        """Note that the broker took a request."""
+        self._execution.was_accepted(copy_id, action)
+
     def skip(self, order_id: str, skip: Skip, now: datetime) -> list[Changed]:
         """Note that an order is not copied, and why, where that is news."""
         return self._blotter.skip(self._orders[order_id], skip, now)
@@ -302,16 +314,6 @@ class Desk:
     def skip_unsent(self, skip: Skip, now: datetime) -> list[Changed]:
         """Note that nothing that waits to be placed is copied, and why; an exit goes on waiting all the same."""
         return self._decider.skip_unsent(skip, now)
-
-    def hold(self, copy_id: CopyId) -> None:
-        """Leave an order alone until ``release``."""
-        self._agenda.hold(copy_id)
-
-    def release(self, copy_id: CopyId) -> None:
-        """Look at a held order again."""
-        self._agenda.release(copy_id)
-        if copy_id[0] in self._orders:
-            self._agenda.mark([copy_id[0]])
 
     def wake(self, order_id: str) -> None:
         """Look at a leader order again: the time it waited for has come."""

@@ -102,6 +102,11 @@ class Doubts:
         #: How late the broker shows this account's orders.
         self.visibility = Visibility()
 
+    @property
+    def window(self) -> float:
+        """The seconds over which absence has to be proven."""
+        return self.visibility.window(self._at_least)
+
     def settled(self, copy_id: CopyId, at: float) -> None:
         """A request's outcome became known, or was given up."""
         self._settled_at[copy_id] = at
@@ -141,5 +146,5 @@ class Doubts:
 
     def absent(self) -> list[CopyId]:
         """Return the orders that are proven not to exist."""
-        window = self.visibility.window(self._at_least)
+        window = self.window
         return [copy_id for copy_id, doubt in self._doubts.items() if doubt.is_absent(window)]

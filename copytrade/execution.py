@@ -12,8 +12,10 @@ from copytrade.concerns import Concerns
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Action, Cancel, Modify, Place
 from copytrade.doubt import Doubts
+from copytrade.holds import Holds
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Part
+from copytrade.looks import Looks
 from copytrade.orders import Order
 from copytrade.own_orders import OwnOrders
 from copytrade.positions import Positions
@@ -32,6 +34,8 @@ class Execution:
         agenda: Agenda,
         concerns: Concerns,
         own_orders: OwnOrders,
+        holds: Holds,
+        looks: Looks,
     ) -> None:
         self._orders = orders
         self._positions = positions
@@ -41,6 +45,8 @@ class Execution:
         self._agenda = agenda
         self._concerns = concerns
         self._own_orders = own_orders
+        self._holds = holds
+        self._looks = looks
 
     def begin(self, leader: Order, action: Action, now: datetime) -> Changed:
         """Note that a request is under way. Raises ValueError where no correlation id fits the leader's order id."""
@@ -70,6 +76,7 @@ class Execution:
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""
         self._agenda.end(copy_id)
+        self._looks.end(copy_id)
         self._doubts.settled(copy_id, at)
         leader, before = self._orders[copy_id[0]], self._blotter.copy(copy_id)
         twin = after.order if after.order and after.order.id != after.order_id else None
@@ -84,6 +91,15 @@ class Execution:
         self._concerns.copy_changed(changed[0])
         return changed
 
+    def came_to_nothing(self, copy_id: CopyId, action: Action, now: datetime) -> None:
+        """Note that a request was refused or not answered, for no cause of the account's: the next try waits."""
+        self._holds.came_to_nothing(copy_id, action, now)
+
+    def was_accepted(self, copy_id: CopyId, action: Action) -> None:
+        """Note that the broker took a request. A cancellation counts as carried out once the order has ended."""
+        if not isinstance(action, Cancel):
+            self._holds.carried_out(copy_id, type(action))
+
     def keep_back(self, leader: Order, action: Action, now: datetime) -> list[Changed]:
         """Do as if a request had been sent and taken: nothing is. Raises ValueError as ``begin`` does."""
         begun = self.begin(leader, action, now)
@@ -92,7 +108,7 @@ class Execution:
             case Place():
                 after = lifecycle.accepted(copy, shadow.order_id(copy), None)
             case Modify():
-                after = lifecycle.accepted(copy, copy.order_id, copy.latency_ms)
+                after = lifecycle.modification_accepted(copy, copy.order_id)
             case Cancel():
                 after = lifecycle.cancel_accepted(copy)
         changed = self.settle(copy_id, after, self._doubts.settled_at(copy_id))

@@ -44,8 +44,8 @@ def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str) -> Cop
 
 
 def modifying(copy: Copy, modify: Modify) -> Copy:
-    """A modification is about to be sent; it counts against the order's limit, whatever becomes of it."""
-    return replace(copy, wish=modify.wish, modifications=copy.modifications + 1, reason=modify.reason or copy.reason)
+    """A modification is about to be sent; it counts against the order's limit once it is known to be carried out."""
+    return replace(copy, wish=modify.wish, reason=modify.reason or copy.reason)
 
 
 def not_sent(copy: Copy) -> Copy:
@@ -75,6 +75,7 @@ def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
         cancel_sent=False,
         cancel_asked=False,
         modifications=0,
+        replaced=None,
         order=None,
         reason=None,
         error="",
@@ -84,11 +85,23 @@ def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
 
 
 def accepted(copy: Copy, order_id: str, latency_ms: float | None, split: Split | None = None) -> Copy:
-    """The broker took the order or its modification as wished."""
+    """The broker took the order as wished."""
     taken = replace(
         copy, order_id=order_id, accepted=copy.wish, refused=None, latency_ms=latency_ms, split=split or copy.split
     )
     return taken if copy.stage is Stage.ENDED else replace(taken, stage=Stage.LIVE, error="")
+
+
+def modification_accepted(copy: Copy, order_id: str) -> Copy:
+    """The broker took the modification as wished; what the order was before is kept until it shows otherwise."""
+    before = copy.replaced or copy.accepted
+    taken = replace(accepted(copy, order_id, copy.latency_ms), modifications=copy.modifications + 1)
+    return replace(taken, replaced=before if _tells(copy.order, before, copy.wish) else None)
+
+
+def modification_came_to_nothing(copy: Copy) -> Copy:
+    """The broker took a modification, and the order is as it was before it: it has to be modified again."""
+    return replace(copy, accepted=copy.replaced, replaced=None, modifications=copy.modifications - 1)
 
 
 def place_refused(copy: Copy, error: str) -> Copy:
@@ -103,7 +116,7 @@ def modify_refused(copy: Copy, error: str) -> Copy:
 
 def modify_not_sent(copy: Copy) -> Copy:
     """The modification certainly did nothing, and may be sent again."""
-    return replace(copy, wish=copy.accepted, modifications=copy.modifications - 1)
+    return replace(copy, wish=copy.accepted)
 
 
 def cancelling(copy: Copy, cancel: Cancel) -> Copy:
@@ -137,7 +150,7 @@ def in_doubt(copy: Copy, error: str) -> Copy:
 
 def was_read(copy: Copy) -> Copy:
     """A read that began after the doubt shows the order at the broker as we knew it: go on from there."""
-    return replace(copy, stage=Stage.LIVE) if copy.stage is Stage.UNKNOWN and copy.order_id else copy
+    return _as_shown(replace(copy, stage=Stage.LIVE)) if copy.stage is Stage.UNKNOWN and copy.order_id else copy
 
 
 def reloaded(copy: Copy) -> Copy:
@@ -155,7 +168,29 @@ def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> C
         return _ended(changed, order, leader)
     if busy and copy.stage is not Stage.UNKNOWN:
         return changed
-    return replace(changed, stage=Stage.LIVE, accepted=copy.accepted or wish)
+    return _as_shown(replace(changed, stage=Stage.LIVE, accepted=copy.accepted or wish))
+
+
+def _as_shown(copy: Copy) -> Copy:
+    """Conclude from what the order looks like whether a modification was carried out."""
+    if _tells(copy.order, copy.wish, copy.accepted):  # one whose answer was lost
+        copy = replace(copy, accepted=copy.wish, modifications=copy.modifications + 1)
+    return copy if _tells(copy.order, copy.replaced, copy.accepted) else replace(copy, replaced=None)
+
+
+def _tells(order: Order | None, one: Wish | None, other: Wish | None) -> bool:
+    """Whether an order looks like one wish and not like another."""
+    return _looks_like(order, one) and not _looks_like(order, other)
+
+
+def _looks_like(order: Order | None, wish: Wish | None) -> bool:
+    """Whether an order is as wished, by what the broker reads back as it was sent."""
+    if order is None or wish is None or order.quantity != wish.quantity:
+        return False
+    if wish.order_type.has_limit and order.price != wish.price:
+        return False
+    has_trigger = wish.order_type.has_trigger and order.order_type.has_trigger
+    return not has_trigger or order.trigger_price == wish.trigger_price
 
 
 def with_leader(copy: Copy, leader: Order) -> Copy:

@@ -155,8 +155,9 @@ def _lookup(sent: Sequence[Copy], situation: Situation) -> Lookup | None:
 def _cancel_entries(sent: Sequence[Copy], situation: Situation) -> Cancel | None:
     """The leader's order is over: so are the entries that rest for it, whatever else is known."""
     for copy in sent:
-        if copy.part is Part.ENTRY and _can_be_changed(copy, situation):
-            return Cancel(copy.n)
+        cancel = Cancel(copy.n)
+        if copy.part is Part.ENTRY and _can_be_changed(copy, situation) and not situation.is_held(cancel):
+            return cancel
     return None
 
 
@@ -236,20 +237,25 @@ def _exit_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
 def _change(case: _Case, mine: Sequence[Copy], plan: Spread) -> Decision:
     """Cancel or restate the first order that is not what it should be."""
     for copy in mine:
-        if not _can_be_changed(copy, case.situation):
-            continue
-        accepted, quantity = copy.accepted or copy.wish, plan.quantities[copy.n]
-        if accepted is None:
-            continue
-        if quantity <= copy.filled_quantity:
-            return Cancel(copy.n)
-        wish = restated(case.leader, accepted, quantity, case.instrument, case.policy.terms)
-        if wish in (copy.accepted, copy.refused):
-            continue
-        if copy.modifications >= MAX_MODIFICATIONS:
-            return Cancel(copy.n)  # and what it was to fill is sent anew once its end is known
-        return Modify(copy.n, wish)
+        change = _change_of(case, copy, plan.quantities.get(copy.n, 0))
+        if change is not None and not case.situation.is_held(change):
+            return change
     return Done()
+
+
+def _change_of(case: _Case, copy: Copy, quantity: int) -> Cancel | Modify | None:
+    """Return what makes a copy an order of so many units as the leader's is, None where it is that."""
+    accepted = copy.accepted or copy.wish
+    if accepted is None or not _can_be_changed(copy, case.situation):
+        return None
+    if quantity <= copy.filled_quantity:
+        return Cancel(copy.n)
+    wish = restated(case.leader, accepted, quantity, case.instrument, case.policy.terms)
+    if wish in (copy.accepted, copy.refused):
+        return None
+    if copy.modifications >= MAX_MODIFICATIONS:
+        return Cancel(copy.n)  # and what it was to fill is sent anew once its end is known
+    return Modify(copy.n, wish)
 
 
 def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decision:
@@ -263,12 +269,15 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return Wait("its exit comes first")
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
-        return Wait("it is tried again in a while")
+        return Wait("what became of it is not known yet")
     wish = _first_wish(case, part, mine, plan.more)
     if isinstance(wish, Skip) and mine:
         is_last_word = part is Part.ENTRY and case.unsent is not None and not any(copy.is_open for copy in mine)
         return wish if is_last_word else Wait(wish.detail, wish.until)
-    return Place(n, part, wish, _arithmetic(case.allotted, part)) if isinstance(wish, Wish) else wish
+    if not isinstance(wish, Wish):
+        return wish
+    place = Place(n, part, wish, _arithmetic(case.allotted, part))
+    return Wait("it is tried again in a while") if case.situation.is_held(place) else place
 
 
 def _arithmetic(allotted: Allotted, part: Part) -> str:
@@ -352,6 +361,15 @@ def _mind_fills(case: _Case, part: Part, mine: Sequence[Copy]) -> Decision:
     due = max(case.leader.event_at, copy.created_at) + timedelta(seconds=policy.unfilled_after)
     if case.now < due:
         return Wait("the leader's order is filled, the follower's is not", due)
+    decision = _for_the_unfilled(case, part, copy)
+    if isinstance(decision, Cancel | Modify) and case.situation.is_held(decision):
+        return Wait("it is tried again in a while")
+    return decision
+
+
+def _for_the_unfilled(case: _Case, part: Part, copy: Copy) -> Cancel | Modify | Flag:
+    """Return what is done about an order that has rested for too long."""
+    policy = case.policy
     action = policy.unfilled_action if part is Part.ENTRY else policy.unfilled_exit_action
     match action:
         case UnfilledAction.CANCEL:

@@ -10,15 +10,15 @@ from copytrade.agenda import Agenda
 from copytrade.blotter import Blotter, Changed
 from copytrade.concerns import Concerns
 from copytrade.copies import Copy
+from copytrade.decisions import Cancel, Modify
 from copytrade.doubt import Doubts
 from copytrade.forgetting import Forgetting
+from copytrade.holds import Holds
 from copytrade.leader_orders import LeaderOrders, as_leader
 from copytrade.ledger import Part, line_of
+from copytrade.looks import SHOWN_WITHIN
 from copytrade.orders import Order, Status, ended_before, order_of
 from copytrade.positions import Positions
-
-#: Seconds after which an order that the broker took a cancellation for, and that still rests, is cancelled again.
-CANCEL_PATIENCE = 5.0
 
 
 class OwnOrders:
@@ -33,6 +33,7 @@ class OwnOrders:
         agenda: Agenda,
         concerns: Concerns,
         forgetting: Forgetting,
+        holds: Holds,
     ) -> None:
         self._orders = orders
         self._positions = positions
@@ -41,6 +42,7 @@ class OwnOrders:
         self._agenda = agenda
         self._concerns = concerns
         self._forgetting = forgetting
+        self._holds = holds
         self._strangers: dict[str, Order] = {}
 
     def seen(self, order: Order, received: float | None) -> Changed | None:
@@ -64,7 +66,6 @@ class OwnOrders:
         if copy.order_id and copy.order_id != order.id:
             copy = self._twin(copy, order, leader or as_leader(copy, order))
         copy_id = (copy.leader_order_id, copy.n)
-        self._agenda.release(copy_id)
         after = lifecycle.observed(copy, order, leader, busy=self._agenda.is_under_way(copy_id))
         if order.status is Status.TRADED and copy.fill_ms is None:
             after = replace(after, fill_ms=self._orders.milliseconds_until(copy.leader_order_id, received))
@@ -79,8 +80,8 @@ class OwnOrders:
         self._blotter.keep(twin)
         return twin
 
-    def book_read(self, began: float, order_ids: Set[str], *, complete: bool) -> list[Changed]:
-        """Take note of a read of the book, begun at a monotonic time: it ends doubts older than that.
+    def book_read(self, began: float, now: datetime, order_ids: Set[str], *, complete: bool) -> list[Changed]:
+        """Take note ``now`` of a read of the book, begun at a monotonic time: it ends doubts older than that.
 
         Only where it was ``complete``, every row readable, does it say anything by what it lacks.
         """
@@ -93,16 +94,28 @@ class OwnOrders:
             if leader is None or copy.order_id not in order_ids:
                 continue
             if self._doubts.settled_at(copy_id) < began:
-                self._agenda.release(copy_id)
                 resolved.append(self._blotter.change(copy, lifecycle.was_read(copy), leader))
-        for copy_id in sorted(self._blotter.live):
-            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
-            overdue = began > self._doubts.settled_at(copy_id) + CANCEL_PATIENCE
-            if leader is not None and copy.cancel_sent and overdue and copy.order_id in order_ids:
-                resolved.append(self._blotter.change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
+        resolved += self._not_carried_out(began, now, order_ids)
         self._agenda.mark(changed.leader.id for changed in resolved)
         self._agenda.mark(order_id for order_id, _ in sorted(self._blotter.in_doubt) if order_id in self._orders)
         return resolved
+
+    def _not_carried_out(self, began: float, now: datetime, order_ids: Set[str]) -> list[Changed]:
+        """Find the changes that the broker accepted some time before a read, and that the read does not show."""
+        found = []
+        for copy_id in sorted(self._blotter.live):
+            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
+            if leader is None or copy.order_id not in order_ids or self._agenda.is_under_way(copy_id):
+                continue
+            if began <= self._doubts.settled_at(copy_id) + SHOWN_WITHIN:
+                continue
+            if copy.cancel_sent:
+                self._holds.came_to_nothing(copy_id, Cancel(copy.n), now)
+                found.append(self._blotter.change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
+            elif copy.replaced is not None and copy.wish is not None:
+                self._holds.came_to_nothing(copy_id, Modify(copy.n, copy.wish), now)
+                found.append(self._blotter.change(copy, lifecycle.modification_came_to_nothing(copy), leader))
+        return found
 
     def searched(self, correlation_id: str, began: float) -> list[Changed]:
         """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
@@ -116,7 +129,6 @@ class OwnOrders:
         for copy_id in self._doubts.absent():
             leader = self._orders.get(copy_id[0])
             if leader is not None and not self._agenda.is_under_way(copy_id):
-                self._agenda.release(copy_id)
                 copy = self._blotter.copy(copy_id)
                 resolved.append(self._blotter.change(copy, lifecycle.proven_absent(copy), leader))
                 self._concerns.copy_changed(resolved[-1])

@@ -36,7 +36,7 @@ class RequestFinished:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """An order that was set aside for a while can be looked at again."""
+    """The cancellation of an order can be tried again."""
 
     copy_id: CopyId
     epoch: int

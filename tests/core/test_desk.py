@@ -256,6 +256,8 @@ class Copying(RuleBasedStateMachine):
     def accepted(self, flight: Flight, copy: Copy) -> Copy:
         if isinstance(flight.action, Cancel):
             return lifecycle.cancel_accepted(copy)
+        if isinstance(flight.action, Modify):
+            return lifecycle.modification_accepted(copy, copy.order_id)
         return lifecycle.accepted(copy, flight.order_id or copy.order_id, None)
 
     @precondition(lambda self: self.late)
@@ -305,7 +307,7 @@ class Copying(RuleBasedStateMachine):
         shown = self.in_the_book(self.broker)
         for order in shown:
             self.sees_own(order)
-        self.desk.book_read(began, frozenset(order.id for order in shown), complete=True)
+        self.desk.book_read(began, self.today, frozenset(order.id for order in shown), complete=True)
 
     @rule()
     def orders_in_doubt_are_searched(self) -> None:

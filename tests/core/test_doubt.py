@@ -89,10 +89,10 @@ def test_a_read_that_is_not_complete_proves_nothing() -> None:
     desk = in_doubt()
     desk.searched(the_copy(desk).correlation_id, 111.0)
     for began in (101.0, 105.0, 111.0):
-        desk.book_read(began, frozenset(), complete=False)
+        desk.book_read(began, NOW, frozenset(), complete=False)
     assert the_copy(desk).stage is Stage.UNKNOWN
     for began in (111.0, 112.0, 113.0):
-        desk.book_read(began, frozenset(), complete=True)
+        desk.book_read(began, NOW, frozenset(), complete=True)
     assert the_copy(desk).stage is Stage.NONE
 
 
@@ -102,8 +102,8 @@ def test_a_feed_that_goes_away_meanwhile_is_not_silent() -> None:
     desk.own_feed(is_up=True)
     desk.searched(the_copy(desk).correlation_id, 121.0)
     for began in (101.0, 105.0, 111.0):
-        desk.book_read(began, frozenset(), complete=True)
+        desk.book_read(began, NOW, frozenset(), complete=True)
     assert the_copy(desk).stage is Stage.UNKNOWN
     for began in (112.0, 115.0, 121.0):
-        desk.book_read(began, frozenset(), complete=True)
+        desk.book_read(began, NOW, frozenset(), complete=True)
     assert the_copy(desk).stage is Stage.NONE

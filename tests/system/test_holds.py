@@ -1,0 +1,98 @@
+"""What the broker refuses again and again, or accepts and does not do, holds nobody else up and is made good."""
+
+from itertools import pairwise
+from pathlib import Path
+
+from copytrade.holds import pause
+from copytrade.paper.broker import PaperBroker
+from copytrade.paper.faults import Kind, Mischief, RestFault
+from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
+from tests.waiting import eventually
+
+#: Audits that do not come in the time of a test: what is found without them was looked for.
+NO_AUDIT = {"audit_interval": 3600.0}
+
+
+def writes(broker: PaperBroker, kind: Kind) -> int:
+    return sum(write.kind is kind for write in broker.writes(ALICE))
+
+
+def reads(broker: PaperBroker) -> int:
+    return len(broker.reads(ALICE))
+
+
+def backs_off(broker: PaperBroker, kind: Kind) -> bool:
+    """Whether requests of a kind came at least a second apart, and then two, four and so on."""
+    times = [write.at for write in broker.writes(ALICE) if write.kind is kind]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    return all(gap > 0.95 * pause(tries) for tries, gap in enumerate(gaps, 1))
+
+
+def test_a_cancellation_that_is_refused_again_and_again_backs_off_and_an_exit_goes_on_its_way(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    with running(settings_for(broker, tmp_path, recovery=NO_AUDIT), broker) as copier:
+        held = copier.buy(2, "125.00")
+        copier.mapping(held, "alice", "filled")
+        resting = copier.buy(2)
+        copier.mapping(resting, "alice", "placed")
+        broker.refuse("DH-906", Kind.CANCEL, ALICE, times=None)
+        read_before = reads(broker)
+        broker.cancel(LEADER, resting)
+        eventually(lambda: writes(broker, Kind.CANCEL) >= 3, "it is tried again")
+        leave(copier)
+        copier.mapping(held, "alice", "filled")
+        eventually(lambda: not [row for row in broker.positions(ALICE) if row["netQty"]], "alice has left")
+        eventually(lambda: writes(broker, Kind.CANCEL) >= 4, "it is tried again")
+        assert backs_off(broker, Kind.CANCEL)
+        assert reads(broker) - read_before < 10 * writes(broker, Kind.CANCEL)
+        broker.clear_faults()
+        copier.mapping(resting, "alice", "cancelled")
+
+
+def leave(copier: Copier) -> None:
+    copier.buy(2, side="SELL", order_type="MARKET", price=0)
+
+
+def test_modifications_that_the_broker_fails_at_back_off_and_do_not_replace_the_order(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        leader = copier.buy(2)
+        copier.mapping(leader, "alice", "placed")
+        broker.refuse("DH-908", Kind.MODIFY, ALICE, times=None)
+        broker.modify(LEADER, leader, price="101.00")
+        eventually(lambda: writes(broker, Kind.MODIFY) >= 4, "it is tried again")
+        assert backs_off(broker, Kind.MODIFY)
+        broker.clear_faults()
+        eventually(lambda: copier.copy_of(leader, "alice")["price"] == 101.0, "it is modified")
+        query = "SELECT modifications FROM copy_mappings WHERE follower = 'alice'"
+        eventually(lambda: copier.rows(query) == [(1,)], "one modification was made")
+        assert (writes(broker, Kind.PLACE), writes(broker, Kind.CANCEL)) == (1, 0)
+
+
+def test_a_cancellation_that_is_accepted_and_not_carried_out_is_found_and_made_again(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    with running(settings_for(broker, tmp_path, recovery=NO_AUDIT), broker) as copier:
+        leader = copier.buy(2)
+        copier.mapping(leader, "alice", "placed")
+        broker.faults.add(RestFault(Mischief.ANSWER, Kind.CANCEL, ALICE, status=202))
+        broker.cancel(LEADER, leader)
+        copier.mapping(leader, "alice", "cancelled")
+        assert copier.copy_of(leader, "alice")["orderStatus"] == "CANCELLED"
+        assert writes(broker, Kind.CANCEL) == 2
+
+
+def test_a_modification_that_is_accepted_and_not_carried_out_is_found_and_made_again(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    with running(settings_for(broker, tmp_path, recovery=NO_AUDIT), broker) as copier:
+        leader = copier.buy(2)
+        copier.mapping(leader, "alice", "placed")
+        broker.faults.add(RestFault(Mischief.SWALLOW, Kind.MODIFY, ALICE))
+        broker.modify(LEADER, leader, price="101.00")
+        eventually(lambda: copier.copy_of(leader, "alice")["price"] == 101.0, "it is modified")
+        query = "SELECT modifications FROM copy_mappings WHERE follower = 'alice'"
+        eventually(lambda: copier.rows(query) == [(1,)], "one modification was made")
+        assert writes(broker, Kind.MODIFY) == 2
