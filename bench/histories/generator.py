@@ -84,6 +84,7 @@ def history_of(seed: int) -> History:
     writer = _Writer(seed)
     _faults(writer)
     _converted(writer)
+    _busy(writer)
     while writer.now < LENGTH:
         _act(writer)
         writer.now += writer.chance.uniform(*PAUSES)
@@ -201,6 +202,32 @@ def _converted(writer: _Writer) -> None:
     writer.add("convert", at=1.8, security_id="45676", old="INTRADAY", new="MARGIN", quantity=lots * 65)
     then, writer.now = writer.now, 14.0
     writer.order(after, -lots)
+    writer.now = then
+
+
+def _busy(writer: _Writer) -> None:
+    """Now and then have the leader's orders in other contracts fill without a pause while the copier starts anew.
+
+    Meanwhile he leaves a position that was copied, and comes out of the others in the end.
+    """
+    chance = writer.chance
+    if chance.random() > 0.12:
+        return
+    then, copied, other = writer.now, Line("45677", 65, Decimal(130), 1), Line("45678", 65, Decimal(140), 1)
+    lots = chance.randint(1, 3)
+    writer.order(copied, lots)
+    writer.add("kill", at=1.5, down=0.0)
+    at = 1.0
+    while at < 18.0:
+        writer.now = at
+        name = writer.order(other, 8, resting=True)
+        for number in range(8):
+            writer.add("fill", at=at + 0.1 + 0.12 * number, name=name, quantity=65)
+        writer.now = at + 1.3
+        writer.order(other, -8)
+        at += 1.5
+    writer.now = chance.uniform(2.0, 6.0)
+    writer.order(copied, -lots)
     writer.now = then
 
 

@@ -26,6 +26,9 @@ COLUMNS = {
     "under share": "follower's lines with less than belongs to what was entered",
     "no disposition": "leader orders of which a follower's database does not say what came of them",
     "orphans": "orders that rest although the leader's is over",
+    "unlike": "orders that rest with another price, trigger or kind than the leader's",
+    "late exits": "exits that took longer than they may while nothing refused them",
+    "hammered": "requests that were repeated again and again although they were refused",
     "over budget": "windows with more order requests than are allowed",
     "restless": "histories in which requests went on without an end",
     "crashed": "times the program ended by itself",
@@ -34,6 +37,12 @@ COLUMNS = {
 _LIVE = ("TRANSIT", "PENDING", "PART_TRADED")
 _DEAD = ("CANCELLED", "REJECTED", "EXPIRED", "TRADED")
 _WINDOWS = (("second", 1.0), ("minute", 60.0), ("hour", 3600.0), ("day", 86_400.0))
+
+#: So many refusals of one request in so many seconds are no back-off any more.
+_HAMMERING = (12, 10.0)
+
+#: Seconds within which an exit has to have left.
+_AT_ONCE = 8.0
 
 Row = Mapping[str, Any]
 LineKey = tuple[str, str]
@@ -47,7 +56,8 @@ class Evidence:
     orders that other hands placed on followers' accounts, ``flattened`` the followers for whom everything was closed by
     command, ``converted`` the contracts that the leader moved to another product. ``limits`` are requests by window.
     ``forgiven`` is how many seconds a follower may be on a wrong side: more than none only where updates of the leader
-    were lost without a word, so that an exit may be known before its entry is.
+    were lost without a word, so that an exit may be known before its entry is. ``ups`` are the times since which the
+    program was connected, ``excused`` the client ids whose requests were meddled with, so that their exits may be late.
     """
 
     leader: str
@@ -61,6 +71,8 @@ class Evidence:
     flattened: Sequence[str]
     converted: Sequence[str]
     database: str
+    ups: Sequence[float] = ()
+    excused: Sequence[str] = ()
     forgiven: float = 0.0
     crashes: Sequence[str] = ()
     restless: str = ""
@@ -121,11 +133,17 @@ def judge(evidence: Evidence) -> dict[str, list[str]]:
     for follower in evidence.followers:
         account = _Account.of(evidence.changes[follower["client_id"]])
         name = follower["name"]
-        found["doubled"] += [f"{name}: {text}" for text in _doubled(account)]
+        client_id = follower["client_id"]
+        writes = evidence.writes[client_id]
+        found["doubled"] += [f"{name}: {text}" for text in _doubled(account) + _sent_again(leader, writes)]
+        found["unlike"] += [f"{name}: {text}" for text in _unlike(leader, account)]
+        found["hammered"] += [f"{name}: {text}" for text in _hammered(writes)]
+        if client_id not in evidence.excused:
+            found["late exits"] += [f"{name}: {text}" for text in _late_exits(leader, account, evidence)]
         found["other side"] += [f"{name}: {text}" for text in _other_side(leader, account, evidence)]
         found["orphans"] += [f"{name}: {text}" for text in _orphans(leader, account)]
         found["no disposition"] += [f"{name}: {text}" for text in _undisposed(leader, name, dispositions)]
-        found["over budget"] += [f"{name}: {text}" for text in _over_budget(follower["client_id"], evidence)]
+        found["over budget"] += [f"{name}: {text}" for text in _over_budget(client_id, evidence)]
         _compare(leader, account, follower, evidence, found)
     found["crashed"] += evidence.crashes
     found["restless"] += [evidence.restless] if evidence.restless else []
@@ -265,6 +283,59 @@ def _roles(leader: _Account) -> dict[str, str]:
 def _doubled(account: _Account) -> list[str]:
     ids = Counter(str(row["correlationId"]) for row in account.orders.values() if _is_ours(row))
     return [f"{count} orders are {correlation_id}" for correlation_id, count in ids.items() if count > 1]
+
+
+def _sent_again(leader: _Account, writes: Iterable[Row]) -> list[str]:
+    """Return the entries that were sent again although the broker had answered with the id of an order."""
+    roles, accepted = _roles(leader), Counter[str]()
+    for write in writes:
+        words = str(write["payload"].get("correlationId") or "").split("-")
+        if write["kind"] == "place" and write["answered"] == 200 and write["order_id"] and words[0] == "ct":
+            accepted["-".join(words)] += roles.get(words[1], "") == "entry"
+    return [f"{correlation_id} was accepted {count} times" for correlation_id, count in accepted.items() if count > 1]
+
+
+def _unlike(leader: _Account, account: _Account) -> list[str]:
+    """Return the copies that rest unlike the order of which they are."""
+    found = []
+    for copy in account.orders.values():
+        of = leader.orders.get(_copied(copy) or "")
+        if of is None or copy["orderStatus"] not in _LIVE or of["orderStatus"] not in _LIVE:
+            continue
+        terms, wanted = ([row[name] for name in ("orderType", "price", "triggerPrice")] for row in (copy, of))
+        if terms != wanted:
+            found.append(f"{copy['correlationId']} rests as {terms}, the leader's as {wanted}")
+    return found
+
+
+def _hammered(writes: Sequence[Row]) -> list[str]:
+    """Return what was asked for again and again within some seconds although it was refused, or came to nothing."""
+    refused: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for write in writes:
+        if not (200 <= write["status"] < 300 and 200 <= write["answered"] < 300):
+            what = str(write["payload"].get("correlationId") or write["order_id"])
+            refused[write["kind"], what].append(write["at"])
+    found = []
+    for (kind, what), times in refused.items():
+        most = max(bisect_right(times, at + _HAMMERING[1]) - index for index, at in enumerate(times))
+        if most > _HAMMERING[0]:
+            found.append(f"{most} times {kind} of {what} in {_HAMMERING[1]:g} s")
+    return found
+
+
+def _late_exits(leader: _Account, account: _Account, evidence: Evidence) -> list[str]:
+    """Return the lines that the leader had left for good, and a follower not until long after it could have known."""
+    found = []
+    for key in {fill.line for fill in leader.fills}:
+        mine = [fill for fill in leader.fills if fill.line == key]
+        if sum(fill.units for fill in mine) or key[0] in evidence.converted:
+            continue
+        left = mine[-1].at
+        last = max((fill.at for fill in account.fills if fill.line == key), default=left)
+        known = max([left, *(up for up in evidence.ups if left < up < last)])
+        if last - known > _AT_ONCE:
+            found.append(f"{key} was left {last - known:.1f} s after it could have been")
+    return found
 
 
 def _other_side(leader: _Account, account: _Account, evidence: Evidence) -> list[str]:

@@ -31,7 +31,7 @@ QUIET = 2.5
 #: What ends a copier that nobody is there to stop any more.
 _AT_MOST = ("--duration", "300")
 
-LOTS = {"45674": 65, "45675": 65, "45676": 65, "51000": 30, "51002": 30}
+LOTS = {"45674": 65, "45675": 65, "45676": 65, "45677": 65, "45678": 65, "51000": 30, "51002": 30}
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 
 _SETTINGS = """
@@ -136,6 +136,9 @@ class _Run:
     ids: dict[str, str] = field(default_factory=dict)
     pieces: list[tuple[float, str, int]] = field(default_factory=list)
     commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    ups: list[float] = field(default_factory=list)
+    is_up: bool = False
+    looked: float = 0.0
     hands: list[str] = field(default_factory=list)
     flattened: set[str] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
@@ -158,7 +161,11 @@ class _Run:
             if code != 3 or not self.commands:  # a command may hold the lock for a moment
                 self.crashes.append(f"the program ended with exit code {code}")
         if self.copier is None and self.start_at is not None and now >= self.start_at:
-            self.copier, self.start_at = self.program(*_AT_MOST), None
+            self.copier, self.start_at, self.is_up = self.program(*_AT_MOST), None, False
+        if self.copier is not None and not self.is_up and now - self.looked > 0.1:
+            self.looked, self.is_up = now, bool(self.broker.control("feed_connections", client_id=LEADER))
+            if self.is_up:
+                self.ups.append(now)
 
     def do(self, step: Step) -> None:
         """Do what a step says; what the broker refuses, or comes of a step that is not there any more, is left out."""
@@ -177,6 +184,9 @@ class _Run:
             case "kill":
                 self.kill()
                 self.start_at = time.monotonic() + terms["down"]
+            case "fill":
+                if order_id := self.ids.get(terms["name"]):
+                    self.try_to("fill", client_id=LEADER, order_id=order_id, quantity=terms["quantity"])
             case "hand":
                 client_id = next(who.client_id for who in self.history.followers if who.name == terms["follower"])
                 del terms["follower"]
@@ -196,7 +206,7 @@ class _Run:
 
     def place(self, name: str, *, in_pieces: bool = False, **terms: Any) -> None:
         """Have the leader place an order, which fills in three pieces if so said."""
-        order_id = self.try_to("place", client_id=LEADER, resting=in_pieces, **terms)
+        order_id = self.try_to("place", client_id=LEADER, **{"resting": in_pieces} | terms)
         if order_id is None:
             return
         self.ids[name] = order_id
@@ -235,6 +245,8 @@ class _Run:
             hands=list(self.hands),
             flattened=sorted(self.flattened),
             converted=sorted(self.converted),
+            ups=list(self.ups),
+            excused=_excused(self.history),
             forgiven=FORGIVEN if _loses_updates(self.history) else 0.0,
             database=str(self.folder / "copy_trading.db"),
             crashes=list(self.crashes),
@@ -361,6 +373,19 @@ def _wait_until_connected(this: _Run) -> None:
             raise RuntimeError(f"the copier did not connect: see {this.folder}")
         this.keep_running()
         time.sleep(0.02)
+
+
+def _excused(history: History) -> list[str]:
+    """Return the client ids of followers whose requests are meddled with, or whose operator does something."""
+    everybody = {follower.name: follower.client_id for follower in history.followers}
+    found: set[str] = set()
+    for step in history.steps:
+        method = step.terms.get("method")
+        if method in ("fault", "refuse", "halt", "set_clock") or step.what == "command":
+            found.update([step.terms["client_id"]] if "client_id" in step.terms else everybody.values())
+        if step.what == "hand":
+            found.add(everybody[step.terms["follower"]])
+    return sorted(found)
 
 
 def _loses_updates(history: History) -> bool:

@@ -25,7 +25,14 @@ class Books:
     dispositions: list[tuple[str, str, str]] = field(default_factory=list)
 
     def order(
-        self, client: str, order_id: str, lots: int, status: str = "TRADED", filled: int | None = None, ct: str = "NA"
+        self,
+        client: str,
+        order_id: str,
+        lots: int,
+        status: str = "TRADED",
+        filled: int | None = None,
+        ct: str = "NA",
+        price: float = 120.0,
     ) -> None:
         """Have an order of signed lots come in and end, or rest, with so many lots filled."""
         done = abs(lots) if filled is None and status == "TRADED" else filled or 0
@@ -36,6 +43,9 @@ class Books:
             "securityId": "45674",
             "productType": "MARGIN",
             "quantity": abs(lots) * LOT,
+            "orderType": "LIMIT",
+            "price": price,
+            "triggerPrice": 0.0,
         }
         for state, quantity in (("PENDING", 0), (status, done * LOT)):
             self.now += 0.01
@@ -66,6 +76,12 @@ class Books:
             database=str(database),
         )
         return {column: found for column, found in judge(replace(evidence, **changed)).items() if found}
+
+
+def write(at: float, **changed: Any) -> dict[str, Any]:
+    payload = {"correlationId": "ct-11-1"}
+    whole = {"at": at, "kind": "place", "order_id": "", "payload": payload, "status": 200, "answered": 200}
+    return whole | changed
 
 
 @pytest.fixture
@@ -158,10 +174,44 @@ def test_what_rests_under_a_dead_order_is_seen(books: Books, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("count", "spacing"), [(11, 0.01), (101, 0.15), (201, 1.0), (301, 100.0)])
 def test_each_window_is_counted(books: Books, tmp_path: Path, count: int, spacing: float) -> None:
-    writes = [{"at": number * spacing} for number in range(count)]
+    writes = [write(number * spacing) for number in range(count)]
     limits = {"second": 10, "minute": 100, "hour": 200, "day": 300}
     assert len(books.judged(tmp_path, writes={"1": writes})["over budget"]) >= 1
     assert all(f"{limit} are allowed" for limit in limits.values())
+
+
+def test_an_entry_that_was_accepted_and_is_sent_again_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 1)
+    swallowed, again = write(1.0, order_id="5", status=0), write(9.0, order_id="6")
+    assert list(books.judged(tmp_path, writes={"1": [swallowed, again]})) == ["doubled"]
+
+
+def test_what_rests_unlike_the_leaders_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 1, status="PENDING", price=100.0)
+    books.copy("11", 1, status="PENDING", price=101.0)
+    assert list(books.judged(tmp_path)) == ["unlike"]
+
+
+def test_a_request_that_is_repeated_although_it_is_refused_is_seen(books: Books, tmp_path: Path) -> None:
+    refused = [write(float(number), kind="cancel", order_id="5", payload={}, status=400) for number in range(13)]
+    backed_off = [write(100.0 + 2**number, kind="cancel", order_id="6", payload={}, status=400) for number in range(8)]
+    assert books.judged(tmp_path, writes={"1": backed_off}) == {}
+    Path(tmp_path / "copy.db").unlink()
+    closer = [one | {"at": one["at"] / 2} for one in refused]
+    assert list(books.judged(tmp_path, writes={"1": closer})) == ["hammered"]
+
+
+def test_an_exit_that_comes_late_is_seen_unless_nobody_was_there(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 1)
+    books.copy("11", 1)
+    books.order(LEADER, "12", -1)
+    books.now += 20.0
+    books.copy("12", -1)
+    assert list(books.judged(tmp_path)) == ["late exits"]
+    Path(tmp_path / "copy.db").unlink()
+    assert books.judged(tmp_path, ups=[books.now - 5.0]) == {}
+    Path(tmp_path / "copy.db").unlink()
+    assert books.judged(tmp_path, excused=["1"]) == {}
 
 
 def test_what_other_hands_closed_is_nobodys_fault(books: Books, tmp_path: Path) -> None:
