@@ -55,13 +55,17 @@ class Agenda:
     def take_marked(self) -> Mapping[str, bool]:
         """Return what is to be looked at, in the order in which it was marked, and whether on its own account.
 
-        What it wanted is decided anew.
+        What that wanted is decided anew. What was marked beside another goes on wanting it until ``want_nothing``.
         """
         marked, self._marked = self._marked, {}
-        for order_id in marked:
-            if self._forget(order_id):
-                marked[order_id] = True
+        for order_id, on_its_own in marked.items():
+            if on_its_own:
+                self._forget(order_id)
         return marked
+
+    def want_nothing(self, order_id: str) -> None:
+        """Forget what an order asked for, because it is decided anew."""
+        self._forget(order_id)
 
     def is_marked(self, order_id: str) -> bool:
         """Whether an order is to be looked at."""
@@ -127,10 +131,10 @@ class Agenda:
         del self._queued[order_id]
         return False
 
-    def _forget(self, order_id: str) -> bool:
-        """Forget what an order asked for; return whether it asked for anything."""
+    def _forget(self, order_id: str) -> None:
+        """Forget what an order asked for."""
         self._urgent.pop(order_id, None)
-        return self._wanted.pop(order_id, None) is not None
+        self._wanted.pop(order_id, None)
 
     def begin(self, copy_id: CopyId, underlying: str) -> None:
         """Note that a request is under way; ``underlying`` is empty for what nothing has to wait for."""

@@ -24,6 +24,7 @@ class Concerns:
 
     def everybody(self) -> None:
         """Look again at every order that is not settled, or whose decision was not that nothing is left to be done."""
+        self._positions.all_changed()
         self._agenda.mark(order_id for order_id, order in self._orders.items() if self._is_undone(order))
 
     def whatever_works(self) -> None:

@@ -33,6 +33,7 @@ from copytrade.mirror import decide
 from copytrade.orders import Order, Status
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
+from copytrade.shares import Basis, Shares
 
 
 class Considered(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ class Decider:
         doubts: Doubts,
         holds: Holds,
         looks: Looks,
+        shares: Shares,
     ) -> None:
         self._orders = orders
         self._positions = positions
@@ -73,7 +75,12 @@ class Decider:
         self._doubts = doubts
         self._holds = holds
         self._looks = looks
-        self._allotter = Allotter(orders, positions, blotter, circumstances)
+        self._shares = shares
+        self._allotter = Allotter(orders, positions, blotter, circumstances, shares)
+        #: On what of its line each order's last decision has rested.
+        self._bases: dict[str, Basis] = {}
+        #: How many orders have been decided.
+        self.decisions = 0
         self._decided: dict[str, tuple[datetime, Action]] = {}
 
     def consider(self, now: datetime) -> Considered:
@@ -85,9 +92,19 @@ class Decider:
             self._closer.go_on(now)
         for order_id, on_its_own in self._agenda.take_marked().items():
             leader = self._orders.get(order_id)
-            if leader is not None and (on_its_own or not self._concerns.merely_rests(leader)):
+            if leader is not None and (on_its_own or self._is_concerned(leader)):
+                self._agenda.want_nothing(order_id)
                 self._note(leader, self._decide(leader, now), considered, now)
         return considered
+
+    def _is_concerned(self, leader: Order) -> bool:
+        """Whether what has happened to others of its line changes the decision about an order."""
+        if self._concerns.merely_rests(leader):
+            return False
+        if self._circumstances.is_limited or self._closer.is_at_work:
+            return True
+        basis = self._shares.basis(leader)
+        return basis is None or basis != self._bases.get(leader.id)
 
     def _note(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> None:
         match decision:
@@ -103,6 +120,7 @@ class Decider:
                 return
             case Done() if self._concerns.is_settled(leader):
                 self._positions.retire(leader.id)
+                self._bases.pop(leader.id, None)
                 self._agenda.rest(leader.id)
                 self._holds.forget(leader.id)
             case Skip():
@@ -147,6 +165,7 @@ class Decider:
 
     def _decide(self, leader: Order, now: datetime) -> Decision:
         self._agenda.subject = leader.id
+        self.decisions += 1
         if self._orders.is_set_aside(leader.id):
             if self._blotter.is_sent(leader.id):
                 return Done()
@@ -162,7 +181,10 @@ class Decider:
             return Wait("nothing is sent, and what rests at the broker is left as it is")
         if self._closer.is_at_work:
             return self._closer.call_off(copies, situation)
-        return decide(leader, copies, self._allotter.allot(leader, copies, situation), situation, policy, now)
+        allotted = self._allotter.allot(leader, copies, situation)
+        if (basis := self._shares.basis(leader)) is not None:
+            self._bases[leader.id] = basis
+        return decide(leader, copies, allotted, situation, policy, now)
 
     def lane(self) -> Lane | None:
         """Return the most urgent lane in which something could be sent now, None if there is nothing."""

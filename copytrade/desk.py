@@ -34,6 +34,7 @@ from copytrade.orders import InstrumentKey, Order
 from copytrade.own_orders import OwnOrders
 from copytrade.positions import Positions
 from copytrade.protection import Breach, Result
+from copytrade.shares import Shares
 from copytrade.sizing import Capitals
 from copytrade.tally import Tally
 
@@ -73,8 +74,18 @@ class Desk:
         self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally)
         holds, looks = Holds(max(1, per_hour // SHARE)), Looks()
         self._own_orders = OwnOrders(*known, self._doubts, self._agenda, self._concerns, self._forgetting, holds)
+        #: How much each exit is to take.
+        self.shares = Shares(*known, self._circumstances)
         self._decider = Decider(
-            *known, self._circumstances, self._closer, self._agenda, self._concerns, self._doubts, holds, looks
+            *known,
+            self._circumstances,
+            self._closer,
+            self._agenda,
+            self._concerns,
+            self._doubts,
+            holds,
+            looks,
+            self.shares,
         )
         self._execution = Execution(
             *known, self._circumstances, self._doubts, self._agenda, self._concerns, self._own_orders, holds, looks
@@ -321,6 +332,15 @@ class Desk:
             self._agenda.awake(order_id)
 
     # What is over.
+
+    @property
+    def decisions(self) -> int:
+        """How many orders have been decided until now."""
+        return self._decider.decisions
+
+    def leader_order(self, order_id: str) -> Order | None:
+        """Return what is known of a leader order, or None."""
+        return self._orders.get(order_id)
 
     def is_known(self, order_id: str) -> bool:
         """Whether a leader order has been told of, and is not forgotten."""

@@ -115,9 +115,8 @@ def decide(
     return lookup or _for_the_whole(case, decisions)
 
 
-def not_for_copying(leader: Order, situation: Situation, policy: Policy) -> Skip | None:
+def not_for_copying(leader: Order, instrument: Instrument | None, policy: Policy) -> Skip | None:
     """Return why an order is not copied whatever its size, None if it is."""
-    instrument = situation.instrument
     kind = instrument.kind if instrument else leader.instrument or ""
     why = refusal(leader, kind, policy.instruments, policy.copying_since)
     return Skip(*why) if why else None
@@ -137,7 +136,7 @@ def _before_the_first(
         return Skip(_LEADER_ENDED[leader.status], f"the leader's order is {leader.status}")
     if situation.instrument is None and not situation.master_read:
         return Wait("the instrument master has not been read yet")
-    if why := not_for_copying(leader, situation, policy):
+    if why := not_for_copying(leader, situation.instrument, policy):
         return why
     if situation.instrument is None:
         return Skip(Reason.UNKNOWN_INSTRUMENT, f"{leader.key.segment} {leader.key.security_id} is not in the master")

@@ -59,6 +59,8 @@ class Positions:
         self._unwritten: dict[LineKey | str, Line | Allotment] = {}
         self._sized: dict[str, _Sized] = {}
         self._latest: dict[LineKey, _Latest] = {}
+        self._versions: Counter[LineKey] = Counter()
+        self._all_changed = 0
 
     def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
         """Take over what was written down."""
@@ -132,6 +134,7 @@ class Positions:
         working = self._working.setdefault(line.key, {})
         comes_back = order.id not in working
         working[order.id] = None
+        self._versions[line.key] += 1
         if allotment.sized_alone:
             if ledger.wanted_of(order) != allotment.leader_quantity:
                 allotment = ledger.resized_alone(allotment, order)
@@ -183,6 +186,23 @@ class Positions:
         if allotment is not None and before != after:
             self._keep(*ledger.follower_filled(self.line(allotment.line), allotment, part, before, after))
 
+    def version(self, key: LineKey) -> int:
+        """Return a number that grows whenever anything on a line has changed on which the shares of its exits rest."""
+        return self._all_changed + self._versions[key]
+
+    def all_changed(self) -> None:
+        """Take note that what lies around the orders has changed: the instruments, or what is copied."""
+        self._all_changed += 1
+
+    def changed(self, leader_order_id: str) -> None:
+        """Take note that the copies of a leader order have changed."""
+        if (allotment := self._allotments.get(leader_order_id)) is not None:
+            self._versions[allotment.line] += 1
+
+    def reconciled(self, key: LineKey) -> Line:
+        """Return what is held on a line, and still there."""
+        return self._reconciled(self.line(key))
+
     def line(self, key: LineKey) -> Line:
         """Return what is held on a line."""
         if known := self._lines.get(key):
@@ -204,6 +224,7 @@ class Positions:
         if allotment is not None:
             working = self._working.get(allotment.line, {})
             working.pop(leader_order_id, None)
+            self._versions[allotment.line] += 1
             if not working:
                 self._working.pop(allotment.line, None)
             self._sized.pop(leader_order_id, None)
@@ -446,7 +467,9 @@ class Positions:
             if isinstance(one, Line):
                 if self._lines.get(one.key) != one:
                     self._unwritten[one.key] = self._lines[one.key] = one
+                    self._versions[one.key] += 1
             else:
+                self._versions[one.line] += 1
                 self._allotments[one.leader_order_id] = one
                 self._unwritten[one.leader_order_id] = one
                 (self._twinned.add if one.doubled else self._twinned.discard)(one.leader_order_id)

@@ -57,6 +57,6 @@ def ask(
     positions.leader_seen(leader)
     entry = None
     is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
-    if situation.instrument and (copies or not (is_dead or not_for_copying(leader, situation, policy))):
+    if situation.instrument and (copies or not (is_dead or not_for_copying(leader, situation.instrument, policy))):
         entry = positions.size_entry(leader, situation.instrument, policy.sizing, capitals, is_opening=True)
-    return decide(leader, copies, allotted(leader, positions, entry, []), situation, policy, now)
+    return decide(leader, copies, allotted(leader, positions, entry, 0), situation, policy, now)

@@ -405,6 +405,15 @@ class Copying(RuleBasedStateMachine):
         assert all(count == 1 for count in under_way.values()), under_way
 
     @invariant()
+    def the_shares_that_are_kept_are_those_reckoned_afresh(self) -> None:
+        positions, shares = self.desk.positions, self.desk.shares
+        for order_id in self.leader:
+            leader, allotment = self.desk.leader_order(order_id), positions.allotment(order_id)
+            if leader is not None and allotment is not None and allotment.exit_of(leader.quantity):
+                fresh = positions.exit_of(leader, shares.exits(allotment.line))
+                assert shares.exit_open(leader, allotment) == fresh
+
+    @invariant()
     def no_order_is_larger_than_the_freeze_quantity(self) -> None:
         assert all(order.quantity <= 3 * LOT for order in self.broker.values())
 
@@ -434,6 +443,8 @@ class Copying(RuleBasedStateMachine):
         else:
             raise AssertionError("it never comes to rest")
         self.no_order_is_doubled()
+        self.desk.look_again()
+        assert not self.is_anything_wanted(), "an order was not decided again although its line had changed"
 
     def the_leader_goes_home(self) -> None:
         """He cancels what rests and closes what he holds: in the end the follower is flat, or has it on record that he

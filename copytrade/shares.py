@@ -1,0 +1,115 @@
+"""How much each exit of a line is to take: reckoned once after each change of the line, however many orders rest."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from copytrade import ledger
+from copytrade.blotter import Blotter
+from copytrade.circumstances import Circumstances
+from copytrade.copies import Stage
+from copytrade.leader_orders import LeaderOrders
+from copytrade.ledger import Allotment, Line, LineKey, Part, Working
+from copytrade.mirror import not_for_copying
+from copytrade.orders import Order
+from copytrade.positions import Positions
+
+
+class _Reckoned(msgspec.Struct, frozen=True):
+    """The exits of a line as they were at a ``version`` of it, each one's share, and what the chains have open."""
+
+    version: int
+    line: Line
+    exits: Mapping[str, Working]
+    shares: Mapping[str, int]
+    open_limits: int
+    open_stops: int
+
+
+class Basis(msgspec.Struct, frozen=True, gc=False):
+    """All that a decision takes from the line of its order, once its entry has a size."""
+
+    allotment: Allotment
+    exit_open: int
+    closed_elsewhere: bool
+
+
+class Shares:
+    """The shares of every line, kept until the line changes."""
+
+    def __init__(
+        self, orders: LeaderOrders, positions: Positions, blotter: Blotter, circumstances: Circumstances
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._circumstances = circumstances
+        self._reckoned: dict[LineKey, _Reckoned] = {}
+        #: How often the shares of a line have been reckoned.
+        self.reckonings = 0
+
+    def exit_open(self, order: Order, allotment: Allotment) -> int:
+        """Return how many units an order's exit is yet to take, 0 where it has none."""
+        if not allotment.exit_of(order.quantity):
+            return 0
+        known = self._of(allotment.line)
+        open_beside = known.open_stops if order.order_type.has_trigger else known.open_limits
+        own = known.exits.get(order.id)
+        beside = open_beside - (own.open if own else 0)
+        return min(known.shares.get(order.id, 0), max(0, abs(known.line.held) - beside))
+
+    def basis(self, order: Order) -> Basis | None:
+        """Return on what of its line the decision about an order rests, None where that is not known.
+
+        An entry that has no size yet takes more from the line than this says.
+        """
+        allotment = self._positions.allotment(order.id)
+        if allotment is None or (allotment.ratio is None and allotment.entry_of(order.quantity)):
+            return None
+        lost = self._positions.line(allotment.line).lost
+        return Basis(allotment, self.exit_open(order, allotment), lost > 0)
+
+    def _of(self, key: LineKey) -> _Reckoned:
+        line = self._positions.reconciled(key)
+        version = self._positions.version(key)
+        known = self._reckoned.get(key)
+        if known is None or known.version != version or known.line != line:
+            known = self._reckoned[key] = self._reckon(line, version)
+        return known
+
+    def _reckon(self, line: Line, version: int) -> _Reckoned:
+        self.reckonings += 1
+        exits = {exit_.leader_order_id: exit_ for exit_ in self.exits(line.key)}
+        return _Reckoned(
+            version=version,
+            line=line,
+            exits=exits,
+            shares=ledger.exit_shares(line, list(exits.values()), abs(line.held)),
+            open_limits=sum(exit_.open for exit_ in exits.values() if not exit_.is_stop),
+            open_stops=sum(exit_.open for exit_ in exits.values() if exit_.is_stop),
+        )
+
+    def exits(self, key: LineKey) -> list[Working]:
+        """Return the exits of a line that are copied, in the order in which the leader placed them."""
+        working = []
+        for member in self._positions.working(key):
+            order, allotment = self._orders.get(member), self._positions.allotment(member)
+            if order is None or allotment is None or not allotment.is_exit or not allotment.exit_of(order.quantity):
+                continue
+            mine = self._blotter.of(member)
+            copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
+            if not copies and not_for_copying(order, self._circumstances.instrument(order), self._circumstances.policy):
+                continue
+            left = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
+            working.append(
+                Working(
+                    leader_order_id=member,
+                    side=order.side,
+                    is_stop=order.order_type.has_trigger,
+                    leader_open=left,
+                    has_filled=allotment.leader_exited > 0,
+                    open=sum(copy.exposure for copy in copies),
+                    is_final=any(copy.is_final for copy in copies),
+                )
+            )
+        return working

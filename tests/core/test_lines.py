@@ -1,0 +1,126 @@
+"""A leader who goes long and short while his limits rest on the same line, and a broker that does all it is asked."""
+
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from copytrade import lifecycle
+from copytrade.circumstances import Surroundings
+from copytrade.decisions import Cancel, Modify, Place, Policy
+from copytrade.desk import Desk
+from copytrade.freeze import load_freeze_table
+from copytrade.orders import Order, OrderType, Side, Status
+from copytrade.sizing import Capitals, SizingPolicy, Strategy
+from tests.core.asking import NIFTY, NOTHING
+from tests.core.orders import NOW, OPTION, an_order
+
+LOT = 65
+POLICY = Policy(
+    instruments=frozenset({"OPTIDX"}),
+    sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal(1)),
+    copying_since=NOW - timedelta(hours=1),
+)
+
+
+class Line:
+    """A desk, the leader's orders on one line, and the follower's at the broker."""
+
+    def __init__(self) -> None:
+        self.desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None))
+        self.desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
+        self.desk.know_instruments({OPTION: NIFTY})
+        self.desk.know_leader_positions(NOTHING)
+        self.desk.know_own_positions(NOTHING)
+        self.desk.set_gate(is_open=True)
+        self.moment = NOW
+        self.number = 0
+        self.leader: dict[str, Order] = {}
+        self.broker: dict[str, Order] = {}
+        self.requests: list[Place | Modify | Cancel] = []
+
+    def places(self, side: Side, lots: int = 1, **changes: object) -> Order:
+        self.number += 1
+        order = an_order(id=f"L{self.number}", side=side, quantity=lots * LOT, created_at=self.moment, **changes)
+        return self.tells(order)
+
+    def rest(self, limits: int) -> None:
+        """Place limits of one lot, by turns below the market and above it."""
+        for number in range(limits):
+            side, away = ((Side.BUY, -1), (Side.SELL, 1))[number % 2]
+            self.places(side, price=Decimal(100 + away * (10 + number % 40)))
+
+    def trades(self, side: Side, lots: int) -> None:
+        order = self.places(side, lots, order_type=OrderType.MARKET, price=Decimal(0))
+        self.fills(order)
+
+    def fills(self, order: Order) -> None:
+        self.tells(
+            replace(
+                order, status=Status.TRADED, filled_quantity=order.quantity, average_price=order.price or Decimal(100)
+            )
+        )
+
+    def tells(self, order: Order) -> Order:
+        self.moment += timedelta(milliseconds=10)
+        order = self.leader[order.id] = replace(order, updated_at=self.moment, observed_at=self.moment)
+        self.desk.leader_changed(order, None)
+        self.settles()
+        return order
+
+    def settles(self) -> None:
+        """Have everything sent that is wanted, taken, and shown; a MARKET order is filled at once."""
+        self.desk.consider(self.moment)
+        while (picked := self.desk.pick(self.moment)) is not None:
+            leader, action = picked
+            self.requests.append(action)
+            copy = self.desk.begin(leader, action, self.moment).after
+            if isinstance(action, Cancel):
+                after = lifecycle.cancel_accepted(copy)
+                own = replace(self.broker[copy.order_id], status=Status.CANCELLED)
+            else:
+                order_id = copy.order_id or f"F{len(self.broker)}"
+                after = lifecycle.accepted(copy, order_id, None)
+                own = an_order(
+                    id=order_id,
+                    correlation_id=copy.correlation_id,
+                    side=copy.side(leader),
+                    quantity=action.wish.quantity,
+                    price=action.wish.price,
+                    order_type=action.wish.order_type,
+                )
+            self.desk.settle((leader.id, action.n), after, 1.0)
+            self.shows(own)
+            if own.order_type is OrderType.MARKET:
+                self.shows(replace(own, status=Status.TRADED, filled_quantity=own.quantity))
+
+    def shows(self, own: Order) -> None:
+        self.moment += timedelta(milliseconds=10)
+        own = self.broker[own.id] = replace(own, updated_at=self.moment, observed_at=self.moment)
+        self.desk.own_changed(own, None)
+        self.desk.consider(self.moment)
+
+    def held(self) -> int:
+        return sum(order.filled_quantity * order.side.sign for order in self.broker.values())
+
+
+def flipping(limits: int) -> Counter[str]:
+    """Return what the work and the requests of ten flips come to, while so many limits rest."""
+    line = Line()
+    line.rest(limits)
+    line.trades(Side.BUY, 1)
+    line.trades(Side.SELL, 2)
+    line.requests.clear()
+    before = line.desk.decisions, line.desk.shares.reckonings
+    for side in [Side.BUY, Side.SELL] * 5:
+        line.trades(side, 2)
+    kinds = Counter(type(request).__name__ for request in line.requests)
+    decided, reckoned = line.desk.decisions - before[0], line.desk.shares.reckonings - before[1]
+    return Counter({**kinds, "decided": decided, "reckoned": reckoned})
+
+
+@pytest.mark.parametrize("limits", [80, 200])
+def test_a_flip_takes_no_more_work_and_no_more_requests_however_many_limits_rest(limits: int) -> None:
+    assert flipping(limits) == flipping(6)
