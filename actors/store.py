@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
@@ -35,7 +35,7 @@ from copytrade.orders import IST
 from copytrade.protection import Breach
 from copytrade.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, Record, RequestMade
 from copytrade.side_file import SideFile
-from copytrade.store import DATABASE_ERRORS, Command, Database, DatabaseUnusable, breach_key
+from copytrade.store import DATABASE_ERRORS, UNWRITABLE, Command, Database, DatabaseUnusable, breach_key
 
 #: Seconds that what nobody waits for may wait for company.
 LINGER = 0.05
@@ -240,11 +240,34 @@ class Store(GuardedActor[StoreMessage]):
         records, unreadable = self._side_file.read()
         mark = self._side_file.mark
         if mark.value and self._database.config(mark.key) == mark.value:
-            self._side_file.clear()  # it was written, and then the program was killed
-        elif records or unreadable:
-            self._database.write([*records, mark])
+            records = []  # they were written, and then the program was killed
+        elif records:
+            unreadable += self._write_from_side_file(records)
+        if unreadable:
+            self._set_aside(unreadable)
+        else:
             self._side_file.clear()
-            logger.warning("Records from the side file written {}", fields(records=len(records), unreadable=unreadable))
+
+    def _write_from_side_file(self, records: Sequence[Record]) -> int:
+        """Write records, and return of how many nothing can be made: all, if one of them fits no table."""
+        try:
+            self._database.write([*records, self._side_file.mark])
+        except UNWRITABLE as error:
+            logger.error("Records from the side file cannot be written {}", fields(error=type(error).__name__))
+            return len(records)
+        logger.warning("Records from the side file written {}", fields(records=len(records)))
+        return 0
+
+    def _set_aside(self, unreadable: int) -> None:
+        """Keep a side file that holds what cannot be read under another name, and tell somebody."""
+        try:
+            aside = self._side_file.set_aside()
+        except OSError as error:
+            why = fields(file=self._side_file.path, error=error)
+            alert("side_file", "", "Side file cannot be read, nor set aside {}", why)
+        else:
+            found = fields(unreadable=unreadable, file=aside)
+            alert("side_file", "", "Side file had lines that cannot be read, set aside {}", found)
 
     def _is_stale(self, writer: Writer) -> bool:
         """Whether a later incarnation of the writer has been heard of: one that hung may write no more."""

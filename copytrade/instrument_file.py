@@ -1,5 +1,6 @@
 """Fetching the instrument master: from the broker's site, or from a file."""
 
+import codecs
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -44,7 +45,7 @@ def read_instruments(location: str) -> tuple[Instruments, date | None]:
     if not location.startswith(("http://", "https://")):
         path = Path(location)
         written = datetime.fromtimestamp(path.stat().st_mtime, IST).date()
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             return read_master(paced(file)), written
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _SecureRedirects())
     try:
@@ -65,8 +66,10 @@ def paced(items: Iterable[T]) -> Iterator[T]:
 def _lines(response: HTTPResponse) -> Iterator[str]:
     """Yield the lines of a reply, which has to be there to its end."""
     deadline = time.monotonic() + DOWNLOAD_DEADLINE
+    mark = codecs.BOM_UTF8
     while line := response.readline(LINE_LIMIT):
-        yield line.decode("utf-8", errors="replace")
+        yield line.removeprefix(mark).decode("utf-8", errors="replace")
+        mark = b""
         if time.monotonic() > deadline:
             raise TimeoutError(f"not all of it came in {DOWNLOAD_DEADLINE:.0f}s")
     if response.length:

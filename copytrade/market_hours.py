@@ -4,6 +4,7 @@ Hours change by circular several times a year, so they are data. ``market.json``
 was made; a file of the operator's, of the same shape but with only what differs, wins over it without a release.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from datetime import date, time
@@ -200,7 +201,7 @@ def read_timetable(override: Path | None = None) -> Timetable:
     if override is None:
         return _checked(shipped, "market.json")
     try:
-        content = override.read_bytes()
+        content = override.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise MarketHoursUnusable(f"market hours {override}: {error.strerror or error}") from None
     return _checked(_merged(shipped, _parse(_Override, content, str(override))), str(override))

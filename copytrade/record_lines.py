@@ -31,10 +31,13 @@ def lines_of(records: Iterable[Record]) -> bytes:
 
 def record_of(line: bytes) -> Record:
     """Return the record of a line. Raises ValueError for what is none, or is cut off."""
-    ((kind, fields),) = _LINE.decode(line).items()
-    if kind not in _KINDS:
-        raise ValueError(f"{kind} is no kind of record")
-    return _KINDS[kind].decode(fields)
+    try:
+        ((kind, fields),) = _LINE.decode(line).items()
+        if kind not in _KINDS:
+            raise ValueError(f"{kind} is no kind of record")
+        return _KINDS[kind].decode(fields)
+    except (RecursionError, ArithmeticError, TypeError) as error:  # nested too deeply, a fraction of nothing
+        raise ValueError(f"a line is no record: {type(error).__name__}") from None
 
 
 def _kind(record: Record) -> str:

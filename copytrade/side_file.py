@@ -45,11 +45,20 @@ class SideFile:
             os.fsync(file.fileno())
 
     def read(self) -> tuple[list[Record], int]:
-        """Return what is in the file, and how many lines cannot be read: those that a crash or a full disk cut off."""
-        if not self.path.exists():
+        """Return what is in the file, and how many lines cannot be read, such as one that a full disk cut off.
+
+        What is no file, or none that may be read, counts as one such line.
+        """
+        if not os.path.lexists(self.path):
             return [], 0
+        try:
+            content = self.path.read_bytes() if self.path.is_file() else None
+        except OSError:
+            content = None
+        if content is None:
+            return [], 1
         records, unreadable = [], 0
-        for line in filter(None, self.path.read_bytes().splitlines()):
+        for line in filter(None, content.splitlines()):
             try:
                 record = record_of(line)
             except ValueError:
@@ -60,6 +69,15 @@ class SideFile:
             else:
                 records.append(record)
         return records, unreadable
+
+    def set_aside(self) -> Path:
+        """Give what is there another name, and return it: somebody may still make something of it. Raises OSError."""
+        aside, number = Path(f"{self.path}.unreadable"), 1
+        while os.path.lexists(aside):
+            number += 1
+            aside = Path(f"{self.path}.unreadable.{number}")
+        self.path.rename(aside)
+        return aside
 
     def clear(self) -> None:
         """Forget what has been written to the database."""

@@ -63,6 +63,18 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
+#: What it raises over records that no database can take, whatever its state.
+UNWRITABLE: tuple[type[Exception], ...] = (
+    peewee.IntegrityError,
+    peewee.DataError,
+    peewee.InterfaceError,
+    peewee.ProgrammingError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """What an operator has told a follower to do; ``given_at`` is epoch seconds."""

@@ -3,6 +3,7 @@
 An operator may put a token there by hand: ``{"<client id>": {"access_token": "..."}}``.
 """
 
+import codecs
 import importlib
 import os
 from collections.abc import Mapping
@@ -159,8 +160,8 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 
 def _decoded(content: bytes) -> KeptTokens:
     try:
-        return _DECODER.decode(content)
-    except (ValueError, TypeError):  # its words may be the file's
+        return _DECODER.decode(content.removeprefix(codecs.BOM_UTF8))
+    except (ValueError, TypeError, RecursionError):  # its words may be the file's
         raise TokensUnreadable("it does not hold tokens by client id, as JSON") from None
 
 

@@ -12,18 +12,23 @@ from pydantic import ValidationError
 from copytrade.settings.faults import SettingsUnusable, faults_in
 from copytrade.settings.schema import Settings
 
+#: UTF-8, with or without the byte order mark that some editors put before it.
+_ENCODING = "utf-8-sig"
+
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def load_settings(path: Path) -> Settings:
     """Read and validate a settings file. Raises SettingsUnusable with every fault at once."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding=_ENCODING))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsUnusable([f"{path}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsUnusable([f"{path}: is not valid TOML: {error}"]) from None
-    environment = {**dotenv_values(path.parent / ".env"), **os.environ}
+    except RecursionError:
+        raise SettingsUnusable([f"{path}: is not valid TOML: nested too deeply"]) from None
+    environment = {**_from_file(path.parent / ".env"), **os.environ}
     faults: list[str] = []
     raw = _resolve(raw, environment, "", faults)
     try:
@@ -35,6 +40,13 @@ def load_settings(path: Path) -> Settings:
     if faults:
         raise SettingsUnusable(faults)
     return settings
+
+
+def _from_file(path: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(path, encoding=_ENCODING)
+    except (OSError, UnicodeDecodeError) as error:  # its words may be secrets
+        raise SettingsUnusable([f"{path}: cannot be read: {type(error).__name__}"]) from None
 
 
 def _resolve(value: Any, environment: dict[str, str | None], key: str, faults: list[str]) -> Any:

@@ -51,6 +51,23 @@ def test_names_in_braces_come_from_the_environment_or_a_file(tmp_path: Path, mon
     assert load(tmp_path, MINIMUM).leader.access_token.get_secret_value() == "from-environment"
 
 
+def test_a_byte_order_mark_before_settings_or_environment_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LEADER_TOKEN=from-file\n", encoding="utf-8-sig")
+    (tmp_path / "settings.toml").write_text(MINIMUM, encoding="utf-8-sig")
+    assert load_settings(tmp_path / "settings.toml").leader.access_token.get_secret_value() == "from-file"
+
+
+def test_settings_that_nest_without_end_are_a_fault(tmp_path: Path) -> None:
+    assert faults(tmp_path, f"mode = {'[' * 100_000}") == [
+        f"{tmp_path / 'settings.toml'}: is not valid TOML: nested too deeply"
+    ]
+
+
+def test_an_environment_file_that_is_no_text_is_a_fault_without_its_words(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"LEADER_TOKEN=\xff\xfesecret\n")
+    assert faults(tmp_path, MINIMUM) == [f"{tmp_path / '.env'}: cannot be read: UnicodeDecodeError"]
+
+
 def test_a_follower_inherits_the_copy_section_and_overrides_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADER_TOKEN", "t")
     more = (

@@ -1,8 +1,11 @@
 """What the database could not take is kept in a file beside it, whole or not at all."""
 
+import os
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+
+import pytest
 
 from copytrade.ledger import Line, LineKey
 from copytrade.orders import Product
@@ -63,3 +66,44 @@ def test_a_line_that_a_crash_cut_off_is_counted_and_costs_no_other(tmp_path: Pat
         assert unreadable <= 1
     file.path.write_bytes(b'\x00\xff\n{"Nobody": {}}\n[]\n' + whole)
     assert file.read() == (RECORDS, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b'{"ConfigSet":' + b"[" * 100_000,
+        b'{"ConfigSet": {"key": ' + b'{"a":' * 100_000,
+        b"\xff\xfe\x00\x01",
+        b'{"ConfigSet": {"key": "a"}, "OrderChanged": {}}',
+        b"null",
+        b"17",
+    ],
+)
+def test_a_line_of_nonsense_is_counted_and_costs_no_other(tmp_path: Path, line: bytes) -> None:
+    file = SideFile(tmp_path / "copy.db.unwritten")
+    file.append(RECORDS)
+    file.path.write_bytes(line + b"\n" + file.path.read_bytes())
+    assert file.read() == (RECORDS, 1)
+
+
+def test_a_ratio_that_is_no_number_is_counted_and_costs_no_other(tmp_path: Path) -> None:
+    file = SideFile(tmp_path / "copy.db.unwritten")
+    file.append(RECORDS)
+    file.path.write_bytes(file.path.read_bytes().replace(b'"65/2"', b'"65/0"'))
+    records, unreadable = file.read()
+    assert (len(records), unreadable) == (len(RECORDS) - 1, 1)
+
+
+def test_what_is_no_file_counts_as_unreadable(tmp_path: Path) -> None:
+    file = SideFile(tmp_path / "copy.db.unwritten")
+    file.path.mkdir()
+    assert file.read() == ([], 1)
+    assert file.set_aside() == tmp_path / "copy.db.unwritten.unreadable"
+    file.path.symlink_to(tmp_path / "nowhere")
+    assert file.read() == ([], 1)
+    assert file.set_aside() == tmp_path / "copy.db.unwritten.unreadable.2"
+    os.mkfifo(file.path)
+    assert file.read() == ([], 1)
+    assert file.set_aside() == tmp_path / "copy.db.unwritten.unreadable.3"
+    assert file.read() == ([], 0)

@@ -15,10 +15,11 @@ from actors.messages import Flush, Write, Writer
 from actors.store import RETRY_AFTER
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.records import ConfigSet
+from copytrade.records import AccountType, ConfigSet, OrderChanged
 from copytrade.settings import Settings
 from copytrade.side_file import SideFile
 from copytrade.store import Database, DatabaseUnusable
+from tests.core.orders import an_order
 from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
@@ -309,3 +310,38 @@ def test_a_store_that_dies_after_its_database_is_gone_makes_no_new_one(broker: P
         eventually(lambda: not copier.system.is_ready(), "the store cannot come back")
         copier.logged("Actor store cannot be kept alive")
     assert not path.exists()
+
+
+def spoiled(side: SideFile) -> None:
+    side.append([ConfigSet("any", "kept")])
+    side.path.write_bytes(side.path.read_bytes() + b"[" * 100_000 + b"\n\x00\xff\n")
+
+
+def a_folder(side: SideFile) -> None:
+    side.path.mkdir()
+
+
+def misfitting(side: SideFile) -> None:
+    order = an_order(id="L1")
+    side.append([OrderChanged("leader", AccountType.LEADER, order)])
+    side.path.write_bytes(side.path.read_bytes().replace(b'"price":"', b'"price":"NaN","was":"', 1))
+
+
+@pytest.mark.parametrize("spoil", [spoiled, a_folder, misfitting])
+def test_a_side_file_that_cannot_be_read_is_told_of_and_set_aside(
+    spoil: Callable[[SideFile], None], broker: PaperBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, tmp_path)
+    side = SideFile(Path(f"{settings.store.database}.unwritten"))
+    spoil(side)
+    with running(settings, broker) as copier:
+        assert copier.logged("Side file had lines that cannot be read, set aside").startswith("CRITICAL")
+        copier.mapping(copier.buy(4), "alice", "placed")
+        if spoil is spoiled:
+            assert copier.rows("SELECT value FROM config WHERE key = 'any'") == [("kept",)]
+        with broken("locked", copier):
+            copier.buy(4)
+            copier.logged("Database failing, entries stop")
+        copier.logged("Database works again")
+    assert Path(f"{side.path}.unreadable").exists()
+    assert not side.path.exists()
