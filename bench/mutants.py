@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bench.rig import ROOT
 
-_LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "*.db*", "*.log", ".mypy_cache", ".ruff_cache", "__pycache__")
+#: What of the program's folder a broken copy does without.
+LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "*.db*", "*.log", ".mypy_cache", ".ruff_cache", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ def is_noticed(mutant: Mutant) -> bool:
     """Return whether the tests go red over a copy of the program that is broken in this way."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=_LEFT_OUT)
+        shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
         path = tree / mutant.file
         text = path.read_text()
         if text.count(mutant.before) != 1:

@@ -7,6 +7,7 @@ python -m bench.histories --replay history.json
 
 import argparse
 import sys
+import threading
 import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from bench.histories.shrinking import shrunk
 
 
 def main() -> int:
-    """Run what the arguments say; return 0 if nothing is wrong in any history."""
+    """Run what the arguments say; return 0 if nothing is wrong, 1 if something is, 2 if a history could not be run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1..20", help="A..B, or one")
     parser.add_argument("--jobs", type=int, default=2, help="histories at once")
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--replay", type=Path, help="a saved history instead")
     parser.add_argument("--keep", type=Path, help="a folder for the histories that fail, with their evidence and log")
     parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds of calm until all has to be right")
+    parser.add_argument("--until-wrong", action="store_true", help="start none any more once one went wrong")
     parser.add_argument("--show", action="store_true", help="print the histories, and run none")
     options = parser.parse_args()
     if options.replay:
@@ -39,7 +41,11 @@ def main() -> int:
         print("\n\n".join(map(str, histories)))
         return 0
 
+    is_over, unable = threading.Event(), list[int]()
+
     def attempt(history: History) -> Outcome | None:
+        if is_over.is_set():
+            return None
         folder = None
         if options.keep:
             folder = options.keep / str(history.seed)
@@ -50,10 +56,13 @@ def main() -> int:
             outcome = run(history, folder, options.patience)
         except Exception:
             traceback.print_exc()
+            unable.append(history.seed)
             return None
         print(f"{history.seed:>6}  {'right' if outcome.is_right else 'WRONG'}  {outcome.seconds:5.1f} s", flush=True)
         if not outcome.is_right:
             print(str(outcome), flush=True)
+            if options.until_wrong:
+                is_over.set()
         return outcome
 
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -64,13 +73,11 @@ def main() -> int:
     totals = Counter({column: sum(len(outcome.wrong[column]) for outcome in ran) for column in COLUMNS})
     for column, meaning in COLUMNS.items():
         print(f"{totals[column]:>6}  {column:<15} {meaning}")
-    print(
-        f"{len(ran)} trials with {kills} kills, {len(failed)} wrong, {len(outcomes) - len(ran)} that could not be run"
-    )
+    print(f"{len(ran)} trials with {kills} kills, {len(failed)} wrong, {len(unable)} that could not be run")
     if options.shrink:
         for outcome in failed:
             print(f"\n{shrunk(outcome, options.patience)}", flush=True)
-    return 0 if ran and not failed and len(ran) == len(outcomes) else 1
+    return 1 if failed else 2 if unable else 0
 
 
 if __name__ == "__main__":

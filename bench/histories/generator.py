@@ -129,7 +129,7 @@ def _manner(writer: _Writer, line: Line, sign: int) -> dict[str, Any]:
     if manner < 0.2:
         return {"order_type": "LIMIT", "price": str(line.price + sign * Decimal(2))}
     if manner < 0.3:
-        return {"in_pieces": True}
+        return {"in_pieces": 2}
     if manner < 0.36 and sign == (line.side or sign):
         return {"platform": "FOVR", "algo_order": 132611300001, "correlation_id": "NR"}
     return {}
@@ -220,9 +220,7 @@ def _busy(writer: _Writer) -> None:
     at = 1.0
     while at < 18.0:
         writer.now = at
-        name = writer.order(other, 8, resting=True)
-        for number in range(8):
-            writer.add("fill", at=at + 0.1 + 0.12 * number, name=name, quantity=65)
+        writer.order(other, 8, in_pieces=8)
         writer.now = at + 1.3
         writer.order(other, -8)
         at += 1.5

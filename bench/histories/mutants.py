@@ -1,0 +1,68 @@
+"""Break the copier on purpose, in one way for each kind of fault that came from the field: the histories have to tell.
+
+python -m bench.histories.mutants
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.mutants import LEFT_OUT
+from bench.rig import ROOT
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A kind of fault, how the copier is made to have it, and the seeds of the histories that are asked."""
+
+    kind: str
+    file: str
+    before: str
+    after: str
+    seeds: str
+
+
+MUTANTS: list[Mutant] = []
+
+
+def is_found(mutant: Mutant) -> bool:
+    """Return whether a history goes wrong over a copy of the program that is broken in this way."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
+        path = tree / mutant.file
+        text = path.read_text()
+        if text.count(mutant.before) != 1:
+            raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} places to break: {mutant.kind}")
+        path.write_text(text.replace(mutant.before, mutant.after))
+        command = [
+            sys.executable,
+            "-m",
+            "bench.histories",
+            "--seeds",
+            mutant.seeds,
+            "--until-wrong",
+            "--patience",
+            "45",
+        ]
+        # The tree comes first on the path, before the installed program.
+        done = subprocess.run(command, cwd=tree, capture_output=True, check=False, env={"PYTHONPATH": str(tree)})
+        return done.returncode == 1
+
+
+def main() -> int:
+    """Try every mutant; return 0 if all were found."""
+    survivors = 0
+    for mutant in MUTANTS:
+        found = is_found(mutant)
+        survivors += not found
+        print(f"{'found   ' if found else 'SURVIVED'}  {mutant.kind} (seeds {mutant.seeds})", flush=True)
+    print(f"{len(MUTANTS) - survivors} of {len(MUTANTS)} faults were found")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
