@@ -160,6 +160,9 @@ def _reason(copy: Copy, reason: Reason) -> None:
             logger.info("Order skipped: {} {} {}", reason, *what)
     elif reason is Reason.BROKER_REJECTED:
         logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
+    elif reason is Reason.MISJUDGED:
+        got = fields(filled=copy.filled_quantity, detail=copy.error)
+        alert("misjudged", copy.follower, "Leader's exit was taken for an entry, taking it back {} {}", who(copy), got)
     elif reason is Reason.UNFILLED:
         logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=copy.error))
     elif reason in (Reason.FILLED_OTHERWISE, Reason.IOC_UNFILLED):

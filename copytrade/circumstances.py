@@ -36,6 +36,8 @@ class Circumstances:
         self.instruments: Mapping[InstrumentKey, Instrument] | None = None
         self.gate_open = False
         self.second_copier = False
+        #: The leader orders that were found so late that others were taken for entries.
+        self.found_late: set[str] = set()
 
     @property
     def is_limited(self) -> bool:
@@ -66,6 +68,7 @@ class Circumstances:
             under_way=under_way,
             is_held=is_held,
             second_copier=self.second_copier,
+            takes_back=leader.id in self.found_late,
             standing=not_limited if self._tally is None else partial(self._tally.standing, self.capitals.follower, now),
         )
 

@@ -78,7 +78,8 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
     have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer, 0 for
     one that is yet to be numbered. ``is_held`` tells which requests came to nothing and are not made again yet.
-    ``second_copier``: whether another program sends our ids. ``standing`` tells how the follower stands against its
+    ``second_copier``: whether another program sends our ids. ``takes_back``: whether the leader's order was found so
+    late that others were taken for entries, which it closes. ``standing`` tells how the follower stands against its
     limits; only what would enter asks.
     """
 
@@ -90,6 +91,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     under_way: Set[int] = frozenset()
     is_held: Callable[["Action"], bool] = nothing_held
     second_copier: bool = False
+    takes_back: bool = False
     standing: Callable[[], Standing] = not_limited
 
 

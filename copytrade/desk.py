@@ -18,9 +18,9 @@ from copytrade.circumstances import Circumstances, Surroundings
 from copytrade.closer import Closer
 from copytrade.closing import Closed
 from copytrade.concerns import Concerns
-from copytrade.copies import Copy
+from copytrade.copies import Copy, Stage
 from copytrade.deciding import Considered, Decider
-from copytrade.decisions import Action, Policy, Skip
+from copytrade.decisions import Action, Flag, Policy, Skip
 from copytrade.doubt import Doubts, Visibility
 from copytrade.drift import Apart
 from copytrade.execution import Execution
@@ -30,10 +30,12 @@ from copytrade.instruments import Instrument
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part
 from copytrade.looks import Looks
+from copytrade.misjudging import misjudged_without
 from copytrade.orders import InstrumentKey, Order
 from copytrade.own_orders import OwnOrders
 from copytrade.positions import Positions
 from copytrade.protection import Breach, Result
+from copytrade.reasons import Reason
 from copytrade.shares import Shares
 from copytrade.sizing import Capitals
 from copytrade.tally import Tally
@@ -217,7 +219,9 @@ class Desk:
         if self._orders.is_set_aside(order.id):
             self._agenda.mark([order.id])
             return []
+        misjudged = self._misjudged_without(order) if order.filled_quantity else []
         changed = self._judge(order) if self._positions.leader_is_known else []
+        changed += [change for order_id in misjudged for change in self._take_back(order_id, order)]
         self._concerns.leader_changed(known, order)
         for copy in self._blotter.of(order.id):
             after = lifecycle.with_leader(copy, order)
@@ -233,6 +237,23 @@ class Desk:
             if (leader := self._orders.get(order_id))
             for copy in self._blotter.of(order_id)
             if copy.is_open and copy.part is Part.ENTRY and _is_untouched(leader, copy)
+        ]
+
+    def _misjudged_without(self, order: Order) -> list[str]:
+        """Return the leader orders that were copied as entries because of this one's fills nothing was known."""
+        misjudged = misjudged_without(order, self._orders, self._positions)
+        return [order_id for order_id in misjudged if self._blotter.is_sent(order_id)]
+
+    def _take_back(self, order_id: str, found: Order) -> list[Changed]:
+        """Record that an order was misjudged; what it entered is closed at once for the one that was found."""
+        self._circumstances.found_late.add(found.id)
+        why = f"it left what {found.id} had entered, of which nothing was known"
+        return [
+            self._blotter.change(
+                copy, lifecycle.flagged(copy, Flag(copy.n, Reason.MISJUDGED, why)), self._orders[order_id]
+            )
+            for copy in self._blotter.of(order_id)
+            if copy.stage is not Stage.NONE and copy.reason is None
         ]
 
     def own_changed(self, order: Order, received: float | None) -> Changed | None:

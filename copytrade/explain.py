@@ -60,6 +60,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.UNFILLED: "The follower's order rested long after the leader's was filled; the settings say what is done.",
     Reason.FLATTENED: "All that was copied was closed, by command or by a limit, and this order cancelled with it.",
     Reason.FILLED_OTHERWISE: "Both orders are over, and the follower has got another share of its than the leader.",
+    Reason.MISJUDGED: "It was an exit, taken for an entry because the feed had lost what it left; it was taken back.",
 }
 
 

@@ -132,6 +132,7 @@ class Forgetting:
         for order_id in over:
             self._blotter.forget(order_id)
             self._orders.forget(order_id)
+            self._circumstances.found_late.discard(order_id)
             self._positions.forget(order_id)
             self._agenda.forget(order_id)
         return frozenset(order_ids - over)

@@ -1,11 +1,13 @@
 """The leader's orders as one follower knows them, and when it first heard of each."""
 
 from collections.abc import ItemsView, Set, ValuesView
+from datetime import datetime
 
 from msgspec.structs import replace
 
 from copytrade.book import merge
 from copytrade.copies import Copy
+from copytrade.ledger import LineKey, line_of
 from copytrade.orders import Order
 
 
@@ -20,6 +22,7 @@ class LeaderOrders:
         self._set_aside = set_aside
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
+        self._last_placed: dict[LineKey, tuple[datetime, str]] = {}
 
     def __contains__(self, order_id: object) -> bool:
         return order_id in self._orders
@@ -48,16 +51,25 @@ class LeaderOrders:
         known = self._orders.get(order.id)
         if known is None:
             self._received[order.id] = received
+            line, placed = line_of(order), (order.created_at or order.observed_at, order.id)
+            self._last_placed[line] = max(placed, self._last_placed.get(line, placed))
         elif not self.is_set_aside(order.id):
             merged = merge(known, order)
             order = order if merged == order else merged  # the feed's own, which all its followers share
         self._orders[order.id] = order
         return order
 
+    def last_placed(self, line: LineKey) -> datetime | None:
+        """Return when the last order of a line was placed, as far as it is known; None where none was."""
+        last = self._last_placed.get(line)
+        return last[0] if last else None
+
     def forget(self, order_id: str) -> None:
         """Forget an order, if it is known."""
-        self._orders.pop(order_id, None)
+        order = self._orders.pop(order_id, None)
         self._received.pop(order_id, None)
+        if order and self._last_placed.get(line_of(order), ("", ""))[1] == order_id:
+            del self._last_placed[line_of(order)]
 
     def stand_in(self, order: Order) -> None:
         """Let an order of our own making stand where the leader's would."""

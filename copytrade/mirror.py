@@ -306,7 +306,8 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
     if part is Part.CLOSE:
         return marketable(leader, quantity, instrument, policy.terms)
     wish: Wish | None = wish_for(leader, quantity, instrument, policy.terms)
-    if part is Part.EXIT and (any(copy.is_final for copy in mine) or (leader.is_terminal and case.is_late)):
+    is_overdue = case.situation.takes_back or (leader.is_terminal and case.is_late)
+    if part is Part.EXIT and (is_overdue or any(copy.is_final for copy in mine)):
         wish = marketable(leader, quantity, instrument, policy.terms)
     elif leader.is_terminal and case.is_late:
         if case.age > policy.max_missed_age:

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     UNFILLED = "unfilled"
     FLATTENED = "flattened"
     FILLED_OTHERWISE = "filled_otherwise"
+    MISJUDGED = "misjudged"
 
     @property
     def is_provisional(self) -> bool:

@@ -92,6 +92,9 @@ def test_an_entry_whose_frames_were_lost_is_found_by_the_exits(copier: Copier) -
     for leader in (entry, leaving):
         copier.mapping(leader, "alice", "filled")
     eventually(lambda: net(copier, "alice") == net(copier, "bob") == 0, "the followers are as flat as the leader")
+    told = copier.logged("Leader's exit was taken for an entry, taking it back follower=alice")
+    assert told.startswith("CRITICAL")
+    assert copier.mapping(leaving, "alice", "filled")[0] == "misjudged"
 
 
 def begun(copier: Copier, client_id: str) -> list[float]:
