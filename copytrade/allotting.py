@@ -89,6 +89,7 @@ def allotted(order: Order, positions: Positions, entry: tuple[Size, int] | None,
         exit_arithmetic=_exit_shown(line, allotment, order, exit_open) if exit_open else "",
         excess=allotment.excess,
         closed_elsewhere=line.lost > 0,
+        held_against=line.held * order.side.sign < 0,
     )
 
 

@@ -59,6 +59,7 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
     known. ``exit_open`` is what is yet to be taken from what is held.
     ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
+    ``held_against``: what was copied is still held on the other side than the order's.
     ``closing`` is the whole that closes a line, whatever the leader does.
     """
 
@@ -69,6 +70,7 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     exit_arithmetic: str = ""
     excess: int = 0
     closed_elsewhere: bool = False
+    held_against: bool = False
     closing: int = 0
 
 

@@ -164,7 +164,8 @@ class Working(msgspec.Struct, frozen=True, gc=False):
     """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
 
     Limits and stops are two chains that rest side by side (a target and a stop); ``is_final`` where the follower's
-    order has ended otherwise than by our hand, so that nothing more can come of it.
+    order has ended otherwise than by our hand, so that nothing more can come of it. One that is ``at_market`` fills
+    before all that rest.
     """
 
     leader_order_id: str
@@ -174,6 +175,7 @@ class Working(msgspec.Struct, frozen=True, gc=False):
     has_filled: bool
     open: int
     is_final: bool
+    at_market: bool = False
 
 
 def line_of(order: Order) -> LineKey:
@@ -388,6 +390,7 @@ def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str,
     exact = (line.level + line.residue) * direction
     for is_stop in (False, True):
         chain = [exit_ for exit_ in exits if exit_.is_stop is is_stop]
+        chain.sort(key=lambda exit_: not exit_.at_market)
         top = held - sum(shares[exit_.leader_order_id] for exit_ in chain)
         left = position
         for exit_ in chain:

@@ -264,7 +264,7 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return Done()  # what ended without us stays ended, and nothing is entered over an exit that failed
     if plan.waits_for is not None:
         return Wait(f"order {plan.waits_for} has to be known first")
-    if part is Part.ENTRY and (case.allotted.exit_open or any(copy.is_open for copy in exits)):
+    if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         return Wait("its exit comes first")
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
@@ -277,6 +277,11 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return wish
     place = Place(n, part, wish, _arithmetic(case.allotted, part))
     return Wait("it is tried again in a while") if case.situation.is_held(place) else place
+
+
+def _is_yet_to_exit(case: _Case) -> bool:
+    """Whether an order that crosses zero still finds something to exit, be it that others rest for it."""
+    return Part.EXIT in case.allotted.parts and (case.allotted.exit_open > 0 or case.allotted.held_against)
 
 
 def _arithmetic(allotted: Allotted, part: Part) -> str:

@@ -11,7 +11,7 @@ from copytrade.copies import Stage
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Line, LineKey, Part, Working
 from copytrade.mirror import not_for_copying
-from copytrade.orders import Order
+from copytrade.orders import Order, OrderType
 from copytrade.positions import Positions
 
 
@@ -32,6 +32,7 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
     allotment: Allotment
     exit_open: int
     closed_elsewhere: bool
+    held_against: bool
 
 
 class Shares:
@@ -66,8 +67,9 @@ class Shares:
         allotment = self._positions.allotment(order.id)
         if allotment is None or (allotment.ratio is None and allotment.entry_of(order.quantity)):
             return None
-        lost = self._positions.line(allotment.line).lost
-        return Basis(allotment, self.exit_open(order, allotment), lost > 0)
+        exit_open, line = self.exit_open(order, allotment), self._positions.line(allotment.line)
+        crosses = allotment.is_exit and allotment.entry_of(order.quantity) > 0
+        return Basis(allotment, exit_open, line.lost > 0, crosses and line.held * order.side.sign < 0)
 
     def _of(self, key: LineKey) -> _Reckoned:
         line = self._positions.reconciled(key)
@@ -110,6 +112,7 @@ class Shares:
                     has_filled=allotment.leader_exited > 0,
                     open=sum(copy.exposure for copy in copies),
                     is_final=any(copy.is_final for copy in copies),
+                    at_market=order.order_type is OrderType.MARKET,
                 )
             )
         return working

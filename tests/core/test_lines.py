@@ -12,6 +12,7 @@ from copytrade.circumstances import Surroundings
 from copytrade.decisions import Cancel, Modify, Place, Policy
 from copytrade.desk import Desk
 from copytrade.freeze import load_freeze_table
+from copytrade.ledger import Part
 from copytrade.orders import Order, OrderType, Side, Status
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from tests.core.asking import NIFTY, NOTHING
@@ -124,3 +125,14 @@ def flipping(limits: int) -> Counter[str]:
 @pytest.mark.parametrize("limits", [80, 200])
 def test_a_flip_takes_no_more_work_and_no_more_requests_however_many_limits_rest(limits: int) -> None:
     assert flipping(limits) == flipping(6)
+
+
+def test_an_order_that_crosses_zero_leaves_before_it_enters_although_a_limit_rests_to_leave() -> None:
+    line = Line()
+    line.rest(6)
+    line.trades(Side.BUY, 1)
+    line.trades(Side.SELL, 2)
+    assert line.held() == -LOT
+    line.trades(Side.BUY, 3)
+    assert line.held() == 2 * LOT
+    assert not any(copy.part is Part.FLATTEN for copy, _ in line.desk.everything())
