@@ -97,6 +97,10 @@ class Decider:
                 self._note(leader, self._decide(leader, now), considered, now)
         return considered
 
+    def forget(self) -> None:
+        """Forget on what decisions have rested: orders are forgotten."""
+        self._bases.clear()
+
     def _is_concerned(self, leader: Order) -> bool:
         """Whether what has happened to others of its line changes the decision about an order."""
         if self._concerns.merely_rests(leader):

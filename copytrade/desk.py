@@ -373,6 +373,8 @@ class Desk:
         Returns how many leader orders were forgotten.
         """
         orders = self._forgetting.forget_before(day)
+        self.shares.forget()
+        self._decider.forget()
         if self._forgetting.forgotten is not None:
             self._own_orders.forget_strangers(self._forgetting.forgotten.day)
         return orders

@@ -71,6 +71,10 @@ class Shares:
         crosses = allotment.is_exit and allotment.entry_of(order.quantity) > 0
         return Basis(allotment, exit_open, line.lost > 0, crosses and line.held * order.side.sign < 0)
 
+    def forget(self) -> None:
+        """Forget what was reckoned: orders are forgotten."""
+        self._reckoned.clear()
+
     def _of(self, key: LineKey) -> _Reckoned:
         line = self._positions.reconciled(key)
         version = self._positions.version(key)

@@ -406,12 +406,14 @@ class Copying(RuleBasedStateMachine):
 
     @invariant()
     def the_shares_that_are_kept_are_those_reckoned_afresh(self) -> None:
-        positions, shares = self.desk.positions, self.desk.shares
-        for order_id in self.leader:
-            leader, allotment = self.desk.leader_order(order_id), positions.allotment(order_id)
+        for desk, order_id in itertools.product(self.desks(), self.leader):
+            leader, allotment = desk.leader_order(order_id), desk.positions.allotment(order_id)
             if leader is not None and allotment is not None and allotment.exit_of(leader.quantity):
-                fresh = positions.exit_of(leader, shares.exits(allotment.line))
-                assert shares.exit_open(leader, allotment) == fresh
+                fresh = desk.positions.exit_of(leader, desk.shares.exits(allotment.line))
+                assert desk.shares.exit_open(leader, allotment) == fresh
+
+    def desks(self) -> list[Desk]:
+        return [self.desk]
 
     @invariant()
     def no_order_is_larger_than_the_freeze_quantity(self) -> None:

@@ -122,7 +122,13 @@ def _key(one: Line | Allotment) -> object:
 
 
 #: What is kept of lines and of the market, and not of orders.
-NOT_OF_ORDERS = {"Positions._lines", "Positions._own_fills", "Circumstances.instruments", "Circumstances._slices"}
+NOT_OF_ORDERS = {
+    "Positions._lines",
+    "Positions._own_fills",
+    "Positions._versions",
+    "Circumstances.instruments",
+    "Circumstances._slices",
+}
 
 
 def entries_of(desk: Desk) -> Counter[str]:
@@ -166,6 +172,10 @@ class Days(Copying):
         desk.know_own_positions(self.baseline("broker"))
         desk.set_gate(is_open=True)
         return desk
+
+    def desks(self) -> list[Desk]:
+        both: Both = self.desk  # type: ignore[assignment]
+        return [both.remembers, both.forgets]
 
     def baseline(self, whose: str) -> Baseline:
         """Read positions and orders, as the broker shows them."""
