@@ -164,7 +164,7 @@ def _compare(
         position = _position(leader, key)
         if key[0] in evidence.converted:
             continue  # by contract, below
-        if position == 0 and held > share.excess and not _explains(others, units):
+        if position == 0 and held > share.excess:
             found["not flat"].append(f"{name} holds {units} of {key}, others {others:+d}")
         if position == 0:
             continue
@@ -423,11 +423,20 @@ def _over_budget(client_id: str, evidence: Evidence) -> list[str]:
 
 
 def _net(account: _Account, evidence: Evidence) -> tuple[Counter[LineKey], Counter[LineKey]]:
-    """Return what copies, and what other hands, came to by line."""
+    """Return what copies, and what other hands, came to by line.
+
+    Copies hold no more than the account does: what other hands have closed is not theirs any more.
+    """
     copied: Counter[LineKey] = Counter()
     by_hand: Counter[LineKey] = Counter()
+    net: Counter[LineKey] = Counter()
     for fill in account.fills:
-        (by_hand if fill.order_id in evidence.hands else copied)[fill.line] += fill.units
+        line = fill.line
+        net[line] += fill.units
+        (by_hand if fill.order_id in evidence.hands else copied)[line] += fill.units
+        if by_hand[line]:
+            sign = 1 if copied[line] > 0 else -1
+            copied[line] = sign * min(abs(copied[line]), max(0, sign * net[line]))
     return copied, by_hand
 
 
@@ -455,11 +464,6 @@ def _dispositions(database: str) -> dict[tuple[str, str], list[str]]:
     finally:
         connection.close()
     return found
-
-
-def _explains(others: int, units: int) -> bool:
-    """Return whether other hands closed what copies seem to hold."""
-    return others * units < 0 and abs(units) <= abs(others)
 
 
 def _position(leader: _Account, key: LineKey) -> int:
