@@ -28,7 +28,8 @@ from copytrade.dhan.auth import Credentials, Token
 from copytrade.dhan.custody import Custody, CustodyPolicy, Failure, Step
 from copytrade.dhan.login import TokenRequests
 from copytrade.dhan.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
-from copytrade.logs import alert, fields, hide
+from copytrade.hiding import hide
+from copytrade.logs import alert, fields
 from copytrade.orders import IST
 from copytrade.token_file import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from loguru import logger
 from pydantic import SecretStr
 
+from copytrade.hiding import all_without_secrets, hide, readable
+
 if TYPE_CHECKING:
     from loguru import Logger, Record
 
@@ -30,21 +32,14 @@ _COLOURS = {
     "CRITICAL": "\x1b[41m\x1b[1m",
 }
 
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-#: What is left of a token's time is no token: ``token=7h``.
-_IN_URL = re.compile(
-    r"(?i)\b((?:(?:access|refresh)[-_]?)?token|pin|totp(?:_secret)?)=(?!(?:\d{1,3}[hm]|refused)(?:\s|$))[^&\s\"']+"
-)
-_IN_JSON = re.compile(r'(?i)("(?:(?:access|refresh)?[-_]?token|pin|totp|password|[a-z-_]*secret)"\s*:\s*)("[^"]*"|\d+)')
-_SECRET_WORDS = ("token", "pin", "totp", "password", "secret")
-_PAIR = re.compile(r'\b([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)')
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+#: A pair in a STATUS line, which is made of our own figures.
+_PAIR = re.compile(r'(?:^|(?<=\s))([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)(?=\s|$)')
 
-_NUMBER = re.compile(r"[0-9]+")
+#: Names of a JSON line's own; no field takes their place.
+_OWN_NAMES = frozenset({"time", "level", "message", "alert"})
 
-#: What no line shows, the longest first, and the numbers that none shows where they stand alone; :func:`hide` adds.
-_hidden: list[str] = []
-_hidden_numbers: set[str] = set()
+#: What :func:`fields` made that has been formatted in this thread since the last line.
+_formatted = threading.local()
 
 #: Characters of a time as an operator reads it, without its zone; and of its date, which the console leaves out.
 _TO_MILLISECONDS = len("2026-11-25 09:15:00.000")
@@ -56,14 +51,33 @@ LINGER = 0.05
 #: Lines that are looked through and written as one text: more would keep the interpreter from others for too long.
 _AT_ONCE = 100
 
+#: Fields that one line has at most.
+_AT_MOST = 10
+
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _NOISY = ("websocket", "peewee", "urllib3", "uvicorn", "websockets", "asyncio", "dhanhq")
 
 
-def fields(**values: object) -> str:
+class Fields(str):
+    """``name=value`` pairs as they stand in a line, and each for itself: no value can pass for another field."""
+
+    __slots__ = ("values",)
+
+    values: dict[str, str]
+
+    def __format__(self, spec: str) -> str:
+        """Say what becomes part of a line that is being made."""
+        _formatted.fields = [*getattr(_formatted, "fields", ())[-_AT_MOST:], self]
+        return format(str(self), spec)
+
+
+def fields(**values: object) -> Fields:
     """Return ``name=value`` pairs for a log line, leaving out what is empty."""
-    return " ".join([f"{name}={_plain(value)}" for name, value in values.items() if value is not None and value != ""])
+    texts = {name: _text(value) for name, value in values.items() if value is not None and value != ""}
+    made = Fields(" ".join([f"{name}={_quoted(text)}" for name, text in texts.items()]))
+    made.values = texts
+    return made
 
 
 def alert(kind: str, who: str, message: str, *values: object, level: str = "CRITICAL") -> None:
@@ -71,44 +85,19 @@ def alert(kind: str, who: str, message: str, *values: object, level: str = "CRIT
     logger.bind(alert=kind, who=who).opt(depth=1).log(level, message, *values)
 
 
-def hide(secret: SecretStr) -> None:
-    """Keep a secret out of every line from now on; what is only digits where it stands alone, lest it hide numbers.
-
-    The broker's tokens are known by their looks: there are others each day, and none is searched for by itself.
-    """
-    value = secret.get_secret_value()
-    if _JWT.fullmatch(value):
-        return
-    if value.isascii() and value.isdigit():
-        _hidden_numbers.add(value)
-    elif value and value not in _hidden:
-        _hidden[:] = sorted([*_hidden, value], key=len, reverse=True)
-
-
-def without_secrets(text: str) -> str:
-    """Return a text without what looks like a token, and without the values of what is called one, a PIN or a secret.
-
-    A net below not putting them there; what is valid JSON stays so.
-    """
-    if "eyJ" in text:
-        text = _JWT.sub("***", text)
-    if _names_a_secret(text):  # most texts do not, and looking closely takes 20 us
-        text = _IN_JSON.sub(r'\1"***"', _IN_URL.sub(r"\1=***", text))
-    return text
-
-
 def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, json_lines: bool = False) -> None:
     """Log to the console and to ``file``, there as JSON if wanted, and bring what libraries log to the same place.
 
-    Whatever is logged, the given secrets, anything that looks like a token and line breaks in the broker's words are
-    taken out of it last, as a net below not putting them there. Lines are written :data:`LINGER` later, by a thread.
+    Whatever is logged, the given secrets and anything that looks like a token are taken out of it last, as a net below
+    not putting them there, and what does not show in the broker's words is escaped. Lines are written :data:`LINGER`
+    later, by a thread.
     """
     for secret in secrets:
         hide(secret)
 
     logger.remove()
     lines = _Later(_written(file), json_lines=json_lines, coloured=sys.stderr.isatty())
-    logger.configure(patcher=lambda record: _scrub(record) if "alert" in record["extra"] else None)
+    logger.configure(patcher=_prepare)
     # Taken in by the filter, which lets nothing through: what it lets through is formatted at once.
     logger.add(lines, format="", level=level, filter=lines.take)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
@@ -207,48 +196,52 @@ def _said(record: "Record") -> str:
     return record["message"]
 
 
+def _prepare(record: "Record") -> None:
+    _keep_fields(record)
+    if "alert" in record["extra"]:
+        _scrub(record)
+
+
 def _scrub(record: "Record") -> None:
     """Take out of a line what it must not show, before others read it."""
     record["message"] = scrubbed(_said(record))
     record["exception"] = None
 
 
+def _keep_fields(record: "Record") -> None:
+    """Note the fields of a line, each as it was given; what was formatted for another is none of its."""
+    made: list[Fields] = getattr(_formatted, "fields", [])
+    if made:
+        _formatted.fields = []
+        record["extra"]["fields"] = [one.values for one in made if one in record["message"]]
+
+
 def _as_json(record: "Record", message: str) -> str:
-    """Return a line as an object: its time with zone, level and text, and the ``name=value`` pairs in it by name."""
-    pairs = {name: value.strip('"') for name, value in _PAIR.findall(message)}
+    """Return a line as an object: its time with zone, level and text, and its fields by name."""
+    given: list[dict[str, str]] = record["extra"].get("fields", [])
+    pairs = {name: value for one in given for name, value in one.items() if name not in _OWN_NAMES}
+    if not given and message.startswith("STATUS "):
+        pairs = {name: value.strip('"') for name, value in _PAIR.findall(message) if name not in _OWN_NAMES}
     line = {"time": record["time"].isoformat(), "level": record["level"].name, "message": message}
     if kind := record["extra"].get("alert"):
         line["alert"] = kind
-    return json.dumps({**pairs, **line})
+    return json.dumps({**dict(zip(pairs, _scrubbed(list(pairs.values())), strict=True)), **line})
 
 
 def scrubbed(text: str) -> str:
-    """Return one line's text without what :func:`hide` was told, and without what looks like a secret."""
+    """Return a text as one line shows it: without secrets, and with nothing that does not show."""
     return _scrubbed([text])[0]
 
 
 def _scrubbed(texts: list[str]) -> list[str]:
-    """Return each text scrubbed. They are searched together first: hardly any holds what must not be shown."""
-    together = "\n".join(texts)
-    for secret in tuple(_hidden):
-        if secret in together:
-            texts = [text.replace(secret, "***") for text in texts]
-    if _hidden_numbers and not _hidden_numbers.isdisjoint(_NUMBER.findall(together)):
-        texts = [_NUMBER.sub(_unless_hidden, text) for text in texts]
-    if "eyJ" in together or _names_a_secret(together):
-        texts = [without_secrets(text) for text in texts]
-    return [text if text.isprintable() else _CONTROL.sub(" ", text).replace("\n", " | ") for text in texts]
+    return [readable(text) for text in all_without_secrets(texts)]
 
 
-def _unless_hidden(number: re.Match[str]) -> str:
-    return "***" if number[0] in _hidden_numbers else number[0]
+def _text(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def _names_a_secret(text: str) -> bool:
-    lower = text.lower()
-    return any(word in lower for word in _SECRET_WORDS)
-
-
-def _plain(value: object) -> str:
-    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
-    return f'"{text}"' if " " in text else text
+def _quoted(text: str) -> str:
+    if text.isprintable() and " " not in text and '"' not in text:
+        return text
+    return '"' + text.replace('"', '\\"') + '"'

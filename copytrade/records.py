@@ -1,15 +1,19 @@
-"""What is written down: each record is one fact, and writing it twice is the same as writing it once."""
+"""What is written down: each record is one fact, and writing it twice is the same as writing it once.
+
+Secrets are taken out as a record is made, of all that is free text in it, and of no id and no key: so none stands in a
+table, an intent, the side file or a copy of the database, whoever repeated it.
+"""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 import msgspec
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from copytrade.copies import Copy
+from copytrade.hiding import payload_without_secrets, without_secrets
 from copytrade.ledger import Allotment, Line
-from copytrade.logs import without_secrets
 from copytrade.orders import Order
 
 Entry_co = TypeVar("Entry_co", bound=Line | Allotment, covariant=True)
@@ -32,6 +36,10 @@ class OrderChanged(msgspec.Struct, frozen=True, gc=False):
     account_type: AccountType
     order: Order
 
+    def __post_init__(self) -> None:
+        """Take out of it what nobody may see."""
+        force_setattr(self, "order", _clean(self.order))
+
 
 class CopyChanged(msgspec.Struct, frozen=True, gc=False):
     """A follower's dealings with a leader order have come further."""
@@ -39,6 +47,12 @@ class CopyChanged(msgspec.Struct, frozen=True, gc=False):
     copy: Copy
     leader: Order
     at: datetime
+
+    def __post_init__(self) -> None:
+        """Take out of it what nobody may see."""
+        force_setattr(self, "leader", _clean(self.leader))
+        if self.copy.error and (error := without_secrets(self.copy.error)) != self.copy.error:
+            force_setattr(self, "copy", replace(self.copy, error=error))
 
 
 class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True, gc=False):
@@ -50,10 +64,7 @@ class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True, gc=False):
 
 
 class RequestMade(msgspec.Struct, frozen=True, gc=False):
-    """A request to the broker and what came back. ``duration_ms`` is the caller's wait.
-
-    Whatever looks like a secret is taken out as it is made, so that none can be written down.
-    """
+    """A request to the broker and what came back. ``duration_ms`` is the caller's wait."""
 
     account: str
     action: str
@@ -64,9 +75,9 @@ class RequestMade(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
     def __post_init__(self) -> None:
-        """Take out of it what looks like a secret."""
-        force_setattr(self, "request", without_secrets(self.request))
-        force_setattr(self, "response", without_secrets(self.response))
+        """Take out of it what nobody may see."""
+        force_setattr(self, "request", payload_without_secrets(self.request))
+        force_setattr(self, "response", payload_without_secrets(self.response))
 
 
 class ConfigSet(msgspec.Struct, frozen=True, gc=False):
@@ -84,5 +95,17 @@ class CommandAnswered(msgspec.Struct, frozen=True, gc=False):
     answer: str
     at: datetime
 
+    def __post_init__(self) -> None:
+        """Take out of it what nobody may see."""
+        force_setattr(self, "answer", without_secrets(self.answer))
+
 
 Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allotment] | RequestMade | ConfigSet | CommandAnswered
+
+
+def _clean(order: Order) -> Order:
+    """Return an order whose reason, the broker's free text, holds no secret."""
+    if not order.reason:
+        return order
+    reason = without_secrets(order.reason)
+    return order if reason == order.reason else replace(order, reason=reason)

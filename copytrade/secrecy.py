@@ -4,7 +4,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from copytrade.logs import hide, scrubbed
+from copytrade.hiding import hide
+from copytrade.logs import scrubbed
 from copytrade.settings import Settings, secrets_of
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import msgspec
 
 from copytrade.dhan.codec import parse_json
-from copytrade.dhan.fields import excerpt_of
+from copytrade.dhan.fields import LONGEST, excerpt_of, said_by_broker
 from copytrade.dhan.outcomes import RESPONSE_TEXT_LIMIT, Exchange, Refusal, Refused, Unknown
 from copytrade.dhan.transport import Lost, NotSent, Reply, Request
+from copytrade.hiding import payload_without_secrets
 
 _REFUSALS = {
     "DH-901": Refusal.TOKEN,
@@ -71,9 +72,16 @@ def exchange_of(request: Request, sent: Reply | NotSent | Lost) -> Exchange:
         path=request.path,
         payload_json=request.payload_json,
         status=None if isinstance(sent, NotSent) else sent.status,
-        response_text=sent.body[:RESPONSE_TEXT_LIMIT].decode(errors="replace") if isinstance(sent, Reply) else "",
+        response_text=_beginning(sent.body) if isinstance(sent, Reply) else "",
         duration_ms=sent.duration_ms,
     )
+
+
+def _beginning(body: bytes) -> str:
+    """Return the beginning of a reply; of a longer one without secrets, lest half of one stay at the cut."""
+    if len(body) <= RESPONSE_TEXT_LIMIT:
+        return body.decode(errors="replace")
+    return payload_without_secrets(body[:LONGEST].decode(errors="replace"))[:RESPONSE_TEXT_LIMIT]
 
 
 def rows_of(sent: Reply | NotSent | Lost) -> Sequence[msgspec.Raw]:
@@ -138,12 +146,12 @@ def _broker_error(document: object) -> _BrokerError | None:
         code = _word(document.get(code_key))
         if code not in _NO_CODE:
             message = document.get(message_key) or document.get("errorMessage") or document.get("message")
-            return _BrokerError(code, excerpt_of(message or "", 500))
+            return _BrokerError(code, said_by_broker(message or "", 500))
     # The shape of the data interfaces: the code is the key of the only entry.
     nested = document.get("data")
     if document.get("status") in ("failed", "failure") and isinstance(nested, dict):
         for code, message in nested.items():
-            return _BrokerError(_word(code), excerpt_of(message, 500))
+            return _BrokerError(_word(code), said_by_broker(message, 500))
     return None
 
 

@@ -175,7 +175,7 @@ def _frame_order(fields: Fields, observed_at: datetime) -> Order:
         created_at=fields.time("orderdatetime"),
         updated_at=fields.time("lastupdatedtime"),
         exchange_at=fields.time("exchordertime"),
-        reason=fields.common("reasondescription"),
+        reason=fields.free_text("reasondescription"),
         instrument=fields.common("instrument") or None,
         lot_size=fields.quantity("lotsize") or None,
         tick_size=fields.price("ticksize") or None,
@@ -214,7 +214,7 @@ def _row_order(fields: Fields, client_id: str, observed_at: datetime) -> Order:
         created_at=fields.time("createtime"),
         updated_at=fields.time("updatetime"),
         exchange_at=fields.time("exchangetime"),
-        reason=fields.common("omserrordescription"),
+        reason=fields.free_text("omserrordescription"),
         multiplier=multiplier_of(fields, segment),
     )
 

@@ -13,12 +13,16 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TypeVar
 
+from copytrade.hiding import without_secrets
 from copytrade.orders import IST, ZERO
 
 E = TypeVar("E")
 
 _LARGEST = 1_000_000_000
 _TEXT_LIMIT = 500
+
+#: Characters of the broker's words that are looked through for secrets: the longest reasons seen have 20,000.
+LONGEST = 20_000
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ABSENT = frozenset({"", "NA", "NR", "NULL"})
 
@@ -61,6 +65,13 @@ class Fields:
     def common(self, name: str) -> str:
         """Return a text that is kept once for all who have it: many orders, or the frame and the row of one."""
         return sys.intern(self.text(name))
+
+    def free_text(self, name: str) -> str:
+        """Return the broker's own words without secrets, which they may repeat; kept once for all who have them."""
+        value = self._values.get(name)
+        if isinstance(value, str) and value:
+            self._values[name] = without_secrets(value[:LONGEST])  # before it is cut, lest half a secret stay
+        return self.common(name)
 
     def identifier(self, name: str) -> str:
         """Return an id, "" if there is none ("0" means none too)."""
@@ -189,6 +200,11 @@ def _time(text: str) -> datetime | None:
     if moment.year >= 2100:
         raise ValueError("not a time of this century")
     return moment.astimezone(IST) if moment.tzinfo else moment.replace(tzinfo=IST)
+
+
+def said_by_broker(something: object, length: int) -> str:
+    """Return the beginning of the broker's own words as printable ASCII, without secrets."""
+    return excerpt_of(without_secrets(something[:LONGEST]) if isinstance(something, str) else something, length)
 
 
 def excerpt_of(something: object, length: int = 200) -> str:

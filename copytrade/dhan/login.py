@@ -13,10 +13,11 @@ from copytrade.dhan.accounts import Profile
 from copytrade.dhan.answers import Answer, judge
 from copytrade.dhan.auth import OF_ANOTHER, Source, Token, is_of_another, token_expiry
 from copytrade.dhan.codec import parse_json
-from copytrade.dhan.fields import Fields, UnreadableError, excerpt_of
+from copytrade.dhan.fields import Fields, UnreadableError, said_by_broker
 from copytrade.dhan.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
 from copytrade.dhan.rest import DhanRest
 from copytrade.dhan.transport import Lost, NotSent, Reply, Request, Transport, is_sendable
+from copytrade.hiding import hide
 from copytrade.orders import IST
 from copytrade.totp import totp_code
 
@@ -67,6 +68,8 @@ class TokenRequests:
         the broker answers with 2xx or 4xx that is not a token is a refusal.
         """
         totp = totp_code(totp_secret.get_secret_value(), at)
+        for secret in (pin, totp_secret, SecretStr(totp)):  # the broker may say them back, at once or later
+            hide(secret)
         query = urlencode({"dhanClientId": self._client_id, "pin": pin.get_secret_value(), "totp": totp})
         request = Request("POST", "/app/generateAccessToken", secret_query=SecretStr(query))
         sent = self._auth.send(request)
@@ -83,8 +86,6 @@ class TokenRequests:
         if 200 <= status <= 299 and isinstance(document, dict) and document.get("accessToken"):
             return self._read(document, Source.LOGIN, exchange)
         message = _message(document) or f"HTTP {status}"
-        for secret in (pin.get_secret_value(), totp, totp_secret.get_secret_value()):
-            message = message.replace(secret, "***")
         too_soon = status == 429 or _TOO_SOON in message.lower()
         return Refused(Refusal.RATE_LIMITED if too_soon else Refusal.OTHER, "", message, exchange=exchange)
 
@@ -135,7 +136,7 @@ def _message(document: object) -> str:
     for key in ("message", "errormessage", "remarks"):
         try:
             if text := fields.text(key):
-                return excerpt_of(text, 200)
+                return said_by_broker(text, 200)
         except UnreadableError:
             continue
     return ""

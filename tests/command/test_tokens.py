@@ -11,6 +11,7 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.faults import Kind, Mischief, RestFault
 from tests.command.test_run import command, log, running
 from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
@@ -135,6 +136,39 @@ def test_no_pin_secret_code_or_token_is_written_anywhere_but_in_the_token_file(
             assert not [secret for secret in secrets if secret and secret.encode() in content], path
     assert (folder / "copy_trading.db.tokens").stat().st_mode & 0o777 == 0o600
     assert {"copy_trading.db", "copy_trading.log", "out", "err"} <= {path.name for path in written}
+
+
+def test_what_the_broker_repeats_of_a_secret_is_kept_nowhere(broker: PaperBroker, folder: Path) -> None:
+    said = f"no: canary-of-alice, pin {PIN} ({SECRET}) canary-of-leader"
+    refusal = json.dumps({"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": said})
+    with running(folder) as process:
+        eventually(lambda: broker.feed_connections(BOB), "bob has logged in")
+        first = buy(broker)
+        for client_id in (ALICE, BOB):
+            eventually(lambda client_id=client_id: copied(broker, client_id, first), "it is copied")
+            order = next(row["orderId"] for row in broker.orders(client_id))
+            broker.reject(client_id, order, said)
+        broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, BOB, status=400, body=refusal))
+        second = buy(broker)
+        eventually(lambda: copied(broker, ALICE, second), "alice copies the next")
+        broker.reject(LEADER, second, said)
+        eventually(lambda: log(folder).count("*** (***)") >= 3, "what was said is logged without them")
+        explained = subprocess.run(
+            command("explain", first), cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=True
+        )
+        (folder / "explained").write_text(explained.stdout)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    assert "no: ***, pin *** (***) ***" in (folder / "explained").read_text()
+    (backup,) = (folder / "copy_trading.db.backups").iterdir()
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        if path.name not in (".env", "settings.toml", "copy_trading.db.tokens"):
+            found = re.search(rf"canary|{SECRET}|(?<![0-9A-Za-z.]){PIN}(?![0-9A-Za-z])".encode(), path.read_bytes())
+            assert found is None, (path, found)
+    with opened(backup) as copied_database:
+        for table, column in (("orders", "reason"), ("copy_mappings", "error_message"), ("order_events", "event_data")):
+            rows = copied_database.execute(f"SELECT {column} FROM {table} WHERE {column} LIKE '%no: ***%'").fetchall()
+            assert rows, (table, column)
 
 
 def test_the_check_makes_no_login_and_bars_nobody_who_can_make_one(broker: PaperBroker, folder: Path) -> None:

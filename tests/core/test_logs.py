@@ -12,7 +12,8 @@ from tests.waiting import PATIENCE
 BEGIN = """
 from loguru import logger
 from pydantic import SecretStr
-from copytrade.logs import alert, configure_logging, fields, hide
+from copytrade.hiding import hide
+from copytrade.logs import alert, configure_logging, fields
 
 class Nameless(Exception):
     def __str__(self):
@@ -30,6 +31,11 @@ def logged(folder: Path, script: str, *, json: bool = False) -> tuple[list[str],
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     return (folder / "x.log").read_text().splitlines(), done.stderr.splitlines()
+
+
+def message(line: str) -> str:
+    """Return the message of a line that is an object."""
+    return str(json.loads(line)["message"])
 
 
 def test_every_line_is_in_the_file_and_on_the_console_in_its_order(tmp_path: Path) -> None:
@@ -54,8 +60,8 @@ hide(SecretStr("a late one"))
 logger.info("a late one")
 """
     assert [line[len("2026-11-25 09:15:00.000 ") :] for line in logged(tmp_path, script)[0]] == [
-        "INFO     *** *** *** 47110 x*** token=*** access_token=*** totp_secret=*** token=7h",
-        "WARNING  two | lines  [2J",
+        "INFO     *** *** *** 47110 x4711 token=*** access_token=*** totp_secret=*** token=7h",
+        "WARNING  two | lines \\x1b[2J",
         "ERROR    Failed | ValueError: said | ***",
         "CRITICAL Told ***",
         "INFO     ***",
@@ -77,8 +83,53 @@ alert("drift", "alice", "Apart", level="WARNING")
     assert [line[len("09:15:00.000 ") :] for line in on_console] == [f"INFO     {message}", "WARNING  Apart"]
 
 
+def test_no_value_can_pass_for_another_field(tmp_path: Path) -> None:
+    script = """
+FORGED = ['x"alert="forged"', 'x" alert="forged" follower="mallory', "x alert=forged follower=mallory"]
+FORGED += ["x\\nlevel=forged", "x\\" follower=mallory", "x\\u2028follower=mallory"]
+for value in FORGED:
+    logger.info("Failed to place {}", fields(follower="alice", error=value))
+    logger.info("Failed to place {} {}", fields(follower="alice"), fields(error=value))
+    logger.warning("Left out {} {}", fields(follower="alice"), value)
+    logger.error("Actor crashed: {}", value)
+    alert("drift", "alice", "Apart {}", fields(follower="alice", error=value))
+    _ = f"{fields(follower='carol')}"
+    logger.error("Of another line: {}", value)
+logger.info("{}", fields(level="forged", time="forged", message="forged", alert="forged", error="canary-token"))
+"""
+    lines = [json.loads(line) for line in logged(tmp_path, script, json=True)[0]]
+    assert len(lines) == 6 * 6 + 1
+    for line in lines:
+        assert line.get("follower", "alice") == "alice"
+        assert line.get("alert", "drift") == "drift"
+        assert line["level"] in ("INFO", "WARNING", "ERROR", "CRITICAL")
+    assert [("error" in line, "alert" in line) for line in lines[:6]] == [
+        (True, False),
+        (True, False),
+        (False, False),
+        (False, False),
+        (True, True),
+        (False, False),
+    ]
+    assert lines[0]["error"] == 'x"alert="forged"'
+    assert lines[-1]["error"] == "***"
+
+
 @pytest.mark.parametrize("json", [False, True])
-def test_a_line_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path, json: bool) -> None:
+def test_no_control_character_reaches_the_console_or_the_file(tmp_path: Path, json: bool) -> None:
+    script = """
+logger.info("no \\x1b[2J \\x9b2J {}", fields(error="\\u202eevil\\u2066 \\u2028 \\u200b\\r"))
+alert("kind", "who", "Told {}", "\\x9b\\u202e")
+"""
+    in_file, on_console = logged(tmp_path, script, json=json)
+    assert len(in_file) == len(on_console) == 2
+    assert all(line.isprintable() for line in (*in_file, *on_console))
+    assert r"no \x1b[2J \x9b2J" in on_console[0]
+    assert r"\u202eevil\u2066 \u2028 \u200b\r" in on_console[0]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_line_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path, as_json: bool) -> None:
     script = """
 logger.info("before")
 try:
@@ -88,7 +139,9 @@ except Nameless as error:
 logger.info("half a character: \\ud800")
 logger.info("after")
 """
-    in_file, on_console = logged(tmp_path, script, json=json)
+    in_file, on_console = logged(tmp_path, script, json=as_json)
+    if as_json:
+        in_file = [message(line) for line in in_file]
     assert [re.findall(r"before|half a character: \\ud800|after|nameless", line) for line in in_file] == [
         ["before"],
         ["half a character: \\ud800"],

@@ -1,0 +1,114 @@
+"""What must not be shown: secrets, taken out of texts, and characters that make a text look like another."""
+
+import re
+from functools import lru_cache
+
+from pydantic import SecretStr
+
+#: A token, or the beginning of one that was cut off.
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,2}")
+#: What is left of a token's time is no token: ``token=7h``.
+_IN_URL = re.compile(
+    r"(?i)\b((?:(?:access|refresh)[-_]?)?token|pin|totp(?:_secret)?)=(?!(?:\d{1,3}[hm]|refused)(?:\s|$))[^&\s\"']+"
+)
+_IN_JSON = re.compile(r'(?i)("(?:(?:access|refresh)?[-_]?token|pin|totp|password|[a-z-_]*secret)"\s*:\s*)("[^"]*"|\d+)')
+_SECRET_WORDS = ("token", "pin", "totp", "password", "secret")
+
+#: A run of letters and digits.
+_WORD = re.compile(r"[^\W_]+")
+
+#: In JSON: an id or another key by its name, which stays whatever it is; a bare number; or a word.
+_IN_PAYLOAD = re.compile(
+    r'("[A-Za-z_]*(?:[iI][dD]|[nN]o|[nN]umber)"\s*:\s*"?[\w-]*)|(?<=:)(\s*)(\d+)(?=\s*[,}\]])|[^\W_]+'
+)
+
+#: What no text shows, the longest first, and the numbers that none shows where they stand alone; :func:`hide` adds.
+_hidden: list[str] = []
+_hidden_numbers: set[str] = set()
+
+
+def hide(secret: SecretStr) -> None:
+    """Keep a secret out of every text from now on; what is only digits where it is a word, lest it hide other numbers.
+
+    The broker's tokens are known by their looks: there are others each day, and none is searched for by itself.
+    """
+    value = secret.get_secret_value()
+    if _JWT.fullmatch(value):
+        return
+    if value.isascii() and value.isdigit():
+        _hidden_numbers.add(value)
+    elif value and value not in _hidden:
+        _hidden[:] = sorted([*_hidden, value], key=len, reverse=True)
+    without_secrets.cache_clear()
+
+
+@lru_cache(maxsize=512)
+def without_secrets(text: str) -> str:
+    """Return free text, such as a reason, without what was hidden, and without what looks or is called like a secret.
+
+    A net below not putting them there; what is valid JSON stays so, but an id may be gone from it.
+    """
+    if _hidden_numbers and not _hidden_numbers.isdisjoint(_WORD.findall(text)):
+        text = _WORD.sub(_unless_hidden, text)
+    return _without_texts(text)
+
+
+def payload_without_secrets(text: str) -> str:
+    """Return the JSON of a request or a reply without secrets, but with every id and key; it stays JSON."""
+    if _hidden_numbers and not _hidden_numbers.isdisjoint(_WORD.findall(text)):
+        text = _IN_PAYLOAD.sub(_unless_hidden_in_payload, text)
+    return _without_texts(text)
+
+
+def all_without_secrets(texts: list[str]) -> list[str]:
+    """Return several texts without secrets. They are searched together first: hardly any holds one."""
+    together = "\n".join(texts)
+    is_clean = (
+        "eyJ" not in together
+        and not _names_a_secret(together)
+        and not any(secret in together for secret in tuple(_hidden))
+        and (not _hidden_numbers or _hidden_numbers.isdisjoint(_WORD.findall(together)))
+    )
+    return texts if is_clean else [without_secrets(text) for text in texts]
+
+
+def readable(text: str) -> str:
+    """Return a text as one line in which every character shows: an escape where it would not, ``|`` at line breaks.
+
+    So no text of the broker's can move a terminal's cursor, hide what follows, or turn it around.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character == "\n":
+        return " | "
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def _without_texts(text: str) -> str:
+    for secret in tuple(_hidden):
+        if secret in text:
+            text = text.replace(secret, "***")
+    if "eyJ" in text:
+        text = _JWT.sub("***", text)
+    if _names_a_secret(text):  # most texts do not, and looking closely takes 20 us
+        text = _IN_JSON.sub(r'\1"***"', _IN_URL.sub(r"\1=***", text))
+    return text
+
+
+def _unless_hidden(word: re.Match[str]) -> str:
+    return "***" if word[0] in _hidden_numbers else word[0]
+
+
+def _unless_hidden_in_payload(found: re.Match[str]) -> str:
+    if found[3] in _hidden_numbers:
+        return f'{found[2]}"***"'
+    return found[0] if found[1] is not None or found[3] is not None else _unless_hidden(found)
+
+
+def _names_a_secret(text: str) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in _SECRET_WORDS)
