@@ -117,6 +117,7 @@ def _written(file: str) -> "Logger":
         diagnose=False,
         backtrace=False,
         rotation="50 MB",
+        watch=True,  # a file that logrotate has moved away is no longer ours
         retention=10,
         errors="backslashreplace",  # half a character must not take the other lines with it
     )

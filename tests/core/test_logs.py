@@ -151,6 +151,37 @@ logger.info("after")
     assert len(on_console) == 4
 
 
+@pytest.mark.parametrize(
+    "moved",
+    [
+        'path.rename("x.log.1")',
+        'path.rename("x.log.1"); path.touch()',
+        'shutil.copy("x.log", "x.log.1"); os.truncate("x.log", 0)',
+        'shutil.copy("x.log", "x.log.1"); path.unlink()',
+    ],
+)
+def test_lines_after_the_file_was_moved_away_are_in_a_new_one_and_none_is_lost(tmp_path: Path, moved: str) -> None:
+    script = f"""
+import os, pathlib, shutil, time
+path = pathlib.Path("x.log")
+def is_written(text):
+    deadline = time.monotonic() + {PATIENCE}
+    while time.monotonic() < deadline and not (path.exists() and text in path.read_text()):
+        time.sleep(0.01)
+for n in range(300):
+    logger.info("line {{}}", n)
+is_written("line 299")
+{moved}
+for n in range(300, 600):
+    logger.info("line {{}}", n)
+is_written("line 599")
+"""
+    after, _ = logged(tmp_path, script)
+    before = (tmp_path / "x.log.1").read_text().splitlines()
+    assert [line.split()[-1] for line in before] == [str(n) for n in range(300)]
+    assert [line.split()[-1] for line in after] == [str(n) for n in range(300, 600)]
+
+
 def test_a_terminal_shows_the_time_and_the_level_in_colour(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     program = BEGIN.format(json=False) + "logger.info('fine')\nlogger.critical('not')\nlogger.remove()\n"
