@@ -200,7 +200,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case Resume(epoch) if epoch == self.epoch:
                 self._standing.resume()
             case LookAround(epoch) if epoch == self.epoch:
-                self._own_book.read(ReadLane.GLANCE)
+                self._own_book.read(ReadLane.LAG)
             case AdoptStrangers(epoch) if epoch == self.epoch:
                 self._own_book.read()
             case KeepWarm(epoch) if epoch == self.epoch:

@@ -213,7 +213,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         began = finished.began
         match request, finished.answer:
             case ReadBook(account, generation), OrderBook() as book:
-                glance = request.lane is ReadLane.GLANCE and not request.urgent
+                glance = request.lane is ReadLane.NEWS and not request.urgent
                 self._feeds[account].tell(BookRead(generation, began, book, finished.skew, glance))
             case SearchOrder(account, correlation_id), tuple() as orders:
                 self._feeds[account].tell(SearchAnswered(correlation_id, began, orders))

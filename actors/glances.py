@@ -41,7 +41,7 @@ class Glances:
     def look(self, now: float) -> None:
         """Have the book read, and once more if there was news a moment ago."""
         self._is_due, self._read_at = False, now
-        self._recovery.tell(ReadBook(LEADER, NO_GAP, None, after_gap=False, lane=ReadLane.GLANCE))
+        self._recovery.tell(ReadBook(LEADER, NO_GAP, None, after_gap=False, lane=ReadLane.NEWS))
         if now - self._news_at < TOO_EARLY:
             self.has_news(self._news_at)
 

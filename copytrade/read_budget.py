@@ -14,9 +14,6 @@ from copytrade.budget import Budget, Lane, Window
 #: Seconds without a read after the broker has called for less, doubling up to so many.
 PAUSE_FIRST, PAUSE_LONGEST = 60.0, 960.0
 
-#: Percent of the longest window that glances may use evenly over it, and all at once when there were none for long.
-GLANCES_EVENLY, GLANCES_AT_ONCE = 50, 25
-
 
 class ReadLane(IntEnum):
     """Why something is read; the lower goes first."""
@@ -25,7 +22,33 @@ class ReadLane(IntEnum):
     AWAITED = 1  #: somebody can do nothing without it: an order in doubt, capital to size by
     AUDIT = 2  #: nothing seems wrong
     RESULT = 3  #: what the account has made of the day
-    GLANCE = 4  #: what a frame may have lost, how late orders are shown: useful and no more
+    NEWS = 4  #: something was heard of an order of the leader's: a frame about another may have been lost
+    LAG = 5  #: how late the broker shows orders
+
+
+#: Percent of the longest window that a lane may use evenly over it, and all at once when there was nothing for long.
+#: Of news there is the leader's alone, the others are a follower's: with three audits a minute (order book, positions,
+#: holdings) neither uses an hour up, so that a result never waits long.
+SHARES = {ReadLane.RESULT: (50, 5), ReadLane.NEWS: (25, 40), ReadLane.LAG: (5, 2)}
+
+#: Percent of it that is kept from those lanes, whatever they may use.
+RESERVE = 5
+
+
+class _Pace:
+    """Some evenly, and some at once when there were none for long. Times are monotonic seconds."""
+
+    def __init__(self, window: Window, evenly: int, at_once: int) -> None:
+        """The last two are percent of what the window allows."""
+        self._apart = window.seconds * 100 / evenly / window.limit
+        self._ahead = window.seconds * at_once / evenly
+        self._even_until = -math.inf
+
+    def delay(self, now: float) -> float:
+        return self._even_until - self._ahead - now
+
+    def begin(self, now: float) -> None:
+        self._even_until = max(self._even_until, now) + self._apart
 
 
 class ReadBudget:
@@ -34,11 +57,9 @@ class ReadBudget:
     def __init__(self, windows: Sequence[Window]) -> None:
         """``windows`` are in the order of their length."""
         *shorter, longest = windows
-        reserve = longest.limit * (100 - GLANCES_EVENLY - GLANCES_AT_ONCE) // 100
-        self._budget = Budget([*shorter, Window(longest.limit, longest.seconds, reserve)])
-        self._between_glances = longest.seconds * 100 / GLANCES_EVENLY / longest.limit
-        self._ahead = longest.seconds * GLANCES_AT_ONCE / GLANCES_EVENLY
-        self._glanced_until = -math.inf
+        kept = Window(longest.limit, longest.seconds, longest.limit * RESERVE // 100)
+        self._budget = Budget([*shorter, kept])
+        self._paces = {lane: _Pace(longest, *share) for lane, share in SHARES.items()}
         self._pauses = 0
         self._resumes = 0.0
 
@@ -47,15 +68,15 @@ class ReadBudget:
         paused = max(0.0, self._resumes - now)
         if lane is ReadLane.URGENT:
             return paused
-        if lane is not ReadLane.GLANCE:
-            return max(paused, self._budget.delay(now))
-        return max(paused, self._budget.delay(now, Lane.ENTRY), self._glanced_until - self._ahead - now)
+        if pace := self._paces.get(lane):
+            return max(paused, pace.delay(now), self._budget.delay(now, Lane.ENTRY))
+        return max(paused, self._budget.delay(now))
 
     def begin(self, now: float, lane: ReadLane) -> None:
         """A read is on its way."""
         self._budget.grant(None)
-        if lane is ReadLane.GLANCE:
-            self._glanced_until = max(self._glanced_until, now) + self._between_glances
+        if pace := self._paces.get(lane):
+            pace.begin(now)
 
     def end(self, at: float) -> None:
         """The read was answered, or will not be."""

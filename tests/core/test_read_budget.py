@@ -59,22 +59,38 @@ def test_what_somebody_waits_for_is_read_each_second() -> None:
     assert now < 13.5
 
 
-def test_glances_come_each_second_at_first_and_then_evenly() -> None:
-    """Somebody trades ten times a second for a whole day."""
-    budget, now, seen = ReadBudget(WINDOWS), 0.0, [0.0]
-    while now < 6 * 3600.0:
-        now = read(budget, now, ReadLane.GLANCE)
-        seen.append(now)
-    apart = [later - earlier for earlier, later in itertools.pairwise(seen)]
-    assert max(apart[:150]) < 2.0
-    assert max(apart) <= 12.2
-
-
-def test_glances_leave_room_for_what_is_wanted_more() -> None:
+def busy_hours(*always: ReadLane) -> dict[ReadLane, list[float]]:
+    """Return when was read for whom, in six hours in which all that is always wanted, and audits are due."""
     budget, now = ReadBudget(WINDOWS), 0.0
-    while now < 3600.0:
-        now = read(budget, now, ReadLane.GLANCE)
-        assert budget.delay(now, ReadLane.RESULT) <= 1.01
+    seen: dict[ReadLane, list[float]] = {lane: [0.0] for lane in (*always, ReadLane.AUDIT)}
+    while now < 6 * 3600.0:
+        audits = len(seen[ReadLane.AUDIT]) < 3 * (1 + now // 60)
+        lanes = [lane for lane in seen if (lane is ReadLane.AUDIT) <= audits]
+        delay, lane = min((budget.delay(now, lane), lane) for lane in lanes)
+        if delay > 1.0:
+            now += 1.0
+        else:
+            now = read(budget, now + max(0.0, delay), lane)
+            seen[lane].append(now)
+    return seen
+
+
+def longest(moments: list[float]) -> float:
+    return max(later - earlier for earlier, later in itertools.pairwise(moments))
+
+
+def test_looks_at_the_leaders_book_come_each_second_for_minutes_and_then_evenly() -> None:
+    """He trades ten times a second for a whole day."""
+    seen = busy_hours(ReadLane.NEWS)
+    assert longest(seen[ReadLane.NEWS][:240]) < 5.0
+    assert longest(seen[ReadLane.NEWS]) < 30.0
+    assert longest(seen[ReadLane.AUDIT]) < 65.0
+
+
+def test_results_never_wait_long_however_much_is_filled() -> None:
+    seen = busy_hours(ReadLane.RESULT, ReadLane.LAG)
+    assert longest(seen[ReadLane.RESULT]) < 15.0
+    assert longest(seen[ReadLane.AUDIT]) < 65.0
 
 
 def test_nothing_at_all_is_read_for_a_minute_when_the_broker_calls_for_less_and_ever_longer() -> None:

@@ -50,7 +50,7 @@ def all_read(queue: ReadQueue, now: float = 0.0) -> list[ReadRequest]:
 def test_what_is_wanted_most_is_read_first() -> None:
     reads = queue()
     wanted: list[ReadRequest] = [
-        book(lane=ReadLane.GLANCE),
+        book(lane=ReadLane.NEWS),
         result(),
         net(),
         SearchOrder("alice", "ct-1-1"),
@@ -93,7 +93,7 @@ def test_who_asks_while_it_is_read_is_served_by_the_next_read() -> None:
 
 def test_of_several_reads_of_the_book_one_is_made_for_the_latest_gap_in_the_most_urgent_lane() -> None:
     reads = queue()
-    for request in (book((1, 3), lane=ReadLane.AUDIT), book((1, 2), urgent=True), book(lane=ReadLane.GLANCE)):
+    for request in (book((1, 3), lane=ReadLane.AUDIT), book((1, 2), urgent=True), book(lane=ReadLane.NEWS)):
         reads.add(request, 0.0)
     assert all_read(reads) == [book((1, 3), urgent=True, lane=ReadLane.AUDIT)]
     assert len(reads) == 0
@@ -114,7 +114,7 @@ def test_an_urgent_read_waits_for_no_window_but_for_a_second_after_another_of_it
 def test_what_waits_long_is_read_in_the_end() -> None:
     """Somebody asks for something more urgent each time that something may be read."""
     reads, now = queue(), 0.0
-    reads.add(book(lane=ReadLane.GLANCE), 0.0)
+    reads.add(book(lane=ReadLane.NEWS), 0.0)
     while now < 5 * PATIENCE:
         reads.add(ReadCapital("alice", ALICE), now)
         if isinstance(read(reads, now), ReadBook):
