@@ -2,6 +2,7 @@
 
 from loguru import logger
 
+from copytrade.contracts import Differs
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action, Changed
@@ -130,6 +131,22 @@ def drifted(follower: str, before: Line, after: Line) -> None:
         level=after.level,
     )
     logger.warning("Leader's position changed while nobody looked {}", figures)
+
+
+def differs(follower: str, one: Differs) -> None:
+    """The broker contradicts itself about a contract, and what is done about that."""
+    name = f"{one.key.segment}:{one.key.security_id}"
+    figures = fields(follower=follower, instrument=name, symbol=one.symbol)
+    who = f"{follower}:{name}"
+    alert(
+        f"{one.what}_differs",
+        who,
+        "Broker contradicts itself about the {} {} {}",
+        one.what,
+        figures,
+        one.how,
+        level="WARNING",
+    )
 
 
 def apart(follower: str, one: Apart) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from actors import copy_log
 from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Seat
 from actors.baselines import Baselines
 from actors.broker_clock import BrokerClock
@@ -368,6 +369,8 @@ class Follower(GuardedActor[FollowerMessage]):
         """Decide what is dirty; what is to be sent for it comes later."""
         considered = self._desk.consider(now)
         self._journal.note(*considered.changed)
+        for difference in self._desk.take_differences():
+            copy_log.differs(self.seat.name, difference)
         self._flights.decided(considered.wanted)
         for copy_id in considered.in_doubt:
             self._own_book.look_up(copy_id)

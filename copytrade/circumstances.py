@@ -6,9 +6,10 @@ from functools import partial
 
 import msgspec
 
+from copytrade.contracts import Contracts
 from copytrade.decisions import Action, Policy, Situation, not_limited
 from copytrade.freeze import FreezeTable
-from copytrade.instruments import Instrument, from_order
+from copytrade.instruments import Instrument
 from copytrade.market import MarketHours
 from copytrade.orders import IST, InstrumentKey, Order
 from copytrade.sizing import Capitals
@@ -32,8 +33,8 @@ class Circumstances:
         self._sliced_on: date | None = None
         self.policy = policy
         self.capitals = capitals
-        #: What trades, None before the instrument master has been read.
-        self.instruments: Mapping[InstrumentKey, Instrument] | None = None
+        #: What is known of what trades.
+        self.contracts = Contracts()
         self.gate_open = False
         self.second_copier = False
         #: The leader orders that were found so late that others were taken for entries.
@@ -44,10 +45,14 @@ class Circumstances:
         """Whether the follower has limits to stand against."""
         return self._tally is not None
 
+    @property
+    def instruments(self) -> Mapping[InstrumentKey, Instrument] | None:
+        """What trades, None before the instrument master has been read."""
+        return self.contracts.master
+
     def instrument(self, leader: Order) -> Instrument | None:
         """Return what an order is in, None where neither master nor feed describes it."""
-        known = self.instruments.get(leader.key) if self.instruments is not None else None
-        return known or from_order(leader)
+        return self.contracts.of(leader)
 
     def underlying(self, leader: Order) -> str:
         """Return what an order's instrument is about: entries in it go out one after the other."""

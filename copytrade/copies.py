@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from copytrade.instruments import ONE
 from copytrade.ledger import Part
 from copytrade.orders import ZERO, Order, OrderType, Side, Status, Validity
 from copytrade.reasons import Reason
@@ -83,6 +84,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     has taken it; that it was ever ``cancel_asked`` for stays. ``order`` is the broker's word about ours.
     ``latency_ms`` is the time from the leader's update to the broker's acceptance, ``split`` where it went,
     ``fill_ms`` to the complete fill. ``again`` is an operator's word that what it came to is not the last of it.
+    Rupees are price x quantity x ``multiplier``, None where that is not known.
     """
 
     leader_order_id: str
@@ -114,6 +116,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     fill_ms: float | None = None
     split: Split | None = None
     again: bool = False
+    multiplier: Decimal | None = ONE
 
     @property
     def filled_quantity(self) -> int:

@@ -18,6 +18,7 @@ from copytrade.circumstances import Circumstances, Surroundings
 from copytrade.closer import Closer
 from copytrade.closing import Closed
 from copytrade.concerns import Concerns
+from copytrade.contracts import Differs
 from copytrade.copies import Copy, Stage
 from copytrade.deciding import Considered, Decider
 from copytrade.decisions import Action, Flag, Policy, Skip
@@ -125,11 +126,12 @@ class Desk:
 
     def know_instruments(self, instruments: Mapping[InstrumentKey, Instrument]) -> None:
         """Take the instrument master."""
-        self._circumstances.instruments = instruments
+        self._circumstances.contracts.know_master(instruments)
         self.look_again()
 
     def know_leader_positions(self, baseline: Baseline) -> list[tuple[Line, Line]]:
         """Take what the leader holds apart from today's orders; return the lines that were wrong, and right."""
+        self._circumstances.contracts.know_multipliers(baseline.multipliers)
         corrected = self._positions.know_leader(baseline)
         for order in chronological(self._orders.values()):
             self.subject = order.id
@@ -144,6 +146,7 @@ class Desk:
 
     def know_own_positions(self, baseline: Baseline) -> None:
         """Take what the follower's account holds apart from today's orders."""
+        self._circumstances.contracts.know_multipliers(baseline.multipliers)
         self._positions.know_own(baseline)
         self.look_again()
 
@@ -214,6 +217,7 @@ class Desk:
         if self._forgetting.is_forgotten(order):
             return []
         known, order = self._orders.get(order.id), self._orders.see(order, received)
+        self._circumstances.contracts.see(order)
         if known != order:
             self._blotter.take_down(order.id)
         if self._orders.is_set_aside(order.id):
@@ -388,6 +392,12 @@ class Desk:
         return self._forgetting.put_away(order_id)
 
     # Looking around.
+
+    def take_differences(self) -> list[Differs]:
+        """Return what the broker contradicts itself about, each once a contract."""
+        found, contracts = self._circumstances.contracts.news, self._circumstances.contracts
+        contracts.news = []
+        return found
 
     def copy(self, copy_id: CopyId) -> Copy:
         """Return a copy that exists."""

@@ -54,7 +54,7 @@ class Execution:
         match action:
             case Place():
                 copy = replace(self._blotter.get(copy_id) or self._blotter.new(leader, now), created_at=now)
-                after = self._placing(lifecycle.with_leader(copy, leader), action)
+                after = self._placing(lifecycle.with_leader(copy, leader), action, leader)
                 self._blotter.forget_unsent(leader.id)
             case Modify():
                 copy = self._blotter.copy(copy_id)
@@ -66,12 +66,13 @@ class Execution:
         self._agenda.begin(copy_id, self._circumstances.underlying(leader) if is_entry else "")
         return self._blotter.change(copy, after, leader)
 
-    def _placing(self, copy: Copy, place: Place) -> Copy:
+    def _placing(self, copy: Copy, place: Place, leader: Order) -> Copy:
         allotment = self._positions.allotment(copy.leader_order_id)
         ratio = allotment.ratio if allotment else None
         if allotment and place.part is not Part.ENTRY:
             ratio = ledger.ratio_now(self._positions.line(allotment.line))
-        return lifecycle.placing(copy, place, ratio, self._circumstances.policy.sizing.strategy)
+        instrument, strategy = self._circumstances.instrument(leader), self._circumstances.policy.sizing.strategy
+        return lifecycle.placing(copy, place, ratio, strategy, instrument.multiplier if instrument else None)
 
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""

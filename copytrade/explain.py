@@ -12,7 +12,7 @@ import peewee
 from copytrade import reading
 from copytrade.copies import MappingStatus
 from copytrade.ledger import Part
-from copytrade.orders import IST
+from copytrade.orders import IST, ZERO
 from copytrade.reading import RecordedCopy, RecordedEvent, RecordedRequest
 from copytrade.reasons import Reason
 from copytrade.records import LEADER
@@ -24,7 +24,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.OWN_ORDER: "The copier itself placed this order, so it is no order of the leader's to copy.",
     Reason.BEFORE_START: "The leader placed it before copying began with this database.",
     Reason.FILTERED_INSTRUMENT: "The follower's settings do not copy instruments of this kind.",
-    Reason.UNKNOWN_INSTRUMENT: "The instrument is not in the broker's list, so its lot size is not known.",
+    Reason.UNKNOWN_INSTRUMENT: "The broker's list lacks the instrument, or its lot there does not fit the order.",
     Reason.UNSUPPORTED: "Orders of this product or kind are not copied.",
     Reason.ZERO_LOTS: "The follower's share of the order is less than one lot, and nothing is rounded up.",
     Reason.NO_CAPITAL: "The leader or the follower had no capital at the start of the day to size by.",
@@ -167,9 +167,10 @@ def _facts(copy: RecordedCopy) -> list[str]:
     if copy.ratio is not None:
         facts.append(("sizing", f"{copy.strategy}, ratio {copy.ratio:g}: {copy.arithmetic}"))
     if copy.slippage is not None:
-        total = copy.slippage * copy.follower_filled
+        total = copy.slippage * copy.follower_filled * (copy.multiplier or ZERO)
         prices = f"leader {copy.leader_price:.4f}, follower {copy.follower_price:.4f}"
-        facts.append(("slippage", f"{prices}, {copy.slippage:+z.4f} rupees a unit, {total:+z.2f} in all"))
+        in_all = f"{total:+z.2f} in all" if copy.multiplier else "its multiplier is not known"
+        facts.append(("slippage", f"{prices}, {copy.slippage:+z.4f} rupees a unit, {in_all}"))
     if copy.latency_ms is not None:
         filled = f", {copy.fill_ms:.1f} ms to the complete fill" if copy.fill_ms is not None else ""
         facts.append(("latency", f"{copy.latency_ms:.1f} ms from the leader's update to the broker's answer{filled}"))

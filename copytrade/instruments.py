@@ -18,8 +18,8 @@ from copytrade.orders import SEGMENT_OF, InstrumentKey, Order, Segment
 
 Default = TypeVar("Default")
 
-#: Lot, tick and expiry: few, and the same for many rows.
-_Terms = tuple[int, Decimal, date | None]
+#: Lot, tick, expiry and multiplier: few, and the same for many rows.
+_Terms = tuple[int, Decimal, date | None, Decimal | None]
 
 _PAISE, ONE = Decimal(100), Decimal(1)
 
@@ -34,6 +34,9 @@ _COLUMNS = (
     "SEM_EXPIRY_DATE",
     "SEM_TRADING_SYMBOL",
 )
+
+#: Not in the broker's own file (as of November 2026, public descriptions): it is read where an operator's has it.
+_MULTIPLIER = "SEM_MULTIPLIER"
 
 _LETTERS = {segment: letters for letters, segment in SEGMENT_OF.items()}
 
@@ -101,8 +104,9 @@ def _read(rows: Iterator[list[str]]) -> Instruments:
     if missing := set(_COLUMNS) - set(head):
         raise MasterUnusable(f"the instrument master lacks the columns {', '.join(sorted(missing))}")
     columns = itemgetter(*map(head.index, _COLUMNS))
+    at = head.index(_MULTIPLIER) if _MULTIPLIER in head else None
     by_segment: defaultdict[Segment, dict[str, Instrument]] = defaultdict(dict)
-    terms: dict[tuple[str, str, str], _Terms | None] = {}
+    terms: dict[tuple[str, str, str, str | None], _Terms | None] = {}
     shared: dict[str, str] = {}
     for row in rows:
         if len(row) < len(head):
@@ -111,7 +115,8 @@ def _read(rows: Iterator[list[str]]) -> Instruments:
         segment = SEGMENT_OF.get((exchange, letter))
         if segment is None or not security_id:
             continue
-        written = lot, tick, expiry[:10]
+        multiplier = (row[at] if at is not None else "") if segment.has_multiplier else None
+        written = lot, tick, expiry[:10], multiplier
         if written not in terms:
             terms[written] = _terms(*written)
         if found := terms[written]:
@@ -124,19 +129,28 @@ def _read(rows: Iterator[list[str]]) -> Instruments:
     return Instruments(dict(by_segment))
 
 
-def _terms(lot: str, tick: str, expiry: str) -> _Terms | None:
+def _terms(lot: str, tick: str, expiry: str, multiplier: str | None) -> _Terms | None:
+    """Read the terms of a contract; without a ``multiplier`` it is one that has none: 1."""
     try:
         lot_size, rupees = int(Decimal(lot or "0")), Decimal(tick or "0") / _PAISE
     except (InvalidOperation, ValueError, OverflowError):
         return None
     if lot_size <= 0 or not rupees.is_finite() or rupees <= 0:
         return None
-    return lot_size, rupees, _expiry(expiry)
+    return lot_size, rupees, _expiry(expiry), ONE if multiplier is None else _told_multiplier(multiplier)
+
+
+def _told_multiplier(text: str) -> Decimal | None:
+    try:
+        multiplier = Decimal(text or "0")
+    except InvalidOperation:
+        return None
+    return multiplier if multiplier.is_finite() and multiplier > 0 else None
 
 
 def master_rows(instruments: Instruments) -> Iterator[Sequence[object]]:
     """Yield the rows of an instrument master, its header first, from which the same instruments are read again."""
-    yield _COLUMNS
+    yield (*_COLUMNS, _MULTIPLIER)
     for key, item in instruments.items():
         exchange, letter = _LETTERS[key.segment]
         yield (
@@ -148,6 +162,7 @@ def master_rows(instruments: Instruments) -> Iterator[Sequence[object]]:
             item.tick * _PAISE,
             item.expiry or "",
             item.symbol,
+            item.multiplier or "" if key.segment.has_multiplier else "",
         )
 
 
@@ -168,4 +183,5 @@ def from_order(order: Order) -> Instrument | None:
     if not (order.instrument and order.lot_size and order.tick_size):
         return None
     underlying = order.symbol.split("-", 1)[0]
-    return Instrument(order.instrument, order.symbol, underlying, order.lot_size, order.tick_size)
+    multiplier = order.multiplier if order.key.segment.has_multiplier else ONE
+    return Instrument(order.instrument, order.symbol, underlying, order.lot_size, order.tick_size, None, multiplier)

@@ -62,12 +62,14 @@ class LineKey(NamedTuple):
 class Baseline(msgspec.Struct, frozen=True, gc=False):
     """What an account held apart from some orders: units by line, short ones negative, as read on a ``day`` in India.
 
-    The fills of the orders ``without`` are not in it, nor are those of any order placed since.
+    The fills of the orders ``without`` are not in it, nor are those of any order placed since. ``multipliers`` are what
+    the positions tell of commodity and currency contracts.
     """
 
     positions: Mapping[LineKey, int]
     without: frozenset[str]
     day: date
+    multipliers: Mapping[InstrumentKey, Decimal] = {}
 
     def tells_of(self, order: Order) -> bool:
         """Whether the positions have an order's fills in them already: it is of an earlier day."""

@@ -1,9 +1,12 @@
 """How a copy changes: one function for each thing that can happen to it, each giving the copy as it is afterwards."""
 
+from decimal import Decimal
+
 from msgspec.structs import replace
 
 from copytrade.copies import Copy, Split, Stage, Wish
 from copytrade.decisions import Cancel, Flag, Modify, Place, Skip
+from copytrade.instruments import ONE
 from copytrade.ledger import Part
 from copytrade.orders import Order, Status, Validity, correlation_id, trade_date
 from copytrade.reasons import Reason
@@ -26,7 +29,7 @@ def flagged(copy: Copy, flag: Flag) -> Copy:
     return replace(copy, reason=flag.reason, error=flag.detail)
 
 
-def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str) -> Copy:
+def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str, multiplier: Decimal | None = ONE) -> Copy:
     """A new order is about to be sent. Raises ValueError where the leader's id does not fit a correlation id."""
     return replace(
         copy,
@@ -37,6 +40,7 @@ def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str) -> Cop
         wish=place.wish,
         ratio=ratio,
         strategy=strategy,
+        multiplier=multiplier,
         arithmetic=place.arithmetic,
         reason=None,
         error="",

@@ -223,12 +223,8 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def reference_price(self) -> Decimal | None:
-        """The price by which the order's value is judged; None for none.
-
-        Its limit, its fills', its trigger while it waits for that, or the last traded.
-        """
-        trigger = self.trigger_price if self.order_type.has_trigger else ZERO
-        return self.price or self.average_price or trigger or self.last_price or None
+        """The price by which the order's value is judged: its limit, its fills', or the last traded; None for none."""
+        return self.price or self.average_price or self.last_price or None
 
     @property
     def is_ours(self) -> bool:

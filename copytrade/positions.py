@@ -344,6 +344,9 @@ class Positions:
             return known.size, known.at_most
         line = self.line(allotment.line)
         if allotment.ratio is None:
+            if order.quantity % instrument.lot_size:
+                why = f"{order.quantity} units are no whole lots of {instrument.lot_size}"
+                return Size(0, why, Reason.UNKNOWN_INSTRUMENT), 0
             line = self._reconciled(line)
             if is_opening and not allotment.base and not line.held:
                 line = replace(line, ratio=None, residue=Fraction(0), level=0, lost=0)

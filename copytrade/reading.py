@@ -32,7 +32,8 @@ _COPIES = (
     " c.latency_ms, c.modifications,"
     " l.side, COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id), l.filled_quantity,"
     " l.average_price, c.leader_price, c.follower_price, c.slippage,"
-    " c.created_at, c.updated_at, c.part, c.fill_ms, c.decision_ms, c.permit_ms, c.request_ms, c.broker_ms"
+    " c.created_at, c.updated_at, c.part, c.fill_ms, c.decision_ms, c.permit_ms, c.request_ms, c.broker_ms,"
+    " c.state"
     " FROM copy_mappings c LEFT JOIN orders l"
     " ON l.id = c.leader_order_id AND l.account = ? AND l.trade_date = c.trade_date"
 )
@@ -44,6 +45,7 @@ class RecordedCopy:
 
     ``leader_price`` and ``follower_price`` are averages where ``slippage`` is known, else they may be limits. ``side``,
     ``symbol``, ``leader_filled`` and ``leader_average`` are None where the leader's order was never written down.
+    Rupees are price x quantity x ``multiplier``, None where that was not known.
     """
 
     leader_order_id: str
@@ -76,6 +78,7 @@ class RecordedCopy:
     permit_ms: float | None
     request_ms: float | None
     broker_ms: float | None
+    multiplier: Decimal | None
 
     @property
     def ours_ms(self) -> float | None:
@@ -284,7 +287,8 @@ def _rows(connection: peewee.Database, query: str, *parameters: object) -> list[
 
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:
-    return RecordedCopy(*row[:18], *map(_rupees, row[18:22]), *map(datetime.fromisoformat, row[22:24]), *row[24:])
+    prices, times, rest = map(_rupees, row[18:22]), map(datetime.fromisoformat, row[22:24]), row[24:-1]
+    return RecordedCopy(*row[:18], *prices, *times, *rest, *(read_copy(state).multiplier for state in row[-1:]))
 
 
 def _rupees(value: float | None) -> Decimal | None:

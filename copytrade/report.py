@@ -74,7 +74,7 @@ def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
         str(statuses[MappingStatus.FAILED]),
         str(statuses[MappingStatus.SKIPPED]),
         f"{sum(led.values(), ZERO):.2f}",
-        f"{sum((copy.follower_filled * (copy.follower_price or ZERO) for copy in copies), ZERO):.2f}",
+        f"{sum((_value(copy, copy.follower_filled, copy.follower_price) for copy in copies), ZERO):.2f}",
         *_slippage(copies),
         _ms(percentile(latencies, 50)),
         _ms(percentile(latencies, 99)),
@@ -85,7 +85,12 @@ def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
 
 def _leader_value(copy: RecordedCopy) -> Decimal:
     """Return what the leader traded in the order, in rupees."""
-    return (copy.leader_filled or 0) * (copy.leader_average or ZERO)
+    return _value(copy, copy.leader_filled, copy.leader_average)
+
+
+def _value(copy: RecordedCopy, units: int | None, price: Decimal | None) -> Decimal:
+    """Return rupees; none where the multiplier of a commodity or a currency was not known."""
+    return (units or 0) * (price or ZERO) * (copy.multiplier or ZERO)
 
 
 def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
@@ -93,9 +98,9 @@ def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
     total, units, at_leaders_price = ZERO, 0, ZERO
     for copy in copies:
         if copy.slippage is not None and copy.leader_price is not None:
-            total += copy.slippage * copy.follower_filled
+            total += _value(copy, copy.follower_filled, copy.slippage)
             units += copy.follower_filled
-            at_leaders_price += copy.leader_price * copy.follower_filled
+            at_leaders_price += _value(copy, copy.follower_filled, copy.leader_price)
     if not at_leaders_price:
         return "-", "-", "-"
     return f"{total:+z.2f}", f"{total / units:+z.4f}", f"{total / at_leaders_price * 10_000:+z.1f}"

@@ -146,7 +146,7 @@ def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
 def copy_row(record: CopyChanged) -> Row:
     """Return the row of ``copy_mappings``."""
     copy, leader = record.copy, record.leader
-    slippage = copy.slippage(copy.side(leader))
+    slippage, units = copy.slippage(copy.side(leader)), copy.filled_quantity
     return (
         copy.leader_order_id,
         copy.follower,
@@ -167,7 +167,7 @@ def copy_row(record: CopyChanged) -> Row:
         _rupees(copy.leader_price or leader.price),
         _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
         float(slippage) if slippage is not None else None,
-        float(slippage * copy.filled_quantity) if slippage is not None else None,
+        float(slippage * units * copy.multiplier) if slippage is not None and copy.multiplier is not None else None,
         float(slippage / copy.leader_price * 10_000) if slippage is not None else None,
         copy.latency_ms,
         copy.split.decision_ms if copy.split else None,

@@ -96,14 +96,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CopyRow:
-    """A copy as the session's summary counts it. Prices in rupees a unit."""
+    """A copy as the session's summary counts it; its slippage in rupees."""
 
     follower: str
     status: str
     reason: str | None
     latency_ms: float | None
     slippage: float | None
-    quantity: int
 
 
 class Database:
@@ -319,10 +318,7 @@ class Database:
 
     def copies_since(self, moment: datetime) -> list[CopyRow]:
         """Return every copy begun at or after ``moment``."""
-        query = (
-            "SELECT follower, status, reason, latency_ms, slippage, follower_filled"
-            " FROM copy_mappings WHERE created_at >= ?"
-        )
+        query = "SELECT follower, status, reason, latency_ms, slippage_rupees FROM copy_mappings WHERE created_at >= ?"
         return [CopyRow(*row) for row in self._execute(query, time_text(moment)).fetchall()]
 
     def durability(self) -> tuple[str, str]:

@@ -28,7 +28,7 @@ def _line(follower: str, rows: Sequence[CopyRow]) -> str:
     statuses = Counter(row.status for row in rows)
     reasons = Counter(row.reason for row in rows if row.status == MappingStatus.SKIPPED)
     latencies = [row.latency_ms for row in rows if row.latency_ms is not None]
-    slippages = [row.slippage * row.quantity for row in rows if row.slippage is not None]
+    slippages = [row.slippage for row in rows if row.slippage is not None]
     why = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     return (
         f"{follower:<16} {sum(statuses[status] for status in _SENT):>6} {statuses[MappingStatus.FILLED]:>6}"

@@ -47,7 +47,9 @@ def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
         net.update(_held(held.value))
     without = frozenset(order.id for order in after.value.orders)
     brokers_now = wall_clock.now() + timedelta(seconds=rest.skew)
-    return Accepted(Baseline(dict(net), without, brokers_now.astimezone(IST).date()), exchange=after.exchange)
+    multipliers = {row.key: row.multiplier for row in positions.value if row.multiplier}
+    baseline = Baseline(dict(net), without, brokers_now.astimezone(IST).date(), multipliers)
+    return Accepted(baseline, exchange=after.exchange)
 
 
 def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]]:
