@@ -337,8 +337,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
             self._reconnecting = False
             self._missed = 0
             self._tell(GateOpened(self._account.name))
-            if self._is_leader:
-                self._net.ask_if_unknown()
+        if self._is_leader:
+            self._net.ask_if_unknown()
 
     def _merge_search(self, search: SearchAnswered) -> None:
         self._publish(self._book.merge_all(search.orders), time.monotonic(), recovered=True)

@@ -63,6 +63,7 @@ per_second = {limits[second]}
 per_minute = {limits[minute]}
 per_hour = {limits[hour]}
 per_day = {limits[day]}
+reads = {{ per_second = 10, per_minute = 600, per_hour = 36000 }}
 [speed]
 ready_every = 0
 [log]
