@@ -11,7 +11,7 @@ from copytrade.agenda import Agenda
 from copytrade.blotter import Blotter
 from copytrade.closing import Closed
 from copytrade.copies import Copy, Stage
-from copytrade.decisions import Allotted, Decision, Done, Policy, Situation, Wait
+from copytrade.decisions import Allotted, Decision, Policy, Situation, Wait
 from copytrade.filters import EVERYTHING
 from copytrade.instruments import Instrument
 from copytrade.leader_orders import LeaderOrders, as_leader
@@ -92,7 +92,7 @@ class Closer:
         """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
         allotment = self._positions.allotment(leader.id)
         if allotment is None or not self._closes(leader.id):
-            return Done()
+            return closing.overtaken(copies)
         total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
         policy = replace(policy, instruments=frozenset({EVERYTHING}))
         return decide(leader, copies, Allotted((Part.CLOSE,), closing=total), situation, policy, now)
@@ -155,6 +155,7 @@ class Closer:
         closed = [f"{done} {_name(key, instruments)}" for key in self._lines if (done := self._filled(key))]
         for key in self._lines:
             self._positions.closed(key)
+        self._agenda.mark(self._lines.values())  # what has not been sent of them is not any more
         self._lines.clear()
         self.is_at_work, self.is_awaited = self._for_good, False
         return Closed(self._called_off() - self._called_off_before, tuple(closed), tuple(left))

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from copytrade.copies import Copy, Stage
-from copytrade.decisions import Cancel, Lookup, Situation, Wait
+from copytrade.decisions import Cancel, Done, Lookup, Situation, Skip, Wait
 from copytrade.ledger import Allotment, Line, Role
 from copytrade.orders import IST, ZERO, Order, OrderType, Side, Source, Status, Validity
 from copytrade.reasons import Reason
@@ -73,6 +73,13 @@ def order_of(allotment: Allotment, last_price: Decimal | None) -> Order:
         source=Source.BOOK,
         last_price=last_price,
     )
+
+
+def overtaken(copies: Iterable[Copy]) -> Skip | Done:
+    """Return what becomes of an order that closes its line no more: what was never sent of it is not wanted now."""
+    if any(copy.stage is Stage.NONE and copy.reason is None for copy in copies):
+        return Skip(Reason.OVERTAKEN, "another order closes the line, or closing is over")
+    return Done()
 
 
 def called_off(copies: Iterable[Copy], situation: Situation) -> Cancel | Lookup | Wait:

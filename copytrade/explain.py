@@ -49,6 +49,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.NOTHING_HELD: "The leader's order takes from a position of which the follower holds nothing by copying.",
     Reason.EXTERNAL_CLOSE: "What had been copied was closed by other hands: the follower's, or the broker's.",
     Reason.LEADER_EXITED: "The leader had left the position again before the follower was in it.",
+    Reason.OVERTAKEN: "Another order closed what this one was to close, or closing was over, before it was sent.",
     Reason.NOT_NEEDED: "The leader's order changed before this one was sent, and it was not needed any more.",
     Reason.LEADER_CANCELLED: "The leader's order was cancelled unfilled before a copy was sent.",
     Reason.LEADER_REJECTED: "The leader's own order was rejected.",

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     EXTERNAL_CLOSE = "external_close"
     LEADER_EXITED = "leader_exited"
     NOT_NEEDED = "not_needed"
+    OVERTAKEN = "overtaken"
 
     # the leader's order ended before a copy was sent
     LEADER_CANCELLED = "leader_cancelled"

@@ -287,6 +287,55 @@ def test_an_order_that_closes_outlives_a_restart_and_nothing_is_closed_twice() -
     assert not account.desk.is_closing
 
 
+def begun_and_not_sent(account: Account) -> str:
+    """Have closing begin with an order that certainly never left; return what it stands for."""
+    account.desk.close_all()
+    account.desk.consider(NOW)
+    leader, action = account.desk.pick(NOW) or (None, None)
+    assert leader is not None
+    assert isinstance(action, Place)
+    change = account.desk.begin(leader, action, NOW)
+    account.desk.settle((leader.id, action.n), lifecycle.not_sent(change.after), 1.0)
+    return leader.id
+
+
+def dispositions(account: Account, order_id: str) -> list[tuple[str, Reason | None]]:
+    return [(copy.status, copy.reason) for copy, leader in account.desk.everything() if leader.id == order_id]
+
+
+def test_what_another_order_has_closed_after_a_restart_is_recorded_as_overtaken() -> None:
+    account = Account()
+    entered(account, 1, 2)
+    order_id = begun_and_not_sent(account)
+    account.restarts()
+    account.goes_on()
+    assert dispositions(account, order_id) == [("skipped", Reason.OVERTAKEN)]
+    assert account.closes() == Closed(0, ("130 NIFTY-Dec2026-26000-CE",), ())
+    assert dispositions(account, order_id) == [("skipped", Reason.OVERTAKEN)]
+    assert account.net() == 0
+    account.restarts()
+    account.goes_on()
+    assert account.net() == 0
+    assert not any(copy.status == "pending" for copy, _ in account.desk.everything())
+
+
+def test_what_other_hands_have_closed_before_the_order_left_leaves_nothing_pending() -> None:
+    account = Account()
+    entered(account, 1, 2)
+    order_id = begun_and_not_sent(account)
+    account.by_hand = -2 * LOT
+    account.tells(an_order(id="hand", side=Side.SELL, quantity=2 * LOT, status=Status.TRADED, filled_quantity=2 * LOT))
+    account.by_hand = 0
+    account.goes_on()
+    account.desk.take_closed(NOW)
+    account.goes_on()
+    for order in account.live():
+        account.fills(order)
+    account.goes_on()
+    assert not any(copy.status == "pending" for copy, _ in account.desk.everything())
+    assert order_id
+
+
 def test_what_was_begun_and_given_up_closes_nothing_later() -> None:
     account = Account()
     entered(account, 1, 7)
