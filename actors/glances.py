@@ -6,8 +6,9 @@ from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, G
 from copytrade.read_budget import ReadLane
 from copytrade.records import LEADER
 
-#: Seconds from the news of an order to the look at the book: the broker has shown the order there by then.
-GLANCE_AFTER = 1.0
+#: Seconds from the news of an order to the look at the book: the broker has mostly shown the order there by then. And
+#: to another look once nothing more is heard, for what it shows later.
+GLANCE_AFTER, GLANCE_LATER = 1.0, 6.0
 
 #: News that came so few seconds before a look may be of what it does not show yet.
 TOO_EARLY = 0.5
@@ -23,28 +24,37 @@ class Glances:
         self, seat: Seat[FeedMessage], epoch: int, clock: Clock, recovery: Address[GapRecoveryMessage]
     ) -> None:
         self._seat = seat
-        self._message = GlanceAtBook(epoch)
+        self._epoch = epoch
         self._clock = clock
         self._recovery = recovery
-        self._is_due = False
+        self._number = 0
+        self._is_soon = self._is_last = False
         self._news_at = self._read_at = 0.0
         self._size = 0
 
     def has_news(self, now: float) -> None:
         """Look at the book a moment after something was heard of an order."""
-        self._news_at = now
-        if not self._is_due:
-            self._is_due = True
-            delay = max(GLANCE_AFTER, self._read_at + GLANCE_EACH * self._size - now)
-            self._clock.tell_later(delay, self._seat, self._message)
+        self._news_at, self._is_last = now, False
+        if not self._is_soon:
+            self._is_soon = True
+            self._look_in(max(GLANCE_AFTER, self._read_at + GLANCE_EACH * self._size - now))
 
-    def look(self, now: float) -> None:
-        """Have the book read, and once more if there was news a moment ago."""
-        self._is_due, self._read_at = False, now
+    def look(self, number: int, now: float) -> None:
+        """Have the book read, and again: soon if there was news a moment ago, else once more later."""
+        if number != self._number:
+            return
+        self._is_soon, self._read_at = False, now
         self._recovery.tell(ReadBook(LEADER, NO_GAP, None, after_gap=False, lane=ReadLane.NEWS))
         if now - self._news_at < TOO_EARLY:
             self.has_news(self._news_at)
+        elif not self._is_last:
+            self._is_last = True
+            self._look_in(GLANCE_LATER - GLANCE_AFTER)
 
     def take(self, read: BookRead) -> None:
         """Take note of how long the book is."""
         self._size = len(read.book.orders)
+
+    def _look_in(self, delay: float) -> None:
+        self._number += 1
+        self._clock.tell_later(delay, self._seat, GlanceAtBook(self._epoch, self._number))

@@ -165,8 +165,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._lost(message)
             case Connect(after) if after == self._connection:
                 self._connect()
-            case GlanceAtBook(epoch) if epoch == self.epoch:
-                self._glances.look(time.monotonic())
+            case GlanceAtBook(epoch, number) if epoch == self.epoch:
+                self._glances.look(number, time.monotonic())
             case RereadBook(connection) if connection == self._connection:
                 self._read_book()
             case TokenReplaced(_, token, expires):

@@ -141,9 +141,13 @@ class AuditBook:
 
 @dataclass(frozen=True, slots=True)
 class GlanceAtBook:
-    """Read the book because there was something new of an order: a frame about another may have been lost."""
+    """Read the book because there was something new of an order: a frame about another may have been lost.
+
+    Only the last ``number`` that was given counts.
+    """
 
     epoch: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

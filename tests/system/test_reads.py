@@ -97,6 +97,46 @@ def test_an_entry_whose_frames_were_lost_is_found_by_the_exits(copier: Copier) -
     assert copier.mapping(leaving, "alice", "filled")[0] == "misjudged"
 
 
+@pytest.mark.parametrize("lost", ["a modification", "a cancellation", "a fill"])
+def test_what_a_lost_frame_would_have_told_is_known_with_the_next_order(copier: Copier, lost: str) -> None:
+    order = copier.buy(2, "100.00")
+    copier.mapping(order, "alice", "placed")
+    copier.broker.mute_feed(LEADER)
+    match lost:
+        case "a modification":
+            copier.broker.modify(LEADER, order, price="99.00")
+        case "a cancellation":
+            copier.broker.cancel(LEADER, order)
+        case _:
+            copier.broker.fill(LEADER, order)
+    copier.broker.mute_feed(LEADER, muted=False)
+    other = copier.buy(2, "98.00")
+    copier.mapping(other, "alice", "placed")
+    match lost:
+        case "a modification":
+            eventually(lambda: copier.copy_of(order, "alice")["price"] == 99.0, "the copy has the new price")
+        case "a cancellation":
+            copier.mapping(order, "alice", "cancelled")
+        case _:
+            copier.logged("Audit found what the feed did not tell account=leader orders=1")
+
+
+def test_what_the_book_shows_late_is_found_by_another_look_when_nothing_more_is_heard(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        eventually(lambda: len(orders_reads(copier)) > 1, "the looks after the login are over")
+        broker.faults.visibility_lag = 3.0
+        found = lose_frames_of(copier)
+        other = copier.buy(2, "98.00")
+        copier.mapping(other, "alice", "placed")
+        copier.mapping(found, "alice", "filled")
+
+
+def orders_reads(copier: Copier) -> list[float]:
+    return [read.at for read in copier.broker.reads(LEADER) if read.path == "/orders"]
+
+
 def begun(copier: Copier, client_id: str) -> list[float]:
     return [read.at for read in copier.broker.reads(client_id)]
 

@@ -1,0 +1,74 @@
+import itertools
+from typing import Any
+
+from actors.glances import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, Glances
+from actors.messages import BookRead, GlanceAtBook, ReadBook
+from copytrade.dhan.rest import OrderBook
+from tests.core.orders import NOW, an_order
+from tests.system.listening import Listener
+
+
+class Timers:
+    """A clock that tells what is due when it is asked to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.due: list[tuple[float, Any]] = []
+
+    def tell_later(self, delay: float, _address: object, message: object) -> None:
+        self.due.append((self.now + delay, message))
+
+
+class Looking:
+    """Glances, and when they have looked."""
+
+    def __init__(self) -> None:
+        self.timers, self.recovery = Timers(), Listener("gap-recovery")
+        self.glances = Glances(Listener("feed-leader"), 1, self.timers, self.recovery)  # type: ignore[arg-type]
+        self.looked: list[float] = []
+
+    def until(self, moment: float, *news: float) -> list[float]:
+        """Go on to a moment, with news at some before it; return when was looked since the beginning."""
+        coming = sorted(news)
+        while True:
+            due = min((at for at, _ in self.timers.due), default=moment)
+            self.timers.now = now = min([due, moment, *coming[:1]])
+            if coming and coming[0] == now:
+                self.glances.has_news(coming.pop(0))
+            elif due == now and self.timers.due:
+                at, message = min(self.timers.due, key=lambda one: one[0])
+                self.timers.due.remove((at, message))
+                assert isinstance(message, GlanceAtBook)
+                before = len(self.recovery.of(ReadBook))
+                self.glances.look(message.number, now)
+                self.looked += [now] * (len(self.recovery.of(ReadBook)) - before)
+            else:
+                return self.looked
+
+
+def test_after_news_there_is_a_look_soon_and_another_later() -> None:
+    assert Looking().until(200.0, 100.0, 100.1) == [100.0 + GLANCE_AFTER, 100.0 + GLANCE_LATER]
+
+
+def test_without_news_there_is_none() -> None:
+    assert Looking().until(200.0) == []
+
+
+def test_while_there_is_news_all_the_time_there_is_a_look_each_second() -> None:
+    news = [100.0 + number / 10 for number in range(100)]
+    looked = Looking().until(200.0, *news)
+    assert looked[:10] == [101.0 + number for number in range(10)]
+    assert looked[-2] >= news[-1] + 0.5, "none is too early for the last of it"
+    assert len(looked) == 12
+
+
+def test_news_before_the_later_look_puts_it_off() -> None:
+    assert Looking().until(200.0, 100.0, 105.5) == [101.0, 106.5, 111.5]
+
+
+def test_long_books_are_looked_at_less_often() -> None:
+    looking = Looking()
+    orders = tuple(an_order(id=str(number)) for number in range(2000))
+    looking.glances.take(BookRead((1, 1), 100.0, OrderBook(orders, (), NOW), None))
+    looked = looking.until(200.0, *[100.0 + number / 10 for number in range(100)])
+    assert all(later - earlier >= GLANCE_EACH * 2000 for earlier, later in itertools.pairwise(looked))
