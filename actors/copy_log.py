@@ -48,6 +48,11 @@ def placing(copy: Copy, leader: Order) -> None:
     logger.info("Placing follower order {} {}", who(copy), parameters)
 
 
+def unreadable(copy: Copy) -> None:
+    """Nothing that tells of a leader order can be read."""
+    logger.warning("Order skipped: {} {} {}", copy.reason, who(copy), fields(detail=copy.error))
+
+
 def kept_back(action: Action, change: Changed) -> None:
     """In a dry run something would have been sent, and was not."""
     copy, wish = change.after, change.after.wish

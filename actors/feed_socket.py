@@ -27,8 +27,11 @@ def connect_feed(
 class Looking:
     """Reads and decodes what has come on a feed's socket, and tells the feed: called by whoever watches the socket."""
 
-    def __init__(self, seat: Seat[FeedMessage], connection: ConnectionId, socket: FeedConnection) -> None:
+    def __init__(
+        self, seat: Seat[FeedMessage], client_id: str, connection: ConnectionId, socket: FeedConnection
+    ) -> None:
         self._seat = seat
+        self._client_id = client_id
         self._connection = connection
         self._socket = socket
 
@@ -47,5 +50,5 @@ class Looking:
     def _deliver(self, frame: FrameArrived) -> None:
         if self._seat.epoch != self._connection[0]:
             self._socket.close()  # its actor hung and has been replaced
-        if items := read_frame(frame.payload, frame.received_at):
+        if items := read_frame(frame.payload, self._client_id, frame.received_at):
             self._seat.tell(FrameReceived(self._connection, items, frame.received_monotonic))

@@ -38,6 +38,7 @@ from actors.messages import (
     LookAgain,
     LookAround,
     NetRead,
+    OrderUnreadable,
     OrderUpdated,
     PermitGranted,
     PositionsRead,
@@ -250,6 +251,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case BookSnapshot():
                 for order in message.orders:
                     self._journal.note(self._desk.own_changed(order, None))
+                self._desk.own_unread(message.unread)
                 self._desk.own_feed(is_up=message.gate_open)
                 self._own_book.take_snapshot(gate_open=message.gate_open)
                 self._desk.look_again()
@@ -258,6 +260,8 @@ class Follower(GuardedActor[FollowerMessage]):
                     self._own_book.take(message)
                 if self._loaded and self._own_book.is_read:
                     self._forgetting.take(message)
+            case OrderUnreadable() if message.account == LEADER:
+                self._journal.cannot_read(message.order_id, message.what)
             case SearchMerged(correlation_id=correlation_id, began=began, found=False):
                 self._journal.note(*self._desk.searched(correlation_id, began))
             case InstrumentsLoaded(instruments):

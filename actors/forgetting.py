@@ -53,7 +53,7 @@ class Forgetting:
 
     def take(self, read: BookMerged) -> None:
         """Take note of a read that has been told of, and forget what is over if both accounts' have."""
-        if not read.complete or read.skew is None:  # without the broker's clock it may be any day
+        if not read.names_all or read.skew is None:  # without the broker's clock it may be any day
             return
         read_at = wall_clock.at(read.began) + timedelta(seconds=read.skew)
         if not self._over:

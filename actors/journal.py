@@ -12,7 +12,8 @@ from copytrade import shadow
 from copytrade.copies import Copy, Stage
 from copytrade.desk import Changed, Desk
 from copytrade.ledger import Allotment, Line
-from copytrade.orders import Order
+from copytrade.orders import IST, Order
+from copytrade.reasons import Reason
 from copytrade.records import CopyChanged, LedgerChanged, Record
 
 
@@ -49,6 +50,16 @@ class Journal:
     def add(self, *records: Record) -> None:
         """Keep records for writing down."""
         self._unwritten += records
+
+    def cannot_read(self, order_id: str, what: str) -> None:
+        """Keep for writing down that a leader order is not copied because nothing that tells of it can be read."""
+        if self._desk.is_known(order_id):
+            return  # it could be read once: what has become of it since is on its copies
+        now = self._now()
+        day = now.astimezone(IST).date()
+        copy = Copy(order_id, self._seat.name, day, now, reason=Reason.UNREADABLE, error=what)
+        copy_log.unreadable(copy)
+        self._unwritten.append(CopyChanged(copy, None, now))
 
     def intend(self, token: int, copy: Copy, leader: Order) -> None:
         """Have it written down what is about to be sent, and all that it rests on."""

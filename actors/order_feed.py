@@ -32,6 +32,7 @@ from actors.messages import (
     GateOpened,
     GlanceAtBook,
     NetRead,
+    OrderUnreadable,
     OrderUpdated,
     ReadBook,
     RereadBook,
@@ -46,15 +47,17 @@ from actors.messages import (
     Write,
     Writer,
 )
+from actors.unread import Unread
 from copytrade import wall_clock
 from copytrade.book import Book, Change, chronological
 from copytrade.dhan.backoff import Backoff
-from copytrade.dhan.codec import Unreadable
+from copytrade.dhan.codec import Foreign, Told, Unreadable
 from copytrade.dhan.feed import FeedConnection
+from copytrade.doubt import UnreadableRow
 from copytrade.forgetting import LOOK_BACK
 from copytrade.logs import alert, fields
 from copytrade.market import MarketHours
-from copytrade.orders import IST, Order, Status
+from copytrade.orders import IST
 from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
 
 #: Seconds after the leader's login at which the book is read again: a login has no acknowledgement, so what happened
@@ -62,6 +65,9 @@ from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Reco
 #: up to as long again after that: fifty that read at once kept an order waiting for 150 ms.
 REREAD_AFTER = (2.0, 10.0)
 
+
+#: Seconds between two reads of the book that what could not be read, or is in dispute, asks for.
+PROMPT_EVERY = 1.0
 
 #: Seconds to wait at least when the broker refuses a handshake because there were too many.
 WAIT_AFTER_TOO_MANY = 30.0
@@ -127,12 +133,15 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._generation = (life.epoch, 0)
         self._gate_open = False
         self._reconnecting = False
-        self._updates = self._unreadable = self._found = 0
+        self._updates = self._found = 0
         self._missed = 0
         self._connected_at = 0.0
         self._token: SecretStr | None = None
         self._token_expires: datetime | None = None
         self._token_lost = False
+        self._unread = Unread(account.name, is_leader=account.type is AccountType.LEADER)
+        self._prompted_at = -PROMPT_EVERY
+        self._is_prompted = False
 
     def set_up(self) -> None:
         """Ask for a token to connect with, and begin the audits."""
@@ -149,7 +158,9 @@ class OrderFeed(GuardedActor[FeedMessage]):
             case Subscribe(subscriber):
                 self._subscribers[subscriber.name] = subscriber
                 orders = tuple(chronological(self._book))
-                subscriber.tell(BookSnapshot(self._account.name, orders, self._gate_open))
+                subscriber.tell(BookSnapshot(self._account.name, orders, self._gate_open, self._unread.shown))
+                for order_id, what in self._unread.orders:
+                    subscriber.tell(OrderUnreadable(self._account.name, order_id, what))
                 if self._net.last is not None:
                     subscriber.tell(self._net.last)
             case BookRead():
@@ -199,7 +210,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
             orders=len(self._book),
             updates=self._updates,
             found=self._found,
-            unreadable=self._unreadable or "",
+            unreadable=self._unread.count or "",
+            foreign=self._unread.foreign or "",
         )
 
     def tear_down(self) -> None:
@@ -236,6 +248,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
             return
         epoch, number = self._connection
         self._connection = (epoch, number + 1)
+        self._is_prompted = False
         connecting = threading.Thread(
             target=connect_feed,
             args=(self.seat, self._account.feed_url, self._account.client_id, self._token, self._connection),
@@ -246,10 +259,11 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _connected(self, socket: FeedConnection) -> None:
         self._socket = socket
-        look = Looking(self.seat, self._connection, socket)
+        look = Looking(self.seat, self._account.client_id, self._connection, socket)
         self.seat.watch(socket.fileno(), look, socket.due, urgent=self._is_leader)
         self._connected_at = time.monotonic()
         self.vitals.state = "live"
+        self._unread.logged_in()
         self._close_gate()
         who = fields(account=self._account.name)
         if not self._reconnecting:
@@ -293,45 +307,62 @@ class OrderFeed(GuardedActor[FeedMessage]):
         if self._is_leader:
             self._net.ask_if_unknown()
 
+    def _read_promptly(self) -> None:
+        """Have the book read at once because of what a frame or a read leaves open, once a second at most."""
+        if self._is_prompted:
+            return
+        now = time.monotonic()
+        if now - self._prompted_at >= PROMPT_EVERY:
+            self._prompted_at = now
+            self._read_book(urgent=True)
+        else:
+            self._is_prompted = True
+            wait = self._prompted_at + PROMPT_EVERY - now
+            self._clock.tell_later(wait, self.seat, RereadBook(self._connection))
+
     def _read_book(self, *, urgent: bool = False) -> None:
         """Have it read; before all else while something may be missing."""
-        urgent = urgent or not self._gate_open
+        urgent, self._is_prompted = urgent or self._is_prompted or not self._gate_open, False
         self._recovery.tell(
             ReadBook(self._account.name, self._generation, self._since, self._reconnecting, urgent=urgent)
         )
 
-    def _merge_frame(self, items: Sequence[Order | Unreadable], received: float) -> None:
+    def _merge_frame(self, items: Sequence[Told], received: float) -> None:
         if self._is_leader:
             self._glances.has_news(received)
         for item in items:
             if isinstance(item, Unreadable):
-                self._unreadable += 1
-                logger.warning(
-                    "Unreadable frame {}", fields(account=self._account.name, where=item.where, what=item.what)
-                )
-                self._read_book(urgent=True)
-            elif change := self._book.merge(item):
-                self._updates += 1
-                self._publish([change], received, recovered=False)
+                self._unread.frame(item)
+                self._read_promptly()
+            elif isinstance(item, Foreign):
+                self._unread.foreign_orders([item])
+            else:
+                self._unread.own_frame()
+                if change := self._book.merge(item):
+                    self._updates += 1
+                    self._publish([change], received, recovered=False)
 
     def _merge_read(self, read: BookRead) -> None:
         book = read.book
         self._glances.take(read)
-        for row in book.unreadable:
-            self._unreadable += 1
-            what = fields(account=self._account.name, what=f"{row.where}: {row.what}")
-            logger.warning("Unreadable order-book row {}", what)
+        self._unread.foreign_orders(book.foreign)
         changes = self._book.merge_read(book.orders, book.read_from)
         opens = not self._gate_open and read.generation == self._generation and self._socket is not None
         self._say_what_was_found(changes, opens)
         self._publish(changes, time.monotonic(), recovered=True)
         order_ids = frozenset(order.id for order in book.orders)
-        complete = not book.unreadable
-        if complete and read.skew is not None:  # without the broker's clock it may be any day
+        for order_id, what in self._unread.read(book.unreadable, order_ids):
+            self._tell(OrderUnreadable(self._account.name, order_id, what))
+        if self._unread.is_awaiting:
+            self._read_promptly()
+        unreadable = tuple(UnreadableRow(row.order_id, row.correlation_id) for row in book.unreadable)
+        merged = BookMerged(self._account.name, read.began, order_ids, unreadable, read.skew)
+        if merged.names_all and read.skew is not None:  # without the broker's clock it may be any day
             by_broker = wall_clock.at(read.began) + timedelta(seconds=read.skew)
-            self._book.forget_before((by_broker - LOOK_BACK).astimezone(IST).date(), order_ids)
+            shown = order_ids | {row.order_id for row in unreadable}
+            self._book.forget_before((by_broker - LOOK_BACK).astimezone(IST).date(), shown)
         if changes or not (self._is_leader and read.glance):
-            self._tell(BookMerged(self._account.name, read.began, order_ids, complete=complete, skew=read.skew))
+            self._tell(merged)
         if opens:
             self._gate_open = True
             self._reconnecting = False
@@ -369,7 +400,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
             if self._is_leader and change.before is None and change.after.is_ours:
                 what = fields(order=change.after.id, id=change.after.correlation_id)
                 alert("own_order", LEADER, "Leader order with an id of ours, never copied {}", what, level="ERROR")
-            if not (self._is_leader and change.after.status is Status.TRANSIT):  # nothing follows from that yet
+            if not (self._is_leader and change.after.status.is_ahead_of_exchange):  # nothing follows from that yet
                 self._tell(OrderUpdated(self._account.name, change.after, received, recovered))
             records.append(OrderChanged(self._account.name, self._account.type, change.after))
         if not changes:

@@ -85,7 +85,7 @@ class OwnBook:
         """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
         self._size = len(read.order_ids)
         now = self._broker_clock.now()
-        self._journal.note(*self._desk.book_read(read.began, now, read.order_ids, complete=read.complete))
+        self._journal.note(*self._desk.book_read(read.began, now, read.order_ids, read.unreadable))
         self._broker_clock.take(read.skew or 0.0)
         visibility = self._desk.visibility
         if visibility.longest > max(self._lag_told, self._window / 2):

@@ -62,7 +62,7 @@ class Rehearsal:
         """Copy the order; return how many bytes the request would have had."""
         now, size = wall_clock.now(), 0
         desk = self._desk()
-        for leader in read_frame(_FRAME, now):
+        for leader in read_frame(_FRAME, "1", now):
             if not isinstance(leader, Order) or (change := Book().merge(leader)) is None:
                 continue
             desk.leader_changed(change.after, None)

@@ -3,7 +3,7 @@
 Pure: it is told what happened and asked what to do. Whoever sits at it sends, records and logs.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -22,7 +22,7 @@ from copytrade.contracts import Differs
 from copytrade.copies import Copy, Stage
 from copytrade.deciding import Considered, Decider
 from copytrade.decisions import Action, Flag, Policy, Skip
-from copytrade.doubt import Doubts, Visibility
+from copytrade.doubt import Doubts, UnreadableRow, Visibility
 from copytrade.drift import Apart
 from copytrade.execution import Execution
 from copytrade.forgetting import Forgetting
@@ -264,6 +264,10 @@ class Desk:
         """Take the broker's word about one of this account's orders; None if it is none of our copies."""
         return self._own_orders.seen(order, received)
 
+    def own_unread(self, order_ids: Iterable[str]) -> None:
+        """Take note of orders of this account that cannot be read, and that nobody has placed since."""
+        self._own_orders.unread(order_ids)
+
     @property
     def strangers(self) -> list[Order]:
         """Return the account's orders that carry an id of ours and that nothing in the database speaks of."""
@@ -320,12 +324,14 @@ class Desk:
         self._decider.was_taken()
         return self._execution.keep_back(leader, action, now)
 
-    def book_read(self, began: float, now: datetime, order_ids: Set[str], *, complete: bool) -> list[Changed]:
+    def book_read(
+        self, began: float, now: datetime, order_ids: Set[str], unreadable: Sequence[UnreadableRow] = ()
+    ) -> list[Changed]:
         """Take note ``now`` of a read of our own book, begun at a monotonic time: it ends doubts older than that.
 
-        Only where it was ``complete``, every row readable, does it say anything by what it lacks.
+        It says nothing by what it lacks of an order of ours that one of the ``unreadable`` rows may be.
         """
-        return self._own_orders.book_read(began, now, order_ids, complete=complete)
+        return self._own_orders.book_read(began, now, order_ids, unreadable)
 
     def searched(self, correlation_id: str, began: float) -> list[Changed]:
         """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""

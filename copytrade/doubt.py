@@ -2,22 +2,38 @@
 
 An order whose answer was lost may exist. It is sent again only after proof of absence: complete reads of the order book
 and a search by its id, spread over a window, with the account's own feed silent about it. A read that failed proves
-nothing. The window has to be longer than the broker takes to show an order, so that is measured. All times are
-monotonic seconds.
+nothing, nor does one with a row that cannot be read and may be the order. The window has to be longer than the broker
+takes to show an order, so that is measured. All times are monotonic seconds.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 import msgspec
 from msgspec.structs import replace
 
 from copytrade.agenda import CopyId
+from copytrade.orders import CORRELATION_PREFIX
 
 #: Complete reads of the order book that have to agree.
 READS = 3
 
 #: How many times the longest delay that was seen the window has to be.
 MARGIN = 3.0
+
+
+class UnreadableRow(msgspec.Struct, frozen=True, gc=False):
+    """A row of the account's order book that cannot be read but for its ids: "" for none.
+
+    ``correlation_id`` is None where that cannot be read either.
+    """
+
+    order_id: str
+    correlation_id: str | None
+
+    @property
+    def is_others(self) -> bool:
+        """Whether the row's own words say that it is no order of this program."""
+        return bool(self.correlation_id) and not str(self.correlation_id).startswith(CORRELATION_PREFIX)
 
 
 class Doubt(msgspec.Struct, frozen=True, gc=False):
@@ -98,6 +114,10 @@ class Doubts:
         self._at_least = at_least
         self._doubts: dict[CopyId, Doubt] = {}
         self._settled_at: dict[CopyId, float] = {}
+        #: In which order the ids of the account's orders were first seen, and how many were when a placement left.
+        self._seen: dict[str, int] = {}
+        self._sights = 0
+        self._seen_before: dict[CopyId, int] = {}
         self._feed_up = False
         #: How late the broker shows this account's orders.
         self.visibility = Visibility()
@@ -118,6 +138,17 @@ class Doubts:
     def forget(self, copy_id: CopyId) -> None:
         """Forget when an outcome became known, of what is over."""
         self._settled_at.pop(copy_id, None)
+        self._seen_before.pop(copy_id, None)
+
+    def seen(self, order_id: str) -> None:
+        """Take note of the id of one of the account's orders, whoever placed it and whether it can be read or not."""
+        if order_id not in self._seen:
+            self._seen[order_id] = self._sights
+            self._sights += 1
+
+    def leaves(self, copy_id: CopyId) -> None:
+        """Take note that a placement is about to leave: what was seen before is not it."""
+        self._seen_before[copy_id] = self._sights
 
     def begin(self, copy_id: CopyId) -> None:
         """Doubt whether the broker has an order, if that is not doubted already."""
@@ -134,10 +165,22 @@ class Doubts:
         if not is_up:
             self._doubts = {copy_id: replace(doubt, silent=False) for copy_id, doubt in self._doubts.items()}
 
-    def read(self, began: float, order_ids: Set[str]) -> None:
-        """A complete read of the order book shows some orders."""
-        self.visibility.read(began, order_ids)
-        self._doubts = {copy_id: doubt.after_read(began) for copy_id, doubt in self._doubts.items()}
+    def read(self, began: float, order_ids: Set[str], unreadable: Sequence[UnreadableRow] = ()) -> None:
+        """A read of the order book shows some orders, and some rows that are ``unreadable``."""
+        shown = order_ids | {row.order_id for row in unreadable}
+        if "" not in shown:
+            self.visibility.read(began, shown)
+        self._seen = {order_id: sight for order_id, sight in self._seen.items() if order_id in shown}
+        for order_id in shown:
+            self.seen(order_id)
+        unclear = [row for row in unreadable if not row.is_others]
+        for copy_id, doubt in self._doubts.items():
+            if not any(self._may_be(copy_id, row) for row in unclear):
+                self._doubts[copy_id] = doubt.after_read(began)
+
+    def _may_be(self, copy_id: CopyId, row: UnreadableRow) -> bool:
+        """Whether an unreadable row may be the order that a placement made: its id was not seen before that left."""
+        return not row.order_id or self._seen[row.order_id] >= self._seen_before.get(copy_id, 0)
 
     def searched(self, copy_id: CopyId, began: float) -> None:
         """A search for an order's id has shown none."""

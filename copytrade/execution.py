@@ -53,6 +53,7 @@ class Execution:
         copy_id = (leader.id, action.n)
         match action:
             case Place():
+                self._doubts.leaves(copy_id)
                 copy = replace(self._blotter.get(copy_id) or self._blotter.new(leader, now), created_at=now)
                 after = self._placing(lifecycle.with_leader(copy, leader), action, leader)
                 self._blotter.forget_unsent(leader.id)

@@ -26,6 +26,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.FILTERED_INSTRUMENT: "The follower's settings do not copy instruments of this kind.",
     Reason.UNKNOWN_INSTRUMENT: "The broker's list lacks the instrument, or its lot there does not fit the order.",
     Reason.UNSUPPORTED: "Orders of this product or kind are not copied.",
+    Reason.UNREADABLE: "Nothing that the broker tells of the leader's order could be read.",
     Reason.ZERO_LOTS: "The follower's share of the order is less than one lot, and nothing is rounded up.",
     Reason.NO_CAPITAL: "The leader or the follower had no capital at the start of the day to size by.",
     Reason.NO_PRICE: "No price was known by which to hold the order against the follower's limits.",

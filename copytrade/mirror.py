@@ -130,7 +130,7 @@ def _before_the_first(
         return Done()
     if leader.is_terminal and any(copy.reason is Reason.DRY_RUN for copy in copies):
         return Done()
-    if leader.status is Status.TRANSIT:
+    if leader.status.is_ahead_of_exchange:
         return Wait("the leader's order has not been accepted yet")
     if leader.status in _LEADER_ENDED and not leader.filled_quantity:
         return Skip(_LEADER_ENDED[leader.status], f"the leader's order is {leader.status}")

@@ -130,10 +130,12 @@ SEGMENT_OF = {
 class Status(StrEnum):
     """Where an order is in its life, both spellings of the wire brought to one.
 
-    MODIFIED and TRIGGERED are seen on the order-update socket only; they are resting orders.
+    MODIFIED and TRIGGERED are seen on the order-update socket only; they are resting orders. DORMANT are forever orders
+    and legs that wait for a price or for another leg: nothing of them is at the exchange.
     """
 
     TRANSIT = "TRANSIT"
+    DORMANT = "DORMANT"
     PENDING = "PENDING"
     MODIFIED = "MODIFIED"
     TRIGGERED = "TRIGGERED"
@@ -148,6 +150,11 @@ class Status(StrEnum):
     def is_terminal(self) -> bool:
         """Whether the order can change no more."""
         return self in _TERMINAL
+
+    @property
+    def is_ahead_of_exchange(self) -> bool:
+        """Whether the order has not come to the exchange yet, and nothing follows from it."""
+        return self is Status.TRANSIT or self is Status.DORMANT
 
 
 _TERMINAL = frozenset({Status.TRADED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED, Status.CLOSED})
@@ -180,9 +187,10 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is known of one order at one moment.
 
     ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: a frame's receipt,
-    the start of the request for a book row. ``average_price`` is 0 until the first fill. ``instrument``,
-    ``lot_size``, ``tick_size``, ``multiplier`` and ``last_price`` are None where the source does not carry them (rows
-    of the order book do not). What an order is worth is price x quantity x multiplier.
+    the start of the request for a book row. ``average_price`` is 0 until the first fill. ``parent_id`` is the order
+    that a leg or the child of a forever order belongs to, "" for none. ``instrument``, ``lot_size``, ``tick_size``,
+    ``multiplier`` and ``last_price`` are None where the source does not carry them (rows of the order book do not).
+    What an order is worth is price x quantity x multiplier.
     """
 
     id: str
@@ -205,6 +213,7 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     exchange_order_id: str = ""
     symbol: str = ""
     leg: Leg = Leg.NONE
+    parent_id: str = ""
     after_market: bool = False
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -1,6 +1,6 @@
 """What the broker says of the account's own orders: which copies they are, what became of those, and which it lacks."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Sequence, Set
 from datetime import date, datetime
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from copytrade.blotter import Blotter, Changed
 from copytrade.concerns import Concerns
 from copytrade.copies import Copy
 from copytrade.decisions import Cancel, Modify
-from copytrade.doubt import Doubts
+from copytrade.doubt import Doubts, UnreadableRow
 from copytrade.forgetting import Forgetting
 from copytrade.holds import Holds
 from copytrade.leader_orders import LeaderOrders, as_leader
@@ -51,6 +51,7 @@ class OwnOrders:
             self._agenda.subject = ""
             return None
         self._positions.own_seen(order)
+        self._doubts.seen(order.id)
         if received is not None:
             self._doubts.visibility.told(order.id, received)
         copy = self._blotter.find(order)
@@ -80,15 +81,20 @@ class OwnOrders:
         self._blotter.keep(twin)
         return twin
 
-    def book_read(self, began: float, now: datetime, order_ids: Set[str], *, complete: bool) -> list[Changed]:
+    def unread(self, order_ids: Iterable[str]) -> None:
+        """Take note of orders that are there already, and cannot be read."""
+        for order_id in order_ids:
+            self._doubts.seen(order_id)
+
+    def book_read(
+        self, began: float, now: datetime, order_ids: Set[str], unreadable: Sequence[UnreadableRow] = ()
+    ) -> list[Changed]:
         """Take note ``now`` of a read of the book, begun at a monotonic time: it ends doubts older than that.
 
-        Only where it was ``complete``, every row readable, does it say anything by what it lacks.
+        It says nothing by what it lacks of an order of ours that one of the ``unreadable`` rows may be.
         """
-        resolved = []
-        if complete:
-            self._doubts.read(began, order_ids)
-            resolved += self._free_absent()
+        self._doubts.read(began, order_ids, unreadable)
+        resolved = self._free_absent()
         for copy_id in sorted(self._blotter.in_doubt):
             copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
             if leader is None or copy.order_id not in order_ids:

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     FILTERED_INSTRUMENT = "filtered_instrument"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     UNSUPPORTED = "unsupported"
+    UNREADABLE = "unreadable"
     ZERO_LOTS = "zero_lots"
     NO_CAPITAL = "no_capital"
     NO_PRICE = "no_price"
@@ -64,6 +65,7 @@ class Reason(StrEnum):
 _PROVISIONAL = frozenset(
     {
         Reason.UNKNOWN_INSTRUMENT,
+        Reason.UNREADABLE,
         Reason.ZERO_LOTS,
         Reason.NO_CAPITAL,
         Reason.NO_PRICE,

@@ -42,15 +42,16 @@ class OrderChanged(msgspec.Struct, frozen=True, gc=False):
 
 
 class CopyChanged(msgspec.Struct, frozen=True, gc=False):
-    """A follower's dealings with a leader order have come further."""
+    """A follower's dealings with a leader order have come further; ``leader`` is None where that cannot be read."""
 
     copy: Copy
-    leader: Order
+    leader: Order | None
     at: datetime
 
     def __post_init__(self) -> None:
         """Take out of it what nobody may see."""
-        force_setattr(self, "leader", _clean(self.leader))
+        if self.leader is not None:
+            force_setattr(self, "leader", _clean(self.leader))
         if self.copy.error and (error := without_secrets(self.copy.error)) != self.copy.error:
             force_setattr(self, "copy", replace(self.copy, error=error))
 

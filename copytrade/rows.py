@@ -146,7 +146,7 @@ def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
 def copy_row(record: CopyChanged) -> Row:
     """Return the row of ``copy_mappings``."""
     copy, leader = record.copy, record.leader
-    slippage, units = copy.slippage(copy.side(leader)), copy.filled_quantity
+    slippage, units = copy.slippage(copy.side(leader)) if leader else None, copy.filled_quantity
     return (
         copy.leader_order_id,
         copy.follower,
@@ -155,7 +155,7 @@ def copy_row(record: CopyChanged) -> Row:
         copy.part,
         copy.order_id,
         copy.correlation_id,
-        leader.quantity,
+        leader.quantity if leader else 0,
         copy.wish.quantity if copy.wish else 0,
         copy.filled_quantity,
         copy.strategy,
@@ -164,7 +164,7 @@ def copy_row(record: CopyChanged) -> Row:
         copy.status,
         copy.reason,
         copy.error,
-        _rupees(copy.leader_price or leader.price),
+        _rupees(copy.leader_price or (leader.price if leader else None)),
         _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
         float(slippage) if slippage is not None else None,
         float(slippage * units * copy.multiplier) if slippage is not None and copy.multiplier is not None else None,

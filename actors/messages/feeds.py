@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from actors.base import ActorDied, ActorUp, Address
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
-from copytrade.dhan.codec import Unreadable
+from copytrade.dhan.codec import Told
 from copytrade.dhan.feed import FeedConnection, FeedEnded
 from copytrade.dhan.rest import OrderBook
+from copytrade.doubt import UnreadableRow
 from copytrade.orders import Order
 
 
@@ -24,11 +25,15 @@ class OrderUpdated:
 
 @dataclass(frozen=True, slots=True)
 class BookSnapshot:
-    """Everything the feed knows, at the moment of subscribing; every later change follows, in order."""
+    """Everything the feed knows, at the moment of subscribing; every later change follows, in order.
+
+    ``unread`` are the ids of the orders in the book that could not be read.
+    """
 
     account: str
     orders: Sequence[Order]
     gate_open: bool
+    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +54,20 @@ class GateOpened:
 class BookMerged:
     """A read of the account's book, begun at a monotonic time, is merged; its changes were told before.
 
-    Of the leader's only the audits and what opens his gate are told, not each look that found nothing.
-
-    ``complete``: every row could be read, so that what is not in it was not there. ``skew`` is the seconds to add to
-    our time of day to have the broker's.
+    ``order_ids`` are those of the rows that could be read. ``skew`` is the seconds to add to our time of day to have
+    the broker's. Of the leader's only the audits and what opens his gate are told, not each look that found nothing.
     """
 
     account: str
     began: float
     order_ids: frozenset[str]
-    complete: bool
+    unreadable: tuple[UnreadableRow, ...]
     skew: float | None
+
+    @property
+    def names_all(self) -> bool:
+        """Whether the id of every row could be read, so that an order of which none is told was not there."""
+        return all(row.order_id for row in self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,16 @@ class SearchMerged:
 
 
 #: A feed tells of the account's orders; the leader's also of what he holds.
-FeedNews = OrderUpdated | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged | NetRead
+@dataclass(frozen=True, slots=True)
+class OrderUnreadable:
+    """Nothing that tells of an account's order can be read, and why; it may be read later."""
+
+    account: str
+    order_id: str
+    what: str
+
+
+FeedNews = OrderUpdated | OrderUnreadable | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged | NetRead
 
 #: One gap of one incarnation of a feed; a read opens only the gate of the gap in which it began.
 Generation = tuple[int, int]
@@ -106,7 +123,7 @@ class FrameReceived:
     """A frame has come in on a connection, at a monotonic time: what it tells of."""
 
     connection: ConnectionId
-    items: Sequence[Order | Unreadable]
+    items: Sequence[Told]
     received: float
 
 
@@ -127,7 +144,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class RereadBook:
-    """Read the book once more on this connection: a login has no acknowledgement."""
+    """Read the book once more on this connection: a login has no acknowledgement, or something could not be read."""
 
     connection: ConnectionId
 

@@ -1,6 +1,7 @@
 """What the broker says of an account: fills, positions, holdings, funds and the token's own profile.
 
-The readers raise :class:`~copytrade.dhan.fields.UnreadableError` where a value cannot be relied on.
+The readers raise :class:`~copytrade.dhan.fields.UnreadableError` where a value that decides cannot be relied on: what
+is held, of what, and what there is to trade with. Anything else that is odd counts as absent.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from decimal import Decimal
 
 from copytrade.account_facts import Addresses
 from copytrade.dhan.codec import PRODUCTS, SEGMENTS, SIDES, multiplier_of
-from copytrade.dhan.fields import Fields, UnreadableError
-from copytrade.orders import IST, InstrumentKey, Product, Side
+from copytrade.dhan.fields import Fields, Lenient, UnreadableError
+from copytrade.orders import ZERO, InstrumentKey, Product, Side
 
 #: The words for whether orders are taken from here; others say nothing.
 _VERDICTS = {
@@ -88,71 +89,72 @@ class Profile:
 
 def read_trade(fields: Fields) -> Trade:
     """Read one row of the trade book."""
+    rest = Lenient(fields)
     return Trade(
         order_id=fields.required_identifier("orderid"),
-        exchange_trade_id=fields.identifier("exchangetradeid"),
+        exchange_trade_id=rest.identifier("exchangetradeid"),
         side=fields.choice("transactiontype", SIDES),
         key=_key(fields),
         product=fields.choice("producttype", PRODUCTS),
         quantity=fields.quantity("tradedquantity"),
         price=fields.price("tradedprice"),
-        exchange_at=fields.time("exchangetime"),
+        exchange_at=rest.time("exchangetime"),
     )
 
 
-def read_position(fields: Fields) -> Position:
-    """Read one row of the positions."""
+def read_position(fields: Fields) -> Position | None:
+    """Read one row of the positions; None for one in a segment that is not known here: nothing there is copied."""
+    if (segment := fields.text("exchangesegment").upper()) and segment not in SEGMENTS:
+        return None
     if fields.raw("netqty") is None:
         raise UnreadableError("netqty is missing")
-    key = _key(fields)
+    rest, key = Lenient(fields), _key(fields)
     return Position(
         key=key,
         product=fields.choice("producttype", PRODUCTS),
-        symbol=fields.text("tradingsymbol"),
+        symbol=rest.text("tradingsymbol"),
         net_quantity=fields.quantity("netqty", smallest=-(10**9)),
-        bought_today=fields.quantity("daybuyqty"),
-        sold_today=fields.quantity("daysellqty"),
-        buy_average=fields.price("buyavg"),
-        sell_average=fields.price("sellavg"),
-        profit=_profit(fields),
-        multiplier=multiplier_of(fields, key.segment),
+        bought_today=rest.quantity("daybuyqty"),
+        sold_today=rest.quantity("daysellqty"),
+        buy_average=rest.price("buyavg"),
+        sell_average=rest.price("sellavg"),
+        profit=_profit(rest),
+        multiplier=multiplier_of(rest, key.segment),
     )
 
 
 def read_holding(fields: Fields) -> Holding:
     """Read one row of the holdings."""
+    rest = Lenient(fields)
     return Holding(
         security_id=fields.required_identifier("securityid"),
-        symbol=fields.text("tradingsymbol"),
-        isin=fields.text("isin"),
+        symbol=rest.text("tradingsymbol"),
+        isin=rest.text("isin"),
         total_quantity=fields.quantity("totalqty"),
-        available_quantity=fields.quantity("availableqty"),
-        average_cost=fields.price("avgcostprice"),
+        available_quantity=rest.quantity("availableqty"),
+        average_cost=rest.price("avgcostprice"),
     )
 
 
 def read_fund_limit(fields: Fields) -> FundLimit:
     """Read the funds. The balance is misspelled on the wire; both spellings are read."""
+    rest = Lenient(fields)
     return FundLimit(
         available_balance=fields.required_amount("availabelbalance", "availablebalance"),
         sod_limit=fields.required_amount("sodlimit"),
-        utilized=fields.amount("utilizedamount"),
-        collateral=fields.amount("collateralamount"),
-        withdrawable=fields.amount("withdrawablebalance"),
+        utilized=rest.amount("utilizedamount") or ZERO,
+        collateral=rest.amount("collateralamount") or ZERO,
+        withdrawable=rest.amount("withdrawablebalance") or ZERO,
     )
 
 
 def read_profile(fields: Fields) -> Profile:
     """Read the profile. Its times are written 24/11/2026 09:15, Indian time."""
-    until = fields.text("tokenvalidity")
-    try:
-        valid_until = datetime.strptime(until, "%d/%m/%Y %H:%M").replace(tzinfo=IST) if until else None
-    except (ValueError, OverflowError):
-        raise UnreadableError("tokenvalidity is not a time") from None
+    rest = Lenient(fields)
     return Profile(
         client_id=fields.required_identifier("dhanclientid"),
-        token_valid_until=valid_until,
-        segments=tuple(word for part in fields.text("activesegment").split(",") if (word := part.strip())),
+        token_valid_until=rest.time("tokenvalidity"),
+        segments=tuple(word for part in rest.text("activesegment").split(",") if (word := part.strip())),
     )
 
 
@@ -174,10 +176,9 @@ def _word(value: object) -> str:
     return str(value).strip().upper()
 
 
-def _profit(fields: Fields) -> Decimal | None:
-    if fields.raw("realizedprofit") is None or fields.raw("unrealizedprofit") is None:
-        return None
-    return fields.amount("realizedprofit") + fields.amount("unrealizedprofit")
+def _profit(rest: Lenient) -> Decimal | None:
+    realized, unrealized = rest.amount("realizedprofit"), rest.amount("unrealizedprofit")
+    return None if realized is None or unrealized is None else realized + unrealized
 
 
 def _key(fields: Fields) -> InstrumentKey:

@@ -21,6 +21,7 @@ import websocket
 from pydantic import SecretStr
 
 from copytrade import wall_clock
+from copytrade.dhan.codec import FRAME_LIMIT
 from copytrade.dhan.fields import excerpt_of
 from copytrade.dhan.transport import is_loopback, trusted
 from copytrade.orders import IST
@@ -109,6 +110,38 @@ class _Buffered:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
+
+
+class _LimitedFrames(websocket.frame_buffer):
+    """Frames whose header promises more than any order update has are refused before anything of them is kept."""
+
+    def recv_length(self) -> None:
+        super().recv_length()
+        _check_length(self.length or 0)
+
+
+class _LimitedWebSocket(websocket.WebSocket):
+    """A WebSocket on which no message is longer than the limit, in one frame or in many."""
+
+    def __init__(self, *, skip_utf8_validation: bool = False, **options: Any) -> None:
+        super().__init__(skip_utf8_validation=skip_utf8_validation, **options)
+        self.frame_buffer = _LimitedFrames(self._recv, skip_utf8_validation)
+        self._message_length = 0
+
+    def recv_frame(self) -> websocket.ABNF:
+        frame: websocket.ABNF = super().recv_frame()  # type: ignore[no-untyped-call]
+        if frame.opcode in _DATA:
+            self._message_length = 0
+        if frame.opcode in (*_DATA, websocket.ABNF.OPCODE_CONT):
+            self._message_length += len(frame.data)
+            _check_length(self._message_length)
+        return frame
+
+
+def _check_length(length: int) -> None:
+    """Raise WebSocketProtocolException for what is too long."""
+    if length > FRAME_LIMIT:
+        raise websocket.WebSocketProtocolException(f"a message of {length} bytes, longer than {FRAME_LIMIT}")
 
 
 class FeedConnection:
@@ -233,6 +266,7 @@ def connect(
             skip_utf8_validation=True,  # twenty times as fast; the codec checks
             socket=sock,
             redirect_limit=0,  # the token goes to this server or nowhere
+            class_=_LimitedWebSocket,
         )
     except websocket.WebSocketBadStatusException as error:
         return _refused(f"the server refused with HTTP {error.status_code}", error.status_code)

@@ -1,8 +1,9 @@
 """Reading single fields of what the broker sends, by name, in whatever spelling and type they come.
 
 Keys differ in case between the documentation and the wire, numbers come as numbers or text, and what is zero or empty
-may be missing, null, "", "NA" or "NR". A value that cannot be what its name says makes the whole thing unreadable:
-:class:`UnreadableError` names it, and nothing is guessed.
+may be missing, null, "", "NA" or "NR". There are two ways to read. :class:`Fields` is for what decides: a value that
+cannot be what its name says makes the whole thing unreadable, :class:`UnreadableError` names it, and nothing is
+guessed. :class:`Lenient` is for everything else: such a value counts as absent.
 """
 
 import re
@@ -25,6 +26,15 @@ _TEXT_LIMIT = 500
 LONGEST = 20_000
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ABSENT = frozenset({"", "NA", "NR", "NULL"})
+
+#: Seconds, or milliseconds, since 1970.
+_EPOCH = re.compile(r"(\d{10})(\d{3})?")
+
+#: How times are written other than in ISO 8601, with "-" between the parts of the date. The day comes before the month,
+#: as in the broker's own profile (24/11/2026 09:15).
+_TIME_FORMATS = tuple(
+    f"{day} {time}" for day in ("%d-%m-%Y", "%d-%b-%Y", "%d %b %Y") for time in ("%H:%M:%S", "%H:%M", "%I:%M:%S %p")
+)
 
 
 class UnreadableError(ValueError):
@@ -133,14 +143,18 @@ class Fields:
         raise UnreadableError(f"{name} is neither yes nor no")
 
     def time(self, name: str) -> datetime | None:
-        """Return a time (India), None if there is none; the year 1 means none."""
+        """Return a time (India), None if there is none; the year 1 means none.
+
+        Read are ISO 8601, with or without a zone, the spellings of ``_TIME_FORMATS``, and seconds or milliseconds since
+        1970.
+        """
         value = self._values.get(name)
         if value is None:
             return None
-        if not isinstance(value, str):
+        if not isinstance(value, str | int) or isinstance(value, bool):
             raise UnreadableError(f"{name} is not a time")
         try:
-            return _time(value)
+            return _time(str(value))
         except (ValueError, OverflowError):
             raise UnreadableError(f"{name} is not a time") from None
 
@@ -176,6 +190,68 @@ class Fields:
         return number
 
 
+class Lenient:
+    """The fields of one JSON object on which nothing rests: a value that is odd counts as absent, like none at all."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        """Return the text, "" for none."""
+        try:
+            return self._fields.text(name)
+        except UnreadableError:
+            return ""
+
+    def free_text(self, name: str) -> str:
+        """Return the broker's own words without secrets, "" for none."""
+        try:
+            return self._fields.free_text(name)
+        except UnreadableError:
+            return ""
+
+    def common(self, name: str) -> str:
+        """Return a text that is kept once for all who have it, "" for none."""
+        return sys.intern(self.text(name))
+
+    def identifier(self, name: str) -> str:
+        """Return an id, "" for none."""
+        try:
+            return self._fields.identifier(name)
+        except UnreadableError:
+            return ""
+
+    def quantity(self, name: str) -> int:
+        """Return a whole number, 0 for none."""
+        try:
+            return self._fields.quantity(name)
+        except UnreadableError:
+            return 0
+
+    def price(self, name: str) -> Decimal:
+        """Return an amount of rupees that cannot be negative, 0 for none."""
+        try:
+            return self._fields.price(name)
+        except UnreadableError:
+            return ZERO
+
+    def amount(self, name: str) -> Decimal | None:
+        """Return an amount of rupees that may be negative, None for none."""
+        try:
+            return self._fields.required_amount(name)
+        except UnreadableError:
+            return None
+
+    def time(self, name: str) -> datetime | None:
+        """Return a time (India), None for none."""
+        try:
+            return self._fields.time(name)
+        except UnreadableError:
+            return None
+
+
 @lru_cache(maxsize=16)
 def _lower(names: tuple[object, ...]) -> tuple[str, ...]:
     """Return names in small letters: what is of one kind has the same ones, each in its place."""
@@ -190,11 +266,12 @@ def exact(number: str | int) -> Decimal:
 
 @lru_cache(maxsize=4096)
 def _time(text: str) -> datetime | None:
-    """Return the time that a naive Indian (or a zoned) ISO text says, None for none."""
+    """Return the time that a text says, None for none; one without a zone is India's. Raises ValueError."""
     text = text.strip()
     if text.upper() in _ABSENT:
         return None
-    moment = datetime.fromisoformat(text)
+    epoch = _EPOCH.fullmatch(text)
+    moment = datetime.fromtimestamp(int(epoch[1]), IST) if epoch else _calendar_time(text)
     if moment.year <= 1970:
         return None
     if moment.year >= 2100:
@@ -205,6 +282,20 @@ def _time(text: str) -> datetime | None:
 def said_by_broker(something: object, length: int) -> str:
     """Return the beginning of the broker's own words as printable ASCII, without secrets."""
     return excerpt_of(without_secrets(something[:LONGEST]) if isinstance(something, str) else something, length)
+
+
+def _calendar_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    text = text.replace("/", "-")
+    for spelling in _TIME_FORMATS:
+        try:
+            return datetime.strptime(text, spelling)  # noqa: DTZ007 (the zone is added later)
+        except ValueError:
+            continue
+    return datetime.fromisoformat(text)
 
 
 def excerpt_of(something: object, length: int = 200) -> str:

@@ -9,8 +9,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from copytrade.dhan.codec import Unreadable, parse_json, read_row
-from copytrade.orders import Order
+from copytrade.dhan.codec import Told, parse_json, read_row
 
 
 class OrderRows:
@@ -21,11 +20,11 @@ class OrderRows:
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
-        self._last: dict[bytes, Order | Unreadable] = {}  # by a digest: no text is kept
+        self._last: dict[bytes, Told | None] = {}  # by a digest: no text is kept
 
-    def read(self, rows: Sequence[msgspec.Raw], observed_at: datetime) -> list[Order | Unreadable] | None:
+    def read(self, rows: Sequence[msgspec.Raw], observed_at: datetime) -> list[Told | None] | None:
         """Return what each row tells of, None if one of them is not JSON after all."""
-        read: dict[bytes, Order | Unreadable] = {}
+        read: dict[bytes, Told | None] = {}
         try:
             found = [self._read(row, observed_at, read) for row in rows]
         except ValueError:
@@ -33,12 +32,11 @@ class OrderRows:
         self._last = read
         return found
 
-    def _read(
-        self, row: msgspec.Raw, observed_at: datetime, read: dict[bytes, Order | Unreadable]
-    ) -> Order | Unreadable:
+    def _read(self, row: msgspec.Raw, observed_at: datetime, read: dict[bytes, Told | None]) -> Told | None:
         digest = blake2b(row, digest_size=16).digest()
-        told = self._last.get(digest)
-        if told is None:
+        if digest in self._last:
+            told = self._last[digest]
+        else:
             told = read_row(parse_json(bytes(row).decode()), self._client_id, observed_at)
         read[digest] = told
         return told

@@ -28,7 +28,7 @@ from copytrade.dhan.accounts import (
 )
 from copytrade.dhan.answers import Answer, exchange_of, judge, rows_of
 from copytrade.dhan.builders import Builders, NewOrder, OrderChange
-from copytrade.dhan.codec import STATUSES, Unreadable, read_row
+from copytrade.dhan.codec import STATUSES, Foreign, Unreadable, read_row
 from copytrade.dhan.fields import Fields, UnreadableError
 from copytrade.dhan.order_rows import OrderRows
 from copytrade.dhan.outcomes import Accepted, Outcome, Refused, Unknown
@@ -60,12 +60,15 @@ class Cancelled:
 class OrderBook:
     """The day's orders: those that could be read, and what could not. ``read_from`` is when the request began.
 
+    ``foreign`` are the rows that are said to be another account's; nothing else is made of them.
+
     An order whose row is as it was at the read before is the same object, with the ``observed_at`` that it had.
     """
 
     orders: tuple[Order, ...]
     unreadable: tuple[Unreadable, ...]
     read_from: datetime
+    foreign: tuple[Foreign, ...] = ()
 
 
 class Call(Generic[T]):
@@ -197,6 +200,7 @@ class DhanRest:
             orders=tuple(order for order in read if isinstance(order, Order)),
             unreadable=tuple(row for row in read if isinstance(row, Unreadable)),
             read_from=began,
+            foreign=tuple(row for row in read if isinstance(row, Foreign)),
         )
         return Accepted(book, exchange=exchange_of(request, sent))
 
@@ -245,7 +249,8 @@ class DhanRest:
             order = read_row(row, self._client_id, began)
             if isinstance(order, Unreadable):
                 return Unknown(f"an order cannot be read: {order.what}", exchange=answer.exchange)
-            orders.append(order)
+            if isinstance(order, Order):
+                orders.append(order)
         return Accepted(tuple(orders), exchange=answer.exchange)
 
     def _read_object(self, request: Request, read: Callable[[Fields], T]) -> Outcome[T]:
@@ -295,11 +300,13 @@ def _cancelled(answer: Answer, order_id: str) -> Outcome[Cancelled]:
     return placed
 
 
-def _each(rows: Outcome[list[object]], read: Callable[[Fields], T]) -> Outcome[tuple[T, ...]]:
+def _each(rows: Outcome[list[object]], read: Callable[[Fields], T | None]) -> Outcome[tuple[T, ...]]:
+    """Read every row; one that ``read`` gives nothing for is left out."""
     if not isinstance(rows, Accepted):
         return rows
     try:
-        return Accepted(tuple(read(_row_fields(row)) for row in rows.value), exchange=rows.exchange)
+        found = [read(_row_fields(row)) for row in rows.value]
+        return Accepted(tuple(one for one in found if one is not None), exchange=rows.exchange)
     except UnreadableError as error:
         return Unknown(f"a row cannot be read: {error}", exchange=rows.exchange)
 

@@ -125,7 +125,7 @@ class Account:
         self.learns()
         for order in self.orders.values():
             self.desk.own_changed(order, None)
-        self.desk.book_read(5.0, NOW, frozenset(self.orders), complete=True)
+        self.desk.book_read(5.0, NOW, frozenset(self.orders))
 
 
 def entered(account: Account, number: int, lots: int, side: Side = Side.BUY) -> Order:

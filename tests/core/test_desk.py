@@ -307,7 +307,7 @@ class Copying(RuleBasedStateMachine):
         shown = self.in_the_book(self.broker)
         for order in shown:
             self.sees_own(order)
-        self.desk.book_read(began, self.today, frozenset(order.id for order in shown), complete=True)
+        self.desk.book_read(began, self.today, frozenset(order.id for order in shown))
 
     @rule()
     def orders_in_doubt_are_searched(self) -> None:

@@ -1,13 +1,15 @@
 """What proves that the broker never had an order, and what does not."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.copies import Copy, Stage
 from copytrade.desk import Desk, Surroundings
-from copytrade.doubt import Doubt, Visibility
+from copytrade.doubt import Doubt, UnreadableRow, Visibility
 from copytrade.freeze import load_freeze_table
 from copytrade.sizing import Capitals
 from tests.core.asking import NIFTY, NOTHING, POLICY
@@ -63,8 +65,20 @@ def test_the_window_is_three_times_the_longest_delay_that_was_seen() -> None:
     assert (visibility.longest, visibility.window(1.0), visibility.window(10.0)) == (2.0, 6.0, 10.0)
 
 
-def in_doubt() -> Desk:
-    """Make a desk with one order whose answer was lost ten seconds after the time 100."""
+def in_doubt(before: Callable[[Desk], object] = lambda _: None) -> Desk:
+    """Make a desk with one order whose answer was lost at the time 100, after something else."""
+    desk = a_desk()
+    before(desk)
+    desk.leader_changed(an_order(), None)
+    desk.consider(NOW)
+    picked = desk.pick(NOW)
+    assert picked is not None
+    copy = desk.begin(*picked, NOW).after
+    desk.settle((copy.leader_order_id, 1), lifecycle.in_doubt(copy, "lost"), 100.0)
+    return desk
+
+
+def a_desk() -> Desk:
     desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None), WINDOW)
     desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
     desk.know_instruments({OPTION: replace(NIFTY)})
@@ -72,12 +86,6 @@ def in_doubt() -> Desk:
     desk.know_own_positions(NOTHING)
     desk.set_gate(is_open=True)
     desk.own_feed(is_up=True)
-    desk.leader_changed(an_order(), None)
-    desk.consider(NOW)
-    picked = desk.pick(NOW)
-    assert picked is not None
-    copy = desk.begin(*picked, NOW).after
-    desk.settle((copy.leader_order_id, 1), lifecycle.in_doubt(copy, "lost"), 100.0)
     return desk
 
 
@@ -89,11 +97,55 @@ def test_a_read_that_is_not_complete_proves_nothing() -> None:
     desk = in_doubt()
     desk.searched(the_copy(desk).correlation_id, 111.0)
     for began in (101.0, 105.0, 111.0):
-        desk.book_read(began, NOW, frozenset(), complete=False)
+        desk.book_read(began, NOW, frozenset(), [UnreadableRow("", None)])
     assert the_copy(desk).stage is Stage.UNKNOWN
     for began in (111.0, 112.0, 113.0):
-        desk.book_read(began, NOW, frozenset(), complete=True)
+        desk.book_read(began, NOW, frozenset())
     assert the_copy(desk).stage is Stage.NONE
+
+
+def reads(desk: Desk, *rows: UnreadableRow) -> Stage:
+    """Have the book read until absence is proven, were it not for these rows that cannot be read."""
+    desk.searched(the_copy(desk).correlation_id, 111.0)
+    for began in (101.0, 105.0, 111.0):
+        desk.book_read(began, NOW, frozenset(), rows)
+    return the_copy(desk).stage
+
+
+@pytest.mark.parametrize("order_id", ["", "77"])
+@pytest.mark.parametrize(
+    ("correlation_id", "stage"),
+    [
+        ("by-hand", Stage.NONE),
+        ("", Stage.UNKNOWN),
+        (None, Stage.UNKNOWN),
+        (f"ct-{an_order().id}-1", Stage.UNKNOWN),
+        ("ct-7-1", Stage.UNKNOWN),
+    ],
+)
+def test_an_unreadable_row_is_somebody_elses_by_its_correlation_id(
+    order_id: str, correlation_id: str | None, stage: Stage
+) -> None:
+    assert reads(in_doubt(), UnreadableRow(order_id, correlation_id)) is stage
+
+
+def test_an_unreadable_row_that_was_there_before_the_order_left_is_not_it() -> None:
+    row = UnreadableRow("77", None)
+    assert reads(in_doubt(lambda desk: desk.book_read(1.0, NOW, frozenset(), [row])), row) is Stage.NONE
+
+
+def test_an_order_that_was_read_before_and_cannot_be_any_more_is_not_it() -> None:
+    by_hand = an_order(id="77", client_id="1000000101")
+    assert reads(in_doubt(lambda desk: desk.own_changed(by_hand, None)), UnreadableRow("77", None)) is Stage.NONE
+
+
+def test_after_a_restart_nobody_knows_what_was_there_before_the_order_left() -> None:
+    before = in_doubt()
+    desk = a_desk()
+    desk.load([the_copy(before)], [], [], NOW - timedelta(hours=1), 100.0)
+    desk.leader_changed(an_order(), None)
+    assert reads(desk, UnreadableRow("77", None)) is Stage.UNKNOWN
+    assert reads(desk) is Stage.NONE
 
 
 def test_a_feed_that_goes_away_meanwhile_is_not_silent() -> None:
@@ -102,8 +154,8 @@ def test_a_feed_that_goes_away_meanwhile_is_not_silent() -> None:
     desk.own_feed(is_up=True)
     desk.searched(the_copy(desk).correlation_id, 121.0)
     for began in (101.0, 105.0, 111.0):
-        desk.book_read(began, NOW, frozenset(), complete=True)
+        desk.book_read(began, NOW, frozenset())
     assert the_copy(desk).stage is Stage.UNKNOWN
     for began in (112.0, 115.0, 121.0):
-        desk.book_read(began, NOW, frozenset(), complete=True)
+        desk.book_read(began, NOW, frozenset())
     assert the_copy(desk).stage is Stage.NONE

@@ -364,6 +364,7 @@ class Days(Copying):
         """The day after it nothing is remembered of all that, unless something is held."""
         super().the_leader_goes_home()
         self.the_day_ends(set(range(6)), clears=True, days=1)
+        self.the_own_book_is_read()
         forgets = self.desk.forgets
         forgets.positions.take_unwritten()
         if not forgets.positions.lines_held() and not forgets.positions._twinned:

@@ -196,7 +196,11 @@ class Sockets:
 
     @staticmethod
     def frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
-        size = struct.pack("!B", len(payload)) if len(payload) < 126 else struct.pack("!BH", 126, len(payload))
+        length = len(payload)
+        if length < 126:
+            size = struct.pack("!B", length)
+        else:
+            size = struct.pack("!BH", 126, length) if length < 65_536 else struct.pack("!BQ", 127, length)
         return bytes([opcode | (0x80 if fin else 0)]) + size + payload
 
     def read(self, connection: socket.socket) -> tuple[int, bytes]:

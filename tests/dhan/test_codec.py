@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copytrade.dhan.accounts import read_position
-from copytrade.dhan.codec import FRAME_LIMIT, Unreadable, read_frame, read_row
+from copytrade.dhan.codec import FRAME_LIMIT, Foreign, Unreadable, read_frame, read_row
 from copytrade.dhan.fields import Fields
 from copytrade.orders import (
     IST,
@@ -25,6 +25,7 @@ from copytrade.orders import (
 )
 
 NOW = datetime(2026, 11, 23, 10, 15, 2, tzinfo=IST)
+CLIENT_ID = "1000000001"
 
 FRAME = {
     "exchange": "NSE",
@@ -61,12 +62,12 @@ ROW = {
 
 
 def from_frame(**changes):
-    (item,) = read_frame(json.dumps({"Type": "order_alert", "Data": FRAME | changes}), NOW)
+    (item,) = read_frame(json.dumps({"Type": "order_alert", "Data": FRAME | changes}), CLIENT_ID, NOW)
     return item
 
 
 def from_row(**changes):
-    return read_row(ROW | changes, "1000000001", NOW)
+    return read_row(ROW | changes, CLIENT_ID, NOW)
 
 
 @pytest.fixture(params=["frame", "row"])
@@ -88,7 +89,7 @@ def test_every_composed_scenario_reads_as_it_should(frames):
     for scenario in frames["scenarios"]:
         for step in scenario["steps"]:
             expect, where = step["expect"], f"{scenario['name']}: {step['evidence']}"
-            (order,) = read_frame(json.dumps(step["message"]), NOW)
+            (order,) = read_frame(json.dumps(step["message"]), CLIENT_ID, NOW)
             assert isinstance(order, Order), where
             if not expect.get("stale"):  # the book drops it; a frame alone does not tell
                 assert order.status == expect["state"], where
@@ -107,7 +108,7 @@ def test_every_composed_scenario_reads_as_it_should(frames):
 def test_every_composed_raw_frame(frames):
     for raw in frames["raw_frames"]:
         payload = raw["text"] if raw["opcode"] == "text" else bytes.fromhex(raw["hex"])
-        orders = [item for item in read_frame(payload, NOW) if isinstance(item, Order)]
+        orders = [item for item in read_frame(payload, CLIENT_ID, NOW) if isinstance(item, Order)]
         expected = raw.get("expect_messages", 0 if raw["opcode"] == "binary" else None)
         if expected is None:
             expected = 2 if raw["name"].startswith("two") else 1
@@ -116,7 +117,7 @@ def test_every_composed_raw_frame(frames):
 
 def test_every_composed_row(book):
     for row in book["orders"]:
-        order = read_row(row, "1000000001", NOW)
+        order = read_row(row, CLIENT_ID, NOW)
         assert isinstance(order, Order)
         assert (order.id, order.status, order.quantity) == (row["orderId"], row["orderStatus"], row["quantity"])
         assert (order.filled_quantity, order.source) == (row["filledQty"], Source.BOOK)
@@ -124,7 +125,7 @@ def test_every_composed_row(book):
 
 
 def test_a_frame_in_full(frames):
-    (order,) = read_frame(json.dumps(frames["scenarios"][0]["steps"][3]["message"]).encode(), NOW)
+    (order,) = read_frame(json.dumps(frames["scenarios"][0]["steps"][3]["message"]).encode(), CLIENT_ID, NOW)
     assert order == Order(
         id="112611230001",
         client_id="1000000001",
@@ -212,12 +213,34 @@ def test_status_follows_what_was_filled(either, word, filled, status):
         (1, 0.0, " ", Leg.NONE),
         (1, "0", "Super Order", Leg.ENTRY),
         (1, 112611230008.0, "", Leg.ENTRY),
+        (None, 112611230008, "", Leg.ENTRY),
         (2, 112611230008.0, "", Leg.STOP_LOSS),
         (3, "112611230008", "", Leg.TARGET),
     ],
 )
 def test_legs(leg, parent, remarks, expected):
     assert from_frame(legNo=leg, algoOrdNo=parent, remarks=remarks).leg is expected
+
+
+@pytest.mark.parametrize("leg", [None, 1, 2, 3])
+@pytest.mark.parametrize("parent", [112611230008, "112611230008", 112611230008.0])
+def test_a_forever_orders_child_is_a_plain_order_that_names_its_parent(leg, parent):
+    child = from_frame(legNo=leg, algoOrdNo=parent, orderPlatform="FOVR", correlationId="NR")
+    assert (child.leg, child.parent_id, child.correlation_id) == (Leg.NONE, "112611230008", "")
+
+
+@pytest.mark.parametrize("word", ["CONFIRM", "Active", "DUMMY"])
+def test_what_waits_away_from_the_exchange_is_dormant(either, word):
+    assert either(orderStatus=word).status is Status.DORMANT
+
+
+@pytest.mark.parametrize("word", ["ACTIVE", "DUMMY", "CONFIRM", "PENDING"])
+@pytest.mark.parametrize("quantity", [0, None, "0"])
+def test_a_leg_that_waits_without_a_quantity_says_nothing(word, quantity):
+    """It may carry the id of its entry."""
+    assert from_row(orderStatus=word, legName="TARGET_LEG", quantity=quantity) is None
+    frame = FRAME | {"status": word, "legNo": 3, "quantity": quantity}
+    assert read_frame(json.dumps({"Type": "order_alert", "Data": frame}), CLIENT_ID, NOW) == []
 
 
 @pytest.mark.parametrize("number", [100.05, "100.05", " 100.05 "])
@@ -250,6 +273,90 @@ def test_no_time(either, none):
     assert either(updateTime=none).updated_at is None
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-11-30 09:20:00",
+        "2026-11-30T09:20:00",
+        "2026-11-30T03:50:00Z",
+        "2026-11-30T09:20:00.000+05:30",
+        "2026/11/30 09:20:00",
+        "30/11/2026 09:20:00",
+        "30-11-2026 09:20",
+        "30/11/2026 09:20:00 AM",
+        "30-Nov-2026 09:20:00",
+        "30 Nov 2026 09:20:00",
+        "1796010600",
+        1796010600,
+        1796010600000,
+    ],
+)
+def test_times_in_other_spellings(either, written):
+    assert either(updateTime=written).updated_at == datetime(2026, 11, 30, 9, 20, tzinfo=IST)
+
+
+TIMES = {"createTime": "orderDateTime", "updateTime": "lastUpdatedTime", "exchangeTime": "exchOrderTime"}
+NUMBERS = {"disclosedQuantity": "discQuantity", "averageTradedPrice": "avgTradedPrice", "multiplier": "multiplier"}
+
+
+@pytest.mark.parametrize(
+    "odd", ["soon", 7, True, [], {}, "2026-13-01 00:00:00", "11/30/2026 09:20:00", "9999-12-31 23:59:59", "\ud800"]
+)
+@pytest.mark.parametrize("name", TIMES)
+def test_a_time_that_cannot_be_read_counts_as_absent(name, odd):
+    assert from_row(**{name: odd}) == from_row()
+    assert from_frame(**{TIMES[name]: odd}) == from_frame()
+
+
+@pytest.mark.parametrize("odd", ["soon", True, [], {}, -1, 1e300, "\ud800"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_that_nothing_rests_on_counts_as_absent_where_it_is_odd(name, odd):
+    assert from_row(**{name: odd}) == from_row()
+    assert from_frame(**{NUMBERS[name]: odd}) == from_frame()
+
+
+@pytest.mark.parametrize("odd", ["a b", True, [], {}, "\ud800"])
+def test_an_exchanges_own_id_counts_as_absent_where_it_is_odd(odd):
+    assert from_row(exchangeOrderId=odd) == from_row()
+    assert from_frame(exchOrderNo=odd) == from_frame(exchOrderNo=None)
+
+
+@pytest.mark.parametrize("name", ["lotSize", "tickSize", "refLtp"])
+@pytest.mark.parametrize("odd", ["x", -1, [], {}, True])
+def test_what_only_frames_tell_counts_as_absent_where_it_is_odd(name, odd):
+    assert from_frame(**{name: odd}) == from_frame()
+
+
+@pytest.mark.parametrize("odd", ["\ud800", [], {}, True])
+def test_words_that_nothing_rests_on(odd):
+    for name in ("displayName", "symbol", "reasonDescription", "instrument", "remarks", "orderPlatform"):
+        assert from_frame(**{name: odd}) == from_frame()
+    for name in ("tradingSymbol", "omsErrorDescription"):
+        assert from_row(**{name: odd}) == from_row()
+
+
+@pytest.mark.parametrize(
+    "whose", [None, "", "1000000001", 1000000001, 1000000001.0, "01000000001", " 1000000001", [], "x"]
+)
+def test_whose_order_it_is_goes_by_the_number(whose):
+    assert from_frame(clientId=whose) == from_frame()
+    assert from_row(dhanClientId=whose) == from_row()
+
+
+@pytest.mark.parametrize("whose", ["2", 1000000002])
+def test_another_accounts_order_is_foreign_whatever_else_is_said_of_it(whose):
+    assert from_frame(clientId=whose) == Foreign("frame", str(whose))
+    assert from_row(dhanClientId=whose, orderStatus="?") == Foreign("order book row", str(whose))
+
+
+def test_the_ids_of_what_cannot_be_read_are_told_where_they_can():
+    row = from_row(exchangeSegment="NSE_COMM", correlationId="mine")
+    assert (row.order_id, row.correlation_id) == ("112611230001", "mine")
+    assert from_row(orderStatus="?", correlationId="NA").correlation_id == ""
+    assert from_frame(status="?", correlationId=[], orderNo="a b").correlation_id is None
+    assert from_frame(status="?", correlationId=[], orderNo="a b").order_id == ""
+
+
 @pytest.mark.parametrize("flag", ["1", 1, True, "true"])
 def test_after_market(flag):
     assert from_frame(offMktFlag=flag).after_market
@@ -268,11 +375,11 @@ def test_both_spellings_of_what_was_filled():
     ]
     + [("price", value) for value in [-0.05, "sNaN", "-Infinity", 10**10, True, [], "1,000"]]
     + [("filledQty", value) for value in [131, -1, 0.5]]
-    + [("orderStatus", value) for value in ["Confirm", "", None, 7, "\ud800"]]
+    + [("orderStatus", value) for value in ["Parked", "", None, 7, "\ud800"]]
     + [("validity", "GTC"), ("orderType", "LIMITED"), ("securityId", None), ("securityId", "a b")]
     + [("orderId", value) for value in [None, "", "0", "a\nb", "x" * 65, 1.5, True, {}]]
-    + [("updateTime", value) for value in ["soon", 7, "2026-13-01 00:00:00", "9999-12-31 23:59:59"]]
-    + [("correlationId", "\ud800"), ("omsErrorDescription", "\udfff"), ("omsErrorDescription", [])],
+    + [("triggerPrice", value) for value in [-1, "x", []]]
+    + [("correlationId", "\ud800"), ("algoOrdNo", []), ("algoOrdNo", "a b")],
 )
 def test_what_cannot_be_is_unreadable(either, name, value):
     item = either(**{name: value})
@@ -293,14 +400,14 @@ def test_an_unknown_code_is_unreadable(changes):
     assert isinstance(from_frame(**changes), Unreadable)
 
 
-@pytest.mark.parametrize("changes", [{"legName": "FOURTH_LEG"}, {"exchangeSegment": "NSE_COMM"}, {"dhanClientId": "2"}])
+@pytest.mark.parametrize("changes", [{"legName": "FOURTH_LEG"}, {"exchangeSegment": "NSE_COMM"}])
 def test_a_row_that_is_not_ours_to_read(changes):
     assert isinstance(from_row(**changes), Unreadable)
 
 
 @pytest.mark.parametrize("row", [None, 1, "x", [], [ROW], {}, {1: 2}])
 def test_a_row_that_is_none(row):
-    assert isinstance(read_row(row, "1000000001", NOW), Unreadable)
+    assert isinstance(read_row(row, CLIENT_ID, NOW), Unreadable)
 
 
 @pytest.mark.parametrize(
@@ -323,32 +430,32 @@ def test_a_row_that_is_none(row):
     ],
 )
 def test_a_frame_that_cannot_be_read(frame):
-    (item,) = read_frame(frame, NOW)
+    (item,) = read_frame(frame, CLIENT_ID, NOW)
     assert isinstance(item, Unreadable)
     assert len(item.excerpt) <= 200
 
 
 @pytest.mark.parametrize("frame", ["", " \n", "2", '"pong"', "null", '{"Type":"something_new","Data":{}}', "{}", "1 2"])
 def test_a_frame_that_says_nothing_of_orders(frame):
-    assert read_frame(frame, NOW) == []
+    assert read_frame(frame, CLIENT_ID, NOW) == []
 
 
 def test_what_follows_an_unreadable_order_is_read():
     bad, good = ({"Type": "order_alert", "Data": FRAME | {"quantity": q}} for q in (0, 65))
-    first, second = read_frame(f"42\n{json.dumps(bad)}\n{json.dumps(good)}", NOW)
+    first, second = read_frame(f"42\n{json.dumps(bad)}\n{json.dumps(good)}", CLIENT_ID, NOW)
     assert isinstance(first, Unreadable)
     assert second.quantity == 65
 
 
 def test_what_precedes_junk_is_read():
-    first, second = read_frame(json.dumps({"type": "ORDER_ALERT", "data": FRAME}) + "}}}", NOW)
+    first, second = read_frame(json.dumps({"type": "ORDER_ALERT", "data": FRAME}) + "}}}", CLIENT_ID, NOW)
     assert isinstance(first, Order)
     assert isinstance(second, Unreadable)
 
 
 def test_the_last_of_duplicate_keys_counts():
     text = json.dumps({"Type": "order_alert", "Data": FRAME})
-    (order,) = read_frame(text.replace('"quantity": 130', '"quantity": 130, "quantity": 65'), NOW)
+    (order,) = read_frame(text.replace('"quantity": 130', '"quantity": 130, "quantity": 65'), CLIENT_ID, NOW)
     assert order.quantity == 65
 
 
@@ -359,22 +466,23 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.
 @settings(deadline=None)
 @given(st.text(st.characters()) | st.binary())
 def test_no_text_or_bytes_raise(frame):
-    read_frame(frame, NOW)
+    read_frame(frame, CLIENT_ID, NOW)
 
 
 @settings(deadline=None)
 @given(JSON)
 def test_no_json_raises(document):
-    read_frame(json.dumps(document), NOW)
-    read_row(document, "1000000001", NOW)
+    read_frame(json.dumps(document), CLIENT_ID, NOW)
+    read_row(document, CLIENT_ID, NOW)
 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(FRAME)), JSON, max_size=3), st.booleans())
 def test_no_field_of_a_frame_raises(changes, binary):
     text = json.dumps({"Type": "order_alert", "Data": FRAME | changes})
-    (item,) = read_frame(text.encode() if binary else text, NOW)
-    if isinstance(item, Order):
+    for item in read_frame(text.encode() if binary else text, CLIENT_ID, NOW):
+        if not isinstance(item, Order):
+            continue
         assert 0 <= item.filled_quantity <= item.quantity
         assert item.price >= 0
 
@@ -382,7 +490,7 @@ def test_no_field_of_a_frame_raises(changes, binary):
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(ROW)), JSON, max_size=3))
 def test_no_field_of_a_row_raises(changes):
-    assert isinstance(read_row(ROW | changes, "1000000001", NOW), Order | Unreadable)
+    assert isinstance(read_row(ROW | changes, CLIENT_ID, NOW), Order | Unreadable | Foreign | None)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +507,7 @@ def test_no_field_of_a_row_raises(changes):
 def test_only_commodity_and_currency_have_a_multiplier(frames, book, exchange, letter, segment, told, multiplier):
     message = copy.deepcopy(frames["scenarios"][0]["steps"][3]["message"])
     message["Data"] |= {"exchange": exchange, "segment": letter, "multiplier": told}
-    (frame,) = read_frame(json.dumps(message), NOW)
-    row = read_row(book["orders"][0] | {"exchangeSegment": segment, "multiplier": told}, "1000000001", NOW)
+    (frame,) = read_frame(json.dumps(message), CLIENT_ID, NOW)
+    row = read_row(book["orders"][0] | {"exchangeSegment": segment, "multiplier": told}, CLIENT_ID, NOW)
     position = read_position(Fields(book["positions"][0] | {"exchangeSegment": segment, "multiplier": told}))
     assert (frame.multiplier, row.multiplier, position.multiplier) == (multiplier, multiplier, multiplier)

@@ -7,6 +7,7 @@ from queue import Queue
 import pytest
 from pydantic import SecretStr
 
+from copytrade.dhan.codec import FRAME_LIMIT
 from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, connect
 
 TOKEN = "canary-token-0123456789"
@@ -98,6 +99,32 @@ def test_what_is_no_websocket_ends_it(connected, junk):
     _, peer, reader = connected()
     peer.sendall(junk)
     assert reader.join().kind is EndKind.RESET
+
+
+@pytest.mark.parametrize("promised", [2**62, 2**40, FRAME_LIMIT + 1])
+def test_a_frame_that_promises_more_than_any_update_has_is_refused_by_its_header(connected, promised):
+    _, peer, reader = connected()
+    peer.sendall(b"\x81\x7f" + promised.to_bytes(8, "big"))
+    end = reader.join()
+    assert (end.kind, reader.payloads) == (EndKind.RESET, [])
+    assert str(promised) in end.reason
+
+
+def test_a_message_in_many_frames_is_not_longer_either(connected):
+    server, peer, reader = connected()
+    piece = b"x" * (FRAME_LIMIT // 4)
+    peer.sendall(server.frame(1, piece, fin=False) + server.frame(0, piece, fin=False) * 3)
+    peer.sendall(server.frame(PING, b"x"))
+    assert server.read(peer) == (PONG, b"x")
+    peer.sendall(server.frame(0, b"x", fin=False))
+    assert reader.join().kind is EndKind.RESET
+
+
+def test_a_frame_as_long_as_may_be_comes_through(connected):
+    server, peer, reader = connected()
+    peer.sendall((server.frame(1, b"y" * FRAME_LIMIT)) * 2 + server.frame(CLOSE, b""))
+    reader.join()
+    assert [len(payload) for payload in reader.payloads] == [FRAME_LIMIT] * 2
 
 
 def test_a_silent_server_is_pinged_and_then_given_up(connected):

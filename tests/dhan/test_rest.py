@@ -189,7 +189,8 @@ def test_the_order_book_keeps_what_it_cannot_read(server, rest, book):
     outcome = rest.orders()
     assert isinstance(outcome, Accepted)
     assert [order.id for order in outcome.value.orders] == [row["orderId"] for row in book["orders"]]
-    assert len(outcome.value.unreadable) == 3
+    assert [(row.order_id, row.correlation_id) for row in outcome.value.unreadable] == [("7", ""), ("", None)]
+    assert [row.client_id for row in outcome.value.foreign] == ["2"]
     assert {order.observed_at for order in outcome.value.orders} == {outcome.value.read_from}
     assert before <= outcome.value.read_from <= datetime.now(IST)
 
@@ -215,6 +216,29 @@ def test_positions(server, rest, book):
 def test_a_short_position(server, rest, book):
     server.will_answer(200, [book["positions"][0] | {"netQty": -65}])
     assert rest.positions().value[0].net_quantity == -65
+
+
+@pytest.mark.parametrize(
+    "odd", [{"buyAvg": "x"}, {"dayBuyQty": 0.5}, {"tradingSymbol": []}, {"multiplier": {}}, {"realizedProfit": "?"}]
+)
+def test_what_no_position_rests_on_may_be_odd(server, rest, book, odd):
+    server.will_answer(200, [book["positions"][0] | odd])
+    (position,) = rest.positions().value
+    assert position.net_quantity == book["positions"][0]["netQty"]
+    assert position.profit is None or "realizedProfit" not in odd
+
+
+def test_a_position_in_a_segment_that_is_not_known_here_hides_no_other(server, rest, book):
+    server.will_answer(200, [book["positions"][0] | {"exchangeSegment": "NSE_COMM"}, book["positions"][0]])
+    assert len(rest.positions().value) == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [{"exchangeSegment": []}, {"exchangeSegment": None}, {"netQty": 0.5}, {"securityId": ""}]
+)
+def test_a_position_of_which_nobody_knows_what_it_is_makes_the_answer_unknown(server, rest, book, odd):
+    server.will_answer(200, [book["positions"][0] | odd])
+    assert isinstance(rest.positions(), Unknown)
 
 
 @pytest.mark.parametrize("path", ["trades", "positions", "holdings"])
@@ -272,10 +296,15 @@ def test_profile(server, rest):
     assert profile.segments == ("Equity", "Derivative")
 
 
-@pytest.mark.parametrize("fields", [{"tokenValidity": "tomorrow"}, {"dhanClientId": None}])
-def test_a_profile_that_makes_no_sense_is_unknown(server, rest, fields):
-    server.will_answer(200, {"dhanClientId": "1", "tokenValidity": "24/11/2026 09:15"} | fields)
+def test_a_profile_that_makes_no_sense_is_unknown(server, rest):
+    server.will_answer(200, {"dhanClientId": None, "tokenValidity": "24/11/2026 09:15"})
     assert isinstance(rest.profile(), Unknown)
+
+
+def test_a_profile_whose_end_cannot_be_read_is_one_all_the_same(server, rest):
+    server.will_answer(200, {"dhanClientId": "1", "tokenValidity": "tomorrow", "activeSegment": 7})
+    profile = rest.profile().value
+    assert (profile.client_id, profile.token_valid_until) == ("1", None)
 
 
 def test_the_sdk_neither_prints_nor_logs(server, rest, capfd, caplog):
