@@ -1,5 +1,7 @@
 """Looks at the leader's order book after his orders changed: what a lost frame would have told is known soon."""
 
+from collections.abc import Iterable
+
 from actors.base import Address, Seat
 from actors.clock import Clock
 from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, GlanceAtBook, ReadBook
@@ -12,6 +14,9 @@ GLANCE_AFTER, GLANCE_LATER = 1.0, 6.0
 
 #: News that came so few seconds before a look may be of what it does not show yet.
 TOO_EARLY = 0.5
+
+#: Seconds in which the feed may yet tell what a look has shown before it: only after that has it not told it.
+TOLD_WITHIN = 2.0
 
 #: Seconds between two looks for each order in the book, so that long books cost no more than short ones.
 GLANCE_EACH = 0.002
@@ -31,6 +36,7 @@ class Glances:
         self._is_soon = self._is_last = False
         self._news_at = self._read_at = 0.0
         self._size = 0
+        self._ahead: dict[str, float] = {}
 
     def has_news(self, now: float) -> None:
         """Look at the book a moment after something was heard of an order."""
@@ -54,6 +60,22 @@ class Glances:
     def take(self, read: BookRead) -> None:
         """Take note of how long the book is."""
         self._size = len(read.book.orders)
+
+    def is_ahead(self, order_ids: Iterable[str], now: float) -> None:
+        """Take note of orders of which a look has shown something before the feed told it, if that is going to."""
+        for order_id in order_ids:
+            self._ahead.setdefault(order_id, now)
+
+    def told(self, order_id: str) -> None:
+        """Take note that the feed tells of an order."""
+        self._ahead.pop(order_id, None)
+
+    def take_untold(self, now: float) -> int:
+        """Return of how many orders the feed has not told what looks have shown, once for each."""
+        untold = [order_id for order_id, shown in self._ahead.items() if now - shown >= TOLD_WITHIN]
+        for order_id in untold:
+            del self._ahead[order_id]
+        return len(untold)
 
     def _look_in(self, delay: float) -> None:
         self._number += 1

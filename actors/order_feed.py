@@ -338,6 +338,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._unread.foreign_orders([item])
             else:
                 self._unread.own_frame()
+                self._glances.told(item.id)
                 if change := self._book.merge(item):
                     self._updates += 1
                     self._publish([change], received, recovered=False)
@@ -348,7 +349,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._unread.foreign_orders(book.foreign)
         changes = self._book.merge_read(book.orders, book.read_from)
         opens = not self._gate_open and read.generation == self._generation and self._socket is not None
-        self._say_what_was_found(changes, opens)
+        self._say_what_was_found(changes, opens, glance=read.glance)
         self._publish(changes, time.monotonic(), recovered=True)
         order_ids = frozenset(order.id for order in book.orders)
         for order_id, what in self._unread.read(book.unreadable, order_ids):
@@ -375,13 +376,18 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._publish(self._book.merge_all(search.orders), time.monotonic(), recovered=True)
         self._tell(SearchMerged(self._account.name, search.correlation_id, search.began, bool(search.orders)))
 
-    def _say_what_was_found(self, changes: Sequence[Change], opens: bool) -> None:
+    def _say_what_was_found(self, changes: Sequence[Change], opens: bool, *, glance: bool) -> None:
         """Count what was missed over all reads until the gate opens; later finds are what a feed did not tell."""
         since = None if self._reconnecting or self._gate_open else self._since
         missed = sum(since is None or change.after.event_at >= since for change in changes)
         if not self._is_leader:
             return
+        now = time.monotonic()
+        if glance and self._gate_open:
+            self._glances.is_ahead((change.after.id for change in changes), now)
+            missed = 0
         if self._gate_open:
+            missed += self._glances.take_untold(now)
             self._found += missed
             if missed:
                 logger.info("Audit found what the feed did not tell {}", fields(account=LEADER, orders=missed))

@@ -80,7 +80,6 @@ class SearchMerged:
     found: bool
 
 
-#: A feed tells of the account's orders; the leader's also of what he holds.
 @dataclass(frozen=True, slots=True)
 class OrderUnreadable:
     """Nothing that tells of an account's order can be read, and why; it may be read later."""
@@ -90,6 +89,7 @@ class OrderUnreadable:
     what: str
 
 
+#: A feed tells of the account's orders; the leader's also of what he holds.
 FeedNews = OrderUpdated | OrderUnreadable | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged | NetRead
 
 #: One gap of one incarnation of a feed; a read opens only the gate of the gap in which it began.

@@ -66,6 +66,15 @@ def test_news_before_the_later_look_puts_it_off() -> None:
     assert Looking().until(200.0, 100.0, 105.5) == [101.0, 106.5, 111.5]
 
 
+def test_what_the_feed_tells_a_moment_after_a_look_was_not_lost() -> None:
+    glances = Looking().glances
+    glances.is_ahead(["1", "2"], 101.0)
+    glances.told("1")
+    assert glances.take_untold(102.0) == 0
+    glances.is_ahead(["2"], 102.0)
+    assert (glances.take_untold(103.0), glances.take_untold(104.0)) == (1, 0)
+
+
 def test_long_books_are_looked_at_less_often() -> None:
     looking = Looking()
     orders = tuple(an_order(id=str(number)) for number in range(2000))
