@@ -13,6 +13,7 @@ from actors.system import CopySystem
 from copytrade import wall_clock
 from copytrade.console.dialogue import answers_to, is_confirmed
 from copytrade.console.exits import EXIT_REFUSED, EXIT_UNUSABLE
+from copytrade.hiding import readable
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging
 from copytrade.orders import IST
@@ -40,7 +41,7 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
     for answer in answers:
-        print(f"{answer.follower}: {answer.text}")
+        print(f"{answer.follower}: {readable(answer.text)}")
     for silent in {follower.name for follower in followers} - {answer.follower for answer in answers}:
         print(f"{silent}: no answer yet; the log and the broker know how far it has come")
     is_done = len(answers) == len(followers) and all(answer.is_done for answer in answers)

@@ -11,6 +11,7 @@ import peewee
 
 from copytrade import reading
 from copytrade.copies import MappingStatus
+from copytrade.hiding import readable
 from copytrade.ledger import Part
 from copytrade.orders import IST, ZERO
 from copytrade.reading import RecordedCopy, RecordedEvent, RecordedRequest
@@ -129,7 +130,7 @@ def _of_event(event: RecordedEvent) -> _Moment:
     if filled := order.get("filled_quantity"):
         terms.append(f"filled {filled} at {order.get('average_price', 'an unknown price')}")
     if reason := order.get("reason"):
-        terms.append(reason)
+        terms.append(readable(reason))
     if order["source"] == "book":
         terms.append("read in the order book")
     return _Moment(event.at, event.status, ", ".join(terms))
@@ -143,7 +144,7 @@ def _of_request(request: RecordedRequest) -> _Moment:
         terms = f"{_terms(body.get('orderType'), body['quantity'], body.get('price'), body.get('triggerPrice'))}, "
     answer = "no answer" if request.status_code is None else f"answer {request.status_code}"
     is_taken = request.status_code is not None and 200 <= request.status_code < 300
-    response = "" if is_taken else " ".join(request.response.split())[:_ANSWER_SHOWN]
+    response = "" if is_taken else readable(" ".join(request.response.split()))[:_ANSWER_SHOWN]
     return _Moment(
         request.at - timedelta(milliseconds=request.duration_ms),
         f"> {request.action}",
@@ -182,7 +183,7 @@ def _facts(copy: RecordedCopy) -> list[str]:
     if copy.reason is not None:
         facts.append(("reason", f"{copy.reason}: {_meaning(copy.reason)}"))
     if copy.error:
-        facts.append(("detail" if copy.status == MappingStatus.SKIPPED else "error", copy.error))
+        facts.append(("detail" if copy.status == MappingStatus.SKIPPED else "error", readable(copy.error)))
     return [f"  {name:<9} {fact}" for name, fact in facts]
 
 

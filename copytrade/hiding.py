@@ -82,6 +82,11 @@ def readable(text: str) -> str:
     return "".join(map(_shown, text))
 
 
+def readable_lines(text: str) -> str:
+    """Return a text of several lines in which every character shows."""
+    return "\n".join(map(readable, text.split("\n")))
+
+
 def _shown(character: str) -> str:
     if character == "\n":
         return " | "

@@ -18,6 +18,7 @@ from copytrade import sqlite
 from copytrade.audit import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.copies import Copy
 from copytrade.drift import Drift, Fill, LeaderOrder, explained
+from copytrade.hiding import readable
 from copytrade.ledger import Line, LineKey, Part
 from copytrade.migrations import SCHEMA_VERSION
 from copytrade.orders import InstrumentKey, Product, Segment
@@ -247,7 +248,7 @@ def symbols(connection: peewee.Database) -> dict[InstrumentKey, str]:
     """Return what is known to trade under which symbol."""
     query = "SELECT DISTINCT exchange_segment, security_id, symbol FROM orders WHERE symbol <> ''"
     rows = _rows(connection, query)
-    return {InstrumentKey(Segment(segment), security_id): symbol for segment, security_id, symbol in rows}
+    return {InstrumentKey(Segment(segment), security_id): readable(symbol) for segment, security_id, symbol in rows}
 
 
 def remembered(connection: peewee.Database, key: str) -> str | None:
@@ -287,8 +288,9 @@ def _rows(connection: peewee.Database, query: str, *parameters: object) -> list[
 
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:
+    terms = [*row[:16], None if row[16] is None else readable(row[16]), row[17]]
     prices, times, rest = map(_rupees, row[18:22]), map(datetime.fromisoformat, row[22:24]), row[24:-1]
-    return RecordedCopy(*row[:18], *prices, *times, *rest, *(read_copy(state).multiplier for state in row[-1:]))
+    return RecordedCopy(*terms, *prices, *times, *rest, *(read_copy(state).multiplier for state in row[-1:]))
 
 
 def _rupees(value: float | None) -> Decimal | None:

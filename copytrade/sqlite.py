@@ -56,7 +56,7 @@ def connected_to_write(file: str, synchronous: str) -> peewee.SqliteDatabase:
 
     Raises SqliteUnsound.
     """
-    _see_that_it_is_sound()
+    see_that_it_is_sound()
     Path(file).touch(mode=0o600)
     return _database(
         file,
@@ -71,7 +71,7 @@ def connected_to_read(file: str) -> peewee.SqliteDatabase:
 
     Raises SqliteUnsound, and FileNotFoundError where there is none.
     """
-    _see_that_it_is_sound()
+    see_that_it_is_sound()
     path = Path(file).absolute()
     if not path.is_file():
         raise FileNotFoundError("there is no such file")
@@ -81,13 +81,14 @@ def connected_to_read(file: str) -> peewee.SqliteDatabase:
 
 def opened_to_read(file: str) -> apsw.Connection:
     """Return a connection to a file that somebody may be writing to. Raises SqliteUnsound and apsw.Error."""
-    _see_that_it_is_sound()
+    see_that_it_is_sound()
     connection = apsw.Connection(file, flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(int(READER_WAITS * 1000))
     return connection
 
 
-def _see_that_it_is_sound() -> None:
+def see_that_it_is_sound() -> None:
+    """Raise SqliteUnsound, with what to do, for a library that can lose commits."""
     if not is_sound(version()):
         raise SqliteUnsound(
             f"SQLite {version()} can lose what was written when two processes use the database: install apsw"

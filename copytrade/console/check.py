@@ -22,6 +22,12 @@ def check(settings: Settings, path: Path) -> int:
     if settings.mode == "sandbox":
         print("The sandbox has no accounts to check: run.py itself sends it one request of each kind.", file=sys.stderr)
         return EXIT_UNUSABLE
+    if sqlite.file_of(settings.store.database) is not None:
+        try:
+            sqlite.see_that_it_is_sound()
+        except sqlite.SqliteUnsound as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
     running = is_running(settings.store.database)
     with ExitStack() as stack:
         if settings.mode == "paper":

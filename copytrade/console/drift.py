@@ -11,6 +11,7 @@ from copytrade.console.exits import EXIT_REFUSED, EXIT_UNEXPLAINED, EXIT_UNUSABL
 from copytrade.dhan.baseline import read_net
 from copytrade.drift import Proposal
 from copytrade.drift_report import DriftReport, PositionsUnread, drift_report
+from copytrade.hiding import readable, readable_lines
 from copytrade.instance import is_running
 from copytrade.papermode import with_last_paper_url
 from copytrade.places import open_database
@@ -33,7 +34,7 @@ def drift(settings: Settings, followers: Sequence[Follower], *, fixes: bool, con
             if found is None:
                 code = EXIT_UNUSABLE
                 continue
-            print(found.text)
+            print(readable_lines(found.text))
             code = code or (0 if found.is_explained else EXIT_UNEXPLAINED)
             proposals += [(follower.name, proposal) for proposal in found.proposals]
         return max(code, _fix(settings, proposals, confirmed=confirmed)) if fixes else code
@@ -81,5 +82,5 @@ def _fix(settings: Settings, proposals: Sequence[tuple[str, Proposal]], *, confi
     answers = answers_to(database, numbers)
     database.close()
     for answer in answers:
-        print(f"{answer.follower}: {answer.text}")
+        print(f"{answer.follower}: {readable(answer.text)}")
     return 0 if len(answers) == len(numbers) and all(answer.is_done for answer in answers) else EXIT_REFUSED

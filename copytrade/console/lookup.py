@@ -6,6 +6,7 @@ from datetime import date
 from copytrade.audit import told
 from copytrade.console.exits import EXIT_TAMPERED, EXIT_UNUSABLE
 from copytrade.explain import UnknownOrder, explain
+from copytrade.hiding import readable_lines
 from copytrade.reading import audit_verdict, open_to_read
 from copytrade.report import report
 from copytrade.store import DatabaseUnusable
@@ -14,7 +15,7 @@ from copytrade.store import DatabaseUnusable
 def show_day(database: str, day: date) -> int:
     """Print what was copied on a day; return the exit code."""
     try:
-        print(report(database, day))
+        print(readable_lines(report(database, day)))
     except DatabaseUnusable as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
@@ -24,7 +25,7 @@ def show_day(database: str, day: date) -> int:
 def show_order(database: str, leader_order_id: str) -> int:
     """Print everything that became of one leader order; return the exit code."""
     try:
-        print(explain(database, leader_order_id))
+        print(readable_lines(explain(database, leader_order_id)))
     except (DatabaseUnusable, UnknownOrder) as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE

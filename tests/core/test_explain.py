@@ -187,6 +187,18 @@ def test_a_copy_of_which_the_leaders_order_was_never_written_down(path: Path) ->
     ]
 
 
+def test_what_the_broker_says_is_one_line_in_which_every_character_shows(path: Path) -> None:
+    said = "no\x1b[2J\x9b \u202eevil\n  status    filled"
+    copy = lifecycle.place_refused(placing("bob"), said)
+    asked_for = asked("bob", "place", "POST /orders {}", 400, 10, f'{{"errorMessage": "{said}"}}')
+    rejected = replace(own("F9", 5), status=Status.REJECTED, reason=said, symbol=said)
+    events = OrderChanged("bob", AccountType.FOLLOWER, rejected)
+    lines = explained(path, [CopyChanged(copy, replace(LEADER, symbol=said), at(11)), asked_for, events])
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.startswith("  status    filled")]
+    assert any(r"no\x1b[2J\x9b \u202eevil |   status    filled" in line for line in lines)
+
+
 def test_a_reason_of_another_version_is_shown_as_it_is(path: Path) -> None:
     explained(path, skipped())
     with opened(path) as database:

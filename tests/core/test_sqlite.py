@@ -7,8 +7,10 @@ import pytest
 
 from copytrade import sqlite
 from copytrade.backup import BackupFailed, back_up
+from copytrade.console.check import check
 from copytrade.records import ConfigSet
 from copytrade.report import report
+from copytrade.settings import Settings
 from copytrade.store import Database, DatabaseUnusable
 
 
@@ -54,6 +56,18 @@ def test_nothing_is_opened_with_a_library_that_may_lose_commits(
     with pytest.raises(DatabaseUnusable, match=why):
         Database(str(tmp_path / "new.db"))
     assert not (tmp_path / "new.db").exists()
+
+
+def test_the_check_says_that_the_library_may_lose_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sqlite, "version", lambda: "3.51.2")
+    monkeypatch.chdir(tmp_path)
+    leader, follower = {"client_id": "1", "access_token": "t1"}, {"client_id": "2", "access_token": "t2", "name": "a"}
+    settings = Settings.model_validate({"leader": leader, "followers": [follower]})
+    assert check(settings, tmp_path / "settings.toml") == 2
+    assert "SQLite 3.51.2 can lose" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("scheme", ["sqlite", "apsw"])
