@@ -12,6 +12,9 @@ from copytrade.records import LEADER
 #: to another look once nothing more is heard, for what it shows later.
 GLANCE_AFTER, GLANCE_LATER = 1.0, 6.0
 
+#: Seconds between two looks while the feed is down: what he does then is in the book alone.
+GLANCE_WHILE_DOWN = 2.0
+
 #: News that came so few seconds before a look may be of what it does not show yet.
 TOO_EARLY = 0.5
 
@@ -37,6 +40,7 @@ class Glances:
         self._news_at = self._read_at = 0.0
         self._size = 0
         self._ahead: dict[str, float] = {}
+        self._is_down = False
 
     def has_news(self, now: float) -> None:
         """Look at the book a moment after something was heard of an order."""
@@ -45,13 +49,23 @@ class Glances:
             self._is_soon = True
             self._look_in(max(GLANCE_AFTER, self._read_at + GLANCE_EACH * self._size - now))
 
+    def is_down(self, *, down: bool) -> None:
+        """Take note that the feed is lost, or is back: while it is lost, look all the time."""
+        if down and not self._is_down and not self._is_soon:
+            self._is_soon = True
+            self._look_in(GLANCE_WHILE_DOWN)
+        self._is_down = down
+
     def look(self, number: int, now: float) -> None:
         """Have the book read, and again: soon if there was news a moment ago, else once more later."""
         if number != self._number:
             return
         self._is_soon, self._read_at = False, now
         self._recovery.tell(ReadBook(LEADER, NO_GAP, None, after_gap=False, lane=ReadLane.NEWS))
-        if now - self._news_at < TOO_EARLY:
+        if self._is_down:
+            self._is_soon = True
+            self._look_in(max(GLANCE_WHILE_DOWN, GLANCE_EACH * self._size))
+        elif now - self._news_at < TOO_EARLY:
             self.has_news(self._news_at)
         elif not self._is_last:
             self._is_last = True

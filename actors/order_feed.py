@@ -262,6 +262,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         look = Looking(self.seat, self._account.client_id, self._connection, socket)
         self.seat.watch(socket.fileno(), look, socket.due, urgent=self._is_leader)
         self._connected_at = time.monotonic()
+        self._glances.is_down(down=False)
         self.vitals.state = "live"
         self._unread.logged_in()
         self._close_gate()
@@ -287,6 +288,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._socket = None
         self.vitals.state = "unauthorised" if self._token_lost else "reconnecting"
         self._close_gate()
+        if self._is_leader:
+            self._glances.is_down(down=True)
         delay = self._backoff.next_delay()
         if message.end.http_status == _TOO_MANY_REQUESTS:
             delay = max(delay, WAIT_AFTER_TOO_MANY)

@@ -75,6 +75,15 @@ def test_what_the_feed_tells_a_moment_after_a_look_was_not_lost() -> None:
     assert (glances.take_untold(103.0), glances.take_untold(104.0)) == (1, 0)
 
 
+def test_while_the_feed_is_down_there_is_a_look_all_the_time_and_none_more_when_it_is_back() -> None:
+    looking = Looking()
+    looking.glances.is_down(down=True)
+    looking.glances.is_down(down=True)
+    assert looking.until(105.0) == [102.0, 104.0]
+    looking.glances.is_down(down=False)
+    assert looking.until(200.0) == [102.0, 104.0, 106.0, 106.0 + GLANCE_LATER - GLANCE_AFTER]
+
+
 def test_long_books_are_looked_at_less_often() -> None:
     looking = Looking()
     orders = tuple(an_order(id=str(number)) for number in range(2000))

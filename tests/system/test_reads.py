@@ -133,6 +133,17 @@ def test_what_the_book_shows_late_is_found_by_another_look_when_nothing_more_is_
         copier.mapping(found, "alice", "filled")
 
 
+def test_an_exit_while_the_feed_is_down_is_copied_before_it_is_back(copier: Copier) -> None:
+    held = copier.buy(2, 0, order_type="MARKET")
+    copier.mapping(held, "alice", "filled")
+    copier.broker.drop_feed(LEADER, refuse_for=3600.0)
+    eventually(lambda: not copier.broker.feed_connections(LEADER), "it is down")
+    leaving = copier.broker.place(LEADER, side="SELL", security_id=OPTION, quantity=2 * LOT, order_type="MARKET")
+    for follower in ("alice", "bob"):
+        copier.mapping(leaving, follower, "filled")
+    assert not copier.broker.feed_connections(LEADER)
+
+
 def orders_reads(copier: Copier) -> list[float]:
     return [read.at for read in copier.broker.reads(LEADER) if read.path == "/orders"]
 
