@@ -32,7 +32,7 @@ from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part
 from copytrade.looks import Looks
 from copytrade.misjudging import misjudged_without
-from copytrade.orders import InstrumentKey, Order
+from copytrade.orders import InstrumentKey, Order, Status
 from copytrade.own_orders import OwnOrders
 from copytrade.positions import Positions
 from copytrade.protection import Breach, Result
@@ -240,7 +240,7 @@ class Desk:
             for order_id in self._positions.leader_seen(order)
             if (leader := self._orders.get(order_id))
             for copy in self._blotter.of(order_id)
-            if copy.is_open and copy.part is Part.ENTRY and _is_untouched(leader, copy)
+            if copy.is_open and copy.part is Part.ENTRY and self._is_untouched(leader, copy)
         ]
 
     def _misjudged_without(self, order: Order) -> list[str]:
@@ -259,6 +259,13 @@ class Desk:
             for copy in self._blotter.of(order_id)
             if copy.stage is not Stage.NONE and copy.reason is None
         ]
+
+    def _is_untouched(self, leader: Order, copy: Copy) -> bool:
+        """Whether neither the leader nor the follower has entered anything by an order that may yet fill."""
+        if copy.filled_quantity or (leader.is_terminal and leader.status is not Status.TRADED):
+            return False
+        allotment = self._positions.allotment(leader.id)
+        return allotment is not None and not allotment.leader_entered
 
     def own_changed(self, order: Order, received: float | None) -> Changed | None:
         """Take the broker's word about one of this account's orders; None if it is none of our copies."""
@@ -476,7 +483,3 @@ class Desk:
     def is_closing(self) -> bool:
         """Whether everything is being closed."""
         return self._closer.is_awaited
-
-
-def _is_untouched(leader: Order, copy: Copy) -> bool:
-    return not (leader.is_terminal or leader.filled_quantity or copy.filled_quantity)

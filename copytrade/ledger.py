@@ -7,7 +7,7 @@ follower's is brought down in proportion, to nothing when he is flat, whatever w
 Manual trades of the follower are not in the ledger.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from copytrade.orders import ZERO, InstrumentKey, Order, Product, Side, Status, trade_date
+from copytrade.orders import ZERO, InstrumentKey, Order, OrderType, Product, Side, Status, trade_date
 from copytrade.sizing import Ratio, Size
 
 _NOTHING = Fraction(0)
@@ -100,8 +100,9 @@ class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
     to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a
-    market), at any time later; the rest enters. ``carry`` is the residue that the entry began with, ``residue`` what it
-    has added. ``wanted`` is the whole entry in units, sized for ``leader_quantity``; ``forgone`` is what of it is not
+    market), as those that fill before it leave to it at any time later; the rest enters. ``carry`` is the residue that
+    the entry began with, ``residue`` what it has added. ``wanted`` is the whole entry in units, sized for
+    ``leader_quantity``; ``forgone`` is what of it is not
     to be had any more because the leader has left meanwhile, ``exited`` what he had left before there was a size.
     ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
     ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held, and what a
@@ -209,10 +210,35 @@ def may_be_slices(first: Order, since: datetime, order: Order) -> bool:
     return is_alike and abs(placed - since) <= SLICES_WITHIN
 
 
-def judged_again(line: Line, allotment: Allotment) -> Allotment | None:
-    """Return the allotment with its reach as far as the leader's position makes it; None if it reaches that far."""
-    there = -line.leader_position * allotment.side.sign
-    return replace(allotment, reach=there) if there > allotment.reach else None
+def judged_again(
+    line: Line, allotments: Iterable[Allotment], orders: Mapping[str, Order | None]
+) -> Iterator[Allotment]:
+    """Yield what rests and is an exit from now on, or of more, with its reach: what those that fill before it leave.
+
+    ``orders`` are the leader's on that line, None where one has not been told of since the start: what one of the day
+    is known to leave counts. Limits and stops are two chains. What nothing is left for stays an entry: it rests as the
+    leader's.
+    """
+    side = Side.SELL if line.leader_position > 0 else Side.BUY
+    opposite = [one for one in allotments if one.side is side]
+    told = [(order, one) for one in opposite if (order := orders[one.leader_order_id]) and not order.is_terminal]
+    day = max((one.trade_date for _, one in told), default=date.max)
+    untold = sum(one.reach for one in opposite if one.trade_date >= day and orders[one.leader_order_id] is None)
+    for is_stop in (False, True):
+        left = abs(line.leader_position) - untold
+        chain = [pair for pair in told if pair[0].order_type.has_trigger is is_stop]
+        for order, one in sorted(chain, key=lambda pair: _fills_before(pair[0])):
+            reach = max(one.reach, left)
+            if reach > one.reach:
+                yield replace(one, reach=reach)
+            left = max(0, left - min(reach, max(0, order.quantity - one.leader_filled)))
+
+
+def _fills_before(order: Order) -> tuple[bool, Decimal]:
+    """Sort what rests on one side by what the market reaches first."""
+    if order.order_type.has_trigger:
+        return True, order.trigger_price * order.side.sign
+    return order.order_type is not OrderType.MARKET, -order.price * order.side.sign
 
 
 def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size: int) -> tuple[Line, Allotment]:
@@ -316,13 +342,14 @@ def leader_filled(
     more = filled - allotment.leader_filled
     if more <= 0:
         return line, []
-    exiting = min(more, allotment.reach)
+    there = max(0, -line.leader_position * allotment.side.sign)
+    exiting = min(more, max(allotment.reach, there))  # it may fill before what was to be filled first
     changed = [
         replace(
             allotment,
             leader_filled=filled,
             leader_exited=allotment.leader_exited + exiting,
-            reach=allotment.reach - exiting,
+            reach=max(0, allotment.reach - exiting),
         )
     ]
     sign = allotment.side.sign

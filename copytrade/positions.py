@@ -49,7 +49,7 @@ class Positions:
     def __init__(self) -> None:
         self._lines: dict[LineKey, Line] = {}
         self._allotments = Shelf(Allotment)
-        self._working: dict[LineKey, dict[str, None]] = {}
+        self._working: dict[LineKey, dict[str, Order | None]] = {}
         self._latest_exit: dict[LineKey, str] = {}
         self._leader_base: Baseline | None = None
         self._own_base: Baseline | None = None
@@ -132,8 +132,7 @@ class Positions:
         elif (latest := self._latest.get(line.key)) is None or allotment.created_at > latest.placed:
             self._latest[line.key] = _Latest(order, allotment.created_at, allotment.created_at)
         working = self._working.setdefault(line.key, {})
-        comes_back = order.id not in working
-        working[order.id] = None
+        working[order.id] = order
         self._versions[line.key] += 1
         if allotment.sized_alone:
             if ledger.wanted_of(order) != allotment.leader_quantity:
@@ -144,12 +143,17 @@ class Positions:
             self._keep(line, allotment)
         others = (self._allotments[member] for member in working if member != order.id)
         line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others)
-        if not changed:  # the leader may have come to the other side while it did not work
-            return [order.id] if comes_back and self._judge_again(line, order.id) else []
-        self._keep(line, *changed)
-        if self._allotments[order.id].leader_exited > allotment.leader_exited:
-            self._latest_exit[line.key] = order.id
-        return [member for member in working if self._judge_again(line, member)]
+        turned = []
+        if changed:
+            self._keep(line, *changed)
+            if self._allotments[order.id].leader_exited > allotment.leader_exited:
+                self._latest_exit[line.key] = order.id
+                turned.append(order.id)
+        if line.leader_position:
+            again = list(ledger.judged_again(line, (self._allotments[member] for member in working), working))
+            self._keep(*again)
+            turned += [one.leader_order_id for one in again]
+        return turned
 
     def _first_seen(self, line: Line, order: Order) -> Allotment:
         """Judge an order at first sight; it names the one placed right before it where both may be slices of one."""
@@ -161,12 +165,6 @@ class Positions:
         self._latest[line.key] = _Latest(order, placed, since)
         self._keep(allotment)
         return allotment
-
-    def _judge_again(self, line: Line, leader_order_id: str) -> bool:
-        again = ledger.judged_again(line, self._allotments[leader_order_id])
-        if again:
-            self._keep(again)
-        return again is not None
 
     def own_seen(self, order: Order) -> None:
         """Count the fills of any order of the follower's account, whoever placed it."""

@@ -485,6 +485,8 @@ class Copying(RuleBasedStateMachine):
 
     def is_copied_or_explained(self, leader: Order) -> None:
         copies = [copy for copy, order in self.desk.everything() if order.id == leader.id]
+        if not copies and not leader.is_terminal and self.net(self.broker) * leader.side.sign < 0:
+            return  # it crosses zero, and waits until those that rest to leave have left, or it is filled itself
         assert copies, "nobody has decided about it"
         for copy in copies:
             order = self.broker.get(copy.order_id)

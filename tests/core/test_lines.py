@@ -103,6 +103,9 @@ class Line:
         self.desk.own_changed(own, None)
         self.desk.consider(self.moment)
 
+    def resting(self) -> list[Order]:
+        return [order for order in self.broker.values() if not order.is_terminal]
+
     def held(self) -> int:
         return sum(order.filled_quantity * order.side.sign for order in self.broker.values())
 
@@ -136,3 +139,34 @@ def test_an_order_that_crosses_zero_leaves_before_it_enters_although_a_limit_res
     line.trades(Side.BUY, 3)
     assert line.held() == 2 * LOT
     assert not any(copy.part is Part.FLATTEN for copy, _ in line.desk.everything())
+
+
+def test_limits_that_nothing_is_left_for_to_exit_go_on_resting_whatever_side_the_leader_is_on() -> None:
+    line = Line()
+    line.rest(80)
+    for side, lots in ((Side.BUY, 1), (Side.SELL, 2), (Side.BUY, 2), (Side.SELL, 2)):
+        line.trades(side, lots)
+        assert len(line.resting()) >= 79  # the one that is an exit of the side before waits for its turn
+
+
+def test_the_limit_that_the_market_reaches_first_is_the_exit() -> None:
+    line = Line()
+    far, near = line.places(Side.SELL, price=Decimal(130)), line.places(Side.SELL, price=Decimal(110))
+    line.trades(Side.BUY, 1)
+    parts = {copy.leader_order_id: copy.part for copy, _ in line.desk.everything()}
+    assert parts[near.id] is Part.EXIT
+    assert parts[far.id] is Part.ENTRY
+
+
+def test_a_limit_that_fills_out_of_its_turn_is_an_exit_by_its_fill() -> None:
+    line = Line()
+    far, near = line.places(Side.SELL, price=Decimal(130)), line.places(Side.SELL, price=Decimal(110))
+    line.trades(Side.BUY, 1)
+    line.fills(far)
+    (own,) = [order for order in line.resting() if order.price == 130]
+    line.shows(replace(own, status=Status.TRADED, filled_quantity=own.quantity))
+    line.settles()
+    assert line.held() == 0
+    assert not any(copy.part is Part.FLATTEN for copy, _ in line.desk.everything())
+    line.tells(replace(near, status=Status.CANCELLED))
+    assert line.resting() == []
