@@ -21,6 +21,7 @@ from copytrade import settings as s
 from copytrade.access import tokenless_rest_of
 from copytrade.policies import needs_capital, needs_holdings, policy_of, surroundings_of
 from copytrade.records import LEADER, AccountType
+from copytrade.settings.copying import WITH_COLLATERAL
 from copytrade.sizing import Capitals
 
 
@@ -74,6 +75,7 @@ class AccountActors:
             needs_holdings=needs_holdings(follower),
             amo_time=follower.amo_time,
             needs_capital=needs_capital(follower),
+            with_collateral=follower.capital == WITH_COLLATERAL,
             capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
             connections=settings.dhan.connections,
             absence_window=settings.recovery.absence_window,

@@ -21,6 +21,7 @@ from actors.messages import (
     ReadResult,
     SearchOrder,
 )
+from copytrade.account_facts import Funds
 from copytrade.dhan.baseline import net_of, read_baseline, read_result
 from copytrade.dhan.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.dhan.rest import DhanRest
@@ -64,7 +65,9 @@ def _answer(rest: DhanRest, request: ReadRequest) -> Generator[None, None, Found
             return _value(_found(rest.order_by_correlation_id(correlation_id)))
         case ReadCapital():
             funds = _value(rest.fund_limit())
-            return funds if isinstance(funds, Problem) else funds.sod_limit
+            if isinstance(funds, Problem):
+                return funds
+            return Funds(funds.available_balance, funds.sod_limit, funds.collateral)
         case ReadPositions(holdings=holdings):
             return _value(read_baseline(rest, holdings=holdings))
         case ReadResult():

@@ -1,6 +1,8 @@
 """What the leader's account and a follower's held before the orders of today: positions, and capital to size by."""
 
-from actors import copy_log
+from decimal import Decimal
+
+from actors import capital_log, copy_log
 from actors.base import Address, Seat
 from actors.messages import FollowerMessage, GapRecoveryMessage, PositionsRead, ReadCapital, ReadPositions
 from copytrade.desk import Desk
@@ -18,12 +20,20 @@ class Baselines:
         *,
         capital: bool,
         holdings: bool,
+        with_collateral: bool = False,
+        own_capital: Decimal | None = None,
     ) -> None:
-        """``capital`` and ``holdings`` say whether those are needed too."""
+        """``capital`` and ``holdings`` say whether those are needed too.
+
+        Capital is ``with_collateral`` or without, the follower's ``own_capital`` what the settings say, if they do.
+        """
         self._seat = seat
         self._recovery = recovery
         self._desk = desk
         self._capital = capital
+        self._with_collateral = with_collateral
+        self._own_capital = own_capital
+        self._own_is_said = False
         self._holdings = holdings
         self._known: set[str] = set()
         #: Whether the positions of both are known.
@@ -32,8 +42,12 @@ class Baselines:
     def ask_for_capital(self) -> None:
         """Ask for the capital of both, where orders are sized by it."""
         if self._capital:
-            for whose in (LEADER, self._seat.name):
-                self._recovery.tell(ReadCapital(whose, self._seat))
+            self._recovery.tell(ReadCapital(LEADER, self._seat, self._with_collateral))
+            if self._own_capital is None:
+                self._recovery.tell(ReadCapital(self._seat.name, self._seat, self._with_collateral))
+            elif not self._own_is_said:
+                self._own_is_said = True
+                capital_log.set_in_settings(self._seat.name, self._own_capital)
 
     def ask_for_positions(self) -> None:
         """Ask for the positions that are not known yet; the ledger has to be loaded before they are of use."""

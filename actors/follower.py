@@ -117,7 +117,13 @@ class Follower(GuardedActor[FollowerMessage]):
         self._standing = AccountStanding(seat, epoch, clock, peers.tokens, desk, enters=policy.enabled)
         self._permits = Permits(seat, epoch, peers.limiter)
         self._baselines = Baselines(
-            seat, peers.recovery, desk, capital=account.needs_capital, holdings=account.needs_holdings
+            seat,
+            peers.recovery,
+            desk,
+            capital=account.needs_capital,
+            holdings=account.needs_holdings,
+            with_collateral=account.with_collateral,
+            own_capital=account.capitals.follower,
         )
         self._safeguard = Safeguard(seat, epoch, clock, peers.recovery, desk, policy, account.result_interval)
         self._audit = PositionAudit(

@@ -18,6 +18,7 @@ class FollowerAccount:
     needs_holdings: bool
     amo_time: AmoTime
     needs_capital: bool
+    with_collateral: bool
     capitals: Capitals
     connections: int
     absence_window: float

@@ -8,11 +8,11 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 
 from loguru import logger
 from pydantic import SecretStr
 
+from actors import capital_log
 from actors.account_reads import carry_on, reading_of
 from actors.base import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
@@ -43,6 +43,7 @@ from actors.messages import (
     WantToken,
 )
 from actors.read_queue import ReadQueue, Wanted
+from copytrade.account_facts import Funds
 from copytrade.budget import Window
 from copytrade.dhan.outcomes import Refusal
 from copytrade.dhan.rest import DhanRest, OrderBook
@@ -89,6 +90,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self._queues = {account: ReadQueue(ReadBudget(windows)) for account in accounts}
         self._serves_at: dict[str, float] = {}
         self._reads = self._failures = 0
+        self._capital_said: set[tuple[str, bool]] = set()
 
     def set_up(self) -> None:
         """Give each account its reader."""
@@ -217,8 +219,11 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 self._feeds[account].tell(BookRead(generation, began, book, finished.skew, glance))
             case SearchOrder(account, correlation_id), tuple() as orders:
                 self._feeds[account].tell(SearchAnswered(correlation_id, began, orders))
-            case ReadCapital(account, reply_to), Decimal() as capital:
-                reply_to.tell(CapitalRead(account, capital))
+            case ReadCapital(account, reply_to, with_collateral), Funds() as funds:
+                if (account, with_collateral) not in self._capital_said:
+                    self._capital_said.add((account, with_collateral))
+                    capital_log.counted(account, funds, with_collateral=with_collateral)
+                reply_to.tell(CapitalRead(account, funds.capital(with_collateral=with_collateral)))
             case ReadPositions(account, _, reply_to), Baseline() as baseline:
                 reply_to.tell(PositionsRead(account, baseline))
             case ReadResult(account, reply_to), Result() as result:

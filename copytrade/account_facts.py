@@ -6,6 +6,11 @@ from ipaddress import ip_address
 
 import msgspec
 
+from copytrade.orders import ZERO
+
+#: The part of an account's capital that may be left uncounted without a warning.
+LARGE_PART = Decimal("0.25")
+
 
 class Addresses(msgspec.Struct, frozen=True, gc=False):
     """What the broker says of an account's addresses. ``detected`` is where it sees us, "" where it does not say.
@@ -31,10 +36,19 @@ class Addresses(msgspec.Struct, frozen=True, gc=False):
 
 
 class Funds(msgspec.Struct, frozen=True, gc=False):
-    """Rupees: what can be spent now, and what the day began with."""
+    """Rupees: what can be spent now, what the day began with, and what pledged shares add to that."""
 
     available: Decimal
     start_of_day: Decimal
+    collateral: Decimal = ZERO
+
+    def capital(self, *, with_collateral: bool) -> Decimal:
+        """Return what the account is sized by."""
+        return self.start_of_day + self.collateral if with_collateral else self.start_of_day
+
+    def lacks_much(self, *, with_collateral: bool) -> bool:
+        """Whether a large part of what the account has is not counted."""
+        return not with_collateral and self.collateral > LARGE_PART * max(ZERO, self.start_of_day + self.collateral)
 
 
 class Master(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +75,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     ``logs_in``: with PIN and TOTP it gets itself a token where there is none that works.
     ``problem`` says why the broker did not answer, ``no_source`` why nothing can be sent from the address that is set.
     ``skew`` is seconds to add to our clock to have the broker's. ``feed`` is "" for a login that was taken, else why it
-    was not. ``pending`` counts orders with our ids that rest at the broker.
+    was not. ``pending`` counts orders with our ids that rest at the broker. ``with_collateral`` is whether what is
+    pledged counts as capital.
     """
 
     name: str
@@ -90,6 +105,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     master: Master | None = None
     pending: int | None = None
     budget: Budget | None = None
+    with_collateral: bool = False
 
     @property
     def detected(self) -> str:

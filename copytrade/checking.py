@@ -23,12 +23,15 @@ from copytrade.preflight import Gravity, Judgement, Origin, by_finding, judge, s
 from copytrade.reading import held_by, open_to_read, remembered, requests_since, shown
 from copytrade.records import LEADER
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
+from copytrade.settings.copying import WITH_COLLATERAL
 from copytrade.sizing import Strategy
 from copytrade.store import DatabaseUnusable
 from copytrade.token_file import KeptToken, KeptTokens, TokensUnreadable, credentials_for, place_for
 
 #: Seconds for which a login at the order-update socket has to last to count as taken.
 LOGIN_LASTS = 1.0
+
+_BY_CAPITAL = (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED)
 
 RestOf = Callable[[Account, Dhan], DhanRest]
 
@@ -132,10 +135,18 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
     """Return each account, with the token that it begins with, and what the settings say of it."""
     now = wall_clock.now()
     kept = _kept(settings)
-    by_capital = any(follower.sizing is Strategy.CAPITAL_PROPORTIONAL for follower in settings.followers)
+    measures = {follower.capital for follower in settings.followers if follower.sizing in _BY_CAPITAL}
     kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
     leader = Facts(
-        LEADER, True, settings.leader.client_id, kinds, by_capital, now, _source(settings.leader), sends=False
+        LEADER,
+        True,
+        settings.leader.client_id,
+        kinds,
+        bool(measures),
+        now,
+        _source(settings.leader),
+        sends=False,
+        with_collateral=measures == {WITH_COLLATERAL},
     )
     followers = [
         Facts(
@@ -147,6 +158,7 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
             now,
             _source(follower),
             sends=not follower.dry_run,
+            with_collateral=follower.capital == WITH_COLLATERAL,
         )
         for follower in settings.followers
     ]
@@ -177,8 +189,7 @@ def _kept(settings: Settings) -> KeptTokens:
 
 def _is_sized_by_the_day(follower: Follower) -> bool:
     """Whether what it began the day with decides how much it copies."""
-    by_capital = follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED)
-    return by_capital and not isinstance(follower.capital, Decimal)
+    return follower.sizing in _BY_CAPITAL and not isinstance(follower.capital, Decimal)
 
 
 def _source(account: Account) -> str:

@@ -181,7 +181,17 @@ def _address(facts: Facts) -> Iterable[Finding]:
 def _funds(facts: Facts) -> Iterable[Finding]:
     if facts.funds is None:
         return
-    if facts.needs_capital and facts.funds.start_of_day <= 0:
+    counts = facts.with_collateral
+    if facts.needs_capital and facts.funds.lacks_much(with_collateral=counts):
+        pledged, begun = f"{facts.funds.collateral:.2f}", f"{facts.funds.start_of_day:.2f}"
+        is_all = facts.funds.start_of_day <= 0
+        means = "nothing is entered" if is_all else "what is copied is sized without it"
+        yield Finding(
+            Gravity.FAULT if is_all else Gravity.NOTE,
+            f"Rs {pledged} are pledged and not counted, the day began with Rs {begun} beside them: {means}; set"
+            ' capital = "sod_and_collateral", or to a number of rupees.',
+        )
+    elif facts.needs_capital and facts.funds.capital(with_collateral=counts) <= 0:
         yield Finding(
             Gravity.FAULT,
             "The day began with no funds, and it is sized by them: nothing is entered; set capital, or add funds before"

@@ -8,6 +8,7 @@ from actors.base import ActorDied, ActorUp, Address
 from actors.messages.feeds import Generation
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
+from copytrade.account_facts import Funds
 from copytrade.dhan.outcomes import Refusal
 from copytrade.dhan.rest import OrderBook
 from copytrade.ledger import Baseline, LineKey
@@ -41,7 +42,7 @@ class SearchOrder:
 
 @dataclass(frozen=True, slots=True)
 class CapitalRead:
-    """An account's start-of-day capital in rupees is known."""
+    """What an account is sized by is known: its capital in rupees."""
 
     account: str
     capital: Decimal
@@ -49,10 +50,11 @@ class CapitalRead:
 
 @dataclass(frozen=True, slots=True)
 class ReadCapital:
-    """Read an account's start-of-day capital."""
+    """Read an account's start-of-day limit, and ``with_collateral`` what is pledged beside it."""
 
     account: str
     reply_to: Address[CapitalRead]
+    with_collateral: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ ReadRequest = ReadBook | SearchOrder | ReadCapital | ReadPositions | ReadResult 
 
 #: What a read shows: the order book, the orders with an id, capital, positions before today's orders, the day's result,
 #: units by line.
-Found = OrderBook | tuple[Order, ...] | Decimal | Baseline | Result | dict[LineKey, int]
+Found = OrderBook | tuple[Order, ...] | Funds | Baseline | Result | dict[LineKey, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def _with_addresses(facts: Facts, rest: DhanRest) -> Facts:
 
 def _with_funds(facts: Facts, outcome: Outcome[FundLimit]) -> Facts:
     if isinstance(outcome, Accepted):
-        funds = Funds(outcome.value.available_balance, outcome.value.sod_limit)
+        funds = Funds(outcome.value.available_balance, outcome.value.sod_limit, outcome.value.collateral)
         return msgspec.structs.replace(facts, funds=funds)
     return msgspec.structs.replace(facts, problem=f"funds: {_words(outcome)}")
 

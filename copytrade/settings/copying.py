@@ -2,7 +2,7 @@
 
 from datetime import time
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,9 @@ from copytrade.settings.values import Loss, Names, Percent, Positive, Seconds, S
 from copytrade.sizing import Strategy
 from copytrade.wishes import MarketAs, StopMarketAs
 
+#: What the broker says the day began with, with what is pledged beside it.
+WITH_COLLATERAL: Final = "sod_and_collateral"
+
 
 class Copying(Section):
     """The keys of [copy], each of which a follower may set for itself."""
@@ -21,7 +24,7 @@ class Copying(Section):
     sizing: Strategy = Strategy.CAPITAL_PROPORTIONAL
     ratio: Positive = Decimal(1)
     lots: int = Field(default=1, ge=1)
-    capital: Literal["sod"] | Positive = "sod"
+    capital: Literal["sod", "sod_and_collateral"] | Positive = "sod"
     risk_percent: Annotated[Decimal, Field(gt=0, le=100)] = Decimal(1)
     instruments: frozenset[str] = Field(default=frozenset({"OPTIDX", "OPTSTK"}), min_length=1)
     max_lots: int | None = Field(default=None, ge=1)

@@ -33,6 +33,10 @@ FINE = Facts(
     budget=Budget(12, 7000, 700),
 )
 
+#: Of a million rupees nine tenths, or all, are pledged.
+PLEDGED = Funds(Decimal(1_000_000), Decimal(100_000), Decimal(900_000))
+ALL_PLEDGED = Funds(Decimal(1_000_000), Decimal(0), Decimal(1_000_000))
+
 
 def judged(**changes: Any) -> Judgement:
     return judge(msgspec.structs.replace(FINE, **changes))
@@ -77,6 +81,14 @@ def test_an_account_in_order_is_a_go_without_a_word() -> None:
         ({"addresses": Addresses(("10.0.0.1",)), "source_address": "10.0.0.2"}, Gravity.NOTE, "does not say whether"),
         ({"funds": Funds(Decimal(0), Decimal(10))}, Gravity.FAULT, "no funds"),
         ({"funds": Funds(Decimal(0), Decimal(0))}, Gravity.FAULT, "The day began with no funds"),
+        ({"funds": PLEDGED}, Gravity.NOTE, "Rs 900000.00 are pledged and not counted"),
+        ({"funds": PLEDGED}, Gravity.NOTE, "sized without it; set capital"),
+        ({"funds": ALL_PLEDGED}, Gravity.FAULT, "nothing is entered; set capital = "),
+        (
+            {"funds": Funds(Decimal(0), Decimal(0)), "with_collateral": True},
+            Gravity.FAULT,
+            "The day began with no funds",
+        ),
         ({"segments": ("Equity",)}, Gravity.BARS, "Segment Derivative is not active"),
         ({"kinds": frozenset({"*"})}, Gravity.NOTE, "Segment Commodity, Currency is not active"),
         ({"skew": 600.0}, Gravity.FAULT, "10 minutes behind the broker's"),
@@ -119,6 +131,10 @@ def test_each_thing_that_is_wrong_is_said_once(changes: dict[str, Any], gravity:
         {"budget": Budget(6299, 7000, 700)},
         {"master": Master(9, date(2026, 11, 20))},
         {"skew": None},
+        {"funds": PLEDGED, "with_collateral": True},
+        {"funds": ALL_PLEDGED, "with_collateral": True},
+        {"funds": ALL_PLEDGED, "needs_capital": False},
+        {"funds": Funds(Decimal(100), Decimal(80), Decimal(20))},
         {"feed": None},
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from copytrade.paper.broker import PaperBroker
+from copytrade.settings import Settings
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.waiting import eventually
 
@@ -171,3 +172,34 @@ def test_where_no_known_lot_fits_nothing_is_entered_until_the_broker_tells_one(
         broker.clear_faults()
         broker.modify(LEADER, order, price=51)
         assert copier.copy_of(order, "alice")["quantity"] == 2 * LOT
+
+
+def by_capital(broker: PaperBroker, folder: Path, capital: Any) -> Settings:
+    sized = {"sizing": "capital_proportional"}
+    return settings_for(broker, folder, followers=two({**sized, "capital": capital}, {**sized, "capital": 500_000}))
+
+
+def test_what_is_pledged_counts_where_the_settings_say_so(broker: PaperBroker, tmp_path: Path) -> None:
+    """The leader's capital is counted as the follower's is."""
+    broker.set_funds(LEADER, sod=500_000, collateral=1_500_000)
+    broker.set_funds(ALICE, sod=0, collateral=1_000_000)
+    with running(by_capital(broker, tmp_path, "sod_and_collateral"), broker) as copier:
+        order = copier.buy(2, 20)
+        assert copier.copy_of(order, "alice")["quantity"] == LOT, "half of the leader's two million"
+        assert copier.copy_of(order, "bob")["quantity"] == 2 * LOT, "of the half million that is not pledged"
+        assert "account=alice capital=1000000.00 source=sod_and_collateral" in copier.logged("account=alice capital")
+        assert copier.logged("account=bob capital=500000 source=settings").startswith("INFO")
+        assert copier.logged("account=leader capital=500000.00 source=sod ").startswith("WARNING")
+
+
+def test_what_is_pledged_and_not_counted_is_said_at_the_start(broker: PaperBroker, tmp_path: Path) -> None:
+    broker.set_funds(LEADER, sod=1_000_000)
+    broker.set_funds(ALICE, sod=0, collateral=1_000_000)
+    with running(by_capital(broker, tmp_path, "sod"), broker) as copier:
+        line = copier.logged("account=alice capital=0.00 source=sod collateral_not_counted=1000000.00")
+        assert line.startswith("CRITICAL")
+        assert 'set capital = "sod_and_collateral"' in line
+        order = copier.buy(2, 20)
+        assert copier.mapping(order, "alice", "skipped")[0] == "no_capital"
+        assert copier.copy_of(order, "bob")["quantity"] == LOT
+        assert sum("Capital to size by account=leader" in one for one in copier.log) == 1
