@@ -144,7 +144,7 @@ def test_the_status_shows_every_actor(copier: Copier) -> None:
     lines = [line for line in copier.log if "STATUS" in line]
     shown = {line.split()[2] for line in lines}
     assert shown == {child.seat.name for child in copier.system.children} | {"total"}
-    (alice,) = (line for line in lines if "STATUS alice" in line)
+    *_, alice = (line for line in lines if "STATUS alice" in line)  # she may have begun under the eyes of the first
     for word in ("live", "mailbox=0", "age=", "restarts=0", "open=1", "requests=1", "p50=", "p99="):
         assert word in alice
 
