@@ -85,6 +85,7 @@ def history_of(seed: int) -> History:
     _faults(writer)
     _converted(writer)
     _busy(writer)
+    _squared_off(writer)
     while writer.now < LENGTH:
         _act(writer)
         writer.now += writer.chance.uniform(*PAUSES)
@@ -229,6 +230,22 @@ def _busy(writer: _Writer) -> None:
     writer.now = then
 
 
+def _squared_off(writer: _Writer) -> None:
+    """Now and then have the broker square off a follower's position just before the leader leaves it."""
+    chance = writer.chance
+    if chance.random() > 0.1:
+        return
+    then, line, lots = writer.now, Line("45679", 65, Decimal(140), 1), chance.randint(1, 3)
+    follower, at = writer.some_follower().name, chance.uniform(2.5, 6.0)
+    writer.now = 1.0
+    writer.order(line, lots)
+    fills_after = round(chance.uniform(1.5, 3.0), 2)
+    writer.add("square_off", at=at, follower=follower, security_id="45679", fills_after=fills_after)
+    writer.now = at + 1.0
+    writer.order(line, -lots)
+    writer.now = then
+
+
 def _faults(writer: _Writer) -> None:
     """Have some things go wrong."""
     chance = writer.chance
@@ -291,6 +308,8 @@ def _refused(writer: _Writer, at: float) -> Iterator[Step]:
     chance = writer.chance
     code, kind = chance.choice(
         [
+            ("DH-901", "place"),
+            ("DH-901", "cancel"),
             ("DH-904", None),
             ("DH-904", "read"),
             ("DH-906", "cancel"),
@@ -305,7 +324,7 @@ def _refused(writer: _Writer, at: float) -> Iterator[Step]:
             ("DH-910", "cancel"),
         ]
     )
-    account, times = writer.some_account(), chance.choice([1, 2, 5, None])
+    account, times = writer.some_account(), 1 if code == "DH-901" else chance.choice([1, 2, 5, None])
     yield _step(at, "broker", method="refuse", code=code, kind=kind, client_id=account, times=times)
 
 

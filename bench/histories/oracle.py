@@ -53,7 +53,8 @@ class Evidence:
     """What the broker's books say once a history is over, and where the database is.
 
     ``changes`` has every state of every order by client id, ``writes`` every order request; ``hands`` are the ids of
-    orders that other hands placed on followers' accounts, ``flattened`` the followers for whom everything was closed by
+    orders that other hands placed on followers' accounts, ``square_offs`` those by which the broker closed what there
+    was, ``flattened`` the followers for whom everything was closed by
     command, ``converted`` the contracts that the leader moved to another product. ``limits`` are requests by window.
     ``forgiven`` is how many seconds a follower may be on a wrong side: more than none only where updates of the leader
     were lost without a word, so that an exit may be known before its entry is. ``ups`` are the times since which the
@@ -71,6 +72,7 @@ class Evidence:
     flattened: Sequence[str]
     converted: Sequence[str]
     database: str
+    square_offs: Sequence[str] = ()
     ups: Sequence[float] = ()
     excused: Sequence[str] = ()
     forgiven: float = 0.0
@@ -108,6 +110,7 @@ class _Account:
 
     orders: dict[str, Row] = field(default_factory=dict)
     most: dict[str, int] = field(default_factory=dict)
+    placed: dict[str, float] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
 
     @classmethod
@@ -117,6 +120,7 @@ class _Account:
         filled: Counter[str] = Counter()
         for change in changes:
             order_id = str(change["orderId"])
+            account.placed.setdefault(order_id, change["at"])
             account.orders[order_id] = change
             account.most[order_id] = max(account.most.get(order_id, 0), int(change["quantity"]))
             if units := int(change["filledQty"]) - filled[order_id]:
@@ -138,6 +142,7 @@ def judge(evidence: Evidence) -> dict[str, list[str]]:
         found["doubled"] += [f"{name}: {text}" for text in _doubled(account) + _sent_again(leader, writes)]
         found["unlike"] += [f"{name}: {text}" for text in _unlike(leader, account)]
         found["hammered"] += [f"{name}: {text}" for text in _hammered(writes)]
+        found["other side"] += [f"{name}: {text}" for text in _closed_twice(account, evidence)]
         if client_id not in evidence.excused:
             found["late exits"] += [f"{name}: {text}" for text in _late_exits(leader, account, evidence)]
         found["other side"] += [f"{name}: {text}" for text in _other_side(leader, account, evidence)]
@@ -364,6 +369,29 @@ def _other_side(leader: _Account, account: _Account, evidence: Evidence) -> list
         if units * position < 0 or key in wrong:
             worst.setdefault(key, f"{units} of {key} in the end, the leader {position}")
     return list(worst.values())
+
+
+def _closed_twice(account: _Account, evidence: Evidence) -> list[str]:
+    """Return the lines that a copy closed although an order of the broker's that rested was about to close them.
+
+    It may be sent all the same where it could not know of that order yet, and once it has waited for long enough.
+    """
+    found = []
+    first = {str(fill.order_id): fill.at for fill in reversed(account.fills)}
+    for order_id in evidence.square_offs:
+        if order_id not in first:
+            continue  # not this account's, or never filled
+        closing = account.orders[order_id]
+        net = sum(fill.units for fill in account.fills if fill.line == _line(closing))
+        placed, filled = account.placed[order_id], first[order_id]
+        sent = [
+            account.placed[copy_id]
+            for copy_id, copy in account.orders.items()
+            if _is_ours(copy) and _line(copy) == _line(closing) and _sign(copy) == _sign(closing)
+        ]
+        if net * _sign(closing) > 0 and any(placed + 0.7 < at < filled for at in sent) and filled - placed < 4.5:
+            found.append(f"{net} of {_line(closing)}: closed by the broker and by a copy sent while that was known")
+    return found
 
 
 def _sides(leader: _Account, changes: Iterable[Row]) -> dict[LineKey, list[tuple[float, int]]]:

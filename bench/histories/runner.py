@@ -34,7 +34,7 @@ _BEHIND = 0.1
 #: What ends a copier that nobody is there to stop any more.
 _AT_MOST = ("--duration", "300")
 
-LOTS = {"45674": 65, "45675": 65, "45676": 65, "45677": 65, "45678": 65, "51000": 30, "51002": 30}
+LOTS = {"45674": 65, "45675": 65, "45676": 65, "45677": 65, "45678": 65, "45679": 65, "51000": 30, "51002": 30}
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 
 _SETTINGS = """
@@ -138,12 +138,13 @@ class _Run:
     copier: "subprocess.Popen[bytes] | None" = None
     start_at: float | None = None
     ids: dict[str, str] = field(default_factory=dict)
-    pieces: list[tuple[float, str, int]] = field(default_factory=list)
+    pieces: list[tuple[float, str, str, int]] = field(default_factory=list)
     commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     ups: list[float] = field(default_factory=list)
     is_up: bool = False
     looked: float = 0.0
     hands: list[str] = field(default_factory=list)
+    square_offs: list[str] = field(default_factory=list)
     flattened: set[str] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
     crashes: list[str] = field(default_factory=list)
@@ -159,7 +160,7 @@ class _Run:
         now = time.monotonic()
         for piece in [piece for piece in self.pieces if piece[0] <= now]:
             self.pieces.remove(piece)
-            self.try_to("fill", client_id=LEADER, order_id=piece[1], quantity=piece[2])
+            self.try_to("fill", client_id=piece[1], order_id=piece[2], quantity=piece[3])
         if self.copier is not None and (code := self.copier.poll()) is not None:
             self.copier, self.start_at = None, now + 0.2
             if code != 3 or not self.commands:  # a command may hold the lock for a moment
@@ -193,6 +194,8 @@ class _Run:
                 del terms["follower"]
                 if order_id := self.try_to("place", client_id=client_id, order_type="MARKET", **terms):
                     self.hands.append(order_id)
+            case "square_off":
+                self.square_off(**terms)
             case "stranger":
                 self.try_to("place", client_id=STRANGER, order_type="MARKET", **terms)
             case "foreign_row":
@@ -215,8 +218,22 @@ class _Run:
             lot, quantity, now = LOTS[terms["security_id"]], terms["quantity"], time.monotonic()
             piece = max(lot, quantity // lot // in_pieces * lot)
             for number in range(in_pieces):
-                self.pieces.append((now + 0.12 * (number + 1), order_id, piece))
-            self.pieces.append((now + 0.12 * (in_pieces + 1), order_id, quantity))
+                self.pieces.append((now + 0.12 * (number + 1), LEADER, order_id, piece))
+            self.pieces.append((now + 0.12 * (in_pieces + 1), LEADER, order_id, quantity))
+
+    def square_off(self, follower: str, security_id: str, fills_after: float) -> None:
+        """Have the broker close all that a follower holds of a contract, by an order that rests at first."""
+        client_id = next(who.client_id for who in self.history.followers if who.name == follower)
+        rows = self.broker.control("positions", client_id=client_id)
+        net = sum(row["netQty"] for row in rows if row["securityId"] == security_id)
+        if not net:
+            return
+        terms = {"side": "SELL" if net > 0 else "BUY", "security_id": security_id, "quantity": abs(net)}
+        manner = {"order_type": "MARKET", "resting": True, "source": "R", "remarks": "Auto square off"}
+        if order_id := self.try_to("place", client_id=client_id, **terms, **manner):
+            self.hands.append(order_id)
+            self.square_offs.append(order_id)
+            self.pieces.append((time.monotonic() + fills_after, client_id, order_id, abs(net)))
 
     def try_to(self, method: str, **terms: Any) -> Any:
         """Call the broker; None where it refuses."""
@@ -244,6 +261,7 @@ class _Run:
             writes={client: self.broker.control("writes", client_id=client) for client in clients},
             limits=LIMITS,
             hands=list(self.hands),
+            square_offs=list(self.square_offs),
             flattened=sorted(self.flattened),
             converted=sorted(self.converted),
             ups=list(self.ups),
@@ -385,7 +403,7 @@ def _excused(history: History) -> list[str]:
         method = step.terms.get("method")
         if method in ("fault", "refuse", "halt", "set_clock") or step.what == "command":
             found.update([step.terms["client_id"]] if "client_id" in step.terms else everybody.values())
-        if step.what == "hand":
+        if step.what in ("hand", "square_off"):
             found.add(everybody[step.terms["follower"]])
     return sorted(found)
 

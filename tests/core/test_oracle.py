@@ -223,6 +223,19 @@ def test_what_other_hands_closed_is_nobodys_fault(books: Books, tmp_path: Path) 
     assert books.judged(tmp_path, hands=["by hand"]) == {}
 
 
+def test_a_copy_sent_while_the_broker_was_closing_the_same_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 2)
+    books.copy("11", 2)
+    books.order("1", "square-off", -2, status="PENDING")
+    books.now += 1.0
+    books.order(LEADER, "12", -2)
+    books.copy("12", -2)
+    closing = books.changes["1"][-3] | {"at": books.now + 0.5, "orderStatus": "TRADED", "filledQty": 2 * LOT}
+    assert closing["orderId"] == "square-off"
+    books.changes["1"].append(closing)
+    assert list(books.judged(tmp_path, hands=["square-off"], square_offs=["square-off"])) == ["other side"]
+
+
 def test_an_order_with_an_id_of_ours_on_the_leaders_account_is_not_his(books: Books, tmp_path: Path) -> None:
     books.order(LEADER, "11", 4, ct="ct-1-1")
     books.dispositions.clear()
