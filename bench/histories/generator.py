@@ -30,6 +30,10 @@ class Line:
 #: Seconds in which the leader trades, and the pauses in between.
 LENGTH, PAUSES = 7.0, (0.05, 0.7)
 
+#: Seconds between audits: often, so that a conversion is noticed while there is time, or so seldom that what has to be
+#: known at once has to be found in another way.
+AUDITS = 2.0, 20.0
+
 #: Most lots that the leader holds on a line; with the largest ratio still within one order's freeze quantity.
 LARGEST = 8
 
@@ -93,7 +97,9 @@ def history_of(seed: int) -> History:
         if line.held and writer.chance.random() < 0.7:
             _leave(writer, line, line.held)
             writer.now += writer.chance.uniform(0.05, 0.3)
-    return History(seed, writer.followers, tuple(sorted(writer.steps, key=lambda step: step.at)))
+    steps = tuple(sorted(writer.steps, key=lambda step: step.at))
+    audits_seldom = writer.chance.random() < 0.3 and not any(step.what == "convert" for step in steps)
+    return History(seed, writer.followers, steps, AUDITS[audits_seldom])
 
 
 def _act(writer: _Writer) -> None:

@@ -49,16 +49,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happens. ``seed`` is the one it was made of, kept for its name."""
+    """What happens. ``seed`` is the one it was made of, ``audit`` the copier's ``audit_interval`` in seconds."""
 
     seed: int
     followers: tuple[Follower, ...]
     steps: tuple[Step, ...]
+    audit: float = 2.0
 
     def __str__(self) -> str:
         """Return the history as lines."""
         who = ", ".join(follower.name for follower in self.followers)
-        return "\n".join([f"history {self.seed} of {who}", *map(str, self.steps)])
+        return "\n".join([f"history {self.seed} of {who}, audits every {self.audit:g} s", *map(str, self.steps)])
 
     def to_json(self) -> str:
         """Return the history as JSON."""
@@ -69,4 +70,4 @@ class History:
         """Read what ``to_json`` gave."""
         fields = json.loads(text)
         followers = tuple(Follower(**one) for one in fields["followers"])
-        return cls(fields["seed"], followers, tuple(Step(**step) for step in fields["steps"]))
+        return cls(fields["seed"], followers, tuple(Step(**step) for step in fields["steps"]), fields["audit"])

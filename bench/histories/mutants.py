@@ -25,7 +25,36 @@ class Mutant:
     seeds: str
 
 
-MUTANTS: list[Mutant] = []
+MUTANTS = [
+    Mutant(
+        "what is refused is asked for again at once",
+        "copytrade/holds.py",
+        "    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))\n",
+        "    return 0.02\n",
+        "1..40",
+    ),
+    Mutant(
+        "an entry of a fixed number of lots is sized by the leader's",
+        "copytrade/sizing.py",
+        "        return Size(policy.lots * lot_size if quantity else 0, f",
+        "        return Size(policy.lots * quantity, f",
+        "1..40",
+    ),
+    Mutant(
+        "what an update did not tell is not looked for when the next one comes",
+        "actors/glances.py",
+        "        if not self._is_soon:\n",
+        "        if False:\n",
+        "1..40",
+    ),
+    Mutant(
+        "an exit that was taken for an entry is left as it is",
+        "copytrade/misjudging.py",
+        "    if more <= 0 or last is None or last < found.event_at:\n",
+        "    if True:\n",
+        "1..40",
+    ),
+]
 
 
 def is_found(mutant: Mutant) -> bool:

@@ -56,7 +56,7 @@ request_timeout = 1.0
 [market]
 hours = "always"
 [recovery]
-audit_interval = 2.0
+audit_interval = {history.audit}
 absence_window = 2.0
 [limits]
 per_second = {limits[second]}
@@ -382,7 +382,7 @@ def _config(history: History) -> PaperConfig:
 
 def _settings(history: History, broker: PaperProcess) -> str:
     followers = "".join(_FOLLOWER.format(**asdict(follower)) for follower in history.followers)
-    return _SETTINGS.format(leader=LEADER, followers=followers, broker=broker, limits=LIMITS)
+    return _SETTINGS.format(leader=LEADER, history=history, followers=followers, broker=broker, limits=LIMITS)
 
 
 def _wait_until_connected(this: _Run) -> None:
