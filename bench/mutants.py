@@ -57,11 +57,11 @@ MUTANTS = [
         "tests/system/test_doubt.py",
     ),
     Mutant(
-        "a failed read proves nothing",
-        "copytrade/own_orders.py",
-        "        if complete:\n            self._doubts",
-        "        if True:\n            self._doubts",
-        "tests/core",
+        "a read with a row that may be an order in doubt proves nothing of it",
+        "copytrade/doubt.py",
+        "            if not any(self._may_be(copy_id, row) for row in unclear):\n",
+        "            if True:\n",
+        "tests/core/test_doubt.py",
     ),
     Mutant(
         "what was under way when the program stopped is in doubt",

@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--replay", type=Path, help="a saved history instead")
     parser.add_argument("--keep", type=Path, help="a folder for the histories that fail, with their evidence and log")
     parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds of calm until all has to be right")
-    parser.add_argument("--until-wrong", action="store_true", help="start none any more once one went wrong")
+    parser.add_argument("--until", choices=list(COLUMNS), help="count this column alone, and stop once it is not zero")
     parser.add_argument("--show", action="store_true", help="print the histories, and run none")
     options = parser.parse_args()
     if options.replay:
@@ -61,14 +61,15 @@ def main() -> int:
         print(f"{history.seed:>6}  {'right' if outcome.is_right else 'WRONG'}  {outcome.seconds:5.1f} s", flush=True)
         if not outcome.is_right:
             print(str(outcome), flush=True)
-            if options.until_wrong:
+            if options.until and outcome.wrong[options.until]:
                 is_over.set()
         return outcome
 
     with ThreadPoolExecutor(options.jobs) as pool:
         outcomes = list(pool.map(attempt, histories))
     ran = [outcome for outcome in outcomes if outcome is not None]
-    failed = [outcome for outcome in ran if not outcome.is_right]
+    counted = [options.until] if options.until else list(COLUMNS)
+    failed = [outcome for outcome in ran if any(outcome.wrong[column] for column in counted)]
     kills = sum(step.what == "kill" for outcome in ran for step in outcome.history.steps)
     totals = Counter({column: sum(len(outcome.wrong[column]) for outcome in ran) for column in COLUMNS})
     for column, meaning in COLUMNS.items():

@@ -16,12 +16,13 @@ from bench.rig import ROOT
 
 @dataclass(frozen=True)
 class Mutant:
-    """A kind of fault, how the copier is made to have it, and the seeds of the histories that are asked."""
+    """A kind of fault, how the copier is made to have it, and in which column and within which seeds that shows."""
 
     kind: str
     file: str
     before: str
     after: str
+    column: str
     seeds: str
 
 
@@ -31,6 +32,7 @@ MUTANTS = [
         "copytrade/holds.py",
         "    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))\n",
         "    return 0.02\n",
+        "hammered",
         "1..40",
     ),
     Mutant(
@@ -38,6 +40,7 @@ MUTANTS = [
         "copytrade/sizing.py",
         "        return Size(policy.lots * lot_size if quantity else 0, f",
         "        return Size(policy.lots * quantity, f",
+        "over share",
         "1..40",
     ),
     Mutant(
@@ -45,6 +48,7 @@ MUTANTS = [
         "actors/glances.py",
         "        if not self._is_soon:\n",
         "        if False:\n",
+        "other side",
         "1..40",
     ),
     Mutant(
@@ -52,6 +56,7 @@ MUTANTS = [
         "copytrade/misjudging.py",
         "    if more <= 0 or last is None or last < found.event_at:\n",
         "    if True:\n",
+        "other side",
         "1..40",
     ),
 ]
@@ -67,16 +72,8 @@ def is_found(mutant: Mutant) -> bool:
         if text.count(mutant.before) != 1:
             raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} places to break: {mutant.kind}")
         path.write_text(text.replace(mutant.before, mutant.after))
-        command = [
-            sys.executable,
-            "-m",
-            "bench.histories",
-            "--seeds",
-            mutant.seeds,
-            "--until-wrong",
-            "--patience",
-            "45",
-        ]
+        asked = ["--seeds", mutant.seeds, "--until", mutant.column, "--patience", "40"]
+        command = [sys.executable, "-m", "bench.histories", *asked]
         # The tree comes first on the path, before the installed program.
         done = subprocess.run(command, cwd=tree, capture_output=True, check=False, env={"PYTHONPATH": str(tree)})
         return done.returncode == 1
@@ -88,7 +85,9 @@ def main() -> int:
     for mutant in MUTANTS:
         found = is_found(mutant)
         survivors += not found
-        print(f"{'found   ' if found else 'SURVIVED'}  {mutant.kind} (seeds {mutant.seeds})", flush=True)
+        print(
+            f"{'found   ' if found else 'SURVIVED'}  {mutant.kind}: {mutant.column}, seeds {mutant.seeds}", flush=True
+        )
     print(f"{len(MUTANTS) - survivors} of {len(MUTANTS)} faults were found")
     return 1 if survivors else 0
 
