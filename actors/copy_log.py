@@ -185,6 +185,8 @@ def _reason(copy: Copy, reason: Reason) -> None:
     elif reason is Reason.MISJUDGED:
         got = fields(filled=copy.filled_quantity, detail=copy.error)
         alert("misjudged", copy.follower, "Leader's exit was taken for an entry, taking it back {} {}", who(copy), got)
+    elif reason is Reason.INVISIBLE:
+        alert("invisible", copy.follower, "Order accepted and never shown by the broker {}", who(copy), level="ERROR")
     elif reason is Reason.UNFILLED:
         logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=copy.error))
     elif reason in (Reason.FILLED_OTHERWISE, Reason.IOC_UNFILLED):

@@ -142,6 +142,7 @@ class Follower(GuardedActor[FollowerMessage]):
             broker_clock,
             self._strangers,
             window,
+            holdings=account.needs_holdings,
         )
         self._flights = Flights(
             seat,
@@ -288,7 +289,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._journal.add(*self._safeguard.take(result, self._now()))
             case CheckResult(epoch) if epoch == self.epoch:
                 self._safeguard.check(self._now())
-            case NetRead(account, net) if account == self.seat.name:
+            case NetRead(account, net, began) if account == self.seat.name:
+                self._journal.note(*self._desk.net_read(net, began))
                 self._audit.compare(self._desk.apart(net))
             case AuditPositions(epoch) if epoch == self.epoch:
                 self._audit.ask()

@@ -15,11 +15,13 @@ from actors.messages import (
     GapRecoveryMessage,
     LookAround,
     ReadBook,
+    ReadNet,
     SearchOrder,
 )
 from actors.strangers import Strangers
 from copytrade.agenda import CopyId
 from copytrade.desk import Desk
+from copytrade.holds import pause
 from copytrade.logs import fields
 from copytrade.read_budget import ReadLane
 
@@ -42,6 +44,8 @@ class OwnBook:
         broker_clock: BrokerClock,
         strangers: Strangers,
         window: float,
+        *,
+        holdings: bool,
     ) -> None:
         self._seat = seat
         self._around = LookAround(epoch)
@@ -52,9 +56,12 @@ class OwnBook:
         self._broker_clock = broker_clock
         self._strangers = strangers
         self._window = window
+        self._holdings = holdings
         self._size = 0
         self._looks_around_after = 0.0
         self._lag_told = 0.0
+        self._behind = 0
+        self._catches_up_after = 0.0
         #: Whether it is known what of ours was at the broker when we began, so that something may be sent.
         self.is_read = False
 
@@ -71,11 +78,13 @@ class OwnBook:
             self._clock.tell_later(LOOK_AROUND_AFTER, self._seat, self._around)
 
     def look_up(self, copy_id: CopyId) -> None:
-        """Have it read and an order in doubt searched."""
+        """Have it read, and searched for an order in doubt; of one that is to be sent again, the positions as well."""
         self.read()
-        copy = self._desk.copy(copy_id)
-        if not copy.order_id:
-            self._recovery.tell(SearchOrder(self._seat.name, copy.correlation_id))
+        now = time.monotonic()
+        if self._desk.wants_search(copy_id, now):
+            self._recovery.tell(SearchOrder(self._seat.name, self._desk.copy(copy_id).correlation_id))
+        if self._desk.wants_positions(copy_id, now):
+            self._recovery.tell(ReadNet(self._seat.name, self._holdings, self._seat, urgent=True))
 
     def take_snapshot(self, *, gate_open: bool) -> None:
         """Take note of what the feed knew when we subscribed: where it has missed nothing, that is the book."""
@@ -88,13 +97,21 @@ class OwnBook:
         self._journal.note(*self._desk.book_read(read.began, now, read.order_ids, read.unreadable))
         self._broker_clock.take(read.skew or 0.0)
         visibility = self._desk.visibility
-        if visibility.longest > max(self._lag_told, self._window / 2):
+        if visibility.longest > max(2 * self._lag_told, self._window / 2):
             self._lag_told = visibility.longest
             lag = fields(
                 follower=self._seat.name, lag=f"{visibility.longest:.1f}s", absence_window=f"{self._window:g}s"
             )
             logger.warning("Broker shows orders late, absence is proven over a longer time {}", lag)
-        if visibility.is_behind:
-            self._clock.tell_later(LOOK_AROUND_AFTER, self._seat, self._around)
+        self._catch_up(is_behind=visibility.is_behind)
         if not self.is_read:
             self.is_read = self._strangers.adopt(read.began)
+
+    def _catch_up(self, *, is_behind: bool) -> None:
+        """Have it read again while it lacks what was accepted, less and less often."""
+        if not is_behind:
+            self._behind = 0
+        elif (now := time.monotonic()) >= self._catches_up_after:
+            self._behind += 1
+            self._catches_up_after = now + pause(self._behind)
+            self._clock.tell_later(pause(self._behind), self._seat, self._around)

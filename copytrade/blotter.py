@@ -15,6 +15,7 @@ from copytrade.decisions import Skip
 from copytrade.doubt import Doubts
 from copytrade.orders import Order, order_of, trade_date
 from copytrade.positions import Positions
+from copytrade.shadow import is_shadow
 from copytrade.shelf import Shelf
 from copytrade.tally import Tally
 
@@ -164,6 +165,10 @@ class Blotter:
             self._doubts.begin(copy_id)
         else:
             self._doubts.end(copy_id)
+        if copy.is_open and copy.order_id and copy.order is None and not is_shadow(copy):
+            self._doubts.expect(copy_id, copy.order_id)
+        else:
+            self._doubts.shown(copy_id)
         if copy.stage is Stage.ENDED:
             self._doubts.forget(copy_id)
         for stage, members in ((Stage.UNKNOWN, self.in_doubt), (Stage.LIVE, self.live)):

@@ -167,6 +167,8 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """Whether the order ended otherwise than by its fill or our hand: it is not sent again."""
         if self.stage is not Stage.ENDED or self.again or (self.order and self.order.status is Status.TRADED):
             return False
+        if self.reason is Reason.INVISIBLE and self.part is not Part.ENTRY:
+            return False  # what has to be left is sent again
         called_off = self.reason is Reason.FLATTENED and self.part is Part.ENTRY
         return not self.cancel_asked or called_off or self.reason is Reason.UNFILLED
 

@@ -155,7 +155,8 @@ class Decider:
                 continue
             if copy.stage is Stage.UNKNOWN or copy.awaits_sight:
                 wait = 0.0 if copy.stage is Stage.UNKNOWN else SHOWN_WITHIN
-                if self._looks.take(copy_id, now, self._doubts.window, wait):
+                window = self._doubts.searched_after if copy.order_id else self._doubts.window
+                if self._looks.take(copy_id, now, window, wait):
                     considered.in_doubt.append(copy_id)
                 moments.append(self._looks.due(copy_id))
             elif copy.n:

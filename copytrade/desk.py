@@ -40,6 +40,7 @@ from copytrade.reasons import Reason
 from copytrade.shares import Shares
 from copytrade.sizing import Capitals
 from copytrade.tally import Tally
+from copytrade.unshown import Unshown
 
 __all__ = ["Action", "Changed", "Considered", "Desk", "Surroundings"]
 
@@ -76,7 +77,10 @@ class Desk:
         self._closer = Closer(*known, self._agenda, for_good=only_closes)
         self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally)
         holds, looks = Holds(max(1, per_hour // SHARE)), Looks()
-        self._own_orders = OwnOrders(*known, self._doubts, self._agenda, self._concerns, self._forgetting, holds)
+        self._unshown = Unshown(*known, self._doubts, self._agenda, self._concerns)
+        self._own_orders = OwnOrders(
+            *known, self._doubts, self._agenda, self._concerns, self._forgetting, self._unshown, holds
+        )
         #: How much each exit is to take.
         self.shares = Shares(*known, self._circumstances)
         self._decider = Decider(
@@ -343,6 +347,18 @@ class Desk:
     def searched(self, correlation_id: str, began: float) -> list[Changed]:
         """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
         return self._own_orders.searched(correlation_id, began)
+
+    def wants_search(self, copy_id: CopyId, at: float) -> bool:
+        """Whether an order is to be searched for by its id: it may not exist, or was accepted and is not shown."""
+        return not self._blotter.copy(copy_id).order_id or self._doubts.wants_search(copy_id, at)
+
+    def wants_positions(self, copy_id: CopyId, at: float) -> bool:
+        """Whether the account's positions say that an order which is not shown is to be sent again."""
+        return self._unshown.wants_positions(copy_id, at)
+
+    def net_read(self, net: Mapping[LineKey, int], began: float) -> list[Changed]:
+        """Take note of what the account holds, by a read begun at a monotonic time."""
+        return self._unshown.net_read(net, began)
 
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""

@@ -20,6 +20,13 @@ READS = 3
 #: How many times the longest delay that was seen the window has to be.
 MARGIN = 3.0
 
+#: Seconds after its acceptance from which an order that nothing shows is searched for, and after which an exit that
+#: nothing shows is sent again.
+SEARCHED_AFTER, EXIT_AGAIN_AFTER = 10.0, 20.0
+
+#: Seconds for which an order that the feed has told of and the order book lacks is taken to be shown late.
+LATE_AT_MOST = 60.0
+
 
 class UnreadableRow(msgspec.Struct, frozen=True, gc=False):
     """A row of the account's order book that cannot be read but for its ids: "" for none.
@@ -70,10 +77,20 @@ class Visibility:
     def __init__(self) -> None:
         self._unseen: dict[str, float] = {}
         self._untold: set[str] = set()
-        #: Whether the last read lacked an order that had been accepted before it.
-        self.is_behind = False
-        #: The longest delay that was seen, in seconds.
-        self.longest = 0.0
+        #: How long each order that the last read lacked had been accepted by then.
+        self._lacking: dict[str, float] = {}
+        #: The longest delay in seconds of an order that was shown in the end.
+        self.longest_shown = 0.0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last read lacked an order that had been accepted before it."""
+        return bool(self._lacking)
+
+    @property
+    def longest(self) -> float:
+        """The longest delay that was seen, or is being seen, in seconds."""
+        return max([self.longest_shown, *self._lacking.values()])
 
     def accepted(self, order_id: str, at: float, *, told: bool) -> None:
         """Begin to watch for an order; the feed may have ``told`` of it before the answer came."""
@@ -84,19 +101,22 @@ class Visibility:
     def told(self, order_id: str, at: float) -> None:
         """The feed tells of an order, for the first time or again; the order book may yet lack it."""
         if order_id in self._untold and order_id in self._unseen:
-            self.longest = max(self.longest, at - self._unseen[order_id])
+            self.longest_shown = max(self.longest_shown, at - self._unseen[order_id])
         self._untold.discard(order_id)
 
     def read(self, began: float, order_ids: Set[str]) -> None:
         """A read of the order book shows some orders; that it lacks an accepted one is a delay of at least so long."""
-        self._unseen = {order_id: at for order_id, at in self._unseen.items() if order_id not in order_ids}
-        lacking = [began - accepted_at for accepted_at in self._unseen.values() if accepted_at < began]
-        self.is_behind = bool(lacking)
-        self.longest = max([self.longest, *lacking])
+        shown = [order_id for order_id in self._unseen if order_id in order_ids]
+        self.longest_shown = max([self.longest_shown, *(self._lacking.get(order_id, 0.0) for order_id in shown)])
+        for order_id in shown:
+            del self._unseen[order_id]
+        lacking = {order_id: began - at for order_id, at in self._unseen.items() if at < began}
+        self._lacking = {order_id: age for order_id, age in lacking.items() if age <= LATE_AT_MOST}
 
     def forget(self, order_id: str) -> None:
-        """Watch for an order no more."""
+        """Watch for an order no more, and take nothing about it for a delay."""
         self._unseen.pop(order_id, None)
+        self._lacking.pop(order_id, None)
         self._untold.discard(order_id)
 
     def window(self, at_least: float) -> float:
@@ -113,6 +133,8 @@ class Doubts:
     def __init__(self, at_least: float) -> None:
         self._at_least = at_least
         self._doubts: dict[CopyId, Doubt] = {}
+        #: By the broker's id, what is known of an order that it has accepted and nothing has shown.
+        self._unshown: dict[CopyId, tuple[str, Doubt]] = {}
         self._settled_at: dict[CopyId, float] = {}
         #: In which order the ids of the account's orders were first seen, and how many were when a placement left.
         self._seen: dict[str, int] = {}
@@ -159,6 +181,40 @@ class Doubts:
         """Doubt it no more."""
         self._doubts.pop(copy_id, None)
 
+    def expect(self, copy_id: CopyId, order_id: str) -> None:
+        """Watch for an order that the broker has accepted and nothing has shown, if that is not watched for already."""
+        if copy_id not in self._unshown:
+            self._unshown[copy_id] = order_id, Doubt(self.settled_at(copy_id), silent=True)
+
+    def shown(self, copy_id: CopyId) -> None:
+        """Watch for it no more."""
+        self._unshown.pop(copy_id, None)
+
+    def missing(self) -> list[CopyId]:
+        """Return the accepted orders that reads of the book and a search some time later have not shown."""
+        window = self.searched_after
+        return [copy_id for copy_id, (_, doubt) in self._unshown.items() if doubt.is_absent(window)]
+
+    def missing_for(self, copy_id: CopyId, at: float) -> float:
+        """Return the seconds for which an accepted order is missing at a monotonic time, 0 where it is not."""
+        _, doubt = self._unshown.get(copy_id, ("", None))
+        return at - doubt.since if doubt is not None and doubt.is_absent(self.searched_after) else 0.0
+
+    def wants_search(self, copy_id: CopyId, at: float) -> bool:
+        """Whether an accepted order is to be searched for by its id."""
+        _, doubt = self._unshown.get(copy_id, ("", None))
+        return doubt is not None and doubt.reads + 1 >= READS and at >= doubt.since + self.searched_after
+
+    @property
+    def exit_patience(self) -> float:
+        """The seconds after which an exit that nothing shows is sent again."""
+        return max(EXIT_AGAIN_AFTER, 2 * self.window)
+
+    @property
+    def searched_after(self) -> float:
+        """The seconds after which an accepted order that nothing shows is searched for."""
+        return max(SEARCHED_AFTER, MARGIN * self.visibility.longest_shown)
+
     def own_feed(self, *, is_up: bool) -> None:
         """Take note that the account's own feed is there, or is not: only then does its silence say something."""
         self._feed_up = is_up
@@ -177,6 +233,10 @@ class Doubts:
         for copy_id, doubt in self._doubts.items():
             if not any(self._may_be(copy_id, row) for row in unclear):
                 self._doubts[copy_id] = doubt.after_read(began)
+        if "" not in shown:
+            for copy_id, (order_id, doubt) in self._unshown.items():
+                if order_id not in shown:
+                    self._unshown[copy_id] = order_id, doubt.after_read(began)
 
     def _may_be(self, copy_id: CopyId, row: UnreadableRow) -> bool:
         """Whether an unreadable row may be the order that a placement made: its id was not seen before that left."""
@@ -186,6 +246,9 @@ class Doubts:
         """A search for an order's id has shown none."""
         if copy_id in self._doubts:
             self._doubts[copy_id] = self._doubts[copy_id].after_search(began)
+        if copy_id in self._unshown:
+            order_id, doubt = self._unshown[copy_id]
+            self._unshown[copy_id] = order_id, doubt.after_search(began)
 
     def absent(self) -> list[CopyId]:
         """Return the orders that are proven not to exist."""

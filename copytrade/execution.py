@@ -87,6 +87,8 @@ class Execution:
         is_taken = before.stage is Stage.PENDING and after.stage is Stage.LIVE
         if is_taken and not self._circumstances.policy.dry_run:
             self._doubts.visibility.accepted(after.order_id, at, told=before.order is not None)
+        if lifecycle.is_modified(before, after):
+            self._holds.carried_out(copy_id, Modify)
         changed = [self._blotter.change(before, after, leader)]
         if twin and (doubled := self._own_orders.seen(twin, None)):
             changed.append(doubled)
@@ -98,9 +100,9 @@ class Execution:
         self._holds.came_to_nothing(copy_id, action, now)
 
     def was_accepted(self, copy_id: CopyId, action: Action) -> None:
-        """Note that the broker took a request. A cancellation counts as carried out once the order has ended."""
-        if not isinstance(action, Cancel):
-            self._holds.carried_out(copy_id, type(action))
+        """Note that the broker took a request; a change counts as carried out once it is shown."""
+        if isinstance(action, Place):
+            self._holds.carried_out(copy_id, Place)
 
     def keep_back(self, leader: Order, action: Action, now: datetime) -> list[Changed]:
         """Do as if a request had been sent and taken: nothing is. Raises ValueError as ``begin`` does."""

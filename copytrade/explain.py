@@ -59,6 +59,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.BROKER_REFUSED: "The broker would not take the follower's order.",
     Reason.BROKER_REJECTED: "The broker or the exchange rejected the follower's order after it was taken.",
     Reason.ENDED_EXTERNALLY: "The follower's order ended at the broker although the copier had not asked for it.",
+    Reason.INVISIBLE: "The broker accepted the follower's order and never showed it; an exit was sent again.",
     Reason.IOC_UNFILLED: "The market had nothing for the follower's immediate order, or not all of it.",
     Reason.UNFILLED: "The follower's order rested long after the leader's was filled; the settings say what is done.",
     Reason.FLATTENED: "All that was copied was closed, by command or by a limit, and this order cancelled with it.",

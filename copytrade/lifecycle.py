@@ -152,6 +152,17 @@ def in_doubt(copy: Copy, error: str) -> Copy:
     return replace(copy, stage=Stage.UNKNOWN, cancelling=False, error=error)
 
 
+def invisible(copy: Copy) -> Copy:
+    """The broker accepted the order, and nothing ever showed it: it is given up."""
+    error = f"accepted as {copy.order_id}, and shown neither by the feed nor by the order book nor by a search"
+    return replace(copy, stage=Stage.ENDED, reason=Reason.INVISIBLE, error=error)
+
+
+def turned_up(copy: Copy, part: Part) -> Copy:
+    """The order that was given up is shown after all."""
+    return replace(copy, stage=Stage.LIVE, part=part, reason=None, error="")
+
+
 def was_read(copy: Copy) -> Copy:
     """A read that began after the doubt shows the order at the broker as we knew it: go on from there."""
     return _as_shown(replace(copy, stage=Stage.LIVE)) if copy.stage is Stage.UNKNOWN and copy.order_id else copy
@@ -173,6 +184,11 @@ def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> C
     if busy and copy.stage is not Stage.UNKNOWN:
         return changed
     return _as_shown(replace(changed, stage=Stage.LIVE, accepted=copy.accepted or wish))
+
+
+def is_modified(before: Copy, after: Copy) -> bool:
+    """Whether it has come to be known that a modification was carried out."""
+    return after.replaced is None and (before.accepted != after.accepted or before.replaced is not None)
 
 
 def _as_shown(copy: Copy) -> Copy:

@@ -19,6 +19,7 @@ from copytrade.ledger import Part, line_of
 from copytrade.looks import SHOWN_WITHIN
 from copytrade.orders import Order, Status, ended_before, order_of
 from copytrade.positions import Positions
+from copytrade.unshown import Unshown
 
 
 class OwnOrders:
@@ -33,6 +34,7 @@ class OwnOrders:
         agenda: Agenda,
         concerns: Concerns,
         forgetting: Forgetting,
+        unshown: Unshown,
         holds: Holds,
     ) -> None:
         self._orders = orders
@@ -42,6 +44,7 @@ class OwnOrders:
         self._agenda = agenda
         self._concerns = concerns
         self._forgetting = forgetting
+        self._unshown = unshown
         self._holds = holds
         self._strangers: dict[str, Order] = {}
 
@@ -67,7 +70,10 @@ class OwnOrders:
         if copy.order_id and copy.order_id != order.id:
             copy = self._twin(copy, order, leader or as_leader(copy, order))
         copy_id = (copy.leader_order_id, copy.n)
-        after = lifecycle.observed(copy, order, leader, busy=self._agenda.is_under_way(copy_id))
+        is_busy = self._agenda.is_under_way(copy_id)
+        after = lifecycle.observed(self._unshown.turned_up(copy), order, leader, busy=is_busy)
+        if lifecycle.is_modified(copy, after):
+            self._holds.carried_out(copy_id, Modify)
         if order.status is Status.TRADED and copy.fill_ms is None:
             after = replace(after, fill_ms=self._orders.milliseconds_until(copy.leader_order_id, received))
         changed = self._blotter.change(copy, after, leader or as_leader(copy, order))
@@ -94,7 +100,7 @@ class OwnOrders:
         It says nothing by what it lacks of an order of ours that one of the ``unreadable`` rows may be.
         """
         self._doubts.read(began, order_ids, unreadable)
-        resolved = self._free_absent()
+        resolved = [*self._free_absent(), *self._unshown.give_up()]
         for copy_id in sorted(self._blotter.in_doubt):
             copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
             if leader is None or copy.order_id not in order_ids:
@@ -127,7 +133,7 @@ class OwnOrders:
         """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
         if copy_id := self._blotter.named(correlation_id):
             self._doubts.searched(copy_id, began)
-        return self._free_absent()
+        return [*self._free_absent(), *self._unshown.give_up()]
 
     def _free_absent(self) -> list[Changed]:
         """Free what is proven not to exist, to be decided anew."""

@@ -398,6 +398,12 @@ class Positions:
         beside = sum(one.open for one in exits if one.is_stop is is_stop and one.leader_order_id != order.id)
         return min(share, max(0, held - beside))
 
+    def bound(self, key: LineKey, still: int) -> None:
+        """Take no more for held on a line than a read of the account's positions shows: the rest has been left."""
+        line = self.line(key)
+        if still < abs(line.held):
+            self._keep(ledger.closed_elsewhere(line, still))
+
     def lines_held(self) -> list[Line]:
         """Return the lines on which something is held by copying, and still there."""
         lines = [self._reconciled(line) for line in list(self._lines.values()) if line.held]

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     BROKER_REJECTED = "broker_rejected"
     ENDED_EXTERNALLY = "ended_externally"
     IOC_UNFILLED = "ioc_unfilled"
+    INVISIBLE = "invisible"
 
     # copied, but not to the leader's outcome
     UNFILLED = "unfilled"

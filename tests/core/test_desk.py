@@ -25,8 +25,8 @@ from copytrade.decisions import Cancel, Modify, Place, Policy
 from copytrade.desk import Action, Desk, Surroundings
 from copytrade.freeze import load_freeze_table
 from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Line, Part
-from copytrade.orders import Order, Side, Status
+from copytrade.ledger import Allotment, Line, LineKey, Part
+from copytrade.orders import Order, Product, Side, Status
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
 from tests.core.asking import NOTHING
@@ -34,6 +34,9 @@ from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
 INSTRUMENT = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
+#: What becomes of a request; what is swallowed is accepted, and never carried out.
+FATES = ["accepted", "refused", "lost", "answer lost", "late", "swallowed"]
+
 PRICES = st.integers(1900, 2100).map(lambda ticks: Decimal(ticks) * Decimal("0.05"))
 LOTS = st.integers(1, 8)
 
@@ -97,6 +100,7 @@ class Copying(RuleBasedStateMachine):
         self.parts: dict[str, Part] = {}
         self.late: list[Flight] = []
         self.was_late = False
+        self.wakes: set[tuple[datetime, str]] = set()
 
     def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = (), known: Iterable[str] = ()) -> Desk:
         desk = Desk("alice", policy(self.sizing), CAPITALS, SURROUNDINGS, absence_window=3.0)
@@ -196,17 +200,27 @@ class Copying(RuleBasedStateMachine):
     @precondition(lambda self: self.is_anything_wanted())
     @rule()
     def sends_what_is_wanted(self) -> None:
-        if picked := self.desk.pick(self.today):
+        now = self.now()
+        if picked := self.desk.pick(now):
             leader, action = picked
-            changed = self.desk.begin(leader, action, self.today)
+            changed = self.desk.begin(leader, action, now)
             self.flights.append(Flight(leader, action, changed.after))
 
     def is_anything_wanted(self) -> bool:
-        self.desk.consider(self.today)
+        now = self.now()
+        due = {(until, order_id) for until, order_id in self.wakes if until <= now}
+        self.wakes -= due
+        for _, order_id in sorted(due):
+            self.desk.wake(order_id)
+        self.wakes |= {(until, order_id) for order_id, until in self.desk.consider(now).wake}
         return self.desk.lane() is not None
 
+    def somebody_waits(self) -> bool:
+        """Whether an order is to be looked at again before long."""
+        return any(until < self.now() + timedelta(hours=1) for until, _ in self.wakes)
+
     @precondition(lambda self: self.flights)
-    @rule(index=st.integers(0, 9), fate=st.sampled_from(["accepted", "refused", "lost", "answer lost", "late"]))
+    @rule(index=st.integers(0, 9), fate=st.sampled_from(FATES))
     def a_request_ends(self, index: int, fate: str) -> None:
         if self.flights:
             self.finish(self.flights.pop(index % len(self.flights)), fate)
@@ -218,10 +232,15 @@ class Copying(RuleBasedStateMachine):
             self.late.append(flight)
         if fate in ("lost", "answer lost", "late"):
             after = lifecycle.in_doubt(copy, "lost")
-        elif done:
+        elif done or fate == "swallowed":
+            if isinstance(flight.action, Place) and not done:
+                flight.order_id = f"S{next(self.ticks)}"
+            self.desk.was_accepted(flight.copy_id, flight.action)
             after = self.accepted(flight, copy)
         else:
             after = self.declined(flight.action, copy)
+        if fate in ("lost", "answer lost", "late", "refused"):
+            self.desk.came_to_nothing(flight.copy_id, flight.action, self.now())
         self.desk.settle(flight.copy_id, after, float(next(self.ticks)))
 
     def carry_out(self, flight: Flight) -> bool:
@@ -241,14 +260,14 @@ class Copying(RuleBasedStateMachine):
                 self.broker[order.id] = self.changes(order)
                 return True
             case Modify(wish=wish):
-                order = self.broker[flight.copy.order_id]
-                if order.is_terminal or wish.quantity <= order.filled_quantity:
+                order = self.broker.get(flight.copy.order_id)
+                if order is None or order.is_terminal or wish.quantity <= order.filled_quantity:
                     return False
                 self.broker[order.id] = self.changes(order, quantity=wish.quantity, price=wish.price)
                 return True
             case Cancel():
-                order = self.broker[flight.copy.order_id]
-                if order.is_terminal:
+                order = self.broker.get(flight.copy.order_id)
+                if order is None or order.is_terminal:
                     return False
                 self.broker[order.id] = self.changes(order, status=Status.CANCELLED)
                 return True
@@ -313,12 +332,17 @@ class Copying(RuleBasedStateMachine):
     def orders_in_doubt_are_searched(self) -> None:
         began = float(next(self.ticks))
         for copy, _ in self.desk.everything():
-            if copy.stage is Stage.UNKNOWN and not copy.order_id:
+            if copy.is_open and self.desk.wants_search((copy.leader_order_id, copy.n), began):
                 matching = [order for order in self.broker.values() if order.correlation_id == copy.correlation_id]
                 for order in matching:
                     self.sees_own(order)
                 if not matching:
                     self.desk.searched(copy.correlation_id, began)
+
+    @rule()
+    def the_own_positions_are_read(self) -> None:
+        began = float(next(self.ticks))
+        self.desk.net_read({LineKey(OPTION, Product.MARGIN): self.net(self.broker)}, began)
 
     def sees_own(self, order: Order) -> None:
         if change := self.own_book.merge(order):
@@ -437,10 +461,11 @@ class Copying(RuleBasedStateMachine):
             self.sights_are_lost_and_the_book_is_read()
             self.the_own_book_is_read()
             self.orders_in_doubt_are_searched()
+            self.the_own_positions_are_read()
             self.closing_goes_on()
             if self.is_anything_wanted():
                 self.sends_what_is_wanted()
-            elif not self.desk.in_doubt and not self.desk.is_closing:
+            elif not self.somebody_waits() and not self.desk.in_doubt and not self.desk.is_closing:
                 break
         else:
             raise AssertionError("it never comes to rest")
@@ -487,7 +512,8 @@ class Copying(RuleBasedStateMachine):
         copies = [copy for copy, order in self.desk.everything() if order.id == leader.id]
         if not copies and not leader.is_terminal and self.net(self.broker) * leader.side.sign < 0:
             return  # it crosses zero, and waits until those that rest to leave have left, or it is filled itself
-        assert copies, "nobody has decided about it"
+        leaves = any(copy.is_open and copy.part is Part.EXIT for copy, _ in self.desk.everything())
+        assert copies or leaves, "nobody has decided about it, and it does not wait for an exit to be done"
         for copy in copies:
             order = self.broker.get(copy.order_id)
             assert copy.stage is not Stage.UNKNOWN, "an order is still in doubt"
@@ -497,7 +523,7 @@ class Copying(RuleBasedStateMachine):
             elif copy.stage is Stage.NONE:
                 assert copy.reason is not None or any(other.is_open for other in copies)
             elif order is None:
-                assert copy.reason is Reason.BROKER_REFUSED
+                assert copy.reason in (Reason.BROKER_REFUSED, Reason.INVISIBLE)
             elif leader.status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED) and copy.part is Part.ENTRY:
                 assert order.is_terminal
             elif not order.is_terminal and copy.refused is None and not (copy.wish and copy.wish.own_price):

@@ -1,153 +1,25 @@
 """A request that came to nothing is made again later each time, and holds nobody else up."""
 
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.agenda import CopyId
-from copytrade.copies import Copy, Wish
+from copytrade.copies import Wish
 from copytrade.decisions import Action, Cancel, Modify, Place
-from copytrade.desk import Desk, Surroundings
-from copytrade.freeze import load_freeze_table
 from copytrade.holds import Holds, pause
 from copytrade.ledger import Part
-from copytrade.orders import Order, OrderType, Side, Status, Validity
-from copytrade.sizing import Capitals
-from tests.core.asking import NIFTY, NOTHING, POLICY
-from tests.core.orders import NOW, OPTION, an_order
+from copytrade.orders import OrderType, Side, Status, Validity
+from tests.core.account import Account, Verdict
+from tests.core.orders import NOW
 
 WISH = Wish(130, OrderType.LIMIT, Decimal(100), Decimal(0), Validity.DAY, 0)
 OTHER_WISH = replace(WISH, price=Decimal(101))
 AT_MARKET = Wish(130, OrderType.MARKET, Decimal(0), Decimal(0), Validity.DAY, 0, own_price=True)
 COPY = ("1", 1)
-
-Verdict = Callable[[Action], str]
-
-
-class Account:
-    """A desk and its account at a broker whose verdict on each request the test gives; time passes by its own clock."""
-
-    def __init__(self, verdict: Verdict, per_hour: int = 1000) -> None:
-        self.verdict = verdict
-        self.now = NOW
-        self.sent: list[tuple[float, str, Action]] = []
-        self.reads = 0
-        self.orders: dict[str, Order] = {}
-        self.leaders: dict[str, Order] = {}
-        self.wakes: list[tuple[datetime, str]] = []
-        policy = replace(POLICY, late_after=10**9, unfilled_after=10**9, copying_since=NOW - timedelta(hours=1))
-        surroundings = Surroundings(load_freeze_table({}), None)
-        self.desk = Desk("alice", policy, Capitals(), surroundings, 10.0, per_hour=per_hour)
-        self.desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
-        self.desk.know_instruments({OPTION: NIFTY})
-        self.desk.know_leader_positions(NOTHING)
-        self.desk.know_own_positions(NOTHING)
-        self.desk.own_feed(is_up=True)
-        self.desk.set_gate(is_open=True)
-
-    @property
-    def elapsed(self) -> float:
-        return (self.now - NOW).total_seconds()
-
-    def leader(self, **changes: object) -> None:
-        order = an_order(**{"updated_at": self.now, "observed_at": self.now, **changes})
-        self.leaders[order.id] = order
-        self.desk.leader_changed(order, None)
-        self.goes_on()
-
-    def goes_on(self) -> None:
-        """Do whatever can be done at this moment."""
-        while True:
-            considered = self.desk.consider(self.now)
-            self.wakes += [(until, order_id) for order_id, until in considered.wake]
-            if considered.in_doubt:
-                self.is_read()
-            elif (picked := self.desk.pick(self.now)) is not None:
-                self.send(*picked)
-            else:
-                return
-
-    def is_read(self) -> None:
-        self.reads += 1
-        self.desk.book_read(self.elapsed + 0.001, self.now, frozenset(self.orders), complete=True)
-
-    def send(self, leader: Order, action: Action) -> None:
-        copy_id = leader.id, action.n
-        copy = self.desk.begin(leader, action, self.now).after
-        self.sent.append((self.elapsed, leader.id, action))
-        verdict = self.verdict(action)
-        if verdict == "accepted":
-            self.desk.was_accepted(copy_id, action)
-            self.carry_out(leader, action, copy)
-        else:
-            self.desk.came_to_nothing(copy_id, action, self.now)
-            self.settle(copy_id, after(verdict, action, copy))
-
-    def settle(self, copy_id: CopyId, copy: Copy) -> None:
-        self.desk.settle(copy_id, copy, self.elapsed)
-
-    def carry_out(self, leader: Order, action: Action, copy: Copy) -> None:
-        match action:
-            case Place(wish=wish):
-                order = an_order(id=f"F{len(self.orders)}", side=copy.side(leader), correlation_id=copy.correlation_id)
-                self.settle((leader.id, action.n), lifecycle.accepted(copy, order.id, None))
-                self.shows(replace(order, quantity=wish.quantity, price=wish.price))
-            case Modify(wish=wish):
-                self.settle((leader.id, action.n), lifecycle.modification_accepted(copy, copy.order_id))
-                self.shows(replace(self.orders[copy.order_id], quantity=wish.quantity, price=wish.price))
-            case Cancel():
-                self.settle((leader.id, action.n), lifecycle.cancel_accepted(copy))
-                self.shows(replace(self.orders[copy.order_id], status=Status.CANCELLED))
-
-    def shows(self, order: Order) -> None:
-        self.orders[order.id] = order
-        self.desk.own_changed(order, None)
-
-    def fills(self, order_id: str, quantity: int) -> None:
-        order = self.orders[order_id]
-        status = Status.TRADED if quantity == order.quantity else Status.PART_TRADED
-        self.shows(replace(order, status=status, filled_quantity=quantity, average_price=Decimal(100)))
-        self.goes_on()
-
-    def passes(self, seconds: float) -> None:
-        """Let time pass: whoever waits is woken, and the book is read every minute as an audit does."""
-        end = self.now + timedelta(seconds=seconds)
-        audit = self.now + timedelta(seconds=60)
-        while True:
-            self.wakes.sort()
-            due = min(audit, *(until for until, _ in self.wakes[:1]), end)
-            self.now = max(self.now, due)
-            if due >= end:
-                return
-            if due == audit:
-                audit += timedelta(seconds=60)
-                self.is_read()
-            while self.wakes and self.wakes[0][0] <= self.now:
-                self.desk.wake(self.wakes.pop(0)[1])
-            self.goes_on()
-
-    def times(self, kind: type[Action], order_id: str = an_order().id) -> list[float]:
-        return [at for at, leader, action in self.sent if isinstance(action, kind) and leader == order_id]
-
-    def copy(self, order_id: str = an_order().id, n: int = 1) -> Copy:
-        return self.desk.copy((order_id, n))
-
-
-def after(verdict: str, action: Action, copy: Copy) -> Copy:
-    """Return what a request leaves of its copy: one that never left, was refused, or was not answered."""
-    unsent = {Place: lifecycle.not_sent, Modify: lifecycle.modify_not_sent, Cancel: lifecycle.cancel_not_sent}
-    if verdict == "not sent":
-        return unsent[type(action)](copy)
-    if verdict == "refused" and not isinstance(action, Cancel):
-        refused = lifecycle.place_refused if isinstance(action, Place) else lifecycle.modify_refused
-        return refused(copy, "refused")
-    return lifecycle.in_doubt(copy, verdict)
 
 
 def but(kind: type[Action], verdict: str) -> Verdict:
