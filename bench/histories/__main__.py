@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from bench.histories.shrinking import shrunk
 def main() -> int:
     """Run what the arguments say; return 0 if nothing is wrong, 1 if something is, 2 if a history could not be run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="1..20", help="A..B, or one")
+    parser.add_argument("--seeds", default="1..20", help="A..B, or one, or several of those with commas")
     parser.add_argument("--jobs", type=int, default=2, help="histories at once")
     parser.add_argument("--shrink", action="store_true", help="shrink what fails to a short history that fails alike")
     parser.add_argument("--replay", type=Path, help="a saved history instead")
@@ -35,8 +36,7 @@ def main() -> int:
     if options.replay:
         histories = [History.from_json(options.replay.read_text())]
     else:
-        first, _, last = options.seeds.partition("..")
-        histories = [history_of(seed) for seed in range(int(first), int(last or first) + 1)]
+        histories = [history_of(seed) for seed in _seeds(options.seeds)]
     if options.show:
         print("\n\n".join(map(str, histories)))
         return 0
@@ -79,6 +79,12 @@ def main() -> int:
         for outcome in failed:
             print(f"\n{shrunk(outcome, options.patience)}", flush=True)
     return 1 if failed else 2 if unable else 0
+
+
+def _seeds(text: str) -> Iterator[int]:
+    for part in text.split(","):
+        first, _, last = part.partition("..")
+        yield from range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

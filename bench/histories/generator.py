@@ -98,7 +98,7 @@ def history_of(seed: int) -> History:
             _leave(writer, line, line.held)
             writer.now += writer.chance.uniform(0.05, 0.3)
     steps = tuple(sorted(writer.steps, key=lambda step: step.at))
-    audits_seldom = writer.chance.random() < 0.3 and not any(step.what == "convert" for step in steps)
+    audits_seldom = writer.chance.random() < 0.4 and not any(step.what == "convert" for step in steps)
     return History(seed, writer.followers, steps, AUDITS[audits_seldom])
 
 
