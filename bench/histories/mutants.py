@@ -59,6 +59,14 @@ MUTANTS = [
         "other side",
         "1..40",
     ),
+    Mutant(
+        "an entry that was accepted and never shown is sent again",
+        "copytrade/copies.py",
+        "        if self.reason is Reason.INVISIBLE and self.part is not Part.ENTRY:\n",
+        "        if self.reason is Reason.INVISIBLE:\n",
+        "doubled",
+        "1..40",
+    ),
 ]
 
 

@@ -34,6 +34,10 @@ _BEHIND = 0.1
 #: What ends a copier that nobody is there to stop any more.
 _AT_MOST = ("--duration", "300")
 
+#: Seconds of calm that an order which was accepted and never shown asks for: until then it is searched for, and an exit
+#: is sent again.
+UNSHOWN = 26.0
+
 LOTS = {"45674": 65, "45675": 65, "45676": 65, "45677": 65, "45678": 65, "45679": 65, "51000": 30, "51002": 30}
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 
@@ -331,6 +335,7 @@ def _calm(this: _Run, patience: float) -> tuple[dict[str, list[str]], Evidence]:
     if this.copier is None and this.start_at is None:
         this.start_at = time.monotonic()
     began, last, changed = time.monotonic(), this.writes(), time.monotonic()
+    least = UNSHOWN if any(step.terms.get("mischief") in ("swallow", "hide") for step in this.history.steps) else 0.0
     while True:
         time.sleep(0.25)
         this.keep_running()
@@ -338,7 +343,7 @@ def _calm(this: _Run, patience: float) -> tuple[dict[str, list[str]], Evidence]:
         if writes != last:
             last, changed = writes, now
         is_quiet, is_over = now - changed > QUIET, now - began > patience
-        if not (is_quiet or is_over) or any(command.poll() is None for command in this.commands):
+        if not (is_quiet or is_over) or now - began < least or any(command.poll() is None for command in this.commands):
             continue
         restless = "" if is_quiet else f"a request came {now - changed:.1f} s before the end"
         evidence = this.evidence(restless)
