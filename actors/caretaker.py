@@ -21,6 +21,7 @@ from actors.messages import (
     FollowerMessage,
     LoadCopies,
     OrderUpdated,
+    PermitDelayed,
     PermitGranted,
     PermitId,
     ReleasePermit,
@@ -115,6 +116,9 @@ class Caretaker(GuardedActor[FollowerMessage]):
                     self._see(account, order)
             case OrderUpdated(account, order):
                 self._see(account, order)
+            case PermitDelayed(_, lane, seconds):
+                waiting = [leader.id for leader, _ in self._due]
+                copy_log.rate_limited(self.seat.name, lane, seconds, waiting, is_long=False)
             case PermitGranted(permit):
                 self._send(permit)
             case RequestFinished() if message.epoch == self.epoch:

@@ -1,7 +1,10 @@
 """What a follower logs about its copies: the lines that operators and their tools look for, in fixed words."""
 
+from collections.abc import Sequence
+
 from loguru import logger
 
+from copytrade.budget import Lane
 from copytrade.contracts import Differs
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Cancel, Modify, Place
@@ -16,12 +19,25 @@ from copytrade.shadow import is_shadow
 #: Why an order that was to be copied was not, although nobody wanted that.
 _WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER, Reason.POISON)
 
+#: How many orders are named that wait for the budget.
+NAMED = 6
+
 _FAILED = {Place: "Failed to place", Modify: "Failed to modify", Cancel: "Failed to cancel"}
 
 
 def who(copy: Copy) -> str:
     """Name the follower, the leader's order and the follower's, for a line about them."""
     return fields(follower=copy.follower, leader_order=copy.leader_order_id, order=copy.order_id)
+
+
+def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str], *, is_long: bool) -> None:
+    """The request budget makes leader orders wait; should that be long, somebody is told."""
+    named = ",".join(orders[:NAMED]) + (f",+{len(orders) - NAMED}" if len(orders) > NAMED else "")
+    waiting = fields(follower=follower, lane=lane.name.lower(), orders=named)
+    logger.info("Rate limit reached, waiting {:.2f}s {}", seconds, waiting)
+    if is_long:
+        text = "Request budget used up, orders wait {}"
+        alert("budget", follower, text, fields(follower=follower, lane=lane.name.lower(), seconds=f"{seconds:.0f}"))
 
 
 def placing(copy: Copy, leader: Order) -> None:

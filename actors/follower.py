@@ -40,6 +40,7 @@ from actors.messages import (
     NetRead,
     OrderUnreadable,
     OrderUpdated,
+    PermitDelayed,
     PermitGranted,
     PositionsRead,
     PutAway,
@@ -196,6 +197,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._take_own(self._desk.own_changed(order, None if recovered else received))
             case PermitGranted(permit):
                 self._permits.take(permit)
+            case PermitDelayed(_, lane):
+                self._permits.delayed(message, self._desk.waiting_in(lane))
             case IntentRecorded(token, epoch) if epoch == self.epoch:
                 if self._flights.intended(token):
                     self._journal.write()
@@ -363,6 +366,9 @@ class Follower(GuardedActor[FollowerMessage]):
             self._consider(now)
         if obstacle := self._standing.obstacle:
             self._journal.note(*self._desk.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), self._now()))
+        if (waits_in := self._permits.waits_long_in) is not None:
+            skip = Skip(Reason.BUDGET, "the account's request budget is used up for now")
+            self._journal.note(*self._desk.note_waiting(waits_in, skip, now))
         self._flights.land_what_must_not_leave()
         may_send = is_ready and self._standing.may_send
         lane = self._wanted_lane() if may_send else None

@@ -1,10 +1,13 @@
 """One follower's permits: the one that was asked for, and the one in hand for whatever comes next."""
 
 import itertools
+from collections.abc import Sequence
 
+from actors import copy_log
 from actors.base import Address, Seat
 from actors.messages import (
     FollowerMessage,
+    PermitDelayed,
     PermitId,
     RateLimiterMessage,
     ReleasePermit,
@@ -12,6 +15,9 @@ from actors.messages import (
     SettlePermit,
 )
 from copytrade.budget import Lane
+
+#: Seconds that an order may wait for the budget without a word about it in its row: the minute's window is soon free.
+LONG_WAIT = 60.0
 
 
 class Permits:
@@ -24,6 +30,8 @@ class Permits:
         self._numbers = itertools.count(1)
         self._asked: tuple[PermitId, Lane] | None = None
         self._spare: tuple[PermitId, Lane] | None = None
+        #: The lane in which the account has to wait for so long that somebody should know, None if it has not.
+        self.waits_long_in: Lane | None = None
 
     def request(self, lane: Lane) -> None:
         """Ask for a permit, or for the one that was asked for in a more urgent lane, unless there is one in hand."""
@@ -38,6 +46,14 @@ class Permits:
             self.release(permit)
         else:
             self._asked, self._spare = None, self._asked
+            self.waits_long_in = None
+
+    def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
+        """Say that the budget makes ``orders`` wait; should that be long, somebody has to know of it."""
+        is_long = message.seconds > LONG_WAIT
+        copy_log.rate_limited(self._seat.name, message.lane, message.seconds, orders, is_long=is_long)
+        if is_long and self._asked is not None:
+            self.waits_long_in = message.lane
 
     def spend(self, lane: Lane | None) -> PermitId | None:
         """Return the permit in hand if it is good for what is wanted; None if not, and where there is none."""
@@ -63,3 +79,4 @@ class Permits:
     def forget(self) -> None:
         """Forget what a rate limiter granted, or was to grant, that is no more."""
         self._asked = self._spare = None
+        self.waits_long_in = None

@@ -4,12 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loguru import logger
-
 from actors.base import ActorUp, Address, GuardedActor, Incarnation
 from actors.clock import Clock
 from actors.messages import (
     LoadRequests,
+    PermitDelayed,
     PermitGranted,
     PermitId,
     RateLimiterMessage,
@@ -29,6 +28,9 @@ RESTART_WITHIN = 60.0
 #: Seconds after a wait within which the next one is the same.
 SAME_WAIT = 1.0
 
+#: Seconds by which a wait ends later than the one before if another window makes it.
+MUCH_LONGER = 60.0
+
 
 @dataclass(slots=True)
 class _Account:
@@ -36,6 +38,7 @@ class _Account:
     epoch: int = 0
     waiting: dict[PermitId, RequestPermit] = field(default_factory=dict)
     waits_until: float = 0.0
+    waits_in: Lane = Lane.SPARE
     wakes_at: float = 0.0
 
 
@@ -90,7 +93,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
             case _:
                 return
         if account.waiting and self._is_loaded:
-            self._serve(message.follower, account)
+            self._serve(account)
 
     def figures(self) -> str:
         """Return how many permits were granted, and how often somebody had to wait for one."""
@@ -107,10 +110,10 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
             account.budget.remember(answered)
             if answered and max(answered) > now - RESTART_WITHIN:
                 account.budget.assume_full(now)
-        for follower, account in self._accounts.items():
+        for account in self._accounts.values():
             if self.epoch > 1:  # our predecessor may have granted anything until now
                 account.budget.assume_full(now)
-            self._serve(follower, account)
+            self._serve(account)
 
     def _account(self, follower: str, epoch: int) -> _Account:
         account = self._accounts.get(follower)
@@ -125,30 +128,34 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
             account.epoch = epoch
         return account
 
-    def _serve(self, follower: str, account: _Account) -> None:
+    def _serve(self, account: _Account) -> None:
         while account.waiting:
             now = time.monotonic()
             request = min(account.waiting.values(), key=lambda waiting: waiting.lane)
             if delay := account.budget.delay(now, request.lane):
-                self._have_wait(follower, account, request.lane, now, delay)
+                self._have_wait(account, request, now, delay)
                 return
             del account.waiting[request.permit]
             account.budget.grant(request.permit)
             self._granted += 1
             request.reply_to.tell(PermitGranted(request.permit))
 
-    def _have_wait(self, follower: str, account: _Account, lane: Lane, now: float, delay: float) -> None:
-        """Serve an account later; say so once a wait, unless nothing waits but the wish for a permit in advance.
+    def _have_wait(self, account: _Account, request: RequestPermit, now: float, delay: float) -> None:
+        """Serve an account later; tell it so once a wait, unless nothing waits but the wish for a permit in advance.
 
         What has to wait within :data:`SAME_WAIT` of another's wait belongs to it: a burst is one wait, and not one for
-        each of its orders.
+        each of its orders; unless it takes :data:`MUCH_LONGER`. What is more urgent than all that was told of is told
+        of as well.
         """
-        if lane is not Lane.SPARE:
-            if now > account.waits_until + SAME_WAIT:
+        if request.lane is not Lane.SPARE:
+            until = account.waits_until
+            is_another = now > until + SAME_WAIT or now + delay > until + MUCH_LONGER
+            if is_another:
                 self._waits += 1
-                waiting = fields(follower=follower, lane=lane.name.lower())
-                logger.info("Rate limit reached, waiting {:.2f}s {}", delay, waiting)
+            if is_another or request.lane < account.waits_in:
+                account.waits_in = request.lane
+                request.reply_to.tell(PermitDelayed(request.permit, request.lane, delay))
             account.waits_until = now + delay
         if not now < account.wakes_at <= now + delay:
             account.wakes_at = now + delay
-            self._clock.tell_later(delay, self.seat, ServeWaiting(follower))
+            self._clock.tell_later(delay, self.seat, ServeWaiting(request.follower))

@@ -102,6 +102,11 @@ class Agenda:
         """Return every order that wants to leave."""
         return [order_id for order_id, lane in self._wanted.items() if lane is Lane.EXIT]
 
+    def wanted_in(self, lane: Lane) -> list[str]:
+        """Return every order that asks for a request in a lane or in one less urgent, the oldest first."""
+        wanted = [order_id for order_id, wants in self._wanted.items() if wants >= lane]
+        return sorted(wanted, key=lambda order_id: self._numbers[order_id])
+
     def next(self) -> tuple[str, Lane] | None:
         """Return the order for which something could be sent now, the most urgent and then the oldest, and its lane.
 

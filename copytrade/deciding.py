@@ -236,6 +236,15 @@ class Decider:
         unsent = [order_id for order_id in waiting if not self._blotter.is_sent(order_id)]
         return [changed for order_id in unsent for changed in self._blotter.skip(self._orders[order_id], skip, now)]
 
+    def waiting_in(self, lane: Lane) -> list[str]:
+        """Return the leader orders for which something waits to be sent in a lane, or in one less urgent."""
+        return self._agenda.wanted_in(lane)
+
+    def note_waiting(self, lane: Lane, skip: Skip, now: datetime) -> list[Changed]:
+        """Note why nothing was sent yet for what waits in a lane, or in one less urgent; it goes on waiting."""
+        unsent = [order_id for order_id in self._agenda.wanted_in(lane) if not self._blotter.is_sent(order_id)]
+        return [changed for order_id in unsent for changed in self._blotter.skip(self._orders[order_id], skip, now)]
+
     def lane_of(self, leader: Order, action: Action) -> Lane:
         """Return how urgent a request is."""
         match action:

@@ -376,6 +376,14 @@ class Desk:
         """Note that an order is not copied, and why, where that is news."""
         return self._blotter.skip(self._orders[order_id], skip, now)
 
+    def waiting_in(self, lane: Lane) -> list[str]:
+        """Return the leader orders for which something waits to be sent in a lane, or in one less urgent."""
+        return self._decider.waiting_in(lane)
+
+    def note_waiting(self, lane: Lane, skip: Skip, now: datetime) -> list[Changed]:
+        """Note why nothing was sent yet for what waits in a lane, or in one less urgent; it goes on waiting."""
+        return self._decider.note_waiting(lane, skip, now)
+
     def skip_unsent(self, skip: Skip, now: datetime) -> list[Changed]:
         """Note that nothing that waits to be placed is copied, and why; an exit goes on waiting all the same."""
         return self._decider.skip_unsent(skip, now)

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     POISON = "poison"
     COPYING_DISABLED = "copying_disabled"
     ACCOUNT_SUSPENDED = "account_suspended"
+    BUDGET = "budget"
     SECOND_COPIER = "second_copier"
     MISSED_TOO_OLD = "missed_too_old"
     MARKET_CLOSED = "market_closed"
@@ -74,6 +75,7 @@ _PROVISIONAL = frozenset(
         Reason.OVER_ORDER_VALUE,
         Reason.COPYING_DISABLED,
         Reason.ACCOUNT_SUSPENDED,
+        Reason.BUDGET,
         Reason.SECOND_COPIER,
         Reason.MARKET_CLOSED,
         Reason.PRICE_RULE,

@@ -56,8 +56,10 @@ from actors.messages.instruments import (
     WantInstruments,
 )
 from actors.messages.permits import (
+    PermitDelayed,
     PermitGranted,
     PermitId,
+    PermitNews,
     RateLimiterMessage,
     ReleasePermit,
     RequestPermit,
@@ -179,8 +181,10 @@ __all__ = [
     "Notify",
     "OrderUnreadable",
     "OrderUpdated",
+    "PermitDelayed",
     "PermitGranted",
     "PermitId",
+    "PermitNews",
     "PositionsRead",
     "Problem",
     "PutAway",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from actors.base import ActorDied, ActorUp, Address
 from actors.messages.feeds import FeedNews
 from actors.messages.instruments import InstrumentsLoaded
-from actors.messages.permits import PermitGranted
+from actors.messages.permits import PermitNews
 from actors.messages.positions import NetRead
 from actors.messages.recovery import CapitalRead, PositionsRead, ResultRead
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched, IntentRecorded
@@ -129,7 +129,7 @@ FollowerMessage = (
     | AuditPositions
     | CheckResult
     | InstrumentsLoaded
-    | PermitGranted
+    | PermitNews
     | IntentRecorded
     | CopiesLoaded
     | EntriesSwitched

@@ -23,13 +23,25 @@ class PermitGranted:
 
 
 @dataclass(frozen=True, slots=True)
+class PermitDelayed:
+    """The budget allows no request in a lane for so many ``seconds``, as far as is known; told once a wait."""
+
+    permit: PermitId
+    lane: Lane
+    seconds: float
+
+
+PermitNews = PermitGranted | PermitDelayed
+
+
+@dataclass(frozen=True, slots=True)
 class RequestPermit:
     """Grant a permit as soon as the budget allows. Asking again with the same id moves the request to a new lane."""
 
     follower: str
     permit: PermitId
     lane: Lane
-    reply_to: Address[PermitGranted]
+    reply_to: Address[PermitNews]
 
 
 @dataclass(frozen=True, slots=True)
