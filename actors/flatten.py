@@ -17,7 +17,7 @@ from copytrade.hiding import readable
 from copytrade.instance import AlreadyRunning, hold_lock
 from copytrade.logs import configure_logging
 from copytrade.orders import IST
-from copytrade.places import open_database
+from copytrade.places import open_database, open_for_command
 from copytrade.records import CommandAnswered
 from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.store import DATABASE_ERRORS, FLATTEN, Answer, Database
@@ -29,7 +29,7 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
     Nothing is done before the operator agrees, or has already, with ``confirmed``. Return the exit code.
     """
     try:
-        database = open_database(settings)
+        database = open_for_command(settings)
         database.claim(settings.mode, settings.leader.client_id)
         print(*_held_by_copying(database, followers), sep="\n")
         database.close()

@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import sys
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,9 @@ def beside(database: str, suffix: str) -> Path:
     real = os.path.realpath(database) if Path(database).is_symlink() else database
     return Path(f"{real}.{suffix}")
 
+
+#: Seconds in which a command that looks at a lock has let it go again.
+PATIENCE = 0.1
 
 #: Whether a lock of the database's own file leaves those alone that SQLite takes on it.
 _LOCKS_ITSELF = sys.platform == "linux"
@@ -94,9 +98,19 @@ def _locked_itself(file: str, held: ExitStack) -> str | None:
 
 
 def _locked(descriptor: int) -> bool:
+    """Take a lock for oneself, from a command as well that just looks whether it is taken."""
+    ends = time.monotonic() + PATIENCE
+    while not _take(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(PATIENCE / 10)
+    return True
+
+
+def _take(descriptor: int, how: int) -> bool:
     """Take a lock by flock and not by lockf: a POSIX lock is lost when any other descriptor of the file is closed."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -112,12 +126,33 @@ def is_running(database: str) -> bool:
 
     The locks are held for no longer than it takes to see, and nothing is made.
     """
-    for path in (beside(database, "lock"), _file_to_lock(database)):
-        if path is not None and Path(path).exists():
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                if not _locked(descriptor):
-                    return True
-            finally:
-                os.close(descriptor)
-    return False
+    return _is_locked(beside(database, "lock")) or _is_locked(_file_to_lock(database))
+
+
+def mismatch(database: str) -> str:
+    """Return why a database, not open in this process, is not the one that the copier beside it has; "" if it is.
+
+    What is written to another file, or under another name than SQLite's log has, no copier would ever see.
+    """
+    if (file := _file_to_lock(database)) is None:
+        return ""
+    for _ in range(2):  # one that is just starting has the first before the second
+        is_named, is_itself = _is_locked(beside(database, "lock")), _is_locked(file)
+        if is_named == is_itself:
+            return ""
+        time.sleep(PATIENCE)
+    if is_named and not is_itself:
+        return "was deleted, moved or replaced while a copier is using it: put it back, or start the copier again"
+    if is_itself and not is_named:
+        return "is in use by a copier under another name: use that one"
+    return ""
+
+
+def _is_locked(path: str | Path | None) -> bool:
+    if path is None or not Path(path).exists():
+        return False
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return not _take(descriptor, fcntl.LOCK_SH)  # who looks is in the way of nobody else who does
+    finally:
+        os.close(descriptor)

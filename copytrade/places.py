@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from copytrade.instance import beside
+from copytrade.instance import beside, mismatch, without_password
 from copytrade.instrument_cache import MasterSource
 from copytrade.open_files import OpenFiles
 from copytrade.settings import Settings, Storage
@@ -14,6 +14,13 @@ from copytrade.store import Database, DatabaseUnusable
 def open_database(settings: Settings) -> Database:
     """Open the database of the settings. Raises DatabaseUnusable."""
     return Database(settings.store.database, synchronous=settings.store.synchronous)
+
+
+def open_for_command(settings: Settings) -> Database:
+    """Open the database for a command. Raises DatabaseUnusable, also where a copier that runs has another file."""
+    if why := mismatch(settings.store.database):
+        raise DatabaseUnusable(f"{without_password(settings.store.database)}: {why}")
+    return open_database(settings)
 
 
 class SameDatabase:

@@ -14,7 +14,7 @@ from copytrade.drift_report import DriftReport, PositionsUnread, drift_report
 from copytrade.hiding import readable, readable_lines
 from copytrade.instance import is_running
 from copytrade.papermode import with_last_paper_url
-from copytrade.places import open_database
+from copytrade.places import open_for_command
 from copytrade.policies import needs_holdings
 from copytrade.secrecy import without_secrets_of
 from copytrade.settings import Dhan, Follower, Settings
@@ -74,7 +74,7 @@ def _fix(settings: Settings, proposals: Sequence[tuple[str, Proposal]], *, confi
     if not confirmed and not is_confirmed("Have the copier decide these orders afresh, at the prices of now?"):
         print("nothing was done")
         return EXIT_REFUSED
-    database = open_database(settings)
+    database = open_for_command(settings)
     numbers = [
         database.give_command(f"{TRY_AGAIN} {one.leader_order_id} {one.units}", name, wall_clock.now())
         for name, one in proposals

@@ -3,7 +3,7 @@
 import sys
 
 from copytrade.console.exits import EXIT_UNUSABLE
-from copytrade.places import open_database
+from copytrade.places import open_for_command
 from copytrade.records import ConfigSet
 from copytrade.settings import Settings
 from copytrade.store import DATABASE_ERRORS, enabled_key
@@ -12,7 +12,7 @@ from copytrade.store import DATABASE_ERRORS, enabled_key
 def switch(settings: Settings, follower: str, *, enabled: bool) -> int:
     """Pause or resume the entries of a follower, of everybody where it is ""; return the exit code."""
     try:
-        database = open_database(settings)
+        database = open_for_command(settings)
         database.claim(settings.mode, settings.leader.client_id)
         database.write([ConfigSet(enabled_key(follower), "true" if enabled else "false")])
         database.close()

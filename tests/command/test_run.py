@@ -219,6 +219,9 @@ def test_a_database_that_was_deleted_while_running_is_neither_made_anew_nor_copi
         eventually(lambda: "Order replicated successfully" in log(folder), "an order is copied")
         (folder / "copy_trading.db").unlink()
         eventually(lambda: "Database failing, entries stop" in log(folder), "it is noticed")
+        pause = asked(folder, "pause")
+        assert (pause.returncode, pause.stdout) == (2, "")
+        assert "was deleted, moved or replaced while a copier is using it" in pause.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert "No summary and no copy of the database: it is not where it was" in log(folder)

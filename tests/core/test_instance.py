@@ -1,11 +1,12 @@
 """One copier a database, whatever name it is given."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from copytrade.instance import AlreadyRunning, beside, hold_lock, is_running
+from copytrade.instance import AlreadyRunning, beside, hold_lock, is_running, mismatch
 
 
 def by_link(folder: Path) -> str:
@@ -94,3 +95,27 @@ def test_what_belongs_to_a_database_lies_beside_the_file_and_not_beside_a_link_t
     (tmp_path / "far" / "link.db").symlink_to(database)
     assert beside(str(tmp_path / "far" / "link.db"), "unwritten") == tmp_path / "copy.db.unwritten"
     assert beside("copy.db", "unwritten") == Path("copy.db.unwritten")
+
+
+def test_a_command_finds_that_the_copier_has_another_file_or_calls_it_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "copy.db"
+    assert mismatch(str(path)) == ""
+    with hold_lock(str(path)):
+        assert mismatch(str(path)) == ""
+        assert mismatch(by_link(tmp_path)) == ""
+        assert "under another name" in mismatch(by_hard_link(tmp_path))
+        path.unlink()
+        assert "was deleted, moved or replaced" in mismatch(str(path))
+        path.touch()
+        assert "was deleted, moved or replaced" in mismatch(str(path))
+    assert mismatch(str(path)) == ""
+
+
+def test_who_only_looks_is_taken_for_no_copier(tmp_path: Path) -> None:
+    database = str(tmp_path / "copy.db")
+    hold_lock(database).close()
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: (is_running(database), mismatch(database)), range(200)))
+        with hold_lock(database):
+            pass
+    assert set(found) == {(False, "")}
