@@ -29,6 +29,27 @@ def test_a_row_without_lot_or_tick_is_left_out_not_guessed(row: str) -> None:
     assert len(read_master([HEAD, row, other])) == 1
 
 
+@pytest.mark.parametrize(
+    ("row", "segment", "lot", "tick"),
+    [
+        (
+            "MCX,M,486502,OPTFUT,0,CRUDEOIL-16Dec2026-5500-CE,1.0,,2026-12-16 23:30:00,5500,CE,10.0000",
+            "MCX_COMM",
+            1,
+            "0.10",
+        ),
+        ("MCX,M,486503,FUTCOM,0,GOLD-05Feb2027-FUT,1.0,,2027-02-05 23:30:00,0,XX,100.0000", "MCX_COMM", 1, "1"),
+        ("NSE,C,1401,FUTCUR,0,USDINR-29Dec2026-FUT,1.0,,2026-12-29,0,XX,0.2500", "NSE_CURRENCY", 1, "0.0025"),
+        ("BSE,D,82000,OPTIDX,0,SENSEX-Dec2026-85000-CE,20.0,,2026-12-03,85000,CE,5.0000", "BSE_FNO", 20, "0.05"),
+    ],
+    ids=["crude oil", "gold", "a currency ticks in a quarter of a paisa", "an option at the BSE"],
+)
+def test_every_segment_is_read_in_its_own_lots_and_ticks(row: str, segment: str, lot: int, tick: str) -> None:
+    instrument = read_master([HEAD, row])[InstrumentKey(Segment(segment), row.split(",")[2])]
+    assert (instrument.lot_size, instrument.tick) == (lot, Decimal(tick))
+    assert (instrument.multiplier is None) is Segment(segment).has_multiplier
+
+
 @pytest.mark.parametrize("lines", [[], ["<html>"], [HEAD], ["a,b", "1,2"], [HEAD, "x" * 200_000]])
 def test_what_is_no_master_is_refused(lines: list[str]) -> None:
     with pytest.raises(MasterUnusable):

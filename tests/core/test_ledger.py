@@ -499,3 +499,32 @@ def test_an_entry_that_is_taken_up_again_is_for_no_more_than_the_leader_still_ho
     assert account.positions.take_up_again("1", 4 * LOT)
     assert account.entry(missed).quantity == LOT
     assert not account.positions.take_up_again("nobody's", 4 * LOT)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([SizingPolicy(Strategy.FIXED_LOTS, lots=lots) for lots in (1, 3)]),
+    st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 12)), min_size=1, max_size=14),
+)
+def test_a_follower_holds_the_whole_lots_of_what_his_entries_and_the_leaders_exits_come_to_exactly(
+    policy: SizingPolicy, orders: list[tuple[Side, int]]
+) -> None:
+    """Every entry adds its size, every exit leaves the same part of all of it as of the leader's position."""
+    account = Account.sized(policy)
+    position, exact = 0, Fraction(0)
+    for number, (side, lots) in enumerate(orders):
+        order = account.leader_does(str(number), side, lots, created_at=NOW + timedelta(seconds=5 * number))
+        quantity = lots * side.sign
+        leaves = min(lots, max(0, -position * side.sign))
+        if leaves:
+            account.fills(order, Part.EXIT, 0, account.exit(order))
+            exact *= Fraction(abs(position) - leaves, abs(position))
+        if lots > leaves:
+            size = account.entry(order).quantity
+            assert size == policy.lots * LOT
+            account.fills(order, Part.ENTRY, 0, size)
+            exact += size * side.sign
+        position += quantity
+        assert abs(account.held) == int(abs(exact) // LOT) * LOT
+        assert account.held * position >= 0
+        assert position or not account.held

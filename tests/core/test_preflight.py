@@ -90,6 +90,8 @@ def test_an_account_in_order_is_a_go_without_a_word() -> None:
             "The day began with no funds",
         ),
         ({"segments": ("Equity",)}, Gravity.BARS, "Segment Derivative is not active"),
+        ({"kinds": frozenset({"OPTFUT"})}, Gravity.BARS, "Segment Commodity is not active"),
+        ({"kinds": frozenset({"FUTCUR", "OPTCUR"})}, Gravity.BARS, "Segment Currency is not active"),
         ({"kinds": frozenset({"*"})}, Gravity.NOTE, "Segment Commodity, Currency is not active"),
         ({"skew": 600.0}, Gravity.FAULT, "10 minutes behind the broker's"),
         ({"skew": -61.0}, Gravity.FAULT, "61 s ahead of the broker's"),

@@ -141,6 +141,26 @@ def test_slippage_is_positive_where_the_follower_did_worse(path: Path, side: Sid
     assert slippage in " ".join(text.splitlines()[-1].split())
 
 
+@pytest.mark.parametrize(
+    ("multiplier", "rupees", "slippage"),
+    [
+        (Decimal(100), "20000.00 20010.00", "+5.0000 +10.00 +5.0"),
+        (None, "0.00 0.00", "- - -"),
+    ],
+    ids=["of crude oil", "not known"],
+)
+def test_rupees_count_the_multiplier(path: Path, multiplier: Decimal | None, rupees: str, slippage: str) -> None:
+    leader = a_leader("L1", 2, "100.00")
+    copy = replace(a_copy(leader, "alice", 2), multiplier=multiplier)
+    copy = ended(copy, leader, Status.TRADED, 2, "100.05")
+    text = report(
+        written(path, [OrderChanged("leader", AccountType.LEADER, leader), CopyChanged(copy, leader, NOW)]), DAY
+    )
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert f"{rupees} " in next(line for line in lines if line.startswith("alice "))
+    assert slippage in lines[-1]
+
+
 def test_a_follower_that_filled_before_the_leader_has_no_slippage_yet(path: Path) -> None:
     leader = an_order(id="L1", symbol="")
     copy = ended(a_copy(leader, "alice", 130), leader, Status.TRADED, 130, "100.10")
