@@ -55,7 +55,8 @@ class Story:
 
     def enters(self, order: Order, units: int | None = None) -> int:
         """Let the follower fill an entry's whole size, or only so many units of it."""
-        size = self.account.entry(order).quantity
+        works = any(not other.is_terminal for other in self.orders.values() if other.id != order.id)
+        size = self.account.entry(order, is_opening=not works).quantity
         self.got(order, Part.ENTRY, size if units is None else min(size, units))
         return size
 

@@ -63,9 +63,9 @@ class Account:
         self.positions.leader_seen(order)
         return order
 
-    def entry(self, order: Order) -> Size:
+    def entry(self, order: Order, *, is_opening: bool = True) -> Size:
         found = self.positions.size_entry(
-            order, INSTRUMENT, self.policy, self.capitals, is_opening=True, largest=LARGEST
+            order, INSTRUMENT, self.policy, self.capitals, is_opening=is_opening, largest=LARGEST
         )
         assert found is not None
         return found[0]
