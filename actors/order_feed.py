@@ -66,8 +66,9 @@ from copytrade.records import LEADER, AccountType, ConfigSet, OrderChanged, Reco
 REREAD_AFTER = (2.0, 10.0)
 
 
-#: Seconds between two reads of the book that what could not be read, or is in dispute, asks for.
-PROMPT_EVERY = 1.0
+#: Seconds between two reads of the book that what could not be read, or is in dispute, asks for: a little more than two
+#: reads have to be apart to decide it.
+PROMPT_EVERY = 1.1
 
 #: Seconds to wait at least when the broker refuses a handshake because there were too many.
 WAIT_AFTER_TOO_MANY = 30.0
@@ -265,6 +266,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._glances.is_down(down=False)
         self.vitals.state = "live"
         self._unread.logged_in()
+        self._book.connected(wall_clock.now())
         self._close_gate()
         who = fields(account=self._account.name)
         if not self._reconnecting:
@@ -345,12 +347,19 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 if change := self._book.merge(item):
                     self._updates += 1
                     self._publish([change], received, recovered=False)
+        self._settle_disputes()
+
+    def _settle_disputes(self) -> None:
+        """Have the leader's book read again where frames and reads differ; on another's terms nothing rests."""
+        if self._book.asks_for_read() and self._is_leader:
+            self._read_promptly()
 
     def _merge_read(self, read: BookRead) -> None:
         book = read.book
         self._glances.take(read)
         self._unread.foreign_orders(book.foreign)
         changes = self._book.merge_read(book.orders, book.read_from)
+        self._settle_disputes()
         opens = not self._gate_open and read.generation == self._generation and self._socket is not None
         self._say_what_was_found(changes, opens, glance=read.glance)
         self._publish(changes, time.monotonic(), recovered=True)

@@ -2,29 +2,37 @@
 
 The order-update socket has no sequence numbers; it repeats itself, loses messages and reorders them, and an order-book
 row may be older than a frame that overtook it. So an order is merged field by field: filling never goes back, an ended
-order never comes to life, and the parameters are those of the latest update.
+order never comes to life, and its terms (type, prices, quantity, validity) are those of the best evidence:
+
+* Frames are ordered among themselves by how much is filled, by the broker's stamp, and then as they came. One without a
+  stamp, or with one that cannot be read, is ordered as it came.
+* A read wins over terms if it began long enough after the order's last frame: two seconds, or three times the longest
+  delay with which this book has shown what a frame told. Before that it may be behind. Then one that differs asks for
+  another read, and two that agree on what was never believed before, begun a second apart, win as well. So does one
+  after a gap, with no frame of the order since, that is not stamped earlier than the last.
+* A read that shows less than is known for certain is behind, and wins nothing.
 """
 
 from collections.abc import Iterable, Iterator, Set
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
-from copytrade.orders import Order, OrderType, Source, Status, ended_before
+from copytrade.merging import Terms, is_behind, merged, terms_of
+from copytrade.orders import Order, Source, Status, ended_before
+from copytrade.triggering import is_explained
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
-_RESTING = (Status.MODIFIED, Status.TRIGGERED)
+#: How long after the last frame a read has to begin at least to win, and how many times the longest delay of the book.
+SURELY_SHOWN, MARGIN = timedelta(seconds=2), 3
 
-#: Which of two ended states is believed: what was filled, then the leader's own hand, then the broker's.
-_TERMINAL_RANK = {
-    Status.TRADED: 4,
-    Status.CANCELLED: 3,
-    Status.CLOSED: 2,
-    Status.EXPIRED: 1,
-    Status.REJECTED: 0,
-}
+#: How far apart two reads that agree have to begin.
+APART = timedelta(seconds=1)
+
+#: What the book does not show for longer is not late.
+LATEST = timedelta(seconds=30)
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +42,23 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     after: Order
 
 
+class _Evidence(msgspec.Struct, gc=False):
+    """What the frames and reads of an order that rests said of its terms.
+
+    ``stamp`` is that of the frame whose terms are believed, ``last`` what that frame said, ``arrived`` when the last
+    frame came. ``past`` are the terms that were believed before. ``disputed`` are those of a read that has not won yet,
+    which began at ``since``.
+    """
+
+    stamp: datetime | None
+    last: tuple[object, ...]
+    first_arrived: datetime
+    arrived: datetime
+    past: tuple[Terms, ...] = ()
+    disputed: Terms | None = None
+    since: datetime = _NEVER
+
+
 class Book:
     """The orders of one account by id, in the order in which they were first seen."""
 
@@ -41,6 +66,15 @@ class Book:
         self._orders: dict[str, Order] = {}
         #: The row of the order book that was merged last, of those orders about which nothing else was heard since.
         self._rows: dict[str, Order] = {}
+        #: Of orders that rest, and of which a frame has told.
+        self._evidence: dict[str, _Evidence] = {}
+        self._asks = False
+        #: When the connection was made on which frames now come.
+        self._connected_at = _NEVER
+        #: When the last read began: what it lacked was placed later.
+        self._read_from: datetime | None = None
+        #: The longest that a read has lacked what a frame had told before it began.
+        self.longest_delay = timedelta(0)
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -52,19 +86,32 @@ class Book:
         """Return what is known of an order, or None."""
         return self._orders.get(order_id)
 
+    def connected(self, at: datetime) -> None:
+        """Take note that frames come over another connection: what was told before may be missing its end."""
+        self._connected_at = at
+
+    def asks_for_read(self) -> bool:
+        """Whether something is in dispute that another read may decide; to be asked after each merge."""
+        asks, self._asks = self._asks, False
+        return asks
+
     def merge(self, seen: Order) -> Change | None:
         """Take in one sight of an order; return what it changed, or None for a repetition or old news."""
         if seen.status is Status.TRADED and not seen.filled_quantity:
             seen = replace(seen, filled_quantity=seen.quantity)  # the word says it all
         known = self._orders.get(seen.id)
-        merged = seen if known is None else merge(known, seen)
-        if known is not None and _facts(merged) == _facts(known):
-            if _says_more(merged, known):
-                self._orders[seen.id] = merged
+        if known is None:
+            return self._begin(seen)
+        after = self._with_row(known, seen) if seen.source is Source.BOOK else self._with_frame(known, seen)
+        if after.is_terminal:
+            self._evidence.pop(seen.id, None)
+        if _facts(after) == _facts(known):
+            if _says_more(after, known):
+                self._orders[seen.id] = after
             return None
-        self._orders[seen.id] = merged
+        self._orders[seen.id] = after
         self._rows.pop(seen.id, None)
-        return Change(known, merged)
+        return Change(known, after)
 
     def merge_all(self, seen: Iterable[Order]) -> list[Change]:
         """Take in several sights; return what they changed, in the order in which it happened."""
@@ -74,14 +121,20 @@ class Book:
         """Take in a read of the order book that began at ``read_from``; return what it changed, in order.
 
         A row that is the very object of an earlier read says what it said then: where nothing else was heard of its
-        order in between, there is nothing to merge.
+        order in between, and nothing was left open, there is nothing to merge.
         """
+        rows = list(rows)
+        self._note_absent({row.id for row in rows}, read_from)
         changes = []
         for row in chronological(row for row in rows if self._rows.get(row.id) is not row):
             seen = row if row.observed_at >= read_from else replace(row, observed_at=read_from)
             if change := self.merge(seen):
                 changes.append(change)
-            self._rows[row.id] = row
+            if self._is_settled(row):
+                self._rows[row.id] = row
+            else:
+                self._rows.pop(row.id, None)
+        self._read_from = read_from
         return changes
 
     def forget_before(self, day: date, shown: Set[str]) -> None:
@@ -90,6 +143,91 @@ class Book:
             del self._orders[order.id]
         for order_id in self._rows.keys() - shown:
             del self._rows[order_id]
+
+    def _begin(self, seen: Order) -> Change:
+        is_frame = seen.source is Source.FEED
+        if seen.created_at is None and seen.updated_at is None and seen.exchange_at is None:
+            # A frame tells of what happens now; what a read shows first was not there at the one before.
+            seen = replace(seen, created_at=seen.observed_at if is_frame else self._read_from)
+        if is_frame and not seen.is_terminal:
+            self._evidence[seen.id] = _evidence_of(seen)
+        self._orders[seen.id] = seen
+        self._rows.pop(seen.id, None)
+        return Change(None, seen)
+
+    def _with_frame(self, known: Order, seen: Order) -> Order:
+        """Return what is known of an order after a frame."""
+        evidence = self._evidence.get(seen.id)
+        if evidence is None:
+            evidence = self._evidence[seen.id] = _evidence_of(seen, known.updated_at)
+            is_repeated = False
+        else:
+            is_repeated = evidence.last == _said(seen)
+        evidence.arrived = max(evidence.arrived, seen.observed_at)
+        if not _is_next(seen, known, evidence.stamp):
+            self._asks |= not known.is_terminal and not _agree(known, seen)
+            return merged(known, seen, known)
+        evidence.stamp, evidence.last = seen.updated_at or evidence.stamp, _said(seen)
+        if is_repeated:  # a read may know better since
+            return merged(seen, known, known)
+        self._believe(evidence, known, seen)
+        return merged(seen, known, seen)
+
+    def _with_row(self, known: Order, seen: Order) -> Order:
+        """Return what is known of an order after a read that shows it, begun when it is said to be observed."""
+        evidence = self._evidence.get(seen.id)
+        if is_behind(known, seen):
+            if evidence is not None:
+                self._note_delay(evidence.arrived, seen.observed_at)
+            return merged(known, seen, known)
+        if _agree(known, seen):
+            if evidence is not None:
+                evidence.disputed = None
+            return merged(seen, known, known)
+        if evidence is None or known.is_terminal or self._wins(evidence, known, seen):
+            if evidence is not None:
+                self._believe(evidence, known, seen)
+            return merged(seen, known, seen)
+        if evidence.disputed != terms_of(seen):
+            evidence.disputed, evidence.since = terms_of(seen), seen.observed_at
+        self._asks = True
+        return merged(seen, known, known)
+
+    def _wins(self, evidence: _Evidence, known: Order, seen: Order) -> bool:
+        """Whether a read that differs from what frames told is believed."""
+        if seen.is_terminal or seen.filled_quantity > known.quantity:
+            return True
+        if seen.observed_at - evidence.arrived > max(SURELY_SHOWN, MARGIN * self.longest_delay):
+            return True
+        if evidence.arrived < self._connected_at <= seen.observed_at and _is_at_least(seen.updated_at, evidence.stamp):
+            return True
+        terms = terms_of(seen)
+        return (
+            evidence.disputed == terms
+            and seen.observed_at - evidence.since >= APART
+            and terms not in evidence.past  # which is what a book that is behind would show
+        )
+
+    def _believe(self, evidence: _Evidence, known: Order, seen: Order) -> None:
+        """Take note that the terms of a sight are believed from now on."""
+        evidence.disputed = None
+        if not _agree(known, seen) and (past := terms_of(known)) not in evidence.past:
+            evidence.past = (*evidence.past, past)
+
+    def _is_settled(self, row: Order) -> bool:
+        """Whether a row that was merged says nothing that the same row could say again."""
+        known, evidence = self._orders[row.id], self._evidence.get(row.id)
+        return not is_behind(known, row) and (evidence is None or evidence.disputed is None)
+
+    def _note_absent(self, shown: Set[str], read_from: datetime) -> None:
+        for order_id, evidence in self._evidence.items():
+            if order_id not in shown:
+                self._note_delay(evidence.first_arrived, read_from)
+
+    def _note_delay(self, told: datetime, read_from: datetime) -> None:
+        """Take note that a read lacks what a frame told before it began."""
+        if told < read_from < told + LATEST:
+            self.longest_delay = max(self.longest_delay, read_from - told)
 
 
 def chronological(orders: Iterable[Order]) -> list[Order]:
@@ -100,66 +238,31 @@ def chronological(orders: Iterable[Order]) -> list[Order]:
     return sorted(orders, key=lambda order: (order.event_at, order.created_at or _NEVER, order.id))
 
 
-def merge(known: Order, seen: Order) -> Order:
-    """Return what is known of an order after one more sight of it.
-
-    Commutative up to equal stamps, and idempotent: the same sights in any order and any number give the same order.
-    """
-    newer, older = (seen, known) if _stamp(seen) >= _stamp(known) else (known, seen)
-    fuller = newer if newer.filled_quantity >= older.filled_quantity else older
-    merged = replace(
-        newer,
-        filled_quantity=fuller.filled_quantity,
-        average_price=fuller.average_price or newer.average_price,
-        status=_status(newer, older, fuller.filled_quantity),
-        created_at=_earliest(known.created_at, seen.created_at),
-        exchange_order_id=newer.exchange_order_id or older.exchange_order_id,
-        correlation_id=newer.correlation_id or older.correlation_id,
-        symbol=newer.symbol or older.symbol,
-        reason=newer.reason or older.reason,
-        instrument=newer.instrument or older.instrument,
-        lot_size=newer.lot_size or older.lot_size,
-        tick_size=newer.tick_size or older.tick_size,
-        multiplier=newer.multiplier or older.multiplier,
-        last_price=newer.last_price or older.last_price,
-    )
-    if _reads_back_as_limit(older, newer):
-        return replace(merged, order_type=older.order_type, trigger_price=older.trigger_price)
-    return merged
+def _evidence_of(frame: Order, stamp: datetime | None = None) -> _Evidence:
+    stamp = stamp or frame.updated_at
+    return _Evidence(stamp, _said(frame), frame.observed_at, frame.observed_at)
 
 
-def _reads_back_as_limit(older: Order, newer: Order) -> bool:
-    """Whether a stop order merely shows as the limit order that its trigger made of it.
-
-    A triggered stop reads back as LIMIT on the socket and in the book (seen on the production wire); only a frame that
-    says MODIFIED means that somebody changed its type.
-    """
-    return older.order_type.has_trigger and newer.order_type is OrderType.LIMIT and newer.status is not Status.MODIFIED
+def _said(frame: Order) -> tuple[object, ...]:
+    """What makes a frame another one than the one before."""
+    return frame.updated_at, frame.status, frame.filled_quantity, terms_of(frame)
 
 
-def _status(newer: Order, older: Order, filled: int) -> Status:
-    end, earlier_end = _TERMINAL_RANK.get(newer.status, -1), _TERMINAL_RANK.get(older.status, -1)
-    if end >= 0 or earlier_end >= 0:
-        return newer.status if end >= earlier_end else older.status
-    if filled >= newer.quantity > 0:
-        return Status.TRADED
-    if filled > 0:
-        return Status.PART_TRADED
-    if newer.status is Status.TRANSIT:
-        return older.status
-    if newer.source is Source.BOOK and newer.status is Status.PENDING and older.status in _RESTING:
-        return older.status  # the book has one word for every order that rests
-    return newer.status
+def _is_next(frame: Order, known: Order, stamp: datetime | None) -> bool:
+    """Whether a frame comes after the one whose terms are believed; what was filled later was said later."""
+    if frame.filled_quantity != known.filled_quantity or frame.is_terminal != known.is_terminal:
+        return not is_behind(known, frame)
+    return frame.updated_at is None or _is_at_least(frame.updated_at, stamp)
 
 
-def _stamp(order: Order) -> tuple[datetime, datetime]:
-    return (order.updated_at or order.created_at or _NEVER, order.observed_at)
+def _is_at_least(stamp: datetime | None, other: datetime | None) -> bool:
+    """Whether one stamp is not before another, which may be missing."""
+    return other is None or (stamp is not None and stamp >= other)
 
 
-def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    if one is None or other is None:
-        return one or other
-    return min(one, other)
+def _agree(known: Order, seen: Order) -> bool:
+    """Whether two sights state the same terms, but for what triggering explains."""
+    return terms_of(seen) == terms_of(known) or is_explained(known, seen) or is_explained(seen, known)
 
 
 def _facts(order: Order) -> tuple[object, ...]:

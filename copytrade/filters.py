@@ -18,8 +18,8 @@ def refusal(order: Order, kind: str, wanted: Set[str], copying_since: datetime) 
     """
     if order.is_ours:
         return Reason.OWN_ORDER, f"the leader's order carries our own id {order.correlation_id}"
-    if order.created_at is not None and order.created_at < copying_since:
-        return Reason.BEFORE_START, f"placed at {order.created_at:%H:%M:%S}, before copying began"
+    if (placed := order.created_at or order.event_at) < copying_since:
+        return Reason.BEFORE_START, f"placed at {placed:%H:%M:%S}, before copying began"
     if order.leg is not Leg.NONE or order.product in (Product.CO, Product.BO):
         return Reason.UNSUPPORTED, f"part of a {order.product} or super order ({order.leg})"
     if kind and EVERYTHING not in wanted and kind not in wanted:

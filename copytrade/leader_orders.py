@@ -5,9 +5,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from copytrade.book import merge
 from copytrade.copies import Copy
 from copytrade.ledger import LineKey, line_of
+from copytrade.merging import followed
 from copytrade.orders import Order
 
 
@@ -54,7 +54,7 @@ class LeaderOrders:
             line, placed = line_of(order), (order.created_at or order.observed_at, order.id)
             self._last_placed[line] = max(placed, self._last_placed.get(line, placed))
         elif not self.is_set_aside(order.id):
-            merged = merge(known, order)
+            merged = followed(known, order)
             order = order if merged == order else merged  # the feed's own, which all its followers share
         self._orders[order.id] = order
         return order

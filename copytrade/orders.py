@@ -242,8 +242,16 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def event_at(self) -> datetime:
-        """The broker's time of the last thing that happened to the order; ours where it gives none."""
-        return max(filter(None, (self.created_at, self.updated_at, self.exchange_at)), default=self.observed_at)
+        """The broker's time of the last thing that happened to the order.
+
+        Where it gives none, a frame tells of what happens now; a row may be as old as the day.
+        """
+        times = [moment for moment in (self.created_at, self.updated_at, self.exchange_at) if moment]
+        if times:
+            return max(times)
+        if self.source is Source.FEED:
+            return self.observed_at
+        return self.observed_at.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def trade_date(order: Order) -> date:

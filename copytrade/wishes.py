@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from copytrade.copies import Wish
 from copytrade.instruments import Instrument
-from copytrade.orders import ZERO, Order, OrderType, Status, Validity
+from copytrade.orders import ZERO, Order, OrderType, Validity
 from copytrade.prices import marketable_limit, protection_band, stop_limit, to_tick
+from copytrade.triggering import explains
 
 
 class MarketAs(StrEnum):
@@ -56,10 +57,15 @@ def wish_for(leader: Order, quantity: int, instrument: Instrument, terms: Terms)
     if wish.order_type is OrderType.MARKET:
         return _as_market(wish, leader, instrument, terms)
     if wish.order_type is OrderType.STOP_LOSS_MARKET and terms.stop_market_as is StopMarketAs.STOP_LIMIT:
-        trigger, percent = leader.trigger_price, terms.stop_limit_percent
-        limit = stop_limit(leader.side, trigger, percent, instrument.tick, leader.key.segment, instrument.kind)
+        limit = _stop_limit(leader, leader.trigger_price, instrument, terms)
         return replace(wish, order_type=OrderType.STOP_LOSS, price=limit)
     return wish
+
+
+def _stop_limit(leader: Order, trigger: Decimal, instrument: Instrument, terms: Terms) -> Decimal:
+    """Return the limit of the stop that stands for one at the market."""
+    percent = terms.stop_limit_percent
+    return stop_limit(leader.side, trigger, percent, instrument.tick, leader.key.segment, instrument.kind)
 
 
 def marketable(leader: Order, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
@@ -84,17 +90,25 @@ def bounded(leader: Order, quantity: int, instrument: Instrument, percent: Decim
 def restated(leader: Order, accepted: Wish, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
     """Return what a resting order should now be: a price of our own stays what it is, a stop remains a stop.
 
-    A triggered stop reads back as LIMIT; that the leader changed its type is told by the word MODIFIED alone.
+    A stop of the leader's that triggering explains is still the stop that was copied; any other change is his.
     """
-    if accepted.own_price:
-        return replace(accepted, quantity=quantity)
-    if (
-        accepted.order_type.has_trigger
-        and leader.order_type is OrderType.LIMIT
-        and leader.status is not Status.MODIFIED
-    ):
+    if accepted.own_price or _was_triggered(leader, accepted, instrument, terms):
         return replace(accepted, quantity=quantity)
     return wish_for(leader, quantity, instrument, terms)
+
+
+def _was_triggered(leader: Order, accepted: Wish, instrument: Instrument, terms: Terms) -> bool:
+    """Whether the leader's order shows as what triggering made of the stop that was copied.
+
+    After a restart nobody remembers that stop but the copy. A stop-limit of ours may stand for a stop-market of his.
+    """
+    trigger, price = accepted.trigger_price, accepted.price
+    if explains(leader.side, accepted.order_type, price, trigger, leader):
+        return True
+    if accepted.order_type is not OrderType.STOP_LOSS or terms.stop_market_as is not StopMarketAs.STOP_LIMIT:
+        return False
+    was_market = price == _stop_limit(leader, trigger, instrument, terms)
+    return was_market and explains(leader.side, OrderType.STOP_LOSS_MARKET, price, trigger, leader)
 
 
 def _as_market(wish: Wish, leader: Order, instrument: Instrument, terms: Terms) -> Wish:

@@ -153,5 +153,5 @@ def test_a_frame_without_an_id_is_reported_and_harms_nothing(broker: PaperBroker
     order_id = broker.place(LEADER, side="BUY", security_id=OPTION, quantity=LOT, price=1)
     frame = json.loads(json.dumps(wire.frame(broker.exchange.order(LEADER, order_id), Decimal(120))))
     del frame["Data"][missing]
-    (read,) = read_frame(json.dumps(frame).encode(), NOW)
+    (read,) = read_frame(json.dumps(frame).encode(), LEADER, NOW)
     assert isinstance(read, Unreadable)
