@@ -13,6 +13,9 @@ from copytrade.holds import pause
 from copytrade.logs import alert, fields
 from copytrade.preflight import ADDRESS_REFUSED
 
+#: Seconds after which an account that the broker refuses is tried again, doubling up to the last.
+SUSPENDED_FOR, SUSPENDED_AT_MOST = 60.0, 900.0
+
 
 class AccountStanding:
     """A part of a follower, in its thread. ``enters`` is what the settings say of entries."""
@@ -38,6 +41,8 @@ class AccountStanding:
         self._token_lost = ""
         self._throttled = False
         self._throttles = 0
+        self._throttled_until = self._suspended_until = 0.0
+        self._suspensions = 0
         self._drain: Drain | None = None
         self._has_drained = False
         #: Why the account is suspended, "" while it is not.
@@ -87,12 +92,20 @@ class AccountStanding:
         self._desk.switch_entries(enabled=enabled and self._enters)
 
     def suspend(self, refusal: Refusal, error: str) -> None:
-        """Send nothing any more: the broker refuses the account itself."""
-        if not self.suspended:
-            why = fields(follower=self._seat.name, why=refusal, error=error, open=self._desk.open_copies)
+        """Send nothing for long, longer each time: the broker refuses the account itself, until somebody mends that."""
+        if self.suspended:
+            return  # of requests that left together
+        self.suspended = error
+        delay = min(SUSPENDED_AT_MOST, SUSPENDED_FOR * 2.0 ** min(self._suspensions, 10))
+        self._suspended_until = time.monotonic() + delay
+        self._clock.tell_later(delay, self._seat, self._resume)
+        why = fields(follower=self._seat.name, why=refusal, error=error, open=self._desk.open_copies)
+        if self._suspensions:
+            logger.warning("Account is refused still, trying again in {:.0f}s {}", delay, why)
+        else:
             what_to_do = f" {ADDRESS_REFUSED}" if refusal is Refusal.ADDRESS else ""
             alert("suspended", self._seat.name, "Account suspended {}{}", why, what_to_do)
-        self.suspended = error
+        self._suspensions += 1
 
     def take_token(self) -> None:
         """Go on with a token that works: everything is decided afresh, for the market has gone on meanwhile."""
@@ -123,16 +136,25 @@ class AccountStanding:
         self._throttled = True
         self._throttles += 1
         delay = pause(self._throttles)
+        self._throttled_until = time.monotonic() + delay
         logger.warning("Broker's rate limit, backing off {:.0f}s {}", delay, fields(follower=self._seat.name))
         self._clock.tell_later(delay, self._seat, self._resume)
 
     def resume(self) -> None:
-        """Send again after having backed off."""
-        self._throttled = False
+        """Send again after having backed off, or been suspended: what was refused may be mended."""
+        now = time.monotonic()
+        if self._throttled and now >= self._throttled_until:
+            self._throttled = False
+        if self.suspended and now >= self._suspended_until:
+            self.suspended = ""
+            self._desk.look_again()
 
     def accepted(self) -> None:
         """Take note that the broker does what it is asked: the row of its calls for less is over."""
         self._throttles = 0
+        if self._suspensions:
+            self._suspensions = 0
+            logger.info("Account goes on, the broker takes its requests {}", fields(follower=self._seat.name))
 
     def drain(self, message: Drain) -> None:
         """Begin nothing new."""

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from copytrade.paper.broker import PaperBroker
 from copytrade.papermode import with_paper_urls
 from tests.proxying import ConnectProxy
@@ -71,6 +73,24 @@ def test_an_address_that_is_refused_halts_that_account_alone(broker: PaperBroker
         eventually(lambda: copier.rows("SELECT 1 FROM copy_mappings WHERE leader_order_id = ?", later), "it is noted")
         assert copier.mapping(later, "alice", "skipped")[0] == "account_suspended"
         assert len(broker.writes(ALICE)) == asked
+        assert sum("Account suspended" in line for line in copier.log) == 1
+
+
+def test_an_account_goes_on_by_itself_once_its_address_is_registered(
+    broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.standing.SUSPENDED_FOR", 0.5)
+    with running(settings_for(broker, tmp_path, followers=followers("127.0.0.2", "127.0.0.3")), broker) as copier:
+        before = copier.buy(price="101.00")
+        copier.mapping(before, "alice", "placed")
+        broker.register_addresses(ALICE, "127.0.0.4")
+        refused = copier.buy(price="100.00")
+        broker.cancel(LEADER, before)
+        copier.logged("Account is refused still")
+        broker.register_addresses(ALICE, "127.0.0.2")
+        copier.mapping(before, "alice", "cancelled")
+        copier.mapping(refused, "alice", "placed")
+        copier.logged("Account goes on")
         assert sum("Account suspended" in line for line in copier.log) == 1
 
 
