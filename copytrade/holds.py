@@ -59,12 +59,12 @@ class Holds:
     def __init__(self, share: int) -> None:
         self._share = share
         self._holds: dict[str, dict[_Asked, Hold]] = {}
-        self._failures: defaultdict[CopyId, deque[datetime]] = defaultdict(deque)
+        self._failures: dict[str, defaultdict[int, deque[datetime]]] = {}
 
     def came_to_nothing(self, copy_id: CopyId, action: Action, now: datetime) -> None:
         """Note that a request was refused, or not answered, or not carried out although it was accepted."""
         order_id, n = copy_id
-        failures = self._failures[copy_id]
+        failures = self._failures.setdefault(order_id, defaultdict(deque))[n]
         failures.append(now)
         while failures[0] <= now - _HOUR:
             failures.popleft()
@@ -95,8 +95,8 @@ class Holds:
 
     def forget(self, order_id: str) -> None:
         """Forget a leader order that is over."""
-        for n, _ in self._holds.pop(order_id, ()):
-            self._failures.pop((order_id, n), None)
+        self._holds.pop(order_id, None)
+        self._failures.pop(order_id, None)
 
 
 def pause(tries: int) -> float:

@@ -199,18 +199,21 @@ def _as_shown(copy: Copy) -> Copy:
 
 
 def _tells(order: Order | None, one: Wish | None, other: Wish | None) -> bool:
-    """Whether an order looks like one wish and not like another."""
+    """Whether an order looks like one wish and not like another; a market order's price is hardly ever a limit's."""
+    if one is not None and other is not None and one.order_type.has_limit and not other.order_type.has_limit:
+        return _looks_like(order, one)
     return _looks_like(order, one) and not _looks_like(order, other)
 
 
 def _looks_like(order: Order | None, wish: Wish | None) -> bool:
-    """Whether an order is as wished, by what the broker reads back as it was sent."""
+    """Whether an order is as wished, by what the broker reads back as sent. A triggered stop is a limit order."""
     if order is None or wish is None or order.quantity != wish.quantity:
         return False
     if wish.order_type.has_limit and order.price != wish.price:
         return False
-    has_trigger = wish.order_type.has_trigger and order.order_type.has_trigger
-    return not has_trigger or order.trigger_price == wish.trigger_price
+    if order.order_type.has_trigger:
+        return wish.order_type.has_trigger and order.trigger_price == wish.trigger_price
+    return True
 
 
 def with_leader(copy: Copy, leader: Order) -> Copy:

@@ -2,14 +2,15 @@
 
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from copytrade import lifecycle
 from copytrade.budget import Budget, Window
-from copytrade.copies import Copy, Stage
+from copytrade.copies import Copy, Stage, Wish
 from copytrade.decisions import Cancel, Done, Modify, Place
 from copytrade.ledger import Part
-from copytrade.orders import OrderType, Source, Status
+from copytrade.orders import Order, OrderType, Source, Status
 from copytrade.reasons import Reason
 from copytrade.sizing import SizingPolicy, Strategy
 from copytrade.wishes import wish_for
@@ -69,3 +70,56 @@ def test_a_permit_in_use_is_known_as_such() -> None:
     assert budget.is_open("a")
     budget.settle("a", 0.0)
     assert not budget.is_open("a")
+
+
+LIMIT = wish_for(an_order(), 130, NIFTY, TERMS)
+DEARER = replace(LIMIT, price=Decimal(101))
+LARGER = replace(LIMIT, quantity=195)
+AT_MARKET = replace(LIMIT, order_type=OrderType.MARKET, price=Decimal(0))
+STOP = replace(LIMIT, order_type=OrderType.STOP_LOSS, trigger_price=Decimal(99))
+FURTHER_STOP = replace(STOP, trigger_price=Decimal(98))
+
+
+def shown_as(wish: Wish, order_type: OrderType | None = None) -> Order:
+    return an_order(
+        id="7",
+        quantity=wish.quantity,
+        price=wish.price,
+        trigger_price=wish.trigger_price,
+        order_type=order_type or wish.order_type,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LIMIT, DEARER),
+        (LIMIT, LARGER),
+        (LIMIT, AT_MARKET),
+        (AT_MARKET, LIMIT),
+        (STOP, FURTHER_STOP),
+        (STOP, LIMIT),
+    ],
+)
+def test_whether_a_modification_was_carried_out_is_told_by_what_the_order_looks_like(before: Wish, after: Wish) -> None:
+    known = resting(accepted=before, order=shown_as(before))
+    asked = lifecycle.modifying(known, Modify(1, after))
+    accepted = lifecycle.modification_accepted(asked, "7")
+    assert (accepted.replaced, accepted.modifications) == (before, 1)
+    again = lifecycle.observed(accepted, shown_as(before), an_order(), busy=False)
+    assert again.replaced == before
+    assert lifecycle.modification_came_to_nothing(again).modifications == 0
+    done = lifecycle.observed(accepted, shown_as(replace(after, price=after.price or Decimal(105))), None, busy=False)
+    assert (done.replaced, done.accepted, done.modifications) == (None, after, 1)
+
+
+def test_a_limit_order_is_not_told_from_a_stop_that_was_triggered() -> None:
+    known = resting(accepted=LIMIT, order=shown_as(LIMIT))
+    assert lifecycle.modification_accepted(lifecycle.modifying(known, Modify(1, STOP)), "7").replaced is None
+
+
+def test_a_stop_that_is_triggered_does_not_look_as_if_its_modification_had_not_been_carried_out() -> None:
+    known = resting(accepted=STOP, order=shown_as(STOP))
+    accepted = lifecycle.modification_accepted(lifecycle.modifying(known, Modify(1, FURTHER_STOP)), "7")
+    triggered = lifecycle.observed(accepted, shown_as(FURTHER_STOP, OrderType.LIMIT), an_order(), busy=False)
+    assert triggered.replaced is None

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from copytrade.holds import pause
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.faults import FrameFault, Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
+from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually
 
 #: Audits that do not come in the time of a test: what is found without them was looked for.
@@ -96,3 +97,35 @@ def test_a_modification_that_is_accepted_and_not_carried_out_is_found_and_made_a
         query = "SELECT modifications FROM copy_mappings WHERE follower = 'alice'"
         eventually(lambda: copier.rows(query) == [(1,)], "one modification was made")
         assert writes(broker, Kind.MODIFY) == 2
+
+
+def test_what_a_quarantined_follower_left_behind_is_cancelled_however_often_that_is_refused(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    supervision = {"max_restarts": 0, "quarantine_retry": 3600.0}
+    with running(settings_for(broker, tmp_path, supervision=supervision), broker) as copier:
+        leader = copier.buy(2)
+        copier.mapping(leader, "alice", "placed")
+        seat(copier, "alice").tell(Bomb(RuntimeError("again")))
+        copier.logged("Actor alice quarantined")
+        broker.refuse("DH-906", Kind.CANCEL, ALICE, times=None)
+        broker.cancel(LEADER, leader)
+        eventually(lambda: writes(broker, Kind.CANCEL) >= 4, "it is tried again")
+        assert backs_off(broker, Kind.CANCEL)
+        broker.clear_faults()
+        eventually(lambda: copier.copy_of(leader, "alice")["orderStatus"] == "CANCELLED", "it is cancelled")
+        asked = writes(broker, Kind.CANCEL)
+        copier.logged("Order cancelled successfully follower=alice")
+        assert writes(broker, Kind.CANCEL) == asked
+
+
+def test_a_cancellation_of_what_has_ended_meanwhile_is_not_tried_for_ever(broker: PaperBroker, tmp_path: Path) -> None:
+    """The order fills at the follower while the leader cancels his, and nothing tells of it but the order book."""
+    with running(settings_for(broker, tmp_path, recovery=NO_AUDIT), broker) as copier:
+        leader = copier.buy(2)
+        copier.mapping(leader, "alice", "placed")
+        broker.faults.add(FrameFault(ALICE, times=None, copies=0))
+        broker.fill(ALICE, str(copier.copy_of(leader, "alice")["orderId"]))
+        broker.cancel(LEADER, leader)
+        copier.mapping(leader, "alice", "filled")
+        assert writes(broker, Kind.CANCEL) == 1
