@@ -45,8 +45,10 @@ class Permits:
         if self._asked is None or permit != self._asked[0]:
             self.release(permit)
         else:
+            _, granted_in = self._asked
             self._asked, self._spare = None, self._asked
-            self.waits_long_in = None
+            if self.waits_long_in is not None and granted_in >= self.waits_long_in:
+                self.waits_long_in = Lane.ENTRY if granted_in.may_use_reserve else None  # that one is for no entry
 
     def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
         """Say that the budget makes ``orders`` wait; should that be long, somebody has to know of it."""

@@ -126,6 +126,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
             account.budget.settle_all(time.monotonic())
             account.waiting.clear()
             account.epoch = epoch
+            account.waits_until, account.waits_in = 0.0, Lane.SPARE  # and what its predecessor was told it was not
         return account
 
     def _serve(self, account: _Account) -> None:

@@ -37,6 +37,8 @@ def test_entries_that_the_budget_makes_wait_are_on_record_and_one_alert_tells_of
         assert len(alerts) == 1
         broker.cancel(LEADER, placed[0])
         copier.mapping(placed[0], "alice", "cancelled")
+        late = copier.buy(2, "79.00")
+        assert copier.mapping(late, "alice", "skipped")[0] == "budget", "also after what is kept was made use of"
         broker.cancel(LEADER, waiting[0])
         eventually(
             lambda: copier.mapping(waiting[0], "alice", "skipped")[0] == "leader_cancelled", "it is decided again"
