@@ -399,7 +399,8 @@ def _frames(writer: _Writer, at: float) -> Iterator[Step]:
     fate: dict[str, Any] = chance.choice([{"copies": 0}, {"copies": 0}, {"copies": 2}, {"delay": 0.4}, {"delay": 1.5}])
     times = chance.randint(1, 6)
     spread = chance.choice([1.0, 0.5])
-    yield _step(at, "broker", method="frame_fault", client_id=writer.some_account(), times=times, chance=spread, **fate)
+    account = LEADER if chance.random() < 0.6 else writer.some_account()
+    yield _step(at, "broker", method="frame_fault", client_id=account, times=times, chance=spread, **fate)
 
 
 def _foreign_rows(writer: _Writer, at: float) -> Iterator[Step]:
