@@ -90,6 +90,8 @@ def history_of(seed: int) -> History:
     _converted(writer)
     _busy(writer)
     _squared_off(writer)
+    _unshown(writer)
+    is_blind = _blind(writer)
     while writer.now < LENGTH:
         _act(writer)
         writer.now += writer.chance.uniform(*PAUSES)
@@ -98,7 +100,7 @@ def history_of(seed: int) -> History:
             _leave(writer, line, line.held)
             writer.now += writer.chance.uniform(0.05, 0.3)
     steps = tuple(sorted(writer.steps, key=lambda step: step.at))
-    audits_seldom = writer.chance.random() < 0.4 and not any(step.what == "convert" for step in steps)
+    audits_seldom = (is_blind or writer.chance.random() < 0.4) and not any(step.what == "convert" for step in steps)
     return History(seed, writer.followers, steps, AUDITS[audits_seldom])
 
 
@@ -250,6 +252,40 @@ def _squared_off(writer: _Writer) -> None:
     writer.now = at + 1.0
     writer.order(line, -lots)
     writer.now = then
+
+
+def _unshown(writer: _Writer) -> None:
+    """Now and then have an entry, or its exit, be accepted and never carried out, or carried out and never shown."""
+    chance = writer.chance
+    if chance.random() > 0.12:
+        return
+    then, line, at = writer.now, Line("45672", 65, Decimal(110), 1), chance.uniform(1.0, 4.0)
+    side, mischief = chance.choice([("BUY", "swallow"), ("SELL", "swallow"), ("SELL", "hide")])
+    where = {"securityId": line.security_id, "transactionType": side}
+    terms = {"method": "fault", "mischief": mischief, "kind": "place", "where": where}
+    writer.add("broker", at=at, **terms, client_id=writer.some_follower().client_id)
+    writer.now = at + 0.1
+    writer.order(line, 2)
+    if side == "SELL":
+        writer.now = at + 1.5
+        writer.order(line, -2)
+    writer.now = then
+
+
+def _blind(writer: _Writer) -> bool:
+    """Now and then lose all that the leader's socket tells of an entry, and of its exit nothing, long after the login."""
+    chance = writer.chance
+    if chance.random() > 0.1:
+        return False
+    then, line, at = writer.now, Line("45670", 65, Decimal(100), 1), 12.5
+    writer.add("broker", at=at, method="frame_fault", client_id=LEADER, times=3, copies=0)
+    writer.now = at + 0.1
+    writer.order(line, chance.randint(1, 3))
+    writer.now = at + 0.1 + chance.uniform(0.2, 1.5)
+    line.held = int(writer.steps[-1].terms["quantity"]) // line.lot
+    writer.order(line, -line.held)
+    writer.now = then
+    return True
 
 
 def _faults(writer: _Writer) -> None:

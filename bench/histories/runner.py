@@ -23,7 +23,7 @@ from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_proce
 PATIENCE = 75.0
 
 #: Seconds after which what an update of the leader's did not tell has to be known, and what was wrong been undone.
-FORGIVEN = 6.0
+FORGIVEN = 4.5
 
 #: Seconds without a request after which it is at rest: an audit would have found something.
 QUIET = 2.5
@@ -38,7 +38,18 @@ _AT_MOST = ("--duration", "300")
 #: is sent again.
 UNSHOWN = 26.0
 
-LOTS = {"45674": 65, "45675": 65, "45676": 65, "45677": 65, "45678": 65, "45679": 65, "51000": 30, "51002": 30}
+LOTS = {
+    "45670": 65,
+    "45672": 65,
+    "45674": 65,
+    "45675": 65,
+    "45676": 65,
+    "45677": 65,
+    "45678": 65,
+    "45679": 65,
+    "51000": 30,
+    "51002": 30,
+}
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 
 _SETTINGS = """
