@@ -273,7 +273,7 @@ def _unshown(writer: _Writer) -> None:
 
 
 def _blind(writer: _Writer) -> bool:
-    """Now and then lose all that the leader's socket tells of an entry, and of its exit nothing, long after the login."""
+    """Now and then lose all that the leader's socket tells of an entry, and nothing of its exit, long after the login."""
     chance = writer.chance
     if chance.random() > 0.1:
         return False

@@ -61,7 +61,7 @@ access_token = "token-of-leader"
 [copy]
 unfilled_after = 1.0
 unfilled_action = "reprice"
-max_price_deviation = 50
+max_price_deviation = 5
 [dhan]
 rest_url = "{broker.rest_url}"
 feed_url = "{broker.feed_url}"
