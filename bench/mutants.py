@@ -80,8 +80,8 @@ MUTANTS = [
     Mutant(
         "sights are merged, repeated ones change nothing",
         "copytrade/book.py",
-        "    merged = seen if known is None else merge(known, seen)\n".replace("    ", "        ", 1),
-        "        merged = seen\n",
+        " if seen.source is Source.BOOK else self._with_frame(known, seen)\n",
+        "; after = seen\n",
         "tests/core/test_book.py tests/core/test_desk.py",
     ),
     Mutant(

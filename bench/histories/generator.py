@@ -91,6 +91,7 @@ def history_of(seed: int) -> History:
     _busy(writer)
     _squared_off(writer)
     _unshown(writer)
+    _behind(writer)
     is_blind = _blind(writer)
     while writer.now < LENGTH:
         _act(writer)
@@ -273,7 +274,7 @@ def _unshown(writer: _Writer) -> None:
 
 
 def _blind(writer: _Writer) -> bool:
-    """Now and then lose all that the leader's socket tells of an entry, and nothing of its exit, long after the login."""
+    """Now and then lose all that the socket of the leader tells of an entry, not of its exit, long after the login."""
     chance = writer.chance
     if chance.random() > 0.1:
         return False
@@ -286,6 +287,21 @@ def _blind(writer: _Writer) -> bool:
     writer.order(line, -line.held)
     writer.now = then
     return True
+
+
+def _behind(writer: _Writer) -> None:
+    """Now and then have the leader's order book be behind his updates while he changes an order that rests."""
+    chance = writer.chance
+    if chance.random() > 0.1:
+        return
+    then, line = writer.now, Line("45671", 65, Decimal(100), 1)
+    writer.add("broker", at=0.2, method="lag", client_id=LEADER, book=1.4)
+    writer.now = chance.uniform(1.0, 2.0)
+    name = writer.order(line, chance.randint(1, 3), order_type="LIMIT", price="80")
+    for price in (81, 82, 83, 84):
+        writer.now += chance.uniform(0.6, 1.8)
+        writer.add("modify", name=name, price=str(price))
+    writer.now = then
 
 
 def _faults(writer: _Writer) -> None:

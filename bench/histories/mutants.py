@@ -59,6 +59,22 @@ MUTANTS = [
         "doubled",
         "1..40",
     ),
+    Mutant(
+        "a row of the order book that is older than an update is believed",
+        "copytrade/book.py",
+        "        if seen.is_terminal or seen.filled_quantity > known.quantity:\n",
+        "        if True:\n",
+        "set back",
+        "1..40",
+    ),
+    Mutant(
+        "what is told of another client's order is copied",
+        "copytrade/dhan/codec.py",
+        "    if whose and ours and whose != ours:\n",
+        "    if False:\n",
+        "other side",
+        "1..40",
+    ),
 ]
 
 

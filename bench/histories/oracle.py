@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ COLUMNS = {
     "no disposition": "leader orders of which a follower's database does not say what came of them",
     "orphans": "orders that rest although the leader's is over",
     "unlike": "orders that rest with another price, trigger or kind than the leader's",
+    "set back": "orders that were given again a price that the leader's had left before",
     "late exits": "exits that took longer than they may while nothing refused them",
     "hammered": "requests that were repeated again and again although they were refused",
     "over budget": "windows with more order requests than are allowed",
@@ -40,6 +42,9 @@ _WINDOWS = (("second", 1.0), ("minute", 60.0), ("hour", 3600.0), ("day", 86_400.
 
 #: So many refusals of one request in so many seconds are no back-off any more.
 _HAMMERING = (12, 10.0)
+
+#: Seconds after which nobody can take a price for the one that is meant.
+_LEFT_BEFORE = 1.0
 
 #: Seconds within which an exit has to have left.
 _AT_ONCE = 8.0
@@ -141,6 +146,7 @@ def judge(evidence: Evidence) -> dict[str, list[str]]:
         writes = evidence.writes[client_id]
         found["doubled"] += [f"{name}: {text}" for text in _doubled(account) + _sent_again(leader, writes)]
         found["unlike"] += [f"{name}: {text}" for text in _unlike(leader, account)]
+        found["set back"] += [f"{name}: {text}" for text in _set_back(evidence, client_id)]
         found["hammered"] += [f"{name}: {text}" for text in _hammered(writes)]
         found["other side"] += [f"{name}: {text}" for text in _closed_twice(account, evidence)]
         if client_id not in evidence.excused:
@@ -310,6 +316,26 @@ def _unlike(leader: _Account, account: _Account) -> list[str]:
         terms, wanted = ([row[name] for name in ("orderType", "price", "triggerPrice")] for row in (copy, of))
         if terms != wanted:
             found.append(f"{copy['correlationId']} rests as {terms}, the leader's as {wanted}")
+    return found
+
+
+def _set_back(evidence: Evidence, client_id: str) -> list[str]:
+    """Return the copies that had the leader's price and were given one that he had left some time before."""
+    prices: dict[str, list[tuple[float, Any]]] = defaultdict(list)
+    for change in evidence.changes[evidence.leader]:
+        past = prices[str(change["orderId"])]
+        if not past or past[-1][1] != change["price"]:
+            past.append((change["at"], change["price"]))
+    last: dict[str, Any] = {}
+    found = []
+    for change in evidence.changes[client_id]:
+        before, now = last.get(change["orderId"]), change["price"]
+        last[change["orderId"]] = now
+        theirs = prices.get(_copied(change) or "", [])
+        known = [price for at, price in theirs if at <= change["at"]]
+        left = max((at for (_, old), (at, _) in pairwise(theirs) if old == now), default=change["at"])
+        if before not in (None, now) and known and before == known[-1] != now and change["at"] - left > _LEFT_BEFORE:
+            found.append(f"{change['correlationId']} was set back from {before} to {now}")
     return found
 
 

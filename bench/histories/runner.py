@@ -38,18 +38,7 @@ _AT_MOST = ("--duration", "300")
 #: is sent again.
 UNSHOWN = 26.0
 
-LOTS = {
-    "45670": 65,
-    "45672": 65,
-    "45674": 65,
-    "45675": 65,
-    "45676": 65,
-    "45677": 65,
-    "45678": 65,
-    "45679": 65,
-    "51000": 30,
-    "51002": 30,
-}
+LOTS = dict.fromkeys((str(45670 + number) for number in range(10)), 65) | dict.fromkeys(("51000", "51002"), 30)
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 
 _SETTINGS = """

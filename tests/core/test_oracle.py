@@ -192,6 +192,20 @@ def test_what_rests_unlike_the_leaders_is_seen(books: Books, tmp_path: Path) -> 
     assert list(books.judged(tmp_path)) == ["unlike"]
 
 
+def test_a_copy_that_is_set_back_to_an_earlier_price_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 1, status="PENDING", price=100.0)
+    books.copy("11", 1, status="PENDING", price=100.0)
+    leaders, copies = books.changes[LEADER][-1], books.changes["1"][-1]
+    for rows, row, at, price in (
+        (books.changes[LEADER], leaders, 101.0, 102.0),
+        (books.changes["1"], copies, 101.1, 102.0),
+        (books.changes["1"], copies, 102.5, 100.0),
+        (books.changes["1"], copies, 103.0, 102.0),
+    ):
+        rows.append(row | {"at": at, "price": price})
+    assert list(books.judged(tmp_path)) == ["set back"]
+
+
 def test_a_request_that_is_repeated_although_it_is_refused_is_seen(books: Books, tmp_path: Path) -> None:
     refused = [write(float(number), kind="cancel", order_id="5", payload={}, status=400) for number in range(13)]
     backed_off = [write(100.0 + 2**number, kind="cancel", order_id="6", payload={}, status=400) for number in range(8)]
