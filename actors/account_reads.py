@@ -16,13 +16,12 @@ from actors.messages import (
     ReadFinished,
     ReadGoesOn,
     ReadNet,
-    ReadPositions,
     ReadRequest,
     ReadResult,
     SearchOrder,
 )
 from copytrade.account_facts import Funds
-from copytrade.dhan.baseline import net_of, read_baseline, read_result
+from copytrade.dhan.baseline import account_net, read_result
 from copytrade.dhan.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.dhan.rest import DhanRest
 from copytrade.orders import Order
@@ -68,17 +67,15 @@ def _answer(rest: DhanRest, request: ReadRequest) -> Generator[None, None, Found
             if isinstance(funds, Problem):
                 return funds
             return Funds(funds.available_balance, funds.sod_limit, funds.collateral)
-        case ReadPositions(holdings=holdings):
-            return _value(read_baseline(rest, holdings=holdings))
         case ReadResult():
             return _value(read_result(rest))
         case ReadNet(holdings=holdings):
             positions = _value(rest.positions())
             if isinstance(positions, Problem) or not holdings:
-                return positions if isinstance(positions, Problem) else net_of(positions, ())
+                return positions if isinstance(positions, Problem) else account_net(positions, ())
             yield
             shares = _value(rest.holdings())
-            return shares if isinstance(shares, Problem) else net_of(positions, shares)
+            return shares if isinstance(shares, Problem) else account_net(positions, shares)
 
 
 def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:

@@ -23,6 +23,11 @@ class BrokerClock:
         now = wall_clock.now()
         return now + timedelta(seconds=self._skew) if self._skew else now
 
+    @property
+    def skew(self) -> timedelta:
+        """What our clock lacks to the broker's."""
+        return timedelta(seconds=self._skew)
+
     def take(self, skew: float) -> None:
         """Take the seconds by which the broker is ahead, and say so where that is news."""
         if abs(skew) > SKEW_THAT_MATTERS and abs(skew - self._skew) > SKEW_THAT_MATTERS:

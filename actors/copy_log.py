@@ -170,6 +170,29 @@ def differs(follower: str, one: Differs) -> None:
     )
 
 
+def moved(follower: str, before: Line, after: Line) -> None:
+    """The account has copied units in another product than before, or has units again that seemed closed."""
+    what = "Copied units are there after all" if after.lost < before.lost else "Copied position was converted"
+    logger.warning("{} {}", what, _line(follower, before, after))
+
+
+def scaled(follower: str, before: Line, after: Line) -> None:
+    """Leader and account hold a multiple of their shares over night: a split or a bonus."""
+    logger.warning("Shares were split, the line is scaled {}", _line(follower, before, after))
+
+
+def _line(follower: str, before: Line, after: Line) -> str:
+    return fields(
+        follower=follower,
+        instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
+        product=before.key.product,
+        held_before=before.held,
+        held=after.held,
+        level=after.level,
+        elsewhere=" ".join(f"{units} {product}" for product, units in after.elsewhere),
+    )
+
+
 def apart(follower: str, one: Apart) -> None:
     """The account holds something apart from its copies, or less than was copied: told, and left as it is."""
     key = one.line.key

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from actors import copy_log
 from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation, Seat
-from actors.baselines import Baselines
 from actors.broker_clock import BrokerClock
 from actors.clock import Clock, until_turn
 from actors.commands import Commands
@@ -17,6 +16,7 @@ from actors.journal import Journal
 from actors.landing import Landing
 from actors.messages import (
     AdoptStrangers,
+    AuditAgain,
     AuditPositions,
     BookMerged,
     BookSnapshot,
@@ -42,7 +42,7 @@ from actors.messages import (
     OrderUpdated,
     PermitDelayed,
     PermitGranted,
-    PositionsRead,
+    PositionsOverdue,
     PutAway,
     RequestFinished,
     RequestLeft,
@@ -63,11 +63,14 @@ from actors.position_audit import PositionAudit
 from actors.safeguard import Safeguard
 from actors.sender import Sender
 from actors.standing import AccountStanding
+from actors.start_capital import StartCapital
 from actors.strangers import Strangers
+from copytrade import wall_clock
 from copytrade.budget import Lane
 from copytrade.decisions import Skip
 from copytrade.desk import Changed, Desk
 from copytrade.logs import fields
+from copytrade.orders import IST
 from copytrade.read_budget import ReadLane
 from copytrade.reasons import Reason
 from copytrade.records import LEADER
@@ -117,18 +120,24 @@ class Follower(GuardedActor[FollowerMessage]):
         self._journal = Journal(seat, self._writer, peers.store, desk, broker_clock, dry_run=policy.dry_run)
         self._standing = AccountStanding(seat, epoch, clock, peers.tokens, desk, enters=policy.enabled)
         self._permits = Permits(seat, epoch, peers.limiter)
-        self._baselines = Baselines(
+        self._capital = StartCapital(
             seat,
             peers.recovery,
-            desk,
-            capital=account.needs_capital,
-            holdings=account.needs_holdings,
+            needed=account.needs_capital,
             with_collateral=account.with_collateral,
             own_capital=account.capitals.follower,
         )
         self._safeguard = Safeguard(seat, epoch, clock, peers.recovery, desk, policy, account.result_interval)
         self._audit = PositionAudit(
-            seat, epoch, clock, peers.recovery, account.audit_interval, holdings=account.needs_holdings
+            seat,
+            epoch,
+            clock,
+            peers.recovery,
+            desk,
+            broker_clock,
+            account.audit_interval,
+            holdings=account.needs_holdings,
+            dry_run=policy.dry_run,
         )
         self._commands = Commands(seat.name, desk, self._journal, broker_clock, self._safeguard, dry_run=policy.dry_run)
         self._strangers = Strangers(seat, epoch, clock, desk, self._journal, broker_clock, window)
@@ -174,7 +183,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
         self._peers.instruments.tell(WantInstruments(self.seat))
         self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
-        self._ask_what_is_held()
+        self._capital.ask()
         self._clock.tell_later(until_turn(self.seat.name, KEEP_WARM_EVERY), self.seat, KeepWarm(self.epoch))
         self._show()
 
@@ -248,26 +257,32 @@ class Follower(GuardedActor[FollowerMessage]):
         match message:
             case GateClosed() if message.account == LEADER:
                 self._desk.set_gate(is_open=False)
+                self._audit.book_is_unknown(LEADER)
             case GateOpened() if message.account == LEADER:
                 self._desk.set_gate(is_open=True)
+                self._audit.book_is_known(LEADER)
             case GateClosed():
                 self._desk.own_feed(is_up=False)
             case GateOpened():
-                self._desk.own_feed(is_up=True)
+                self._desk.own_feed(is_up=True, at=wall_clock.now())
+                self._audit.feed_opened()
             case BookSnapshot() if message.account == LEADER:
                 for order in message.orders:
                     self._journal.note(*self._desk.leader_changed(order, None))
                 self._desk.set_gate(is_open=message.gate_open)
+                if message.gate_open:
+                    self._audit.book_is_known(LEADER)
             case BookSnapshot():
                 for order in message.orders:
                     self._journal.note(self._desk.own_changed(order, None))
                 self._desk.own_unread(message.unread)
-                self._desk.own_feed(is_up=message.gate_open)
+                self._desk.own_feed(is_up=message.gate_open, at=wall_clock.now())
                 self._own_book.take_snapshot(gate_open=message.gate_open)
                 self._desk.look_again()
             case BookMerged():
                 if message.account == self.seat.name:
                     self._own_book.take(message)
+                self._audit.book_merged(message)
                 if self._loaded and self._own_book.is_read:
                     self._forgetting.take(message)
             case OrderUnreadable() if message.account == LEADER:
@@ -286,15 +301,18 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.know_leader_capital(capital)
             case CapitalRead(_, capital):
                 self._desk.know_capital(capital)
-            case PositionsRead() if self._loaded:
-                self._baselines.take(message)
             case ResultRead(_, result):
                 self._journal.add(*self._safeguard.take(result, self._now()))
             case CheckResult(epoch) if epoch == self.epoch:
                 self._safeguard.check(self._now())
-            case NetRead(account, net, began) if account == self.seat.name:
-                self._journal.note(*self._desk.net_read(net, began))
-                self._audit.compare(self._desk.apart(net))
+            case NetRead() if self._loaded:
+                if message.account == self.seat.name:
+                    self._journal.note(*self._desk.net_read(message.net, message.began))
+                self._audit.take(message)
+            case AuditAgain(epoch) if epoch == self.epoch:
+                self._audit.ask_again()
+            case PositionsOverdue(epoch) if epoch == self.epoch:
+                self._audit.overdue()
             case AuditPositions(epoch) if epoch == self.epoch:
                 self._audit.ask()
             case CommandGiven():
@@ -315,17 +333,11 @@ class Follower(GuardedActor[FollowerMessage]):
         """Go on from where the follower was before."""
         self._loaded = True
         self._standing.switch(enabled=loaded.enabled)
-        self._desk.load(loaded.copies, loaded.lines, loaded.allotments, loaded.copying_since, time.monotonic())
+        today = self._now().astimezone(IST).date()
+        self._desk.load(loaded.copies, loaded.lines, loaded.allotments, loaded.copying_since, time.monotonic(), today)
         self._subscribe()
-        self._baselines.ask_for_positions()
         self._safeguard.begin(loaded.breach, self._now())
-        if not self._account.policy.dry_run:  # what is copied then is in no account
-            self._audit.begin()
-
-    def _ask_what_is_held(self) -> None:
-        self._baselines.ask_for_capital()
-        if self._loaded:
-            self._baselines.ask_for_positions()
+        self._audit.begin()
 
     def _subscribe(self) -> None:
         self._forgetting.begin()
@@ -340,7 +352,9 @@ class Follower(GuardedActor[FollowerMessage]):
         elif peer.name == self._peers.limiter.name:
             self._permits.forget()
         elif peer.name == self._peers.recovery.name:
-            self._ask_what_is_held()
+            self._capital.ask()
+            if self._loaded:
+                self._audit.ask_for_missing()
         elif peer.name == self._peers.store.name:
             ask = FollowSwitches if self._loaded else LoadCopies
             self._peers.store.tell(ask(self.seat.name, self._writer, self.seat))
@@ -355,15 +369,17 @@ class Follower(GuardedActor[FollowerMessage]):
         """Take note that a feed says nothing for a while."""
         if peer.name == self._peers.leader_feed.name:
             self._desk.set_gate(is_open=False)
+            self._audit.book_is_unknown(LEADER)
         elif peer.name == self._peers.own_feed.name:
             self._desk.own_feed(is_up=False)
 
     def _pump(self) -> None:
         """Decide what is dirty, then do it or see to a permit."""
         now = self._now()
-        is_ready = self._loaded and self._own_book.is_read
+        is_ready = self._loaded and (self._own_book.is_read or not self._desk.strangers)
         if is_ready and not self._standing.is_draining:
             self._consider(now)
+            self._audit.ask_for_exits()
         if obstacle := self._standing.obstacle:
             self._journal.note(*self._desk.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), self._now()))
         if (waits_in := self._permits.waits_long_in) is not None:
@@ -404,7 +420,7 @@ class Follower(GuardedActor[FollowerMessage]):
         return lane if lane is not None and self._flights.have_room(lane) else None
 
     def _show(self) -> None:
-        is_ready = self._loaded and self._own_book.is_read and self._baselines.are_known
+        is_ready = self._loaded and self._own_book.is_read and self._desk.are_positions_known
         self.vitals.state = self._standing.state(is_ready=is_ready)
 
     def figures(self) -> str:

@@ -23,14 +23,12 @@ from actors.messages import (
     FeedMessage,
     GapRecoveryMessage,
     NetRead,
-    PositionsRead,
     Problem,
     ReadBook,
     ReadCapital,
     ReadFinished,
     ReadGoesOn,
     ReadNet,
-    ReadPositions,
     ReadRequest,
     ReadResult,
     ResultRead,
@@ -45,9 +43,9 @@ from actors.messages import (
 from actors.read_queue import ReadQueue, Wanted
 from copytrade.account_facts import Funds
 from copytrade.budget import Window
+from copytrade.dhan.baseline import Net
 from copytrade.dhan.outcomes import Refusal
 from copytrade.dhan.rest import DhanRest, OrderBook
-from copytrade.ledger import Baseline
 from copytrade.logs import alert, fields
 from copytrade.orders import IST
 from copytrade.protection import Result
@@ -58,7 +56,6 @@ from copytrade.records import LEADER
 _NAMES = {
     ReadBook: "Order book",
     ReadCapital: "Capital",
-    ReadPositions: "Positions",
     ReadNet: "Positions",
     ReadResult: "Result of the day",
 }
@@ -224,9 +221,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                     self._capital_said.add((account, with_collateral))
                     capital_log.counted(account, funds, with_collateral=with_collateral)
                 reply_to.tell(CapitalRead(account, funds.capital(with_collateral=with_collateral)))
-            case ReadPositions(account, _, reply_to), Baseline() as baseline:
-                reply_to.tell(PositionsRead(account, baseline))
             case ReadResult(account, reply_to), Result() as result:
                 reply_to.tell(ResultRead(account, result))
-            case ReadNet(account, _, reply_to), dict() as net:
-                reply_to.tell(NetRead(account, net, began))
+            case ReadNet(account, _, reply_to), Net(units, multipliers):
+                reply_to.tell(NetRead(account, units, began, multipliers))

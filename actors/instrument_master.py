@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 
 from loguru import logger
 
@@ -13,13 +14,13 @@ from actors.messages import (
     InstrumentsLoaded,
     LoadInstruments,
     MasterRead,
-    PositionsRead,
-    ReadPositions,
+    NetRead,
+    ReadNet,
     WantInstruments,
 )
 from copytrade import wall_clock
 from copytrade.instrument_cache import Master, MasterSource, MasterUnreadable
-from copytrade.ledger import Baseline
+from copytrade.ledger import LineKey
 from copytrade.logs import alert, fields
 from copytrade.orders import IST, InstrumentKey
 from copytrade.records import LEADER
@@ -67,9 +68,9 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
                 self._wanted_by[reply_to.name] = reply_to
                 if self._master is not None:
                     reply_to.tell(InstrumentsLoaded(self._master.instruments))
-            case PositionsRead(_, baseline):
+            case NetRead(_, net):
                 self._waits_for_positions = False
-                self._look_for_unknown(baseline)
+                self._look_for_unknown(net)
             case ActorUp(name) if name == self._recovery.name and self._waits_for_positions:
                 self._ask_for_positions()
             case _:
@@ -117,12 +118,12 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
 
     def _ask_for_positions(self) -> None:
         self._waits_for_positions = True
-        self._recovery.tell(ReadPositions(LEADER, holdings=False, reply_to=self.seat))
+        self._recovery.tell(ReadNet(LEADER, holdings=False, reply_to=self.seat))
 
-    def _look_for_unknown(self, baseline: Baseline) -> None:
-        """Name what the leader holds or has ordered today of which neither lot nor tick is known: once each."""
+    def _look_for_unknown(self, net: Mapping[LineKey, int]) -> None:
+        """Name what the leader holds, or held today, of which neither lot nor tick is known: once each."""
         known = self._master.instruments if self._master else {}
-        unknown = {line.key for line in baseline.positions if line.key not in known} - self._unknown
+        unknown = {line.key for line in net if line.key not in known} - self._unknown
         self._unknown |= unknown
         for segment, security_id in sorted(unknown):
             what = fields(segment=segment, security_id=security_id)

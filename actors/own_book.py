@@ -64,6 +64,7 @@ class OwnBook:
         self._catches_up_after = 0.0
         #: Whether it is known what of ours was at the broker when we began, so that something may be sent.
         self.is_read = False
+        desk.set_own_book(is_read=False)
 
     def read(self, lane: ReadLane = ReadLane.AWAITED) -> None:
         """Have it read; before all else while nothing may be sent without."""
@@ -88,7 +89,8 @@ class OwnBook:
 
     def take_snapshot(self, *, gate_open: bool) -> None:
         """Take note of what the feed knew when we subscribed: where it has missed nothing, that is the book."""
-        self.is_read = self.is_read or (gate_open and not self._desk.strangers)
+        if gate_open and not self._desk.strangers:
+            self._is_known()
 
     def take(self, read: BookMerged) -> None:
         """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
@@ -96,6 +98,7 @@ class OwnBook:
         now = self._broker_clock.now()
         self._journal.note(*self._desk.book_read(read.began, now, read.order_ids, read.unreadable))
         self._broker_clock.take(read.skew or 0.0)
+        self._desk.know_skew(self._broker_clock.skew)
         visibility = self._desk.visibility
         if visibility.longest > max(2 * self._lag_told, self._window / 2):
             self._lag_told = visibility.longest
@@ -104,8 +107,12 @@ class OwnBook:
             )
             logger.warning("Broker shows orders late, absence is proven over a longer time {}", lag)
         self._catch_up(is_behind=visibility.is_behind)
-        if not self.is_read:
-            self.is_read = self._strangers.adopt(read.began)
+        if not self.is_read and self._strangers.adopt(read.began):
+            self._is_known()
+
+    def _is_known(self) -> None:
+        self.is_read = True
+        self._desk.set_own_book(is_read=True)
 
     def _catch_up(self, *, is_behind: bool) -> None:
         """Have it read again while it lacks what was accepted, less and less often."""

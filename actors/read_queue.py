@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from actors.account_reads import Reading
-from actors.messages import ReadBook, ReadCapital, ReadNet, ReadPositions, ReadRequest, ReadResult, SearchOrder
+from actors.messages import ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
 from copytrade.dhan.backoff import Backoff
 from copytrade.read_budget import ReadBudget, ReadLane
 
@@ -147,8 +147,6 @@ def _key(request: ReadRequest) -> Key:
             return ("search", correlation_id)
         case ReadCapital():
             return ("capital",)
-        case ReadPositions(holdings=holdings):
-            return ("positions", holdings)
         case ReadNet(holdings=holdings):
             return ("net", holdings)
         case ReadResult():
@@ -157,7 +155,7 @@ def _key(request: ReadRequest) -> Key:
 
 def _lane(request: ReadRequest) -> ReadLane:
     match request:
-        case ReadBook(urgent=True) | ReadNet(urgent=True) | ReadPositions():
+        case ReadBook(urgent=True) | ReadNet(urgent=True):
             return ReadLane.URGENT
         case ReadBook(lane=lane):
             return lane

@@ -13,7 +13,6 @@ from copytrade.desk import Desk, Surroundings
 from copytrade.dhan.builders import Builders
 from copytrade.dhan.codec import read_frame
 from copytrade.freeze import load_freeze_table
-from copytrade.ledger import Baseline
 from copytrade.orders import AmoTime, Order
 from copytrade.records import CopyChanged, LedgerChanged, Record
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
@@ -49,7 +48,6 @@ class Rehearsal:
     def __init__(self) -> None:
         now = wall_clock.now()
         self._since = now - timedelta(days=1)
-        self._baseline = Baseline({}, frozenset(), now.date())
         self._surroundings = Surroundings(load_freeze_table({}), None)
         self._builders = Builders("1")
         self._policy = Policy(
@@ -83,7 +81,7 @@ class Rehearsal:
         desk = Desk("", self._policy, Capitals(), self._surroundings)
         desk.load((), (), (), self._since, 0.0)
         desk.know_instruments({})
-        desk.know_leader_positions(self._baseline)
-        desk.know_own_positions(self._baseline)
+        desk.leader_positions_read({}, self._since, self._since.date())
+        desk.own_positions_read({}, self._since)
         desk.set_gate(is_open=True)
         return desk

@@ -148,7 +148,7 @@ def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) ->
                     correlation_id=copy.correlation_id,
                     side=copy.side(leader),
                     key=leader.key,
-                    product=leader.product,
+                    product=copy.product or leader.product,
                     order_type=wish.order_type,
                     quantity=wish.quantity,
                     price=wish.price,

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import ParamSpec, TypeVar
 
@@ -21,7 +21,6 @@ from copytrade.decisions import Place, Policy
 from copytrade.desk import Desk
 from copytrade.freeze import load_freeze_table
 from copytrade.instruments import Instrument
-from copytrade.ledger import Baseline
 from copytrade.market import load_market_hours
 from copytrade.orders import (
     InstrumentKey,
@@ -40,7 +39,6 @@ ORDERS, RESTING, REPETITIONS = 2000, 50, 5
 LOT = 65
 BEGAN = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 OPTION = InstrumentKey(Segment.NSE_FNO, "45678")
-NOTHING = Baseline({}, frozenset(), date(2026, 11, 23))
 POLICY = Policy(
     instruments=frozenset({"OPTIDX"}),
     sizing=SizingPolicy(Strategy.CAPITAL_PROPORTIONAL, max_lots=20),
@@ -71,8 +69,8 @@ def a_desk() -> Desk:
     desk = Desk("alice", POLICY, Capitals(Decimal(1_000_000), Decimal(510_000)), surroundings)
     desk.load((), (), (), BEGAN, 0.0)
     desk.know_instruments({OPTION: Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))})
-    desk.know_leader_positions(NOTHING)
-    desk.know_own_positions(NOTHING)
+    desk.leader_positions_read({}, BEGAN, BEGAN.date())
+    desk.own_positions_read({}, BEGAN)
     desk.set_gate(is_open=True)
     return desk
 

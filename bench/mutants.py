@@ -185,8 +185,8 @@ MUTANTS = [
     Mutant(
         "no more is left or closed than the account's net position",
         "copytrade/positions.py",
-        "        return min(abs(line.held), max(0, net * direction))\n",
-        "        return abs(line.held)\n",
+        "        beside = self._own.beside(key) * direction\n",
+        "        beside = 0\n",
         "tests/core/test_closing.py",
     ),
     Mutant(

@@ -1,18 +1,23 @@
 """What the ledger gives a follower of one leader order: how much to enter, and how much to leave."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from copytrade.blotter import Blotter
 from copytrade.circumstances import Circumstances
 from copytrade.copies import Copy, Stage
-from copytrade.decisions import Allotted, Situation
+from copytrade.decisions import Allotted, Situation, Wait
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Line, Part
 from copytrade.mirror import not_for_copying
 from copytrade.orders import Order, Status
+from copytrade.own_net import recent
 from copytrade.positions import Positions
-from copytrade.shares import Shares
+from copytrade.shares import ExitShare, Shares
 from copytrade.sizing import Size
+
+#: How old a last price may be that says whether an order is about to fill.
+PRICE_IS_FRESH = timedelta(seconds=5)
 
 
 class Allotter:
@@ -32,7 +37,7 @@ class Allotter:
         self._circumstances = circumstances
         self._shares = shares
 
-    def allot(self, leader: Order, copies: Sequence[Copy], situation: Situation) -> Allotted | None:
+    def allot(self, leader: Order, copies: Sequence[Copy], situation: Situation, now: datetime) -> Allotted | None:
         """Return what an order with these copies is given; one that is not for copying is not sized, and takes nothing.
 
         None while the positions are not known, or what the order is in.
@@ -54,7 +59,10 @@ class Allotter:
             entry = self._positions.size_entry(
                 leader, instrument, policy.sizing, capitals, is_opening=opening, largest=situation.largest
             )
-        return allotted(leader, self._positions, entry, self._shares.exit_open(leader, allotment))
+        skew = self._circumstances.skew
+        last_price = recent(leader.last_price, leader.observed_at, now - skew, PRICE_IS_FRESH)
+        share = self._shares.exit_share(leader, allotment, now - skew, last_price)
+        return allotted(leader, self._positions, entry, share, skew)
 
     def _is_entering(self, order_id: str) -> bool:
         """Whether an entry of the line works, so that its ratio is in use."""
@@ -64,13 +72,19 @@ class Allotter:
         return not order.is_terminal or any(copy.is_open for copy in self._blotter.of(order_id))
 
 
-def allotted(order: Order, positions: Positions, entry: tuple[Size, int] | None, exit_open: int) -> Allotted | None:
+def allotted(
+    order: Order,
+    positions: Positions,
+    entry: tuple[Size, int] | None,
+    share: ExitShare,
+    skew: timedelta = timedelta(0),
+) -> Allotted | None:
     """Return what the ledger gives of a leader order, None while the positions are not known.
 
-    ``exit_open`` are the units that its exit is yet to take.
+    ``share`` is what its exit is yet to take, by our clock, which lacks ``skew`` to the broker's.
     """
     allotment = positions.allotment(order.id)
-    if allotment is None or not positions.is_known:
+    if allotment is None or not positions.knows_leader_on(allotment.line):
         return None
     parts = []
     if allotment.exit_of(order.quantity):
@@ -85,11 +99,13 @@ def allotted(order: Order, positions: Positions, entry: tuple[Size, int] | None,
         parts=tuple(parts),
         entry=size,
         entry_at_most=at_most,
-        exit_open=exit_open,
-        exit_arithmetic=_exit_shown(line, allotment, order, exit_open) if exit_open else "",
+        exit_open=share.units,
+        exit_arithmetic=_exit_shown(line, allotment, order, share.units) if share.units else "",
         excess=allotment.excess,
         closed_elsewhere=line.lost > 0,
         held_against=line.held * order.side.sign < 0,
+        tranche=share.first,
+        exit_waits=Wait(share.waits_for, share.until + skew if share.until else None) if share.waits_for else None,
     )
 
 

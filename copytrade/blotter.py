@@ -143,7 +143,11 @@ class Blotter:
                 copy.filled_quantity for copy in self.of(leader.id) if copy.part is after.part and copy.n != after.n
             )
             self._positions.copy_filled(
-                leader.id, after.part, beside + before.filled_quantity, beside + after.filled_quantity
+                leader.id,
+                after.part,
+                beside + before.filled_quantity,
+                beside + after.filled_quantity,
+                after.product,
             )
         self.keep(after)
         return Changed(before, after, leader)

@@ -1,13 +1,14 @@
 """What is known around a follower's orders: the instruments, the market, the gate, how much capital, which limits."""
 
 from collections.abc import Callable, Mapping, Set
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import msgspec
 
 from copytrade.contracts import Contracts
-from copytrade.decisions import Action, Policy, Situation, not_limited
+from copytrade.decisions import Action, Policy, Situation, not_awaited, not_limited
+from copytrade.exit_reads import ExitReads
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument
 from copytrade.market import MarketHours
@@ -36,9 +37,14 @@ class Circumstances:
         #: What is known of what trades.
         self.contracts = Contracts()
         self.gate_open = False
+        #: Whether it is known what of ours was at the broker when we began: nothing is entered before.
+        self.own_book_read = True
         self.second_copier = False
         #: The leader orders that were found so late that others were taken for entries.
         self.found_late: set[str] = set()
+        #: What our clock lacks to the broker's.
+        self.skew = timedelta(0)
+        self.exit_reads = ExitReads()
 
     @property
     def is_limited(self) -> bool:
@@ -67,15 +73,20 @@ class Circumstances:
         return Situation(
             instrument=instrument,
             master_read=self.instruments is not None,
-            gate_open=self.gate_open,
+            gate_open=self.gate_open and self.own_book_read,
             largest=self._largest(instrument, now),
             hours=self._surroundings.hours,
             under_way=under_way,
             is_held=is_held,
             second_copier=self.second_copier,
             takes_back=leader.id in self.found_late,
+            unread_until=not_awaited if self.policy.dry_run else partial(self._unread_until, leader.id, now),
             standing=not_limited if self._tally is None else partial(self._tally.standing, self.capitals.follower, now),
         )
+
+    def _unread_until(self, leader_order_id: str, now: datetime) -> datetime | None:
+        until = self.exit_reads.wait_until(leader_order_id, now - self.skew)
+        return None if until is None else until + self.skew
 
     def _largest(self, instrument: Instrument | None, now: datetime) -> int | None:
         if instrument is None:

@@ -95,7 +95,9 @@ class Closer:
             return closing.overtaken(copies)
         total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
         policy = replace(policy, instruments=frozenset({EVERYTHING}))
-        return decide(leader, copies, Allotted((Part.CLOSE,), closing=total), situation, policy, now)
+        tranche = self._positions.tranche(allotment.line)
+        closing_all = Allotted((Part.CLOSE,), closing=total, tranche=tranche)
+        return decide(leader, copies, closing_all, situation, policy, now)
 
     def _last_price(self, allotment: Allotment) -> Decimal | None:
         known = (order for order in self._orders.values() if order.key == allotment.line.key)

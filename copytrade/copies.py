@@ -8,7 +8,7 @@ import msgspec
 
 from copytrade.instruments import ONE
 from copytrade.ledger import Part
-from copytrade.orders import ZERO, Order, OrderType, Side, Status, Validity
+from copytrade.orders import ZERO, Order, OrderType, Product, Side, Status, Validity
 from copytrade.reasons import Reason
 from copytrade.sizing import Ratio
 
@@ -85,6 +85,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ``latency_ms`` is the time from the leader's update to the broker's acceptance, ``split`` where it went,
     ``fill_ms`` to the complete fill. ``again`` is an operator's word that what it came to is not the last of it.
     Rupees are price x quantity x ``multiplier``, None where that is not known.
+    ``product`` is None for the leader's, and another one where the position that the order closes was converted.
     """
 
     leader_order_id: str
@@ -117,6 +118,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     split: Split | None = None
     again: bool = False
     multiplier: Decimal | None = ONE
+    product: Product | None = None
 
     @property
     def filled_quantity(self) -> int:

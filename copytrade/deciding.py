@@ -186,7 +186,7 @@ class Decider:
             return Wait("nothing is sent, and what rests at the broker is left as it is")
         if self._closer.is_at_work:
             return self._closer.call_off(copies, situation)
-        allotted = self._allotter.allot(leader, copies, situation)
+        allotted = self._allotter.allot(leader, copies, situation, now)
         if (basis := self._shares.basis(leader)) is not None:
             self._bases[leader.id] = basis
         return decide(leader, copies, allotted, situation, policy, now)

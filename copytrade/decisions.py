@@ -9,8 +9,9 @@ import msgspec
 
 from copytrade.copies import Wish
 from copytrade.instruments import Instrument
-from copytrade.ledger import Part
+from copytrade.ledger import Part, Tranche
 from copytrade.market import MarketHours
+from copytrade.orders import Product
 from copytrade.protection import Protection, Standing
 from copytrade.reasons import Reason
 from copytrade.sizing import Size, SizingPolicy
@@ -43,6 +44,11 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     dry_run: bool = False
 
 
+def not_awaited() -> datetime | None:
+    """Say that no read is awaited before an exit."""
+    return None
+
+
 def not_limited() -> Standing:
     """Return how a follower without limits stands."""
     return Standing()
@@ -60,7 +66,8 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     known. ``exit_open`` is what is yet to be taken from what is held.
     ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
     ``held_against``: what was copied is still held on the other side than the order's.
-    ``closing`` is the whole that closes a line, whatever the leader does.
+    ``closing`` is the whole that closes a line, whatever the leader does. ``tranche`` is what one order can take of
+    what is held, None where one can take all. ``exit_waits`` says what the rest of the exit waits for.
     """
 
     parts: tuple[Part, ...]
@@ -72,6 +79,8 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     closed_elsewhere: bool = False
     held_against: bool = False
     closing: int = 0
+    tranche: Tranche | None = None
+    exit_waits: "Wait | None" = None
 
 
 class Situation(msgspec.Struct, frozen=True, gc=False):
@@ -82,7 +91,8 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     one that is yet to be numbered. ``is_held`` tells which requests came to nothing and are not made again yet.
     ``second_copier``: whether another program sends our ids. ``takes_back``: whether the leader's order was found so
     late that others were taken for entries, which it closes. ``standing`` tells how the follower stands against its
-    limits; only what would enter asks.
+    limits; only what would enter asks. ``unread_until`` is how long an exit waits at most for reads of what the
+    account really has; only what would leave asks.
     """
 
     instrument: Instrument | None
@@ -95,15 +105,17 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     second_copier: bool = False
     takes_back: bool = False
     standing: Callable[[], Standing] = not_limited
+    unread_until: Callable[[], datetime | None] = not_awaited
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Send a new order, the follower's ``n``-th for this leader order."""
+    """Send a new order, the follower's ``n``-th for this leader order; ``product`` None is the leader's."""
 
     n: int
     part: Part
     wish: Wish
     arithmetic: str
+    product: Product | None = None
 
 
 class Modify(msgspec.Struct, frozen=True, gc=False):

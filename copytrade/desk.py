@@ -4,7 +4,7 @@ Pure: it is told what happened and asked what to do. Whoever sits at it sends, r
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from copytrade.forgetting import Forgetting
 from copytrade.holds import SHARE, Holds
 from copytrade.instruments import Instrument
 from copytrade.leader_orders import LeaderOrders
-from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part
+from copytrade.ledger import Allotment, Line, LineKey, Part, line_of
 from copytrade.looks import Looks
 from copytrade.misjudging import misjudged_without
 from copytrade.orders import InstrumentKey, Order, Status
@@ -79,7 +79,14 @@ class Desk:
         holds, looks = Holds(max(1, per_hour // SHARE)), Looks()
         self._unshown = Unshown(*known, self._doubts, self._agenda, self._concerns)
         self._own_orders = OwnOrders(
-            *known, self._doubts, self._agenda, self._concerns, self._forgetting, self._unshown, holds
+            *known,
+            self._doubts,
+            self._agenda,
+            self._concerns,
+            self._forgetting,
+            self._unshown,
+            holds,
+            self._circumstances,
         )
         #: How much each exit is to take.
         self.shares = Shares(*known, self._circumstances)
@@ -116,11 +123,15 @@ class Desk:
         allotments: Iterable[Allotment],
         copying_since: datetime,
         at: float,
+        day: date | None = None,
     ) -> None:
-        """Take over what is in the database. What was under way then is in doubt from now, ``at`` monotonic, on."""
+        """Take over what is in the database. What was under way then is in doubt from now, ``at`` monotonic, on.
+
+        If it is of this trading ``day``, the ledger tells what the leader holds on its lines.
+        """
         self._circumstances.policy = replace(self._circumstances.policy, copying_since=copying_since)
         allotments = list(allotments)
-        self._positions.load(lines, allotments)
+        self._positions.load(lines, allotments, day)
         for copy in copies:
             if copy.is_open:
                 self._doubts.settled((copy.leader_order_id, copy.n), at)
@@ -133,26 +144,114 @@ class Desk:
         self._circumstances.contracts.know_master(instruments)
         self.look_again()
 
-    def know_leader_positions(self, baseline: Baseline) -> list[tuple[Line, Line]]:
-        """Take what the leader holds apart from today's orders; return the lines that were wrong, and right."""
-        self._circumstances.contracts.know_multipliers(baseline.multipliers)
-        corrected = self._positions.know_leader(baseline)
-        for order in chronological(self._orders.values()):
-            self.subject = order.id
-            if not self._orders.is_set_aside(order.id) and not closing.is_closing(order.id):
-                self._judge(order)
-        self.look_again()
+    def know_multipliers(self, multipliers: Mapping[InstrumentKey, Decimal]) -> None:
+        """Take the multipliers that positions tell of."""
+        self._circumstances.contracts.know_multipliers(multipliers)
+
+    def leader_positions_read(self, net: Mapping[LineKey, int], at: datetime, day: date) -> list[tuple[Line, Line]]:
+        """Take in a read of the leader's net positions, begun at ``at``; return the lines that it corrects at once.
+
+        His orders of today have to be known by then.
+        """
+        skew = self._circumstances.skew
+        orders = [(order, order.event_at - skew) for order in self._unjudged()]
+        corrected = self._positions.leader_read(net, at, day, orders)
+        self._judge_all()
         return corrected
 
-    def apart(self, net: Mapping[LineKey, int]) -> list[Apart]:
-        """Return what the account holds apart from its copies, by a read of its ``net`` positions."""
-        return self._positions.apart(net)
+    def leader_book_read(self, at: datetime) -> list[tuple[Line, Line]]:
+        """Take note that a read of the leader's book, begun at ``at``, was told of; return what it corrects.
 
-    def know_own_positions(self, baseline: Baseline) -> None:
-        """Take what the follower's account holds apart from today's orders."""
-        self._circumstances.contracts.know_multipliers(baseline.multipliers)
-        self._positions.know_own(baseline)
+        Two reads of his positions that it explains no better are believed.
+        """
+        corrected = self._positions.confirm_leader(at)
+        if corrected:
+            self.look_again()
+        return corrected
+
+    def own_positions_read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
+        """Take in a read of the account's own net positions, begun at ``at``; return what differs from the copies."""
+        before = dict(self._positions.suspected)
+        apart = self._positions.own_read(net, at)
+        self._circumstances.exit_reads.positions_read(at)
+        if before or self._positions.suspected or self._positions.needs_own_read:
+            self._concerns.whatever_works()
+        if self._circumstances.exit_reads.is_awaited():
+            self.look_again()
+        return apart
+
+    def own_book_read(self, at: datetime) -> list[tuple[Line, Line]]:
+        """Take note that a read of the own book, begun at ``at``, was told of; return the lines it changes."""
+        self._circumstances.exit_reads.book_read(at)
+        changed = self._positions.confirm_own(at)
+        if changed or self._circumstances.exit_reads.is_awaited():
+            self.look_again()
+        return changed
+
+    def rescale(self) -> list[tuple[Line, Line]]:
+        """Scale the lines of shares of which both accounts hold one and the same multiple over night."""
+        return [self._positions.scale(key, factor) for key, factor in self._positions.scalings()]
+
+    def assume_positions(self) -> None:
+        """Go by the ledger: exits wait no longer for positions that were not read in time."""
+        self._positions.assume()
+        self._judge_all()
+
+    def assume_own_positions(self) -> None:
+        """Do without the account's own positions: in a dry run they have nothing of what is recorded."""
+        self._positions.assume_own()
+
+    @property
+    def positions_lag(self) -> float:
+        """Seconds by which reads of positions that are to agree are apart."""
+        return self._positions.lag
+
+    @property
+    def are_positions_known(self) -> bool:
+        """Whether the positions of leader and follower have been read, or nobody waits for them."""
+        return self._positions.is_known and self._positions.own_is_known
+
+    def _unjudged(self) -> list[Order]:
+        return [order for order in chronological(self._orders.values()) if self._is_judged(order)]
+
+    def _is_judged(self, order: Order) -> bool:
+        return not self._orders.is_set_aside(order.id) and not closing.is_closing(order.id)
+
+    def _judge_all(self) -> None:
+        for order in self._unjudged():
+            if self._positions.knows_leader_on(line_of(order)):
+                self.subject = order.id
+                self._judge(order, order.event_at - self._circumstances.skew)
         self.look_again()
+
+    @property
+    def wants_leader_read(self) -> bool:
+        """Whether a difference of the leader's positions waits for another read."""
+        return self._positions.needs_leader_read
+
+    @property
+    def wants_own_read(self) -> bool:
+        """Whether a difference of the account's own positions, or an exit, waits for another read."""
+        return self._positions.needs_own_read
+
+    @property
+    def awaits_exit_reads(self) -> bool:
+        """Whether an exit waits for the first reads of the account's book and positions."""
+        return self._circumstances.exit_reads.is_awaited()
+
+    def leaves_unread(self, order_id: str) -> bool:
+        """Return whether an exit that leaves now has waited in vain for what the account really has."""
+        return self._circumstances.exit_reads.take_unread(order_id)
+
+    def know_skew(self, skew: timedelta) -> None:
+        """Take what our clock lacks to the broker's; times of reads are by ours."""
+        self._circumstances.skew = skew
+
+    def set_own_book(self, *, is_read: bool) -> None:
+        """Say whether it is known what of ours was at the broker when we began: nothing is entered before."""
+        if self._circumstances.own_book_read is not is_read:
+            self._circumstances.own_book_read = is_read
+            self.look_again()
 
     def know_leader_capital(self, capital: Decimal) -> None:
         """Take the leader's start-of-day capital; a figure that is already known stays for the day."""
@@ -205,9 +304,13 @@ class Desk:
         self._circumstances.gate_open = is_open
         self.look_again()
 
-    def own_feed(self, *, is_up: bool) -> None:
-        """Take note that the account's own feed is there, or is not: only then does its silence say something."""
+    def own_feed(self, *, is_up: bool, at: datetime | None = None) -> None:
+        """Say whether the account's own feed is up, since ``at``: only then does its silence prove anything."""
         self._doubts.own_feed(is_up=is_up)
+        if is_up and at is not None:
+            self._circumstances.exit_reads.feed_is_up(at)
+        elif not is_up:
+            self._circumstances.exit_reads.feed_is_down()
 
     def look_again(self) -> None:
         """Mark every leader order dirty that is not settled."""
@@ -228,7 +331,8 @@ class Desk:
             self._agenda.mark([order.id])
             return []
         misjudged = self._misjudged_without(order) if order.filled_quantity else []
-        changed = self._judge(order) if self._positions.leader_is_known else []
+        at = order.observed_at if received is not None else order.event_at - self._circumstances.skew
+        changed = self._judge(order, at) if self._positions.knows_leader_on(line_of(order)) else []
         changed += [change for order_id in misjudged for change in self._take_back(order_id, order)]
         self._concerns.leader_changed(known, order)
         for copy in self._blotter.of(order.id):
@@ -237,11 +341,11 @@ class Desk:
                 changed.append(self._blotter.change(copy, after, order))
         return changed + self._execution.fill_shadows(order) if self._circumstances.policy.dry_run else changed
 
-    def _judge(self, order: Order) -> list[Changed]:
+    def _judge(self, order: Order, at: datetime) -> list[Changed]:
         """Have the ledger take in a leader order; what becomes an exit by it is one in its untouched copies too."""
         return [
             self._blotter.change(copy, replace(copy, part=Part.EXIT), leader)
-            for order_id in self._positions.leader_seen(order)
+            for order_id in self._positions.leader_seen(order, at)
             if (leader := self._orders.get(order_id))
             for copy in self._blotter.of(order_id)
             if copy.is_open and copy.part is Part.ENTRY and self._is_untouched(leader, copy)
@@ -291,7 +395,7 @@ class Desk:
     @property
     def knows_leader(self) -> bool:
         """Whether the leader's orders and positions are known."""
-        return self._circumstances.gate_open and self._positions.leader_is_known
+        return self._circumstances.gate_open and self._positions.is_known
 
     def suspect_second_copier(self) -> None:
         """Enter nothing any more: somebody else sends orders with our ids."""

@@ -66,7 +66,7 @@ class Forgetting:
 
         Whatever the broker can tell of the days before has to have been told.
         """
-        if not self._positions.is_known or self._closer.is_at_work:
+        if not self._are_positions_known() or self._closer.is_at_work:
             return 0
         last = self.forgotten
         if last is None or day > last.day:
@@ -102,7 +102,10 @@ class Forgetting:
         leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
         if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
             return False
-        return self._positions.is_known and not self._positions.is_working(order_id)
+        return self._are_positions_known() and not self._positions.is_working(order_id)
+
+    def _are_positions_known(self) -> bool:
+        return self._positions.is_known and self._positions.own_is_known
 
     def is_forgotten(self, order: Order) -> bool:
         """Whether an order of the leader's is over, and not known any more."""

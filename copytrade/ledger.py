@@ -59,23 +59,6 @@ class LineKey(NamedTuple):
     product: Product
 
 
-class Baseline(msgspec.Struct, frozen=True, gc=False):
-    """What an account held apart from some orders: units by line, short ones negative, as read on a ``day`` in India.
-
-    The fills of the orders ``without`` are not in it, nor are those of any order placed since. ``multipliers`` are what
-    the positions tell of commodity and currency contracts.
-    """
-
-    positions: Mapping[LineKey, int]
-    without: frozenset[str]
-    day: date
-    multipliers: Mapping[InstrumentKey, Decimal] = {}
-
-    def tells_of(self, order: Order) -> bool:
-        """Whether the positions have an order's fills in them already: it is of an earlier day."""
-        return trade_date(order) < self.day and order.id not in self.without
-
-
 class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One follower's dealings in one instrument and product. Positions are units, short ones negative.
 
@@ -83,6 +66,8 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     where the follower belongs by what was copied and by the leader's exits since; ``residue`` is what rounding keeps
     back of it, in units: exactly, it is the two together. ``lost`` is what was closed by other hands. The ratio stays
     while a position is open; None where each entry is sized by itself.
+    ``elsewhere`` are units of ``held`` that the account has in another product, by product: one of the two accounts
+    converted its position.
     """
 
     key: LineKey
@@ -93,6 +78,18 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     lost: int = 0
     ratio: Ratio | None = None
     lot_size: int = 1
+    elsewhere: tuple[tuple[Product, int], ...] = ()
+
+    def held_in(self, product: Product) -> int:
+        """Return how many of the held units the account has in a product, signed."""
+        if product is self.key.product:
+            return self.held - sum(units for _, units in self.elsewhere)
+        return dict(self.elsewhere).get(product, 0)
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The products in which the account may have units, the line's own first."""
+        return (self.key.product, *(product for product, _ in self.elsewhere))
 
 
 class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -161,6 +158,13 @@ class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def is_exit(self) -> bool:
         """Whether any of it takes, or took, from the leader's position."""
         return self.reach > 0 or self.leader_exited > 0
+
+
+class Tranche(NamedTuple):
+    """What one closing order can take of a line whose units are in several products: how many, and in which."""
+
+    product: Product
+    units: int
 
 
 class Working(msgspec.Struct, frozen=True, gc=False):
@@ -382,12 +386,17 @@ def _forgoes(entry: Allotment, left: Fraction, line: Line) -> Allotment | None:
     return replace(entry, forgone=entry.forgone + given_up) if given_up else None
 
 
-def follower_filled(line: Line, allotment: Allotment, part: Part, before: int, after: int) -> tuple[Line, Allotment]:
+def follower_filled(
+    line: Line, allotment: Allotment, part: Part, before: int, after: int, product: Product | None = None
+) -> tuple[Line, Allotment]:
     """Count the follower's own fills, ``before`` and ``after`` of that part of the leader's order.
 
     What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
+    ``product`` is the order's, None for the line's own.
     """
     sign, more = allotment.side.sign, after - before
+    if part in (Part.EXIT, Part.CLOSE) and product is not None:
+        line = _moved(line, product, more * sign)
     if part is Part.TWIN:  # the ledger does not hold it, and it is not to stay
         return line, replace(allotment, excess=allotment.excess + more, doubled=allotment.doubled + more)
     if part is Part.FLATTEN:
@@ -444,11 +453,94 @@ def _overdue_shares(exits: Sequence[Working], overdue: int) -> dict[str, int]:
     return shares
 
 
-def closed_elsewhere(line: Line, held: int) -> Line:
-    """Return the line where only ``held`` units (not signed) are left: the follower, or his broker, closed the rest."""
+def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -> Line:
+    """Return the line where only ``held`` units (not signed) are left: the follower, or his broker, closed the rest.
+
+    ``by_product`` is how many units are left in each product of the line.
+    """
     direction = _sign(line.held)
     lost = line.lost + abs(line.held) - held
-    return replace(line, lost=lost, held=held * direction, level=min(abs(line.level), held) * direction)
+    elsewhere = tuple((product, left * direction) for product, _ in line.elsewhere if (left := by_product[product]))
+    level = min(abs(line.level), held) * direction
+    return replace(line, lost=lost, held=held * direction, level=level, elsewhere=elsewhere)
+
+
+def found_again(line: Line, units: int) -> Line:
+    """Return the line with units (not signed) that were taken for closed by other hands and are there all the same.
+
+    They belong to the level again as long as the leader has a position.
+    """
+    direction = _sign(line.level) or _sign(line.leader_position) or 1
+    level = line.level + units * direction if line.leader_position * direction > 0 else line.level
+    return replace(line, lost=line.lost - units, held=line.held + units * direction, level=level)
+
+
+def moved_by_follower(line: Line, product: Product, units: int) -> Line:
+    """Return the line where the follower has converted units (signed) of it from its own product to another one."""
+    return _moved(line, product, units)
+
+
+def _moved(line: Line, product: Product, units: int) -> Line:
+    if product is line.key.product:
+        return line
+    elsewhere = dict(line.elsewhere)
+    elsewhere[product] = elsewhere.get(product, 0) + units
+    return replace(line, elsewhere=tuple((kind, left) for kind, left in elsewhere.items() if left))
+
+
+def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]:
+    """Return both lines where the leader has converted units (signed) from the one to the other.
+
+    The follower's share moves with its level, in whole lots; where all is converted, all of it. It stays in the product
+    in which the account has it.
+    """
+    share = Fraction(units, source.leader_position) if source.leader_position else Fraction(1)
+    share = min(max(share, _NOTHING), Fraction(1))
+    exact = (source.level + source.residue) * share
+    level = whole_lots(abs(exact), source.lot_size) * (1 if exact > 0 else -1)
+    held = source.held if share == 1 else min(abs(source.held), abs(level)) * _sign(source.held)
+    taken: dict[Product, int] = {}
+    left = held
+    for product in source.products:
+        there = source.held_in(product)
+        taken[product] = left if abs(left) <= abs(there) else there
+        left -= taken[product]
+    source_after = replace(
+        source,
+        leader_position=source.leader_position - units,
+        held=source.held - held,
+        level=source.level - level,
+        residue=source.residue - (exact - level),
+        elsewhere=tuple(
+            (product, rest) for product in source.products[1:] if (rest := source.held_in(product) - taken[product])
+        ),
+    )
+    target_after = replace(
+        target,
+        leader_position=target.leader_position + units,
+        held=target.held + held,
+        level=target.level + level,
+        residue=target.residue + (exact - level),
+        ratio=target.ratio or source.ratio,
+        lot_size=max(target.lot_size, source.lot_size),
+    )
+    for product, some in taken.items():
+        if some:
+            target_after = _moved(target_after, product, some)
+    return source_after, target_after
+
+
+def scaled(line: Line, factor: Fraction) -> Line:
+    """Return the line after a split or a bonus: every share has become ``factor`` shares."""
+    exact = line.level * factor
+    return replace(
+        line,
+        leader_position=int(line.leader_position * factor),
+        held=int(line.held * factor),
+        level=int(exact),
+        residue=line.residue * factor + (exact - int(exact)),
+        elsewhere=tuple((product, int(units * factor)) for product, units in line.elsewhere),
+    )
 
 
 def corrected(line: Line, leader_position: int) -> Line:

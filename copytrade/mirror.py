@@ -166,10 +166,13 @@ def _part(case: _Case, part: Part) -> Decision:
     total = _total(case, part, mine)
     if not isinstance(total, int):
         return total
-    plan = spread(total, mine, case.situation.largest)
+    tranche = case.allotted.tranche if part in (Part.EXIT, Part.CLOSE) else None
+    plan = spread(total, mine, case.situation.largest, grows=tranche is None)
     decision = _change(case, mine, plan)
     if isinstance(decision, Done) and plan.more:
         decision = _grow(case, part, mine, plan)
+    if part is Part.EXIT and isinstance(decision, Done) and case.allotted.exit_waits is not None:
+        return case.allotted.exit_waits
     if part in (Part.FLATTEN, Part.TWIN):
         return decision
     if isinstance(decision, Done):
@@ -227,6 +230,8 @@ def _exit_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     """Return how many units the leader's order is to take from the follower's position in all."""
     still = case.allotted.exit_open
     if not mine and not still:
+        if case.allotted.exit_waits is not None:
+            return case.allotted.exit_waits
         if case.allotted.closed_elsewhere:
             return Skip(Reason.EXTERNAL_CLOSE, "what was copied has been closed elsewhere")
         return Skip(Reason.NOTHING_HELD, "nothing that was copied is left to exit")
@@ -269,13 +274,15 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
         return Wait("what became of it is not known yet")
-    wish = _first_wish(case, part, mine, plan.more)
+    tranche = case.allotted.tranche if part in (Part.EXIT, Part.CLOSE) else None
+    wish = _first_wish(case, part, mine, min(plan.more, tranche.units) if tranche else plan.more)
     if isinstance(wish, Skip) and mine:
         is_last_word = part is Part.ENTRY and case.unsent is not None and not any(copy.is_open for copy in mine)
         return wish if is_last_word else Wait(wish.detail, wish.until)
     if not isinstance(wish, Wish):
         return wish
-    place = Place(n, part, wish, _arithmetic(case.allotted, part))
+    product = tranche.product if tranche and tranche.product is not case.leader.product else None
+    place = Place(n, part, wish, _arithmetic(case.allotted, part), product)
     return Wait("it is tried again in a while") if case.situation.is_held(place) else place
 
 
@@ -306,6 +313,8 @@ def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) ->
             return Wait("the entry gate is closed until the leader's order book has been read")
     if case.is_late and (closed := _closed(case, part)):
         return closed
+    if part in (Part.EXIT, Part.CLOSE) and (until := case.situation.unread_until()):
+        return Wait("the account's book and positions are being read", until)
     if part is Part.FLATTEN:
         return marketable(replace(leader, side=leader.side.opposite), quantity, instrument, policy.terms)
     if part is Part.CLOSE:

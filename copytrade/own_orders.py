@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from copytrade import lifecycle
 from copytrade.agenda import Agenda
 from copytrade.blotter import Blotter, Changed
+from copytrade.circumstances import Circumstances
 from copytrade.concerns import Concerns
 from copytrade.copies import Copy
 from copytrade.decisions import Cancel, Modify
@@ -36,6 +37,7 @@ class OwnOrders:
         forgetting: Forgetting,
         unshown: Unshown,
         holds: Holds,
+        circumstances: Circumstances,
     ) -> None:
         self._orders = orders
         self._positions = positions
@@ -45,6 +47,7 @@ class OwnOrders:
         self._concerns = concerns
         self._forgetting = forgetting
         self._unshown = unshown
+        self._circumstances = circumstances
         self._holds = holds
         self._strangers: dict[str, Order] = {}
 
@@ -53,16 +56,19 @@ class OwnOrders:
         if self._forgetting.is_forgotten_own(order):
             self._agenda.subject = ""
             return None
-        self._positions.own_seen(order)
         self._doubts.seen(order.id)
         if received is not None:
             self._doubts.visibility.told(order.id, received)
         copy = self._blotter.find(order)
         leader = self._orders.get(copy.leader_order_id) if copy else None
         self._agenda.subject = copy.leader_order_id if copy else ""
-        if self._orders.is_set_aside(self._agenda.subject):
+        is_set_aside = self._orders.is_set_aside(self._agenda.subject)
+        is_copy = copy is not None and not (leader is not None and lifecycle.is_foreign(copy, order, leader))
+        at = order.observed_at if received is not None else order.event_at - self._circumstances.skew
+        self._positions.own_seen(order, is_copy=is_copy and not is_set_aside, at=at)
+        if is_set_aside:
             return None
-        if copy is None or (leader is not None and lifecycle.is_foreign(copy, order, leader)):
+        if copy is None or not is_copy:
             if order.is_ours:
                 self._strangers[order.id] = order
             self._concerns.line(line_of(order))

@@ -1,8 +1,9 @@
 """What the leader and one follower hold, kept up to date line by line, and what each leader order allots from it."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
@@ -10,17 +11,22 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from copytrade import closing, ledger
-from copytrade.drift import Apart, all_apart
+from copytrade.drift import Apart
 from copytrade.entry_sizing import NO_SLICES, Slices, sized_alone, sized_by_ratio
 from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Working, line_of
-from copytrade.orders import Order
+from copytrade.ledger import Allotment, Line, LineKey, Part, Tranche, line_of
+from copytrade.orders import IST, InstrumentKey, Order, Product, Side
+from copytrade.own_net import OwnNet
+from copytrade.position_reads import PositionReads
 from copytrade.reasons import Reason
 from copytrade.shelf import Shelf
 from copytrade.sizing import Capitals, Size, SizingPolicy
 
 #: How many entries are remembered as they were sized: hundreds may rest, and most are not looked at again.
 SIZES_KEPT = 256
+
+#: A split or a bonus makes of so many shares at most so many others.
+LARGEST_FACTOR = 20
 
 
 class _Sized(NamedTuple):
@@ -42,8 +48,8 @@ class _Latest(NamedTuple):
 class Positions:
     """The ledger of one follower, beside the leader's and the follower's own net positions.
 
-    A baseline is an account's position without the fills of the orders that are told of besides: those are counted as
-    they become known, each once, in any order of their arrival.
+    Both follow from orders, whose fills are counted as they become known, each once, in any order of their arrival.
+    Reads of the positions correct them, line by line.
     """
 
     def __init__(self) -> None:
@@ -51,10 +57,15 @@ class Positions:
         self._allotments = Shelf(Allotment)
         self._working: dict[LineKey, dict[str, Order | None]] = {}
         self._latest_exit: dict[LineKey, str] = {}
-        self._leader_base: Baseline | None = None
-        self._own_base: Baseline | None = None
-        self._own_fills: Counter[LineKey] = Counter()
-        self._own_orders = Shelf(Order)
+        self._leader_base: Counter[LineKey] = Counter()
+        self._leader_day: date | None = None
+        self._goes_on = False
+        self._noted: dict[str, int] = {}
+        self._leader_reads = PositionReads()
+        self._own = OwnNet()
+        self._is_assumed = self._own_is_assumed = False
+        self._in_other_products: defaultdict[InstrumentKey, set[LineKey]] = defaultdict(set)
+        self._wanted: dict[LineKey, datetime] = {}
         self._twinned: set[str] = set()
         self._unwritten: dict[LineKey | str, Line | Allotment] = {}
         self._sized: dict[str, _Sized] = {}
@@ -62,12 +73,16 @@ class Positions:
         self._versions: Counter[LineKey] = Counter()
         self._all_changed = 0
 
-    def load(self, lines: Iterable[Line], allotments: Iterable[Allotment]) -> None:
-        """Take over what was written down."""
-        self._lines = {line.key: line for line in lines}
+    def load(self, lines: Iterable[Line], allotments: Iterable[Allotment], day: date | None = None) -> None:
+        """Take over what was written down; if that is of this trading ``day``, its lines tell what the leader holds."""
+        for line in lines:
+            self._lines[line.key] = line
+            if line.elsewhere:
+                self._in_other_products[line.key.key].add(line.key)
         ordered = sorted(allotments, key=lambda allotment: (allotment.created_at, allotment.leader_order_id))
         for allotment in ordered:
             self._allotments[allotment.leader_order_id] = allotment
+            self._goes_on = self._goes_on or allotment.trade_date == day
             if allotment.doubled:
                 self._twinned.add(allotment.leader_order_id)
             if closing.is_closing(allotment.leader_order_id):
@@ -77,56 +92,213 @@ class Positions:
             if allotment.leader_exited:
                 self._latest_exit[allotment.line] = allotment.leader_order_id
 
-    def know_leader(self, baseline: Baseline) -> list[tuple[Line, Line]]:
-        """Take the leader's positions; return the lines that this corrects.
-
-        What was written down may be wrong by what happened while nobody looked: trades of another day, an expiry.
-        """
-        self._leader_base = baseline
-        corrected = []
-        told: Counter[LineKey] = Counter()
-        for one in self._allotments.values():
-            if one.leader_order_id in baseline.without:
-                told[one.line] += one.leader_filled * one.side.sign
-        for key, line in self._lines.items():
-            position = baseline.positions.get(key, 0) + told[key]
-            if position != line.leader_position:
-                corrected.append((line, ledger.corrected(line, position)))
-        for _, line in corrected:
-            self._keep(line)
-        return corrected
-
-    def know_own(self, baseline: Baseline) -> None:
-        """Take the follower's own positions."""
-        self._own_base = baseline
-        orders, self._own_orders, self._own_fills = self._own_orders, Shelf(Order), Counter()
-        for order in orders.values():
-            self.own_seen(order)
+    # What reads of the positions say.
 
     @property
     def is_known(self) -> bool:
-        """Whether both accounts' positions have been read."""
-        return self._leader_base is not None and self._own_base is not None
+        """Whether the leader's positions have been read."""
+        return self._leader_day is not None
 
     @property
     def own_is_known(self) -> bool:
-        """Whether the follower's positions have been read."""
-        return self._own_base is not None
+        """Whether the follower's positions have been read, or nobody waits for that any more."""
+        return self._is_assumed or self._own_is_assumed or self._own.reads.last_read is not None
+
+    def knows_leader_on(self, key: LineKey) -> bool:
+        """Whether it is known what the leader holds on a line: his orders of today can be judged."""
+        if self._leader_day is not None:
+            return True
+        return (self._goes_on or self._is_assumed) and key in self._lines
+
+    def assume_own(self) -> None:
+        """Do without the follower's positions."""
+        self._own_is_assumed = True
+
+    def assume(self) -> None:
+        """Go by the ledger on its lines: the positions cannot be read soon enough.
+
+        On any other line nothing is held by copying, so that no exit waits there.
+        """
+        self._is_assumed = True
+
+    def leader_read(
+        self, net: Mapping[LineKey, int], at: datetime, day: date, unjudged: Iterable[tuple[Order, datetime]]
+    ) -> list[tuple[Line, Line]]:
+        """Take in a read of the leader's positions, begun at ``at`` on a trading ``day``; return what it corrects.
+
+        ``unjudged`` are his orders of which the ledger may not have all fills yet, and when the last fill of each was.
+        The first read is taken over at once on lines of which the ledger does not know today's position, unless fills
+        of just now explain it: what he did on other days, an expiry.
+        """
+        expected = Counter({key: line.leader_position for key, line in self._lines.items()})
+        for key, position in self._leader_base.items():
+            expected[key] = expected.get(key, position)
+        for order, filled_at in unjudged:
+            expected[line_of(order)] += self._uncounted(order)
+            self._note_fill(order, filled_at)
+        self._leader_reads.read(net, at, expected)
+        is_first = self._leader_day is None
+        self._leader_day = self._leader_day or day
+        if not is_first:
+            return []
+        suspected = self._leader_reads.suspected
+        return self._correct_leader(
+            {key: suspected[key] for key in suspected if not self._goes_on or key not in self._lines}
+        )
+
+    def _uncounted(self, order: Order) -> int:
+        """Return how many units of a leader order have been filled that are not counted yet, signed."""
+        allotment = self._allotments.get(order.id)
+        if allotment is None and self._is_of_before(order):
+            return 0
+        return (order.filled_quantity - (allotment.leader_filled if allotment else 0)) * order.side.sign
+
+    def _is_of_before(self, order: Order) -> bool:
+        """Whether what happened to an unknown order did so before the day of the first read: the positions have it."""
+        if self._leader_day is None or order.event_at.astimezone(IST).date() >= self._leader_day:
+            return False
+        return order.is_terminal or order.filled_quantity > 0
+
+    def _note_fill(self, order: Order, at: datetime) -> None:
+        allotment = self._allotments.get(order.id)
+        noted = self._noted.get(order.id, allotment.leader_filled if allotment else 0)
+        if more := order.filled_quantity - noted:
+            self._leader_reads.filled(line_of(order), more * order.side.sign, at)
+            self._noted[order.id] = order.filled_quantity
+
+    def confirm_leader(self, book_read: datetime) -> list[tuple[Line, Line]]:
+        """Take over what two reads and a complete read of the leader's book agree about; return what it corrects."""
+        confirmed = self._leader_reads.confirmed(book_read)
+        converted = []
+        for source, target, units in _conversions(confirmed, self._leader_expected):
+            before = self.line(source), self.line(target)
+            after = ledger.moved_by_leader(*before, units)
+            self._keep(*after)
+            self._latest_exit.pop(source, None)
+            for key in (source, target):
+                self._leader_reads.settle(key)
+                del confirmed[key]
+            converted += list(zip(before, after, strict=True))
+        return converted + self._correct_leader(confirmed)
+
+    def _leader_expected(self, key: LineKey) -> int:
+        known = self._lines.get(key)
+        return known.leader_position if known else self._leader_base[key]
+
+    def _correct_leader(self, differences: Mapping[LineKey, int]) -> list[tuple[Line, Line]]:
+        corrected = []
+        for key, difference in differences.items():
+            self._leader_reads.settle(key)
+            if line := self._lines.get(key):
+                after = ledger.corrected(line, line.leader_position + difference)
+                self._keep(after)
+                corrected.append((line, after))
+            else:
+                self._leader_base[key] += difference
+        return corrected
+
+    def scale(self, key: LineKey, factor: Fraction) -> tuple[Line, Line]:
+        """Scale a line after a split or a bonus; return it as it was and as it is."""
+        before = self.line(key)
+        after = ledger.scaled(before, factor)
+        self._keep(after)
+        self._leader_reads.settle(key)
+        self._own.reads.settle(key)
+        return before, after
+
+    def scalings(self) -> list[tuple[LineKey, Fraction]]:
+        """Return the lines of shares of which both accounts hold one and the same small multiple, and its factor."""
+        found = []
+        for key, suspected in self._leader_reads.suspected.items():
+            line = self._lines.get(key)
+            if line is None or not key.key.segment.is_cash or not (line.leader_position and line.held):
+                continue
+            factor = Fraction(line.leader_position + suspected, line.leader_position)
+            own = Fraction(line.held + self._own.reads.suspected.get(key, 0), line.held)
+            is_small = factor > 0 and factor != 1 and max(factor.numerator, factor.denominator) <= LARGEST_FACTOR
+            if is_small and factor == own:
+                found.append((key, factor))
+        return found
+
+    def own_read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
+        """Take in a read of the account's own positions, begun at ``at``; return what differs from the copies."""
+        copied = self._copied()
+        self._own.read(net, at, copied)
+        return self._own.apart(net, copied)
+
+    def confirm_own(self, book_read: datetime) -> list[tuple[Line, Line]]:
+        """Take over what two reads and a complete read of the own book agree about; return the lines it changes."""
+        copied = self._copied()
+        confirmed = self._own.confirm(book_read)
+        changed = []
+        for source, target, units in _conversions(confirmed, lambda key: copied.get(key, 0)):
+            line = self._lines.get(source)
+            if line is None or abs(units) > abs(line.held_in(source.product)):
+                continue
+            self._keep(ledger.moved_by_follower(line, target.product, units))
+            self._own.moved(source, -units)
+            self._own.moved(target, units)
+            changed.append((line, self._lines[source]))
+        for key, difference in confirmed.items():
+            line = self._lines.get(key)
+            direction = _sign(line.held or line.level or line.leader_position) if line else 0
+            if line is None or difference * direction <= 0:
+                continue
+            units = min(difference * direction, line.lost)
+            if units:
+                self._keep(ledger.found_again(line, units))
+                self._own.moved(key, units * direction)
+                changed.append((line, self._lines[key]))
+        return changed
 
     @property
-    def leader_is_known(self) -> bool:
-        """Whether the leader's positions have been read."""
-        return self._leader_base is not None
+    def needs_leader_read(self) -> bool:
+        """Whether a difference of the leader's positions waits for another read."""
+        return self._leader_reads.needs_another()
 
-    def leader_seen(self, order: Order) -> list[str]:
+    @property
+    def needs_own_read(self) -> bool:
+        """Whether a difference of the account's own positions waits for another read, or an exit for one."""
+        return self._own.reads.needs_another() or bool(self._wanted)
+
+    @property
+    def lag(self) -> float:
+        """The longest lag of the positions that was seen, in seconds: reads that are to agree are so far apart."""
+        return max(self._leader_reads.lag, self._own.reads.lag).total_seconds()
+
+    @property
+    def suspected(self) -> Mapping[LineKey, int]:
+        """What the last read of the account's own positions showed otherwise than its orders, and is not confirmed."""
+        return self._own.reads.suspected
+
+    def saw_lag(self, seconds: float) -> None:
+        """The broker was seen to show an order so late."""
+        self._own.reads.saw_lag(seconds)
+
+    def _copied(self) -> dict[LineKey, int]:
+        """Return what the account holds by copying on each line, in the product in which it has it; twins included."""
+        copied = {key: line.held_in(key.product) for key, line in self._lines.items()}
+        for keys in self._in_other_products.values():
+            for key in keys:
+                for product, units in self._lines[key].elsewhere:
+                    there = LineKey(key.key, product)
+                    copied[there] = copied.get(there, 0) + units
+        for order_id in self._twinned:
+            twin = self._allotments[order_id]
+            copied[twin.line] = copied.get(twin.line, 0) + twin.doubled * twin.side.sign
+        return copied
+
+    def leader_seen(self, order: Order, at: datetime) -> list[str]:
         """Judge a leader order at first sight, and count what has been filled of it since.
 
-        Returns the orders of the same line that are exits from now on.
+        ``at`` is when that was, at the latest. Returns the orders of the same line that are exits from now on.
         """
         allotment = self._allotments.get(order.id)
         line = self.line(line_of(order))
-        if allotment is None and self._leader_base is not None and self._leader_base.tells_of(order):
+        if allotment is None and self._is_of_before(order):
             return []
+        self._note_fill(order, at)
+        self._noted.pop(order.id, None)
         if allotment is None:
             allotment = self._first_seen(line, order)
         elif (latest := self._latest.get(line.key)) is None or allotment.created_at > latest.placed:
@@ -166,23 +338,25 @@ class Positions:
         self._keep(allotment)
         return allotment
 
-    def own_seen(self, order: Order) -> None:
-        """Count the fills of any order of the follower's account, whoever placed it."""
-        known = self._own_orders.get(order.id)
-        self._own_orders[order.id] = order
-        if self._own_base is None or not self._own_base.tells_of(order):
-            more = order.filled_quantity - (known.filled_quantity if known else 0)
-            self._own_fills[line_of(order)] += more * order.side.sign
+    def own_seen(self, order: Order, *, is_copy: bool, at: datetime) -> None:
+        """Count the fills of any order of the follower's account; ``at`` is when the last of them was."""
+        self._own.seen(order, is_copy=is_copy, at=at)
 
     def was_told_of(self, order_id: str) -> bool:
         """Whether the broker has told of an order of the follower's account since the start."""
-        return order_id in self._own_orders
+        return self._own.was_told_of(order_id)
 
-    def copy_filled(self, leader_order_id: str, part: Part, before: int, after: int) -> None:
-        """Count fills of the copies of one part of a leader order: their sum before and after."""
+    def copy_filled(
+        self, leader_order_id: str, part: Part, before: int, after: int, product: Product | None = None
+    ) -> None:
+        """Count fills of the copies of one part of a leader order: their sum before and after.
+
+        ``product`` is that of the copy that was filled, None for the leader order's.
+        """
         allotment = self._allotments.get(leader_order_id)
         if allotment is not None and before != after:
-            self._keep(*ledger.follower_filled(self.line(allotment.line), allotment, part, before, after))
+            line = self.line(allotment.line)
+            self._keep(*ledger.follower_filled(line, allotment, part, before, after, product))
 
     def version(self, key: LineKey) -> int:
         """Return a number that grows whenever anything on a line has changed on which the shares of its exits rest."""
@@ -205,7 +379,7 @@ class Positions:
         """Return what is held on a line."""
         if known := self._lines.get(key):
             return known
-        return Line(key, leader_position=self._leader_base.positions.get(key, 0) if self._leader_base else 0)
+        return Line(key, leader_position=self._leader_base[key])
 
     def working(self, key: LineKey) -> Iterable[str]:
         """Return the leader orders of a line that may matter yet, in the order in which they were placed.
@@ -225,6 +399,7 @@ class Positions:
             self._versions[allotment.line] += 1
             if not working:
                 self._working.pop(allotment.line, None)
+                self._wanted.pop(allotment.line, None)
             self._sized.pop(leader_order_id, None)
 
     def is_working(self, leader_order_id: str) -> bool:
@@ -239,8 +414,7 @@ class Positions:
         if leader_order_id in self._allotments:
             self._allotments.put_away(leader_order_id)
         for order_id in own_order_ids:
-            if order_id in self._own_orders:
-                self._own_orders.put_away(order_id)
+            self._own.put_away(order_id)
 
     def _is_latest_exit(self, allotment: Allotment) -> bool:
         return self._latest_exit.get(allotment.line) == allotment.leader_order_id
@@ -260,6 +434,7 @@ class Positions:
     def forget(self, leader_order_id: str) -> None:
         """Forget how a leader order was judged; what it has done to its line stays."""
         self.retire(leader_order_id)
+        self._noted.pop(leader_order_id, None)
         allotment = self._allotments.pop(leader_order_id)
         if allotment is not None and self._is_latest_exit(allotment):
             del self._latest_exit[allotment.line]
@@ -273,12 +448,11 @@ class Positions:
     @property
     def own_orders(self) -> Iterable[Order]:
         """The orders of the follower's account of which the broker has told."""
-        return self._own_orders.values()
+        return self._own.orders
 
     def forget_own(self, order_ids: Iterable[str]) -> None:
         """Forget orders of the follower's account; their fills stay counted."""
-        for order_id in order_ids:
-            self._own_orders.pop(order_id)
+        self._own.forget(order_ids)
 
     def take_up_again(self, leader_order_id: str, units: int) -> bool:
         """Let an order that was over get more, an entry so many ``units``; False if it never had a size.
@@ -386,28 +560,47 @@ class Positions:
             allotment = before
         return slices
 
-    def exit_of(self, order: Order, exits: Sequence[Working]) -> int:
-        """Return how many units an exit is yet to take.
+    def tranche(self, key: LineKey) -> Tranche | None:
+        """Return what one order that closes a line can take, None where one can take all."""
+        line = self.line(key)
+        if not line.elsewhere:
+            return None
+        there = ((product, self._there(line, product, by_reads=True)) for product in line.products)
+        return next((Tranche(product, units) for product, units in there if units), None)
 
-        What is held is bounded by the account's net position, whoever else has traded in it.
-        """
-        line = self._reconciled(self.line(line_of(order)))
-        held = abs(line.held)
-        share = ledger.exit_shares(line, exits, held).get(order.id, 0)
-        is_stop = order.order_type.has_trigger
-        beside = sum(one.open for one in exits if one.is_stop is is_stop and one.leader_order_id != order.id)
-        return min(share, max(0, held - beside))
+    def about_to_fill(self, line: Line, side: Side, last_price: Decimal | None) -> int:
+        """Return how many held units other hands' live orders are about to close, ``last_price`` being of just now."""
+        if not self._own.has_working:
+            return 0
+        return sum(
+            min(
+                self._there(line, product, by_reads=True),
+                self._own.about_to_fill(LineKey(line.key.key, product), side, last_price),
+            )
+            for product in line.products
+        )
+
+    def want(self, key: LineKey, now: datetime) -> datetime:
+        """Note that an exit wants more of a line than the account seems to have; return since when one does."""
+        return self._wanted.setdefault(key, now)
+
+    def is_wanted_no_more(self, key: LineKey) -> None:
+        """Note that no exit wants more of a line than the account has."""
+        self._wanted.pop(key, None)
 
     def bound(self, key: LineKey, still: int) -> None:
         """Take no more for held on a line than a read of the account's positions shows: the rest has been left."""
-        line = self.line(key)
+        line, left, by_product = self.line(key), still, {}
+        for product in line.products:
+            by_product[product] = min(left, abs(line.held_in(product)))
+            left -= by_product[product]
         if still < abs(line.held):
-            self._keep(ledger.closed_elsewhere(line, still))
+            self._keep(ledger.closed_elsewhere(line, still, by_product))
 
     def lines_held(self) -> list[Line]:
         """Return the lines on which something is held by copying, and still there."""
         lines = [self._reconciled(line) for line in list(self._lines.values()) if line.held]
-        return [line for line in lines if line.held]
+        return [line for line in lines if self.really_held(line)]
 
     def close(self, line: Line, now: datetime) -> Allotment:
         """Allot all that is held on a line to be closed, whatever the leader does."""
@@ -417,7 +610,7 @@ class Positions:
 
     def still_to_close(self, allotment: Allotment, filled: int) -> int:
         """Return how many units are to be closed in all, ``filled`` included: no more than is still there."""
-        return min(allotment.leader_quantity, filled + abs(self._reconciled(self.line(allotment.line)).held))
+        return min(allotment.leader_quantity, filled + self.really_held(self._reconciled(self.line(allotment.line))))
 
     def closed(self, key: LineKey) -> None:
         """Take note that a line was closed: what the leader has there is not this follower's any more."""
@@ -427,21 +620,7 @@ class Positions:
 
     def held_lots(self) -> int:
         """Return how many lots are held by copying, and still there, whatever the instrument."""
-        return sum(self._really_held(line) // line.lot_size for line in self._lines.values() if line.held)
-
-    def apart(self, net: Mapping[LineKey, int]) -> list[Apart]:
-        """Return what the account holds apart from its copies, by a read of its ``net`` positions.
-
-        What it had before, on lines where nothing is copied, is its own business. Nothing is told before the account's
-        own positions are known.
-        """
-        if self._own_base is None:
-            return []
-        base = self._own_base.positions
-        known = {key: base.get(key, 0) + self._own_fills[key] for key in {*base, *self._own_fills}}
-        held = {key: line.held + self._doubled(key) for key, line in self._lines.items()}
-        found = all_apart(net, held, known)
-        return [one for one in found if one.line in held or self._own_fills[one.line] or one.unseen]
+        return sum(self.really_held(line) // line.lot_size for line in self._lines.values() if line.held)
 
     def lot_size(self, leader_order_id: str) -> int:
         """Return the lot of a leader order's line, 1 while it is not known."""
@@ -449,25 +628,39 @@ class Positions:
         return self.line(allotment.line).lot_size if allotment else 1
 
     def _reconciled(self, line: Line) -> Line:
-        """Return the line with no more held than the account's net position: the rest was closed by other hands."""
-        held = self._really_held(line)
+        """Return the line with no more held than is there: other hands closed the rest.
+
+        Their orders tell that at once; reads do where they agree and began after an exit was wanted.
+        """
+        if not line.held:
+            return line
+        wanted = self._wanted.get(line.key)
+        left = {product: self._there(line, product, by_reads=False) for product in line.products}
+        if wanted is not None:
+            for product in line.products:
+                if self._own.reads.agrees_since(LineKey(line.key.key, product), wanted):
+                    left[product] = self._there(line, product, by_reads=True)
+        held = sum(left.values())
         if held < abs(line.held):
-            line = ledger.closed_elsewhere(line, held)
+            for product in line.products:
+                key, direction = LineKey(line.key.key, product), _sign(line.held)
+                self._own.written_off(key, line.held_in(product) * direction - left[product], direction)
+            line = ledger.closed_elsewhere(line, held, left)
             self._keep(line)
         return line
 
-    def _really_held(self, line: Line) -> int:
-        """Return what is held by copying and is in the account's net position, not signed."""
-        if self._own_base is None or not line.held:
-            return abs(line.held)
-        direction = 1 if line.held > 0 else -1
-        net = self._own_base.positions.get(line.key, 0) + self._own_fills[line.key] - self._doubled(line.key)
-        return min(abs(line.held), max(0, net * direction))
+    def really_held(self, line: Line) -> int:
+        """Return what is held by copying and is in the account, not signed."""
+        return sum(self._there(line, product, by_reads=True) for product in line.products)
 
-    def _doubled(self, key: LineKey) -> int:
-        """Return what twins have filled on a line and is not flattened yet, signed."""
-        twins = (self._allotments[order_id] for order_id in self._twinned)
-        return sum(twin.doubled * twin.side.sign for twin in twins if twin.line == key)
+    def _there(self, line: Line, product: Product, *, by_reads: bool) -> int:
+        """Return how many units of a line the account has in a product, not signed: by orders, or by reads as well."""
+        direction, key = _sign(line.held), LineKey(line.key.key, product)
+        units = max(0, line.held_in(product) * direction)
+        if not by_reads:
+            return max(0, min(units, units + self._own.beside_by_orders(key, direction) * direction))
+        beside = self._own.beside(key) * direction
+        return max(0, min(units, units + beside - self._own.lacking(key, direction)))
 
     def _keep(self, *changed: Line | Allotment) -> None:
         for one in changed:
@@ -475,8 +668,34 @@ class Positions:
                 if self._lines.get(one.key) != one:
                     self._unwritten[one.key] = self._lines[one.key] = one
                     self._versions[one.key] += 1
+                    if one.elsewhere:
+                        self._in_other_products[one.key.key].add(one.key)
             else:
                 self._versions[one.line] += 1
                 self._allotments[one.leader_order_id] = one
                 self._unwritten[one.leader_order_id] = one
                 (self._twinned.add if one.doubled else self._twinned.discard)(one.leader_order_id)
+
+
+def _conversions(
+    differences: Mapping[LineKey, int], expected: Callable[[LineKey], int]
+) -> list[tuple[LineKey, LineKey, int]]:
+    """Return what was converted from one product to another: source and target line, and the units, signed.
+
+    They are gone from the one and there on the other of the same instrument.
+    """
+    found = []
+    taken: set[LineKey] = set()
+    for source, difference in differences.items():
+        if difference * expected(source) >= 0:
+            continue
+        for target, other in differences.items():
+            is_sibling = target.key == source.key and target.product is not source.product
+            if is_sibling and other == -difference and not taken & {source, target}:
+                taken |= {source, target}
+                found.append((source, target, other))
+    return found
+
+
+def _sign(position: int) -> int:
+    return (position > 0) - (position < 0)

@@ -1,6 +1,9 @@
 """How much each exit of a line is to take: reckoned once after each change of the line, however many orders rest."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,19 +12,39 @@ from copytrade.blotter import Blotter
 from copytrade.circumstances import Circumstances
 from copytrade.copies import Stage
 from copytrade.leader_orders import LeaderOrders
-from copytrade.ledger import Allotment, Line, LineKey, Part, Working
+from copytrade.ledger import Allotment, Line, LineKey, Part, Tranche, Working
 from copytrade.mirror import not_for_copying
 from copytrade.orders import Order, OrderType
 from copytrade.positions import Positions
 
+#: How long an exit gives way at most to orders of other hands that are about to fill.
+GIVES_WAY = timedelta(seconds=5)
+
+
+class ExitShare(NamedTuple):
+    """How many units an exit is yet to take; ``first`` is what one order can take, None where one can take all.
+
+    ``waits_for`` says what the rest waits for, "" where nothing has to; until ``until``, None for until it is known.
+    """
+
+    units: int
+    first: Tranche | None = None
+    waits_for: str = ""
+    until: datetime | None = None
+
 
 class _Reckoned(msgspec.Struct, frozen=True):
-    """The exits of a line as they were at a ``version`` of it, each one's share, and what the chains have open."""
+    """The exits of a line as they were at a ``version`` of it, each one's share, and what the chains have open.
+
+    ``shares`` are of all that is held, ``bounded`` of the units that are ``there`` by the last read of the positions.
+    """
 
     version: int
     line: Line
+    there: int
     exits: Mapping[str, Working]
     shares: Mapping[str, int]
+    bounded: Mapping[str, int]
     open_limits: int
     open_stops: int
 
@@ -49,15 +72,37 @@ class Shares:
         #: How often the shares of a line have been reckoned.
         self.reckonings = 0
 
+    def exit_share(
+        self, order: Order, allotment: Allotment, now: datetime, last_price: Decimal | None = None
+    ) -> ExitShare:
+        """Return what an order's exit is yet to take; ``last_price`` is the instrument's of just now, if it is known.
+
+        It is bounded by what the account has. Less than was copied by the last read alone, the rest waits for others;
+        where other hands are about to close some of it, that waits for them.
+        """
+        if not allotment.exit_of(order.quantity):
+            return ExitShare(0)
+        known = self._of(allotment.line)
+        whole = _open(known, order, known.shares, abs(known.line.held))
+        units, waits_for, until = _open(known, order, known.bounded, known.there), "", None
+        if units < whole:
+            self._positions.want(allotment.line, now)
+            waits_for = "the account's positions lack what was copied and are read once more"
+        if units and (filling := self._positions.about_to_fill(known.line, order.side, last_price)):
+            gives_way_until = self._positions.want(allotment.line, now) + GIVES_WAY
+            if now < gives_way_until:
+                units, until = max(0, units - filling), gives_way_until
+                waits_for = "another order of the account is about to close the position"
+        elif not waits_for:
+            self._positions.is_wanted_no_more(allotment.line)
+        return ExitShare(units, self._positions.tranche(allotment.line), waits_for, until)
+
     def exit_open(self, order: Order, allotment: Allotment) -> int:
-        """Return how many units an order's exit is yet to take, 0 where it has none."""
+        """Return how many units an order's exit can take by what the account has, 0 where it has none."""
         if not allotment.exit_of(order.quantity):
             return 0
         known = self._of(allotment.line)
-        open_beside = known.open_stops if order.order_type.has_trigger else known.open_limits
-        own = known.exits.get(order.id)
-        beside = open_beside - (own.open if own else 0)
-        return min(known.shares.get(order.id, 0), max(0, abs(known.line.held) - beside))
+        return _open(known, order, known.bounded, known.there)
 
     def basis(self, order: Order) -> Basis | None:
         """Return on what of its line the decision about an order rests, None where that is not known.
@@ -78,19 +123,24 @@ class Shares:
     def _of(self, key: LineKey) -> _Reckoned:
         line = self._positions.reconciled(key)
         version = self._positions.version(key)
+        there = self._positions.really_held(line)
         known = self._reckoned.get(key)
-        if known is None or known.version != version or known.line != line:
-            known = self._reckoned[key] = self._reckon(line, version)
+        if known is None or known.version != version or known.line != line or known.there != there:
+            known = self._reckoned[key] = self._reckon(line, version, there)
         return known
 
-    def _reckon(self, line: Line, version: int) -> _Reckoned:
+    def _reckon(self, line: Line, version: int, there: int) -> _Reckoned:
         self.reckonings += 1
         exits = {exit_.leader_order_id: exit_ for exit_ in self.exits(line.key)}
+        shares = ledger.exit_shares(line, list(exits.values()), abs(line.held))
+        is_whole = there == abs(line.held)
         return _Reckoned(
             version=version,
             line=line,
+            there=there,
             exits=exits,
-            shares=ledger.exit_shares(line, list(exits.values()), abs(line.held)),
+            shares=shares,
+            bounded=shares if is_whole else ledger.exit_shares(line, list(exits.values()), there),
             open_limits=sum(exit_.open for exit_ in exits.values() if not exit_.is_stop),
             open_stops=sum(exit_.open for exit_ in exits.values() if exit_.is_stop),
         )
@@ -120,3 +170,11 @@ class Shares:
                 )
             )
         return working
+
+
+def _open(known: _Reckoned, order: Order, shares: Mapping[str, int], held: int) -> int:
+    """Return an exit's share of the ``held`` units, less what the others of its chain may take yet."""
+    open_beside = known.open_stops if order.order_type.has_trigger else known.open_limits
+    own = known.exits.get(order.id)
+    beside = open_beside - (own.open if own else 0)
+    return min(shares.get(order.id, 0), max(0, held - beside))

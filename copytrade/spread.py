@@ -21,11 +21,12 @@ class Spread(msgspec.Struct, frozen=True, gc=False):
     waits_for: int | None
 
 
-def spread(total: int, copies: Sequence[Copy], largest: int | None) -> Spread:
+def spread(total: int, copies: Sequence[Copy], largest: int | None, *, grows: bool = True) -> Spread:
     """Spread ``total`` units, fills included, over the copies; no single order becomes larger than ``largest``.
 
     What is too much is taken from the last orders first, what is lacking added to the first that have room. What is
-    being cancelled may fill to the last moment: it is counted in full before anything is added.
+    being cancelled may fill to the last moment: it is counted in full before anything is added. Unless an order that
+    rests ``grows``, what is lacking is for a new one.
     """
     target = total - sum(copy.filled_quantity for copy in copies if copy.stage is Stage.ENDED)
     staying = [copy for copy in copies if copy.is_open and not copy.cancelling]
@@ -42,7 +43,7 @@ def spread(total: int, copies: Sequence[Copy], largest: int | None) -> Spread:
     lacking = max(0, target - kept - sum(copy.quantity for copy in leaving))
     waits_for = leaving[0].n if leaving and lacking < -excess else None
     limit = largest or _UNLIMITED
-    for copy in staying:
+    for copy in staying if grows else ():
         room = max(0, limit - copy.quantity)
         if not room or not lacking:
             continue

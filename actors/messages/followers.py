@@ -7,7 +7,7 @@ from actors.messages.feeds import FeedNews
 from actors.messages.instruments import InstrumentsLoaded
 from actors.messages.permits import PermitNews
 from actors.messages.positions import NetRead
-from actors.messages.recovery import CapitalRead, PositionsRead, ResultRead
+from actors.messages.recovery import CapitalRead, ResultRead
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched, IntentRecorded
 from actors.messages.tokens import TokenNews
 from copytrade.agenda import CopyId
@@ -79,6 +79,20 @@ class AuditPositions:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditAgain:
+    """Read once more what a read of positions showed otherwise than the orders."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsOverdue:
+    """Exits have waited long enough for the first read of the positions."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """See again what the account has made of the day."""
 
@@ -123,10 +137,11 @@ class Drain:
 FollowerMessage = (
     FeedNews
     | CapitalRead
-    | PositionsRead
     | ResultRead
     | NetRead
     | AuditPositions
+    | AuditAgain
+    | PositionsOverdue
     | CheckResult
     | InstrumentsLoaded
     | PermitNews

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from actors.base import ActorDied, ActorUp, Address
-from actors.messages.recovery import PositionsRead
+from actors.messages.positions import NetRead
 from copytrade.instrument_cache import Master
 from copytrade.instruments import Instruments
 
@@ -39,4 +39,4 @@ class MasterRead:
     kept: Master | None = None
 
 
-InstrumentMasterMessage = WantInstruments | LoadInstruments | MasterRead | PositionsRead | ActorUp | ActorDied
+InstrumentMasterMessage = WantInstruments | LoadInstruments | MasterRead | NetRead | ActorUp | ActorDied

@@ -9,9 +9,9 @@ from actors.messages.feeds import Generation
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
 from copytrade.account_facts import Funds
+from copytrade.dhan.baseline import Net
 from copytrade.dhan.outcomes import Refusal
 from copytrade.dhan.rest import OrderBook
-from copytrade.ledger import Baseline, LineKey
 from copytrade.orders import Order
 from copytrade.protection import Result
 from copytrade.read_budget import ReadLane
@@ -58,23 +58,6 @@ class ReadCapital:
 
 
 @dataclass(frozen=True, slots=True)
-class PositionsRead:
-    """An account's positions are known, apart from the day's orders."""
-
-    account: str
-    baseline: Baseline
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPositions:
-    """Read an account's positions; ``holdings`` too where shares are copied."""
-
-    account: str
-    holdings: bool
-    reply_to: Address[PositionsRead]
-
-
-@dataclass(frozen=True, slots=True)
 class ResultRead:
     """What an account has made of the day is known."""
 
@@ -104,11 +87,10 @@ class ReadNet:
 
 
 #: What is answered by a read that began after it came.
-ReadRequest = ReadBook | SearchOrder | ReadCapital | ReadPositions | ReadResult | ReadNet
+ReadRequest = ReadBook | SearchOrder | ReadCapital | ReadResult | ReadNet
 
-#: What a read shows: the order book, the orders with an id, capital, positions before today's orders, the day's result,
-#: units by line.
-Found = OrderBook | tuple[Order, ...] | Funds | Baseline | Result | dict[LineKey, int]
+#: What a read shows: the order book, the orders with an id, capital, the day's result, units by line.
+Found = OrderBook | tuple[Order, ...] | Funds | Result | Net
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,59 +1,25 @@
-"""What an account holds apart from today's orders: net positions less the day's fills, and the shares held before."""
+"""What an account holds, and what it has made of the day, as its positions and holdings tell."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from copytrade import wall_clock
 from copytrade.dhan.accounts import Holding, Position
 from copytrade.dhan.outcomes import Accepted, Outcome, Unknown
-from copytrade.dhan.rest import DhanRest, OrderBook
-from copytrade.ledger import Baseline, LineKey, line_of
-from copytrade.orders import IST, ZERO, InstrumentKey, Product, Segment
+from copytrade.dhan.rest import DhanRest
+from copytrade.ledger import LineKey
+from copytrade.orders import ZERO, InstrumentKey, Product, Segment
 from copytrade.protection import Result
-
-#: How often the reads are repeated until nothing was filled between them.
-ATTEMPTS = 5
-
-
-def read_baseline(rest: DhanRest, *, holdings: bool) -> Outcome[Baseline]:
-    """Read orders, positions, orders, until both reads of the orders agree about what has been filled.
-
-    With ``holdings``, shares in the depository count as held for delivery (CNC); the broker's row names no exchange, so
-    they count on both.
-    """
-    before = rest.orders()
-    for _ in range(ATTEMPTS):
-        if not isinstance(before, Accepted):
-            return before
-        positions = rest.positions()
-        if not isinstance(positions, Accepted):
-            return positions
-        after = rest.orders()
-        if not isinstance(after, Accepted):
-            return after
-        if _fills(before.value) == _fills(after.value):
-            break
-        before = after
-    else:
-        return Unknown("orders fill faster than the positions can be read", exchange=after.exchange)
-    net = _net(positions.value)
-    for order in after.value.orders:
-        net[line_of(order)] -= order.filled_quantity * order.side.sign
-    if holdings:
-        held = rest.holdings()
-        if not isinstance(held, Accepted):
-            return held
-        net.update(_held(held.value))
-    without = frozenset(order.id for order in after.value.orders)
-    brokers_now = wall_clock.now() + timedelta(seconds=rest.skew)
-    multipliers = {row.key: row.multiplier for row in positions.value if row.multiplier}
-    baseline = Baseline(dict(net), without, brokers_now.astimezone(IST).date(), multipliers)
-    return Accepted(baseline, exchange=after.exchange)
 
 
 def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]]:
-    """Read what an account holds, whoever traded it: units by line, short ones negative; shares as above."""
+    """Read what an account holds, whoever traded it: units by line, short ones negative.
+
+    With ``holdings``, shares in the depository count as held for delivery (CNC). The broker's row of those names no
+    exchange, so they count on both.
+    """
     positions = rest.positions()
     if not isinstance(positions, Accepted):
         return positions
@@ -61,6 +27,20 @@ def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]
     if not isinstance(held, Accepted):
         return held
     return Accepted(net_of(positions.value, held.value), exchange=positions.exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """What an account holds: units by line, short ones negative, and the multipliers that its positions tell of."""
+
+    units: Mapping[LineKey, int]
+    multipliers: Mapping[InstrumentKey, Decimal]
+
+
+def account_net(positions: Sequence[Position], holdings: Iterable[Holding]) -> Net:
+    """Return what an account holds by these rows."""
+    multipliers = {row.key: row.multiplier for row in positions if row.multiplier}
+    return Net(net_of(positions, holdings), multipliers)
 
 
 def net_of(positions: Iterable[Position], holdings: Iterable[Holding]) -> dict[LineKey, int]:
@@ -99,7 +79,3 @@ def _held(holdings: Iterable[Holding]) -> Counter[LineKey]:
         for segment in (Segment.NSE_EQ, Segment.BSE_EQ):
             held[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
     return held
-
-
-def _fills(book: OrderBook) -> Mapping[str, int]:
-    return {order.id: order.filled_quantity for order in book.orders}

@@ -15,7 +15,7 @@ from copytrade.freeze import load_freeze_table
 from copytrade.ledger import LineKey
 from copytrade.orders import Order, Product, Status
 from copytrade.sizing import Capitals
-from tests.core.asking import NIFTY, NOTHING, POLICY
+from tests.core.asking import NIFTY, POLICY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 
 LINE = LineKey(OPTION, Product.MARGIN)
@@ -41,9 +41,7 @@ class Account:
         self.desk = Desk("alice", policy, Capitals(), surroundings, 10.0, per_hour=per_hour)
         self.desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
         self.desk.know_instruments({OPTION: NIFTY})
-        self.desk.know_leader_positions(NOTHING)
-        self.desk.know_own_positions(NOTHING)
-        self.desk.own_feed(is_up=True)
+        knows_positions(self.desk)
         self.desk.set_gate(is_open=True)
 
     @property

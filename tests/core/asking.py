@@ -1,5 +1,6 @@
 """Ask ``decide`` about one leader order of a leader who holds nothing, for a follower half his size."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -10,11 +11,13 @@ from msgspec.structs import replace
 from copytrade.allotting import allotted
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Decision, Policy, Situation
+from copytrade.desk import Desk
 from copytrade.instruments import Instrument
-from copytrade.ledger import Baseline
+from copytrade.ledger import Line, LineKey
 from copytrade.mirror import decide, not_for_copying
-from copytrade.orders import Order, Status
+from copytrade.orders import IST, Order, Status
 from copytrade.positions import Positions
+from copytrade.shares import ExitShare
 from copytrade.sizing import Capitals, Ratio, SizingPolicy, Strategy
 from copytrade.wishes import Terms, wish_for
 from tests.core.orders import NOW, an_order
@@ -22,7 +25,6 @@ from tests.core.orders import NOW, an_order
 HALF = Ratio(Fraction(1, 2), "half")
 TERMS = Terms()
 UNKNOWN = Capitals()
-NOTHING = Baseline({}, frozenset(), NOW.date())
 POLICY = Policy(
     instruments=frozenset({"OPTIDX"}),
     sizing=SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal("0.5")),
@@ -42,6 +44,23 @@ def resting(**changes: Any) -> Copy:
     return replace(copy, **changes)
 
 
+def knows_positions(
+    desk: Desk,
+    *lines: Line,
+    leader: Mapping[LineKey, int] | None = None,
+    own: Mapping[LineKey, int] | None = None,
+    at: datetime = NOW,
+) -> None:
+    """Tell a desk what both accounts hold before its orders, what ``lines`` say if not said otherwise."""
+    desk.own_feed(is_up=True, at=at)
+    corrected = desk.leader_positions_read(
+        leader or {line.key: line.leader_position for line in lines}, at, at.astimezone(IST).date()
+    )
+    assert not corrected
+    desk.own_book_read(at)
+    desk.own_positions_read(own or {line.key: line.held for line in lines}, at)
+
+
 def ask(
     leader: Order,
     *copies: Copy,
@@ -52,11 +71,11 @@ def ask(
 ) -> Decision:
     """Return what ``decide`` says, the order being the first that the leader placed."""
     positions = Positions()
-    positions.know_leader(NOTHING)
-    positions.know_own(NOTHING)
-    positions.leader_seen(leader)
+    positions.leader_read({}, NOW, NOW.date(), ())
+    positions.own_read({}, NOW)
+    positions.leader_seen(leader, now)
     entry = None
     is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
     if situation.instrument and (copies or not (is_dead or not_for_copying(leader, situation.instrument, policy))):
         entry = positions.size_entry(leader, situation.instrument, policy.sizing, capitals, is_opening=True)
-    return decide(leader, copies, allotted(leader, positions, entry, 0), situation, policy, now)
+    return decide(leader, copies, allotted(leader, positions, entry, ExitShare(0)), situation, policy, now)

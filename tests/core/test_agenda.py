@@ -14,7 +14,7 @@ from copytrade.desk import Desk, Surroundings
 from copytrade.freeze import load_freeze_table
 from copytrade.orders import Order, Side, Status
 from copytrade.sizing import Capitals
-from tests.core.asking import NIFTY, NOTHING, POLICY
+from tests.core.asking import NIFTY, POLICY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 
 
@@ -22,8 +22,7 @@ def a_desk() -> Desk:
     desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None))
     desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
     desk.know_instruments({OPTION: NIFTY})
-    desk.know_leader_positions(NOTHING)
-    desk.know_own_positions(NOTHING)
+    knows_positions(desk)
     desk.set_gate(is_open=True)
     return desk
 

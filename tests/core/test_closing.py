@@ -14,11 +14,11 @@ from copytrade.closing import Closed, is_closing
 from copytrade.copies import Stage
 from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Action, Desk
-from copytrade.ledger import Baseline, LineKey, Part
+from copytrade.ledger import LineKey, Part
 from copytrade.orders import Order, Product, Side, Status, correlation_id
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals
-from tests.core.asking import NIFTY, NOTHING
+from tests.core.asking import NIFTY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 from tests.core.test_desk import LOT, SURROUNDINGS, policy
 
@@ -41,9 +41,8 @@ class Account:
 
     def learns(self) -> None:
         self.desk.know_instruments({OPTION: NIFTY})
-        self.desk.know_leader_positions(NOTHING)
-        self.desk.know_own_positions(Baseline({LINE: self.by_hand}, frozenset(), NOW.date()))
-        self.desk.own_feed(is_up=True)
+        leader = self.desk.positions.line(LINE).leader_position
+        knows_positions(self.desk, leader={LINE: leader}, own={LINE: self.net()})
         self.desk.set_gate(is_open=True)
 
     def leader(self, order: Order) -> None:

@@ -12,7 +12,7 @@ from copytrade.desk import Desk, Surroundings
 from copytrade.doubt import Doubt, UnreadableRow, Visibility
 from copytrade.freeze import load_freeze_table
 from copytrade.sizing import Capitals
-from tests.core.asking import NIFTY, NOTHING, POLICY
+from tests.core.asking import NIFTY, POLICY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 
 WINDOW = 10.0
@@ -82,8 +82,7 @@ def a_desk() -> Desk:
     desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None), WINDOW)
     desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
     desk.know_instruments({OPTION: replace(NIFTY)})
-    desk.know_leader_positions(NOTHING)
-    desk.know_own_positions(NOTHING)
+    knows_positions(desk)
     desk.set_gate(is_open=True)
     desk.own_feed(is_up=True)
     return desk

@@ -191,7 +191,9 @@ def test_other_hands_are_named_whether_they_add_or_close() -> None:
 def test_what_was_closed_elsewhere_stays_named_once_it_is_written_off() -> None:
     story = Story.of("1")
     story.enters(story.leader("1", Side.BUY, 4))
-    story.account.positions.own_seen(an_order(id="by hand", side=Side.SELL, filled_quantity=3 * LOT))
+    story.account.positions.own_seen(
+        an_order(id="by hand", side=Side.SELL, filled_quantity=3 * LOT), is_copy=False, at=NOW
+    )
     out = story.leader("2", Side.SELL, 1, filled=0)
     story.account.exit(out)
     assert story.account.held == LOT

@@ -14,7 +14,7 @@ from copytrade.orders import IST, InstrumentKey, Order, OrderType, Product, Segm
 from copytrade.protection import Breach, LossLimit, Protection, Result, Standing, trading_day
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals
-from tests.core.asking import NIFTY, NOTHING, OPEN, POLICY, ask, resting
+from tests.core.asking import NIFTY, OPEN, POLICY, ask, knows_positions, resting
 from tests.core.orders import NOW, OPTION, an_order
 from tests.core.test_desk import LOT, SURROUNDINGS, policy
 
@@ -118,8 +118,7 @@ def a_desk(limits: Protection, capitals: Capitals = Capitals(), *copies: Copy) -
     desk = Desk("alice", replace(policy(Decimal(1)), protection=limits), capitals, SURROUNDINGS)
     desk.load(copies, (), (), NOW - timedelta(hours=1), 0.0)
     desk.know_instruments({OPTION: NIFTY})
-    desk.know_leader_positions(NOTHING)
-    desk.know_own_positions(NOTHING)
+    knows_positions(desk)
     desk.set_gate(is_open=True)
     return desk
 

@@ -21,8 +21,9 @@ from copytrade.book import Book, chronological
 from copytrade.closing import is_closing
 from copytrade.copies import Copy, Stage
 from copytrade.desk import Changed, Considered, Desk
-from copytrade.ledger import Allotment, Baseline, Line, LineKey, line_of
+from copytrade.ledger import Allotment, Line, LineKey
 from copytrade.orders import IST, Order, Side, Status, ended_before
+from tests.core.asking import knows_positions
 from tests.core.orders import NOW, OPTION
 from tests.core.test_desk import CAPITALS, INSTRUMENT, LOT, LOTS, SURROUNDINGS, Copying, policy
 
@@ -112,8 +113,7 @@ def _said_of(leader: Order) -> Order:
 def _net(desk: Desk) -> dict[LineKey, int]:
     """Return what the account holds, by its positions and by its orders since."""
     positions = desk.positions
-    base = positions._own_base.positions if positions._own_base else {}
-    net = {key: base.get(key, 0) + positions._own_fills[key] for key in {*base, *positions._own_fills}}
+    net = positions._own._expected(positions._copied())
     return {key: units for key, units in net.items() if units}
 
 
@@ -123,11 +123,17 @@ def _key(one: Line | Allotment) -> object:
 
 #: What is kept of lines and of the market, and not of orders.
 NOT_OF_ORDERS = {
-    "Positions._lines",
-    "Positions._own_fills",
-    "Positions._versions",
-    "Circumstances.instruments",
     "Circumstances._slices",
+    "Circumstances.instruments",
+    "OwnNet._by_orders",
+    "OwnNet._by_reads",
+    "OwnNet._traded",
+    "PositionReads._filled_at",
+    "PositionReads._fills",
+    "PositionReads._streaks",
+    "Positions._leader_base",
+    "Positions._lines",
+    "Positions._versions",
 }
 
 
@@ -155,7 +161,7 @@ def entries_of(desk: Desk) -> Counter[str]:
 class Days(Copying):
     """The days pass: the broker clears its books, or is late to; what was told is told again; both desks restart."""
 
-    def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = (), known: Iterable[str] = ()) -> Any:
+    def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = ()) -> Any:
         self.cleared: set[str] = set()
         at = float(next(self.ticks))
         return Both(self.a_desk_with(held, copies, at), self.a_desk_with(held, copies, at))
@@ -165,28 +171,15 @@ class Days(Copying):
         desk = Desk("alice", terms, CAPITALS, SURROUNDINGS, absence_window=3.0)
         lines = [one for one in held if isinstance(one, Line)]
         allotments = [one for one in held if isinstance(one, Allotment)]
-        desk.load(copies, lines, allotments, NOW - timedelta(hours=1), at)
-        desk.own_feed(is_up=True)
+        desk.load(copies, lines, allotments, NOW - timedelta(hours=1), at, self.day)
         desk.know_instruments({OPTION: INSTRUMENT})
-        assert desk.know_leader_positions(self.baseline("leader")) == []
-        desk.know_own_positions(self.baseline("broker"))
+        knows_positions(desk, *lines, at=self.today)
         desk.set_gate(is_open=True)
         return desk
 
     def desks(self) -> list[Desk]:
         both: Both = self.desk  # type: ignore[assignment]
         return [both.remembers, both.forgets]
-
-    def baseline(self, whose: str) -> Baseline:
-        """Read positions and orders, as the broker shows them."""
-        orders: dict[str, Order] = getattr(self, whose, {})
-        shown = self.in_the_book(orders)
-        net: Counter[LineKey] = Counter()
-        for order in orders.values():
-            net[line_of(order)] += order.filled_quantity * order.side.sign
-        for order in shown:
-            net[line_of(order)] -= order.filled_quantity * order.side.sign
-        return Baseline(dict(net), frozenset(order.id for order in shown), self.day)
 
     @property
     def day(self) -> date:

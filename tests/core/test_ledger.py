@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Baseline, Line, LineKey, Part, Role, Working, corrected, exit_shares
+from copytrade.ledger import Allotment, Line, LineKey, Part, Role, Working, corrected, exit_shares
 from copytrade.orders import Order, OrderType, Product, Side, Status
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
 from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy
-from tests.core.asking import NOTHING
 from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
@@ -26,10 +25,17 @@ LARGEST = 27 * LOT
 NO_CAPITALS = Capitals()
 LINE = LineKey(OPTION, Product.MARGIN)
 TOMORROW = NOW.date() + timedelta(days=1)
+MORNING = NOW + timedelta(days=1)
 
 
 def ratio_policy(ratio: str | Decimal) -> SizingPolicy:
     return SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal(ratio))
+
+
+def taken(positions: Positions, order: Order, exits: list[Working]) -> int:
+    """Return how many units an exit is yet to take, of what the account really has."""
+    line = positions.reconciled(LINE)
+    return exit_shares(line, exits, positions.really_held(line)).get(order.id, 0)
 
 
 @dataclass
@@ -43,8 +49,8 @@ class Account:
     @classmethod
     def sized(cls, ratio: str | SizingPolicy, leader: int = 0) -> "Account":
         positions = Positions()
-        positions.know_leader(Baseline({LINE: leader}, frozenset(), NOW.date()))
-        positions.know_own(NOTHING)
+        positions.leader_read({LINE: leader}, NOW, NOW.date(), ())
+        positions.own_read({}, NOW)
         return cls(ratio if isinstance(ratio, SizingPolicy) else ratio_policy(ratio), positions)
 
     def leader_does(
@@ -60,7 +66,7 @@ class Account:
             filled_quantity=filled * LOT,
             **{"status": status, "created_at": NOW + timedelta(days=days)} | more,
         )
-        self.positions.leader_seen(order)
+        self.positions.leader_seen(order, NOW)
         return order
 
     def entry(self, order: Order, *, is_opening: bool = True) -> Size:
@@ -73,11 +79,11 @@ class Account:
     def exit(self, order: Order) -> int:
         left = 0 if order.is_terminal else order.quantity - order.filled_quantity
         exits = [Working(order.id, order.side, False, left, order.filled_quantity > 0, 0, False)]
-        return self.positions.exit_of(order, exits)
+        return taken(self.positions, order, exits)
 
     def fills(self, order: Order, part: Part, before: int, after: int) -> None:
         own = an_order(id=f"own-{order.id}-{part}", side=order.side, filled_quantity=after)
-        self.positions.own_seen(own)
+        self.positions.own_seen(own, is_copy=True, at=NOW)
         self.positions.copy_filled(order.id, part, before, after)
 
     @property
@@ -272,7 +278,7 @@ def test_fixed_lots_of_an_order_that_ended_in_part_are_forgone_with_that_part() 
         assert account.entry(account.leader_does("1", Side.BUY, 10, filled=0)).quantity == LOT
         ended = account.leader_does("1", Side.BUY, 10, filled=4)
         ended = replace(ended, **end)
-        account.positions.leader_seen(ended)
+        account.positions.leader_seen(ended, NOW)
         account.leader_does("2", Side.SELL, 4)
         assert account.entry(ended).reason is Reason.LEADER_EXITED
 
@@ -330,8 +336,8 @@ def test_a_slice_stays_one_although_the_leader_changes_it_and_the_follower_start
     account.positions.load(
         [one for one in known if isinstance(one, Line)], [one for one in known if isinstance(one, Allotment)]
     )
-    account.positions.know_leader(NOTHING)
-    account.positions.know_own(NOTHING)
+    account.positions.leader_read({}, NOW, NOW.date(), ())
+    account.positions.own_read({}, NOW)
     first = account.leader_does("1", Side.BUY, 20, filled=0)
     second = account.leader_does("2", Side.BUY, 15, filled=0, price=Decimal(99))
     last = account.leader_does("3", Side.BUY, 6, filled=0)
@@ -343,7 +349,9 @@ def test_what_was_squared_off_by_others_does_not_burden_the_next_position() -> N
     first = account.leader_does("1", Side.BUY, 2)
     account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
     account.leader_does("2", Side.SELL, 2)
-    account.positions.own_seen(an_order(id="square-off", side=Side.SELL, filled_quantity=2 * LOT))
+    account.positions.own_seen(
+        an_order(id="square-off", side=Side.SELL, filled_quantity=2 * LOT), is_copy=False, at=NOW
+    )
     assert account.entry(account.leader_does("3", Side.BUY, 3)).quantity == 3 * LOT
     assert account.held == 0
 
@@ -361,28 +369,28 @@ def written_down(lots: int) -> Positions:
 
 def test_a_position_outlives_a_night() -> None:
     positions = written_down(4)
-    assert positions.know_leader(Baseline({LINE: 4 * LOT}, frozenset(), TOMORROW)) == []
-    positions.know_own(Baseline({LINE: 2 * LOT}, frozenset(), TOMORROW))
+    assert positions.leader_read({LINE: 4 * LOT}, MORNING, TOMORROW, ()) == []
+    positions.own_read({LINE: 2 * LOT}, MORNING)
     morning = Account(ratio_policy("0.5"), positions)
     assert morning.exit(morning.leader_does("2", Side.SELL, 2, days=1)) == LOT
 
 
 def test_a_position_that_expired_in_the_night_is_gone() -> None:
-    ((before, after),) = written_down(4).know_leader(replace(NOTHING, day=TOMORROW))
+    ((before, after),) = written_down(4).leader_read({}, MORNING, TOMORROW, ())
     assert (before.leader_position, after.leader_position, after.level) == (4 * LOT, 0, 0)
 
 
 def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     """A follower that comes back after midnight is told of them again, by a feed that has been running since."""
-    tomorrow = replace(NOTHING, positions={LINE: 2 * LOT}, day=TOMORROW)
+    held = {LINE: 2 * LOT}
     positions = Positions()
-    positions.own_seen(an_order(id="own", filled_quantity=2 * LOT))
-    positions.know_own(tomorrow)
-    positions.know_leader(tomorrow)
-    positions.leader_seen(an_order(id="1", filled_quantity=2 * LOT))
+    positions.own_seen(an_order(id="own", filled_quantity=2 * LOT), is_copy=True, at=NOW)
+    positions.own_read(held, MORNING)
+    positions.leader_read(held, MORNING, TOMORROW, ())
+    positions.leader_seen(an_order(id="1", filled_quantity=2 * LOT), NOW)
     assert positions.line(LINE).leader_position == 2 * LOT
     exit_ = an_order(id="2", side=Side.SELL, quantity=2 * LOT, created_at=NOW + timedelta(days=1))
-    positions.leader_seen(exit_)
+    positions.leader_seen(exit_, NOW)
     allotment = positions.allotment("2")
     assert allotment is not None
     assert allotment.role is Role.EXIT
@@ -392,7 +400,11 @@ def test_an_exit_is_bounded_by_what_the_account_really_holds() -> None:
     account = Account.sized("1")
     entry = account.leader_does("1", Side.BUY, 4)
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
-    account.positions.own_seen(an_order(id="by hand", side=Side.SELL, filled_quantity=3 * LOT))
+    account.positions.own_seen(
+        an_order(id="by hand", side=Side.SELL, quantity=3 * LOT, filled_quantity=3 * LOT, status=Status.TRADED),
+        is_copy=False,
+        at=NOW,
+    )
     assert account.exit(account.leader_does("2", Side.SELL, 4)) == LOT
     assert account.positions.line(LINE).lost == 3 * LOT
 
@@ -461,24 +473,26 @@ def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
     ratio, lot, orders = history
     instrument = replace(INSTRUMENT, lot_size=lot)
     positions = Positions()
-    positions.know_leader(NOTHING)
-    positions.know_own(NOTHING)
+    positions.leader_read({}, NOW, NOW.date(), ())
+    positions.own_read({}, NOW)
     position = 0
     for number, (side, lots) in enumerate(orders):
         quantity = lots * lot
         order = an_order(id=str(number), side=side, quantity=quantity, filled_quantity=quantity, status=Status.TRADED)
-        positions.leader_seen(order)
+        positions.leader_seen(order, NOW)
         allotment = positions.allotment(order.id)
         assert allotment is not None
         if allotment.exit_of(quantity):
             working = [Working(order.id, side, False, 0, True, 0, False)]
-            share = positions.exit_of(order, working)
-            positions.own_seen(an_order(id=f"x{number}", side=side, filled_quantity=share))
+            share = taken(positions, order, working)
+            positions.own_seen(an_order(id=f"x{number}", side=side, filled_quantity=share), is_copy=True, at=NOW)
             positions.copy_filled(order.id, Part.EXIT, 0, share)
         if allotment.entry_of(quantity):
             found = positions.size_entry(order, instrument, ratio_policy(ratio), Capitals(), is_opening=True)
             assert found is not None
-            positions.own_seen(an_order(id=f"e{number}", side=side, filled_quantity=found[0].quantity))
+            positions.own_seen(
+                an_order(id=f"e{number}", side=side, filled_quantity=found[0].quantity), is_copy=True, at=NOW
+            )
             positions.copy_filled(order.id, Part.ENTRY, 0, found[0].quantity)
         position += side.sign * quantity
         held = positions.line(LINE).held

@@ -15,7 +15,7 @@ from copytrade.freeze import load_freeze_table
 from copytrade.ledger import Part
 from copytrade.orders import Order, OrderType, Side, Status
 from copytrade.sizing import Capitals, SizingPolicy, Strategy
-from tests.core.asking import NIFTY, NOTHING
+from tests.core.asking import NIFTY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65
@@ -33,8 +33,7 @@ class Line:
         self.desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None))
         self.desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
         self.desk.know_instruments({OPTION: NIFTY})
-        self.desk.know_leader_positions(NOTHING)
-        self.desk.know_own_positions(NOTHING)
+        knows_positions(self.desk)
         self.desk.set_gate(is_open=True)
         self.moment = NOW
         self.number = 0

@@ -5,6 +5,7 @@ import logging
 import threading
 import traceback
 import weakref
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -253,10 +254,10 @@ def test_an_order_that_crashes_the_same_follower_three_times_is_set_aside(
 ) -> None:
     judge = Desk._judge
 
-    def stumble(desk: Desk, order: Order) -> Any:
+    def stumble(desk: Desk, order: Order, at: datetime) -> Any:
         if order.price == Decimal("66.60") and desk._blotter.follower == "alice":
             raise RuntimeError("cannot handle it")
-        return judge(desk, order)
+        return judge(desk, order, at)
 
     monkeypatch.setattr(Desk, "_judge", stumble)
     with running(settings_for(broker, tmp_path, supervision=QUICK), broker) as copier:

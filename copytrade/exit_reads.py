@@ -1,0 +1,64 @@
+"""What an exit has to know of the account before it leaves: what filled, or was closed, while nobody listened.
+
+After a start, a takeover or a loss of the account's own feed an exit needs one read of the own order book and one of
+the positions that began since. It waits for them for three seconds at most: an exit that waits is as fatal as one that
+oversells.
+"""
+
+from datetime import datetime, timedelta
+
+#: How long an exit waits for the reads.
+PATIENCE = timedelta(seconds=3)
+
+
+class ExitReads:
+    """Keeps when the account's own feed began to tell everything, and when its book and positions were last read.
+
+    All times are by our clock. Without a feed that is up, only reads begun after the exit was wanted count.
+    """
+
+    def __init__(self) -> None:
+        self._told_since: datetime | None = None
+        self._book: datetime | None = None
+        self._positions: datetime | None = None
+        self._wanted: dict[str, datetime] = {}
+
+    def feed_is_up(self, since: datetime) -> None:
+        """The own feed tells of everything from a moment on."""
+        self._told_since = since
+
+    def feed_is_down(self) -> None:
+        """The own feed may miss something from now on."""
+        self._told_since = None
+
+    def book_read(self, began: datetime) -> None:
+        """The own order book was read."""
+        self._book = max(began, self._book or began)
+
+    def positions_read(self, began: datetime) -> None:
+        """The own positions were read."""
+        self._positions = max(began, self._positions or began)
+
+    def wait_until(self, leader_order_id: str, now: datetime) -> datetime | None:
+        """Return until when an exit waits for reads, None where it can leave."""
+        if self._are_read_since(self._told_since):
+            self._wanted.clear()
+            return None
+        wanted = self._wanted.setdefault(leader_order_id, now)
+        if self._are_read_since(wanted) or now >= wanted + PATIENCE:
+            return None
+        return wanted + PATIENCE
+
+    def is_awaited(self) -> bool:
+        """Whether an exit waits for reads, or has left without."""
+        return bool(self._wanted)
+
+    def take_unread(self, leader_order_id: str) -> bool:
+        """Return whether an exit that leaves now has waited in vain, and forget that it waited."""
+        wanted = self._wanted.pop(leader_order_id, None)
+        return wanted is not None and not self._are_read_since(wanted)
+
+    def _are_read_since(self, moment: datetime | None) -> bool:
+        if moment is None or self._book is None or self._positions is None:
+            return False
+        return self._book >= moment and self._positions >= moment

@@ -1,0 +1,152 @@
+"""Reads of one account's positions, compared with what its orders come to, line by line.
+
+Orders, positions and the feed are never of one instant: the broker shows a fill in the positions some time after it has
+told of it, or before. So one read proves nothing about a line that moves. A difference counts when two reads, begun at
+least the longest lag apart, show the same position, nothing was filled on the line from that lag before the first read
+until the second, and a complete read of the order book that began after both explains it no better.
+
+All times are by our clock; the broker's times of fills are converted.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from copytrade.ledger import LineKey
+
+#: Positions are taken to be late by this much at least.
+LEAST_LAG = timedelta(seconds=2)
+
+#: A lag beyond this is not believed: positions that late are of no use, and would hold every correction back.
+LONGEST_LAG = timedelta(seconds=30)
+
+#: So many fills of a line are kept before those are sought that no read can lack any more.
+MANY_FILLS = 32
+
+#: The broker's times of fills have whole seconds.
+_RESOLUTION = timedelta(seconds=1)
+
+
+class _Streak(msgspec.Struct, gc=False):
+    """Reads in a row that showed the same ``net`` position, with no fill in between."""
+
+    net: int
+    first: datetime
+    last: datetime
+
+
+class PositionReads:
+    """One account's. A *difference* is what a line holds by the reads beyond what it should by the orders, signed."""
+
+    def __init__(self) -> None:
+        self._fills: defaultdict[LineKey, list[tuple[datetime, int]]] = defaultdict(list)
+        self._filled_at: dict[LineKey, datetime] = {}
+        self._streaks: dict[LineKey, _Streak] = {}
+        self._confirmed: dict[LineKey, tuple[int, datetime]] = {}
+        #: The difference of each line by the last read alone, where no recent fill explains it.
+        self.suspected: dict[LineKey, int] = {}
+        #: How late positions may be: the longest lag seen of book or positions, never less than two seconds.
+        self.lag = LEAST_LAG
+        #: When the last read began, None before the first.
+        self.last_read: datetime | None = None
+
+    def saw_lag(self, seconds: float) -> None:
+        """The broker was seen to show something so late."""
+        self.lag = min(max(self.lag, timedelta(seconds=seconds)), LONGEST_LAG)
+
+    def filled(self, key: LineKey, units: int, at: datetime, *, by_others: bool = False) -> None:
+        """Something was filled on a line at about this time, signed: reads before and after it are not alike.
+
+        What was filled ``by_others`` may be what the positions showed before the order did.
+        """
+        fills = self._fills[key]
+        if len(fills) >= MANY_FILLS:
+            fills[:] = [fill for fill in fills if fill[0] > at - LONGEST_LAG]
+        fills.append((at, units))
+        self._filled_at[key] = max(at, self._filled_at.get(key, at))
+        self._streaks.pop(key, None)
+        self._confirmed.pop(key, None)
+        suspected = self.suspected.get(key, 0)
+        if by_others and suspected * units > 0:
+            left = suspected - units
+            if left * suspected > 0:
+                self.suspected[key] = left
+            else:
+                del self.suspected[key]
+
+    def read(self, net: Mapping[LineKey, int], at: datetime, expected: Mapping[LineKey, int]) -> None:
+        """Take in a read of all positions, begun at ``at``; ``expected`` is what the orders come to."""
+        if self.last_read is not None and at <= self.last_read:
+            return
+        self.last_read = at
+        for key in {*net, *expected}:
+            self._compare(key, net.get(key, 0), at, expected.get(key, 0))
+
+    def _compare(self, key: LineKey, net: int, at: datetime, expected: int) -> None:
+        streak = self._streaks.get(key)
+        if streak is None or streak.net != net:
+            self._streaks[key] = streak = _Streak(net, at, at)
+        streak.last = at
+        self.suspected.pop(key, None)
+        self._confirmed.pop(key, None)
+        if net == expected:
+            self._fills.pop(key, None)
+            return
+        unexplained = self._beyond_recent_fills(key, net - expected, at)
+        if not unexplained:
+            return
+        self.suspected[key] = unexplained
+        if self._is_steady(key, streak):
+            self._confirmed[key] = net - expected, at
+
+    def _beyond_recent_fills(self, key: LineKey, difference: int, at: datetime) -> int:
+        """Return what of a difference remains if the positions lack any of the line's recent fills."""
+        if key not in self._fills:
+            return difference
+        since = at - self.lag - _RESOLUTION
+        recent = self._fills[key] = [fill for fill in self._fills[key] if fill[0] > since]
+        if not recent:
+            del self._fills[key]
+        lacking = 0
+        for filled_at, units in reversed(recent):
+            lacking -= units
+            if lacking == difference:
+                self.saw_lag((at - filled_at).total_seconds())
+        least = -sum(units for _, units in recent if units > 0)
+        most = -sum(units for _, units in recent if units < 0)
+        return min(0, difference - least) or max(0, difference - most)
+
+    def _is_steady(self, key: LineKey, streak: _Streak) -> bool:
+        """Whether reads far enough apart agree about a line on which nothing was filled for long enough."""
+        filled_at = self._filled_at.get(key)
+        if filled_at is not None and streak.first < filled_at + self.lag:
+            return False
+        return streak.last - streak.first >= self.lag
+
+    def confirmed(self, book_read: datetime | None) -> dict[LineKey, int]:
+        """Return the differences that count, given when the last complete read of the order book began."""
+        if book_read is None:
+            return {}
+        return {key: difference for key, (difference, at) in self._confirmed.items() if at < book_read}
+
+    def settle(self, key: LineKey) -> None:
+        """A difference was taken over: it is none any more."""
+        self._confirmed.pop(key, None)
+        self.suspected.pop(key, None)
+
+    def needs_another(self) -> bool:
+        """Whether a difference of the last read waits for another read to confirm it."""
+        return any(key not in self._confirmed for key in self.suspected)
+
+    def agrees_since(self, key: LineKey, moment: datetime) -> bool:
+        """Whether reads that began after a moment, far enough apart, agree about a line."""
+        streak = self._streaks.get(key)
+        if streak is None:
+            return False
+        if streak.first < moment:
+            if streak.last <= moment:
+                return False
+            streak.first = streak.last  # the earlier ones say nothing about what was wanted later
+        return streak.last - streak.first >= self.lag
