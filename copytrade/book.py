@@ -162,13 +162,13 @@ class Book:
             evidence = self._evidence[seen.id] = _evidence_of(seen, known.updated_at)
             is_repeated = False
         else:
-            is_repeated = evidence.last == _said(seen)
+            is_repeated = _restates(evidence.last, _said(seen))
         evidence.arrived = max(evidence.arrived, seen.observed_at)
         if not _is_next(seen, known, evidence.stamp):
             self._asks |= not known.is_terminal and not _agree(known, seen)
             return merged(known, seen, known)
         evidence.stamp, evidence.last = seen.updated_at or evidence.stamp, _said(seen)
-        if is_repeated:  # a read may know better since
+        if is_repeated:  # a read may have won since, and knows better
             return merged(seen, known, known)
         self._believe(evidence, known, seen)
         return merged(seen, known, seen)
@@ -246,6 +246,14 @@ def _evidence_of(frame: Order, stamp: datetime | None = None) -> _Evidence:
 def _said(frame: Order) -> tuple[object, ...]:
     """What makes a frame another one than the one before."""
     return frame.updated_at, frame.status, frame.filled_quantity, terms_of(frame)
+
+
+def _restates(last: tuple[object, ...], said: tuple[object, ...]) -> bool:
+    """Whether a frame states the terms of the last one again, and is no word of a change: a fill, or a repetition.
+
+    Where book and frames differ for good, each fill would otherwise undo what the book said.
+    """
+    return last == said or (last[-1] == said[-1] and said[1] is not Status.MODIFIED)
 
 
 def _is_next(frame: Order, known: Order, stamp: datetime | None) -> bool:

@@ -205,9 +205,12 @@ def test_a_frame_that_repeats_the_last_does_not_undo_what_reads_said_since() -> 
     book = told(frame)
     read(book, a_row(3, 5, price=DEARER))
     assert book.merge(replace(frame, observed_at=after(4))) is None
-    later = book.merge(a_frame(5, 11, status=Status.PART_TRADED, filled_quantity=65))
-    assert later is not None
-    assert later.after.price == an_order().price
+    fill = book.merge(a_frame(5, 11, status=Status.PART_TRADED, filled_quantity=65))
+    assert fill is not None
+    assert (fill.after.price, fill.after.filled_quantity) == (DEARER, 65)
+    back = book.merge(a_frame(6, 12, status=Status.MODIFIED, filled_quantity=65))
+    assert back is not None
+    assert back.after.price == an_order().price
 
 
 @pytest.mark.parametrize("first", [None, 10])
