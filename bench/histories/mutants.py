@@ -33,7 +33,7 @@ MUTANTS = [
         "    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))\n",
         "    return 0.02\n",
         "hammered",
-        "1..40",
+        "29",
     ),
     Mutant(
         "an entry of a fixed number of lots is sized by the leader's",
@@ -41,7 +41,7 @@ MUTANTS = [
         "        return Size(policy.lots * lot_size if quantity else 0, f",
         "        return Size(policy.lots * quantity, f",
         "over share",
-        "1..40",
+        "7,12",
     ),
     Mutant(
         "what an update did not tell is not looked for when the next one comes",
@@ -49,7 +49,7 @@ MUTANTS = [
         "        if not self._is_soon:\n",
         "        if False:\n",
         "other side",
-        "1..40",
+        "77,104",
     ),
     Mutant(
         "an entry that was accepted and never shown is sent again",
@@ -57,7 +57,7 @@ MUTANTS = [
         "    return replace(copy, stage=Stage.ENDED, reason=Reason.INVISIBLE, error=error)\n",
         "    return replace(not_sent(copy), accepted=None, refused=None, reason=None, error='')\n",
         "doubled",
-        "1..40",
+        "69,73,80,98,124",
     ),
     Mutant(
         "a row of the order book that is older than an update is believed",
@@ -65,7 +65,7 @@ MUTANTS = [
         "        if seen.is_terminal or seen.filled_quantity > known.quantity:\n",
         "        if True:\n",
         "set back",
-        "1..40",
+        "6",
     ),
     Mutant(
         "what is told of another client's order is copied",
@@ -73,6 +73,14 @@ MUTANTS = [
         "    if whose and ours and whose != ours:\n",
         "    if False:\n",
         "other side",
+        "5,39",
+    ),
+    Mutant(
+        "a time that is spelt otherwise makes an order unreadable",
+        "copytrade/dhan/fields.py",
+        "            return self._fields.time(name)\n        except UnreadableError:\n",
+        "            return self._fields.time(name)\n        except ZeroDivisionError:\n",
+        "not flat",
         "1..40",
     ),
 ]

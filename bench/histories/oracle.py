@@ -146,7 +146,8 @@ def judge(evidence: Evidence) -> dict[str, list[str]]:
         writes = evidence.writes[client_id]
         found["doubled"] += [f"{name}: {text}" for text in _doubled(account) + _sent_again(leader, writes)]
         found["unlike"] += [f"{name}: {text}" for text in _unlike(leader, account)]
-        found["set back"] += [f"{name}: {text}" for text in _set_back(evidence, client_id)]
+        if not evidence.forgiven:  # a price that no update told, and a book that is behind, may be taken for news
+            found["set back"] += [f"{name}: {text}" for text in _set_back(evidence, client_id)]
         found["hammered"] += [f"{name}: {text}" for text in _hammered(writes)]
         found["other side"] += [f"{name}: {text}" for text in _closed_twice(account, evidence)]
         if client_id not in evidence.excused:
