@@ -78,10 +78,10 @@ def test_a_book_that_is_behind_does_not_undo_what_a_frame_told(copier: Copier) -
     leader = copier.buy(4)
     becomes(copier, leader, price=100.05)
     copier.broker.lag(LEADER, book=1.5)
+    read = len(copier.broker.reads(LEADER))
     copier.broker.modify(LEADER, leader, price="99.00")
     becomes(copier, leader, price=99.0)
-    read = len(copier.broker.reads(LEADER))
-    eventually(lambda: len(copier.broker.reads(LEADER)) > read + 3, "the book is read again and again")
+    eventually(lambda: len(copier.broker.reads(LEADER)) > read + 1, "the book is read, and read again")
     for client in copier.settings.followers:
         modifications = [write for write in copier.broker.writes(client.client_id) if write.kind == "modify"]
         assert [write.payload["price"] for write in modifications] == [99.0]
