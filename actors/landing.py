@@ -18,6 +18,7 @@ from copytrade.decisions import Cancel, Modify, Place
 from copytrade.desk import Desk
 from copytrade.dhan.outcomes import Accepted, Refusal, Refused
 from copytrade.latency import Latencies
+from copytrade.ledger import Part
 
 #: Refusals that concern the account, whatever the order, and that nothing here can mend.
 _SUSPENDING = (Refusal.ADDRESS, Refusal.ACCOUNT)
@@ -27,6 +28,10 @@ _OF_THE_ACCOUNT = (*_SUSPENDING, Refusal.TOKEN, Refusal.RATE_LIMITED)
 
 #: Refusals after which nothing is known to be wrong with the order.
 _NOT_ITS_FAULT = (*_OF_THE_ACCOUNT, Refusal.NOT_SENT)
+
+
+#: What takes back or leaves is wanted as long as it is held: a refusal is not the last of it.
+_LEAVING = (Part.EXIT, Part.FLATTEN)
 
 
 class Landing:
@@ -119,8 +124,12 @@ class Landing:
             self._desk.came_to_nothing(flight.copy_id, flight.action, self._now())
         again = refusal in _NOT_ITS_FAULT
         match flight.action:
-            case Place():
-                return lifecycle.not_sent(copy) if again else lifecycle.place_refused(copy, error)
+            case Place(part=part):
+                return (
+                    lifecycle.not_sent(copy, error)
+                    if again or part in _LEAVING
+                    else lifecycle.place_refused(copy, error)
+                )
             case Modify():
                 return lifecycle.modify_not_sent(copy) if again else lifecycle.modify_refused(copy, error)
             case Cancel():

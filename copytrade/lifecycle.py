@@ -53,9 +53,9 @@ def modifying(copy: Copy, modify: Modify) -> Copy:
     return replace(copy, wish=modify.wish, reason=modify.reason or copy.reason)
 
 
-def not_sent(copy: Copy) -> Copy:
-    """The order certainly never left: it can be sent again under the same id."""
-    return replace(copy, stage=Stage.NONE, wish=None)
+def not_sent(copy: Copy, error: str = "") -> Copy:
+    """The order is certainly not at the broker: it can be sent again under the same id."""
+    return replace(copy, stage=Stage.NONE, wish=None, error=error)
 
 
 def proven_absent(copy: Copy) -> Copy:

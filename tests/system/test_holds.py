@@ -3,6 +3,8 @@
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from copytrade.holds import pause
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import FrameFault, Kind, Mischief, RestFault
@@ -129,3 +131,15 @@ def test_a_cancellation_of_what_has_ended_meanwhile_is_not_tried_for_ever(broker
         broker.cancel(LEADER, leader)
         copier.mapping(leader, "alice", "filled")
         assert writes(broker, Kind.CANCEL) == 1
+
+
+@pytest.mark.parametrize("code", ["DH-905", "DH-906", "DH-910"])
+def test_an_exit_that_is_refused_is_sent_again(broker: PaperBroker, tmp_path: Path, code: str) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        entry = copier.buy(4, 0, order_type="MARKET")
+        copier.mapping(entry, "alice", "filled")
+        broker.refuse(code, Kind.PLACE, ALICE, times=2)
+        leaving = copier.buy(4, 0, side="SELL", order_type="MARKET")
+        copier.mapping(leaving, "alice", "filled")
+        ids = [write.payload["correlationId"] for write in broker.writes(ALICE) if write.kind == "place"]
+        assert ids == [f"ct-{entry}-1", *[f"ct-{leaving}-1"] * 3]
