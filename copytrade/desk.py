@@ -171,6 +171,7 @@ class Desk:
 
     def own_positions_read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
         """Take in a read of the account's own net positions, begun at ``at``; return what differs from the copies."""
+        self._positions.saw_lag(self._doubts.visibility.longest)
         before = dict(self._positions.suspected)
         apart = self._positions.own_read(net, at)
         self._circumstances.exit_reads.positions_read(at)

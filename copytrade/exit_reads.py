@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 #: How long an exit waits for the reads.
 PATIENCE = timedelta(seconds=3)
 
+#: How long it is remembered that an exit waited.
+FORGOTTEN_AFTER = timedelta(minutes=1)
+
 
 class ExitReads:
     """Keeps when the account's own feed began to tell everything, and when its book and positions were last read.
@@ -34,10 +37,12 @@ class ExitReads:
     def book_read(self, began: datetime) -> None:
         """The own order book was read."""
         self._book = max(began, self._book or began)
+        self._forget()
 
     def positions_read(self, began: datetime) -> None:
         """The own positions were read."""
         self._positions = max(began, self._positions or began)
+        self._forget()
 
     def wait_until(self, leader_order_id: str, now: datetime) -> datetime | None:
         """Return until when an exit waits for reads, None where it can leave."""
@@ -50,13 +55,21 @@ class ExitReads:
         return wanted + PATIENCE
 
     def is_awaited(self) -> bool:
-        """Whether an exit waits for reads, or has left without."""
-        return bool(self._wanted)
+        """Whether an exit waits for reads, or has left without them."""
+        return not all(self._are_read_since(wanted) for wanted in self._wanted.values())
 
     def take_unread(self, leader_order_id: str) -> bool:
         """Return whether an exit that leaves now has waited in vain, and forget that it waited."""
         wanted = self._wanted.pop(leader_order_id, None)
         return wanted is not None and not self._are_read_since(wanted)
+
+    def _forget(self) -> None:
+        """Forget exits that can leave since long, or by what the feed tells."""
+        if self._are_read_since(self._told_since):
+            self._wanted.clear()
+        elif self._positions is not None:
+            since = self._positions - FORGOTTEN_AFTER
+            self._wanted = {order_id: wanted for order_id, wanted in self._wanted.items() if wanted > since}
 
     def _are_read_since(self, moment: datetime | None) -> bool:
         if moment is None or self._book is None or self._positions is None:

@@ -273,7 +273,8 @@ class Positions:
 
     def saw_lag(self, seconds: float) -> None:
         """The broker was seen to show an order so late."""
-        self._own.reads.saw_lag(seconds)
+        for reads in (self._leader_reads, self._own.reads):
+            reads.saw_lag(seconds)
 
     def _copied(self) -> dict[LineKey, int]:
         """Return what the account holds by copying on each line, in the product in which it has it; twins included."""
