@@ -83,6 +83,32 @@ MUTANTS = [
         "not flat",
         "1..40",
     ),
+    Mutant(
+        "one read of positions is believed",
+        "copytrade/position_reads.py",
+        "        unexplained = self._beyond_recent_fills(key, net - expected, at)\n        if not unexplained:\n"
+        "            return\n        self.suspected[key] = unexplained\n        if self._is_steady(key, streak):\n",
+        "        if True:\n",
+        "not flat",
+        "1..40",
+    ),
+    Mutant(
+        "an exit waits for long after a start, although what it needs was read",
+        "copytrade/exit_reads.py",
+        "        if self._are_read_since(wanted) or now >= wanted + PATIENCE:\n            return None\n"
+        "        return wanted + PATIENCE\n",
+        "        return None if now >= wanted + 10 * PATIENCE else wanted + 10 * PATIENCE\n",
+        "late exits",
+        "1..40",
+    ),
+    Mutant(
+        "a position that the leader converts is not followed",
+        "copytrade/positions.py",
+        "        for target, other in differences.items():\n",
+        "        for target, other in ():\n",
+        "not flat",
+        "1..40",
+    ),
 ]
 
 
