@@ -93,13 +93,14 @@ MUTANTS = [
         "1..40",
     ),
     Mutant(
-        "an exit waits for long after a start, although what it needs was read",
+        "an exit waits for as long as its account is read",
         "copytrade/exit_reads.py",
-        "        if self._are_read_since(wanted) or now >= wanted + PATIENCE:\n            return None\n"
-        "        return wanted + PATIENCE\n",
-        "        return None if now >= wanted + 10 * PATIENCE else wanted + 10 * PATIENCE\n",
-        "late exits",
-        "1..40",
+        "        if self._are_read_since(self._told_since):\n            self._wanted.clear()\n"
+        "            return None\n        wanted = ",
+        "        until = self._wanted.setdefault(leader_order_id, now) + 5 * PATIENCE\n"
+        "        if now < until:\n            return until\n        wanted = ",
+        "not flat",
+        "95",
     ),
     Mutant(
         "a position that the leader converts is not followed",
