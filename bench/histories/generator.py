@@ -227,6 +227,10 @@ def _busy(writer: _Writer) -> None:
     lots = chance.randint(1, 3)
     writer.order(copied, lots)
     writer.add("kill", at=1.5, down=0.0)
+    if chance.random() < 0.6:
+        account = chance.choice([LEADER, LEADER, writer.some_follower().client_id])
+        seconds = round(chance.uniform(0.6, 1.8), 2)
+        writer.add("broker", at=1.2, method="lag", client_id=account, positions=seconds)
     at = 1.0
     while at < 18.0:
         writer.now = at
