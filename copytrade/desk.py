@@ -346,7 +346,7 @@ class Desk:
         """Have the ledger take in a leader order; what becomes an exit by it is one in its untouched copies too."""
         return [
             self._blotter.change(copy, replace(copy, part=Part.EXIT), leader)
-            for order_id in self._positions.leader_seen(order, at)
+            for order_id in self._positions.leader_seen(order, at, order.event_at - self._circumstances.skew)
             if (leader := self._orders.get(order_id))
             for copy in self._blotter.of(order_id)
             if copy.is_open and copy.part is Part.ENTRY and self._is_untouched(leader, copy)

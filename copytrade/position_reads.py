@@ -26,7 +26,7 @@ LONGEST_LAG = timedelta(seconds=30)
 MANY_FILLS = 32
 
 #: The broker's times of fills have whole seconds.
-_RESOLUTION = timedelta(seconds=1)
+RESOLUTION = timedelta(seconds=1)
 
 
 class _Streak(msgspec.Struct, gc=False):
@@ -105,7 +105,7 @@ class PositionReads:
         """Return what of a difference remains if the positions lack any of the line's recent fills."""
         if key not in self._fills:
             return difference
-        since = at - self.lag - _RESOLUTION
+        since = at - self.lag - RESOLUTION
         recent = self._fills[key] = [fill for fill in self._fills[key] if fill[0] > since]
         if not recent:
             del self._fills[key]

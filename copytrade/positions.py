@@ -17,7 +17,7 @@ from copytrade.instruments import Instrument
 from copytrade.ledger import Allotment, Line, LineKey, Part, Tranche, line_of
 from copytrade.orders import IST, InstrumentKey, Order, Product, Side
 from copytrade.own_net import OwnNet
-from copytrade.position_reads import PositionReads
+from copytrade.position_reads import RESOLUTION, PositionReads
 from copytrade.reasons import Reason
 from copytrade.shelf import Shelf
 from copytrade.sizing import Capitals, Size, SizingPolicy
@@ -62,6 +62,8 @@ class Positions:
         self._goes_on = False
         self._noted: dict[str, int] = {}
         self._leader_reads = PositionReads()
+        #: What the first read of the leader's positions showed beyond his orders, and when it began.
+        self._of_first_read: dict[LineKey, tuple[int, datetime]] = {}
         self._own = OwnNet()
         self._is_assumed = self._own_is_assumed = False
         self._in_other_products: defaultdict[InstrumentKey, set[LineKey]] = defaultdict(set)
@@ -142,9 +144,23 @@ class Positions:
         if not is_first:
             return []
         suspected = self._leader_reads.suspected
-        return self._correct_leader(
-            {key: suspected[key] for key in suspected if not self._goes_on or key not in self._lines}
-        )
+        taken = {key: suspected[key] for key in suspected if not self._goes_on or key not in self._lines}
+        self._of_first_read = {key: (difference, at) for key, difference in taken.items()}
+        return self._correct_leader(taken)
+
+    def _take_back(self, order: Order, happened_at: datetime) -> None:
+        """Take back what the first read showed of a line, if it was a fill of which the order tells only now."""
+        key, units = line_of(order), self._unnoted(order) * order.side.sign
+        difference, read_at = self._of_first_read.get(key, (0, happened_at))
+        if difference * units <= 0 or happened_at > read_at + RESOLUTION:
+            return
+        left = difference - units
+        taken_back = units if left * difference > 0 else difference
+        if difference == taken_back:
+            del self._of_first_read[key]
+        else:
+            self._of_first_read[key] = left, read_at
+        self._correct_leader({key: -taken_back})
 
     def _uncounted(self, order: Order) -> int:
         """Return how many units of a leader order have been filled that are not counted yet, signed."""
@@ -159,10 +175,12 @@ class Positions:
             return False
         return order.is_terminal or order.filled_quantity > 0
 
-    def _note_fill(self, order: Order, at: datetime) -> None:
+    def _unnoted(self, order: Order) -> int:
         allotment = self._allotments.get(order.id)
-        noted = self._noted.get(order.id, allotment.leader_filled if allotment else 0)
-        if more := order.filled_quantity - noted:
+        return order.filled_quantity - self._noted.get(order.id, allotment.leader_filled if allotment else 0)
+
+    def _note_fill(self, order: Order, at: datetime) -> None:
+        if more := self._unnoted(order):
             self._leader_reads.filled(line_of(order), more * order.side.sign, at)
             self._noted[order.id] = order.filled_quantity
 
@@ -289,15 +307,17 @@ class Positions:
             copied[twin.line] = copied.get(twin.line, 0) + twin.doubled * twin.side.sign
         return copied
 
-    def leader_seen(self, order: Order, at: datetime) -> list[str]:
+    def leader_seen(self, order: Order, at: datetime, happened_at: datetime | None = None) -> list[str]:
         """Judge a leader order at first sight, and count what has been filled of it since.
 
-        ``at`` is when that was, at the latest. Returns the orders of the same line that are exits from now on.
+        ``at`` is when that was, at the latest, ``happened_at`` what the broker says. Returns the orders of the same line that are exits from now on.
         """
         allotment = self._allotments.get(order.id)
-        line = self.line(line_of(order))
         if allotment is None and self._is_of_before(order):
             return []
+        if self._of_first_read:
+            self._take_back(order, happened_at or at)
+        line = self.line(line_of(order))
         self._note_fill(order, at)
         self._noted.pop(order.id, None)
         if allotment is None:

@@ -542,3 +542,24 @@ def test_a_follower_holds_the_whole_lots_of_what_his_entries_and_the_leaders_exi
         assert abs(account.held) == int(abs(exact) // LOT) * LOT
         assert account.held * position >= 0
         assert position or not account.held
+
+
+def test_a_fill_that_the_first_read_showed_before_its_order_is_counted_once() -> None:
+    """The leader has bought and sold; the positions have both fills, the orders until now the first one alone."""
+    positions = Positions()
+    bought = an_order(id="1", quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
+    long_ago, now = NOW - timedelta(seconds=20), NOW + timedelta(seconds=1)
+    positions.leader_read({LINE: 0}, now, NOW.date(), [(bought, long_ago)])
+    positions.leader_seen(bought, long_ago)
+    assert positions.line(LINE).leader_position == 0
+    sold = an_order(id="2", side=Side.SELL, quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
+    positions.leader_seen(sold, now + timedelta(seconds=0.1), now)
+    assert positions.line(LINE).leader_position == 0
+
+
+def test_what_the_leader_does_after_the_first_read_is_no_part_of_it() -> None:
+    positions = Positions()
+    positions.leader_read({LINE: 4 * LOT}, NOW, NOW.date(), ())
+    later = NOW + timedelta(seconds=5)
+    positions.leader_seen(an_order(id="1", quantity=LOT, filled_quantity=LOT, status=Status.TRADED), later, later)
+    assert positions.line(LINE).leader_position == 5 * LOT
