@@ -310,7 +310,8 @@ class Positions:
     def leader_seen(self, order: Order, at: datetime, happened_at: datetime | None = None) -> list[str]:
         """Judge a leader order at first sight, and count what has been filled of it since.
 
-        ``at`` is when that was, at the latest, ``happened_at`` what the broker says. Returns the orders of the same line that are exits from now on.
+        ``at`` is when that was, at the latest, ``happened_at`` what the broker says. Returns the orders of the
+        same line that are exits from now on.
         """
         allotment = self._allotments.get(order.id)
         if allotment is None and self._is_of_before(order):
