@@ -176,7 +176,8 @@ def _part(case: _Case, part: Part) -> Decision:
     if part in (Part.FLATTEN, Part.TWIN):
         return decision
     if isinstance(decision, Done):
-        decision = _mind_fills(case, part, mine)
+        as_wanted = [copy for copy in mine if _change_of(case, copy, plan.quantities.get(copy.n, 0)) is None]
+        decision = _mind_fills(case, part, as_wanted)
     return _note_difference(case, part, mine) if isinstance(decision, Done) else decision
 
 
@@ -367,7 +368,7 @@ def _closed(case: _Case, part: Part) -> Skip | None:
 
 
 def _mind_fills(case: _Case, part: Part, mine: Sequence[Copy]) -> Decision:
-    """See to orders that rest although the leader's has been filled."""
+    """See to orders that rest as they should although the leader's is over: what is to be cancelled waits for that."""
     resting = [copy for copy in mine if _can_be_changed(copy, case.situation) and copy.reason is not Reason.UNFILLED]
     if not resting or not case.leader.is_terminal:
         return Done()

@@ -393,3 +393,14 @@ def test_what_is_left_to_close_waits_for_the_next_session() -> None:
     decision = decide(closes, (filled, unsent), allotted, situation, POLICY, NOW + timedelta(hours=12))
     assert isinstance(decision, Wait)
     assert decision.until is not None
+
+
+def test_what_is_to_be_cancelled_is_not_brought_to_the_market_while_its_cancellation_waits() -> None:
+    """A stop is cancelled, the broker does not do so, and the next try waits: it must not take what is not held."""
+    leader = an_order(side=Side.SELL, status=Status.CANCELLED)
+    copy = resting(part=Part.EXIT)
+    held = replace(OPEN, is_held=lambda action: isinstance(action, Cancel))
+    later = NOW + timedelta(minutes=5)
+    for situation in (OPEN, held):
+        decision = decide(leader, [copy], Allotted((Part.EXIT,)), situation, POLICY, later)
+        assert not isinstance(decision, Modify)
