@@ -33,6 +33,11 @@ class OwnNet:
         self.reads = PositionReads()
 
     @property
+    def is_read(self) -> bool:
+        """Whether the positions have been read since the start."""
+        return self.reads.last_read is not None
+
+    @property
     def orders(self) -> Iterable[Order]:
         """The account's orders of which the broker has told."""
         return self._orders.values()

@@ -652,9 +652,10 @@ class Positions:
     def _reconciled(self, line: Line) -> Line:
         """Return the line with no more held than is there: other hands closed the rest.
 
-        Their orders tell that at once; reads do where they agree and began after an exit was wanted.
+        Their orders tell that at once; reads do where they agree and began after an exit was wanted. Before the first
+        read nothing is: what their orders of today closed may have been written off already, before a restart.
         """
-        if not line.held:
+        if not line.held or not self._own.is_read:
             return line
         wanted = self._wanted.get(line.key)
         left = {product: self._there(line, product, by_reads=False) for product in line.products}
@@ -679,6 +680,8 @@ class Positions:
         """Return how many units of a line the account has in a product, not signed: by orders, or by reads as well."""
         direction, key = _sign(line.held), LineKey(line.key.key, product)
         units = max(0, line.held_in(product) * direction)
+        if not self._own.is_read:
+            return units
         if not by_reads:
             return max(0, min(units, units + self._own.beside_by_orders(key, direction) * direction))
         beside = self._own.beside(key) * direction

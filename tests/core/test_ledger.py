@@ -563,3 +563,23 @@ def test_what_the_leader_does_after_the_first_read_is_no_part_of_it() -> None:
     later = NOW + timedelta(seconds=5)
     positions.leader_seen(an_order(id="1", quantity=LOT, filled_quantity=LOT, status=Status.TRADED), later, later)
     assert positions.line(LINE).leader_position == 5 * LOT
+
+
+def test_what_was_written_off_before_a_restart_is_not_written_off_again() -> None:
+    account = Account.sized("1")
+    entry = account.leader_does("1", Side.BUY, 4)
+    account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
+    by_hand = an_order(id="by hand", side=Side.SELL, quantity=LOT, filled_quantity=LOT, status=Status.TRADED)
+    account.positions.own_seen(by_hand, is_copy=False, at=NOW)
+    assert account.positions.reconciled(LINE).held == 3 * LOT
+
+    written = account.positions.everything()
+    again = Positions()
+    lines = [one for one in written if isinstance(one, Line)]
+    again.load(lines, [one for one in written if isinstance(one, Allotment)], NOW.date())
+    own = an_order(id="own-1-entry", quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
+    again.own_seen(own, is_copy=True, at=NOW)
+    again.own_seen(by_hand, is_copy=False, at=NOW)
+    assert again.reconciled(LINE).held == 3 * LOT
+    again.own_read({LINE: 3 * LOT}, NOW + timedelta(minutes=1))
+    assert again.reconciled(LINE).held == 3 * LOT
