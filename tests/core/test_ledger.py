@@ -49,7 +49,7 @@ class Account:
     @classmethod
     def sized(cls, ratio: str | SizingPolicy, leader: int = 0) -> "Account":
         positions = Positions()
-        positions.leader_read({LINE: leader}, NOW, NOW.date(), ())
+        positions.leader_read({LINE: leader}, NOW - timedelta(hours=1), NOW.date(), ())
         positions.own_read({}, NOW)
         return cls(ratio if isinstance(ratio, SizingPolicy) else ratio_policy(ratio), positions)
 
