@@ -64,6 +64,18 @@ def placing(copy: Copy, leader: Order) -> None:
     logger.info("Placing follower order {} {}", who(copy), parameters)
 
 
+def left_unread(copy: Copy) -> None:
+    """An exit leaves by the ledger: what the account really has could not be read in time."""
+    alert(
+        "unread_exit",
+        copy.follower,
+        "Exit leaves by the ledger, the account's order book and positions could not be read in time: "
+        "compare the position with the leader's by hand {} {}",
+        who(copy),
+        fields(id=copy.correlation_id, quantity=copy.wish.quantity if copy.wish else None),
+    )
+
+
 def unreadable(copy: Copy) -> None:
     """Nothing that tells of a leader order can be read."""
     logger.warning("Order skipped: {} {} {}", copy.reason, who(copy), fields(detail=copy.error))

@@ -130,6 +130,8 @@ class Flights:
             self._permits.release(permit)
             self._journal.note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
+        if self._desk.leaves_unread(leader.id, action):
+            copy_log.left_unread(changed.after)
         begun = time.monotonic()
         lane = self._desk.lane_of(leader, action)
         flight = Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun, lane)

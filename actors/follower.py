@@ -65,7 +65,6 @@ from actors.sender import Sender
 from actors.standing import AccountStanding
 from actors.start_capital import StartCapital
 from actors.strangers import Strangers
-from copytrade import wall_clock
 from copytrade.budget import Lane
 from copytrade.decisions import Skip
 from copytrade.desk import Changed, Desk
@@ -264,7 +263,6 @@ class Follower(GuardedActor[FollowerMessage]):
             case GateClosed():
                 self._desk.own_feed(is_up=False)
             case GateOpened():
-                self._desk.own_feed(is_up=True, at=wall_clock.now())
                 self._audit.feed_opened()
             case BookSnapshot() if message.account == LEADER:
                 for order in message.orders:
@@ -276,8 +274,8 @@ class Follower(GuardedActor[FollowerMessage]):
                 for order in message.orders:
                     self._journal.note(self._desk.own_changed(order, None))
                 self._desk.own_unread(message.unread)
-                self._desk.own_feed(is_up=message.gate_open, at=wall_clock.now())
                 self._own_book.take_snapshot(gate_open=message.gate_open)
+                self._audit.take_snapshot(gate_open=message.gate_open)
                 self._desk.look_again()
             case BookMerged():
                 if message.account == self.seat.name:

@@ -64,6 +64,7 @@ class PositionAudit:
         self._holdings = holdings
         self._dry_run = dry_run
         self._book_known: set[str] = set()
+        self._own_book_began = wall_clock.now()
         self._unread: dict[str, NetRead] = {}
         self._asks_again = False
         self._asked_urgently = False
@@ -114,9 +115,18 @@ class PositionAudit:
         self._follow_up()
 
     def feed_opened(self) -> None:
-        """The account's own feed tells of everything again: exits need the positions of now."""
+        """The account's own feed tells of everything since the last read of its book: exits need the positions."""
+        self._desk.own_feed(is_up=True, at=self._own_book_began)
         if not self._dry_run:
             self._ask(self._seat.name, urgent=True)
+
+    def take_snapshot(self, *, gate_open: bool) -> None:
+        """Take note of what the account's feed knew when we subscribed: all, if its gate was open."""
+        now = wall_clock.now()
+        self._desk.own_feed(is_up=gate_open, at=now)
+        if gate_open:
+            self._desk.own_book_told(now)
+            self.book_is_known(self._seat.name)
 
     def overdue(self) -> None:
         """Go by the ledger where positions could not be read in time."""
@@ -155,6 +165,7 @@ class PositionAudit:
         """Take over what two reads of positions agree about, and this one of the order book explains no better."""
         at = wall_clock.at(read.began)
         if read.account == self._seat.name:
+            self._own_book_began = at
             self.book_is_known(read.account)
             if not self._dry_run:
                 for before, after in self._desk.own_book_read(at):

@@ -21,7 +21,7 @@ from copytrade.concerns import Concerns
 from copytrade.contracts import Differs
 from copytrade.copies import Copy, Stage
 from copytrade.deciding import Considered, Decider
-from copytrade.decisions import Action, Flag, Policy, Skip
+from copytrade.decisions import Action, Flag, Place, Policy, Skip
 from copytrade.doubt import Doubts, UnreadableRow, Visibility
 from copytrade.drift import Apart
 from copytrade.execution import Execution
@@ -173,19 +173,24 @@ class Desk:
         """Take in a read of the account's own net positions, begun at ``at``; return what differs from the copies."""
         self._positions.saw_lag(self._doubts.visibility.longest)
         before = dict(self._positions.suspected)
-        apart = self._positions.own_read(net, at)
+        apart, was_awaited = self._positions.own_read(net, at), self.awaits_exit_reads
         self._circumstances.exit_reads.positions_read(at)
         if before or self._positions.suspected or self._positions.needs_own_read:
             self._concerns.whatever_works()
-        if self._circumstances.exit_reads.is_awaited():
+        if was_awaited:
             self.look_again()
         return apart
 
+    def own_book_told(self, at: datetime) -> None:
+        """Take note that the account's feed has told of its whole book, as it was at a moment."""
+        self._circumstances.exit_reads.book_read(at)
+
     def own_book_read(self, at: datetime) -> list[tuple[Line, Line]]:
         """Take note that a read of the own book, begun at ``at``, was told of; return the lines it changes."""
+        was_awaited = self.awaits_exit_reads
         self._circumstances.exit_reads.book_read(at)
         changed = self._positions.confirm_own(at)
-        if changed or self._circumstances.exit_reads.is_awaited():
+        if changed or was_awaited:
             self.look_again()
         return changed
 
@@ -240,8 +245,10 @@ class Desk:
         """Whether an exit waits for the first reads of the account's book and positions."""
         return self._circumstances.exit_reads.is_awaited()
 
-    def leaves_unread(self, order_id: str) -> bool:
-        """Return whether an exit that leaves now has waited in vain for what the account really has."""
+    def leaves_unread(self, order_id: str, action: Action) -> bool:
+        """Return whether what leaves now is an exit that waited in vain for what the account really has, told once."""
+        if not isinstance(action, Place) or action.part not in (Part.EXIT, Part.CLOSE):
+            return False
         return self._circumstances.exit_reads.take_unread(order_id)
 
     def know_skew(self, skew: timedelta) -> None:

@@ -25,6 +25,7 @@ class ExitReads:
         self._book: datetime | None = None
         self._positions: datetime | None = None
         self._wanted: dict[str, datetime] = {}
+        self._told: set[str] = set()
 
     def feed_is_up(self, since: datetime) -> None:
         """The own feed tells of everything from a moment on."""
@@ -47,7 +48,6 @@ class ExitReads:
     def wait_until(self, leader_order_id: str, now: datetime) -> datetime | None:
         """Return until when an exit waits for reads, None where it can leave."""
         if self._are_read_since(self._told_since):
-            self._wanted.clear()
             return None
         wanted = self._wanted.setdefault(leader_order_id, now)
         if self._are_read_since(wanted) or now >= wanted + PATIENCE:
@@ -59,9 +59,14 @@ class ExitReads:
         return not all(self._are_read_since(wanted) for wanted in self._wanted.values())
 
     def take_unread(self, leader_order_id: str) -> bool:
-        """Return whether an exit that leaves now has waited in vain, and forget that it waited."""
-        wanted = self._wanted.pop(leader_order_id, None)
-        return wanted is not None and not self._are_read_since(wanted)
+        """Return whether an exit that leaves now has waited in vain, once for each leader order."""
+        wanted = self._wanted.get(leader_order_id)
+        if wanted is None or leader_order_id in self._told:
+            return False
+        if self._are_read_since(wanted) or self._are_read_since(self._told_since):
+            return False
+        self._told.add(leader_order_id)
+        return True
 
     def _forget(self) -> None:
         """Forget exits that can leave since long, or by what the feed tells."""
@@ -70,6 +75,7 @@ class ExitReads:
         elif self._positions is not None:
             since = self._positions - FORGOTTEN_AFTER
             self._wanted = {order_id: wanted for order_id, wanted in self._wanted.items() if wanted > since}
+        self._told &= self._wanted.keys()
 
     def _are_read_since(self, moment: datetime | None) -> bool:
         if moment is None or self._book is None or self._positions is None:

@@ -30,7 +30,7 @@ RESOLUTION = timedelta(seconds=1)
 
 
 class _Streak(msgspec.Struct, gc=False):
-    """Reads in a row that showed the same ``net`` position, with no fill in between."""
+    """Reads in a row that showed the same ``net`` position, with no fill in between nor shortly before the first."""
 
     net: int
     first: datetime
@@ -86,7 +86,7 @@ class PositionReads:
 
     def _compare(self, key: LineKey, net: int, at: datetime, expected: int) -> None:
         streak = self._streaks.get(key)
-        if streak is None or streak.net != net:
+        if streak is None or streak.net != net or self._moved_before(key, streak.first):
             self._streaks[key] = streak = _Streak(net, at, at)
         streak.last = at
         self.suspected.pop(key, None)
@@ -118,12 +118,14 @@ class PositionReads:
         most = -sum(units for _, units in recent if units < 0)
         return min(0, difference - least) or max(0, difference - most)
 
+    def _moved_before(self, key: LineKey, moment: datetime) -> bool:
+        """Whether something was filled on a line so shortly before a moment that a read of then may lack it."""
+        filled_at = self._filled_at.get(key)
+        return filled_at is not None and moment < filled_at + self.lag
+
     def _is_steady(self, key: LineKey, streak: _Streak) -> bool:
         """Whether reads far enough apart agree about a line on which nothing was filled for long enough."""
-        filled_at = self._filled_at.get(key)
-        if filled_at is not None and streak.first < filled_at + self.lag:
-            return False
-        return streak.last - streak.first >= self.lag
+        return not self._moved_before(key, streak.first) and streak.last - streak.first >= self.lag
 
     def confirmed(self, book_read: datetime | None) -> dict[LineKey, int]:
         """Return the differences that count, given when the last complete read of the order book began."""
