@@ -48,6 +48,7 @@ class ExitReads:
     def wait_until(self, leader_order_id: str, now: datetime) -> datetime | None:
         """Return until when an exit waits for reads, None where it can leave."""
         if self._are_read_since(self._told_since):
+            self._wanted.clear()
             return None
         wanted = self._wanted.setdefault(leader_order_id, now)
         if self._are_read_since(wanted) or now >= wanted + PATIENCE:

@@ -11,7 +11,7 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from tests.sql import opened
-from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.system.test_kill import SETTINGS
 from tests.system.test_kill import copier as killed_at_the_end
 from tests.waiting import PATIENCE, eventually
@@ -262,9 +262,82 @@ def test_what_was_closed_without_an_order_while_the_copier_was_down_is_not_sold_
     broker: PaperBroker, settings: Settings
 ) -> None:
     entered(settings, broker)
+    broker.rewrite("row", ALICE, shift=-60)  # no fill of just now explains what the positions lack
     broker.rewrite("position", ALICE, where={"securityId": OPTION}, put={"netQty": 0, "buyQty": 0, "dayBuyQty": 0})
     with running(settings, broker) as copier:
         exit_ = market(broker, "leader", "SELL", 4 * LOT)
         assert copier.mapping(exit_, "alice", "skipped")[0] == "external_close"
         holds(broker, leader=0, bob=0)
     assert net(broker, "alice") == 4 * LOT
+
+
+YESTERDAY = (
+    "UPDATE copy_mappings SET trade_date = date(trade_date, '-1 day')",
+    "UPDATE allotments SET trade_date = date(trade_date, '-1 day')",
+)
+
+
+@contextmanager
+def next_day(settings: Settings, **carried: int) -> Iterator[PaperBroker]:
+    """Give a broker on which nothing was ordered today, and accounts hold so many units of before."""
+    with opened(settings.store.database) as database:
+        for statement in YESTERDAY:
+            database.execute(statement)
+    with PaperBroker(accounts()) as broker:
+        for account, units in carried.items():
+            broker.carry(CLIENTS[account], OPTION, units)
+        yield broker
+
+
+def test_what_the_leader_left_over_night_leaves_the_followers_with_his_next_exit(
+    broker: PaperBroker, settings: Settings, tmp_path: Path
+) -> None:
+    entered(settings, broker)
+    with next_day(settings, leader=2 * LOT, alice=4 * LOT, bob=2 * LOT) as broker_today:
+        with running(settings_for(broker_today, tmp_path, recovery=SOON), broker_today) as copier:
+            copier.logged("Leader's position changed while nobody looked")
+            market(broker_today, "leader", "SELL", 2 * LOT)
+            holds(broker_today, leader=0, alice=0, bob=0)
+        assert critical(copier) == []
+
+
+def test_a_sale_of_what_the_leader_held_over_night_and_nobody_copied_is_copied_by_nobody(
+    broker: PaperBroker, settings: Settings
+) -> None:
+    broker.carry(LEADER, OPTION, 4 * LOT)
+    with running(settings, broker) as copier:
+        exit_ = market(broker, "leader", "SELL", 4 * LOT)
+        for follower in ("alice", "bob"):
+            assert copier.mapping(exit_, follower, "skipped")[0] == "nothing_held"
+        holds(broker, leader=0, alice=0, bob=0)
+        assert not copier.copies("alice") + copier.copies("bob")
+
+
+def test_positions_that_are_ahead_of_the_updates_make_nobody_larger_or_short(
+    broker: PaperBroker, settings: Settings
+) -> None:
+    for client_id in CLIENTS.values():
+        broker.lag(client_id, feed=0.7)
+    with running(settings, broker):
+        for _ in range(3):
+            market(broker, "leader", "BUY", 4 * LOT)
+            holds(broker, leader=4 * LOT, alice=4 * LOT, bob=2 * LOT)
+            market(broker, "leader", "SELL", 4 * LOT)
+            holds(broker, leader=0, alice=0, bob=0)
+    assert least(broker, "alice") == least(broker, "bob") == 0
+
+
+def test_copies_that_seemed_closed_by_other_hands_and_are_there_all_the_same_are_left_with_the_leader(
+    broker: PaperBroker, settings: Settings
+) -> None:
+    entered(settings, broker)
+    broker.rewrite("row", ALICE, shift=-60)  # no fill of just now explains what the positions lack
+    broker.rewrite("position", ALICE, where={"securityId": OPTION}, put={"netQty": 0})
+    with running(settings, broker) as copier:
+        first = market(broker, "leader", "SELL", LOT)
+        assert copier.mapping(first, "alice", "skipped")[0] == "external_close"
+        broker.clear_faults()
+        copier.logged("Copied units are there after all")
+        market(broker, "leader", "SELL", 3 * LOT)
+        holds(broker, leader=0, alice=0, bob=0)
+    assert least(broker, "alice") == 0
