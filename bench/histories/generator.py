@@ -498,7 +498,8 @@ def _odd_fields(writer: _Writer, at: float) -> Iterator[Step]:
             odd: Any = chance.choice([None, "many", -1, {}, [1], "NaN"])
             yield _step(at, "broker", **where, put={chance.choice(names): odd})
         case 2:
-            yield _step(at, "broker", **where, spelling="%d/%m/%Y %H:%M:%S")
+            for place in ("frame", "row"):  # as the broker spells them, it does so everywhere
+                yield _step(at, "broker", **where | {"told": place}, spelling="%d/%m/%Y %H:%M:%S")
         case 3:
             yield _step(at, "broker", **where, shift=-chance.choice([2, 5, 30]), times=chance.choice([1, 3, None]))
         case _:  # what decides cannot be read in some updates: the order book has it

@@ -33,7 +33,7 @@ MUTANTS = [
         "    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))\n",
         "    return 0.02\n",
         "hammered",
-        "29",
+        "38,69,194,321,324",
     ),
     Mutant(
         "an entry of a fixed number of lots is sized by the leader's",
@@ -49,7 +49,7 @@ MUTANTS = [
         "        if not self._is_soon:\n",
         "        if False:\n",
         "other side",
-        "77,104",
+        "5,9,33,54,99",
     ),
     Mutant(
         "an entry that was accepted and never shown is sent again",
@@ -57,7 +57,7 @@ MUTANTS = [
         "    return replace(copy, stage=Stage.ENDED, reason=Reason.INVISIBLE, error=error)\n",
         "    return replace(not_sent(copy), accepted=None, refused=None, reason=None, error='')\n",
         "doubled",
-        "69,73,80,98,124",
+        "98,157,167,221",
     ),
     Mutant(
         "a row of the order book that is older than an update is believed",
@@ -65,7 +65,7 @@ MUTANTS = [
         "        if seen.is_terminal or seen.filled_quantity > known.quantity:\n",
         "        if True:\n",
         "set back",
-        "6",
+        "6,32,88",
     ),
     Mutant(
         "what is told of another client's order is copied",
@@ -73,15 +73,16 @@ MUTANTS = [
         "    if whose and ours and whose != ours:\n",
         "    if False:\n",
         "other side",
-        "5,39",
+        "5,39,71",
     ),
     Mutant(
         "a time that is spelt otherwise makes an order unreadable",
         "copytrade/dhan/fields.py",
-        "            return self._fields.time(name)\n        except UnreadableError:\n",
-        "            return self._fields.time(name)\n        except ZeroDivisionError:\n",
+        "        try:\n            return self._fields.time(name)\n        except UnreadableError:\n            return None\n",
+        '        if "/" in self._fields.text(name):\n            raise UnreadableError(name)\n'
+        "        return self._fields.time(name)\n",
         "not flat",
-        "1..40",
+        "252,268,316,318",
     ),
     Mutant(
         "one read of positions is believed",
@@ -90,7 +91,7 @@ MUTANTS = [
         "            return\n        self.suspected[key] = unexplained\n        if self._is_steady(key, streak):\n",
         "        if True:\n",
         "not flat",
-        "1..40",
+        "152,163,209,245",
     ),
     Mutant(
         "an exit waits for as long as its account is read",
@@ -108,7 +109,7 @@ MUTANTS = [
         "        for target, other in differences.items():\n",
         "        for target, other in ():\n",
         "not flat",
-        "1..40",
+        "27,60,78,79",
     ),
 ]
 
