@@ -78,7 +78,8 @@ MUTANTS = [
     Mutant(
         "a time that is spelt otherwise makes an order unreadable",
         "copytrade/dhan/fields.py",
-        "        try:\n            return self._fields.time(name)\n        except UnreadableError:\n            return None\n",
+        "        try:\n            return self._fields.time(name)\n"
+        "        except UnreadableError:\n            return None\n",
         '        if "/" in self._fields.text(name):\n            raise UnreadableError(name)\n'
         "        return self._fields.time(name)\n",
         "not flat",

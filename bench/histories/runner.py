@@ -417,7 +417,9 @@ def _loses_updates(history: History) -> bool:
     """Return whether updates of the leader's are lost, late or unreadable while his socket stays as it is."""
     for step in history.steps:
         terms = step.terms
-        if terms.get("method") in ("frame_fault", "mute_feed", "lag") and terms["client_id"] == LEADER:
+        if terms.get("method") in ("frame_fault", "mute_feed") and terms["client_id"] == LEADER:
+            return True
+        if terms.get("method") == "lag" and terms["client_id"] == LEADER and "feed" in terms:
             return True
         if terms.get("method") == "rewrite" and terms["told"] == "frame":
             return True
