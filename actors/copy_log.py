@@ -152,8 +152,8 @@ def changed(change: Changed) -> None:
         _filled(after, change.leader)
 
 
-def drifted(follower: str, before: Line, after: Line) -> None:
-    """The leader's position is not what was written down: it changed while nobody looked."""
+def drifted(follower: str, before: Line, after: Line, *, is_conversion: bool = False) -> None:
+    """The leader's position is not what was written down: it changed while nobody looked, or to another product."""
     figures = fields(
         follower=follower,
         instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
@@ -163,7 +163,8 @@ def drifted(follower: str, before: Line, after: Line) -> None:
         held=after.held,
         level=after.level,
     )
-    logger.warning("Leader's position changed while nobody looked {}", figures)
+    what = "Leader's position was converted" if is_conversion else "Leader's position changed while nobody looked"
+    logger.warning("{} {}", what, figures)
 
 
 def differs(follower: str, one: Differs) -> None:

@@ -24,9 +24,10 @@ from copytrade import wall_clock
 from copytrade.desk import Desk
 from copytrade.drift import Apart
 from copytrade.exit_reads import PATIENCE
-from copytrade.ledger import Line, LineKey
+from copytrade.ledger import LineKey
 from copytrade.logs import fields
 from copytrade.orders import IST
+from copytrade.positions import Corrected
 from copytrade.records import LEADER
 
 #: Seconds beyond the lag after which a read that is to confirm another begins.
@@ -176,9 +177,9 @@ class PositionAudit:
             copy_log.scaled(self._seat.name, before, after)
         self._follow_up()
 
-    def _tell(self, corrected: Iterable[tuple[Line, Line]]) -> None:
-        for before, after in corrected:
-            copy_log.drifted(self._seat.name, before, after)
+    def _tell(self, corrected: Iterable[Corrected]) -> None:
+        for one in corrected:
+            copy_log.drifted(self._seat.name, one.before, one.after, is_conversion=one.is_conversion)
 
     def _ask(self, account: str, *, urgent: bool = False) -> None:
         self._recovery.tell(ReadNet(account, self._holdings, self._seat, urgent=urgent))

@@ -34,7 +34,7 @@ from copytrade.looks import Looks
 from copytrade.misjudging import misjudged_without
 from copytrade.orders import InstrumentKey, Order, Status
 from copytrade.own_orders import OwnOrders
-from copytrade.positions import Positions
+from copytrade.positions import Corrected, Positions
 from copytrade.protection import Breach, Result
 from copytrade.reasons import Reason
 from copytrade.shares import Shares
@@ -148,7 +148,7 @@ class Desk:
         """Take the multipliers that positions tell of."""
         self._circumstances.contracts.know_multipliers(multipliers)
 
-    def leader_positions_read(self, net: Mapping[LineKey, int], at: datetime, day: date) -> list[tuple[Line, Line]]:
+    def leader_positions_read(self, net: Mapping[LineKey, int], at: datetime, day: date) -> list[Corrected]:
         """Take in a read of the leader's net positions, begun at ``at``; return the lines that it corrects at once.
 
         His orders of today have to be known by then.
@@ -159,7 +159,7 @@ class Desk:
         self._judge_all()
         return corrected
 
-    def leader_book_read(self, at: datetime) -> list[tuple[Line, Line]]:
+    def leader_book_read(self, at: datetime) -> list[Corrected]:
         """Take note that a read of the leader's book, begun at ``at``, was told of; return what it corrects.
 
         Two reads of his positions that it explains no better are believed.

@@ -475,12 +475,13 @@ def found_again(line: Line, units: int) -> Line:
     return replace(line, lost=line.lost - units, held=line.held + units * direction, level=level)
 
 
-def moved_by_follower(line: Line, product: Product, units: int) -> Line:
-    """Return the line where the follower has converted units (signed) of it from its own product to another one."""
-    return _moved(line, product, units)
+def moved_by_follower(line: Line, source: Product, target: Product, units: int) -> Line:
+    """Return the line where the follower has converted units (signed) of it from one product to another."""
+    return _moved(_moved(line, source, -units), target, units)
 
 
 def _moved(line: Line, product: Product, units: int) -> Line:
+    """Return the line with so many more of its units (signed) in another product than its own."""
     if product is line.key.product:
         return line
     elsewhere = dict(line.elsewhere)

@@ -84,13 +84,15 @@ class OwnNet:
         """Take in a read of the positions; ``copied`` is what is held by copying.
 
         What the first read shows is taken over at once, as it was there before; but that copies are lacking has to be
-        confirmed.
+        confirmed, and so has what may be those, in another product.
         """
         is_first = self.reads.last_read is None
         self.reads.read(net, at, self._expected(copied))
         if is_first:
-            for key, difference in list(self.reads.suspected.items()):
-                if difference * copied.get(key, 0) >= 0:
+            suspected = dict(self.reads.suspected)
+            lacking = {key.key: units for key, units in suspected.items() if units * copied.get(key, 0) < 0}
+            for key, difference in suspected.items():
+                if difference * copied.get(key, 0) >= 0 and difference * lacking.get(key.key, 0) >= 0:
                     self._by_orders[key] += difference
                     self.reads.settle(key)
 
@@ -98,8 +100,9 @@ class OwnNet:
         return {key: copied.get(key, 0) + self.beside(key) for key in {*copied, *self._by_orders, *self._by_reads}}
 
     def confirm(self, book_read: datetime | None) -> dict[LineKey, int]:
-        """Take over the differences that count, and return them."""
+        """Take over the differences that count, and return them; what may have moved waits for its other line."""
         confirmed = self.reads.confirmed(book_read)
+        confirmed = {key: units for key, units in confirmed.items() if not self.reads.may_be_moving(key, units)}
         for key, difference in confirmed.items():
             self._by_reads[key] += difference
             self.reads.settle(key)

@@ -81,25 +81,32 @@ class PositionReads:
         if self.last_read is not None and at <= self.last_read:
             return
         self.last_read = at
-        for key in {*net, *expected}:
-            self._compare(key, net.get(key, 0), at, expected.get(key, 0))
+        differences = {key: net.get(key, 0) - expected.get(key, 0) for key in {*net, *expected}}
+        unexplained = {key: self._beyond_recent_fills(key, units, at) for key, units in differences.items() if units}
+        for key, difference in differences.items():
+            streak = self._streaks.get(key)
+            if streak is None or streak.net != net.get(key, 0) or self._moved_before(key, streak.first):
+                self._streaks[key] = streak = _Streak(net.get(key, 0), at, at)
+            streak.last = at
+            confirmed = self._confirmed.get(key)
+            self.settle(key)
+            if not difference:
+                self._fills.pop(key, None)
+            elif suspected := unexplained[key] or self._appeared(key, difference, unexplained):
+                self.suspected[key] = suspected
+                if confirmed is not None and confirmed[0] == difference:
+                    self._confirmed[key] = confirmed
+                elif self._is_steady(key, streak):
+                    self._confirmed[key] = difference, at
+            else:
+                self._lacks(key, difference, at)
 
-    def _compare(self, key: LineKey, net: int, at: datetime, expected: int) -> None:
-        streak = self._streaks.get(key)
-        if streak is None or streak.net != net or self._moved_before(key, streak.first):
-            self._streaks[key] = streak = _Streak(net, at, at)
-        streak.last = at
-        self.suspected.pop(key, None)
-        self._confirmed.pop(key, None)
-        if net == expected:
-            self._fills.pop(key, None)
-            return
-        unexplained = self._beyond_recent_fills(key, net - expected, at)
-        if not unexplained:
-            return
-        self.suspected[key] = unexplained
-        if self._is_steady(key, streak):
-            self._confirmed[key] = net - expected, at
+    def _appeared(self, key: LineKey, difference: int, unexplained: Mapping[LineKey, int]) -> int:
+        """Return the difference if it is what has appeared in another product, which no recent fill explains."""
+        is_there = any(
+            other.key == key.key and other != key and units == -difference for other, units in unexplained.items()
+        )
+        return difference if is_there else 0
 
     def _beyond_recent_fills(self, key: LineKey, difference: int, at: datetime) -> int:
         """Return what of a difference remains if the positions lack any of the line's recent fills."""
@@ -109,14 +116,17 @@ class PositionReads:
         recent = self._fills[key] = [fill for fill in self._fills[key] if fill[0] > since]
         if not recent:
             del self._fills[key]
-        lacking = 0
-        for filled_at, units in reversed(recent):
-            lacking -= units
-            if lacking == difference:
-                self.saw_lag((at - filled_at).total_seconds())
         least = -sum(units for _, units in recent if units > 0)
         most = -sum(units for _, units in recent if units < 0)
         return min(0, difference - least) or max(0, difference - most)
+
+    def _lacks(self, key: LineKey, difference: int, at: datetime) -> None:
+        """Learn how late positions are that lack just the last fills of a line."""
+        lacking = 0
+        for filled_at, units in reversed(self._fills[key]):
+            lacking -= units
+            if lacking == difference:
+                self.saw_lag((at - filled_at).total_seconds())
 
     def _moved_before(self, key: LineKey, moment: datetime) -> bool:
         """Whether something was filled on a line so shortly before a moment that a read of then may lack it."""
@@ -132,6 +142,13 @@ class PositionReads:
         if book_read is None:
             return {}
         return {key: difference for key, (difference, at) in self._confirmed.items() if at < book_read}
+
+    def may_be_moving(self, key: LineKey, difference: int) -> bool:
+        """Whether a difference may have moved from or to another product, where it is not confirmed yet."""
+        return any(
+            other.key == key.key and other != key and units * difference < 0 and other not in self._confirmed
+            for other, units in self.suspected.items()
+        )
 
     def settle(self, key: LineKey) -> None:
         """A difference was taken over: it is none any more."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, permutations
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -35,6 +35,14 @@ class _Sized(NamedTuple):
     of: tuple[Allotment, Order, Instrument, SizingPolicy, Slices]
     size: Size
     at_most: int
+
+
+class Corrected(NamedTuple):
+    """A line before and after a correction by reads; ``is_conversion`` where it moved to another product or from it."""
+
+    before: Line
+    after: Line
+    is_conversion: bool = False
 
 
 class _Latest(NamedTuple):
@@ -125,12 +133,13 @@ class Positions:
 
     def leader_read(
         self, net: Mapping[LineKey, int], at: datetime, day: date, unjudged: Iterable[tuple[Order, datetime]]
-    ) -> list[tuple[Line, Line]]:
+    ) -> list[Corrected]:
         """Take in a read of the leader's positions, begun at ``at`` on a trading ``day``; return what it corrects.
 
         ``unjudged`` are his orders of which the ledger may not have all fills yet, and when the last fill of each was.
         The first read is taken over at once on lines of which the ledger does not know today's position, unless fills
-        of just now explain it: what he did on other days, an expiry.
+        of just now explain it: what he did on other days, an expiry. So is what he has converted meanwhile: what he
+        does in the new product is not to be taken for another position.
         """
         expected = Counter({key: line.leader_position for key, line in self._lines.items()})
         for key, position in self._leader_base.items():
@@ -143,10 +152,11 @@ class Positions:
         self._leader_day = self._leader_day or day
         if not is_first:
             return []
-        suspected = self._leader_reads.suspected
+        suspected = dict(self._leader_reads.suspected)
+        converted = self._convert(suspected)
         taken = {key: suspected[key] for key in suspected if not self._goes_on or key not in self._lines}
         self._of_first_read = {key: (difference, at) for key, difference in taken.items()}
-        return self._correct_leader(taken)
+        return converted + self._correct_leader(taken)
 
     def _take_back(self, order: Order, happened_at: datetime) -> None:
         """Take back what the first read showed of a line, if it was a fill of which the order tells only now."""
@@ -184,33 +194,49 @@ class Positions:
             self._leader_reads.filled(line_of(order), more * order.side.sign, at)
             self._noted[order.id] = order.filled_quantity
 
-    def confirm_leader(self, book_read: datetime) -> list[tuple[Line, Line]]:
-        """Take over what two reads and a complete read of the leader's book agree about; return what it corrects."""
+    def confirm_leader(self, book_read: datetime) -> list[Corrected]:
+        """Take over what two reads and a complete read of the leader's book agree about; return what it corrects.
+
+        What may have moved between two products waits until both lines are confirmed.
+        """
         confirmed = self._leader_reads.confirmed(book_read)
+        converted = self._convert(confirmed)
+        return converted + self._correct_leader(
+            {
+                key: difference
+                for key, difference in confirmed.items()
+                if not self._leader_reads.may_be_moving(key, difference)
+            }
+        )
+
+    def _convert(self, differences: dict[LineKey, int]) -> list[Corrected]:
+        """Take over what the leader has converted, and take it out of the ``differences``."""
         converted = []
-        for source, target, units in _conversions(confirmed, self._leader_expected):
+        for source, target, units in _conversions(differences, self._leader_expected):
             before = self.line(source), self.line(target)
             after = ledger.moved_by_leader(*before, units)
             self._keep(*after)
-            self._latest_exit.pop(source, None)
+            if not after[0].held:
+                self._latest_exit.pop(source, None)
             for key in (source, target):
-                self._leader_reads.settle(key)
-                del confirmed[key]
-            converted += list(zip(before, after, strict=True))
-        return converted + self._correct_leader(confirmed)
+                if not differences[key]:
+                    self._leader_reads.settle(key)
+                    del differences[key]
+            converted += [Corrected(*pair, is_conversion=True) for pair in zip(before, after, strict=True)]
+        return converted
 
     def _leader_expected(self, key: LineKey) -> int:
         known = self._lines.get(key)
         return known.leader_position if known else self._leader_base[key]
 
-    def _correct_leader(self, differences: Mapping[LineKey, int]) -> list[tuple[Line, Line]]:
+    def _correct_leader(self, differences: Mapping[LineKey, int]) -> list[Corrected]:
         corrected = []
         for key, difference in differences.items():
             self._leader_reads.settle(key)
             if line := self._lines.get(key):
                 after = ledger.corrected(line, line.leader_position + difference)
                 self._keep(after)
-                corrected.append((line, after))
+                corrected.append(Corrected(line, after))
             else:
                 self._leader_base[key] += difference
         return corrected
@@ -250,24 +276,30 @@ class Positions:
         confirmed = self._own.confirm(book_read)
         changed = []
         for source, target, units in _conversions(confirmed, lambda key: copied.get(key, 0)):
-            line = self._lines.get(source)
-            if line is None or abs(units) > abs(line.held_in(source.product)):
-                continue
-            self._keep(ledger.moved_by_follower(line, target.product, units))
-            self._own.moved(source, -units)
-            self._own.moved(target, units)
-            changed.append((line, self._lines[source]))
+            for line in self._lines_in(source):
+                moved = min(abs(units), max(0, line.held_in(source.product) * _sign(units))) * _sign(units)
+                if moved:
+                    after = ledger.moved_by_follower(line, source.product, target.product, moved)
+                    self._keep(after)
+                    self._own.moved(source, -moved)
+                    self._own.moved(target, moved)
+                    units -= moved
+                    changed.append((line, after))
         for key, difference in confirmed.items():
-            line = self._lines.get(key)
-            direction = _sign(line.held or line.level or line.leader_position) if line else 0
-            if line is None or difference * direction <= 0:
+            known = self._lines.get(key)
+            direction = _sign(known.held or known.level or known.leader_position) if known else 0
+            if known is None or difference * direction <= 0:
                 continue
-            units = min(difference * direction, line.lost)
-            if units:
-                self._keep(ledger.found_again(line, units))
+            if units := min(difference * direction, known.lost):
+                self._keep(ledger.found_again(known, units))
                 self._own.moved(key, units * direction)
-                changed.append((line, self._lines[key]))
+                changed.append((known, self._lines[key]))
         return changed
+
+    def _lines_in(self, key: LineKey) -> list[Line]:
+        """Return the lines that may have units in an instrument and product, the one of that product first."""
+        others = sorted(self._in_other_products.get(key.key, set()) - {key})
+        return [self._lines[one] for one in (key, *others) if one in self._lines]
 
     @property
     def needs_leader_read(self) -> bool:
@@ -703,22 +735,21 @@ class Positions:
 
 
 def _conversions(
-    differences: Mapping[LineKey, int], expected: Callable[[LineKey], int]
+    differences: dict[LineKey, int], expected: Callable[[LineKey], int]
 ) -> list[tuple[LineKey, LineKey, int]]:
     """Return what was converted from one product to another: source and target line, and the units, signed.
 
-    They are gone from the one and there on the other of the same instrument.
+    They are gone from the one and there on the other of the same instrument, and are taken out of the differences.
     """
     found = []
-    taken: set[LineKey] = set()
-    for source, difference in differences.items():
-        if difference * expected(source) >= 0:
+    for source, target in permutations(differences, 2):
+        position, gone, more = expected(source), differences[source], differences[target]
+        if source.key != target.key or gone * position >= 0 or more * position <= 0:
             continue
-        for target, other in differences.items():
-            is_sibling = target.key == source.key and target.product is not source.product
-            if is_sibling and other == -difference and not taken & {source, target}:
-                taken |= {source, target}
-                found.append((source, target, other))
+        units = min(abs(gone), abs(position), abs(more)) * _sign(position)
+        differences[source] += units
+        differences[target] -= units
+        found.append((source, target, units))
     return found
 
 

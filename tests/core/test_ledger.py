@@ -376,7 +376,7 @@ def test_a_position_outlives_a_night() -> None:
 
 
 def test_a_position_that_expired_in_the_night_is_gone() -> None:
-    ((before, after),) = written_down(4).leader_read({}, MORNING, TOMORROW, ())
+    ((before, after, _),) = written_down(4).leader_read({}, MORNING, TOMORROW, ())
     assert (before.leader_position, after.leader_position, after.level) == (4 * LOT, 0, 0)
 
 
