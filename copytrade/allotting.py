@@ -104,7 +104,7 @@ def allotted(
         excess=allotment.excess,
         closed_elsewhere=line.lost > 0,
         held_against=line.held * order.side.sign < 0,
-        tranche=share.first,
+        room=share.room,
         exit_waits=Wait(share.waits_for, share.until + skew if share.until else None) if share.waits_for else None,
     )
 

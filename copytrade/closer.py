@@ -95,8 +95,9 @@ class Closer:
             return closing.overtaken(copies)
         total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
         policy = replace(policy, instruments=frozenset({EVERYTHING}))
-        tranche = self._positions.tranche(allotment.line)
-        closing_all = Allotted((Part.CLOSE,), closing=total, tranche=tranche)
+        line = self._positions.line(allotment.line)
+        room = self._positions.by_product(line) if line.elsewhere or any(copy.product for copy in copies) else None
+        closing_all = Allotted((Part.CLOSE,), closing=total, room=room)
         return decide(leader, copies, closing_all, situation, policy, now)
 
     def _last_price(self, allotment: Allotment) -> Decimal | None:

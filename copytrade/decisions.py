@@ -1,6 +1,6 @@
 """What ``decide`` is asked with, and what it can answer."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -9,7 +9,7 @@ import msgspec
 
 from copytrade.copies import Wish
 from copytrade.instruments import Instrument
-from copytrade.ledger import Part, Tranche
+from copytrade.ledger import Part
 from copytrade.market import MarketHours
 from copytrade.orders import Product
 from copytrade.protection import Protection, Standing
@@ -66,8 +66,9 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     known. ``exit_open`` is what is yet to be taken from what is held.
     ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
     ``held_against``: what was copied is still held on the other side than the order's.
-    ``closing`` is the whole that closes a line, whatever the leader does. ``tranche`` is what one order can take of
-    what is held, None where one can take all. ``exit_waits`` says what the rest of the exit waits for.
+    ``closing`` is the whole that closes a line, whatever the leader does. ``room`` is how much of what is held
+    can be taken in each product, None where all is in the line's. ``exit_waits`` says what the rest of the exit
+    waits for.
     """
 
     parts: tuple[Part, ...]
@@ -79,7 +80,7 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     closed_elsewhere: bool = False
     held_against: bool = False
     closing: int = 0
-    tranche: Tranche | None = None
+    room: Mapping[Product, int] | None = None
     exit_waits: "Wait | None" = None
 
 

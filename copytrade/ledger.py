@@ -160,13 +160,6 @@ class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.reach > 0 or self.leader_exited > 0
 
 
-class Tranche(NamedTuple):
-    """What one closing order can take of a line whose units are in several products: how many, and in which."""
-
-    product: Product
-    units: int
-
-
 class Working(msgspec.Struct, frozen=True, gc=False):
     """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
 

@@ -35,7 +35,7 @@ from copytrade.market import Session, instrument_class
 from copytrade.orders import Order, Status
 from copytrade.prices import price_fault
 from copytrade.reasons import Reason
-from copytrade.spread import Spread, spread
+from copytrade.spread import Spread, spread, spread_by_product
 from copytrade.wishes import bounded, marketable, restated, wish_for
 
 #: The broker takes this many modifications of one order (its documentation).
@@ -166,8 +166,7 @@ def _part(case: _Case, part: Part) -> Decision:
     total = _total(case, part, mine)
     if not isinstance(total, int):
         return total
-    tranche = case.allotted.tranche if part in (Part.EXIT, Part.CLOSE) else None
-    plan = spread(total, mine, case.situation.largest, grows=tranche is None)
+    plan = _plan(case, part, mine, total)
     decision = _change(case, mine, plan)
     if isinstance(decision, Done) and plan.more:
         decision = _grow(case, part, mine, plan)
@@ -179,6 +178,14 @@ def _part(case: _Case, part: Part) -> Decision:
         as_wanted = [copy for copy in mine if _change_of(case, copy, plan.quantities.get(copy.n, 0)) is None]
         decision = _mind_fills(case, part, as_wanted)
     return _note_difference(case, part, mine) if isinstance(decision, Done) else decision
+
+
+def _plan(case: _Case, part: Part, mine: Sequence[Copy], total: int) -> Spread:
+    """Return how a total is spread; what leaves a position that is in several products is, by what each has."""
+    room = case.allotted.room if part in (Part.EXIT, Part.CLOSE) else None
+    if room is None:
+        return spread(total, mine, case.situation.largest)
+    return spread_by_product(total, mine, case.situation.largest, room, case.leader.product)
 
 
 def _total(case: _Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
@@ -275,15 +282,13 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
         return Wait("what became of it is not known yet")
-    tranche = case.allotted.tranche if part in (Part.EXIT, Part.CLOSE) else None
-    wish = _first_wish(case, part, mine, min(plan.more, tranche.units) if tranche else plan.more)
+    wish = _first_wish(case, part, mine, plan.more)
     if isinstance(wish, Skip) and mine:
         is_last_word = part is Part.ENTRY and case.unsent is not None and not any(copy.is_open for copy in mine)
         return wish if is_last_word else Wait(wish.detail, wish.until)
     if not isinstance(wish, Wish):
         return wish
-    product = tranche.product if tranche and tranche.product is not case.leader.product else None
-    place = Place(n, part, wish, _arithmetic(case.allotted, part), product)
+    place = Place(n, part, wish, _arithmetic(case.allotted, part), plan.product)
     return Wait("it is tried again in a while") if case.situation.is_held(place) else place
 
 

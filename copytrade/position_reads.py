@@ -145,10 +145,15 @@ class PositionReads:
 
     def may_be_moving(self, key: LineKey, difference: int) -> bool:
         """Whether a difference may have moved from or to another product, where it is not confirmed yet."""
-        return any(
-            other.key == key.key and other != key and units * difference < 0 and other not in self._confirmed
+        return any(other not in self._confirmed for other in self._other_ends(key, difference))
+
+    def _other_ends(self, key: LineKey, difference: int) -> list[LineKey]:
+        """Return the lines to which, or from which, a difference may have moved."""
+        return [
+            other
             for other, units in self.suspected.items()
-        )
+            if other.key == key.key and other != key and units * difference < 0
+        ]
 
     def settle(self, key: LineKey) -> None:
         """A difference was taken over: it is none any more."""
@@ -160,9 +165,9 @@ class PositionReads:
         return any(key not in self._confirmed for key in self.suspected)
 
     def agrees_since(self, key: LineKey, moment: datetime) -> bool:
-        """Whether reads that began after a moment, far enough apart, agree about a line."""
+        """Whether reads that began after a moment, far enough apart, agree about a line, and nothing may have moved."""
         streak = self._streaks.get(key)
-        if streak is None:
+        if streak is None or self._other_ends(key, self.suspected.get(key, 0)):
             return False
         if streak.first < moment:
             if streak.last <= moment:

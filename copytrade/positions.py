@@ -14,7 +14,7 @@ from copytrade import closing, ledger
 from copytrade.drift import Apart
 from copytrade.entry_sizing import NO_SLICES, Slices, sized_alone, sized_by_ratio
 from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Line, LineKey, Part, Tranche, line_of
+from copytrade.ledger import Allotment, Line, LineKey, Part, line_of
 from copytrade.orders import IST, InstrumentKey, Order, Product, Side
 from copytrade.own_net import OwnNet
 from copytrade.position_reads import RESOLUTION, PositionReads
@@ -276,14 +276,15 @@ class Positions:
         confirmed = self._own.confirm(book_read)
         changed = []
         for source, target, units in _conversions(confirmed, lambda key: copied.get(key, 0)):
-            for line in self._lines_in(source):
-                moved = min(abs(units), max(0, line.held_in(source.product) * _sign(units))) * _sign(units)
+            left, direction = abs(units), _sign(units)
+            for line in self._lines_in(source, target):
+                moved = min(left, max(0, line.held_in(source.product) * direction)) * direction
                 if moved:
                     after = ledger.moved_by_follower(line, source.product, target.product, moved)
                     self._keep(after)
                     self._own.moved(source, -moved)
                     self._own.moved(target, moved)
-                    units -= moved
+                    left -= abs(moved)
                     changed.append((line, after))
         for key, difference in confirmed.items():
             known = self._lines.get(key)
@@ -296,10 +297,11 @@ class Positions:
                 changed.append((known, self._lines[key]))
         return changed
 
-    def _lines_in(self, key: LineKey) -> list[Line]:
-        """Return the lines that may have units in an instrument and product, the one of that product first."""
-        others = sorted(self._in_other_products.get(key.key, set()) - {key})
-        return [self._lines[one] for one in (key, *others) if one in self._lines]
+    def _lines_in(self, source: LineKey, target: LineKey) -> list[Line]:
+        """Return the lines that may have units in a product which was converted, the one that belongs there first."""
+        keys = self._in_other_products.get(source.key, set()) | {source}
+        ordered = sorted(keys, key=lambda key: (key != target, key != source))
+        return [self._lines[key] for key in ordered if key in self._lines]
 
     @property
     def needs_leader_read(self) -> bool:
@@ -614,25 +616,23 @@ class Positions:
             allotment = before
         return slices
 
-    def tranche(self, key: LineKey) -> Tranche | None:
-        """Return what one order that closes a line can take, None where one can take all."""
-        line = self.line(key)
-        if not line.elsewhere:
-            return None
-        there = ((product, self._there(line, product, by_reads=True)) for product in line.products)
-        return next((Tranche(product, units) for product, units in there if units), None)
+    def by_product(self, line: Line) -> dict[Product, int]:
+        """Return how many units of what is held on a line are in the account, by product, not signed."""
+        return {product: self._there(line, product, by_reads=True) for product in line.products}
 
-    def about_to_fill(self, line: Line, side: Side, last_price: Decimal | None) -> int:
-        """Return how many held units other hands' live orders are about to close, ``last_price`` being of just now."""
+    def about_to_fill(self, line: Line, side: Side, last_price: Decimal | None) -> dict[Product, int]:
+        """Return how many held units other hands' live orders are about to close, by product.
+
+        ``last_price`` is of just now, None if it is not known.
+        """
         if not self._own.has_working:
-            return 0
-        return sum(
-            min(
-                self._there(line, product, by_reads=True),
-                self._own.about_to_fill(LineKey(line.key.key, product), side, last_price),
-            )
+            return {}
+        filling = {
+            product: self._own.about_to_fill(LineKey(line.key.key, product), side, last_price)
             for product in line.products
-        )
+        }
+        there = self.by_product(line)
+        return {product: units for product in filling if (units := min(filling[product], there[product]))}
 
     def want(self, key: LineKey, now: datetime) -> datetime:
         """Note that an exit wants more of a line than the account seems to have; return since when one does."""

@@ -12,9 +12,9 @@ from copytrade.blotter import Blotter
 from copytrade.circumstances import Circumstances
 from copytrade.copies import Stage
 from copytrade.leader_orders import LeaderOrders
-from copytrade.ledger import Allotment, Line, LineKey, Part, Tranche, Working
+from copytrade.ledger import Allotment, Line, LineKey, Part, Working
 from copytrade.mirror import not_for_copying
-from copytrade.orders import Order, OrderType
+from copytrade.orders import Order, OrderType, Product
 from copytrade.positions import Positions
 
 #: How long an exit gives way at most to orders of other hands that are about to fill.
@@ -22,13 +22,13 @@ GIVES_WAY = timedelta(seconds=5)
 
 
 class ExitShare(NamedTuple):
-    """How many units an exit is yet to take; ``first`` is what one order can take, None where one can take all.
+    """How many units an exit is yet to take; ``room`` is how many in each product, None where all are in the line's.
 
     ``waits_for`` says what the rest waits for, "" where nothing has to; until ``until``, None for until it is known.
     """
 
     units: int
-    first: Tranche | None = None
+    room: Mapping[Product, int] | None = None
     waits_for: str = ""
     until: datetime | None = None
 
@@ -88,14 +88,35 @@ class Shares:
         if units < whole:
             self._positions.want(allotment.line, now)
             waits_for = "the account's positions lack what was copied and are read once more"
-        if units and (filling := self._positions.about_to_fill(known.line, order.side, last_price)):
+        filling = self._positions.about_to_fill(known.line, order.side, last_price) if units else {}
+        if filling:
             gives_way_until = self._positions.want(allotment.line, now) + GIVES_WAY
             if now < gives_way_until:
-                units, until = max(0, units - filling), gives_way_until
+                units, until = max(0, units - sum(filling.values())), gives_way_until
                 waits_for = "another order of the account is about to close the position"
+            else:
+                filling = {}
         elif not waits_for:
             self._positions.is_wanted_no_more(allotment.line)
-        return ExitShare(units, self._positions.tranche(allotment.line), waits_for, until)
+        return ExitShare(units, self._room(known, order, filling), waits_for, until)
+
+    def _room(self, known: _Reckoned, order: Order, filling: Mapping[Product, int]) -> dict[Product, int] | None:
+        """Return how many units an exit can take in each product, less what the others of its chain may take there."""
+        exits = [
+            (copy, member)
+            for member, exit_ in known.exits.items()
+            if exit_.is_stop is order.order_type.has_trigger
+            for copy in self._blotter.of(member)
+            if copy.part is Part.EXIT and copy.is_open
+        ]
+        if not known.line.elsewhere and not any(copy.product for copy, _ in exits):
+            return None
+        room = self._positions.by_product(known.line)
+        for copy, member in exits:
+            product = copy.product or known.line.key.product
+            if member != order.id and product in room:
+                room[product] -= copy.exposure
+        return {product: max(0, units - filling.get(product, 0)) for product, units in room.items()}
 
     def exit_open(self, order: Order, allotment: Allotment) -> int:
         """Return how many units an order's exit can take by what the account has, 0 where it has none."""
