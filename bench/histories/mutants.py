@@ -88,9 +88,12 @@ MUTANTS = [
     Mutant(
         "one read of positions is believed",
         "copytrade/position_reads.py",
-        "        unexplained = self._beyond_recent_fills(key, net - expected, at)\n        if not unexplained:\n"
-        "            return\n        self.suspected[key] = unexplained\n        if self._is_steady(key, streak):\n",
-        "        if True:\n",
+        "            elif suspected := unexplained[key] or self._appeared(key, difference, unexplained):\n"
+        "                self.suspected[key] = suspected\n"
+        "                if confirmed is not None and confirmed[0] == difference:\n"
+        "                    self._confirmed[key] = confirmed\n"
+        "                elif self._is_steady(key, streak):\n",
+        "            elif True:\n                if True:\n",
         "not flat",
         "152,163,209,245",
     ),
@@ -107,8 +110,8 @@ MUTANTS = [
     Mutant(
         "a position that the leader converts is not followed",
         "copytrade/positions.py",
-        "        for target, other in differences.items():\n",
-        "        for target, other in ():\n",
+        "        units = min(abs(gone), abs(position), abs(more)) * _sign(position)\n",
+        "        continue\n",
         "not flat",
         "27,60,78,79",
     ),

@@ -9,7 +9,6 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_drift import report
 from tests.waiting import eventually
 
 #: So often positions are compared.
@@ -225,13 +224,3 @@ def test_what_is_converted_while_the_copier_stands_still_is_left(
         for follower in ("alice", "bob"):
             becomes(broker, follower)
             was_never_short(broker, follower)
-
-
-def test_a_report_of_drift_explains_what_was_converted(copier: Copier, broker: PaperBroker) -> None:
-    enter(copier)
-    broker.convert(LEADER, OPTION, INTRADAY, MARGIN, 2 * LOT)
-    leader_moved(copier, "alice")
-    broker.convert(ALICE, OPTION, INTRADAY, MARGIN, 4 * LOT)
-    moved(copier, "alice")
-    (found,) = report(copier, "alice").text.splitlines()
-    assert found == "alice: nothing differs"
