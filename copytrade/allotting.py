@@ -8,7 +8,7 @@ from copytrade.circumstances import Circumstances
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Allotted, Situation, Wait
 from copytrade.leader_orders import LeaderOrders
-from copytrade.ledger import Allotment, Line, Part
+from copytrade.ledger import Allotment, Line, Part, line_of
 from copytrade.mirror import not_for_copying
 from copytrade.orders import Order, Status
 from copytrade.own_net import recent
@@ -38,21 +38,26 @@ class Allotter:
         self._shares = shares
 
     def allot(self, leader: Order, copies: Sequence[Copy], situation: Situation, now: datetime) -> Allotted | None:
-        """Return what an order with these copies is given; one that is not for copying is not sized, and takes nothing.
+        """Return what an order with these copies is given; one that is not for copying takes what it leaves of a copy.
 
         None while the positions are not known, or what the order is in.
         """
         allotment, instrument = self._positions.allotment(leader.id), situation.instrument
-        if allotment is None or instrument is None:
+        if instrument is None:
             return None
+        if allotment is None:  # one that is never judged: of days before, or with an id of ours
+            is_unsent = all(copy.stage is Stage.NONE for copy in copies)
+            return Allotted(()) if is_unsent and self._positions.knows_leader_on(line_of(leader)) else None
         policy, capitals = self._circumstances.policy, self._circumstances.capitals
+        is_refused = not_for_copying(leader, instrument, policy) is not None
+        leaves_copied = self._shares.leaves_copied(leader, allotment)
         if allotment.ratio is None and all(copy.stage is Stage.NONE for copy in copies):
             is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
-            settled = any(copy.is_settled for copy in copies)
-            if is_dead or settled or not_for_copying(leader, instrument, policy):
+            settled = any(copy.is_settled_as_exit if leaves_copied else copy.is_settled for copy in copies)
+            if is_dead or settled or (is_refused and not leaves_copied):
                 return Allotted(())
         entry = None
-        if allotment.entry_of(leader.quantity) or allotment.ratio is not None:
+        if (allotment.entry_of(leader.quantity) and not is_refused) or allotment.ratio is not None:
             opening = allotment.ratio is None and not any(
                 self._is_entering(member) for member in self._positions.working(allotment.line) if member != leader.id
             )
@@ -62,7 +67,7 @@ class Allotter:
         skew = self._circumstances.skew
         last_price = recent(leader.last_price, leader.observed_at, now - skew, PRICE_IS_FRESH)
         share = self._shares.exit_share(leader, allotment, now - skew, last_price)
-        return allotted(leader, self._positions, entry, share, skew)
+        return allotted(leader, self._positions, entry, share, skew, leaves_copied=leaves_copied)
 
     def _is_entering(self, order_id: str) -> bool:
         """Whether an entry of the line works, so that its ratio is in use."""
@@ -78,10 +83,13 @@ def allotted(
     entry: tuple[Size, int] | None,
     share: ExitShare,
     skew: timedelta = timedelta(0),
+    *,
+    leaves_copied: bool = False,
 ) -> Allotted | None:
     """Return what the ledger gives of a leader order, None while the positions are not known.
 
-    ``share`` is what its exit is yet to take, by our clock, which lacks ``skew`` to the broker's.
+    ``share`` is what its exit is yet to take, by our clock, which lacks ``skew`` to the broker's. ``leaves_copied`` is
+    whether it takes from a position that was copied.
     """
     allotment = positions.allotment(order.id)
     if allotment is None or not positions.knows_leader_on(allotment.line):
@@ -104,6 +112,7 @@ def allotted(
         excess=allotment.excess,
         closed_elsewhere=line.lost > 0,
         held_against=line.held * order.side.sign < 0,
+        leaves_copied=leaves_copied,
         room=share.room,
         exit_waits=Wait(share.waits_for, share.until + skew if share.until else None) if share.waits_for else None,
     )

@@ -68,9 +68,13 @@ class Concerns:
     def merely_rests(self, order: Order) -> bool:
         """Whether an order is an entry alone that is at the broker as it should be, whatever else its line does."""
         allotment = self._positions.allotment(order.id)
-        if order.is_terminal or allotment is None or allotment.ratio is None or allotment.is_exit or allotment.excess:
+        if order.is_terminal or allotment is None or allotment.is_exit or allotment.excess:
             return False
         copies = self._blotter.of(order.id)
+        if copies and all(copy.stage is Stage.NONE and copy.is_settled for copy in copies):
+            return True  # a filter stands against it
+        if allotment.ratio is None:
+            return False
         is_resting = all(copy.stage is Stage.LIVE and copy.part is Part.ENTRY for copy in copies)
         is_whole = sum(copy.quantity for copy in copies) == allotment.due
         return is_resting and is_whole

@@ -137,6 +137,12 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             return self.reason is not None and not self.reason.is_provisional and not self.again
         return self.stage is Stage.ENDED
 
+    @property
+    def is_settled_as_exit(self) -> bool:
+        """Whether nothing more can come of it, even if its leader order takes from a position that was copied."""
+        is_filtered = self.stage is Stage.NONE and self.reason is not None and self.reason.forbids_entries_alone
+        return self.is_settled and not is_filtered
+
     def side(self, leader: Order) -> Side:
         """Return the side of the follower's order: the leader's, but for one that takes back an excess."""
         return leader.side.opposite if self.part is Part.FLATTEN else leader.side

@@ -338,7 +338,7 @@ class Desk:
         if self._orders.is_set_aside(order.id):
             self._agenda.mark([order.id])
             return []
-        misjudged = self._misjudged_without(order) if order.filled_quantity else []
+        misjudged = self._misjudged_without(order) if order.filled_quantity and not order.is_ours else []
         at = order.observed_at if received is not None else order.event_at - self._circumstances.skew
         changed = self._judge(order, at) if self._positions.knows_leader_on(line_of(order)) else []
         changed += [change for order_id in misjudged for change in self._take_back(order_id, order)]
@@ -353,7 +353,12 @@ class Desk:
         """Have the ledger take in a leader order; what becomes an exit by it is one in its untouched copies too."""
         return [
             self._blotter.change(copy, replace(copy, part=Part.EXIT), leader)
-            for order_id in self._positions.leader_seen(order, at, order.event_at - self._circumstances.skew)
+            for order_id in self._positions.leader_seen(
+                order,
+                at,
+                order.event_at - self._circumstances.skew,
+                is_beside=self.shares.is_beside(order),
+            )
             if (leader := self._orders.get(order_id))
             for copy in self._blotter.of(order_id)
             if copy.is_open and copy.part is Part.ENTRY and self._is_untouched(leader, copy)

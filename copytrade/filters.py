@@ -1,4 +1,4 @@
-"""Which leader orders are copied at all."""
+"""Which leader orders are copied as entries. What takes from a position that was copied is copied whatever it is."""
 
 from collections.abc import Set
 from datetime import datetime
@@ -11,7 +11,7 @@ EVERYTHING = "*"
 
 
 def refusal(order: Order, kind: str, wanted: Set[str], copying_since: datetime) -> tuple[Reason, str] | None:
-    """Return why a leader order is not for copying, with the detail for the log, or None if it is.
+    """Return why nothing is entered for a leader order, with the detail for the log, or None if it may be.
 
     ``kind`` is the instrument's (OPTIDX, EQUITY, ...), "" where nobody knows it; orders created before
     ``copying_since`` belong to the time before this program.
@@ -22,6 +22,8 @@ def refusal(order: Order, kind: str, wanted: Set[str], copying_since: datetime) 
         return Reason.BEFORE_START, f"placed at {placed:%H:%M:%S}, before copying began"
     if order.leg is not Leg.NONE or order.product in (Product.CO, Product.BO):
         return Reason.UNSUPPORTED, f"part of a {order.product} or super order ({order.leg})"
-    if kind and EVERYTHING not in wanted and kind not in wanted:
+    if not kind:
+        return Reason.UNKNOWN_INSTRUMENT, f"{order.key.segment} {order.key.security_id} is not in the master"
+    if EVERYTHING not in wanted and kind not in wanted:
         return Reason.FILTERED_INSTRUMENT, f"{kind} is not among {', '.join(sorted(wanted))}"
     return None

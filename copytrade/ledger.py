@@ -59,6 +59,17 @@ class LineKey(NamedTuple):
     product: Product
 
 
+class NotHis(NamedTuple):
+    """Units, signed, that an order with an id of ours has filled on the leader's account on a day.
+
+    What is left of all the days before has no order.
+    """
+
+    order_id: str
+    day: date
+    units: int
+
+
 class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One follower's dealings in one instrument and product. Positions are units, short ones negative.
 
@@ -68,6 +79,8 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     while a position is open; None where each entry is sized by itself.
     ``elsewhere`` are units of ``held`` that the account has in another product, by product: one of the two accounts
     converted its position.
+    ``not_his`` is what orders with ids of ours have filled on the leader's account: it is in that account's positions,
+    and none of ``leader_position``.
     """
 
     key: LineKey
@@ -79,6 +92,12 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ratio: Ratio | None = None
     lot_size: int = 1
     elsewhere: tuple[tuple[Product, int], ...] = ()
+    not_his: tuple[NotHis, ...] = ()
+
+    @property
+    def leader_net(self) -> int:
+        """What the leader's account holds, whoever traded it."""
+        return self.leader_position + sum(one.units for one in self.not_his)
 
     def held_in(self, product: Product) -> int:
         """Return how many of the held units the account has in a product, signed."""
@@ -329,12 +348,13 @@ def wanted_of(order: Order) -> int:
 
 
 def leader_filled(
-    line: Line, allotment: Allotment, filled: int, others: Iterable[Allotment]
+    line: Line, allotment: Allotment, filled: int, others: Iterable[Allotment], *, is_beside: bool = False
 ) -> tuple[Line, list[Allotment]]:
     """Count what the leader has got of an order; return the line and every allotment that this changes.
 
     His exit brings the level down in proportion, and of the entries that the follower still waits for, the same
-    proportion is forgone: what the leader has left is not entered any more.
+    proportion is forgone: what the leader has left is not entered any more. One that ``is_beside`` leaves what was not
+    copied: until nothing of his position is left, it takes from nobody else's.
     """
     more = filled - allotment.leader_filled
     if more <= 0:
@@ -351,7 +371,7 @@ def leader_filled(
     ]
     sign = allotment.side.sign
     before = abs(line.leader_position) if line.leader_position * sign < 0 else 0
-    if exiting and before:
+    if exiting and before and not (is_beside and exiting < before):
         left = Fraction(max(0, before - exiting), before)
         line = _brought_down(line, left)
         if not left and allotment.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
@@ -466,6 +486,23 @@ def found_again(line: Line, units: int) -> Line:
     direction = _sign(line.level) or _sign(line.leader_position) or 1
     level = line.level + units * direction if line.leader_position * direction > 0 else line.level
     return replace(line, lost=line.lost - units, held=line.held + units * direction, level=level)
+
+
+def filled_beside_leader(line: Line, order: Order) -> Line:
+    """Return the line where an order with an id of ours has filled on the leader's account, as far as it is told."""
+    others = tuple(one for one in line.not_his if one.order_id != order.id)
+    told = NotHis(order.id, trade_date(order), order.filled_quantity * order.side.sign)
+    return replace(line, not_his=(*others, told))
+
+
+def with_days_before_as_one(line: Line, day: date) -> Line:
+    """Return the line where it is forgotten which orders filled what is not the leader's before a trading day."""
+    before = [one for one in line.not_his if one.day < day]
+    if len(before) < 2:
+        return line
+    units, since = sum(one.units for one in before), max(one.day for one in before)
+    left = tuple(one for one in line.not_his if one.day >= day)
+    return replace(line, not_his=(NotHis("", since, units), *left) if units else left)
 
 
 def moved_by_follower(line: Line, source: Product, target: Product, units: int) -> Line:

@@ -95,7 +95,7 @@ def decide(
     ``allotted`` is None while the positions are not known: only what ends an order is decided then.
     """
     sent = [copy for copy in copies if copy.stage is not Stage.NONE]
-    if not sent and (early := _before_the_first(leader, copies, situation, policy)):
+    if not sent and (early := _before_the_first(leader, copies, allotted, situation, policy)):
         return early
     if leader.status in _LEADER_ENDED and (cancel := _cancel_entries(sent, situation)):
         return cancel
@@ -116,31 +116,47 @@ def decide(
 
 
 def not_for_copying(leader: Order, instrument: Instrument | None, policy: Policy) -> Skip | None:
-    """Return why an order is not copied whatever its size, None if it is."""
+    """Return why nothing is entered for an order whatever its size, None if it is."""
     kind = instrument.kind if instrument else leader.instrument or ""
     why = refusal(leader, kind, policy.instruments, policy.copying_since)
+    if why is None and instrument is None:
+        why = Reason.UNKNOWN_INSTRUMENT, f"{leader.key.segment} {leader.key.security_id} is not in the master"
     return Skip(*why) if why else None
 
 
 def _before_the_first(
-    leader: Order, copies: Sequence[Copy], situation: Situation, policy: Policy
+    leader: Order, copies: Sequence[Copy], allotted: Allotted | None, situation: Situation, policy: Policy
 ) -> Skip | Wait | Done | None:
-    """Decide what needs no size; None if it is to be sized."""
-    if any(copy.is_settled for copy in copies):
+    """Decide what needs no size; None if it is to be sized.
+
+    What is not for copying is copied all the same as far as it takes from a position that was copied.
+    """
+    leaves_copied = allotted is not None and allotted.leaves_copied
+    if any(copy.is_settled_as_exit for copy in copies):
         return Done()
+    if not leaves_copied and any(copy.is_settled for copy in copies):
+        return Done() if leader.is_terminal else Wait("it is not copied unless it comes to leave what was copied")
     if leader.is_terminal and any(copy.reason is Reason.DRY_RUN for copy in copies):
         return Done()
     if leader.status.is_ahead_of_exchange:
         return Wait("the leader's order has not been accepted yet")
     if leader.status in _LEADER_ENDED and not leader.filled_quantity:
         return Skip(_LEADER_ENDED[leader.status], f"the leader's order is {leader.status}")
-    if situation.instrument is None and not situation.master_read:
-        return Wait("the instrument master has not been read yet")
-    if why := not_for_copying(leader, situation.instrument, policy):
+    if leaves_copied:
+        return None
+    why = not_for_copying(leader, situation.instrument, policy)
+    if why and why.reason is Reason.OWN_ORDER:
         return why
-    if situation.instrument is None:
-        return Skip(Reason.UNKNOWN_INSTRUMENT, f"{leader.key.segment} {leader.key.security_id} is not in the master")
-    return None
+    if not _is_described(situation) and not situation.master_read:
+        return Wait("the instrument master has not been read yet")
+    if why and situation.instrument is not None and allotted is None:
+        return Wait("the positions are not known yet")
+    return why
+
+
+def _is_described(situation: Situation) -> bool:
+    """Whether master or feed say what an order is in: else nothing is entered."""
+    return situation.instrument is not None and bool(situation.instrument.kind)
 
 
 def _lookup(sent: Sequence[Copy], situation: Situation) -> Lookup | None:
@@ -204,6 +220,8 @@ def _total(case: _Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
 
 def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     """Return how many units the follower is to have of the leader's order in all."""
+    if not mine and (why := _not_entered(case)):
+        return why
     size = case.allotted.entry
     if size is None:
         return Wait("the capital is not known yet")
@@ -221,6 +239,13 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     return max(kept, size.quantity)  # limits bind what is added, not what rests
 
 
+def _not_entered(case: _Case) -> Skip | Wait | None:
+    """Return why nothing is entered whatever the size, None if it is."""
+    if not _is_described(case.situation) and not case.situation.master_read:
+        return Wait("the instrument master has not been read yet")
+    return not_for_copying(case.leader, case.instrument, case.policy)
+
+
 def _committed(mine: Sequence[Copy]) -> int:
     """Return how many units have been entered, or may yet be."""
     return sum(copy.quantity if copy.is_open else copy.filled_quantity for copy in mine)
@@ -228,6 +253,8 @@ def _committed(mine: Sequence[Copy]) -> int:
 
 def _forbidden(case: _Case, mine: Sequence[Copy]) -> Skip | Wait | None:
     """Return why no more may be entered than has been, None if it may."""
+    if why := _not_entered(case):
+        return why
     wanted = case.allotted.entry.quantity if case.allotted.entry else 0
     return forbidden(
         case.leader, max(0, wanted - _committed(mine)), case.instrument, case.policy, case.situation, case.now
@@ -288,7 +315,7 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return wish if is_last_word else Wait(wish.detail, wish.until)
     if not isinstance(wish, Wish):
         return wish
-    place = Place(n, part, wish, _arithmetic(case.allotted, part), plan.product)
+    place = Place(n, part, wish, _arithmetic(case, part), plan.product)
     return Wait("it is tried again in a while") if case.situation.is_held(place) else place
 
 
@@ -297,12 +324,15 @@ def _is_yet_to_exit(case: _Case) -> bool:
     return Part.EXIT in case.allotted.parts and (case.allotted.exit_open > 0 or case.allotted.held_against)
 
 
-def _arithmetic(allotted: Allotted, part: Part) -> str:
+def _arithmetic(case: _Case, part: Part) -> str:
+    allotted = case.allotted
     match part:
         case Part.ENTRY:
             return allotted.entry.arithmetic if allotted.entry else ""
         case Part.EXIT:
-            return allotted.exit_arithmetic
+            why = _not_entered(case) if Part.ENTRY in allotted.parts else None
+            beyond = f"; what is beyond it is not entered, {why.reason}: {why.detail}" if isinstance(why, Skip) else ""
+            return allotted.exit_arithmetic + beyond
         case Part.FLATTEN | Part.TWIN:
             return f"{allotted.excess} filled beyond what belongs"
         case Part.CLOSE:

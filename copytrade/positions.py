@@ -141,7 +141,8 @@ class Positions:
         of just now explain it: what he did on other days, an expiry. So is what he has converted meanwhile: what he
         does in the new product is not to be taken for another position.
         """
-        expected = Counter({key: line.leader_position for key, line in self._lines.items()})
+        self._keep(*[ledger.with_days_before_as_one(line, day) for line in self._lines.values() if line.not_his])
+        expected = Counter({key: line.leader_net for key, line in self._lines.items()})
         for key, position in self._leader_base.items():
             expected[key] = expected.get(key, position)
         for order, filled_at in unjudged:
@@ -174,10 +175,17 @@ class Positions:
 
     def _uncounted(self, order: Order) -> int:
         """Return how many units of a leader order have been filled that are not counted yet, signed."""
-        allotment = self._allotments.get(order.id)
-        if allotment is None and self._is_of_before(order):
+        if order.id not in self._allotments and self._is_of_before(order):
             return 0
-        return (order.filled_quantity - (allotment.leader_filled if allotment else 0)) * order.side.sign
+        return (order.filled_quantity - self._counted(order)) * order.side.sign
+
+    def _counted(self, order: Order) -> int:
+        """Return how many units of a leader order's fills are counted."""
+        if order.is_ours:
+            told = self.line(line_of(order)).not_his
+            return next((abs(one.units) for one in told if one.order_id == order.id), 0)
+        allotment = self._allotments.get(order.id)
+        return allotment.leader_filled if allotment else 0
 
     def _is_of_before(self, order: Order) -> bool:
         """Whether what happened to an unknown order did so before the day of the first read: the positions have it."""
@@ -186,8 +194,7 @@ class Positions:
         return order.is_terminal or order.filled_quantity > 0
 
     def _unnoted(self, order: Order) -> int:
-        allotment = self._allotments.get(order.id)
-        return order.filled_quantity - self._noted.get(order.id, allotment.leader_filled if allotment else 0)
+        return order.filled_quantity - self._noted.get(order.id, self._counted(order))
 
     def _note_fill(self, order: Order, at: datetime) -> None:
         if more := self._unnoted(order):
@@ -227,7 +234,7 @@ class Positions:
 
     def _leader_expected(self, key: LineKey) -> int:
         known = self._lines.get(key)
-        return known.leader_position if known else self._leader_base[key]
+        return known.leader_net if known else self._leader_base[key]
 
     def _correct_leader(self, differences: Mapping[LineKey, int]) -> list[Corrected]:
         corrected = []
@@ -341,11 +348,14 @@ class Positions:
             copied[twin.line] = copied.get(twin.line, 0) + twin.doubled * twin.side.sign
         return copied
 
-    def leader_seen(self, order: Order, at: datetime, happened_at: datetime | None = None) -> list[str]:
+    def leader_seen(
+        self, order: Order, at: datetime, happened_at: datetime | None = None, *, is_beside: bool = False
+    ) -> list[str]:
         """Judge a leader order at first sight, and count what has been filled of it since.
 
-        ``at`` is when that was, at the latest, ``happened_at`` what the broker says. Returns the orders of the
-        same line that are exits from now on.
+        ``at`` is when that was, at the latest, ``happened_at`` what the broker says; one that ``is_beside`` leaves what
+        was not copied. An order with an id of ours is none of the leader's, and its fills are left out of his position.
+        Returns the orders of the same line that are exits from now on.
         """
         allotment = self._allotments.get(order.id)
         if allotment is None and self._is_of_before(order):
@@ -355,6 +365,10 @@ class Positions:
         line = self.line(line_of(order))
         self._note_fill(order, at)
         self._noted.pop(order.id, None)
+        if order.is_ours:
+            if order.filled_quantity > self._counted(order):
+                self._keep(ledger.filled_beside_leader(line, order))
+            return []
         if allotment is None:
             allotment = self._first_seen(line, order)
         elif (latest := self._latest.get(line.key)) is None or allotment.created_at > latest.placed:
@@ -370,7 +384,7 @@ class Positions:
             line, allotment = ledger.sized(line, allotment, order, allotment.ratio, line.lot_size)
             self._keep(line, allotment)
         others = (self._allotments[member] for member in working if member != order.id)
-        line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others)
+        line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others, is_beside=is_beside)
         turned = []
         if changed:
             self._keep(line, *changed)

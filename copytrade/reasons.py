@@ -63,6 +63,13 @@ class Reason(StrEnum):
         """Whether an order skipped for it may yet be copied, should it change while the leader's order lives."""
         return self in _PROVISIONAL
 
+    @property
+    def forbids_entries_alone(self) -> bool:
+        """Whether an order skipped for it is copied all the same where it takes from a position that was copied."""
+        return self in _FORBIDS_ENTRIES
+
+
+_FORBIDS_ENTRIES = frozenset({Reason.BEFORE_START, Reason.FILTERED_INSTRUMENT, Reason.UNSUPPORTED})
 
 _PROVISIONAL = frozenset(
     {

@@ -14,8 +14,9 @@ from copytrade.copies import Stage
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Line, LineKey, Part, Working
 from copytrade.mirror import not_for_copying
-from copytrade.orders import Order, OrderType, Product
+from copytrade.orders import Leg, Order, OrderType, Product
 from copytrade.positions import Positions
+from copytrade.reasons import Reason
 
 #: How long an exit gives way at most to orders of other hands that are about to fill.
 GIVES_WAY = timedelta(seconds=5)
@@ -166,6 +167,42 @@ class Shares:
             open_stops=sum(exit_.open for exit_ in exits.values() if exit_.is_stop),
         )
 
+    def leaves_copied(self, order: Order, allotment: Allotment) -> bool:
+        """Whether a leader order takes from a position that was copied, or may be any moment: no filter stops that.
+
+        A leg whose entry was not copied takes from what that entered, as long as the leader has any of the position.
+        """
+        if order.is_ours or not allotment.is_exit:
+            return False
+        line, sign = self._positions.line(allotment.line), order.side.sign
+        if line.leader_position * sign < 0 and self.is_beside(order):
+            return False
+        return line.held * sign < 0 or self._may_yet_be_held(allotment)
+
+    def is_beside(self, order: Order) -> bool:
+        """Whether an order is the leg of a family whose entry was not copied."""
+        if order.leg not in (Leg.STOP_LOSS, Leg.TARGET) or not order.parent_id:
+            return False
+        if self._blotter.is_sent(order.parent_id):
+            return False
+        parent = self._orders.get(order.parent_id)
+        if parent is not None and self._is_refused(parent):
+            return True
+        return any(copy.reason not in (None, Reason.ZERO_LOTS) for copy in self._blotter.unsent(order.parent_id))
+
+    def _may_yet_be_held(self, allotment: Allotment) -> bool:
+        """Whether an entry that a leader order would leave is on its way, or rests."""
+        return any(
+            (other := self._positions.allotment(member)) is not None
+            and other.side is not allotment.side
+            and any(copy.is_open and copy.part is Part.ENTRY for copy in self._blotter.of(member))
+            for member in self._positions.working(allotment.line)
+        )
+
+    def _is_refused(self, order: Order) -> bool:
+        circumstances = self._circumstances
+        return not_for_copying(order, circumstances.instrument(order), circumstances.policy) is not None
+
     def exits(self, key: LineKey) -> list[Working]:
         """Return the exits of a line that are copied, in the order in which the leader placed them."""
         working = []
@@ -175,7 +212,7 @@ class Shares:
                 continue
             mine = self._blotter.of(member)
             copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
-            if not copies and not_for_copying(order, self._circumstances.instrument(order), self._circumstances.policy):
+            if not copies and self._is_refused(order) and not self.leaves_copied(order, allotment):
                 continue
             left = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
             working.append(
