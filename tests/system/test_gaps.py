@@ -91,8 +91,8 @@ def test_a_read_that_began_in_an_earlier_gap_does_not_open_the_gate(broker: Pape
     """It may have been answered before what the later gap hides."""
     with running(settings_for(broker, tmp_path, dhan={"request_timeout": 1.5}), broker) as copier:
         for fault in (
-            RestFault(Mischief.ANSWER, Kind.READ, LEADER, status=200, body="[]", delay=1.0),
-            RestFault(Mischief.HANG, Kind.READ, LEADER),
+            RestFault(Mischief.ANSWER, Kind.READ, LEADER, status=200, body="[]", delay=1.0, path="/orders"),
+            RestFault(Mischief.HANG, Kind.READ, LEADER, path="/orders"),
         ):
             broker.faults.add(fault)
         for times in (1, 2):
