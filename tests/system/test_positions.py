@@ -14,6 +14,7 @@ from tests.sql import opened
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.system.test_kill import SETTINGS
 from tests.system.test_kill import copier as killed_at_the_end
+from tests.system.test_supervision import Bomb, seat
 from tests.waiting import PATIENCE, eventually
 
 OTHER = "45675"
@@ -256,6 +257,35 @@ def test_what_a_follower_sold_by_hand_while_the_copier_was_down_is_not_sold_agai
         else:
             assert copier.copy_of(exit_, "alice")["quantity"] == LOT
     assert least(broker, "alice") == 0
+
+
+@pytest.mark.parametrize("read", ["positions", "orders"])
+def test_an_exit_leaves_by_the_ledger_where_the_leader_cannot_be_read(
+    broker: PaperBroker, settings: Settings, read: str
+) -> None:
+    entered(settings, broker)
+    broker.faults.add(RestFault(Mischief.ANSWER, Kind.READ, LEADER, times=None, status=503, path=f"/{read}"))
+    with running(settings, broker, wait=False):
+        eventually(lambda: all(broker.feed_connections(client) for client in CLIENTS.values()), "all are connected")
+        market(broker, "leader", "SELL", 4 * LOT)
+        holds(broker, leader=0, alice=0, bob=0)
+
+
+def test_an_exit_after_a_crash_of_the_followers_leaves_for_what_their_accounts_have(
+    broker: PaperBroker, settings: Settings
+) -> None:
+    with running(settings, broker) as copier:
+        entry = copier.buy(4, 0, order_type="MARKET")
+        for follower in ("alice", "bob"):
+            copier.mapping(entry, follower, "filled")
+        for follower in ("alice", "bob"):
+            seat(copier, follower).tell(Bomb(RuntimeError("a bug")))
+        market(broker, "alice", "SELL", LOT)
+        exit_ = market(broker, "leader", "SELL", 4 * LOT)
+        holds(broker, leader=0, alice=0, bob=0)
+        assert copier.copy_of(exit_, "alice")["quantity"] == 3 * LOT
+        assert not any("Exit leaves by the ledger" in line for line in critical(copier))
+    assert least(broker, "alice") == least(broker, "bob") == 0
 
 
 def test_what_was_closed_without_an_order_while_the_copier_was_down_is_not_sold_again(
