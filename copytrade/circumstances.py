@@ -10,7 +10,8 @@ from copytrade.contracts import Contracts
 from copytrade.decisions import Action, Policy, Situation, not_awaited, not_limited
 from copytrade.exit_reads import ExitReads
 from copytrade.freeze import FreezeTable
-from copytrade.instruments import Instrument
+from copytrade.instruments import Instrument, held
+from copytrade.ledger import LineKey, line_of
 from copytrade.market import MarketHours
 from copytrade.orders import IST, InstrumentKey, Order
 from copytrade.sizing import Capitals
@@ -27,8 +28,17 @@ class Surroundings(msgspec.Struct, frozen=True):
 class Circumstances:
     """What a decision rests on besides the orders, as it is now."""
 
-    def __init__(self, policy: Policy, capitals: Capitals, surroundings: Surroundings, tally: Tally | None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        capitals: Capitals,
+        surroundings: Surroundings,
+        tally: Tally | None,
+        held_lot: Callable[[LineKey], int | None],
+    ) -> None:
+        """``held_lot`` tells the lot of a line on which something is held by copying, None for any other."""
         self._surroundings = surroundings
+        self._held_lot = held_lot
         self._tally = tally
         self._slices: dict[tuple[str, int], int | None] = {}
         self._sliced_on: date | None = None
@@ -57,8 +67,11 @@ class Circumstances:
         return self.contracts.master
 
     def instrument(self, leader: Order) -> Instrument | None:
-        """Return what an order is in, None where neither master nor feed describes it."""
-        return self.contracts.of(leader)
+        """Return what an order is in, None where neither master nor feed describes it and nothing of it is held."""
+        known = self.contracts.of(leader)
+        if known is None and (lot_size := self._held_lot(line_of(leader))):
+            return held(leader, lot_size)
+        return known
 
     def underlying(self, leader: Order) -> str:
         """Return what an order's instrument is about: entries in it go out one after the other."""

@@ -67,7 +67,7 @@ class Desk:
     ) -> None:
         self._positions = Positions()
         self._tally = Tally(policy.protection, self._positions) if policy.protection else None
-        self._circumstances = Circumstances(policy, capitals, surroundings, self._tally)
+        self._circumstances = Circumstances(policy, capitals, surroundings, self._tally, self._positions.held_lot)
         self._agenda = Agenda()
         self._doubts = Doubts(absence_window)
         self._orders = LeaderOrders(set_aside)

@@ -23,6 +23,9 @@ _Terms = tuple[int, Decimal, date | None, Decimal | None]
 
 _PAISE, ONE = Decimal(100), Decimal(1)
 
+#: The tick of options and of most shares in India: for what has to be left and is described nowhere.
+_USUAL_TICK = Decimal("0.05")
+
 #: What is read of the master; without any of it nothing can be sized.
 _COLUMNS = (
     "SEM_EXM_EXCH_ID",
@@ -43,6 +46,8 @@ _LETTERS = {segment: letters for letters, segment in SEGMENT_OF.items()}
 
 class Instrument(msgspec.Struct, frozen=True, gc=False):
     """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees.
+
+    Where ``kind`` is "", nobody describes it, and the lot is that of what is held: it can be left and not entered.
 
     ``symbol`` is the one it trades by. ``expiry`` is a contract's last day, None for what has none. Rupees are price x
     quantity x ``multiplier``: 1 but for commodity and currency, and None there while nobody has told it.
@@ -185,3 +190,10 @@ def from_order(order: Order) -> Instrument | None:
     underlying = order.symbol.split("-", 1)[0]
     multiplier = order.multiplier if order.key.segment.has_multiplier else ONE
     return Instrument(order.instrument, order.symbol, underlying, order.lot_size, order.tick_size, None, multiplier)
+
+
+def held(order: Order, lot_size: int) -> Instrument:
+    """Return what is held in lots of so many units and is described by nobody any more, so that it can be left."""
+    underlying = order.symbol.split("-", 1)[0]
+    multiplier = order.multiplier if order.key.segment.has_multiplier else ONE
+    return Instrument("", order.symbol, underlying, lot_size, order.tick_size or _USUAL_TICK, None, multiplier)

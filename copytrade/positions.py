@@ -690,6 +690,11 @@ class Positions:
         """Return how many lots are held by copying, and still there, whatever the instrument."""
         return sum(self.really_held(line) // line.lot_size for line in self._lines.values() if line.held)
 
+    def held_lot(self, key: LineKey) -> int | None:
+        """Return the lot of a line on which something is held by copying, None for any other."""
+        line = self._lines.get(key)
+        return line.lot_size if line is not None and line.held else None
+
     def lot_size(self, leader_order_id: str) -> int:
         """Return the lot of a leader order's line, 1 while it is not known."""
         allotment = self._allotments.get(leader_order_id)

@@ -1,5 +1,6 @@
 """What is not copied as an entry, and is copied all the same where it leaves what was copied."""
 
+import urllib.request
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -239,3 +240,26 @@ def test_no_setting_holds_an_exit_of_what_was_copied_before(
         copier.mapping(out, "alice", "filled")
         copier.mapping(out, "bob", "filled")
         everybody_holds(broker, 0, 0)
+
+
+def test_what_nobody_describes_any_more_is_left_by_the_lot_of_what_is_held(broker: PaperBroker, tmp_path: Path) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        bought(copier)
+    with urllib.request.urlopen(broker.instruments_url) as response:  # noqa: S310 (on this machine)
+        lines = response.read().decode().splitlines(keepends=True)
+    master = tmp_path / "master.csv"
+    master.write_text("".join(line for line in lines if f",{OPTION}," not in line))
+    broker.rewrite("frame", LEADER, removed=("instrument", "lotSize", "tickSize"))
+    settings = settings_for(broker, tmp_path, dhan={"instruments_url": str(master)})
+    with running(settings, broker) as copier:
+        entered = copier.buy(2, "125.00")
+        for follower in ("alice", "bob"):
+            assert copier.mapping(entered, follower, "skipped")[0] == "unknown_instrument"
+        half = copier.buy(3, "115.00", side="SELL")
+        copier.mapping(half, "alice", "filled")
+        everybody_holds(broker, 2 * LOT, LOT)
+        out = copier.buy(5, "115.00", side="SELL")
+        copier.mapping(out, "alice", "filled")
+        everybody_holds(broker, 0, 0)
+        entered = copier.buy(2, "110.00")
+        assert copier.mapping(entered, "alice", "skipped")[0] == "unknown_instrument"
