@@ -113,7 +113,15 @@ MUTANTS = [
         "        units = min(abs(gone), abs(position), abs(more)) * _sign(position)\n",
         "        continue\n",
         "not flat",
-        "27,78,79",
+        "27",
+    ),
+    Mutant(
+        "an exit through a leg is left out as legs are",
+        "copytrade/mirror.py",
+        "    leaves_copied = allotted is not None and allotted.leaves_copied\n",
+        "    leaves_copied = False\n",
+        "not flat",
+        "2",
     ),
 ]
 
