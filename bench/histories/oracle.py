@@ -286,7 +286,8 @@ def _roles(leader: _Account) -> dict[str, str]:
     for order_id, order in leader.orders.items():
         if order_id not in roles:
             at = [fill.at for fill in leader.fills]
-            seen = leader.fills[: bisect_right(at, order["at"])]
+            rests = order["orderStatus"] in _LIVE
+            seen = leader.fills if rests else leader.fills[: bisect_right(at, order["at"])]
             held = {sum(f.units for f in seen[:n] if f.line == _line(order)) for n in range(len(seen) + 1)}
             roles[order_id] = "both" if any(units * _sign(order) < 0 for units in held) else "entry"
     return roles
