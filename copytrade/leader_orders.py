@@ -1,5 +1,7 @@
 """The leader's orders as one follower knows them, and when it first heard of each."""
 
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import ItemsView, Set, ValuesView
 from datetime import datetime
 
@@ -22,7 +24,8 @@ class LeaderOrders:
         self._set_aside = set_aside
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
-        self._last_placed: dict[LineKey, tuple[datetime, str]] = {}
+        #: When each order of a line was placed, and its id, in that order.
+        self._placed: defaultdict[LineKey, list[tuple[datetime, str]]] = defaultdict(list)
 
     def __contains__(self, order_id: object) -> bool:
         return order_id in self._orders
@@ -51,8 +54,7 @@ class LeaderOrders:
         known = self._orders.get(order.id)
         if known is None:
             self._received[order.id] = received
-            line, placed = line_of(order), (order.created_at or order.observed_at, order.id)
-            self._last_placed[line] = max(placed, self._last_placed.get(line, placed))
+            insort(self._placed[line_of(order)], _placed(order))
         elif not self.is_set_aside(order.id):
             merged = followed(known, order)
             order = order if merged == order else merged  # the feed's own, which all its followers share
@@ -61,15 +63,29 @@ class LeaderOrders:
 
     def last_placed(self, line: LineKey) -> datetime | None:
         """Return when the last order of a line was placed, as far as it is known; None where none was."""
-        last = self._last_placed.get(line)
-        return last[0] if last else None
+        placed = self._placed.get(line)
+        return placed[-1][0] if placed else None
+
+    def placed_since(self, line: LineKey, moment: datetime) -> list[Order]:
+        """Return the orders of a line that were placed at a moment or after it, in that order."""
+        placed = self._placed.get(line, [])
+        return [self._orders[order_id] for _, order_id in placed[bisect_left(placed, (moment, "")) :]]
 
     def forget(self, order_id: str) -> None:
         """Forget an order, if it is known."""
         order = self._orders.pop(order_id, None)
         self._received.pop(order_id, None)
-        if order and self._last_placed.get(line_of(order), ("", ""))[1] == order_id:
-            del self._last_placed[line_of(order)]
+        if order is None:
+            return
+        line = line_of(order)
+        placed = self._placed[line]
+        at = bisect_left(placed, _placed(order))
+        if at < len(placed) and placed[at][1] == order_id:
+            del placed[at]
+        else:  # the broker told later when it was placed
+            placed[:] = [one for one in placed if one[1] != order_id]
+        if not placed:
+            del self._placed[line]
 
     def stand_in(self, order: Order) -> None:
         """Let an order of our own making stand where the leader's would."""
@@ -84,6 +100,10 @@ class LeaderOrders:
         """Return how long after the first news of an order something was; None where either time is not known."""
         begun = self._received.get(order_id)
         return None if begun is None or at is None else (at - begun) * 1000
+
+
+def _placed(order: Order) -> tuple[datetime, str]:
+    return order.created_at or order.observed_at, order.id
 
 
 def as_leader(copy: Copy, order: Order) -> Order:

@@ -37,15 +37,9 @@ def _placed_after(found: Order, orders: LeaderOrders, *, was_known: bool) -> Ite
 
     What was known, and had not been filled then, may have been filled later in the same second; else ids tell.
     """
-    line = line_of(found)
-    for order in orders.values():
+    for order in orders.placed_since(line_of(found), found.event_at):
         placed = order.created_at or order.observed_at
-        if (
-            order.side is found.side
-            or placed < found.event_at
-            or closing.is_closing(order.id)
-            or line_of(order) != line
-        ):
+        if order.side is found.side or closing.is_closing(order.id):
             continue
         if placed > found.event_at or not (was_known or order.id < found.id):
             yield order

@@ -8,7 +8,7 @@ until the second, and a complete read of the order book that began after both ex
 All times are by our clock; the broker's times of fills are converted.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -21,9 +21,6 @@ LEAST_LAG = timedelta(seconds=2)
 
 #: A lag beyond this is not believed: positions that late are of no use, and would hold every correction back.
 LONGEST_LAG = timedelta(seconds=30)
-
-#: So many fills of a line are kept before those are sought that no read can lack any more.
-MANY_FILLS = 32
 
 #: The broker's times of fills have whole seconds.
 RESOLUTION = timedelta(seconds=1)
@@ -41,7 +38,7 @@ class PositionReads:
     """One account's. A *difference* is what a line holds by the reads beyond what it should by the orders, signed."""
 
     def __init__(self) -> None:
-        self._fills: defaultdict[LineKey, list[tuple[datetime, int]]] = defaultdict(list)
+        self._fills: defaultdict[LineKey, deque[tuple[datetime, int]]] = defaultdict(deque)
         self._filled_at: dict[LineKey, datetime] = {}
         self._streaks: dict[LineKey, _Streak] = {}
         self._confirmed: dict[LineKey, tuple[int, datetime]] = {}
@@ -62,8 +59,8 @@ class PositionReads:
         What was filled ``by_others`` may be what the positions showed before the order did.
         """
         fills = self._fills[key]
-        if len(fills) >= MANY_FILLS:
-            fills[:] = [fill for fill in fills if fill[0] > at - LONGEST_LAG]
+        while fills and fills[0][0] <= at - LONGEST_LAG:
+            fills.popleft()
         fills.append((at, units))
         self._filled_at[key] = max(at, self._filled_at.get(key, at))
         self._streaks.pop(key, None)
@@ -113,7 +110,7 @@ class PositionReads:
         if key not in self._fills:
             return difference
         since = at - self.lag - RESOLUTION
-        recent = self._fills[key] = [fill for fill in self._fills[key] if fill[0] > since]
+        recent = self._fills[key] = deque(fill for fill in self._fills[key] if fill[0] > since)
         if not recent:
             del self._fills[key]
         least = -sum(units for _, units in recent if units > 0)
