@@ -20,6 +20,7 @@ from actors.supervisor import Child
 from copytrade import settings as s
 from copytrade.access import tokenless_rest_of
 from copytrade.policies import needs_capital, needs_holdings, policy_of, surroundings_of
+from copytrade.reading import holds_shares
 from copytrade.records import LEADER, AccountType
 from copytrade.settings.copying import WITH_COLLATERAL
 from copytrade.sizing import Capitals
@@ -51,6 +52,8 @@ class AccountActors:
         self._other = other
         self._only_closes = only_closes
         self._surroundings = surroundings_of(settings)
+        #: What was copied before the settings left shares out has to be seen where it is, in the depository.
+        self._holds_shares = holds_shares(settings.store.database)
 
     @property
     def deadline(self) -> float:
@@ -72,7 +75,7 @@ class AccountActors:
             name=follower.name,
             policy=policy_of(follower, settings.recovery),
             surroundings=self._surroundings,
-            needs_holdings=needs_holdings(follower),
+            needs_holdings=self._holds_shares or needs_holdings(follower),
             amo_time=follower.amo_time,
             needs_capital=needs_capital(follower),
             with_collateral=follower.capital == WITH_COLLATERAL,
@@ -128,7 +131,7 @@ class AccountActors:
                 settings.recovery.audit_interval,
                 since,
                 self._surroundings.hours,
-                holdings=any(needs_holdings(follower) for follower in settings.followers),
+                holdings=self._holds_shares or any(map(needs_holdings, settings.followers)),
             )
 
         policy = self._core if core else self._other

@@ -188,6 +188,16 @@ def held_by(connection: peewee.Database, follower: str) -> list[str]:
     return [f"{held} of {security_id} {product}" for held, security_id, product in _rows(connection, query, follower)]
 
 
+def holds_shares(database: str) -> bool:
+    """Return whether any follower holds shares for delivery by copying, as far as there is a database."""
+    query = "SELECT 1 FROM ledger WHERE held <> 0 AND product = ? AND exchange_segment IN (?, ?)"
+    try:
+        with open_to_read(database) as connection:
+            return bool(_rows(connection, query, Product.CNC, Segment.NSE_EQ, Segment.BSE_EQ))
+    except DatabaseUnusable:
+        return False
+
+
 def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:
     """Return how many requests each account has sent since then."""
     query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"

@@ -16,6 +16,7 @@ from copytrade.instance import is_running
 from copytrade.papermode import with_last_paper_url
 from copytrade.places import open_for_command
 from copytrade.policies import needs_holdings
+from copytrade.reading import holds_shares
 from copytrade.secrecy import without_secrets_of
 from copytrade.settings import Dhan, Follower, Settings
 from copytrade.store import DATABASE_ERRORS, TRY_AGAIN
@@ -47,11 +48,10 @@ def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> DriftReport
     """Return one follower's drift, None if its account cannot be read."""
     if follower.dry_run:
         return DriftReport(f"{follower.name}: dry_run is set, so the account holds nothing by copying", True, ())
-    rest = rest_of(with_token(follower, settings), dhan)
+    rest, database = rest_of(with_token(follower, settings), dhan), settings.store.database
+    holdings = needs_holdings(follower) or holds_shares(database)
     try:
-        return drift_report(
-            settings.store.database, follower.name, lambda: read_net(rest, holdings=needs_holdings(follower))
-        )
+        return drift_report(database, follower.name, lambda: read_net(rest, holdings=holdings))
     except PositionsUnread as error:
         print(without_secrets_of(settings, f"{follower.name}: the positions cannot be read: {error}"), file=sys.stderr)
         return None

@@ -9,7 +9,7 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.orders import PaperOrder
-from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.waiting import eventually
 
 SHARE: dict[str, Any] = {"security_id": "2885", "segment": "NSE_EQ", "product": "CNC"}
@@ -185,6 +185,27 @@ def test_shares_that_were_copied_are_left_after_a_restart_that_copies_options_al
         copier.mapping(crossing, "alice", "filled")
         copier.mapping(crossing, "bob", "filled")
         everybody_holds(broker, 0, 0)
+
+
+def test_shares_that_have_gone_into_the_depository_are_left_as_well(broker: PaperBroker, tmp_path: Path) -> None:
+    with running(settings_for(broker, tmp_path, copy={"instruments": ["*"]}), broker) as copier:
+        order = broker.place(LEADER, side="BUY", quantity=10, order_type="MARKET", **SHARE)
+        copier.mapping(order, "alice", "filled")
+        copier.mapping(order, "bob", "filled")
+    with PaperBroker(accounts()) as tomorrow:
+        for client_id, quantity in ((LEADER, 10), (ALICE, 10), (BOB, 5)):
+            tomorrow.hold(client_id, "2885", quantity)
+        with running(settings_for(tomorrow, tmp_path, recovery={"audit_interval": 0.3}), tomorrow) as copier:
+            for client_id in (LEADER, ALICE, BOB):
+                read = f"what {client_id} holds is read again and again"
+                eventually(lambda client_id=client_id: positions_read(tomorrow, client_id) > 12, read)
+            out = tomorrow.place(LEADER, side="SELL", quantity=10, price=1390, **SHARE)
+            copier.mapping(out, "alice", "filled")
+            copier.mapping(out, "bob", "filled")
+
+
+def positions_read(broker: PaperBroker, client_id: str) -> int:
+    return sum(str(read.path).endswith("/positions") for read in broker.reads(client_id))
 
 
 def placed_earlier(order: PaperOrder) -> None:
