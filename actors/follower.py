@@ -280,7 +280,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case BookMerged():
                 if message.account == self.seat.name:
                     self._own_book.take(message)
-                self._audit.book_merged(message)
+                self._journal.note(*self._audit.book_merged(message))
                 if self._loaded and self._own_book.is_read:
                     self._forgetting.take(message)
             case OrderUnreadable() if message.account == LEADER:

@@ -21,7 +21,7 @@ from actors.messages import (
     ReadNet,
 )
 from copytrade import wall_clock
-from copytrade.desk import Desk
+from copytrade.desk import Changed, Desk
 from copytrade.drift import Apart
 from copytrade.exit_reads import PATIENCE
 from copytrade.ledger import LineKey
@@ -162,20 +162,26 @@ class PositionAudit:
         """Orders of an account may be missing: what is read of its positions says nothing until they are known."""
         self._book_known.discard(account)
 
-    def book_merged(self, read: BookMerged) -> None:
-        """Take over what two reads of positions agree about, and this one of the order book explains no better."""
-        at = wall_clock.at(read.began)
+    def book_merged(self, read: BookMerged) -> list[Changed]:
+        """Take over what two reads of positions agree about, and this one of the order book explains no better.
+
+        Returns the copies that this changes.
+        """
+        at, changed = wall_clock.at(read.began), list[Changed]()
         if read.account == self._seat.name:
             self._own_book_began = at
             self.book_is_known(read.account)
             if not self._dry_run:
                 for before, after in self._desk.own_book_read(at):
                     copy_log.moved(self._seat.name, before, after)
+                    if after.lost < before.lost:
+                        changed += self._desk.left_after_all(after)
         elif read.account in self._book_known:
             self._tell(self._desk.leader_book_read(at))
         for before, after in self._desk.rescale():
             copy_log.scaled(self._seat.name, before, after)
         self._follow_up()
+        return changed
 
     def _tell(self, corrected: Iterable[Corrected]) -> None:
         for one in corrected:

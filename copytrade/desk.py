@@ -194,6 +194,19 @@ class Desk:
             self.look_again()
         return changed
 
+    def left_after_all(self, line: Line) -> list[Changed]:
+        """Let the leader's latest exit of a line take what seemed closed by other hands, and is there."""
+        latest = self._positions.latest_exit(line.key)
+        leader = self._orders.get(latest) if latest else None
+        if leader is None:
+            return []
+        self._agenda.mark([leader.id])
+        return [
+            self._blotter.change(copy, lifecycle.tried_again(copy), leader)
+            for copy in self._blotter.of(leader.id)
+            if copy.stage is Stage.NONE and copy.reason is Reason.EXTERNAL_CLOSE
+        ]
+
     def rescale(self) -> list[tuple[Line, Line]]:
         """Scale the lines of shares of which both accounts hold one and the same multiple over night."""
         return [self._positions.scale(key, factor) for key, factor in self._positions.scalings()]

@@ -479,13 +479,12 @@ def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -
 
 
 def found_again(line: Line, units: int) -> Line:
-    """Return the line with units (not signed) that were taken for closed by other hands and are there all the same.
+    """Return the line with units (signed) that were taken for closed by other hands and are there all the same.
 
     They belong to the level again as long as the leader has a position.
     """
-    direction = _sign(line.level) or _sign(line.leader_position) or 1
-    level = line.level + units * direction if line.leader_position * direction > 0 else line.level
-    return replace(line, lost=line.lost - units, held=line.held + units * direction, level=level)
+    level = line.level + units if line.leader_position * units > 0 else line.level
+    return replace(line, lost=line.lost - abs(units), held=line.held + units, level=level)
 
 
 def filled_beside_leader(line: Line, order: Order) -> Line:

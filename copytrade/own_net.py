@@ -28,6 +28,7 @@ class OwnNet:
         self._copies: set[str] = set()
         self._by_orders: Counter[LineKey] = Counter()
         self._by_reads: Counter[LineKey] = Counter()
+        self._written_off: Counter[LineKey] = Counter()
         self._traded: set[LineKey] = set()
         self._working: dict[str, Order] = {}
         self.reads = PositionReads()
@@ -112,12 +113,22 @@ class OwnNet:
         """Units that reads had shown apart from the copies are copies after all."""
         self._by_reads[key] -= units
 
+    def found_again(self, key: LineKey, units: int) -> None:
+        """Units that were written off because of reads, signed, are there after all: they are copies."""
+        self.moved(key, units)
+        self._written_off[key] -= units
+
+    def written_off_by_reads(self, key: LineKey) -> int:
+        """Return how many copied units were written off since the start although no order tells of it, signed."""
+        return self._written_off[key]
+
     def written_off(self, key: LineKey, units: int, direction: int) -> None:
         """Copies were written off as closed by other hands, which have that much less against the direction."""
-        for counted in (self._by_orders, self._by_reads):
-            less = min(units, max(0, -counted[key] * direction))
-            counted[key] += less * direction
-            units -= less
+        by_orders = min(units, max(0, -self._by_orders[key] * direction))
+        self._by_orders[key] += by_orders * direction
+        unseen = units - by_orders
+        self._written_off[key] += unseen * direction
+        self._by_reads[key] += min(unseen, max(0, -self._by_reads[key] * direction)) * direction
 
     def beside(self, key: LineKey) -> int:
         """Return what other hands have on a line, signed."""

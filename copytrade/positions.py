@@ -294,15 +294,19 @@ class Positions:
                     left -= abs(moved)
                     changed.append((line, after))
         for key, difference in confirmed.items():
-            known = self._lines.get(key)
-            direction = _sign(known.held or known.level or known.leader_position) if known else 0
-            if known is None or difference * direction <= 0:
-                continue
-            if units := min(difference * direction, known.lost):
-                self._keep(ledger.found_again(known, units))
-                self._own.moved(key, units * direction)
+            if (known := self._lines.get(key)) and (found := self._found_again(known, difference)):
+                self._keep(ledger.found_again(known, found))
+                self._own.found_again(key, found)
                 changed.append((known, self._lines[key]))
         return changed
+
+    def _found_again(self, line: Line, difference: int) -> int:
+        """Return how many of the units that appeared on a line, signed, were taken for closed by other hands."""
+        lost = _sign(line.held or line.level or line.leader_position) * line.lost
+        if not lost:  # all is over there: what no order tells of is ours if that is how it went
+            written_off = self._own.written_off_by_reads(line.key)
+            lost = min(abs(written_off), line.lost) * _sign(written_off)
+        return min(abs(difference), abs(lost)) * _sign(lost) if difference * lost > 0 else 0
 
     def _lines_in(self, source: LineKey, target: LineKey) -> list[Line]:
         """Return the lines that may have units in a product which was converted, the one that belongs there first."""

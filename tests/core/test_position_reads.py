@@ -188,7 +188,9 @@ def test_copies_that_fill_again_in_reads_are_found_by_the_account() -> None:
     for seconds in (4, 6):
         looks(own, seconds, 260, {LINE: 0})
     assert own.confirm(NOW + at(7)) == {LINE: 260}
-    own.moved(LINE, 260)
+    assert own.written_off_by_reads(LINE) == 260
+    own.found_again(LINE, 260)
+    assert own.written_off_by_reads(LINE) == 0
     assert own.beside(LINE) == 0
 
 

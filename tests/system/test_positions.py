@@ -371,3 +371,35 @@ def test_copies_that_seemed_closed_by_other_hands_and_are_there_all_the_same_are
         market(broker, "leader", "SELL", 3 * LOT)
         holds(broker, leader=0, alice=0, bob=0)
     assert least(broker, "alice") == 0
+
+
+def test_copies_that_seemed_closed_when_the_leader_left_and_are_there_all_the_same_leave_after_him(
+    broker: PaperBroker, settings: Settings
+) -> None:
+    entered(settings, broker)
+    broker.rewrite("row", ALICE, shift=-60)  # no fill of just now explains what the positions lack
+    broker.rewrite("position", ALICE, where={"securityId": OPTION}, put={"netQty": 0})
+    with running(settings, broker) as copier:
+        exit_ = market(broker, "leader", "SELL", 4 * LOT)
+        assert copier.mapping(exit_, "alice", "skipped")[0] == "external_close"
+        broker.clear_faults()
+        holds(broker, leader=0, alice=0, bob=0)
+        copier.mapping(exit_, "alice", "filled")
+    assert least(broker, "alice") == 0
+
+
+@pytest.mark.parametrize("lag", [1.0, 2.5, 5.0])
+def test_positions_that_lag_by_seconds_keep_no_follower_in(broker: PaperBroker, settings: Settings, lag: float) -> None:
+    for client_id in CLIENTS.values():
+        broker.lag(client_id, positions=lag)
+    with running(settings, broker) as copier:
+        for _ in range(2):
+            entry = copier.buy(4, 0, order_type="MARKET")
+            for follower in ("alice", "bob"):
+                copier.mapping(entry, follower, "filled")
+            before = reads_of(broker, "alice", "/positions")
+            eventually(lambda before=before: reads_of(broker, "alice", "/positions") >= before + 3, "it is audited")
+            for _ in range(4):
+                market(broker, "leader", "SELL", LOT)
+            holds(broker, leader=0, alice=0, bob=0)
+    assert least(broker, "alice") == least(broker, "bob") == 0
