@@ -395,7 +395,7 @@ class Positions:
             if self._allotments[order.id].leader_exited > allotment.leader_exited:
                 self._latest_exit[line.key] = order.id
                 turned.append(order.id)
-        if line.leader_position:
+        if line.leader_position * order.side.sign < 0 or (changed and line.leader_position):
             again = list(ledger.judged_again(line, (self._allotments[member] for member in working), working))
             self._keep(*again)
             turned += [one.leader_order_id for one in again]
