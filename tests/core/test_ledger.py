@@ -583,3 +583,38 @@ def test_what_was_written_off_before_a_restart_is_not_written_off_again() -> Non
     assert again.reconciled(LINE).held == 3 * LOT
     again.own_read({LINE: 3 * LOT}, NOW + timedelta(minutes=1))
     assert again.reconciled(LINE).held == 3 * LOT
+
+
+def test_what_orders_with_ids_of_ours_filled_is_not_his_on_the_next_day_either() -> None:
+    positions = Positions()
+    positions.leader_read({}, NOW - timedelta(hours=1), NOW.date(), ())
+    bought = an_order(id="1", quantity=2 * LOT, filled_quantity=2 * LOT, status=Status.TRADED)
+    positions.leader_seen(bought, NOW)
+    for number, lots in (("2", 1), ("3", 3)):
+        ours = replace(bought, id=number, quantity=lots * LOT, filled_quantity=lots * LOT, correlation_id="ct-9-1")
+        for _ in range(2):  # it is told of again and again
+            positions.leader_seen(ours, NOW)
+    assert (positions.line(LINE).leader_position, positions.line(LINE).leader_net) == (2 * LOT, 6 * LOT)
+    after = Positions()
+    after.load([positions.line(LINE)], [], TOMORROW)
+    assert after.leader_read({LINE: 6 * LOT}, MORNING, TOMORROW, ()) == []
+    assert after.line(LINE).leader_position == 2 * LOT
+    assert len(after.line(LINE).not_his) == 1
+
+
+def test_a_leg_that_is_beside_takes_from_nobody_elses_position_until_nothing_is_left() -> None:
+    alice = Account.sized("1")
+    alice.leader_does("1", Side.BUY, 4)
+    alice.positions.size_entry(
+        an_order(id="1", quantity=4 * LOT), INSTRUMENT, alice.policy, NO_CAPITALS, is_opening=True
+    )
+    alice.positions.copy_filled("1", Part.ENTRY, 0, 4 * LOT)
+    alice.leader_does("2", Side.BUY, 2)
+    leg = an_order(id="3", side=Side.SELL, quantity=2 * LOT, filled_quantity=2 * LOT, status=Status.TRADED)
+    alice.positions.leader_seen(leg, NOW, is_beside=True)
+    line = alice.positions.line(LINE)
+    assert (line.leader_position, line.level) == (4 * LOT, 4 * LOT)
+    last = replace(leg, id="4", quantity=4 * LOT, filled_quantity=4 * LOT)
+    alice.positions.leader_seen(last, NOW, is_beside=True)
+    line = alice.positions.line(LINE)
+    assert (line.leader_position, line.level) == (0, 0)

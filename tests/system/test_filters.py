@@ -240,6 +240,7 @@ def test_an_exit_that_is_stamped_before_the_start_is_copied(copier: Copier) -> N
 
 
 NARROWED: list[dict[str, Any]] = [
+    {"enabled": False},
     {"blocked": ["NIFTY"]},
     {"allowed": ["BANKNIFTY"]},
     {"trade_until": "00:01"},
@@ -256,7 +257,11 @@ def test_no_setting_holds_an_exit_of_what_was_copied_before(
 ) -> None:
     with running(settings_for(broker, tmp_path), broker) as copier:
         bought(copier)
-    with running(settings_for(broker, tmp_path, copy=settings), broker) as copier:
+    followers = [
+        {"name": "alice", "client_id": ALICE, "access_token": "token-of-alice", "ratio": 1.0, **settings},
+        {"name": "bob", "client_id": BOB, "access_token": "token-of-bob", "ratio": 0.5, **settings},
+    ]
+    with running(settings_for(broker, tmp_path, followers=followers), broker) as copier:
         out = copier.buy(4, "115.00", side="SELL")
         copier.mapping(out, "alice", "filled")
         copier.mapping(out, "bob", "filled")
