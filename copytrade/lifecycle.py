@@ -116,7 +116,7 @@ def place_refused(copy: Copy, error: str) -> Copy:
 
 
 def modify_refused(copy: Copy, error: str) -> Copy:
-    """The broker would not take the modification: the order stays as it was, the same wish is not repeated."""
+    """The broker would not take the modification: the order stays as it was, and the next try waits."""
     return replace(copy, refused=copy.wish, wish=copy.accepted, error=error)
 
 

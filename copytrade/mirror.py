@@ -290,7 +290,7 @@ def _change_of(case: _Case, copy: Copy, quantity: int) -> Cancel | Modify | None
     if quantity <= copy.filled_quantity:
         return Cancel(copy.n)
     wish = restated(case.leader, accepted, quantity, case.instrument, case.policy.terms)
-    if wish in (copy.accepted, copy.refused):
+    if wish == copy.accepted:
         return None
     if copy.modifications >= MAX_MODIFICATIONS:
         return Cancel(copy.n)  # and what it was to fill is sent anew once its end is known

@@ -91,11 +91,13 @@ def test_a_modification_is_restated_in_full(change: dict, wish: dict) -> None:  
     assert decision == Modify(1, replace(before, **wish))
 
 
-def test_nothing_is_sent_for_what_is_as_wished_or_was_refused() -> None:
+def test_nothing_is_sent_for_what_is_as_wished_and_what_was_refused_waits_for_its_next_try() -> None:
     assert ask(an_order(), resting()) == Done()
     dearer = an_order(price=Decimal("101.50"))
-    refused = resting(refused=wish_for(dearer, 130, NIFTY, TERMS))
-    assert ask(dearer, refused) == Done()
+    wish = wish_for(dearer, 130, NIFTY, TERMS)
+    refused = resting(refused=wish)
+    assert ask(dearer, refused, situation=replace(OPEN, is_held=lambda _: True)) == Done()
+    assert ask(dearer, refused) == Modify(1, wish)
 
 
 def test_a_triggered_stop_causes_no_request() -> None:

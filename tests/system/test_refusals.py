@@ -41,7 +41,7 @@ def of_the_account(what: str) -> Meaning:
 
 
 NOT_SENT = Meaning("", (Stage.NONE, 1.0), (Stage.LIVE, 1.0), (Stage.LIVE, 1.0))
-FINAL = Meaning("", (Stage.ENDED, None), (Stage.LIVE, None), (Stage.UNKNOWN, 1.0))
+REFUSED = Meaning("", (Stage.ENDED, None), (Stage.LIVE, 1.0), (Stage.UNKNOWN, 1.0))
 IN_DOUBT = Meaning("", (Stage.UNKNOWN, None), (Stage.UNKNOWN, 1.0), (Stage.UNKNOWN, 1.0))
 
 MEANINGS: dict[str, tuple[Outcome, Meaning]] = {
@@ -50,9 +50,9 @@ MEANINGS: dict[str, tuple[Outcome, Meaning]] = {
     "token": (refused(Refusal.TOKEN, "DH-901"), of_the_account("doubt_token")),
     "address": (refused(Refusal.ADDRESS, "DH-911"), of_the_account("suspend")),
     "account": (refused(Refusal.ACCOUNT, "DH-903"), of_the_account("suspend")),
-    "validation": (refused(Refusal.VALIDATION, "DH-905"), FINAL),
-    "order": (refused(Refusal.ORDER, "DH-906"), FINAL),
-    "other": (refused(Refusal.OTHER, "DH-910"), FINAL),
+    "validation": (refused(Refusal.VALIDATION, "DH-905"), REFUSED),
+    "order": (refused(Refusal.ORDER, "DH-906"), REFUSED),
+    "other": (refused(Refusal.OTHER, "DH-910"), REFUSED),
     "internal": (Unknown("HTTP 500 DH-908", exchange=EXCHANGE), IN_DOUBT),
     "unknown": (Unknown("no answer", exchange=EXCHANGE), IN_DOUBT),
 }
