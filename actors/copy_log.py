@@ -76,6 +76,18 @@ def left_unread(copy: Copy) -> None:
     )
 
 
+def left_beside(copy: Copy) -> None:
+    """An exit leaves although another order of the account was about to close the position: both may fill."""
+    alert(
+        "exit_beside_another",
+        copy.follower,
+        "Exit gave way in vain and leaves beside another order of the account: "
+        "if both fill, too much is taken, compare the position by hand {} {}",
+        who(copy),
+        fields(id=copy.correlation_id, quantity=copy.wish.quantity if copy.wish else None),
+    )
+
+
 def unreadable(copy: Copy) -> None:
     """Nothing that tells of a leader order can be read."""
     logger.warning("Order skipped: {} {} {}", copy.reason, who(copy), fields(detail=copy.error))

@@ -132,6 +132,8 @@ class Flights:
             return
         if self._desk.leaves_unread(leader.id, action):
             copy_log.left_unread(changed.after)
+        if self._desk.leaves_beside(leader.id, action, now):
+            copy_log.left_beside(changed.after)
         begun = time.monotonic()
         lane = self._desk.lane_of(leader, action)
         flight = Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun, lane)

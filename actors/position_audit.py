@@ -168,6 +168,8 @@ class PositionAudit:
         Returns the copies that this changes.
         """
         at, changed = wall_clock.at(read.began), list[Changed]()
+        for before, after in self._desk.rescale(at):
+            copy_log.scaled(self._seat.name, before, after)
         if read.account == self._seat.name:
             self._own_book_began = at
             self.book_is_known(read.account)
@@ -178,8 +180,6 @@ class PositionAudit:
                         changed += self._desk.left_after_all(after)
         elif read.account in self._book_known:
             self._tell(self._desk.leader_book_read(at))
-        for before, after in self._desk.rescale():
-            copy_log.scaled(self._seat.name, before, after)
         self._follow_up()
         return changed
 

@@ -32,7 +32,7 @@ from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Line, LineKey, Part, line_of
 from copytrade.looks import Looks
 from copytrade.misjudging import misjudged_without
-from copytrade.orders import InstrumentKey, Order, Status
+from copytrade.orders import IST, InstrumentKey, Order, Status
 from copytrade.own_orders import OwnOrders
 from copytrade.positions import Corrected, Positions
 from copytrade.protection import Breach, Result
@@ -207,9 +207,13 @@ class Desk:
             if copy.stage is Stage.NONE and copy.reason is Reason.EXTERNAL_CLOSE
         ]
 
-    def rescale(self) -> list[tuple[Line, Line]]:
+    def rescale(self, at: datetime) -> list[tuple[Line, Line]]:
         """Scale the lines of shares of which both accounts hold one and the same multiple over night."""
-        return [self._positions.scale(key, factor) for key, factor in self._positions.scalings()]
+        day = (at + self._circumstances.skew).astimezone(IST).date()
+        scaled = [self._positions.scale(key, factor) for key, factor in self._positions.scalings(day)]
+        if scaled:
+            self.look_again()
+        return scaled
 
     def assume_positions(self) -> None:
         """Go by the ledger: exits wait no longer for positions that were not read in time."""
@@ -263,6 +267,15 @@ class Desk:
         if not isinstance(action, Place) or action.part not in (Part.EXIT, Part.CLOSE):
             return False
         return self._circumstances.exit_reads.take_unread(order_id)
+
+    def leaves_beside(self, order_id: str, action: Action, now: datetime) -> bool:
+        """Return whether what leaves now is an exit that gave way in vain to another order of the account, told once.
+
+        Part of it may leave while the rest gives way: that is not told.
+        """
+        if not isinstance(action, Place) or action.part is not Part.EXIT:
+            return False
+        return self.shares.gave_way_in_vain(order_id, now - self._circumstances.skew)
 
     def know_skew(self, skew: timedelta) -> None:
         """Take what our clock lacks to the broker's; times of reads are by ours."""

@@ -2,15 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from copytrade.drift import Apart, all_apart
 from copytrade.ledger import LineKey, line_of
 from copytrade.orders import Order, OrderType, Side
 from copytrade.position_reads import PositionReads
 from copytrade.shelf import Shelf
+from copytrade.splits import factor_of
 
 #: The broker's words for an order of its own that closes a position: in the correlation id of a square-off (seen so).
 _SQUARE_OFF = re.compile(r"SQ(UARE)?.?R?.?OFF", re.IGNORECASE)
@@ -85,7 +87,7 @@ class OwnNet:
         """Take in a read of the positions; ``copied`` is what is held by copying.
 
         What the first read shows is taken over at once, as it was there before; but that copies are lacking has to be
-        confirmed, and so has what may be those, in another product.
+        confirmed, and so has what may be those, in another product or split.
         """
         is_first = self.reads.last_read is None
         self.reads.read(net, at, self._expected(copied))
@@ -93,21 +95,34 @@ class OwnNet:
             suspected = dict(self.reads.suspected)
             lacking = {key.key: units for key, units in suspected.items() if units * copied.get(key, 0) < 0}
             for key, difference in suspected.items():
-                if difference * copied.get(key, 0) >= 0 and difference * lacking.get(key.key, 0) >= 0:
-                    self._by_orders[key] += difference
-                    self.reads.settle(key)
+                may_be_split = copied.get(key) and self.factor(key, copied)
+                if difference * copied.get(key, 0) < 0 or difference * lacking.get(key.key, 0) < 0 or may_be_split:
+                    continue
+                self._by_orders[key] += difference
+                self.reads.settle(key)
 
     def _expected(self, copied: Mapping[LineKey, int]) -> dict[LineKey, int]:
         return {key: copied.get(key, 0) + self.beside(key) for key in {*copied, *self._by_orders, *self._by_reads}}
 
-    def confirm(self, book_read: datetime | None) -> dict[LineKey, int]:
-        """Take over the differences that count, and return them; what may have moved waits for its other line."""
+    def confirm(self, book_read: datetime | None, waiting: Container[LineKey] = ()) -> dict[LineKey, int]:
+        """Take over the differences that count, and return them.
+
+        What may have moved waits for its other line, and so do the lines that are ``waiting``.
+        """
         confirmed = self.reads.confirmed(book_read)
-        confirmed = {key: units for key, units in confirmed.items() if not self.reads.may_be_moving(key, units)}
+        confirmed = {
+            key: units
+            for key, units in confirmed.items()
+            if not self.reads.may_be_moving(key, units) and key not in waiting
+        }
         for key, difference in confirmed.items():
             self._by_reads[key] += difference
             self.reads.settle(key)
         return confirmed
+
+    def factor(self, key: LineKey, copied: Mapping[LineKey, int]) -> Fraction | None:
+        """Return by what the shares of a line may have been multiplied by the last read, None where not."""
+        return factor_of(key, copied.get(key, 0) + self.beside(key), self.reads.suspected.get(key, 0))
 
     def moved(self, key: LineKey, units: int) -> None:
         """Units that reads had shown apart from the copies are copies after all."""

@@ -10,11 +10,12 @@ All times are by our clock; the broker's times of fills are converted.
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 
 from copytrade.ledger import LineKey
+from copytrade.orders import IST
 
 #: Positions are taken to be late by this much at least.
 LEAST_LAG = timedelta(seconds=2)
@@ -151,6 +152,16 @@ class PositionReads:
             for other, units in self.suspected.items()
             if other.key == key.key and other != key and units * difference < 0
         ]
+
+    def was_filled_on(self, key: LineKey, day: date) -> bool:
+        """Whether something was filled on a line on a day in India."""
+        filled_at = self._filled_at.get(key)
+        return filled_at is not None and filled_at.astimezone(IST).date() == day
+
+    def is_newer(self, key: LineKey, other: "PositionReads") -> bool:
+        """Whether a line's position was first read after the last read of ``other``."""
+        streak = self._streaks.get(key)
+        return streak is not None and (other.last_read is None or other.last_read < streak.first)
 
     def settle(self, key: LineKey) -> None:
         """A difference was taken over: it is none any more."""

@@ -21,12 +21,10 @@ from copytrade.position_reads import RESOLUTION, PositionReads
 from copytrade.reasons import Reason
 from copytrade.shelf import Shelf
 from copytrade.sizing import Capitals, Size, SizingPolicy
+from copytrade.splits import factor_of
 
 #: How many entries are remembered as they were sized: hundreds may rest, and most are not looked at again.
 SIZES_KEPT = 256
-
-#: A split or a bonus makes of so many shares at most so many others.
-LARGEST_FACTOR = 20
 
 
 class _Sized(NamedTuple):
@@ -155,7 +153,11 @@ class Positions:
             return []
         suspected = dict(self._leader_reads.suspected)
         converted = self._convert(suspected)
-        taken = {key: suspected[key] for key in suspected if not self._goes_on or key not in self._lines}
+        taken = {
+            key: suspected[key]
+            for key in suspected
+            if (not self._goes_on or key not in self._lines) and self._leader_factor(key) is None
+        }
         self._of_first_read = {key: (difference, at) for key, difference in taken.items()}
         return converted + self._correct_leader(taken)
 
@@ -204,15 +206,17 @@ class Positions:
     def confirm_leader(self, book_read: datetime) -> list[Corrected]:
         """Take over what two reads and a complete read of the leader's book agree about; return what it corrects.
 
-        What may have moved between two products waits until both lines are confirmed.
+        What may have moved between two products waits until both lines are confirmed, what may have been split for a
+        read of the account's positions.
         """
+        waiting = self._awaits_own()
         confirmed = self._leader_reads.confirmed(book_read)
         converted = self._convert(confirmed)
         return converted + self._correct_leader(
             {
                 key: difference
                 for key, difference in confirmed.items()
-                if not self._leader_reads.may_be_moving(key, difference)
+                if not self._leader_reads.may_be_moving(key, difference) and key not in waiting
             }
         )
 
@@ -257,19 +261,37 @@ class Positions:
         self._own.reads.settle(key)
         return before, after
 
-    def scalings(self) -> list[tuple[LineKey, Fraction]]:
-        """Return the lines of shares of which both accounts hold one and the same small multiple, and its factor."""
-        found = []
-        for key, suspected in self._leader_reads.suspected.items():
-            line = self._lines.get(key)
-            if line is None or not key.key.segment.is_cash or not (line.leader_position and line.held):
-                continue
-            factor = Fraction(line.leader_position + suspected, line.leader_position)
-            own = Fraction(line.held + self._own.reads.suspected.get(key, 0), line.held)
-            is_small = factor > 0 and factor != 1 and max(factor.numerator, factor.denominator) <= LARGEST_FACTOR
-            if is_small and factor == own:
-                found.append((key, factor))
-        return found
+    def scalings(self, day: date) -> list[tuple[LineKey, Fraction]]:
+        """Return the lines of shares of which both accounts hold one and the same small multiple, and its factor.
+
+        Shares are split over night: a line on which either has traded on the ``day`` is left as it is.
+        """
+        return [
+            (key, factor)
+            for key in self._leader_reads.suspected
+            if (factor := self._leader_factor(key)) is not None
+            and factor == self._own.factor(key, self._copied())
+            and not self._leader_reads.was_filled_on(key, day)
+            and not self._own.reads.was_filled_on(key, day)
+        ]
+
+    def _leader_factor(self, key: LineKey) -> Fraction | None:
+        """Return by what the leader's shares may have been multiplied by the last read; the account has some too."""
+        line = self._lines.get(key)
+        if line is None or not line.held:
+            return None
+        return factor_of(key, line.leader_position, self._leader_reads.suspected.get(key, 0))
+
+    def _awaits_own(self) -> set[LineKey]:
+        """Return the lines that may have been split by the leader's positions: the account's have to be read yet."""
+        suspected = [key for key in self._leader_reads.suspected if self._leader_factor(key) is not None]
+        return {key for key in suspected if self._leader_reads.is_newer(key, self._own.reads)}
+
+    def _awaits_leader(self) -> set[LineKey]:
+        """Return the lines that may have been split by the account's positions: the leader's have to be read yet."""
+        copied = self._copied()
+        suspected = [key for key in self._own.reads.suspected if copied.get(key) and self._own.factor(key, copied)]
+        return {key for key in suspected if self._own.reads.is_newer(key, self._leader_reads)}
 
     def own_read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
         """Take in a read of the account's own positions, begun at ``at``; return what differs from the copies."""
@@ -280,7 +302,7 @@ class Positions:
     def confirm_own(self, book_read: datetime) -> list[tuple[Line, Line]]:
         """Take over what two reads and a complete read of the own book agree about; return the lines it changes."""
         copied = self._copied()
-        confirmed = self._own.confirm(book_read)
+        confirmed = self._own.confirm(book_read, self._awaits_leader())
         changed = []
         for source, target, units in _conversions(confirmed, lambda key: copied.get(key, 0)):
             left, direction = abs(units), _sign(units)
@@ -317,12 +339,12 @@ class Positions:
     @property
     def needs_leader_read(self) -> bool:
         """Whether a difference of the leader's positions waits for another read."""
-        return self._leader_reads.needs_another()
+        return self._leader_reads.needs_another() or bool(self._awaits_leader())
 
     @property
     def needs_own_read(self) -> bool:
         """Whether a difference of the account's own positions waits for another read, or an exit for one."""
-        return self._own.reads.needs_another() or bool(self._wanted)
+        return self._own.reads.needs_another() or bool(self._wanted) or bool(self._awaits_own())
 
     @property
     def lag(self) -> float:

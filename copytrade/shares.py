@@ -70,6 +70,7 @@ class Shares:
         self._blotter = blotter
         self._circumstances = circumstances
         self._reckoned: dict[LineKey, _Reckoned] = {}
+        self._gives_way: dict[str, datetime] = {}
         #: How often the shares of a line have been reckoned.
         self.reckonings = 0
 
@@ -95,11 +96,21 @@ class Shares:
             if now < gives_way_until:
                 units, until = max(0, units - sum(filling.values())), gives_way_until
                 waits_for = "another order of the account is about to close the position"
+                self._gives_way[order.id] = gives_way_until
             else:
                 filling = {}
         elif not waits_for:
+            self._gives_way.pop(order.id, None)
             self._positions.is_wanted_no_more(allotment.line)
         return ExitShare(units, self._room(known, order, filling), waits_for, until)
+
+    def gave_way_in_vain(self, leader_order_id: str, now: datetime) -> bool:
+        """Return whether an exit that leaves now gave way to an order that did not fill, and forget that it did."""
+        until = self._gives_way.get(leader_order_id)
+        if until is None or now < until:
+            return False
+        del self._gives_way[leader_order_id]
+        return True
 
     def _room(self, known: _Reckoned, order: Order, filling: Mapping[Product, int]) -> dict[Product, int] | None:
         """Return how many units an exit can take in each product, less what the others of its chain may take there."""
@@ -141,6 +152,7 @@ class Shares:
     def forget(self) -> None:
         """Forget what was reckoned: orders are forgotten."""
         self._reckoned.clear()
+        self._gives_way.clear()
 
     def _of(self, key: LineKey) -> _Reckoned:
         line = self._positions.reconciled(key)
