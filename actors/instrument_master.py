@@ -127,7 +127,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         self._unknown |= unknown
         for segment, security_id in sorted(unknown):
             what = fields(segment=segment, security_id=security_id)
-            text = "Instrument unknown, what the leader does in it is not copied {}"
+            text = "Instrument unknown, nothing is entered in it {}"
             alert("unknown_instrument", security_id, text, what)
 
 

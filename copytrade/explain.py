@@ -23,10 +23,10 @@ _ANSWER_SHOWN = 300
 
 MEANINGS: dict[Reason, str] = {
     Reason.OWN_ORDER: "The copier itself placed this order, so it is no order of the leader's to copy.",
-    Reason.BEFORE_START: "The leader placed it before copying began with this database.",
-    Reason.FILTERED_INSTRUMENT: "The follower's settings do not copy instruments of this kind.",
+    Reason.BEFORE_START: "The leader placed it before copying began, and it left nothing that was copied.",
+    Reason.FILTERED_INSTRUMENT: "The settings do not copy this kind, and it left nothing that was copied.",
     Reason.UNKNOWN_INSTRUMENT: "The broker's list lacks the instrument, or its lot there does not fit the order.",
-    Reason.UNSUPPORTED: "Orders of this product or kind are not copied.",
+    Reason.UNSUPPORTED: "Orders of this product or kind are not copied, and it left nothing that was copied.",
     Reason.UNREADABLE: "Nothing that the broker tells of the leader's order could be read.",
     Reason.ZERO_LOTS: "The follower's share of the order is less than one lot, and nothing is rounded up.",
     Reason.NO_CAPITAL: "The leader or the follower had no capital at the start of the day to size by.",

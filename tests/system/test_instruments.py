@@ -54,7 +54,7 @@ def test_what_the_leader_holds_and_the_master_lacks_is_named_and_read_anew_in_th
     url = master(path, without=OPTION)
     morning = datetime.now(IST) + timedelta(seconds=5)
     with running(reading(broker, tmp_path, url, instruments_at=morning.time()), broker) as copier:
-        line = copier.logged("Instrument unknown, what the leader does in it is not copied")
+        line = copier.logged("Instrument unknown, nothing is entered in it")
         assert line.startswith("CRITICAL")
         assert f"security_id={OPTION}" in line
         skipped = undescribed(copier, "991")
