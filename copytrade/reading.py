@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -217,9 +217,19 @@ def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, 
     for one in allotments:
         orders[one.line].append(LeaderOrder(one, by_order[one.leader_order_id]))
     fills = _fills(connection, follower, copies)
-    by_hand = _by_hand(connection, follower)
-    keys = sorted({*lines, *(key for key, units in net.items() if units)}, key=str)
-    return [explained(lines.get(key) or Line(key), orders[key], fills, net.get(key, 0), by_hand[key]) for key in keys]
+    by_hand, of_lines = _by_hand(connection, follower), _of_lines(net, lines.values())
+    keys = sorted({*lines, *(key for key, units in of_lines.items() if units)}, key=str)
+    return [explained(lines.get(key) or Line(key), orders[key], fills, of_lines[key], by_hand[key]) for key in keys]
+
+
+def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[LineKey]:
+    """Return what an account holds by the line to which it belongs: copies that were converted to their own."""
+    of_lines = Counter(net)
+    for line in lines:
+        for product, units in line.elsewhere:
+            of_lines[line.key] += units
+            of_lines[LineKey(line.key.key, product)] -= units
+    return of_lines
 
 
 def _of(connection: peewee.Database, columns: str, table: str, follower: str) -> list[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.system.test_drift import report
 from tests.waiting import eventually
 
 #: So often positions are compared.
@@ -224,3 +225,10 @@ def test_what_is_converted_while_the_copier_stands_still_is_left(
         for follower in ("alice", "bob"):
             becomes(broker, follower)
             was_never_short(broker, follower)
+
+
+def test_a_report_of_drift_counts_what_a_follower_converted_as_copied(copier: Copier, broker: PaperBroker) -> None:
+    enter(copier)
+    broker.convert(ALICE, OPTION, INTRADAY, MARGIN, 3 * LOT)
+    moved(copier, "alice")
+    eventually(lambda: report(copier, "alice").text == "alice: nothing differs", report(copier, "alice").text)
