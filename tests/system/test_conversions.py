@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from copytrade import wall_clock
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
+from copytrade.store import FLATTEN, Database
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_drift import report
 from tests.waiting import eventually
@@ -232,3 +234,15 @@ def test_a_report_of_drift_counts_what_a_follower_converted_as_copied(copier: Co
     broker.convert(ALICE, OPTION, INTRADAY, MARGIN, 3 * LOT)
     moved(copier, "alice")
     eventually(lambda: report(copier, "alice").text == "alice: nothing differs", report(copier, "alice").text)
+
+
+def test_a_command_closes_what_was_converted_where_it_is(copier: Copier, broker: PaperBroker) -> None:
+    enter(copier)
+    broker.convert(ALICE, OPTION, INTRADAY, MARGIN, 3 * LOT)
+    moved(copier, "alice")
+    database = Database(copier.settings.store.database)
+    number = database.give_command(FLATTEN, "alice", wall_clock.now())
+    eventually(lambda: database.answer(number), "alice has closed")
+    database.close()
+    becomes(broker, "alice")
+    was_never_short(broker, "alice")
