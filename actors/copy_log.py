@@ -197,7 +197,10 @@ def differs(follower: str, one: Differs) -> None:
 
 def moved(follower: str, before: Line, after: Line) -> None:
     """The account has copied units in another product than before, or has units again that seemed closed."""
-    what = "Copied units are there after all" if after.lost < before.lost else "Copied position was converted"
+    what = "Copied position was converted"
+    if after.lost != before.lost:
+        is_back = after.lost < before.lost
+        what = "Copied units are there after all" if is_back else "Copied units are gone with the leader's"
     logger.warning("{} {}", what, _line(follower, before, after))
 
 

@@ -153,3 +153,23 @@ def test_options_are_never_scaled(night: tuple[PaperBroker, Callable[[], None]],
             broker.carry(client_id, "45674", units)
         copier.logged("changed while nobody looked follower=bob")
         assert not [line for line in copier.log if "Shares were split" in line]
+
+
+def test_what_has_expired_is_held_no_more_and_told_once(
+    night: tuple[PaperBroker, Callable[[], None]], tmp_path: Path
+) -> None:
+    broker, passes = night
+    settings = settings_with_shares(broker, tmp_path)
+    with running(settings, broker) as copier:
+        bought = copier.buy(2, 0, order_type="MARKET")
+        copier.mapping(bought, "alice", "filled")
+        copier.mapping(bought, "bob", "filled")
+    passes()
+    for client_id, units in ((LEADER, 130), (ALICE, 130), (BOB, 65)):
+        broker.carry(client_id, "45674", -units)
+    with running(settings, broker) as copier:
+        for follower in ("alice", "bob"):
+            copier.logged(f"Copied units are gone with the leader's follower={follower}")
+        held_rows = "SELECT COUNT(*) FROM ledger WHERE held != 0"
+        eventually(lambda: copier.rows(held_rows) == [(0,)], "nothing is held by copying")
+        assert copier.copies("alice")[-1]["transactionType"] == "BUY"
