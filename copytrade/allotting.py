@@ -51,13 +51,15 @@ class Allotter:
         policy, capitals = self._circumstances.policy, self._circumstances.capitals
         is_refused = not_for_copying(leader, instrument, policy) is not None
         leaves_copied = self._shares.leaves_copied(leader, allotment)
-        if allotment.ratio is None and all(copy.stage is Stage.NONE for copy in copies):
+        is_unsent = all(copy.stage is Stage.NONE for copy in copies)
+        if allotment.ratio is None and is_unsent:
             is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
             settled = any(copy.is_settled_as_exit if leaves_copied else copy.is_settled for copy in copies)
             if is_dead or settled or (is_refused and not leaves_copied):
                 return Allotted(())
         entry = None
-        if (allotment.entry_of(leader.quantity) and not is_refused) or allotment.ratio is not None:
+        is_entered = not is_refused or not is_unsent  # what was adopted has a size, whenever its order was placed
+        if (allotment.entry_of(leader.quantity) and is_entered) or allotment.ratio is not None:
             opening = allotment.ratio is None and not any(
                 self._is_entering(member) for member in self._positions.working(allotment.line) if member != leader.id
             )
