@@ -152,7 +152,7 @@ class Shares:
     def forget(self) -> None:
         """Forget what was reckoned: orders are forgotten."""
         self._reckoned.clear()
-        self._gives_way.clear()
+        self._gives_way = {order_id: until for order_id, until in self._gives_way.items() if order_id in self._orders}
 
     def _of(self, key: LineKey) -> _Reckoned:
         line = self._positions.reconciled(key)

@@ -210,7 +210,7 @@ def test_an_account_is_left_alone_when_the_broker_calls_for_fewer_reads(
 
 def test_positions_and_holdings_are_two_reads(broker: PaperBroker, tmp_path: Path) -> None:
     with running(settings_for(broker, tmp_path), broker) as copier:
-        eventually(lambda: positions_reads(copier), "the start is over")
+        eventually(lambda: positions_reads(copier) == 2, "the start is over")
         before = len(broker.reads(ALICE))
         listener = Listener("asking")
         seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener))
