@@ -46,6 +46,13 @@ def positions_reads(copier: Copier) -> int:
     return sum(read.path == "/positions" for read in copier.broker.reads(ALICE))
 
 
+def the_start_is_over(copier: Copier) -> None:
+    """Wait for a read of alice's positions that began after all that her start asked for."""
+    listener = Listener("starting")
+    seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=listener))
+    eventually(lambda: listener.heard, "what the start asked for is read")
+
+
 def test_positions_are_read_after_they_were_asked_for_and_once_for_all_who_wait(copier: Copier) -> None:
     recovery = seat(copier, "gap-recovery")
     eventually(
@@ -210,7 +217,7 @@ def test_an_account_is_left_alone_when_the_broker_calls_for_fewer_reads(
 
 def test_positions_and_holdings_are_two_reads(broker: PaperBroker, tmp_path: Path) -> None:
     with running(settings_for(broker, tmp_path), broker) as copier:
-        eventually(lambda: positions_reads(copier) == 2, "the start is over")
+        the_start_is_over(copier)
         before = len(broker.reads(ALICE))
         listener = Listener("asking")
         seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener))
