@@ -54,6 +54,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.LEADER_EXITED: "The leader had left the position again before the follower was in it.",
     Reason.OVERTAKEN: "Another order closed what this one was to close, or closing was over, before it was sent.",
     Reason.NOT_NEEDED: "The leader's order changed before this one was sent, and it was not needed any more.",
+    Reason.EXIT_FIRST: "Its entry waits until what the follower holds on the other side has been left.",
     Reason.LEADER_CANCELLED: "The leader's order was cancelled unfilled before a copy was sent.",
     Reason.LEADER_REJECTED: "The leader's own order was rejected.",
     Reason.LEADER_EXPIRED: "The leader's order expired unfilled before a copy was sent.",

@@ -226,7 +226,9 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     if size is None:
         return Wait("the capital is not known yet")
     if not mine:
-        skipped = [copy for copy in case.copies if copy.stage is Stage.NONE and copy.reason and not copy.again]
+        waits = (None, Reason.EXIT_FIRST)  # its exit may end after the leader's order has
+        unsent = [copy for copy in case.copies if copy.stage is Stage.NONE and not copy.again]
+        skipped = [copy for copy in unsent if copy.reason not in waits]
         if case.leader.is_terminal and skipped:
             return Done()  # what was skipped while it lived is not taken up any more
         return size.quantity if size.reason is None else Skip(size.reason, size.arithmetic)
@@ -305,7 +307,8 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     if plan.waits_for is not None:
         return Wait(f"order {plan.waits_for} has to be known first")
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
-        return Wait("its exit comes first")
+        why = "its exit comes first"
+        return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
         return Wait("what became of it is not known yet")

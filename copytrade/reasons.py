@@ -38,6 +38,7 @@ class Reason(StrEnum):
     EXTERNAL_CLOSE = "external_close"
     LEADER_EXITED = "leader_exited"
     NOT_NEEDED = "not_needed"
+    EXIT_FIRST = "exit_first"
     OVERTAKEN = "overtaken"
 
     # the leader's order ended before a copy was sent
@@ -97,5 +98,6 @@ _PROVISIONAL = frozenset(
         Reason.EXTERNAL_CLOSE,
         Reason.LEADER_EXITED,
         Reason.NOT_NEEDED,
+        Reason.EXIT_FIRST,
     }
 )

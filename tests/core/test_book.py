@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.book import Book, _facts, chronological
+from copytrade.book import Book, _facts
 from copytrade.merging import followed
 from copytrade.orders import Leg, Order, OrderType, Side, Source, Status
 from tests.core.orders import NOW, an_order
@@ -348,13 +348,11 @@ def test_a_row_that_was_merged_before_is_passed_over_without_a_loss(
         if is_read:
             rows = ({} if not keeps_rows else rows) | {sight.id: replace(sight, source=Source.BOOK) for sight in fresh}
             book.merge_read(rows.values(), at)
-            seen = chronological(replace(row, observed_at=at) for row in rows.values())
+            plain.merge_read([replace(row) for row in rows.values()], at)
         else:
             for sight in fresh:
                 book.merge(sight)
-            seen = fresh
-        for sight in seen:
-            plain.merge(sight)
+                plain.merge(sight)
     assert [_facts(order) for order in book] == [_facts(order) for order in plain]
 
 
