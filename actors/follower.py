@@ -299,7 +299,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._desk.know_leader_capital(capital)
             case CapitalRead(_, capital):
                 self._desk.know_capital(capital)
-            case ResultRead(_, result):
+            case ResultRead(_, result) if self._loaded:
                 self._journal.add(*self._safeguard.take(result, self._now()))
             case CheckResult(epoch) if epoch == self.epoch:
                 self._safeguard.check(self._now())
@@ -313,7 +313,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._audit.overdue()
             case AuditPositions(epoch) if epoch == self.epoch:
                 self._audit.ask()
-            case CommandGiven():
+            case CommandGiven() if self._loaded:
                 self._commands.obey(message)
             case EntriesSwitched(enabled):
                 self._standing.switch(enabled=enabled)

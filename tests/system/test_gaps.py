@@ -5,7 +5,8 @@ from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
-from tests.system.copier import ALICE, LEADER, LOT, Copier, running, settings_for
+from tests.system.copier import ALICE, LEADER, LOT, QUICK_READS, Copier, running, settings_for
+from tests.system.test_supervision import seat
 from tests.waiting import eventually
 
 
@@ -89,19 +90,25 @@ def test_what_was_missed_counts_in_the_order_in_which_it_happened(copier: Copier
 
 def test_a_read_that_began_in_an_earlier_gap_does_not_open_the_gate(broker: PaperBroker, tmp_path: Path) -> None:
     """It may have been answered before what the later gap hides."""
-    with running(settings_for(broker, tmp_path, dhan={"request_timeout": 1.5}), broker) as copier:
+    settings = settings_for(broker, tmp_path, dhan={"request_timeout": 1.5}, limits={"reads": QUICK_READS})
+    with running(settings, broker) as copier:
+        feed = seat(copier, "feed-leader")
+        eventually(lambda: "gate=open" in feed.vitals.figures or copier.system.log_status(), "the start is over")
         for fault in (
             RestFault(Mischief.ANSWER, Kind.READ, LEADER, status=200, body="[]", delay=1.0, path="/orders"),
             RestFault(Mischief.HANG, Kind.READ, LEADER, path="/orders"),
         ):
             broker.faults.add(fault)
         for times in (1, 2):
+            read_before = len(broker.reads(LEADER))
             eventually(lambda: broker.feed_connections(LEADER), "the broker has seen the login")
             broker.drop_feed(LEADER)
             eventually(
                 lambda times=times: sum("Reconnected after disconnect" in line for line in copier.log) == times,
                 "it is back",
             )
+            if times == 1:
+                eventually(lambda: len(broker.reads(LEADER)) > read_before, "the book is being read")
         leader = copier.buy(4)
         copier.logged("Order book unreadable")
         assert not copier.copies("alice")

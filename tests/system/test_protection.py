@@ -1,19 +1,23 @@
 """Limits on what a follower enters, over real sockets: entries end with a reason, exits and cancellations pass."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from actors.messages import ResultRead
 from copytrade import wall_clock
 from copytrade.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.protection import Result
 from copytrade.settings import Settings
 from copytrade.store import FLATTEN, Database
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, Pause, seat
 from tests.waiting import eventually
 
 #: So often what was made of the day is read.
@@ -80,6 +84,24 @@ def test_a_daily_loss_ends_entries_and_nothing_else_with_one_alert(
         another = copier.buy(4, "97.00")
         assert copier.mapping(another, "alice", "skipped")[0] == "max_daily_loss"
         assert not breaches(copier)
+
+
+def test_a_result_that_meets_a_follower_who_has_just_been_restarted_is_no_second_loss(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    """What was read for its predecessor comes before what is on record."""
+    with running(limited(broker, tmp_path, max_daily_loss=2000), broker) as copier:
+        copier.mapping(enter(copier), "alice", "filled")
+        lose(copier)
+        eventually(lambda: breaches(copier), "the loss is noticed")
+        alice, store_may_go_on = seat(copier, "alice"), Event()
+        seat(copier, "store").tell(Pause(store_may_go_on))
+        alice.tell(Bomb(RuntimeError("a bug")))
+        copier.logged("Actor alice restarted")
+        alice.tell(ResultRead("alice", Result(Decimal(-2600), wall_clock.now())))
+        store_may_go_on.set()
+        assert copier.mapping(copier.buy(4, "98.00"), "alice", "skipped")[0] == "max_daily_loss"
+        assert len(breaches(copier)) == 1
 
 
 def test_while_no_result_can_be_read_entries_wait_where_a_loss_is_limited(broker: PaperBroker, tmp_path: Path) -> None:

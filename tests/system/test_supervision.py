@@ -36,6 +36,19 @@ class Bomb:
         return Bomb
 
 
+class Pause:
+    """A message over which an actor's handler waits until a test lets it go on."""
+
+    def __init__(self, may_go_on: threading.Event) -> None:
+        self._may_go_on = may_go_on
+
+    @property
+    def __class__(self) -> Any:
+        if any(frame.name == "receive" for frame in traceback.extract_stack()):
+            self._may_go_on.wait(PATIENCE)
+        return Pause
+
+
 def seat(copier: Copier, name: str) -> Any:
     return next(child.seat for child in copier.system.children if child.seat.name == name)
 
