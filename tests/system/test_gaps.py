@@ -99,8 +99,8 @@ def test_a_read_that_began_in_an_earlier_gap_does_not_open_the_gate(broker: Pape
             RestFault(Mischief.HANG, Kind.READ, LEADER, path="/orders"),
         ):
             broker.faults.add(fault)
+        read_before = len(broker.reads(LEADER))
         for times in (1, 2):
-            read_before = len(broker.reads(LEADER))
             eventually(lambda: broker.feed_connections(LEADER), "the broker has seen the login")
             broker.drop_feed(LEADER)
             eventually(
