@@ -145,6 +145,11 @@ class OwnNet:
         self._written_off[key] += unseen * direction
         self._by_reads[key] += min(unseen, max(0, -self._by_reads[key] * direction)) * direction
 
+    @property
+    def differing(self) -> list[LineKey]:
+        """The lines on which confirmed reads showed something that no order tells of."""
+        return [key for key, units in self._by_reads.items() if units]
+
     def beside(self, key: LineKey) -> int:
         """Return what other hands have on a line, signed."""
         return self._by_orders[key] + self._by_reads[key]

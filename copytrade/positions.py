@@ -320,11 +320,11 @@ class Positions:
                 self._keep(ledger.found_again(known, found))
                 self._own.found_again(key, found)
                 changed.append((known, self._lines[key]))
-        for key in confirmed:
+        for key in self._own.differing:
             known = self._lines.get(key)
             if known is None or not known.held or known.elsewhere or known.leader_position or known.level:
                 continue
-            if not self.really_held(known):  # an expiry: neither has anything any more
+            if abs(known.held) + self._own.beside(key) * _sign(known.held) <= 0:  # an expiry: neither has anything
                 self._own.written_off(key, abs(known.held), _sign(known.held))
                 self._keep(ledger.closed_elsewhere(known, 0, {key.product: 0}))
                 changed.append((known, self._lines[key]))

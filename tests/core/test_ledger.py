@@ -380,6 +380,19 @@ def test_a_position_that_expired_in_the_night_is_gone() -> None:
     assert (before.leader_position, after.leader_position, after.level) == (4 * LOT, 0, 0)
 
 
+@pytest.mark.parametrize("leader_is_read_at", [0, 1, 7])
+def test_what_expired_is_held_no_more_whichever_account_is_read_first(leader_is_read_at: int) -> None:
+    positions, told = written_down(4), list[tuple[Line, Line]]()
+    for second in (0, 3, 6, 9):
+        at = MORNING + timedelta(seconds=second)
+        positions.own_read({}, at)
+        if second >= leader_is_read_at:
+            positions.leader_read({}, at, TOMORROW, ())
+        told += positions.confirm_own(at + timedelta(seconds=1))
+    ((before, after),) = told
+    assert (before.held, after.held, positions.line(LINE).held) == (2 * LOT, 0, 0)
+
+
 def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     """A follower that comes back after midnight is told of them again, by a feed that has been running since."""
     held = {LINE: 2 * LOT}
