@@ -29,7 +29,8 @@ from copytrade.orders import Order
 T = TypeVar("T")
 
 #: A read that takes one request to the broker or several: it stops before each but the first, so that they are spread.
-Reading = Generator[None, None, ReadFinished]
+#: It ends with what a `ReadFinished` says beside its request: by the end it may be another's who joined half way.
+Reading = Generator[None, None, tuple[float, Found | Problem, float | None]]
 
 #: Refusals of a search that are about the order and not about the account or the request's way.
 _NO_SUCH_ORDER = (Refusal.ORDER, Refusal.VALIDATION, Refusal.OTHER)
@@ -39,16 +40,16 @@ def reading_of(rest: DhanRest, request: ReadRequest) -> Reading:
     """Read what is asked for, beginning when it is first advanced."""
     began = time.monotonic()
     answer = yield from _answer(rest, request)
-    return ReadFinished(request, began, answer, rest.known_skew)
+    return began, answer, rest.known_skew
 
 
 def carry_on(reading: Reading, request: ReadRequest, recovery: Address[GapRecoveryMessage]) -> None:
-    """Make the next request of a read, and tell what came of it, whatever happens."""
+    """Make the next request of a read, and tell what came of it under the request it was submitted with."""
     began = time.monotonic()
     try:
         next(reading)
     except StopIteration as end:
-        recovery.tell(end.value)
+        recovery.tell(ReadFinished(request, *end.value))
     except Exception as error:  # an exception in a thread would otherwise end in silence
         logger.opt(exception=error).error("Reading failed unexpectedly")
         recovery.tell(ReadFinished(request, began, Problem(f"{type(error).__name__}: {error}"), None))

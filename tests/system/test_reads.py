@@ -228,3 +228,17 @@ def test_positions_and_holdings_are_two_reads(broker: PaperBroker, tmp_path: Pat
         eventually(lambda: len(listener.heard) == 2, "it is told at once")
         positions, holdings = broker.reads(ALICE)[-2:]
         assert holdings.at - positions.at < 1.0
+
+
+def test_a_read_that_overtakes_another_of_its_kind_half_way_serves_both_and_the_next_one_follows(
+    broker: PaperBroker, tmp_path: Path
+) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        the_start_is_over(copier)
+        before, recovery, listener = positions_reads(copier), seat(copier, "gap-recovery"), Listener("asking")
+        recovery.tell(ReadNet("alice", holdings=True, reply_to=listener))
+        eventually(lambda: positions_reads(copier) > before, "the first half is read")
+        recovery.tell(ReadNet("alice", holdings=True, reply_to=listener, urgent=True))
+        eventually(lambda: listener.heard, "both are served")
+        recovery.tell(ReadNet("alice", holdings=True, reply_to=listener, urgent=True))
+        eventually(lambda: len(listener.heard) == 2, "who asks later is served too")
