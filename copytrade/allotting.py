@@ -9,7 +9,6 @@ from copytrade.copies import Copy, Stage
 from copytrade.decisions import Allotted, Situation, Wait
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Line, Part, line_of
-from copytrade.mirror import not_for_copying
 from copytrade.orders import Order, Status
 from copytrade.own_net import recent
 from copytrade.positions import Positions
@@ -49,7 +48,7 @@ class Allotter:
             is_unsent = all(copy.stage is Stage.NONE for copy in copies)
             return Allotted(()) if is_unsent and self._positions.knows_leader_on(line_of(leader)) else None
         policy, capitals = self._circumstances.policy, self._circumstances.capitals
-        is_refused = not_for_copying(leader, instrument, policy) is not None
+        is_refused = situation.refused is not None
         leaves_copied = self._shares.leaves_copied(leader, allotment)
         is_unsent = all(copy.stage is Stage.NONE for copy in copies)
         if allotment.ratio is None and is_unsent:

@@ -9,6 +9,7 @@ import msgspec
 from copytrade.contracts import Contracts
 from copytrade.decisions import Action, Policy, Situation, not_awaited, not_limited
 from copytrade.exit_reads import ExitReads
+from copytrade.filters import refusal
 from copytrade.freeze import FreezeTable
 from copytrade.instruments import Instrument, held
 from copytrade.ledger import LineKey, line_of
@@ -73,6 +74,10 @@ class Circumstances:
             return held(leader, lot_size)
         return known
 
+    def is_refused(self, leader: Order) -> bool:
+        """Whether nothing is entered for an order whatever its size."""
+        return refusal(leader, self.instrument(leader), self.policy) is not None
+
     def underlying(self, leader: Order) -> str:
         """Return what an order's instrument is about: entries in it go out one after the other."""
         instrument = self.instrument(leader)
@@ -87,6 +92,7 @@ class Circumstances:
             instrument=instrument,
             master_read=self.instruments is not None,
             gate_open=self.gate_open and self.own_book_read,
+            refused=refusal(leader, instrument, self.policy),
             largest=self._largest(instrument, now),
             hours=self._surroundings.hours,
             under_way=under_way,

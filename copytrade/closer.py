@@ -12,7 +12,6 @@ from copytrade.blotter import Blotter
 from copytrade.closing import Closed
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Allotted, Decision, Policy, Situation, Wait
-from copytrade.filters import EVERYTHING
 from copytrade.instruments import Instrument
 from copytrade.leader_orders import LeaderOrders, as_leader
 from copytrade.ledger import Allotment, Line, LineKey, Part, line_of
@@ -94,7 +93,7 @@ class Closer:
         if allotment is None or not self._closes(leader.id):
             return closing.overtaken(copies)
         total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
-        policy = replace(policy, instruments=frozenset({EVERYTHING}))
+        situation = replace(situation, refused=None)
         line = self._positions.line(allotment.line)
         room = self._positions.by_product(line) if line.elsewhere or any(copy.product for copy in copies) else None
         closing_all = Allotted((Part.CLOSE,), closing=total, room=room)

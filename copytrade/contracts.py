@@ -30,7 +30,7 @@ class Differs(msgspec.Struct, frozen=True, gc=False):
 class Contracts:
     """The instrument master, and what orders and positions have told beside it."""
 
-    __slots__ = ("_lots", "_made", "_master", "_multipliers", "_told", "news")
+    __slots__ = ("_last", "_lots", "_made", "_master", "_multipliers", "_told", "news")
 
     def __init__(self) -> None:
         self._master: Mapping[InstrumentKey, Instrument] | None = None
@@ -38,6 +38,8 @@ class Contracts:
         self._multipliers: dict[InstrumentKey, frozenset[Decimal]] = {}
         self._made: dict[tuple[InstrumentKey, int, Decimal | None], Instrument] = {}
         self._told: set[tuple[InstrumentKey, str]] = set()
+        #: What was asked for last, with the answer: an order is asked for several times in a row.
+        self._last: tuple[Order, Instrument | None] | None = None
         #: What has been found to differ and nobody has taken yet: each once a contract and master.
         self.news: list[Differs] = []
 
@@ -49,6 +51,7 @@ class Contracts:
     def know_master(self, master: Mapping[InstrumentKey, Instrument]) -> None:
         """Take the instrument master; what orders told before another day's is forgotten, but for multipliers."""
         if master is not self._master:
+            self._last = None
             self._master = master
             self._lots.clear()
             self._made.clear()
@@ -57,6 +60,7 @@ class Contracts:
     def see(self, order: Order) -> None:
         """Take what an order of the leader's says of its contract."""
         if order.lot_size:
+            self._last = None
             self._lots[order.key] = order.lot_size
         if order.multiplier:
             self.know_multipliers({order.key: order.multiplier})
@@ -66,10 +70,16 @@ class Contracts:
         for key, multiplier in told.items():
             known = self._multipliers.get(key, frozenset())
             if multiplier not in known:
+                self._last = None
                 self._multipliers[key] = known | {multiplier}
 
     def of(self, order: Order) -> Instrument | None:
         """Return what an order is in, None where neither master nor feed describes it."""
+        if self._last is None or self._last[0] is not order:
+            self._last = order, self._found(order)
+        return self._last[1]
+
+    def _found(self, order: Order) -> Instrument | None:
         instrument = self._master.get(order.key) if self._master is not None else None
         known = instrument or from_order(order)
         if known is None:

@@ -89,7 +89,8 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
 class Situation(msgspec.Struct, frozen=True, gc=False):
     """What else a decision rests on.
 
-    ``instrument`` is None where neither master nor feed describes it. ``largest`` is the most units that one order may
+    ``instrument`` is None where neither master nor feed describes it, ``refused`` where the order may be entered.
+    ``largest`` is the most units that one order may
     have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer, 0 for
     one that is yet to be numbered. ``is_held`` tells which requests came to nothing and are not made again yet.
     ``second_copier``: whether another program sends our ids. ``takes_back``: whether the leader's order was found so
@@ -101,6 +102,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     instrument: Instrument | None
     master_read: bool
     gate_open: bool
+    refused: "Skip | None" = None
     largest: int | None = None
     hours: MarketHours | None = None
     under_way: Set[int] = frozenset()

@@ -28,7 +28,6 @@ from copytrade.decisions import (
     Wait,
 )
 from copytrade.entering import forbidden
-from copytrade.filters import refusal
 from copytrade.instruments import Instrument
 from copytrade.ledger import Part, whole_lots
 from copytrade.market import Session, instrument_class
@@ -95,7 +94,7 @@ def decide(
     ``allotted`` is None while the positions are not known: only what ends an order is decided then.
     """
     sent = [copy for copy in copies if copy.stage is not Stage.NONE]
-    if not sent and (early := _before_the_first(leader, copies, allotted, situation, policy)):
+    if not sent and (early := _before_the_first(leader, copies, allotted, situation)):
         return early
     if leader.status in _LEADER_ENDED and (cancel := _cancel_entries(sent, situation)):
         return cancel
@@ -115,17 +114,8 @@ def decide(
     return lookup or _for_the_whole(case, decisions)
 
 
-def not_for_copying(leader: Order, instrument: Instrument | None, policy: Policy) -> Skip | None:
-    """Return why nothing is entered for an order whatever its size, None if it is."""
-    kind = instrument.kind if instrument else leader.instrument or ""
-    why = refusal(leader, kind, policy.instruments, policy.copying_since)
-    if why is None and instrument is None:
-        why = Reason.UNKNOWN_INSTRUMENT, f"{leader.key.segment} {leader.key.security_id} is not in the master"
-    return Skip(*why) if why else None
-
-
 def _before_the_first(
-    leader: Order, copies: Sequence[Copy], allotted: Allotted | None, situation: Situation, policy: Policy
+    leader: Order, copies: Sequence[Copy], allotted: Allotted | None, situation: Situation
 ) -> Skip | Wait | Done | None:
     """Decide what needs no size; None if it is to be sized.
 
@@ -144,7 +134,7 @@ def _before_the_first(
         return Skip(_LEADER_ENDED[leader.status], f"the leader's order is {leader.status}")
     if leaves_copied:
         return None
-    why = not_for_copying(leader, situation.instrument, policy)
+    why = situation.refused
     if why and why.reason is Reason.OWN_ORDER:
         return why
     if not _is_described(situation) and not situation.master_read:
@@ -245,7 +235,7 @@ def _not_entered(case: _Case) -> Skip | Wait | None:
     """Return why nothing is entered whatever the size, None if it is."""
     if not _is_described(case.situation) and not case.situation.master_read:
         return Wait("the instrument master has not been read yet")
-    return not_for_copying(case.leader, case.instrument, case.policy)
+    return case.situation.refused
 
 
 def _committed(mine: Sequence[Copy]) -> int:

@@ -150,6 +150,10 @@ class OwnNet:
         """The lines on which confirmed reads showed something that no order tells of."""
         return [key for key, units in self._by_reads.items() if units]
 
+    def is_as_copied(self, key: LineKey) -> bool:
+        """Whether nobody but the copies has changed what is held on a line, by orders and by reads."""
+        return not (self._by_orders.get(key) or self._by_reads.get(key) or key in self.reads.suspected)
+
     def beside(self, key: LineKey) -> int:
         """Return what other hands have on a line, signed."""
         return self._by_orders[key] + self._by_reads[key]

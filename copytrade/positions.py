@@ -191,9 +191,9 @@ class Positions:
 
     def _is_of_before(self, order: Order) -> bool:
         """Whether what happened to an unknown order did so before the day of the first read: the positions have it."""
-        if self._leader_day is None or order.event_at.astimezone(IST).date() >= self._leader_day:
+        if self._leader_day is None or not (order.is_terminal or order.filled_quantity):
             return False
-        return order.is_terminal or order.filled_quantity > 0
+        return order.event_at.astimezone(IST).date() < self._leader_day
 
     def _unnoted(self, order: Order) -> int:
         return order.filled_quantity - self._noted.get(order.id, self._counted(order))
@@ -397,8 +397,9 @@ class Positions:
         if self._of_first_read:
             self._take_back(order, happened_at or at)
         line = self.line(line_of(order))
-        self._note_fill(order, at)
-        self._noted.pop(order.id, None)
+        if order.filled_quantity or (allotment is not None and allotment.leader_filled):
+            self._note_fill(order, at)
+            self._noted.pop(order.id, None)
         if order.is_ours:
             if order.filled_quantity > self._counted(order):
                 self._keep(ledger.filled_beside_leader(line, order))
@@ -740,7 +741,7 @@ class Positions:
         Their orders tell that at once; reads do where they agree and began after an exit was wanted. Before the first
         read nothing is: what their orders of today closed may have been written off already, before a restart.
         """
-        if not line.held or not self._own.is_read:
+        if not line.held or not self._own.is_read or (not line.elsewhere and self._own.is_as_copied(line.key)):
             return line
         wanted = self._wanted.get(line.key)
         left = {product: self._there(line, product, by_reads=False) for product in line.products}
@@ -765,7 +766,7 @@ class Positions:
         """Return how many units of a line the account has in a product, not signed: by orders, or by reads as well."""
         direction, key = _sign(line.held), LineKey(line.key.key, product)
         units = max(0, line.held_in(product) * direction)
-        if not self._own.is_read:
+        if not self._own.is_read or self._own.is_as_copied(key):
             return units
         if not by_reads:
             return max(0, min(units, units + self._own.beside_by_orders(key, direction) * direction))

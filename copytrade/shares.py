@@ -13,7 +13,6 @@ from copytrade.circumstances import Circumstances
 from copytrade.copies import Stage
 from copytrade.leader_orders import LeaderOrders
 from copytrade.ledger import Allotment, Line, LineKey, Part, Working
-from copytrade.mirror import not_for_copying
 from copytrade.orders import Leg, Order, OrderType, Product
 from copytrade.positions import Positions
 from copytrade.reasons import Reason
@@ -198,7 +197,7 @@ class Shares:
         if self._blotter.is_sent(order.parent_id):
             return False
         parent = self._orders.get(order.parent_id)
-        if parent is not None and self._is_refused(parent):
+        if parent is not None and self._circumstances.is_refused(parent):
             return True
         return any(copy.reason not in (None, Reason.ZERO_LOTS) for copy in self._blotter.unsent(order.parent_id))
 
@@ -211,10 +210,6 @@ class Shares:
             for member in self._positions.working(allotment.line)
         )
 
-    def _is_refused(self, order: Order) -> bool:
-        circumstances = self._circumstances
-        return not_for_copying(order, circumstances.instrument(order), circumstances.policy) is not None
-
     def exits(self, key: LineKey) -> list[Working]:
         """Return the exits of a line that are copied, in the order in which the leader placed them."""
         working = []
@@ -224,7 +219,7 @@ class Shares:
                 continue
             mine = self._blotter.of(member)
             copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
-            if not copies and self._is_refused(order) and not self.leaves_copied(order, allotment):
+            if not copies and self._circumstances.is_refused(order) and not self.leaves_copied(order, allotment):
                 continue
             left = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
             working.append(

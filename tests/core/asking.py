@@ -12,9 +12,10 @@ from copytrade.allotting import allotted
 from copytrade.copies import Copy, Stage
 from copytrade.decisions import Decision, Policy, Situation
 from copytrade.desk import Desk
+from copytrade.filters import refusal
 from copytrade.instruments import Instrument
 from copytrade.ledger import Line, LineKey
-from copytrade.mirror import decide, not_for_copying
+from copytrade.mirror import decide
 from copytrade.orders import IST, Order, Status
 from copytrade.positions import Positions
 from copytrade.shares import ExitShare
@@ -74,8 +75,9 @@ def ask(
     positions.leader_read({}, NOW, NOW.date(), ())
     positions.own_read({}, NOW)
     positions.leader_seen(leader, now)
+    situation = replace(situation, refused=refusal(leader, situation.instrument, policy))
     entry = None
     is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
-    if situation.instrument and (copies or not (is_dead or not_for_copying(leader, situation.instrument, policy))):
+    if situation.instrument and (copies or not (is_dead or situation.refused)):
         entry = positions.size_entry(leader, situation.instrument, policy.sizing, capitals, is_opening=True)
     return decide(leader, copies, allotted(leader, positions, entry, ExitShare(0)), situation, policy, now)
