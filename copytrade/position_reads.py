@@ -170,7 +170,7 @@ class PositionReads:
 
     def needs_another(self) -> bool:
         """Whether a difference of the last read waits for another read to confirm it."""
-        return any(key not in self._confirmed for key in self.suspected)
+        return bool(self.suspected) and any(key not in self._confirmed for key in self.suspected)
 
     def agrees_since(self, key: LineKey, moment: datetime) -> bool:
         """Whether reads that began after a moment, far enough apart, agree about a line, and nothing may have moved."""

@@ -289,6 +289,8 @@ class Positions:
 
     def _awaits_leader(self) -> set[LineKey]:
         """Return the lines that may have been split by the account's positions: the leader's have to be read yet."""
+        if not self._own.reads.suspected:
+            return set()
         copied = self._copied()
         suspected = [key for key in self._own.reads.suspected if copied.get(key) and self._own.factor(key, copied)]
         return {key for key in suspected if self._own.reads.is_newer(key, self._leader_reads)}
