@@ -11,27 +11,27 @@ from pathlib import Path
 
 from loguru import logger
 
-from actors.flatten import flatten
-from actors.session import copy
-from copytrade import wall_clock
-from copytrade.access import rest_of
-from copytrade.checking import check_for_start, say_who_is_left_out, without
-from copytrade.console.check import check
-from copytrade.console.drift import drift
-from copytrade.console.exits import EXIT_RUNNING, EXIT_UNUSABLE
-from copytrade.console.lookup import show_day, show_order, verify_trail
-from copytrade.console.pausing import switch
-from copytrade.console.sandbox import try_sandbox
-from copytrade.instance import AlreadyRunning, hold_lock
-from copytrade.logs import configure_logging
-from copytrade.orders import IST
+from actors.system.close_only import flatten
+from actors.system.session import copy
+from copytrade.app.checks import check_for_start, say_who_is_left_out, without
+from copytrade.app.clients import rest_of
+from copytrade.app.commands.check import check
+from copytrade.app.commands.drift import drift
+from copytrade.app.commands.exit_codes import EXIT_RUNNING, EXIT_UNUSABLE
+from copytrade.app.commands.pause import switch
+from copytrade.app.commands.show import show_day, show_order, verify_trail
+from copytrade.app.commands.try_sandbox import try_sandbox
+from copytrade.app.file_permissions import exposed_by, without_secrets_of
+from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
+from copytrade.app.paths import open_database
+from copytrade.common import wall_clock
+from copytrade.common.logs import configure_logging
+from copytrade.core.model.orders import IST
 from copytrade.paper.process import start_paper_process
-from copytrade.papermode import paper_config, with_paper_urls, write_down
-from copytrade.places import open_database
-from copytrade.records import LEADER
-from copytrade.secrecy import exposed_by, without_secrets_of
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
-from copytrade.store import DATABASE_ERRORS
+from copytrade.storage.database import DATABASE_ERRORS
+from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
+from copytrade.storage.records import LEADER
 
 
 def main(arguments: list[str]) -> int:

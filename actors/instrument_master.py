@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from loguru import logger
 
-from actors.base import ActorUp, Address, GuardedActor, Incarnation, Seat
-from actors.clock import Clock
 from actors.messages import (
     GapRecoveryMessage,
     InstrumentMasterMessage,
@@ -18,12 +16,14 @@ from actors.messages import (
     ReadNet,
     WantInstruments,
 )
-from copytrade import wall_clock
-from copytrade.instrument_cache import Master, MasterSource, MasterUnreadable
-from copytrade.ledger import LineKey
-from copytrade.logs import alert, fields
-from copytrade.orders import IST, InstrumentKey
-from copytrade.records import LEADER
+from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.runtime.timers import Clock
+from copytrade.brokers.dhan.instruments.cache import Master, MasterSource, MasterUnreadable
+from copytrade.common import wall_clock
+from copytrade.common.logs import alert, fields
+from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.orders import IST, InstrumentKey
+from copytrade.storage.records import LEADER
 
 #: How long to wait before another try, in seconds.
 RETRY_AFTER = 30.0

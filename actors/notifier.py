@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.base import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.messages import NotifierMessage, Notify
-from copytrade.logs import fields
+from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
+from copytrade.common.logs import fields
 
 
 class Notifier(GuardedActor[NotifierMessage]):

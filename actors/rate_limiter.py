@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from actors.base import ActorUp, Address, GuardedActor, Incarnation
-from actors.clock import Clock
 from actors.messages import (
     LoadRequests,
     PermitDelayed,
@@ -19,8 +17,10 @@ from actors.messages import (
     SettlePermit,
     StoreMessage,
 )
-from copytrade.budget import Budget, Lane, Window, midnight
-from copytrade.logs import fields
+from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation
+from actors.runtime.timers import Clock
+from copytrade.brokers.budget import Budget, Lane, Window, midnight
+from copytrade.common.logs import fields
 
 #: Seconds back to the last request that is known of, in which there may have been others that are not.
 RESTART_WITHIN = 60.0

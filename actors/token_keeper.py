@@ -7,8 +7,6 @@ from datetime import datetime
 
 from loguru import logger
 
-from actors.base import Address, GuardedActor, Incarnation
-from actors.clock import Clock
 from actors.messages import (
     CheckToken,
     CredentialsGiven,
@@ -22,16 +20,18 @@ from actors.messages import (
     TokenReplaced,
     WantToken,
 )
-from copytrade import wall_clock
-from copytrade.dhan.accounts import Profile
-from copytrade.dhan.auth import Credentials, Token
-from copytrade.dhan.custody import Custody, CustodyPolicy, Failure, Step
-from copytrade.dhan.login import TokenRequests
-from copytrade.dhan.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
-from copytrade.hiding import hide
-from copytrade.logs import alert, fields
-from copytrade.orders import IST
-from copytrade.token_file import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
+from actors.runtime.actor import Address, GuardedActor, Incarnation
+from actors.runtime.timers import Clock
+from copytrade.brokers.dhan.accounts import Profile
+from copytrade.brokers.dhan.login import TokenRequests
+from copytrade.brokers.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
+from copytrade.brokers.tokens.lifecycle import Custody, CustodyPolicy, Failure, Step
+from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
+from copytrade.brokers.tokens.token import Credentials, Token
+from copytrade.common import wall_clock
+from copytrade.common.logs import alert, fields
+from copytrade.common.redaction import hide
+from copytrade.core.model.orders import IST
 
 #: Seconds that a wait lasts: what is waited for is a time of day, and a machine may sleep meanwhile.
 SHORTEST_WAIT, LONGEST_WAIT = 0.05, 600.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.plots import draw_and_say
 from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm
-from copytrade.orders import IST
+from copytrade.core.model.orders import IST
 
 #: Requests a second of one account, where a trial is about the processor and not about the budget.
 LIFTED = 1000

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from copytrade.dhan.transport import Reply, Request, Transport
+from copytrade.brokers.http.client import Reply, Request, Transport
 
 ORDER: dict[str, object] = {
     "dhanClientId": "1000000001",
@@ -68,7 +68,7 @@ class Client(ABC):
 
 
 class Ours(Client):
-    """copytrade.dhan.transport."""
+    """copytrade.brokers.http.client."""
 
     def __init__(self, url: str, trust: str, timeout: float) -> None:
         tls = ssl.create_default_context(cafile=trust)

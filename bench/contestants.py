@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from copytrade.paper.exchange import PER_SECOND, PaperAccount
+from copytrade.paper.exchange.matching import PER_SECOND, PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 
 ROOT = Path(__file__).parents[1]

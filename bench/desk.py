@@ -14,15 +14,16 @@ from typing import ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.circumstances import Surroundings
-from copytrade.copies import Copy
-from copytrade.decisions import Place, Policy
-from copytrade.desk import Desk
-from copytrade.freeze import load_freeze_table
-from copytrade.instruments import Instrument
-from copytrade.market import load_market_hours
-from copytrade.orders import (
+from copytrade.core.decide.decisions import Place, Policy
+from copytrade.core.engine.context import Surroundings
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.engine import Desk
+from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
+from copytrade.core.market.freeze import load_freeze_table
+from copytrade.core.market.sessions import load_market_hours
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.orders import (
     InstrumentKey,
     Order,
     OrderType,
@@ -33,7 +34,6 @@ from copytrade.orders import (
     Status,
     Validity,
 )
-from copytrade.sizing import Capitals, SizingPolicy, Strategy
 
 ORDERS, RESTING, REPETITIONS = 2000, 50, 5
 LOT = 65

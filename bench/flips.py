@@ -13,7 +13,7 @@ from typing import Any
 from bench.contestants import LEADER, accounts_of
 from bench.measures import first_frames
 from bench.speed import trial
-from copytrade.latency import percentile
+from copytrade.common.percentiles import percentile
 from copytrade.paper.process import PaperProcess
 
 CONTRACT, LOT, PRICE = "45674", 65, 120

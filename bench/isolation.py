@@ -14,10 +14,10 @@ from queue import SimpleQueue
 from loguru import logger
 
 from actors.messages import FailOnPurpose
-from actors.system import CopySystem
+from actors.system.system import CopySystem
 from bench.rig import KEPT, LEADER, LOT, Rig
-from copytrade.latency import percentile
-from copytrade.paper.exchange import PaperAccount
+from copytrade.common.percentiles import percentile
+from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 from copytrade.settings import Settings
 

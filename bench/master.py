@@ -13,8 +13,8 @@ import time
 from datetime import time as time_of_day
 from pathlib import Path
 
-from actors.session import SWITCH_INTERVAL
-from copytrade.instrument_cache import MasterSource
+from actors.system.session import SWITCH_INTERVAL
+from copytrade.brokers.dhan.instruments.cache import MasterSource
 from copytrade.paper.process import PaperConfig, start_paper_process
 
 #: Seconds between two turns that the other thread takes.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from copytrade.latency import percentile
+from copytrade.common.percentiles import percentile
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from typing import Any
 
 from loguru import logger
 
-import actors.system
-from actors.restarts import RestartPolicy
-from actors.system import CopySystem
+import actors.system.system
+from actors.supervisor.restarts import RestartPolicy
+from actors.system.system import CopySystem
 from bench.rig import Rig, judge, start_broker
 from bench.storm import Plan, steps
 from copytrade.settings import load_settings
@@ -61,7 +61,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     logger.remove()
-    actors.system._CORE = _UNLIMITED
+    actors.system.system._CORE = _UNLIMITED
     chance = random.Random(options.seed)
     broker = start_broker()
     with tempfile.TemporaryDirectory() as folder:

@@ -11,9 +11,9 @@ from typing import Any
 
 import apsw
 
-from copytrade import sqlite
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
+from copytrade.storage import sqlite
 
 ROOT = Path(__file__).parents[1]
 LEADER = "1000000001"

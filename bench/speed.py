@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.readiness import LIVELY_FOR
+from actors.system.keep_warm import LIVELY_FOR
 from bench.contestants import LEADER, Contestant, accounts_of, start_bare, start_broker, start_ours
 from bench.measures import busiest_second, figures, first_frames, reactions
-from copytrade.paper.exchange import PER_SECOND
+from copytrade.paper.exchange.matching import PER_SECOND
 from copytrade.paper.process import PaperProcess
 
 #: What is compared in every trial of steady orders.

@@ -70,7 +70,7 @@ from actors.messages.permits import (
     SettlePermit,
 )
 from actors.messages.positions import NetRead
-from actors.messages.recovery import (
+from actors.messages.reads import (
     CapitalRead,
     Found,
     GapRecoveryMessage,

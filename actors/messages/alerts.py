@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from actors.base import ActorDied, ActorUp
+from actors.runtime.actor import ActorDied, ActorUp
 
 
 @dataclass(frozen=True, slots=True)

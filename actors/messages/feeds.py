@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.base import ActorDied, ActorUp, Address
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
-from copytrade.dhan.codec import Told
-from copytrade.dhan.feed import FeedConnection, FeedEnded
-from copytrade.dhan.rest import OrderBook
-from copytrade.doubt import UnreadableRow
-from copytrade.orders import Order
+from actors.runtime.actor import ActorDied, ActorUp, Address
+from copytrade.brokers.dhan.decode import Told
+from copytrade.brokers.dhan.feed import FeedConnection, FeedEnded
+from copytrade.brokers.dhan.rest import OrderBook
+from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
+from copytrade.core.model.orders import Order
 
 
 @dataclass(frozen=True, slots=True)

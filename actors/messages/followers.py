@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-from actors.base import ActorDied, ActorUp, Address
 from actors.messages.feeds import FeedNews
 from actors.messages.instruments import InstrumentsLoaded
 from actors.messages.permits import PermitNews
 from actors.messages.positions import NetRead
-from actors.messages.recovery import CapitalRead, ResultRead
+from actors.messages.reads import CapitalRead, ResultRead
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched, IntentRecorded
 from actors.messages.tokens import TokenNews
-from copytrade.agenda import CopyId
-from copytrade.dhan.outcomes import Outcome
-from copytrade.dhan.rest import Cancelled, Placed
+from actors.runtime.actor import ActorDied, ActorUp, Address
+from copytrade.brokers.dhan.rest import Cancelled, Placed
+from copytrade.brokers.outcomes import Outcome
+from copytrade.core.engine.work_queue import CopyId
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from actors.base import ActorDied, ActorUp, Address
 from actors.messages.positions import NetRead
-from copytrade.instrument_cache import Master
-from copytrade.instruments import Instruments
+from actors.runtime.actor import ActorDied, ActorUp, Address
+from copytrade.brokers.dhan.instruments.cache import Master
+from copytrade.core.model.instruments import Instruments
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.base import ActorDied, ActorUp, Address
-from copytrade.budget import Lane
+from actors.runtime.actor import ActorDied, ActorUp, Address
+from copytrade.brokers.budget import Lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from copytrade.ledger import LineKey
-from copytrade.orders import InstrumentKey
+from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.orders import InstrumentKey
 
 
 @dataclass(frozen=True, slots=True)

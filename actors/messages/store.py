@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from actors.base import ActorDied, ActorUp, Address
 from actors.messages.permits import RequestsLoaded
-from copytrade.copies import Copy
-from copytrade.ledger import Allotment, Line
-from copytrade.protection import Breach
-from copytrade.records import CopyChanged, Record
+from actors.runtime.actor import ActorDied, ActorUp, Address
+from copytrade.core.decide.risk_limits import Breach
+from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.copies import Copy
+from copytrade.storage.records import CopyChanged, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from actors.base import ActorDied, ActorUp
 from actors.messages.followers import Drained
+from actors.runtime.actor import ActorDied, ActorUp
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from actors.base import ActorDied, ActorUp, Address
-from copytrade.dhan.accounts import Profile
-from copytrade.dhan.auth import Credentials, Token
-from copytrade.dhan.custody import Step
-from copytrade.dhan.outcomes import Outcome
+from actors.runtime.actor import ActorDied, ActorUp, Address
+from copytrade.brokers.dhan.accounts import Profile
+from copytrade.brokers.outcomes import Outcome
+from copytrade.brokers.tokens.lifecycle import Step
+from copytrade.brokers.tokens.token import Credentials, Token
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "what is refused is asked for again at once",
-        "copytrade/holds.py",
+        "copytrade/core/engine/copies/holds.py",
         "    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))\n",
         "    return 0.02\n",
         "hammered",
@@ -37,7 +37,7 @@ MUTANTS = [
     ),
     Mutant(
         "an entry of a fixed number of lots is sized by the leader's",
-        "copytrade/sizing.py",
+        "copytrade/core/ledger/sizing.py",
         "        return Size(policy.lots * lot_size if quantity else 0, f",
         "        return Size(policy.lots * quantity, f",
         "over share",
@@ -45,7 +45,7 @@ MUTANTS = [
     ),
     Mutant(
         "what an update did not tell is not looked for when the next one comes",
-        "actors/glances.py",
+        "actors/order_feed/confirmation_reads.py",
         "        if not self._is_soon:\n",
         "        if False:\n",
         "other side",
@@ -53,7 +53,7 @@ MUTANTS = [
     ),
     Mutant(
         "an entry that was accepted and never shown is sent again",
-        "copytrade/lifecycle.py",
+        "copytrade/core/engine/copies/transitions.py",
         "    return replace(copy, stage=Stage.ENDED, reason=Reason.INVISIBLE, error=error)\n",
         "    return replace(not_sent(copy), accepted=None, refused=None, reason=None, error='')\n",
         "doubled",
@@ -61,7 +61,7 @@ MUTANTS = [
     ),
     Mutant(
         "a row of the order book that is older than an update is believed",
-        "copytrade/book.py",
+        "copytrade/core/model/order_book.py",
         "        if seen.is_terminal or seen.filled_quantity > known.quantity:\n",
         "        if True:\n",
         "set back",
@@ -69,7 +69,7 @@ MUTANTS = [
     ),
     Mutant(
         "what is told of another client's order is copied",
-        "copytrade/dhan/codec.py",
+        "copytrade/brokers/dhan/decode.py",
         "    if whose and ours and whose != ours:\n",
         "    if False:\n",
         "other side",
@@ -77,7 +77,7 @@ MUTANTS = [
     ),
     Mutant(
         "a time that is spelt otherwise makes an order unreadable",
-        "copytrade/dhan/fields.py",
+        "copytrade/brokers/dhan/json_fields.py",
         "        try:\n            return self._fields.time(name)\n"
         "        except UnreadableError:\n            return None\n",
         '        if "/" in self._fields.text(name):\n            raise UnreadableError(name)\n'
@@ -87,7 +87,7 @@ MUTANTS = [
     ),
     Mutant(
         "one read of positions is believed",
-        "copytrade/position_reads.py",
+        "copytrade/core/ledger/position_reads.py",
         "            elif suspected := unexplained[key] or self._appeared(key, difference, unexplained):\n"
         "                self.suspected[key] = suspected\n"
         "                if confirmed is not None and confirmed[0] == difference:\n"
@@ -99,7 +99,7 @@ MUTANTS = [
     ),
     Mutant(
         "an exit waits for as long as its account is read",
-        "copytrade/exit_reads.py",
+        "copytrade/core/engine/exits/awaited_reads.py",
         "        if self._are_read_since(self._told_since):\n            self._wanted.clear()\n"
         "            return None\n        wanted = ",
         "        until = self._wanted.setdefault(leader_order_id, now) + 5 * PATIENCE\n"
@@ -109,7 +109,7 @@ MUTANTS = [
     ),
     Mutant(
         "a position that the leader converts is not followed",
-        "copytrade/positions.py",
+        "copytrade/core/ledger/positions.py",
         "        units = min(abs(gone), abs(position), abs(more)) * _sign(position)\n",
         "        continue\n",
         "not flat",
@@ -117,7 +117,7 @@ MUTANTS = [
     ),
     Mutant(
         "an exit through a leg is left out as legs are",
-        "copytrade/mirror.py",
+        "copytrade/core/decide/decide.py",
         "    leaves_copied = allotted is not None and allotted.leaves_copied\n",
         "    leaves_copied = False\n",
         "not flat",

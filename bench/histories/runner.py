@@ -14,8 +14,8 @@ from typing import Any
 from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
 from bench.histories.oracle import COLUMNS, Evidence, judge
 from bench.rig import ROOT
-from copytrade.paper.exchange import PaperAccount
-from copytrade.paper.orders import Refusal
+from copytrade.paper.exchange.matching import PaperAccount
+from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 
 #: Seconds in which everything has to be right once nothing goes wrong any more: longer than any hold lasts, and than it

@@ -3,11 +3,11 @@
 import json
 import sys
 
-from copytrade.garbage import collect_little_at_a_time
+from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import Mishaps
+from copytrade.paper.exchange.matching import Mishaps
 from copytrade.paper.process import PaperConfig
-from copytrade.paper.session import ScriptedLeader
+from copytrade.paper.script import ScriptedLeader
 
 
 def main() -> None:

@@ -13,21 +13,21 @@ from typing import Any, Self, TypeVar, cast
 import msgspec
 import uvicorn
 
-from copytrade.paper import wire
-from copytrade.paper.connections import Connections
-from copytrade.paper.control import control_route
-from copytrade.paper.exchange import NO_MISHAPS, PER_SECOND, Exchange, Mishaps, PaperAccount
-from copytrade.paper.faults import Faults
-from copytrade.paper.feeds import Feeds, SentFrame
-from copytrade.paper.instruments import PaperInstrument, standard_instruments
+from copytrade.paper.exchange.instruments import PaperInstrument, standard_instruments
+from copytrade.paper.exchange.matching import NO_MISHAPS, PER_SECOND, Exchange, Mishaps, PaperAccount
+from copytrade.paper.exchange.orders import Family, PaperOrder, Ticket, input_error
+from copytrade.paper.exchange.validation import check_change, check_ticket
 from copytrade.paper.knobs import Knobs
-from copytrade.paper.orders import Family, PaperOrder, Ticket, input_error
-from copytrade.paper.rewriting import Fields, Told
-from copytrade.paper.server import BrokerServer, ReceivedRead, ReceivedWrite
-from copytrade.paper.showing import Showing
-from copytrade.paper.standing import ALL_SEGMENTS, Standings
-from copytrade.paper.tokens import LoginAttempt, Tokens
-from copytrade.paper.validation import check_change, check_ticket
+from copytrade.paper.server import wire
+from copytrade.paper.server.account_status import ALL_SEGMENTS, Standings
+from copytrade.paper.server.connections import Connections
+from copytrade.paper.server.faults import Faults
+from copytrade.paper.server.feeds import Feeds, SentFrame
+from copytrade.paper.server.remote import control_route
+from copytrade.paper.server.rest import BrokerServer, ReceivedRead, ReceivedWrite
+from copytrade.paper.server.rewriting import Fields, Told
+from copytrade.paper.server.showing import Showing
+from copytrade.paper.server.tokens import LoginAttempt, Tokens
 
 T = TypeVar("T")
 

@@ -8,15 +8,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from copytrade.paper import wire
-from copytrade.paper.exchange import Exchange
-from copytrade.paper.faults import Faults, Kind, Mischief, RestFault
-from copytrade.paper.instruments import PaperInstrument
-from copytrade.paper.orders import Refusal
-from copytrade.paper.portfolio import PaperHolding
-from copytrade.paper.refusals import REFUSALS
-from copytrade.paper.rewriting import Rewriting, Told
-from copytrade.paper.showing import NEVER_SHOWN, Showing
+from copytrade.paper.exchange.instruments import PaperInstrument
+from copytrade.paper.exchange.matching import Exchange
+from copytrade.paper.exchange.orders import Refusal
+from copytrade.paper.exchange.portfolio import PaperHolding
+from copytrade.paper.server import wire
+from copytrade.paper.server.faults import Faults, Kind, Mischief, RestFault
+from copytrade.paper.server.refusals import REFUSALS
+from copytrade.paper.server.rewriting import Rewriting, Told
+from copytrade.paper.server.showing import NEVER_SHOWN, Showing
 
 T = TypeVar("T")
 

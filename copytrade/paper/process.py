@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from copytrade.paper.exchange import PER_SECOND, PaperAccount
-from copytrade.paper.orders import Refusal
+from copytrade.paper.exchange.matching import PER_SECOND, PaperAccount
+from copytrade.paper.exchange.orders import Refusal
 
 
 @dataclass(frozen=True, slots=True)

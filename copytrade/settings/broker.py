@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from copytrade.market import load_market_hours
-from copytrade.market_hours import MarketHoursUnusable
+from copytrade.core.market.calendar import MarketHoursUnusable
+from copytrade.core.market.sessions import load_market_hours
 from copytrade.settings.values import Chance, FeedUrl, HttpUrl, HttpUrlOrFile, Positive, Seconds, Section
 
 

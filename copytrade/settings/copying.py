@@ -6,12 +6,12 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from copytrade.decisions import UnfilledAction
-from copytrade.orders import AmoTime
-from copytrade.protection import OnBreach
+from copytrade.core.decide.decisions import UnfilledAction
+from copytrade.core.decide.desired_order import MarketAs, StopMarketAs
+from copytrade.core.decide.risk_limits import OnBreach
+from copytrade.core.ledger.sizing import Strategy
+from copytrade.core.model.orders import AmoTime
 from copytrade.settings.values import Loss, Names, Percent, Positive, Seconds, Section
-from copytrade.sizing import Strategy
-from copytrade.wishes import MarketAs, StopMarketAs
 
 #: What the broker says the day began with, with what is pledged beside it.
 WITH_COLLATERAL: Final = "sod_and_collateral"

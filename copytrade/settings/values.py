@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
-from copytrade.protection import LossLimit
+from copytrade.core.decide.risk_limits import LossLimit
 
 
 class Section(BaseModel):

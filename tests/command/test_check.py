@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from actors.sender import audit_of
-from copytrade.decisions import Cancel
-from copytrade.dhan.outcomes import Exchange
-from copytrade.ledger import Line, LineKey
-from copytrade.orders import InstrumentKey, Product, Segment
+from actors.follower.gateway import audit_of
+from copytrade.brokers.outcomes import Exchange
+from copytrade.core.decide.decisions import Cancel
+from copytrade.core.ledger.arithmetic import Line, LineKey
+from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
-from copytrade.records import LedgerChanged
-from copytrade.store import Database
+from copytrade.paper.exchange.matching import PaperAccount
+from copytrade.storage.database import Database
+from copytrade.storage.records import LedgerChanged
 from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from actors.session import STOP_DEADLINE
-from copytrade.console.exits import EXIT_RUNNING, EXIT_UNUSABLE
+from actors.system.session import STOP_DEADLINE
+from copytrade.app.commands.exit_codes import EXIT_RUNNING, EXIT_UNUSABLE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

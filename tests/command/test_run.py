@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange.matching import PaperAccount
 from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.exchange.matching import PaperAccount
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.command.test_run import command, log, running
 from tests.sql import opened
 from tests.waiting import PATIENCE, eventually

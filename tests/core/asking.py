@@ -8,19 +8,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from copytrade.allotting import allotted
-from copytrade.copies import Copy, Stage
-from copytrade.decisions import Decision, Policy, Situation
-from copytrade.desk import Desk
-from copytrade.filters import refusal
-from copytrade.instruments import Instrument
-from copytrade.ledger import Line, LineKey
-from copytrade.mirror import decide
-from copytrade.orders import IST, Order, Status
-from copytrade.positions import Positions
-from copytrade.shares import ExitShare
-from copytrade.sizing import Capitals, Ratio, SizingPolicy, Strategy
-from copytrade.wishes import Terms, wish_for
+from copytrade.core.decide.decide import decide
+from copytrade.core.decide.decisions import Decision, Policy, Situation
+from copytrade.core.decide.desired_order import Terms, wish_for
+from copytrade.core.decide.filters import refusal
+from copytrade.core.engine.allocator import allotted
+from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.exits.shares import ExitShare
+from copytrade.core.ledger.arithmetic import Line, LineKey
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.ledger.sizing import Capitals, Ratio, SizingPolicy, Strategy
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.orders import IST, Order, Status
 from tests.core.orders import NOW, an_order
 
 HALF = Ratio(Fraction(1, 2), "half")

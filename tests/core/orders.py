@@ -6,7 +6,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from copytrade.orders import InstrumentKey, Order, OrderType, Product, Segment, Side, Source, Status, Validity
+from copytrade.core.model.orders import (
+    InstrumentKey,
+    Order,
+    OrderType,
+    Product,
+    Segment,
+    Side,
+    Source,
+    Status,
+    Validity,
+)
 
 #: Monday 23 November 2026, 10:15:01 in India.
 NOW = datetime(2026, 11, 23, 4, 45, 1, tzinfo=UTC)

@@ -8,11 +8,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from copytrade.audit import Verdict, told
-from copytrade.reading import audit_verdict, open_to_read
-from copytrade.records import RequestMade
-from copytrade.side_file import SideFile
-from copytrade.store import Database
+from copytrade.reports.queries import audit_verdict, open_to_read
+from copytrade.storage.audit_chain import Verdict, told
+from copytrade.storage.database import Database
+from copytrade.storage.files.fallback_file import SideFile
+from copytrade.storage.records import RequestMade
 from tests.sql import opened
 
 AT = datetime(2026, 11, 24, 9, 15, 1, 250_000, tzinfo=UTC)

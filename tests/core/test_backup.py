@@ -7,11 +7,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from copytrade import backup
-from copytrade.backup import BackupFailed, back_up
-from copytrade.records import ConfigSet
-from copytrade.report import report
-from copytrade.store import Database
+from copytrade.reports.day import report
+from copytrade.storage import backup
+from copytrade.storage.backup import BackupFailed, back_up
+from copytrade.storage.database import Database
+from copytrade.storage.records import ConfigSet
 from tests.sql import opened
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.book import Book, _facts
-from copytrade.merging import followed
-from copytrade.orders import Leg, Order, OrderType, Side, Source, Status
+from copytrade.core.model.merge import followed
+from copytrade.core.model.order_book import Book, _facts
+from copytrade.core.model.orders import Leg, Order, OrderType, Side, Source, Status
 from tests.core.orders import NOW, an_order
 
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.agenda import CopyId
-from copytrade.closing import Closed, is_closing
-from copytrade.copies import Stage
-from copytrade.decisions import Cancel, Modify, Place
-from copytrade.desk import Action, Desk
-from copytrade.ledger import LineKey, Part
-from copytrade.orders import Order, Product, Side, Status, correlation_id
-from copytrade.reasons import Reason
-from copytrade.sizing import Capitals
+from copytrade.core.decide.decisions import Cancel, Modify, Place
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.engine import Action, Desk
+from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.ledger.arithmetic import LineKey, Part
+from copytrade.core.ledger.closing_orders import Closed, is_closing
+from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.model.copies import Stage
+from copytrade.core.model.orders import Order, Product, Side, Status, correlation_id
+from copytrade.core.model.reasons import Reason
 from tests.core.asking import NIFTY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 from tests.core.test_desk import LOT, SURROUNDINGS, policy

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from copytrade.contracts import Contracts
-from copytrade.instruments import Instrument, master_rows, read_master
-from copytrade.orders import InstrumentKey, Order, Segment, Status
+from copytrade.core.market.contracts import Contracts
+from copytrade.core.model.instruments import Instrument, master_rows, read_master
+from copytrade.core.model.orders import InstrumentKey, Order, Segment, Status
 from tests.core.orders import OPTION, an_order
 
 NIFTY = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", 75, Decimal("0.05"))

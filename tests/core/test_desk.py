@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.agenda import CopyId
-from copytrade.book import Book
-from copytrade.copies import Copy, Stage
-from copytrade.decisions import Cancel, Modify, Place, Policy
-from copytrade.desk import Action, Desk, Surroundings
-from copytrade.freeze import load_freeze_table
-from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Line, LineKey, Part, exit_shares
-from copytrade.orders import Order, Product, Side, Status
-from copytrade.reasons import Reason
-from copytrade.sizing import Capitals, SizingPolicy, Strategy
+from copytrade.core.decide.decisions import Cancel, Modify, Place, Policy
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.engine import Action, Desk, Surroundings
+from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, exit_shares
+from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
+from copytrade.core.market.freeze import load_freeze_table
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.order_book import Book
+from copytrade.core.model.orders import Order, Product, Side, Status
+from copytrade.core.model.reasons import Reason
 from tests.core.asking import knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.copies import Copy, Stage
-from copytrade.desk import Desk, Surroundings
-from copytrade.doubt import Doubt, UnreadableRow, Visibility
-from copytrade.freeze import load_freeze_table
-from copytrade.sizing import Capitals
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies.unknown_outcomes import Doubt, UnreadableRow, Visibility
+from copytrade.core.engine.engine import Desk, Surroundings
+from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.market.freeze import load_freeze_table
+from copytrade.core.model.copies import Copy, Stage
 from tests.core.asking import NIFTY, POLICY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 

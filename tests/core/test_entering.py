@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.copies import Copy
-from copytrade.decisions import Cancel, Modify, Place, Skip, Wait
-from copytrade.desk import Desk
-from copytrade.orders import IST, InstrumentKey, Order, OrderType, Product, Segment, Side, Status
-from copytrade.protection import Breach, LossLimit, Protection, Result, Standing, trading_day
-from copytrade.reasons import Reason
-from copytrade.sizing import Capitals
+from copytrade.core.decide.decisions import Cancel, Modify, Place, Skip, Wait
+from copytrade.core.decide.risk_limits import Breach, LossLimit, Protection, Result, Standing, trading_day
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.engine import Desk
+from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import IST, InstrumentKey, Order, OrderType, Product, Segment, Side, Status
+from copytrade.core.model.reasons import Reason
 from tests.core.asking import NIFTY, OPEN, POLICY, ask, knows_positions, resting
 from tests.core.orders import NOW, OPTION, an_order
 from tests.core.test_desk import LOT, SURROUNDINGS, policy

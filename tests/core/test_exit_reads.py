@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from copytrade.exit_reads import FORGOTTEN_AFTER, PATIENCE, ExitReads
+from copytrade.core.engine.exits.awaited_reads import FORGOTTEN_AFTER, PATIENCE, ExitReads
 from tests.core.orders import NOW
 
 

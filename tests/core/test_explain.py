@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.copies import Copy, Split
-from copytrade.decisions import Place, Skip
-from copytrade.explain import MEANINGS, UnknownOrder, explain
-from copytrade.ledger import Part
-from copytrade.orders import Order, OrderType, Source, Status
-from copytrade.reasons import Reason
-from copytrade.records import AccountType, CopyChanged, OrderChanged, Record, RequestMade
-from copytrade.sizing import Ratio
-from copytrade.store import Database, DatabaseUnusable
-from copytrade.wishes import wish_for
+from copytrade.core.decide.decisions import Place, Skip
+from copytrade.core.decide.desired_order import wish_for
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.ledger.sizing import Ratio
+from copytrade.core.model.copies import Copy, Split
+from copytrade.core.model.orders import Order, OrderType, Source, Status
+from copytrade.core.model.reasons import Reason
+from copytrade.reports.order import MEANINGS, UnknownOrder, explain
+from copytrade.storage.database import Database, DatabaseUnusable
+from copytrade.storage.records import AccountType, CopyChanged, OrderChanged, Record, RequestMade
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
 from tests.sql import opened

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 from msgspec.structs import replace
 
-from copytrade.book import Book, chronological
-from copytrade.closing import is_closing
-from copytrade.copies import Copy, Stage
-from copytrade.desk import Changed, Considered, Desk
-from copytrade.ledger import Allotment, Line, LineKey
-from copytrade.orders import IST, Order, Side, Status, ended_before
+from copytrade.core.engine.engine import Changed, Considered, Desk
+from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey
+from copytrade.core.ledger.closing_orders import is_closing
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.order_book import Book, chronological
+from copytrade.core.model.orders import IST, Order, Side, Status, ended_before
 from tests.core.asking import knows_positions
 from tests.core.orders import NOW, OPTION
 from tests.core.test_desk import CAPITALS, INSTRUMENT, LOT, LOTS, SURROUNDINGS, Copying, policy

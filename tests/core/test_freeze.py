@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from copytrade.freeze import FreezeTableUnusable, load_freeze_table, parse_freeze_table
+from copytrade.core.market.freeze import FreezeTableUnusable, load_freeze_table, parse_freeze_table
 
 TABLE = load_freeze_table()
 TODAY = date(2026, 11, 23)

@@ -1,9 +1,9 @@
 import itertools
 from typing import Any
 
-from actors.glances import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, Glances
 from actors.messages import BookRead, GlanceAtBook, ReadBook
-from copytrade.dhan.rest import OrderBook
+from actors.order_feed.confirmation_reads import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, Glances
+from copytrade.brokers.dhan.rest import OrderBook
 from tests.core.orders import NOW, an_order
 from tests.system.listening import Listener
 

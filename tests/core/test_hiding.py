@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from copytrade import hiding
-from copytrade.dhan.fields import Fields
-from copytrade.hiding import hide, payload_without_secrets, readable, without_secrets
-from copytrade.record_lines import lines_of
-from copytrade.records import AccountType, CommandAnswered, CopyChanged, OrderChanged, RequestMade
-from copytrade.rows import news_row, order_row
+from copytrade.brokers.dhan.json_fields import Fields
+from copytrade.common import redaction as hiding
+from copytrade.common.redaction import hide, payload_without_secrets, readable, without_secrets
+from copytrade.storage.record_lines import lines_of
+from copytrade.storage.records import AccountType, CommandAnswered, CopyChanged, OrderChanged, RequestMade
+from copytrade.storage.rows import news_row, order_row
 from tests.core.asking import resting
 from tests.core.orders import NOW, an_order
 

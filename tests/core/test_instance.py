@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.instance import AlreadyRunning, beside, hold_lock, is_running, mismatch
+from copytrade.storage.files.lock_file import AlreadyRunning, beside, hold_lock, is_running, mismatch
 
 
 def by_link(folder: Path) -> str:

@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from copytrade.instruments import MasterUnusable, read_master
-from copytrade.orders import InstrumentKey, Segment
+from copytrade.core.model.instruments import MasterUnusable, read_master
+from copytrade.core.model.orders import InstrumentKey, Segment
 from tests.core.orders import OPTION
 
 HEAD = (

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.instruments import Instrument
-from copytrade.ledger import Allotment, Line, LineKey, Part, Role, Working, corrected, exit_shares
-from copytrade.orders import Order, OrderType, Product, Side, Status
-from copytrade.positions import Positions
-from copytrade.reasons import Reason
-from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy
+from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, Role, Working, corrected, exit_shares
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
+from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.orders import Order, OrderType, Product, Side, Status
+from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, OPTION, an_order
 
 LOT = 65

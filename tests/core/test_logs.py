@@ -12,8 +12,8 @@ from tests.waiting import PATIENCE
 BEGIN = """
 from loguru import logger
 from pydantic import SecretStr
-from copytrade.hiding import hide
-from copytrade.logs import alert, configure_logging, fields
+from copytrade.common.redaction import hide
+from copytrade.common.logs import alert, configure_logging, fields
 
 class Nameless(Exception):
     def __str__(self):

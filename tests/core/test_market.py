@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.market import MarketHours, MarketState, Session, instrument_class, load_market_hours
-from copytrade.market_hours import InstrumentClass, MarketHoursUnusable, Phase, days
-from copytrade.orders import IST, Segment
+from copytrade.core.market.calendar import InstrumentClass, MarketHoursUnusable, Phase, days
+from copytrade.core.market.sessions import MarketHours, MarketState, Session, instrument_class, load_market_hours
+from copytrade.core.model.orders import IST, Segment
 
 UNDERLYING, OTHER = InstrumentClass.CASH_FNO_UNDERLYING, InstrumentClass.CASH_OTHER
 INDEX, STOCK = InstrumentClass.INDEX_DERIVATIVES, InstrumentClass.STOCK_DERIVATIVES

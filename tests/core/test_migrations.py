@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.copies import Stage
-from copytrade.ledger import Part
-from copytrade.migrations import SCHEMA_VERSION, STEPS
-from copytrade.store import Database, DatabaseUnusable
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.copies import Stage
+from copytrade.storage.database import Database, DatabaseUnusable
+from copytrade.storage.migrations import SCHEMA_VERSION, STEPS
 from tests.sql import opened
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

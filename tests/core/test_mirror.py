@@ -6,15 +6,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.copies import Stage, Wish
-from copytrade.decisions import Allotted, Cancel, Done, Lookup, Modify, Place, Situation, Skip, UnfilledAction, Wait
-from copytrade.ledger import Part
-from copytrade.market import load_market_hours
-from copytrade.mirror import MAX_MODIFICATIONS, decide
-from copytrade.orders import InstrumentKey, Leg, OrderType, Product, Segment, Side, Status, Validity
-from copytrade.reasons import Reason
-from copytrade.sizing import Capitals, Size, SizingPolicy, Strategy
-from copytrade.wishes import MarketAs, Terms, wish_for
+from copytrade.core.decide.decide import MAX_MODIFICATIONS, decide
+from copytrade.core.decide.decisions import (
+    Allotted,
+    Cancel,
+    Done,
+    Lookup,
+    Modify,
+    Place,
+    Situation,
+    Skip,
+    UnfilledAction,
+    Wait,
+)
+from copytrade.core.decide.desired_order import MarketAs, Terms, wish_for
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
+from copytrade.core.market.sessions import load_market_hours
+from copytrade.core.model.copies import Stage, Wish
+from copytrade.core.model.orders import InstrumentKey, Leg, OrderType, Product, Segment, Side, Status, Validity
+from copytrade.core.model.reasons import Reason
 from tests.core.asking import FRESH, NIFTY, OPEN, POLICY, TERMS, ask, resting
 from tests.core.orders import NOW, OPTION, an_order
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from copytrade.desk import Changed
-from copytrade.ledger import Part
-from copytrade.orders import Order, OrderType, Side, Status
-from copytrade.reasons import Reason
+from copytrade.core.engine.engine import Changed
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.orders import Order, OrderType, Side, Status
+from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account
 from tests.core.test_desk import LOT

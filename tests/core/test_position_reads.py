@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from copytrade.ledger import LineKey
-from copytrade.orders import Order, Product, Side, Status
-from copytrade.own_net import OwnNet
-from copytrade.position_reads import LEAST_LAG, LONGEST_LAG, PositionReads
+from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.ledger.own_positions import OwnNet
+from copytrade.core.ledger.position_reads import LEAST_LAG, LONGEST_LAG, PositionReads
+from copytrade.core.model.orders import Order, Product, Side, Status
 from tests.core.orders import NOW, OPTION, an_order
 
 LINE = LineKey(OPTION, Product.MARGIN)

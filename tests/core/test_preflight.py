@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from copytrade.account_facts import Addresses, Budget, Facts, Funds, Master
-from copytrade.orders import IST
-from copytrade.preflight import Gravity, Judgement, Origin, judge, shared_addresses
-from copytrade.preflight_table import table
+from copytrade.core.model.accounts import Addresses, Budget, Facts, Funds, Master
+from copytrade.core.model.orders import IST
+from copytrade.reports.preflight import Gravity, Judgement, Origin, judge, shared_addresses
+from copytrade.reports.preflight_table import table
 
 NOW = datetime(2026, 11, 23, 9, 5, tzinfo=IST)
 OPTIONS = frozenset({"OPTIDX", "OPTSTK"})

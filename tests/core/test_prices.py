@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from copytrade.orders import OrderType, Segment, Side
-from copytrade.prices import marketable_limit, price_fault, protection_band, stop_limit, stop_width, to_tick
+from copytrade.core.market.prices import marketable_limit, price_fault, protection_band, stop_limit, stop_width, to_tick
+from copytrade.core.model.orders import OrderType, Segment, Side
 
 BUY, SELL = Side.BUY, Side.SELL
 LIMIT, STOP = OrderType.LIMIT, OrderType.STOP_LOSS

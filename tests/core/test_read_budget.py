@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.budget import Window
-from copytrade.policies import read_windows_of
-from copytrade.read_budget import PAUSE_FIRST, PAUSE_LONGEST, ReadBudget, ReadLane
+from copytrade.app.policies import read_windows_of
+from copytrade.brokers.budget import Window
+from copytrade.brokers.read_budget import PAUSE_FIRST, PAUSE_LONGEST, ReadBudget, ReadLane
 from copytrade.settings import Reads
 
 WINDOWS = read_windows_of(Reads())

@@ -1,9 +1,9 @@
 from typing import Any
 
+from actors.gap_recovery.read_queue import PATIENCE, URGENT_EVERY, ReadQueue
 from actors.messages import NO_GAP, ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
-from actors.read_queue import PATIENCE, URGENT_EVERY, ReadQueue
-from copytrade.policies import read_windows_of
-from copytrade.read_budget import ReadBudget, ReadLane
+from copytrade.app.policies import read_windows_of
+from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.settings import Reads
 from tests.system.listening import Listener
 

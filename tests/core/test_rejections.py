@@ -1,6 +1,6 @@
 import pytest
 
-from copytrade.rejections import RejectionClass, classify
+from copytrade.core.model.rejections import RejectionClass, classify
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from actors.restarts import RestartPolicy, Restarts, Storms
+from actors.supervisor.restarts import RestartPolicy, Restarts, Storms
 
 POLICY = RestartPolicy(max_restarts=5, window=60.0, backoff=0.25, backoff_max=30.0)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.secrecy import exposed
+from copytrade.app.file_permissions import exposed
 
 
 @pytest.mark.parametrize(

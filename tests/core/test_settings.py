@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.protection import LossLimit
+from copytrade.core.decide.risk_limits import LossLimit
+from copytrade.core.ledger.sizing import Strategy
 from copytrade.settings import Settings, SettingsUnusable, load_settings
-from copytrade.sizing import Strategy
 
 MINIMUM = """
 [leader]

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade import shadow
-from copytrade.copies import MappingStatus, Stage
-from copytrade.orders import Status
-from copytrade.reasons import Reason
+from copytrade.core.engine.copies import dry_run as shadow
+from copytrade.core.model.copies import MappingStatus, Stage
+from copytrade.core.model.orders import Status
+from copytrade.core.model.reasons import Reason
 from tests.core.asking import FRESH, resting
 from tests.core.orders import NOW, an_order
 

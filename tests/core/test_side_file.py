@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.ledger import Line, LineKey
-from copytrade.orders import Product
-from copytrade.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
-from copytrade.side_file import SideFile
+from copytrade.core.ledger.arithmetic import Line, LineKey
+from copytrade.core.model.orders import Product
+from copytrade.storage.files.fallback_file import SideFile
+from copytrade.storage.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
 from tests.core.asking import HALF, resting
 from tests.core.orders import NOW, OPTION, an_order
 

@@ -4,9 +4,9 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
-from copytrade.instruments import Instrument
-from copytrade.reasons import Reason
-from copytrade.sizing import Capitals, Ratio, Size, SizingPolicy, Strategy, capped, ratio_of, size_by_itself
+from copytrade.core.ledger.sizing import Capitals, Ratio, Size, SizingPolicy, Strategy, capped, ratio_of, size_by_itself
+from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.reasons import Reason
 
 RICH = Capitals(leader=Decimal(1_000_000), follower=Decimal(500_000))
 OPTION = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", 65, Decimal("0.05"))

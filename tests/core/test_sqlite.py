@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from copytrade import sqlite
-from copytrade.backup import BackupFailed, back_up
-from copytrade.console.check import check
-from copytrade.records import ConfigSet
-from copytrade.report import report
+from copytrade.app.commands.check import check
+from copytrade.reports.day import report
 from copytrade.settings import Settings
-from copytrade.store import Database, DatabaseUnusable
+from copytrade.storage import sqlite
+from copytrade.storage.backup import BackupFailed, back_up
+from copytrade.storage.database import Database, DatabaseUnusable
+from copytrade.storage.records import ConfigSet
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.copies import Copy
-from copytrade.decisions import Place, Skip
-from copytrade.intents import IntentsUnusable
-from copytrade.ledger import Allotment, Line, LineKey, Part, Role
-from copytrade.orders import Product, Side, Status
-from copytrade.reasons import Reason
-from copytrade.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
-from copytrade.sizing import Ratio
-from copytrade.store import Database, DatabaseUnusable
-from copytrade.wishes import wish_for
+from copytrade.core.decide.decisions import Place, Skip
+from copytrade.core.decide.desired_order import wish_for
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, Role
+from copytrade.core.ledger.sizing import Ratio
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import Product, Side, Status
+from copytrade.core.model.reasons import Reason
+from copytrade.storage.database import Database, DatabaseUnusable
+from copytrade.storage.intent_log import IntentsUnusable
+from copytrade.storage.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, OPTION, an_order
 from tests.sql import opened

@@ -7,8 +7,8 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.auth import Source
-from copytrade.token_file import KeptToken, TokenFile, TokenKeyring, TokensUnreadable
+from copytrade.brokers.tokens.storage import KeptToken, TokenFile, TokenKeyring, TokensUnreadable
+from copytrade.brokers.tokens.token import Source
 
 EXPIRES = datetime(2026, 11, 26, 3, 30, tzinfo=UTC)
 KEPT = {"1000000001": KeptToken(SecretStr("canary"), EXPIRES, Source.LOGIN, EXPIRES)}

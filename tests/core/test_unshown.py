@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from copytrade import lifecycle
-from copytrade.copies import MappingStatus, Stage
-from copytrade.decisions import Action, Cancel, Modify, Place
-from copytrade.doubt import Visibility
-from copytrade.ledger import Part
-from copytrade.orders import Order, Side, Status
-from copytrade.reasons import Reason
+from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies.unknown_outcomes import Visibility
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.copies import MappingStatus, Stage
+from copytrade.core.model.orders import Order, Side, Status
+from copytrade.core.model.reasons import Reason
 from tests.core.account import LINE, Account
 from tests.core.orders import an_order
 

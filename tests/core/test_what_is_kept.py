@@ -5,13 +5,13 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from copytrade import lifecycle
-from copytrade.decisions import Place
-from copytrade.desk import Desk
-from copytrade.forgetting import LOOK_BACK
-from copytrade.ledger import Part
-from copytrade.orders import Side, Status
-from copytrade.sizing import Capitals
+from copytrade.core.decide.decisions import Place
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.retention import LOOK_BACK
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.model.orders import Side, Status
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered
 from tests.core.test_desk import LOT, SURROUNDINGS, policy

@@ -16,9 +16,9 @@ from queue import Queue
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.rest import DhanRest
-from copytrade.dhan.transport import Transport
-from copytrade.orders import IST
+from copytrade.brokers.dhan.rest import DhanRest
+from copytrade.brokers.http.client import Transport
+from copytrade.core.model.orders import IST
 
 CLIENT_ID = "1000000001"
 TOKEN = "canary-token-0123456789"

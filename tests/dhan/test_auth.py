@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from copytrade.dhan.auth import token_expiry
+from copytrade.brokers.tokens.token import token_expiry
 
 
 def jwt(claims):

@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from copytrade.dhan.backoff import Backoff, backoff_delay
+from copytrade.common.backoff import Backoff, backoff_delay
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,9 +1,9 @@
 """What an account holds, as its positions and holdings tell."""
 
-from copytrade.dhan.baseline import read_net
-from copytrade.dhan.outcomes import Accepted, Refused
-from copytrade.ledger import LineKey
-from copytrade.orders import InstrumentKey, Product, Segment
+from copytrade.brokers.dhan.positions import read_net
+from copytrade.brokers.outcomes import Accepted, Refused
+from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.orders import InstrumentKey, Product, Segment
 
 OPTION = LineKey(InstrumentKey(Segment.NSE_FNO, "45678"), Product.MARGIN)
 SHARES = LineKey(InstrumentKey(Segment.NSE_EQ, "1333"), Product.CNC)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copytrade.dhan.accounts import read_position
-from copytrade.dhan.codec import FRAME_LIMIT, Foreign, Unreadable, read_frame, read_row
-from copytrade.dhan.fields import Fields
-from copytrade.orders import (
+from copytrade.brokers.dhan.accounts import read_position
+from copytrade.brokers.dhan.decode import FRAME_LIMIT, Foreign, Unreadable, read_frame, read_row
+from copytrade.brokers.dhan.json_fields import Fields
+from copytrade.core.model.orders import (
     IST,
     InstrumentKey,
     Leg,

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from copytrade.dhan.auth import Credentials, Source, Token
-from copytrade.dhan.custody import REFUSALS_ALLOWED, Custody, CustodyPolicy, Failure, Step
-from copytrade.orders import IST
+from copytrade.brokers.tokens.lifecycle import REFUSALS_ALLOWED, Custody, CustodyPolicy, Failure, Step
+from copytrade.brokers.tokens.token import Credentials, Source, Token
+from copytrade.core.model.orders import IST
 from tests.dhan.test_auth import jwt
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=IST)

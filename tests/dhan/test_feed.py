@@ -7,8 +7,8 @@ from queue import Queue
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.codec import FRAME_LIMIT
-from copytrade.dhan.feed import EndKind, FeedConnection, FeedEnded, connect
+from copytrade.brokers.dhan.decode import FRAME_LIMIT
+from copytrade.brokers.dhan.feed import EndKind, FeedConnection, FeedEnded, connect
 
 TOKEN = "canary-token-0123456789"
 CLOSE = 8

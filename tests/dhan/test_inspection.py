@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from pydantic import SecretStr
 
-from copytrade.account_facts import Addresses, Facts
-from copytrade.dhan.inspection import inspect, try_feed
-from copytrade.orders import IST
+from copytrade.brokers.dhan.probe import inspect, try_feed
+from copytrade.core.model.accounts import Addresses, Facts
+from copytrade.core.model.orders import IST
 from tests.dhan.conftest import CLIENT_ID, TOKEN
 from tests.dhan.test_auth import jwt
 

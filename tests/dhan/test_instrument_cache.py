@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from copytrade import wall_clock
-from copytrade.instrument_cache import MasterSource, MasterUnreadable
-from copytrade.instruments import Instruments
-from copytrade.orders import IST
+from copytrade.brokers.dhan.instruments.cache import MasterSource, MasterUnreadable
+from copytrade.common import wall_clock
+from copytrade.core.model.instruments import Instruments
+from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from tests.core.orders import OPTION
 from tests.core.test_instruments import HEAD, NIFTY

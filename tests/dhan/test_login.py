@@ -7,12 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.auth import Source
-from copytrade.dhan.login import TokenRequests
-from copytrade.dhan.outcomes import Accepted, Refusal, Refused, Unknown
-from copytrade.dhan.transport import Request
-from copytrade.orders import IST
-from copytrade.totp import totp_code
+from copytrade.brokers.dhan.login import TokenRequests
+from copytrade.brokers.http.client import Request
+from copytrade.brokers.outcomes import Accepted, Refusal, Refused, Unknown
+from copytrade.brokers.tokens.token import Source
+from copytrade.common.totp import totp_code
+from copytrade.core.model.orders import IST
 from tests.dhan.conftest import CLIENT_ID
 from tests.dhan.test_auth import jwt
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from copytrade.dhan.answers import Answer, judge
-from copytrade.dhan.codec import Unreadable, read_row
-from copytrade.dhan.outcomes import Accepted, Refused, Unknown
-from copytrade.dhan.rest import DhanRest
-from copytrade.dhan.transport import Reply, Request, Transport
-from copytrade.orders import Order
+from copytrade.brokers.dhan.decode import Unreadable, read_row
+from copytrade.brokers.dhan.responses import Answer, judge
+from copytrade.brokers.dhan.rest import DhanRest
+from copytrade.brokers.http.client import Reply, Request, Transport
+from copytrade.brokers.outcomes import Accepted, Refused, Unknown
+from copytrade.core.model.orders import Order
 from tests.dhan.conftest import CLIENT_ID, FIXTURES, TOKEN, FaultServer
 
 ROW = json.loads((FIXTURES / "orderbook.json").read_text())["orders"][0]

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from copytrade.dhan.outcomes import RESPONSE_TEXT_LIMIT, Accepted, Refusal, Refused, Unknown
-from copytrade.dhan.rest import DhanRest, NewOrder, OrderChange
-from copytrade.orders import InstrumentKey, OrderType, Product, Segment, Side
+from copytrade.brokers.dhan.rest import DhanRest, NewOrder, OrderChange
+from copytrade.brokers.outcomes import RESPONSE_TEXT_LIMIT, Accepted, Refusal, Refused, Unknown
+from copytrade.core.model.orders import InstrumentKey, OrderType, Product, Segment, Side
 
 ORDER = NewOrder(
     correlation_id="ct-112611230001-1",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.transport import NotSent, Reply, Request, Transport
+from copytrade.brokers.http.client import NotSent, Reply, Request, Transport
 from tests.dhan.conftest import CLIENT_ID, TOKEN, FaultServer
 from tests.proxying import ConnectProxy
 

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from copytrade.dhan.reply import NotHttpError, ReplyReader
+from copytrade.brokers.http.response import NotHttpError, ReplyReader
 
 PLAIN = b"HTTP/1.1 200 OK\r\nDate: Wed, 25 Nov 2026 11:00:00 GMT\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from copytrade.dhan.builders import Builders
-from copytrade.dhan.outcomes import Accepted, Refused, Unknown
-from copytrade.dhan.rest import DhanRest, NewOrder, OrderChange
-from copytrade.orders import (
+from copytrade.brokers.dhan.requests import Builders
+from copytrade.brokers.dhan.rest import DhanRest, NewOrder, OrderChange
+from copytrade.brokers.outcomes import Accepted, Refused, Unknown
+from copytrade.core.model.orders import (
     IST,
     AmoTime,
     InstrumentKey,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.feed import FeedEnded, connect
-from copytrade.dhan.transport import NotSent, Request
-from copytrade.instrument_file import read_instruments
+from copytrade.brokers.dhan.feed import FeedEnded, connect
+from copytrade.brokers.dhan.instruments.download import read_instruments
+from copytrade.brokers.http.client import NotSent, Request
 from tests.dhan.conftest import TOKEN
 
 ROOT = Path(__file__).parents[2]

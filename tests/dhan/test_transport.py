@@ -6,7 +6,7 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.transport import Lost, NotSent, Reply, Request, Transport
+from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
 from tests.waiting import eventually
 
 READ = Request("GET", "/orders")
@@ -350,8 +350,8 @@ def test_closing_while_a_tls_request_is_in_flight(tls_server, transport_to, cert
 
 
 def test_a_reply_larger_than_any_order_book_is_lost(server, transport_to, monkeypatch):
-    monkeypatch.setattr("copytrade.dhan.reply.BODY_LIMIT", 10)
-    monkeypatch.setattr("copytrade.dhan.reply.HEAD_LIMIT", 100)
+    monkeypatch.setattr("copytrade.brokers.http.response.BODY_LIMIT", 10)
+    monkeypatch.setattr("copytrade.brokers.http.response.HEAD_LIMIT", 100)
     server.will_send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 111, then="close")
     reply = transport_to(server.url).send(READ)
     assert isinstance(reply, Lost)

@@ -11,8 +11,8 @@ import pytest
 import websocket
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import REJECTED, Mishaps, PaperAccount
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.exchange.matching import REJECTED, Mishaps, PaperAccount
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.waiting import eventually
 
 CLIENT, OTHER = "1000000001", "1000000002"

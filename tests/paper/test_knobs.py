@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import FrameFault, Kind, Mischief, RestFault
-from copytrade.paper.orders import Refusal
-from copytrade.paper.refusals import REFUSALS
-from copytrade.paper.rewriting import Told
+from copytrade.paper.exchange.orders import Refusal
+from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
+from copytrade.paper.server.refusals import REFUSALS
+from copytrade.paper.server.rewriting import Told
 from tests.paper.test_broker import CLIENT, OPTION, OTHER, ask, broker, connected, place, words
 from tests.waiting import eventually
 

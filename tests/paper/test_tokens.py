@@ -10,9 +10,9 @@ import pyotp
 import pytest
 from pydantic import SecretStr
 
-from copytrade.dhan.auth import is_of_another, token_expiry
+from copytrade.brokers.tokens.token import is_of_another, token_expiry
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, start_paper_process
 from tests.paper.test_broker import CLIENT, OTHER, ask, feed
 from tests.waiting import eventually

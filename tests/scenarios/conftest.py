@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange.matching import PaperAccount
 from tests.system.copier import CLIENTS, Copier, running, settings_for
 
 COPYING = {"instruments": ["*"], "unfilled_after": 1.5}

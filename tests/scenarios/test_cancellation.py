@@ -1,6 +1,6 @@
 """What the leader takes back, and what becomes of each follower's order."""
 
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, LOT, Copier
 from tests.waiting import eventually
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from copytrade.decisions import Place, Skip
-from copytrade.market import load_market_hours
-from copytrade.orders import IST, Order
-from copytrade.reasons import Reason
+from copytrade.core.decide.decisions import Place, Skip
+from copytrade.core.market.sessions import load_market_hours
+from copytrade.core.model.orders import IST, Order
+from copytrade.core.model.reasons import Reason
 from tests.core.asking import OPEN, POLICY, ask
 from tests.core.orders import an_order
 from tests.system.copier import LEADER, Copier

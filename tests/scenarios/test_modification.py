@@ -2,7 +2,7 @@
 
 import pytest
 
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, LOT, Copier
 from tests.waiting import eventually
 

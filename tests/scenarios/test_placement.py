@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from copytrade.dhan.codec import Unreadable, read_frame
-from copytrade.paper import wire
+from copytrade.brokers.dhan.decode import Unreadable, read_frame
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import FrameFault
+from copytrade.paper.server import wire
+from copytrade.paper.server.faults import FrameFault
 from tests.core.orders import NOW
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.waiting import eventually

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, Copier
 from tests.waiting import eventually
 

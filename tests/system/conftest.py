@@ -5,7 +5,7 @@ from pathlib import Path
 import pykka
 import pytest
 
-from actors.dispatcher import Dispatcher
+from actors.runtime.dispatcher import Dispatcher
 from copytrade.paper.broker import PaperBroker
 from tests.system.copier import Copier, accounts, running, settings_for
 from tests.system.counting import Counting
@@ -47,4 +47,4 @@ def watched() -> Iterator[list[Watched]]:
 
 @pytest.fixture
 def nobody_wakes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", LATER)
+    monkeypatch.setattr("actors.runtime.poller.LONGEST_WAIT", LATER)

@@ -9,9 +9,9 @@ from typing import Any
 
 from loguru import logger
 
-from actors.system import CopySystem
+from actors.system.system import CopySystem
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.settings import Settings
 from tests.sql import opened
 from tests.waiting import PATIENCE, eventually

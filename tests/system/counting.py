@@ -3,8 +3,8 @@
 import threading
 from typing import Any
 
-from actors.base import GuardedActor, Incarnation, Seat
-from actors.dispatcher import Dispatcher
+from actors.runtime.actor import GuardedActor, Incarnation, Seat
+from actors.runtime.dispatcher import Dispatcher
 from tests.waiting import PATIENCE, eventually
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import run
-from actors.follower import Follower
+from actors.follower.actor import Follower
 from actors.messages import CopiesLoaded, RequestFinished
-from copytrade.copies import Copy, Stage
-from copytrade.dhan.connection import Connection
-from copytrade.dhan.rest import DhanRest
-from copytrade.dhan.transport import Begun, Transport
-from copytrade.records import CopyChanged
-from copytrade.store import Database
+from copytrade.brokers.dhan.rest import DhanRest
+from copytrade.brokers.http.client import Begun, Transport
+from copytrade.brokers.http.connection import Connection
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.storage.database import Database
+from copytrade.storage.records import CopyChanged
 from tests.system.copier import ALICE
 
 METHODS = {"place": b"POST ", "modify": b"PUT ", "cancel": b"DELETE "}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange.matching import PaperAccount
 from tests.system.copier import LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.waiting import eventually
 

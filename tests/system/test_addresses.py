@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from copytrade.app.paper_mode import with_paper_urls
 from copytrade.paper.broker import PaperBroker
-from copytrade.papermode import with_paper_urls
 from tests.proxying import ConnectProxy
 from tests.sql import locked
 from tests.system.copier import ALICE, BOB, LEADER, running, settings_for
@@ -79,7 +79,7 @@ def test_an_address_that_is_refused_halts_that_account_alone(broker: PaperBroker
 def test_an_account_goes_on_by_itself_once_its_address_is_registered(
     broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.standing.SUSPENDED_FOR", 0.5)
+    monkeypatch.setattr("actors.follower.parts.account_state.SUSPENDED_FOR", 0.5)
     with running(settings_for(broker, tmp_path, followers=followers("127.0.0.2", "127.0.0.3")), broker) as copier:
         before = copier.buy(price="101.00")
         copier.mapping(before, "alice", "placed")

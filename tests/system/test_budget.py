@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind
+from copytrade.paper.server.faults import Kind
 from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
 from tests.waiting import eventually
 
@@ -50,7 +50,7 @@ def test_what_the_budget_made_wait_is_sent_when_it_allows(
     broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The minute's window is the one that is used up, and the wait is taken for a long one."""
-    monkeypatch.setattr("actors.permits.LONG_WAIT", 0.0)
+    monkeypatch.setattr("actors.follower.parts.permits.LONG_WAIT", 0.0)
     with running(settings_for(broker, tmp_path), broker) as copier:
         leaders = [copier.buy(2, f"{100 + number}.00") for number in range(15)]
         eventually(

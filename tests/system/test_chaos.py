@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
+from copytrade.paper.exchange.matching import PaperAccount
 from tests.system.copier import CLIENTS, LEADER, LOT, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually

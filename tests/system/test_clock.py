@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from copytrade import wall_clock
-from copytrade.orders import IST
+from copytrade.common import wall_clock
+from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.waiting import eventually

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from copytrade import wall_clock
+from copytrade.common import wall_clock
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
-from copytrade.store import FLATTEN, Database
+from copytrade.storage.database import FLATTEN, Database
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_drift import report
 from tests.waiting import eventually
@@ -23,7 +23,7 @@ INTRADAY, MARGIN = "INTRADAY", "MARGIN"
 @pytest.fixture(autouse=True)
 def reads_that_agree_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper broker shows positions at once: reads that are to agree need not be seconds apart."""
-    monkeypatch.setattr("copytrade.position_reads.LEAST_LAG", timedelta(milliseconds=300))
+    monkeypatch.setattr("copytrade.core.ledger.position_reads.LEAST_LAG", timedelta(milliseconds=300))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, BOB, LEADER, LOT, Copier, running, settings_for
 from tests.waiting import eventually
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-import actors.shared_actors
+import actors.system.shared_actors
 from actors.messages import Flush, Write, Writer
-from actors.store import RETRY_AFTER
+from actors.store.actor import RETRY_AFTER
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.records import AccountType, ConfigSet, OrderChanged
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
-from copytrade.side_file import SideFile
-from copytrade.store import Database, DatabaseUnusable
+from copytrade.storage.database import Database, DatabaseUnusable
+from copytrade.storage.files.fallback_file import SideFile
+from copytrade.storage.records import AccountType, ConfigSet, OrderChanged
 from tests.core.orders import an_order
 from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
@@ -73,7 +73,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         return Failing(settings.store.database, synchronous=settings.store.synchronous)
 
     if request.param != "locked":
-        monkeypatch.setattr(actors.shared_actors, "open_database", open_database)
+        monkeypatch.setattr(actors.system.shared_actors, "open_database", open_database)
         monkeypatch.setattr(Failing, "failure", request.param)
     yield request.param
     Failing.broken.clear()

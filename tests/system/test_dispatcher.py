@@ -9,8 +9,8 @@ from typing import Any
 import pykka
 import pytest
 
-from actors.dispatcher import Dispatcher
-from actors.sockets import Sockets
+from actors.runtime.dispatcher import Dispatcher
+from actors.runtime.poller import Sockets
 from tests.system.counting import seated
 from tests.waiting import PATIENCE, eventually
 
@@ -95,7 +95,7 @@ def test_a_thread_that_cannot_be_had_now_is_had_later(dispatcher: Dispatcher, mo
 
     stuck.tell(release)
     with monkeypatch.context() as patch:
-        patch.setattr("actors.dispatcher._Worker.start", refuse)
+        patch.setattr("actors.runtime.dispatcher._Worker.start", refuse)
         eventually(lambda: other.tell("hello") and refused.is_set(), "a thread is wanted")
         assert others_actor.heard == []
     eventually(lambda: dispatcher.relieve() or others_actor.heard, "somebody looks again")
@@ -206,7 +206,7 @@ def test_what_can_wait_does_not_wait_for_ever(dispatcher: Dispatcher) -> None:
 
 
 def test_what_can_wait_wakes_a_thread_that_sleeps(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    monkeypatch.setattr("actors.runtime.poller.LONGEST_WAIT", 3600.0)
     seat, actor = seated(dispatcher, "asleep")
     for number in range(100):  # each finds the thread asleep, or on its way to sleep
         seat.tell_when_idle(number, PATIENCE)
@@ -218,7 +218,7 @@ def test_what_is_told_to_a_thread_on_its_way_to_sleep_keeps_it_awake(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch, tell: str
 ) -> None:
     """It has seen that there is nothing to do, and does not wait yet."""
-    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    monkeypatch.setattr("actors.runtime.poller.LONGEST_WAIT", 3600.0)
     seat, actor = seated(dispatcher, "somebody")
     wait, told = Sockets.wait, []
 
@@ -240,9 +240,9 @@ def test_what_is_told_is_handled_however_often_threads_take_turns(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every thread counts as stuck as soon as it has begun: others are started, and it goes when it sees them."""
-    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    monkeypatch.setattr("actors.runtime.poller.LONGEST_WAIT", 3600.0)
     actors = [seated(dispatcher, f"a{number}") for number in range(5)]
-    monkeypatch.setattr("actors.dispatcher.PATIENCE", 0.0)
+    monkeypatch.setattr("actors.runtime.dispatcher.PATIENCE", 0.0)
 
     def tell(teller: int) -> None:
         for number in range(100):
@@ -251,7 +251,7 @@ def test_what_is_told_is_handled_however_often_threads_take_turns(
 
     from_threads(tell, 2)
     eventually(lambda: sum(len(actor.heard) for _, actor in actors) == 400, "all is handled")
-    monkeypatch.setattr("actors.dispatcher.PATIENCE", 3600.0)
+    monkeypatch.setattr("actors.runtime.dispatcher.PATIENCE", 3600.0)
     eventually(lambda: len(workers(dispatcher)) == 1, "one thread is enough")
     seat, actor = actors[0]
     seat.tell("hello")
@@ -259,7 +259,7 @@ def test_what_is_told_is_handled_however_often_threads_take_turns(
 
 
 def test_a_thread_that_is_to_end_on_its_way_to_sleep_does_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.sockets.LONGEST_WAIT", 3600.0)
+    monkeypatch.setattr("actors.runtime.poller.LONGEST_WAIT", 3600.0)
     dispatcher, wait = Dispatcher("ending"), Sockets.wait
 
     def wait_after_all(sockets: Sockets, has_work: Callable[[], object]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import FrameFault, Kind, Mischief, RestFault
+from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually

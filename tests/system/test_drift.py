@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from copytrade import wall_clock
-from copytrade.access import rest_of
-from copytrade.dhan.baseline import read_net
-from copytrade.drift_report import DriftReport, PositionsUnread, drift_report
+from copytrade.app.clients import rest_of
+from copytrade.brokers.dhan.positions import read_net
+from copytrade.common import wall_clock
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.store import FLATTEN, TRY_AGAIN, Database
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.reports.drift import DriftReport, PositionsUnread, drift_report
+from copytrade.storage.database import FLATTEN, TRY_AGAIN, Database
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_operator import switch
 from tests.waiting import eventually

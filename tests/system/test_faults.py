@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import FrameFault, Kind, Mischief, RestFault
+from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, LOT, running, settings_for
 from tests.waiting import eventually
 

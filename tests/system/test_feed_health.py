@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 from typing import Any
 
-from actors.base import ShowFigures
-from copytrade.dhan.codec import read_frame
-from copytrade.orders import Order
+from actors.runtime.actor import ShowFigures
+from copytrade.brokers.dhan.decode import read_frame
+from copytrade.common.wall_clock import now
+from copytrade.core.model.orders import Order
 from copytrade.paper.broker import PaperBroker
-from copytrade.wall_clock import now
 from tests.system.copier import LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import seat
 from tests.waiting import eventually

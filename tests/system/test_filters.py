@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.orders import PaperOrder
+from copytrade.paper.exchange.orders import PaperOrder
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.waiting import eventually
 

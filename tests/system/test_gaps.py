@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, LOT, QUICK_READS, Copier, running, settings_for
 from tests.system.test_supervision import seat
 from tests.waiting import eventually

@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.records import ConfigSet
-from copytrade.store import Database
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.storage.database import Database
+from copytrade.storage.records import ConfigSet
 from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat

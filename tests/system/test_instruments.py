@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from copytrade.orders import IST
+from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.instruments import master_csv, standard_instruments
+from copytrade.paper.exchange.instruments import master_csv, standard_instruments
 from copytrade.settings import Settings
 from tests.system.copier import LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.waiting import eventually

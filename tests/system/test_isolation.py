@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import PaperAccount
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.exchange.matching import PaperAccount
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from tests.system.copier import LEADER, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, Sleep, seat

@@ -15,7 +15,7 @@ import pytest
 
 from bench.storm import Plan, run
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, accounts
 from tests.waiting import PATIENCE, eventually
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.exchange import Mishaps, PaperAccount
-from copytrade.paper.orders import Refusal
+from copytrade.paper.exchange.matching import Mishaps, PaperAccount
+from copytrade.paper.exchange.orders import Refusal
 from tests.system.copier import CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.waiting import eventually
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.records import ConfigSet
-from copytrade.store import Database, enabled_key
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.storage.database import Database, enabled_key
+from copytrade.storage.records import ConfigSet
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat
 from tests.waiting import eventually

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from tests.sql import opened
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for

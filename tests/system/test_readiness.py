@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from actors.dispatcher import Dispatcher
-from actors.readiness import LIVELY_FOR, QUIET_EVERY, Readiness, pace_after
-from actors.rehearsal import Rehearsal
+from actors.runtime.dispatcher import Dispatcher
+from actors.system.keep_warm import LIVELY_FOR, QUIET_EVERY, Readiness, pace_after
+from actors.system.warm_up import Rehearsal
 from tests.system.counting import seated
 from tests.waiting import eventually
 
@@ -51,7 +51,7 @@ def test_the_first_order_after_a_quiet_time_ends_the_rest_that_a_rehearsal_was_t
     rehearsed = itertools.count()
     times = SimpleNamespace(monotonic=lambda: now, thread_time=lambda: next(spent) * 0.008)
     spent, counted = itertools.count(), []
-    monkeypatch.setattr("actors.readiness.time", times)
+    monkeypatch.setattr("actors.system.keep_warm.time", times)
     monkeypatch.setattr(Rehearsal, "go_through", lambda _: counted.append(next(rehearsed)))
     now, last_order = 1000.0, 0.0
     readiness = Readiness(None, 0.001, dispatcher, lambda: last_order)

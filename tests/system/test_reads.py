@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from actors.messages import NetRead, ReadNet, Subscribe
-from copytrade.ledger import LineKey
-from copytrade.orders import InstrumentKey, Product, Segment
+from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.records import LEADER as LEADER_NAME
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.storage.records import LEADER as LEADER_NAME
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.listening import Listener
 from tests.system.test_supervision import seat
@@ -198,7 +198,7 @@ def ids(copier: Copier, name: str) -> set[str]:
 def test_an_account_is_left_alone_when_the_broker_calls_for_fewer_reads(
     broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("copytrade.read_budget.PAUSE_FIRST", 0.8)
+    monkeypatch.setattr("copytrade.brokers.read_budget.PAUSE_FIRST", 0.8)
     with running(settings_for(broker, tmp_path, recovery={"audit_interval": 0.1}), broker) as copier:
         body = '{"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}'
         broker.faults.add(RestFault(Mischief.ANSWER, Kind.READ, ALICE, status=429, body=body, times=2))

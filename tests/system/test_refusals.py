@@ -7,14 +7,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from actors.flights import Flight
-from actors.landing import Landing
+from actors.follower.parts.in_flight import Flight
+from actors.follower.parts.outcomes import Landing
 from actors.messages import PermitId, RequestFinished
-from copytrade.budget import Lane
-from copytrade.copies import Stage
-from copytrade.decisions import Action, Cancel, Modify, Place
-from copytrade.dhan.outcomes import Exchange, Refusal, Refused, Unknown
-from copytrade.orders import Order, Status
+from copytrade.brokers.budget import Lane
+from copytrade.brokers.outcomes import Exchange, Refusal, Refused, Unknown
+from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
+from copytrade.core.model.copies import Stage
+from copytrade.core.model.orders import Order, Status
 from tests.core.account import Account
 from tests.core.orders import NOW, an_order
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from actors.sockets import Sockets
+from actors.runtime.poller import Sockets
 from tests.system.watched import LATER, Watched
 from tests.waiting import PATIENCE, eventually
 

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from actors.dispatcher import Dispatcher
-from actors.sockets import Sockets
+from actors.runtime.dispatcher import Dispatcher
+from actors.runtime.poller import Sockets
 from tests.system.counting import seated
 from tests.system.watched import LATER, Watched
 from tests.waiting import PATIENCE, eventually

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from actors.base import ActorUp, Incarnation, Seat
 from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
-from actors.store import RETRY_AFTER, Store
-from copytrade.ledger import Part
-from copytrade.records import ConfigSet, CopyChanged, Record, RequestMade
-from copytrade.side_file import SideFile
-from copytrade.store import Database
+from actors.runtime.actor import ActorUp, Incarnation, Seat
+from actors.store.actor import RETRY_AFTER, Store
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.storage.database import Database
+from copytrade.storage.files.fallback_file import SideFile
+from copytrade.storage.records import ConfigSet, CopyChanged, Record, RequestMade
 from tests.core.asking import resting
 from tests.core.orders import an_order
 from tests.sql import locked, opened

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from actors.follower import Follower
+from actors.follower.actor import Follower
 from actors.messages import Sweep, Write, Writer
-from copytrade.desk import Desk
-from copytrade.orders import Order
+from copytrade.core.engine.engine import Desk
+from copytrade.core.model.orders import Order
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
-from copytrade.records import ConfigSet
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.storage.records import ConfigSet
 from tests.system.copier import ALICE, LEADER, LOT, Copier, running, settings_for
 from tests.waiting import PATIENCE, eventually
 

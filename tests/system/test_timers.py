@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from actors.clock import TURNS, Clock, until_turn
+from actors.runtime.timers import TURNS, Clock, until_turn
 from tests.waiting import PATIENCE, eventually
 
 
@@ -38,7 +38,7 @@ def clock() -> Iterator[Clock]:
 def test_messages_are_told_in_the_order_in_which_they_are_due(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox = Inbox("alice")
     with monkeypatch.context() as standing_still:
-        standing_still.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
+        standing_still.setattr("actors.runtime.timers.time", SimpleNamespace(monotonic=lambda: 0.0))
         for delay in (0.3, 0.1, 0.2, 0.2, 0.0, -1.0):
             clock.tell_later(delay, inbox, delay)
     clock.start()
@@ -50,7 +50,7 @@ def test_what_is_due_at_one_moment_is_told_in_the_order_in_which_it_was_asked_fo
 ) -> None:
     inbox = Inbox("alice")
     with monkeypatch.context() as standing_still:
-        standing_still.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
+        standing_still.setattr("actors.runtime.timers.time", SimpleNamespace(monotonic=lambda: 0.0))
         for number in range(20):
             clock.tell_later(0.0, inbox, number)
     clock.start()
@@ -84,7 +84,7 @@ def test_a_timer_that_is_due_after_another_wakes_nobody(clock: Clock, monkeypatc
 def test_turns_are_spread_over_the_interval_and_are_so_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     names, chance = [f"follower-{number}" for number in range(200)], random.Random(5)
     now = 0.0
-    monkeypatch.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("actors.runtime.timers.time", SimpleNamespace(monotonic=lambda: now))
     last: dict[str, float] = {}
     for pause in (0.0, 5.0, 123.4, 0.0):
         now += pause  # from here on everybody asks in the same moment, and each a little later than it was told
@@ -105,7 +105,7 @@ def test_turns_are_spread_over_the_interval_and_are_so_again_after_a_pause(monke
 @pytest.mark.parametrize("error", [-1e-9, 0.0, 1e-9])
 def test_a_turn_is_taken_once(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
     now = 1000.0
-    monkeypatch.setattr("actors.clock.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("actors.runtime.timers.time", SimpleNamespace(monotonic=lambda: now))
     now += until_turn("alice", 10.0) + error
     assert until_turn("alice", 10.0) == pytest.approx(10.0)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from copytrade.explain import explain
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import Kind, Mischief, RestFault
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.reports.order import explain
 from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
 from tests.system.test_feed_health import figures_of
 from tests.system.test_supervision import seat

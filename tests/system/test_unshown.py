@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from copytrade.paper.faults import FrameFault, Kind, Mischief, RestFault
+from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
 from tests.system.copier import ALICE, Copier, running, settings_for
 from tests.system.test_doubt import places, position
 from tests.waiting import eventually
@@ -15,8 +15,8 @@ SOON = {"absence_window": 0.5, "audit_interval": 3600.0}
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("copytrade.doubt.SEARCHED_AFTER", 4.0)
-    monkeypatch.setattr("copytrade.doubt.EXIT_AGAIN_AFTER", 5.0)
+    monkeypatch.setattr("copytrade.core.engine.copies.unknown_outcomes.SEARCHED_AFTER", 4.0)
+    monkeypatch.setattr("copytrade.core.engine.copies.unknown_outcomes.EXIT_AGAIN_AFTER", 5.0)
 
 
 def leave(copier: Copier, lots: int = 2) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 from contextlib import suppress
 
-from actors.dispatcher import Dispatcher
+from actors.runtime.dispatcher import Dispatcher
 
 LATER = 3600.0
 

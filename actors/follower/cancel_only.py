@@ -1,0 +1,264 @@
+"""Sits where a quarantined follower sat, and cancels what rests for leader orders that have ended. Nothing else."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loguru import logger
+from msgspec.structs import replace
+from pydantic import SecretStr
+
+from actors.follower.addresses import Peers
+from actors.follower.gateway import CancelOrder, Sender, audit_of
+from actors.messages import (
+    BookSnapshot,
+    CheckToken,
+    CopiesLoaded,
+    Drain,
+    Drained,
+    FollowerMessage,
+    LoadCopies,
+    OrderUpdated,
+    PermitDelayed,
+    PermitGranted,
+    PermitId,
+    ReleasePermit,
+    RequestFinished,
+    RequestPermit,
+    Retry,
+    SettlePermit,
+    Subscribe,
+    TokenLost,
+    TokenReplaced,
+    WantToken,
+    Write,
+    Writer,
+)
+from actors.runtime.actor import QUARANTINED, ActorUp, GuardedActor, Incarnation, Seat
+from actors.runtime.timers import Clock
+from copytrade.brokers.budget import Lane
+from copytrade.brokers.outcomes import Accepted, Refusal, Refused
+from copytrade.common import wall_clock
+from copytrade.common.logs import alert, fields
+from copytrade.core.decide.decisions import Cancel
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies.holds import pause
+from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import Order, Status, order_of
+from copytrade.reports import order_log as copy_log
+from copytrade.storage.records import LEADER, CopyChanged
+
+#: After how many cancellations of an order that came to nothing somebody is told.
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    leader: Order
+    copy: Copy
+    permit: PermitId
+
+
+class Caretaker(GuardedActor[FollowerMessage]):
+    """Knows of each leader order only whether it has ended, so that hardly anything can go wrong in it.
+
+    It reads no books: a cancellation that is refused is tried again, which does no harm, later each time; and reported
+    when it has been refused a few times.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[FollowerMessage],
+        peers: Peers,
+        clock: Clock,
+        make_sender: Callable[[Seat[FollowerMessage], int], Sender],
+    ) -> None:
+        super().__init__(life)
+        self._peers = peers
+        self._authorised = self._begun = False
+        self._clock = clock
+        self._make_sender = make_sender
+        self._writer = Writer(life.seat.name, life.epoch)
+        self._numbers = itertools.count(1)
+        self._loaded = False
+        self._resting: dict[str, dict[str, Copy]] = {}
+        self._ended: dict[str, Order] = {}
+        self._due: deque[tuple[Order, Copy]] = deque()
+        self._waiting: dict[CopyId, tuple[Order, Copy]] = {}
+        self._flights: dict[int, _Flight] = {}
+        self._tries: dict[str, int] = {}
+        self._cancelled = 0
+
+    def set_up(self) -> None:
+        """Ask for a token; what rests is asked for once there is one."""
+        self._sender = self._make_sender(self.seat, self.epoch)
+        self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
+        self.vitals.state = QUARANTINED
+
+    def tear_down(self) -> None:
+        """Begin no more requests."""
+        if hasattr(self, "_sender"):
+            self._sender.close()
+
+    def receive(self, message: FollowerMessage) -> None:
+        """See which leader orders have ended."""
+        match message:
+            case CopiesLoaded(copies) if not self._loaded:
+                self._loaded = True
+                for copy in copies:
+                    if copy.is_open and copy.part is not Part.FLATTEN:
+                        self._resting.setdefault(copy.leader_order_id, {})[copy.correlation_id] = copy
+                self._subscribe()
+            case BookSnapshot(account, orders):
+                for order in orders:
+                    self._see(account, order)
+            case OrderUpdated(account, order):
+                self._see(account, order)
+            case PermitDelayed(_, lane, seconds):
+                waiting = [leader.id for leader, _ in self._due]
+                copy_log.rate_limited(self.seat.name, lane, seconds, waiting, is_long=False)
+            case PermitGranted(permit):
+                self._send(permit)
+            case RequestFinished() if message.epoch == self.epoch:
+                self._finish(message)
+            case Retry(copy_id, epoch) if epoch == self.epoch:
+                self._try_again(copy_id)
+            case TokenReplaced(_, token):
+                self._take_token(token)
+            case TokenLost():
+                self._authorised = False
+            case ActorUp(name):
+                self._greet(name)
+            case Drain(reply_to):
+                reply_to.tell(Drained(self.seat.name))
+            case _:
+                pass
+
+    def figures(self) -> str:
+        """Return what rests, and what has been cancelled."""
+        return fields(open=sum(map(len, self._resting.values())), cancelled=self._cancelled)
+
+    def _take_token(self, token: SecretStr) -> None:
+        self._sender.take_token(token)
+        was_authorised, self._authorised = self._authorised, True
+        if not self._begun:
+            self._begun = True
+            self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+        elif not was_authorised:
+            for _ in range(len(self._due)):
+                self._ask()
+
+    def _subscribe(self) -> None:
+        for feed in (self._peers.own_feed, self._peers.leader_feed):
+            feed.tell(Subscribe(self.seat))
+
+    def _greet(self, name: str) -> None:
+        """Ask a peer that was restarted again for what its predecessor may not have answered."""
+        if name == self._peers.tokens.name:
+            self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
+        elif name == self._peers.store.name and self._begun and not self._loaded:
+            self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+        elif name in (self._peers.leader_feed.name, self._peers.own_feed.name) and self._loaded:
+            self._subscribe()
+        elif name == self._peers.limiter.name:
+            for _ in self._due:
+                self._ask()
+
+    def _see(self, account: str, order: Order) -> None:
+        if not self._loaded:
+            return  # told to the predecessor; all of it is told again once it is known what rests
+        if account != LEADER:
+            self._see_own(order)
+        elif self._resting.get(order.id) and self._has_ended(order):
+            self._ended[order.id] = order
+            for copy in list(self._resting[order.id].values()):
+                self._call_off(copy)
+
+    def _has_ended(self, order: Order) -> bool:
+        """Whether a leader order has ended otherwise than by its fill, and that is news."""
+        return order.is_terminal and order.status is not Status.TRADED and order.id not in self._ended
+
+    def _see_own(self, order: Order) -> None:
+        """Learn the id of an order that had just left when the follower died, or that one has ended."""
+        named = order_of(order.correlation_id)
+        if named and order.is_terminal:
+            self._waiting.pop(named, None)
+        copy = self._resting.get(named[0], {}).get(order.correlation_id) if named else None
+        if copy is None:
+            return
+        if order.is_terminal:
+            del self._resting[copy.leader_order_id][copy.correlation_id]
+        elif not copy.order_id:
+            copy = replace(copy, order_id=order.id)
+            self._resting[copy.leader_order_id][copy.correlation_id] = copy
+            if copy.leader_order_id in self._ended:
+                self._call_off(copy)
+
+    def _call_off(self, copy: Copy) -> None:
+        """Cancel what rests for a leader order that has ended; what has no id yet may turn up with one."""
+        if copy.order_id:
+            del self._resting[copy.leader_order_id][copy.correlation_id]
+            self._due.append((self._ended[copy.leader_order_id], copy))
+            self._ask()
+        else:
+            self._alert(copy)
+
+    def _alert(self, copy: Copy) -> None:
+        who = copy_log.who(copy), fields(id=copy.correlation_id)
+        alert("uncancelled", self.seat.name, "Order of a quarantined follower may rest, cancel it by hand {} {}", *who)
+
+    def _ask(self) -> None:
+        permit = PermitId(self.epoch, next(self._numbers))
+        self._peers.limiter.tell(RequestPermit(self.seat.name, permit, Lane.CANCEL, self.seat))
+
+    def _send(self, permit: PermitId) -> None:
+        if not self._due or not self._authorised:
+            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
+            return
+        leader, copy = self._due.popleft()
+        copy = lifecycle.cancelling(copy, Cancel(copy.n))
+        logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(copy))
+        token = next(self._numbers)
+        self._flights[token] = _Flight(leader, copy, permit)
+        self._sender.send(token, CancelOrder(copy.order_id))
+        self._sender.listen(token)
+
+    def _finish(self, finished: RequestFinished) -> None:
+        flight = self._flights.pop(finished.token)
+        self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
+        action, copy = Cancel(flight.copy.n), flight.copy
+        audit = audit_of(self.seat.name, action, finished.outcome.exchange)
+        match finished.outcome:
+            case Accepted():
+                copy = lifecycle.cancel_accepted(copy)
+                self._cancelled += 1
+                copy_log.cancelled(copy)
+            case Refused(Refusal.TOKEN):
+                self._due.append((flight.leader, copy))
+                if self._authorised:
+                    self._authorised = False
+                    self._peers.tokens.tell(CheckToken(self.seat.name, refused=True))
+            case Refused(_, code, text):
+                self._again(flight, f"{code} {text}".strip())
+            case unknown:
+                self._again(flight, f"outcome unknown: {unknown.cause}")
+        self._peers.store.tell(Write((audit, CopyChanged(copy, flight.leader, wall_clock.now())), self._writer))
+
+    def _again(self, flight: _Flight, error: str) -> None:
+        copy = flight.copy
+        copy_log.failed(Cancel(copy.n), copy, error)
+        tries = self._tries[copy.order_id] = self._tries.get(copy.order_id, 0) + 1
+        if tries == TRIES:
+            self._alert(copy)
+        copy_id = copy.leader_order_id, copy.n
+        self._waiting[copy_id] = flight.leader, copy
+        self._clock.tell_later(pause(tries), self.seat, Retry(copy_id, self.epoch))
+
+    def _try_again(self, copy_id: CopyId) -> None:
+        """Cancel once more what was refused, unless it is known to have ended meanwhile."""
+        if waiting := self._waiting.pop(copy_id, None):
+            self._due.append(waiting)
+            self._ask()

@@ -1,0 +1,188 @@
+"""What talks to the broker for one follower, so that the follower itself never waits for an answer."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from loguru import logger
+from pydantic import SecretStr
+
+from actors.messages import FollowerMessage, RequestFinished
+from actors.runtime.actor import Seat
+from copytrade.brokers.dhan.requests import NewOrder, OrderChange
+from copytrade.brokers.dhan.rest import Call, Cancelled, DhanRest, Placed
+from copytrade.brokers.outcomes import Exchange, Outcome, Unknown
+from copytrade.common import wall_clock
+from copytrade.core.decide.decisions import Cancel, Modify, Place
+from copytrade.core.engine.engine import Action
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import AmoTime, Order
+from copytrade.storage.records import RequestMade
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Place a new order."""
+
+    order: NewOrder
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyOrder:
+    """Restate an order."""
+
+    order_id: str
+    change: OrderChange
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel an order."""
+
+    order_id: str
+
+
+Request = PlaceOrder | ModifyOrder | CancelOrder
+
+AnyCall = Call[Placed] | Call[Cancelled]
+AnyOutcome = Outcome[Placed] | Outcome[Cancelled]
+
+
+class Sender:
+    """One account's connections; each outcome is told as RequestFinished.
+
+    A request that has left on a connection that was ready is answered to whoever reads the sockets. For one that still
+    needs a connection, a thread waits.
+    """
+
+    def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
+        self._rest = rest
+        self._seat = seat
+        self._epoch = epoch
+        self._begun: dict[int, tuple[AnyCall, float]] = {}
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
+        self._warming = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"warm-{seat.name}")
+        self._count = threads
+        self.keep_warm(0.0)
+
+    def keep_warm(self, fresh_for: float) -> None:
+        """Have connections ready for so many seconds to come, the sessions on them established."""
+        if not self._rest.is_warm(self._count, fresh_for):
+            self._warming.submit(self._rest.warm, self._count, fresh_for)
+
+    def send(self, token: int, request: Request) -> None:
+        """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""
+        if self._seat.epoch != self._epoch:
+            return  # a later incarnation owns this account now
+        started = time.monotonic()
+        try:
+            self._begun[token] = self._begin(request), started
+        except Exception as error:  # whatever went wrong, the request may have left
+            self._seat.tell(self._failed(token, started, error))
+
+    def take_token(self, access_token: SecretStr) -> None:
+        """Use another access token from the next request on."""
+        self._rest.take_token(access_token)
+
+    def listen(self, token: int) -> None:
+        """Wait for the answer to a request: apart from sending it, so that others' requests go first."""
+        if token not in self._begun:
+            return
+        call, started = self._begun.pop(token)
+        if call.is_under_way:
+            self._seat.watch(call.fileno(), partial(self._look, token, call, started), call.deadline)
+        else:
+            self._threads.submit(self._wait, token, call, started)
+
+    def close(self) -> None:
+        """Begin nothing more, and end what is being sent: its outcome is then unknown."""
+        for threads in (self._threads, self._warming):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._rest.close()
+
+    def _begin(self, request: Request) -> AnyCall:
+        match request:
+            case PlaceOrder(order):
+                return self._rest.place(order)
+            case ModifyOrder(order_id, change):
+                return self._rest.modify(order_id, change)
+            case CancelOrder(order_id):
+                return self._rest.cancel(order_id)
+
+    def _look(self, token: int, call: AnyCall, started: float, now: float) -> float | None:
+        """Read what has come of an answer; return until when to wait for more, None if it is whole."""
+        try:
+            outcome = call.advance(now)
+            if outcome is None:
+                return call.deadline
+            finished = self._finished(token, outcome, started)
+        except Exception as error:
+            finished = self._failed(token, started, error)
+        self._seat.tell(finished)
+        return None
+
+    def _wait(self, token: int, call: AnyCall, started: float) -> None:
+        try:
+            finished = self._finished(token, call.outcome(), started)
+        except Exception as error:
+            finished = self._failed(token, started, error)
+        self._seat.tell(finished)
+
+    def _finished(self, token: int, outcome: AnyOutcome, started: float) -> RequestFinished:
+        return RequestFinished(token, self._epoch, outcome, started, started + outcome.exchange.duration_ms / 1000)
+
+    def _failed(self, token: int, started: float, error: Exception) -> RequestFinished:
+        logger.opt(exception=error).error("Sending failed unexpectedly")
+        exchange = Exchange("", "", "", None, "", (time.monotonic() - started) * 1000)
+        outcome = Unknown(f"{type(error).__name__}: {error}", exchange=exchange)
+        return RequestFinished(token, self._epoch, outcome, started, time.monotonic())
+
+
+def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) -> Request:
+    """Build what is sent for a copy: the wish, and of the leader's order what a wish does not change."""
+    match action:
+        case Place(wish=wish):
+            return PlaceOrder(
+                NewOrder(
+                    correlation_id=copy.correlation_id,
+                    side=copy.side(leader),
+                    key=leader.key,
+                    product=copy.product or leader.product,
+                    order_type=wish.order_type,
+                    quantity=wish.quantity,
+                    price=wish.price,
+                    validity=wish.validity,
+                    trigger_price=wish.trigger_price,
+                    disclosed_quantity=wish.disclosed_quantity,
+                    after_market=leader.after_market,
+                    amo_time=amo_time,
+                )
+            )
+        case Modify(wish=wish):
+            return ModifyOrder(
+                copy.order_id,
+                OrderChange(
+                    order_type=wish.order_type,
+                    quantity=wish.quantity,
+                    price=wish.price,
+                    validity=wish.validity,
+                    trigger_price=wish.trigger_price,
+                    disclosed_quantity=wish.disclosed_quantity,
+                ),
+            )
+        case Cancel():
+            return CancelOrder(copy.order_id)
+
+
+def audit_of(follower: str, action: Action, exchange: Exchange) -> RequestMade:
+    """Return the record of a request and its reply."""
+    return RequestMade(
+        account=follower,
+        action=type(action).__name__.lower(),
+        request=f"{exchange.method} {exchange.path} {exchange.payload_json}".strip(),
+        response=exchange.response_text,
+        status_code=exchange.status,
+        duration_ms=exchange.duration_ms,
+        at=wall_clock.now(),
+    )

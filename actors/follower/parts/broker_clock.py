@@ -1,0 +1,36 @@
+"""The time of day by the broker's clock, as far as ours is known to differ from it."""
+
+from datetime import datetime, timedelta
+
+from loguru import logger
+
+from copytrade.common import wall_clock
+from copytrade.common.logs import fields
+
+#: Seconds that the broker's clock may differ from ours; the difference is known no better.
+SKEW_THAT_MATTERS = 1.5
+
+
+class BrokerClock:
+    """A part of a follower, in its thread."""
+
+    def __init__(self, follower: str) -> None:
+        self._follower = follower
+        self._skew = 0.0
+
+    def now(self) -> datetime:
+        """Return the time of day by the broker's clock: what it tells of is as old as that makes it."""
+        now = wall_clock.now()
+        return now + timedelta(seconds=self._skew) if self._skew else now
+
+    @property
+    def skew(self) -> timedelta:
+        """What our clock lacks to the broker's."""
+        return timedelta(seconds=self._skew)
+
+    def take(self, skew: float) -> None:
+        """Take the seconds by which the broker is ahead, and say so where that is news."""
+        if abs(skew) > SKEW_THAT_MATTERS and abs(skew - self._skew) > SKEW_THAT_MATTERS:
+            ahead = fields(follower=self._follower, broker_is_ahead=f"{skew:.0f}s")
+            logger.warning("Our clock is not the broker's, ages are reckoned by the broker's {}", ahead)
+        self._skew = skew if abs(skew) > SKEW_THAT_MATTERS else 0.0

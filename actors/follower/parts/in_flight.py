@@ -1,0 +1,206 @@
+"""One follower's requests that are under way: from the decision to the outcome."""
+
+import itertools
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from loguru import logger
+
+from actors.follower.gateway import Sender, request_for
+from actors.follower.parts.account_state import AccountStanding
+from actors.follower.parts.outbox import Journal
+from actors.follower.parts.permits import Permits
+from actors.messages import FollowerMessage, PermitId, RequestLeft
+from actors.runtime.actor import Seat
+from copytrade.brokers.budget import Lane
+from copytrade.core.decide.decisions import Cancel, Place, Skip
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.engine import Action, Desk
+from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import AmoTime, Order
+from copytrade.core.model.reasons import Reason
+from copytrade.reports import order_log as copy_log
+
+#: Requests that may be under way beyond the account's connections, for cancellations alone: they wait for no entry.
+CANCEL_RESERVE = 1
+
+#: How many times of decisions are remembered at least before those are sought out of which nothing came.
+WORTH_SWEEPING = 64
+
+
+@dataclass(slots=True)
+class Flight:
+    """A request between its decision and its outcome."""
+
+    leader: Order
+    action: Action
+    permit: PermitId
+    decided: float
+    begun: float
+    lane: Lane
+    sent: bool = False
+
+    @property
+    def copy_id(self) -> CopyId:
+        """The copy that it is for."""
+        return self.leader.id, self.action.n
+
+
+class Flights:
+    """A part of a follower, in its thread. Each request is known by a token until it has landed."""
+
+    def __init__(
+        self,
+        seat: Seat[FollowerMessage],
+        epoch: int,
+        desk: Desk,
+        journal: Journal,
+        permits: Permits,
+        standing: AccountStanding,
+        amo_time: AmoTime,
+        connections: int,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._seat = seat
+        self._epoch = epoch
+        self._desk = desk
+        self._journal = journal
+        self._permits = permits
+        self._standing = standing
+        self._amo_time = amo_time
+        self._connections = connections
+        self._dry_run = dry_run
+        self._sender: Sender
+        self._tokens = itertools.count(1)
+        self._flights: dict[int, Flight] = {}
+        self._decided: dict[str, float] = {}
+        self._worth_sweeping = WORTH_SWEEPING
+        #: How many requests have been sent.
+        self.requests = 0
+
+    def connect(self, sender: Sender) -> None:
+        """Send with this from now on."""
+        self._sender = sender
+
+    def __len__(self) -> int:
+        """Return how many are under way."""
+        return len(self._flights)
+
+    def get(self, token: int) -> Flight | None:
+        """Return a request that is under way, None if it is not."""
+        return self._flights.get(token)
+
+    def have_room(self, lane: Lane) -> bool:
+        """Whether another request may be under way.
+
+        What waits for the database holds a permit: it counts for all that is no more urgent. A cancellation waits for
+        other cancellations alone, as long as there are no more exits under way than connections.
+        """
+        if lane is Lane.CANCEL:
+            return sum(flight.sent for flight in self._flights.values()) < self._connections + CANCEL_RESERVE
+        return sum(flight.sent or flight.lane <= lane for flight in self._flights.values()) < self._connections
+
+    def decided(self, order_ids: Iterable[str]) -> None:
+        """Remember when it was decided that something is to be sent for leader orders, until it is begun."""
+        now = time.monotonic()
+        for order_id in order_ids:
+            self._decided[order_id] = now
+        if len(self._decided) > self._worth_sweeping:
+            self._decided = {order_id: at for order_id, at in self._decided.items() if self._desk.wants(order_id)}
+            self._worth_sweeping = 2 * max(len(self._decided), WORTH_SWEEPING)
+
+    def begin(self, permit: PermitId, now: datetime) -> None:
+        """Do the most urgent thing with a permit, or give it back."""
+        picked = self._desk.pick(now)
+        if picked is None:
+            self._permits.release(permit)
+            return
+        leader, action = picked
+        if self._dry_run:
+            self._keep_back(leader, action, permit, now)
+            return
+        token = next(self._tokens)
+        try:
+            changed = self._desk.begin(leader, action, now)
+        except ValueError as error:
+            self._permits.release(permit)
+            self._journal.note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
+            return
+        if self._desk.leaves_unread(leader.id, action):
+            copy_log.left_unread(changed.after)
+        if self._desk.leaves_beside(leader.id, action, now):
+            copy_log.left_beside(changed.after)
+        begun = time.monotonic()
+        lane = self._desk.lane_of(leader, action)
+        flight = Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun, lane)
+        self._flights[token] = flight
+        if isinstance(action, Cancel):
+            logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(changed.after))
+            self._journal.note(changed)
+            self._send(token, flight)
+        else:
+            self._journal.intend(token, changed.after, leader)
+
+    def _keep_back(self, leader: Order, action: Action, permit: PermitId, now: datetime) -> None:
+        """Send nothing, and go on as if it had been sent."""
+        self._permits.release(permit)
+        try:
+            changed = self._desk.keep_back(leader, action, now)
+        except ValueError as error:
+            changed = self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now)
+        else:
+            copy_log.kept_back(action, changed[0])
+        self._journal.note(*changed)
+
+    def intended(self, token: int) -> bool:
+        """Send what has been written down, unless it must not leave any more; return whether it may."""
+        self.land_what_must_not_leave()
+        flight = self._flights.get(token)
+        if flight is None:
+            return False
+        if not flight.sent:
+            self._send(token, flight)
+        return True
+
+    def intend_again(self) -> None:
+        """Have everything written down once more that is to be before it is sent."""
+        for token, flight in self._flights.items():
+            if not flight.sent:
+                self._journal.intend(token, self._desk.copy(flight.copy_id), flight.leader)
+
+    def _send(self, token: int, flight: Flight) -> None:
+        copy = self._desk.copy(flight.copy_id)
+        flight.sent = True
+        self.requests += 1
+        self._seat.tell(RequestLeft(token, self._epoch))
+        self._sender.send(token, request_for(flight.action, copy, flight.leader, self._amo_time))
+
+    def left(self, token: int) -> None:
+        """See to what had to wait until a request and those of others had left: its answer, a permit, the log."""
+        self._sender.listen(token)
+        self._permits.request(Lane.SPARE)
+        flight = self._flights.get(token)
+        if flight is not None and isinstance(flight.action, Place):
+            copy_log.placing(self._desk.copy(flight.copy_id), flight.leader)
+
+    def land_what_must_not_leave(self) -> None:
+        """Give up what has not been sent yet for an account that may not send, or for a leader order that has ended.
+
+        The cancellation of such an order does not wait for it.
+        """
+        is_barred = self._standing.is_barred
+        for token, flight in list(self._flights.items()):
+            if not flight.sent and (is_barred or self._desk.is_overtaken(flight.leader.id, flight.action)):
+                copy = self._desk.copy(flight.copy_id)
+                unsent = lifecycle.not_sent if isinstance(flight.action, Place) else lifecycle.modify_not_sent
+                self.land(token, unsent(copy))
+                self._permits.release(flight.permit)
+
+    def land(self, token: int, after: Copy) -> None:
+        """End a request with its copy as it is after it."""
+        flight = self._flights.pop(token)
+        self._journal.note(*self._desk.settle(flight.copy_id, after, time.monotonic()))

@@ -1,0 +1,107 @@
+"""One follower's safeguard: it watches what the account has made of the day, and has everything closed when asked."""
+
+from datetime import datetime
+
+from loguru import logger
+
+from actors.messages import CheckResult, FollowerMessage, GapRecoveryMessage, ReadResult
+from actors.runtime.actor import Address, Seat
+from actors.runtime.timers import Clock
+from copytrade.common.logs import alert, fields
+from copytrade.core.decide.decisions import Policy
+from copytrade.core.decide.risk_limits import Breach, OnBreach, Result
+from copytrade.core.engine.engine import Desk
+from copytrade.storage.database import breach_key
+from copytrade.storage.records import CommandAnswered, ConfigSet, Record
+
+#: Checks in a row without a result of the day, after which somebody should know that entries wait for it.
+LACKED_OFTEN = 3
+
+
+class Safeguard:
+    """A part of a follower, in its thread. What it returns is to be written down."""
+
+    def __init__(
+        self,
+        seat: Seat[FollowerMessage],
+        epoch: int,
+        clock: Clock,
+        recovery: Address[GapRecoveryMessage],
+        desk: Desk,
+        policy: Policy,
+        interval: float | None,
+    ) -> None:
+        """``interval`` is the seconds between two reads of the day's result, None where no limit asks for it."""
+        self._seat = seat
+        self._again = CheckResult(epoch)
+        self._clock = clock
+        self._recovery = recovery
+        self._desk = desk
+        self._policy = policy
+        self._interval = interval
+        self._checks_without_result = 0
+        #: The numbers of commands to close everything.
+        self._closing_for: list[int] = []
+
+    def begin(self, breach: Breach | None, now: datetime) -> None:
+        """Take over what was written down of the day's loss, and begin to watch it."""
+        if breach is not None:
+            self._desk.know_breach(breach)
+            self._close_what_is_lost(now)
+        self.check(now)
+
+    def check(self, now: datetime) -> None:
+        """Have it read what the account has made of the day, and again after the interval."""
+        if self._interval is None:
+            return
+        self._checks_without_result = self._checks_without_result + 1 if self._desk.lacks_result(now) else 0
+        if self._checks_without_result == LACKED_OFTEN:
+            who = self._seat.name
+            alert("no_result", who, "Result of the day not known, entries wait {}", fields(follower=who), level="ERROR")
+        self.read()
+        self._clock.tell_later(self._interval, self._seat, self._again)
+
+    def read(self) -> None:
+        """Have it read what the account has made of the day, if a limit asks for that."""
+        if self._interval is not None:
+            self._recovery.tell(ReadResult(self._seat.name, self._seat))
+
+    def take(self, result: Result, now: datetime) -> list[Record]:
+        """Take what was read; if it is too much of a loss, say so once and do what is to be done then."""
+        breach = self._desk.know_result(result)
+        if breach is None:
+            return []
+        what = fields(follower=self._seat.name, loss=breach.detail, open=self._desk.open_copies)
+        alert("daily_loss", self._seat.name, "Daily loss reached, entries stop {}", what)
+        self._close_what_is_lost(now)
+        return [ConfigSet(breach_key(self._seat.name), str(breach))]
+
+    def _close_what_is_lost(self, now: datetime) -> None:
+        """Close everything, if that is what the day's loss calls for."""
+        protection = self._policy.protection
+        closes = protection and protection.on_breach is OnBreach.FLATTEN and not self._policy.dry_run
+        if closes and self._desk.is_breached(now):
+            self._desk.close_all()
+
+    def close_for(self, number: int) -> None:
+        """Close everything, because a command says so; it is answered when that is over."""
+        if number not in self._closing_for:
+            logger.warning("Closing everything {}", fields(follower=self._seat.name, command=number))
+            self._closing_for.append(number)
+            self._desk.close_all()
+
+    def mind_closing(self, now: datetime, suspended: str) -> list[Record]:
+        """Say what came of closing everything, once that is over, or cannot go on because the account is suspended."""
+        closed = self._desk.take_closed(now)
+        if closed is not None and (closed.cancelled or closed.closed or closed.left):
+            what = fields(follower=self._seat.name, outcome=str(closed))
+            if closed.left:
+                alert("closing", self._seat.name, "Not everything is closed {}", what)
+            else:
+                logger.warning("Everything is closed {}", what)
+        if closed is None and not suspended:
+            return []
+        answer = str(closed) if closed is not None else f"account suspended: {suspended}"
+        is_done = closed is not None and not closed.left
+        numbers, self._closing_for = self._closing_for, []
+        return [CommandAnswered(number, is_done, answer, now) for number in numbers]

@@ -1,0 +1,103 @@
+"""One follower's journal: what has become of its copies and its ledger, until the store is told to write it down."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from actors.follower.parts.broker_clock import BrokerClock
+from actors.messages import FollowerMessage, RecordIntent, StoreMessage, Write, Writer
+from actors.runtime.actor import Address, Seat
+from copytrade.core.engine.copies import dry_run as shadow
+from copytrade.core.engine.engine import Changed, Desk
+from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.orders import IST, Order
+from copytrade.core.model.reasons import Reason
+from copytrade.reports import order_log as copy_log
+from copytrade.storage.records import CopyChanged, LedgerChanged, Record
+
+
+class Journal:
+    """A part of a follower, in its thread. In a dry run it leaves out what never happened."""
+
+    def __init__(
+        self,
+        seat: Seat[FollowerMessage],
+        writer: Writer,
+        store: Address[StoreMessage],
+        desk: Desk,
+        clock: BrokerClock,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._seat = seat
+        self._writer = writer
+        self._store = store
+        self._desk = desk
+        self._now = clock.now
+        self._dry_run = dry_run
+        self._unwritten: list[Record] = []
+
+    def note(self, *changes: Changed | None) -> None:
+        """Log what has become of copies, and keep it for writing down."""
+        for changed in changes:
+            if changed is not None and changed.after != changed.before:
+                copy_log.changed(changed)
+                record = self._to_write(CopyChanged(changed.after, changed.leader, self._now()))
+                if record is not None:
+                    self._unwritten.append(record)
+
+    def add(self, *records: Record) -> None:
+        """Keep records for writing down."""
+        self._unwritten += records
+
+    def cannot_read(self, order_id: str, what: str) -> None:
+        """Keep for writing down that a leader order is not copied because nothing that tells of it can be read."""
+        if self._desk.is_known(order_id):
+            return  # it could be read once: what has become of it since is on its copies
+        now = self._now()
+        day = now.astimezone(IST).date()
+        copy = Copy(order_id, self._seat.name, day, now, reason=Reason.UNREADABLE, error=what)
+        copy_log.unreadable(copy)
+        self._unwritten.append(CopyChanged(copy, None, now))
+
+    def intend(self, token: int, copy: Copy, leader: Order) -> None:
+        """Have it written down what is about to be sent, and all that it rests on."""
+        record = CopyChanged(copy, leader, self._now())
+        self._store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self._seat))
+
+    def write(self) -> None:
+        """Tell the store what came of a message, unless an intent has told it already."""
+        if records := self._take_unwritten():
+            self._store.tell(Write(records, self._writer))
+
+    def write_everything(self) -> None:
+        """Tell a store that was restarted all that there is, for its predecessor may not have written it."""
+        held = self._ledger_records(self._desk.positions.everything())
+        copies = [CopyChanged(copy, leader, self._now()) for copy, leader in self._desk.everything()]
+        self._store.tell(Write((*held, *filter(None, map(self._to_write, copies))), self._writer))
+
+    def _take_unwritten(self) -> tuple[Record, ...]:
+        """Return what is not written yet, the ledger first: who reads of a copy has to find what it rests on."""
+        held = self._desk.positions.take_unwritten()
+        if not held and not self._unwritten:
+            return ()
+        unwritten, self._unwritten = self._unwritten, []
+        return (*self._ledger_records(held), *unwritten)
+
+    def _ledger_records(self, entries: Iterable[Line | Allotment]) -> list[Record]:
+        """Return what is written down of the ledger; in a dry run it is one of what never happened."""
+        now = self._now()
+        return [] if self._dry_run else [LedgerChanged(self._seat.name, one, now) for one in entries]
+
+    def _to_write(self, changed: CopyChanged) -> CopyChanged | None:
+        """Return what is written down of a copy.
+
+        In a dry run that is nothing of one that is at the broker: the ledger counts its fills when that is over.
+        """
+        copy = changed.copy
+        if not self._dry_run:
+            return changed
+        if shadow.is_shadow(copy):
+            return replace(changed, copy=shadow.recorded(copy))
+        return changed if copy.stage is Stage.NONE else None

@@ -1,0 +1,84 @@
+"""One follower's permits: the one that was asked for, and the one in hand for whatever comes next."""
+
+import itertools
+from collections.abc import Sequence
+
+from actors.messages import (
+    FollowerMessage,
+    PermitDelayed,
+    PermitId,
+    RateLimiterMessage,
+    ReleasePermit,
+    RequestPermit,
+    SettlePermit,
+)
+from actors.runtime.actor import Address, Seat
+from copytrade.brokers.budget import Lane
+from copytrade.reports import order_log as copy_log
+
+#: Seconds that an order may wait for the budget without a word about it in its row: the minute's window is soon free.
+LONG_WAIT = 60.0
+
+
+class Permits:
+    """A part of a follower, in its thread. There is one that was asked for, or one in hand, never both."""
+
+    def __init__(self, seat: Seat[FollowerMessage], epoch: int, limiter: Address[RateLimiterMessage]) -> None:
+        self._seat = seat
+        self._epoch = epoch
+        self._limiter = limiter
+        self._numbers = itertools.count(1)
+        self._asked: tuple[PermitId, Lane] | None = None
+        self._spare: tuple[PermitId, Lane] | None = None
+        #: The lane in which the account has to wait for so long that somebody should know, None if it has not.
+        self.waits_long_in: Lane | None = None
+
+    def request(self, lane: Lane) -> None:
+        """Ask for a permit, or for the one that was asked for in a more urgent lane, unless there is one in hand."""
+        if self._spare is None and (self._asked is None or lane < self._asked[1]):
+            permit = self._asked[0] if self._asked else PermitId(self._epoch, next(self._numbers))
+            self._asked = (permit, lane)
+            self._limiter.tell(RequestPermit(self._seat.name, permit, lane, self._seat))
+
+    def take(self, permit: PermitId) -> None:
+        """Take a permit that was asked for; what it is used for is seen to with whatever else there is to do."""
+        if self._asked is None or permit != self._asked[0]:
+            self.release(permit)
+        else:
+            _, granted_in = self._asked
+            self._asked, self._spare = None, self._asked
+            if self.waits_long_in is not None and granted_in >= self.waits_long_in:
+                self.waits_long_in = Lane.ENTRY if granted_in.may_use_reserve else None  # that one is for no entry
+
+    def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
+        """Say that the budget makes ``orders`` wait; should that be long, somebody has to know of it."""
+        is_long = message.seconds > LONG_WAIT
+        copy_log.rate_limited(self._seat.name, message.lane, message.seconds, orders, is_long=is_long)
+        if is_long and self._asked is not None:
+            self.waits_long_in = message.lane
+
+    def spend(self, lane: Lane | None) -> PermitId | None:
+        """Return the permit in hand if it is good for what is wanted; None if not, and where there is none."""
+        if self._spare is None:
+            return None
+        permit, granted_for = self._spare
+        if lane is not None and lane <= granted_for:
+            self._spare = None
+            return permit
+        if granted_for.may_use_reserve:  # what it was for is gone, and no entry is to have it
+            self._spare = None
+            self.release(permit)
+        return None
+
+    def release(self, permit: PermitId) -> None:
+        """Give a permit back that was not needed."""
+        self._limiter.tell(ReleasePermit(self._seat.name, permit))
+
+    def settle(self, permit: PermitId, at: float) -> None:
+        """Say that a permit's request has been answered."""
+        self._limiter.tell(SettlePermit(self._seat.name, permit, at))
+
+    def forget(self) -> None:
+        """Forget what a rate limiter granted, or was to grant, that is no more."""
+        self._asked = self._spare = None
+        self.waits_long_in = None

@@ -1,0 +1,210 @@
+"""One follower's audit of positions: what leader and account hold is compared with what their orders come to."""
+
+from collections.abc import Iterable
+
+from loguru import logger
+
+from actors.follower.parts.broker_clock import BrokerClock
+from actors.messages import (
+    NO_GAP,
+    AuditAgain,
+    AuditPositions,
+    BookMerged,
+    FollowerMessage,
+    GapRecoveryMessage,
+    NetRead,
+    PositionsOverdue,
+    ReadBook,
+    ReadNet,
+)
+from actors.runtime.actor import Address, Seat
+from actors.runtime.timers import Clock, phase_of
+from copytrade.common import wall_clock
+from copytrade.common.logs import fields
+from copytrade.core.engine.engine import Changed, Desk
+from copytrade.core.engine.exits.awaited_reads import PATIENCE
+from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.ledger.drift import Apart
+from copytrade.core.ledger.positions import Corrected
+from copytrade.core.model.orders import IST
+from copytrade.reports import order_log as copy_log
+from copytrade.storage.records import LEADER
+
+#: Seconds beyond the lag after which a read that is to confirm another begins.
+MARGIN = 0.1
+
+
+class PositionAudit:
+    """A part of a follower, in its thread.
+
+    A read of positions is of use once the order book of its account has been read: what the orders come to is not known
+    before. A difference that one read shows is read again after the lag, and the order book after that.
+    """
+
+    def __init__(
+        self,
+        seat: Seat[FollowerMessage],
+        epoch: int,
+        clock: Clock,
+        recovery: Address[GapRecoveryMessage],
+        desk: Desk,
+        broker_clock: BrokerClock,
+        interval: float,
+        *,
+        holdings: bool,
+        dry_run: bool,
+    ) -> None:
+        """``interval`` is the seconds between two reads. In a dry run the account holds none of what is recorded."""
+        self._seat = seat
+        self._epoch = epoch
+        self._clock = clock
+        self._recovery = recovery
+        self._desk = desk
+        self._broker_clock = broker_clock
+        self._interval = interval
+        self._holdings = holdings
+        self._dry_run = dry_run
+        self._book_known: set[str] = set()
+        self._own_book_began = wall_clock.now()
+        self._unread: dict[str, NetRead] = {}
+        self._asks_again = False
+        self._asked_urgently = False
+        self._seen: dict[LineKey, Apart] = {}
+        self._told: dict[LineKey, Apart] = {}
+
+    def begin(self) -> None:
+        """Ask for the account's positions at once, and again and again: not all accounts at the same time."""
+        self._clock.tell_later(PATIENCE.total_seconds(), self._seat, PositionsOverdue(self._epoch))
+        self._ask(LEADER, urgent=True)
+        if self._dry_run:
+            self._desk.assume_own_positions()
+            return
+        self._ask(self._seat.name, urgent=True)
+        first = self._interval * phase_of(self._seat.name)
+        self._clock.tell_later(first, self._seat, AuditPositions(self._epoch))
+
+    def ask_for_missing(self) -> None:
+        """Ask again for what a predecessor of gap recovery may not have read."""
+        self._asked_urgently = self._asks_again = False
+        if not self._desk.are_positions_known:
+            self._ask(LEADER, urgent=True)
+            self._ask(self._seat.name, urgent=True)
+
+    def ask(self) -> None:
+        """Have the account's positions read, and again after the interval; the leader's feed asks for the leader's."""
+        self._ask(self._seat.name)
+        self._clock.tell_later(self._interval, self._seat, AuditPositions(self._epoch))
+
+    def ask_again(self) -> None:
+        """Have read once more what differed, and then the order book."""
+        self._asks_again = False
+        for account, is_wanted in (
+            (LEADER, self._desk.wants_leader_read),
+            (self._seat.name, self._desk.wants_own_read),
+        ):
+            if is_wanted:
+                self._ask(account, urgent=account != LEADER)
+                self._recovery.tell(ReadBook(account, NO_GAP, None, after_gap=False))
+        self._follow_up()
+
+    def ask_for_exits(self) -> None:
+        """Have book and positions of the account read before everything else, if an exit waits for them."""
+        if self._desk.awaits_exit_reads and not self._asked_urgently:
+            self._asked_urgently = True
+            self._recovery.tell(ReadBook(self._seat.name, NO_GAP, None, after_gap=False, urgent=True))
+            self._ask(self._seat.name, urgent=True)
+        self._follow_up()
+
+    def feed_opened(self) -> None:
+        """The account's own feed tells of everything since the last read of its book: exits need the positions."""
+        self._desk.own_feed(is_up=True, at=self._own_book_began)
+        if not self._dry_run:
+            self._ask(self._seat.name, urgent=True)
+
+    def take_snapshot(self, *, gate_open: bool) -> None:
+        """Take note of what the account's feed knew when we subscribed: all, if its gate was open."""
+        now = wall_clock.now()
+        self._desk.own_feed(is_up=gate_open, at=now)
+        if gate_open:
+            self._desk.own_book_told(now)
+            self.book_is_known(self._seat.name)
+
+    def overdue(self) -> None:
+        """Go by the ledger where positions could not be read in time."""
+        if not self._desk.are_positions_known:
+            logger.error("Positions not read in time, going by the ledger {}", fields(follower=self._seat.name))
+            self._desk.assume_positions()
+
+    def take(self, read: NetRead) -> None:
+        """Take in a read of one of the two accounts, once the orders of that account are known."""
+        self._desk.know_multipliers(read.multipliers)
+        if read.account not in self._book_known:
+            self._unread[read.account] = read
+        elif read.account == LEADER:
+            self._take_leader(read)
+        elif not self._dry_run:
+            self._asked_urgently = False
+            self._compare(self._desk.own_positions_read(read.net, wall_clock.at(read.began)))
+        self._follow_up()
+
+    def _take_leader(self, read: NetRead) -> None:
+        at = wall_clock.at(read.began)
+        day = (at + self._broker_clock.skew).astimezone(IST).date()
+        self._tell(self._desk.leader_positions_read(read.net, at, day))
+
+    def book_is_known(self, account: str) -> None:
+        """The orders of an account are known: take in what was read of its positions before."""
+        self._book_known.add(account)
+        if read := self._unread.pop(account, None):
+            self.take(read)
+
+    def book_is_unknown(self, account: str) -> None:
+        """Orders of an account may be missing: what is read of its positions says nothing until they are known."""
+        self._book_known.discard(account)
+
+    def book_merged(self, read: BookMerged) -> list[Changed]:
+        """Take over what two reads of positions agree about, and this one of the order book explains no better.
+
+        Returns the copies that this changes.
+        """
+        at, changed = wall_clock.at(read.began), list[Changed]()
+        for before, after in self._desk.rescale(at):
+            copy_log.scaled(self._seat.name, before, after)
+        if read.account == self._seat.name:
+            self._own_book_began = at
+            self.book_is_known(read.account)
+            if not self._dry_run:
+                for before, after in self._desk.own_book_read(at):
+                    copy_log.moved(self._seat.name, before, after)
+                    if after.lost < before.lost:
+                        changed += self._desk.left_after_all(after)
+        elif read.account in self._book_known:
+            self._tell(self._desk.leader_book_read(at))
+        self._follow_up()
+        return changed
+
+    def _tell(self, corrected: Iterable[Corrected]) -> None:
+        for one in corrected:
+            copy_log.drifted(self._seat.name, one.before, one.after, is_conversion=one.is_conversion)
+
+    def _ask(self, account: str, *, urgent: bool = False) -> None:
+        self._recovery.tell(ReadNet(account, self._holdings, self._seat, urgent=urgent))
+
+    def _follow_up(self) -> None:
+        """Read again after the lag what a read showed otherwise than the orders."""
+        if not self._asks_again and (self._desk.wants_leader_read or self._desk.wants_own_read):
+            self._asks_again = True
+            self._clock.tell_later(self._desk.positions_lag + MARGIN, self._seat, AuditAgain(self._epoch))
+
+    def _compare(self, apart: Iterable[Apart]) -> None:
+        """Say what the account holds apart from its copies; what no order tells of has to be there twice.
+
+        A fill between the read and now looks like that, and is gone the next time.
+        """
+        found = {one.line: one for one in apart}
+        for line, one in found.items():
+            if self._told.get(line) != one and (not one.unseen or self._seen.get(line) == one):
+                self._told[line] = one
+                copy_log.apart(self._seat.name, one)
+        self._told = {line: one for line, one in self._told.items() if line in found}
+        self._seen = found

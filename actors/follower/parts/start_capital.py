@@ -1,0 +1,43 @@
+"""The start-of-day capital of the leader and of a follower, where orders are sized by it."""
+
+from decimal import Decimal
+
+from actors.messages import FollowerMessage, GapRecoveryMessage, ReadCapital
+from actors.runtime.actor import Address, Seat
+from copytrade.reports import capital_log
+from copytrade.storage.records import LEADER
+
+
+class StartCapital:
+    """A part of a follower, in its thread."""
+
+    def __init__(
+        self,
+        seat: Seat[FollowerMessage],
+        recovery: Address[GapRecoveryMessage],
+        *,
+        needed: bool,
+        with_collateral: bool = False,
+        own_capital: Decimal | None = None,
+    ) -> None:
+        """``needed`` says whether orders are sized by capital, ``with_collateral`` whether what is pledged counts.
+
+        ``own_capital`` is the follower's where the settings say it.
+        """
+        self._seat = seat
+        self._recovery = recovery
+        self._needed = needed
+        self._with_collateral = with_collateral
+        self._own_capital = own_capital
+        self._own_is_said = False
+
+    def ask(self) -> None:
+        """Ask for the capital of both accounts."""
+        if not self._needed:
+            return
+        self._recovery.tell(ReadCapital(LEADER, self._seat, self._with_collateral))
+        if self._own_capital is None:
+            self._recovery.tell(ReadCapital(self._seat.name, self._seat, self._with_collateral))
+        elif not self._own_is_said:
+            self._own_is_said = True
+            capital_log.set_in_settings(self._seat.name, self._own_capital)

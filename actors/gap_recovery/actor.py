@@ -1,0 +1,227 @@
+"""The gap-recovery supervisor: sees to it that whatever a feed may have missed is read over REST.
+
+Every loss is the same thing, a gap: the feed was down, the program has just started, the audit interval has passed. The
+account's order book is read and handed to its feed, and what is missing follows from comparing states, not times.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from loguru import logger
+from pydantic import SecretStr
+
+from actors.gap_recovery.read_queue import ReadQueue, Wanted
+from actors.gap_recovery.reads import carry_on, reading_of
+from actors.messages import (
+    BookRead,
+    CapitalRead,
+    CheckToken,
+    FeedMessage,
+    GapRecoveryMessage,
+    NetRead,
+    Problem,
+    ReadBook,
+    ReadCapital,
+    ReadFinished,
+    ReadGoesOn,
+    ReadNet,
+    ReadRequest,
+    ReadResult,
+    ResultRead,
+    SearchAnswered,
+    SearchOrder,
+    ServeReads,
+    TokenKeeperMessage,
+    TokenLost,
+    TokenReplaced,
+    WantToken,
+)
+from actors.runtime.actor import ActorDied, ActorUp, Address, GuardedActor, Incarnation
+from actors.runtime.timers import Clock
+from copytrade.brokers.budget import Window
+from copytrade.brokers.dhan.positions import Net
+from copytrade.brokers.dhan.rest import DhanRest, OrderBook
+from copytrade.brokers.outcomes import Refusal
+from copytrade.brokers.read_budget import ReadBudget, ReadLane
+from copytrade.common.logs import alert, fields
+from copytrade.core.decide.risk_limits import Result
+from copytrade.core.model.accounts import Funds
+from copytrade.core.model.orders import IST
+from copytrade.reports import capital_log
+from copytrade.storage.records import LEADER
+
+#: What a line of the log calls what could not be read.
+_NAMES = {
+    ReadBook: "Order book",
+    ReadCapital: "Capital",
+    ReadNet: "Positions",
+    ReadResult: "Result of the day",
+}
+
+
+class GapRecovery(GuardedActor[GapRecoveryMessage]):
+    """Coordinates reads; each account has one reader thread, so no account waits for another's.
+
+    What is to be read waits in a queue of the account's: for a token that works, for what is more urgent, and for its
+    windows. Nothing of it is lost, and nobody sleeps.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[GapRecoveryMessage],
+        clock: Clock,
+        accounts: Mapping[str, DhanRest],
+        feeds: Mapping[str, Address[FeedMessage]],
+        tokens: Address[TokenKeeperMessage],
+        windows: Sequence[Window],
+    ) -> None:
+        """``windows`` say how often each account is read, the shortest first."""
+        super().__init__(life)
+        self._tokens = tokens
+        self._clock = clock
+        self._accounts = accounts
+        self._feeds = feeds
+        self._readers: dict[str, ThreadPoolExecutor] = {}
+        self._queues = {account: ReadQueue(ReadBudget(windows)) for account in accounts}
+        self._serves_at: dict[str, float] = {}
+        self._reads = self._failures = 0
+        self._capital_said: set[tuple[str, bool]] = set()
+
+    def set_up(self) -> None:
+        """Give each account its reader."""
+        for account, queue in self._queues.items():
+            self._readers[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+            if self.epoch > 1:
+                queue.budget.assume_full(time.monotonic())
+        self._ask_for_tokens()
+
+    def receive(self, message: GapRecoveryMessage) -> None:
+        """Start a read, or hand on what was read."""
+        match message:
+            case ReadFinished(request):
+                self._take(message)
+                self._serve(request.account)
+            case ReadGoesOn(request):
+                if wanted := self._queues[request.account].end(request, time.monotonic()):
+                    self._queues[request.account].go_on(wanted)
+                self._serve(request.account)
+            case ServeReads(account):
+                self._serves_at.pop(account, None)
+                self._serve(account)
+            case TokenReplaced(account, token):
+                self._take_token(account, token)
+                self._serve(account)
+            case TokenLost(account):
+                self._queues[account].is_authorised = False
+            case ActorUp() if message.name == self._tokens.name:
+                self._ask_for_tokens()
+            case ActorUp() | ActorDied():
+                pass
+            case _:
+                self._queues[message.account].add(message, time.monotonic())
+                self._serve(message.account)
+
+    def figures(self) -> str:
+        """Return how many reads there were, how many of them gave nothing, how many wait, and where none is made."""
+        now = time.monotonic()
+        paused = [account for account, queue in self._queues.items() if queue.budget.is_paused(now)]
+        return fields(
+            reads=self._reads,
+            failed=self._failures,
+            waiting=sum(len(queue) for queue in self._queues.values()) or "",
+            paused=",".join(paused),
+        )
+
+    def tear_down(self) -> None:
+        """End the readers, and what they are reading."""
+        for account, reader in self._readers.items():
+            reader.shutdown(wait=False, cancel_futures=True)
+            self._accounts[account].close()
+
+    def _take_token(self, account: str, token: SecretStr) -> None:
+        """Read what has waited for a token that works."""
+        self._accounts[account].take_token(token)
+        self._queues[account].is_authorised = True
+
+    def _ask_for_tokens(self) -> None:
+        for account in self._accounts:
+            self._tokens.tell(WantToken(account, self.seat))
+
+    def _serve(self, account: str) -> None:
+        """Have the account's thread read what is wanted most, or come back when something may be read."""
+        queue, now = self._queues[account], time.monotonic()
+        if wanted := queue.take(now):
+            self._start(wanted)
+        elif (delay := queue.delay(now)) is not None and now + delay < self._serves_at.get(account, math.inf):
+            self._serves_at[account] = now + delay
+            self._clock.tell_later(delay, self.seat, ServeReads(account))
+
+    def _start(self, wanted: Wanted) -> None:
+        request = wanted.request
+        if isinstance(request, ReadBook) and request.after_gap and request.account == LEADER and request.since:
+            logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
+        if wanted.reading is None:
+            wanted.reading = reading_of(self._accounts[request.account], request)
+        self._readers[request.account].submit(carry_on, wanted.reading, request, self.seat)
+
+    def _take(self, finished: ReadFinished) -> None:
+        """Tell everybody for whom it was read; see to what could not be."""
+        queue, now = self._queues[finished.request.account], time.monotonic()
+        wanted = queue.end(finished.request, now)
+        if wanted is None:
+            return  # begun by a predecessor
+        self._reads += 1
+        if isinstance(finished.answer, Problem):
+            self._failures += 1
+            self._cope(queue, wanted, finished.answer, now)
+            return
+        queue.worked(wanted)
+        for request in wanted.askers.values():
+            self._hand_on(request, finished)
+
+    def _cope(self, queue: ReadQueue, wanted: Wanted, problem: Problem, now: float) -> None:
+        """Have what could not be read read again once that may help, but for a search: who doubts asks again."""
+        request = wanted.request
+        what = fields(account=request.account, problem=problem.why)
+        if problem.refusal is Refusal.TOKEN:
+            if queue.is_authorised:
+                queue.is_authorised = False
+                self._tokens.tell(CheckToken(request.account, refused=True))
+            queue.put_back(wanted, now)
+        elif problem.refusal is Refusal.RATE_LIMITED:
+            pause = queue.budget.refused(now)
+            alert(
+                "reads",
+                request.account,
+                "Broker's rate limit, reading nothing for {:.0f}s {}",
+                pause,
+                what,
+                level="ERROR",
+            )
+            queue.put_back(wanted, now)
+        elif isinstance(request, SearchOrder):
+            logger.warning("Search for an order failed {} {}", fields(id=request.correlation_id), what)
+        else:
+            delay = queue.retry_delay(wanted)
+            logger.warning("{} unreadable, again in {:.1f}s {}", _NAMES[type(request)], delay, what)
+            queue.put_back(wanted, now + delay)
+
+    def _hand_on(self, request: ReadRequest, finished: ReadFinished) -> None:
+        began = finished.began
+        match request, finished.answer:
+            case ReadBook(account, generation), OrderBook() as book:
+                glance = request.lane is ReadLane.NEWS and not request.urgent
+                self._feeds[account].tell(BookRead(generation, began, book, finished.skew, glance))
+            case SearchOrder(account, correlation_id), tuple() as orders:
+                self._feeds[account].tell(SearchAnswered(correlation_id, began, orders))
+            case ReadCapital(account, reply_to, with_collateral), Funds() as funds:
+                if (account, with_collateral) not in self._capital_said:
+                    self._capital_said.add((account, with_collateral))
+                    capital_log.counted(account, funds, with_collateral=with_collateral)
+                reply_to.tell(CapitalRead(account, funds.capital(with_collateral=with_collateral)))
+            case ReadResult(account, reply_to), Result() as result:
+                reply_to.tell(ResultRead(account, result))
+            case ReadNet(account, _, reply_to), Net(units, multipliers):
+                reply_to.tell(NetRead(account, units, began, multipliers))

@@ -1,0 +1,96 @@
+"""Looks at the leader's order book after his orders changed: what a lost frame would have told is known soon."""
+
+from collections.abc import Iterable
+
+from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, GlanceAtBook, ReadBook
+from actors.runtime.actor import Address, Seat
+from actors.runtime.timers import Clock
+from copytrade.brokers.read_budget import ReadLane
+from copytrade.storage.records import LEADER
+
+#: Seconds from the news of an order to the look at the book: the broker has mostly shown the order there by then. And
+#: to another look once nothing more is heard, for what it shows later.
+GLANCE_AFTER, GLANCE_LATER = 1.0, 6.0
+
+#: Seconds between two looks while the feed is down: what he does then is in the book alone.
+GLANCE_WHILE_DOWN = 2.0
+
+#: News that came so few seconds before a look may be of what it does not show yet.
+TOO_EARLY = 0.5
+
+#: Seconds in which the feed may yet tell what a look has shown before it: only after that has it not told it.
+TOLD_WITHIN = 2.0
+
+#: Seconds between two looks for each order in the book, so that long books cost no more than short ones.
+GLANCE_EACH = 0.002
+
+
+class Glances:
+    """A part of the leader's feed, in its thread. However much is new, there is one look a second at most."""
+
+    def __init__(
+        self, seat: Seat[FeedMessage], epoch: int, clock: Clock, recovery: Address[GapRecoveryMessage]
+    ) -> None:
+        self._seat = seat
+        self._epoch = epoch
+        self._clock = clock
+        self._recovery = recovery
+        self._number = 0
+        self._is_soon = self._is_last = False
+        self._news_at = self._read_at = 0.0
+        self._size = 0
+        self._ahead: dict[str, float] = {}
+        self._is_down = False
+
+    def has_news(self, now: float) -> None:
+        """Look at the book a moment after something was heard of an order."""
+        self._news_at, self._is_last = now, False
+        if not self._is_soon:
+            self._is_soon = True
+            self._look_in(max(GLANCE_AFTER, self._read_at + GLANCE_EACH * self._size - now))
+
+    def is_down(self, *, down: bool) -> None:
+        """Take note that the feed is lost, or is back: while it is lost, look all the time."""
+        if down and not self._is_down and not self._is_soon:
+            self._is_soon = True
+            self._look_in(GLANCE_WHILE_DOWN)
+        self._is_down = down
+
+    def look(self, number: int, now: float) -> None:
+        """Have the book read, and again: soon if there was news a moment ago, else once more later."""
+        if number != self._number:
+            return
+        self._is_soon, self._read_at = False, now
+        self._recovery.tell(ReadBook(LEADER, NO_GAP, None, after_gap=False, lane=ReadLane.NEWS))
+        if self._is_down:
+            self._is_soon = True
+            self._look_in(max(GLANCE_WHILE_DOWN, GLANCE_EACH * self._size))
+        elif now - self._news_at < TOO_EARLY:
+            self.has_news(self._news_at)
+        elif not self._is_last:
+            self._is_last = True
+            self._look_in(GLANCE_LATER - GLANCE_AFTER)
+
+    def take(self, read: BookRead) -> None:
+        """Take note of how long the book is."""
+        self._size = len(read.book.orders)
+
+    def is_ahead(self, order_ids: Iterable[str], now: float) -> None:
+        """Take note of orders of which a look has shown something before the feed told it, if that is going to."""
+        for order_id in order_ids:
+            self._ahead.setdefault(order_id, now)
+
+    def told(self, order_id: str) -> None:
+        """Take note that the feed tells of an order."""
+        self._ahead.pop(order_id, None)
+
+    def take_untold(self, now: float) -> int:
+        """Return of how many orders the feed has not told what looks have shown, once for each."""
+        untold = [order_id for order_id, shown in self._ahead.items() if now - shown >= TOLD_WITHIN]
+        for order_id in untold:
+            del self._ahead[order_id]
+        return len(untold)
+
+    def _look_in(self, delay: float) -> None:
+        self._number += 1
+        self._clock.tell_later(delay, self._seat, GlanceAtBook(self._epoch, self._number))

@@ -1,0 +1,54 @@
+"""A feed's socket: connected in a thread of its own, and read by whoever watches it."""
+
+from loguru import logger
+from pydantic import SecretStr
+
+from actors.messages import ConnectionId, FeedConnected, FeedLost, FeedMessage, FrameReceived
+from actors.runtime.actor import Seat
+from copytrade.brokers.dhan.decode import read_frame
+from copytrade.brokers.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
+
+
+def connect_feed(
+    seat: Seat[FeedMessage], feed_url: str, client_id: str, token: SecretStr, connection: ConnectionId
+) -> None:
+    """Connect and log in: a thread's whole life, which always ends in FeedConnected or FeedLost."""
+    try:
+        socket = connect(feed_url, client_id, token)
+    except Exception as error:  # an exception in a thread would otherwise end in silence
+        logger.opt(exception=error).error("Connecting the feed failed unexpectedly")
+        socket = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
+    if isinstance(socket, FeedEnded):
+        seat.tell(FeedLost(connection, socket))
+    elif not seat.tell(FeedConnected(connection, socket)):
+        socket.release()
+
+
+class Looking:
+    """Reads and decodes what has come on a feed's socket, and tells the feed: called by whoever watches the socket."""
+
+    def __init__(
+        self, seat: Seat[FeedMessage], client_id: str, connection: ConnectionId, socket: FeedConnection
+    ) -> None:
+        self._seat = seat
+        self._client_id = client_id
+        self._connection = connection
+        self._socket = socket
+
+    def __call__(self, now: float) -> float | None:
+        """Look once; return when to look again at the latest, None once the connection has ended."""
+        try:
+            end = self._socket.look(self._deliver, now)
+        except Exception as error:  # it ends with the connection, and the next one begins afresh
+            logger.opt(exception=error).error("Reading the feed failed unexpectedly")
+            end = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
+        if end is None:
+            return self._socket.due
+        self._seat.tell(FeedLost(self._connection, end))
+        return None
+
+    def _deliver(self, frame: FrameArrived) -> None:
+        if self._seat.epoch != self._connection[0]:
+            self._socket.close()  # its actor hung and has been replaced
+        if items := read_frame(frame.payload, self._client_id, frame.received_at):
+            self._seat.tell(FrameReceived(self._connection, items, frame.received_monotonic))

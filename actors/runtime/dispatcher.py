@@ -1,0 +1,236 @@
+"""One thread for many actors: it runs one message of one actor at a time, in the order in which they were told.
+
+A thread for each of a hundred actors would have all of them wake at once for every order, and compete for the
+interpreter; in one line, whatever has to be done first is done first. The same thread reads their sockets when no
+message waits, the leader's in between: what the broker says of one order does not hold up the next. A thread that is
+stuck in one actor is left behind with it: whoever next tells somebody something starts another for the rest.
+"""
+
+import heapq
+import itertools
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from loguru import logger
+
+from actors.runtime.poller import Look, Sockets
+
+#: Seconds between glances at what is urgent while there are messages to run.
+GLANCE_EVERY = 0.002
+
+#: Seconds after which an actor with more messages lets others have their turn.
+TURN = 0.001
+
+#: Seconds that an actor may keep the thread before the others are given another one.
+PATIENCE = 0.02
+
+
+class Dispatcher:
+    """Runs mailboxes. Nothing in it is locked: what two threads may reach for is taken with one atomic step.
+
+    Whoever adds something to do sees afterwards whether a thread waits, and wakes it; a thread that is going to wait
+    says so before it sees whether there is something to do. So one of the two sees the other.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._ready: deque[Mailbox] = deque()
+        self._sockets = Sockets()
+        self._workers: list[_Worker] = []
+        #: What is to be called once there is nothing else to do: a heap, what has to be called first on top.
+        self._afterwards: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._is_stopping = False
+        #: When something was last run, in monotonic seconds.
+        self.ran_at = 0.0
+
+    def schedule(self, mailbox: "Mailbox") -> None:
+        """Run a mailbox when its turn comes."""
+        self._ready.append(mailbox)
+        self._rouse()
+
+    def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
+        """Have ``look`` called whenever a socket has something to be read, and when ``due`` has come."""
+        self._sockets.watch(fileno, look, due, urgent=urgent)
+
+    def call_when_idle(self, call: Callable[[], object], by: float) -> None:
+        """Call something once there is nothing left to run or to read, at a monotonic time at the latest.
+
+        Of what waits for that, what has the earliest time is called, and all that comes of it is done before the next.
+        """
+        heapq.heappush(self._afterwards, (by, next(self._numbers), call))
+        self._rouse()
+
+    def relieve(self) -> None:
+        """Start a thread if there is none, or none that is not stuck; one that waits is left to wait."""
+        now = time.monotonic()
+        workers = list(self._workers)
+        if workers and not workers[-1].is_stuck(now):  # as a rule
+            return
+        if all(worker.is_stuck(now) for worker in workers):
+            worker = _Worker(self._name, self._work)
+            self._workers.append(worker)
+            try:
+                worker.start()
+            except RuntimeError as error:  # there can be no more threads now; whoever looks next tries again
+                self._workers.remove(worker)
+                logger.error("No thread for {}: {}", self._name, error)
+
+    def _rouse(self) -> None:
+        if not self._sockets.wake():
+            self.relieve()
+
+    def stop(self) -> None:
+        """End every thread once it has run what is waiting."""
+        self._is_stopping = True
+        self._sockets.wake()
+
+    def _work(self, worker: "_Worker") -> None:
+        glance_at = 0.0
+        try:
+            while True:
+                worker.busy_since = began = time.monotonic()
+                if began >= glance_at:
+                    self._sockets.glance(began)
+                    glance_at = began + GLANCE_EVERY
+                if self._afterwards:
+                    while self._call_next_afterwards(began):
+                        pass
+                try:
+                    mailbox = self._ready.popleft()
+                except IndexError:
+                    if self._is_stopping and not self._afterwards:
+                        break
+                    if self._sockets.look():
+                        pass
+                    elif self._afterwards:
+                        self._sockets.see()
+                        if not self._sockets.look():
+                            self._call_next_afterwards()
+                    else:
+                        worker.busy_since = None
+                        if not self._sockets.wait(self._has_work) and self._leaves(worker):
+                            break
+                        continue
+                else:
+                    mailbox.run()
+                    self.ran_at = began
+                if time.monotonic() - began > PATIENCE and self._leaves(worker):
+                    break
+        finally:
+            if worker in self._workers:
+                self._workers.remove(worker)
+            if self._ready or self._afterwards or not self._is_stopping:  # told to one that was still there
+                self._rouse()
+
+    def _has_work(self) -> bool:
+        return bool(self._ready or self._afterwards or self._is_stopping)
+
+    def _call_next_afterwards(self, due_by: float = math.inf) -> bool:
+        """Call what is first of what waits for there to be nothing else to do, if it has to be called by then."""
+        try:
+            if self._afterwards[0][0] > due_by:
+                return False
+            _, _, call = heapq.heappop(self._afterwards)
+        except IndexError:  # another thread has taken it
+            return False
+        call()
+        return True
+
+    def _leaves(self, worker: "_Worker") -> bool:
+        """Be counted no more, if others do the work."""
+        self._workers.remove(worker)  # before we see who is left: of two who would leave at once, one stays
+        now = time.monotonic()
+        if any(other.is_alive() and not other.is_stuck(now) for other in list(self._workers)):
+            return True
+        self._workers.append(worker)
+        return False
+
+
+class _Worker(threading.Thread):
+    def __init__(self, name: str, work: "Callable[[_Worker], None]") -> None:
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self.busy_since: float | None = None
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether it has been busy with one message for long."""
+        since = self.busy_since
+        return since is not None and now - since > PATIENCE
+
+    def run(self) -> None:
+        """Work until there is nothing for it any more."""
+        self._work(self)
+
+
+class TurnOver(Exception):
+    """An actor's loop has had its turn."""
+
+
+class Mailbox:
+    """The inbox of an actor that has no thread of its own: what is put into it has the actor run, in its turn."""
+
+    def __init__(self, dispatcher: Dispatcher, step: Callable[[], None]) -> None:
+        self._dispatcher = dispatcher
+        self._step = step
+        self._envelopes: deque[Any] = deque()
+        self._has_ended = False
+        self._left = 0
+        self._turn_ends = 0.0
+        #: Holds its one token while the actor neither runs nor is to run; not before it has begun.
+        self._idle: deque[None] = deque()
+
+    def begin(self) -> None:
+        """Have the actor run for the first time."""
+        self._dispatcher.schedule(self)
+
+    def put(self, envelope: Any) -> None:
+        """Take a message in."""
+        self._envelopes.append(envelope)
+        self._wake()
+
+    def run(self) -> None:
+        """Let the actor take a turn: with what has been told by now, not with what comes of it."""
+        self._left = len(self._envelopes)
+        self._turn_ends = time.monotonic() + TURN
+        self._step()
+        self._idle.append(None)
+        if self._envelopes:
+            self._wake()
+
+    def open(self) -> None:
+        """Give out all that is left in this turn: the actor has ended."""
+        self._has_ended = True
+
+    def close(self) -> None:
+        """Know the actor no more, and drop what is told all the same."""
+        self._step = self._envelopes.clear
+
+    def _wake(self) -> None:
+        """Have the actor run, unless it is to run already."""
+        try:
+            self._idle.pop()
+        except IndexError:
+            self._dispatcher.relieve()
+        else:
+            self._dispatcher.schedule(self)
+
+    def get(self) -> Any:
+        """Return the next message, to the actor's loop. Raises TurnOver when its turn is over, until the next."""
+        if not self._has_ended:
+            if not self._left or time.monotonic() > self._turn_ends:
+                raise TurnOver
+            self._left -= 1
+        return self._envelopes.popleft()
+
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._envelopes
+
+    def qsize(self) -> int:
+        """Return how many messages wait."""
+        return len(self._envelopes)

@@ -1,0 +1,92 @@
+"""One thread for all timers. A timer is a message told later; nobody sleeps in a handler."""
+
+import heapq
+import itertools
+import math
+import queue
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from actors.runtime.actor import Address, M
+
+#: Seconds for which the thread sleeps at most: there are times that are too long to be waited for.
+LONGEST_SLEEP = 86_400.0
+
+#: Into how many turns an interval is parted for what everybody does once in it.
+TURNS = 40
+
+
+class _Timer(NamedTuple):
+    """Sorted by when it is due; no two have one number, so that what follows it is never compared."""
+
+    due: float
+    number: int
+    address: Address[Any]
+    message: object
+
+
+def phase_of(name: str) -> float:
+    """Return which part of an interval passes before somebody's first time (0 to 1): not all accounts at once."""
+    return crc32(name.encode()) % 1000 / 1000
+
+
+def until_turn(name: str, interval: float) -> float:
+    """Return the seconds until somebody's next turn, of which there is one in each ``interval`` of as many seconds.
+
+    Some share a turn, and wake the program together; it is never everybody's, whatever has held them all up before.
+    """
+    turn = crc32(name.encode()) % TURNS * interval / TURNS
+    left = (turn - time.monotonic()) % interval
+    return left if left > interval / TURNS / 2 else left + interval
+
+
+class Clock(threading.Thread):
+    """Tells messages when they are due.
+
+    Not a pykka actor, because an actor's loop waits for its next message without a limit; in all else it is one: a
+    queue, a thread, and nothing shared. A cancelled timer is one whose receiver no longer cares. Nothing is locked:
+    who brings a timer sees afterwards until when the thread sleeps, and the thread says so before it sees what has
+    been brought. So it is woken for a timer that is due before those that it sleeps for, and for no other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="Clock", daemon=True)
+        self._coming: deque[_Timer] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._sleeps_until = math.inf
+        self._is_stopping = False
+        self._numbers = itertools.count()
+
+    def tell_later(self, delay: float, address: Address[M], message: M) -> None:
+        """Tell ``message`` to ``address`` in ``delay`` seconds, whoever sits there then."""
+        timer = _Timer(time.monotonic() + delay, next(self._numbers), address, message)
+        self._coming.append(timer)
+        if timer.due < self._sleeps_until:
+            self._bell.put(None)
+
+    def stop(self) -> None:
+        """End the thread; timers that are not due yet are forgotten."""
+        self._is_stopping = True
+        self._bell.put(None)
+
+    def run(self) -> None:
+        """Wait for the next timer, or for one that is due before it."""
+        timers: list[_Timer] = []
+        while not self._is_stopping:
+            while self._coming:
+                heapq.heappush(timers, self._coming.popleft())
+            self._sleeps_until = timers[0].due if timers else math.inf
+            if self._coming:
+                continue
+            wait = min(timers[0].due - time.monotonic(), LONGEST_SLEEP) if timers else None
+            if wait is None or wait > 0:
+                with suppress(queue.Empty):
+                    self._bell.get(timeout=wait)
+                continue
+            due = heapq.heappop(timers)
+            with suppress(RuntimeError):  # no thread to run whoever it is for: that is seen to elsewhere
+                due.address.tell(due.message)

@@ -1,0 +1,309 @@
+"""The error kernel: starts every actor, sees deaths and hangs, restarts, reports status, stops in order.
+
+It parses nothing from outside and does no I/O.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pykka
+from loguru import logger
+
+from actors.messages import (
+    Drain,
+    Drained,
+    DrainingTimedOut,
+    LogLines,
+    LogStatus,
+    RestartActor,
+    RetryQuarantined,
+    StopAll,
+    SupervisorMessage,
+    Sweep,
+)
+from actors.runtime.actor import QUARANTINED, ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat, ShowFigures
+from actors.runtime.timers import Clock
+from actors.supervisor import status
+from actors.supervisor.restarts import RestartPolicy, Restarts, Storms
+from copytrade.common.logs import alert, fields
+
+#: Seconds that requests under way get to end, at a stop.
+DRAIN_DEADLINE = 6.0
+
+#: Seconds after which the first status is logged, when everybody should be at work.
+FIRST_STATUS = 5.0
+
+#: Seconds that the actors get to bring their figures up to date before they are logged.
+FIGURES_AFTER = 0.1
+
+#: Seconds that one actor gets to stop.
+STOP_DEADLINE = 1.0
+
+#: Seconds between looks at every actor, and until everybody has been at work for the first time.
+SWEEP_EVERY, SWEEP_AT_FIRST = 0.5, 0.1
+
+#: Deaths over one subject after which an actor's next incarnation leaves it alone.
+POISONOUS = 3
+
+
+class Birth(Protocol):
+    """Starts an incarnation of one child in its seat."""
+
+    def __call__(self, life: Incarnation[Any]) -> object:
+        """Start the actor; it takes its seat before its thread runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """An actor to be kept alive.
+
+    ``deadline`` is the seconds that one message may take before it counts as hung. ``core`` children take the process
+    with them when they are beyond repair; ``intake`` children bring work in, and are the first to stop; ``drains`` says
+    that the child answers Drain when nothing of its is under way any more. While the child is quarantined, its
+    ``caretaker`` has the seat.
+    """
+
+    seat: Seat[Any]
+    give_birth: Birth
+    restart_policy: RestartPolicy
+    deadline: float
+    core: bool
+    intake: bool = False
+    drains: bool = False
+    caretaker: Birth | None = None
+
+
+class _Kept:
+    """What the supervisor remembers of a child."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.restarts = Restarts(child.restart_policy)
+        self.crashes = 0
+        self.state = ""
+        self.shown = ""
+        self.buried = 0
+        self.died_over: Counter[str] = Counter()
+
+    @property
+    def set_aside(self) -> frozenset[str]:
+        return frozenset(subject for subject, deaths in self.died_over.items() if deaths >= POISONOUS)
+
+
+class Supervisor(GuardedActor[SupervisorMessage]):
+    """Keeps its children alive, one for one: a crash of one touches no other.
+
+    Children start in the order given and stop in the reverse; ``ended`` is called once, with the exit code, when all
+    have stopped. A supervisor that follows one that died finds the children where they are.
+    """
+
+    def __init__(
+        self,
+        life: Incarnation[SupervisorMessage],
+        children: Sequence[Child],
+        clock: Clock,
+        status_interval: float,
+        quarantine_retry: float,
+        ended: Callable[[int], object],
+    ) -> None:
+        super().__init__(life)
+        self._kept = {child.seat.name: _Kept(child) for child in children}
+        self._clock = clock
+        self._status_interval = status_interval
+        self._quarantine_retry = quarantine_retry
+        self._ended = ended
+        self._started_at = time.monotonic()
+        self._draining: set[str] | None = None
+        self._exit_code = 0
+        self._was_ready = False
+        followers = [child for child in children if child.drains]
+        policy = followers[0].restart_policy if followers else RestartPolicy(5, 60.0, 0.25, 30.0)
+        self._storms = Storms(len(followers), policy)
+
+    def set_up(self) -> None:
+        """Start every child that is not there."""
+        for kept in self._kept.values():
+            if not kept.child.seat.is_taken:
+                self._start(kept, kept.child.give_birth)
+            elif kept.child.seat.vitals.state == QUARANTINED:  # a caretaker that an earlier supervisor has put there
+                self._quarantine(kept)
+        self._clock.tell_later(SWEEP_EVERY, self.seat, Sweep(self.epoch))
+        self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.seat, LogStatus(self.epoch))
+
+    def receive(self, message: SupervisorMessage) -> None:
+        """See what became of the children, and do what follows."""
+        match message:
+            case ActorUp(_, epoch):
+                if epoch > 1:  # everybody waits for the first incarnation anyway
+                    self._tell_others(message)
+            case ActorDied():
+                self._bury(message)
+            case RestartActor(name, epoch):
+                kept = self._kept[name]
+                if kept.child.seat.epoch == epoch and self._draining is None:
+                    self._restart(kept)
+            case RetryQuarantined(name):
+                self._retry_quarantined(name)
+            case Sweep(epoch) if epoch == self.epoch:
+                self._sweep()
+                self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.seat, message)
+            case LogStatus(epoch):
+                for kept in self._kept.values():
+                    kept.child.seat.tell(ShowFigures())
+                self._clock.tell_later(FIGURES_AFTER, self.seat, LogLines())
+                if epoch == self.epoch:
+                    self._clock.tell_later(self._status_interval, self.seat, message)
+            case LogLines():
+                self._log_status()
+            case StopAll():
+                self._drain()
+            case Drained(name) if self._draining is not None:
+                self._draining.discard(name)
+                if not self._draining:
+                    self._stop_all()
+            case DrainingTimedOut() if self._draining:
+                logger.warning("Requests still under way stay pending {}", fields(followers=",".join(self._draining)))
+                self._stop_all()
+            case _:
+                pass
+
+    def _tell_others(self, report: Report) -> None:
+        for kept in self._kept.values():
+            if kept.child.seat.name != report.name:
+                kept.child.seat.tell(report)
+
+    def _start(self, kept: _Kept, give_birth: Birth | None) -> None:
+        seat = kept.child.seat
+        epoch = seat.epoch + 1
+        if give_birth is None:
+            return
+        try:
+            give_birth(Incarnation(seat, epoch, self.seat.tell, kept.set_aside))
+        except Exception as error:
+            seat.epoch = epoch
+            self.seat.tell(ActorDied(seat.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
+
+    def _restart(self, kept: _Kept) -> None:
+        kept.state = ""
+        kept.crashes += 1
+        self._start(kept, kept.child.give_birth)
+        logger.warning("Actor {} restarted ({})", kept.child.seat.name, kept.crashes)
+
+    def _bury(self, death: ActorDied) -> None:
+        """Decide what becomes of a child that died or hung, each incarnation once."""
+        kept = self._kept[death.name]
+        if death.epoch != kept.child.seat.epoch or death.epoch == kept.buried or self._draining is not None:
+            return
+        kept.buried = death.epoch
+        if kept.state == QUARANTINED:  # its caretaker: until the next chance there is nobody
+            logger.error("Caretaker of {} crashed: {}", death.name, death.error)
+            return
+        self._tell_others(death)
+        logger.error("Actor {} crashed: {}", death.name, death.error)
+        if death.subject:
+            kept.died_over[death.subject] += 1
+        now = time.monotonic()
+        delay = None if kept.child.core else self._storms.after_crash(death.name, death.kind, now)
+        if delay is None:
+            delay = kept.restarts.after_crash(now)
+        elif self._storms.is_first():
+            alert("storm", "", "Actors die together, restarted together {}", fields(cause=death.kind))
+        if delay is not None:
+            kept.state = "backing off"
+            self._clock.tell_later(delay, self.seat, RestartActor(death.name, death.epoch))
+        elif kept.child.core:
+            why = fields(error=death.error)
+            alert("core", death.name, "Actor {} cannot be kept alive, stopping {}", death.name, why)
+            self._exit_code = 70
+            self._drain()
+        else:
+            self._quarantine(kept)
+            left = fields(error=death.error, retry=f"{self._quarantine_retry:g}s", left=kept.child.seat.vitals.figures)
+            alert("quarantine", death.name, "Actor {} quarantined {}", death.name, left)
+            self._start(kept, kept.child.caretaker)
+
+    def _quarantine(self, kept: _Kept) -> None:
+        kept.state = QUARANTINED
+        self._clock.tell_later(self._quarantine_retry, self.seat, RetryQuarantined(kept.child.seat.name))
+
+    def _retry_quarantined(self, name: str) -> None:
+        """Give one actor, or all for an empty name, another chance."""
+        for kept in self._kept.values():
+            if kept.state == QUARANTINED and name in ("", kept.child.seat.name) and self._draining is None:
+                kept.restarts.forgive()
+                if kept.child.seat.ref is not None:
+                    kept.child.seat.ref.stop(block=False)  # its caretaker
+                self._restart(kept)
+
+    def _sweep(self) -> None:
+        """See who hangs, who has vanished without a word, and whose state has changed."""
+        now = time.monotonic()
+        for dispatcher in {kept.child.seat.dispatcher for kept in self._kept.values()}:
+            if dispatcher is not None:
+                dispatcher.relieve()
+        for kept in self._kept.values():
+            seat = kept.child.seat
+            vitals = seat.vitals
+            busy = vitals.busy_since
+            if self._draining is None and kept.buried != seat.epoch:
+                # Told to ourselves, and so behind what the actor has said of its death, if it has.
+                if busy is not None and now - busy > kept.child.deadline:
+                    hung = f"hung: busy with one message for {now - busy:.1f}s"
+                    self.seat.tell(ActorDied(seat.name, seat.epoch, hung, "hung"))
+                elif vitals.has_ended:
+                    self.seat.tell(ActorDied(seat.name, seat.epoch, "ended without a word", "vanished"))
+            shown = status.state(seat, kept.state)
+            if shown != kept.shown:
+                kept.shown = shown
+                self._log_line(kept)
+        if not self._was_ready and all(kept.shown == "live" for kept in self._kept.values()):
+            self._was_ready = True
+            logger.info("Ready {}", fields(actors=len(self._kept), after=f"{now - self._started_at:.1f}s"))
+
+    def _log_line(self, kept: _Kept) -> None:
+        logger.info("STATUS {}", status.status(kept.child.seat, kept.state, kept.crashes))
+
+    def _log_status(self) -> None:
+        for kept in self._kept.values():
+            self._log_line(kept)
+        totals = fields(
+            actors=f"{sum(kept.child.seat.is_taken for kept in self._kept.values())}/{len(self._kept)}",
+            restarts=sum(kept.crashes for kept in self._kept.values()),
+            up=f"{time.monotonic() - self._started_at:.0f}s",
+        )
+        logger.info("STATUS {:<12} {:<8} {}", "total", "draining" if self._draining else "live", totals)
+
+    def _drain(self) -> None:
+        """Stop intake, and let what is under way at the followers end."""
+        if self._draining is not None:
+            return
+        self._draining = set()
+        for kept in self._kept.values():
+            if kept.child.intake and kept.child.seat.ref is not None:
+                kept.child.seat.ref.stop(block=False)
+            if kept.child.drains and kept.child.seat.tell(Drain(self.seat)):
+                self._draining.add(kept.child.seat.name)
+        if self._draining:
+            self._clock.tell_later(DRAIN_DEADLINE, self.seat, DrainingTimedOut())
+        else:
+            self._stop_all()
+
+    def _stop_all(self) -> None:
+        self._draining = set()
+        for kept in reversed(self._kept.values()):
+            stop(kept.child.seat)
+        self._ended(self._exit_code)
+
+
+def stop(seat: Seat[Any]) -> None:
+    """Stop whoever sits here, if it can be stopped within its deadline."""
+    if seat.ref is None:
+        return
+    try:
+        seat.ref.stop(block=True, timeout=STOP_DEADLINE)
+    except pykka.Timeout:
+        logger.warning("Actor {} did not stop in {}s", seat.name, STOP_DEADLINE)

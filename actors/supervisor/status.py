@@ -1,0 +1,38 @@
+"""The STATUS lines: one an actor, made from what it shows of itself, and one for all."""
+
+import time
+
+from actors.runtime.actor import Seat
+from copytrade.common.logs import fields
+
+#: Seconds of one message after which an actor is shown as busy.
+BUSY_AFTER = 1.0
+
+
+def mailbox(seat: Seat[object]) -> int:
+    """Return how many messages wait for whoever sits here."""
+    ref = seat.ref
+    return ref.actor_inbox.qsize() if ref is not None and hasattr(ref.actor_inbox, "qsize") else 0
+
+
+def state(seat: Seat[object], kept: str) -> str:
+    """Return an actor's state in a word: its supervisor's, if that has something to say of it, or its own."""
+    busy = seat.vitals.busy_since
+    if kept:
+        return kept
+    if busy is not None and time.monotonic() - busy > BUSY_AFTER and seat.vitals.state == "live":
+        return "busy"
+    return seat.vitals.state
+
+
+def status(seat: Seat[object], kept: str, restarts: int) -> str:
+    """Return an actor's line, without the word STATUS; ``age`` is the seconds since its last message."""
+    vitals, now = seat.vitals, time.monotonic()
+    busy = vitals.busy_since
+    figures = fields(
+        mailbox=mailbox(seat),
+        age=f"{now - vitals.last_event:.0f}s",
+        busy=f"{now - busy:.1f}s" if busy is not None and now - busy > BUSY_AFTER else "",
+        restarts=restarts,
+    )
+    return f"{seat.name:<12} {state(seat, kept):<8} {figures} {vitals.figures}".rstrip()

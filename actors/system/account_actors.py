@@ -1,0 +1,138 @@
+"""The actors of one account: its feed, and if it is a follower's, the follower."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from actors.follower.account import FollowerAccount
+from actors.follower.actor import Follower
+from actors.follower.addresses import Peers
+from actors.follower.cancel_only import Caretaker
+from actors.follower.gateway import Sender
+from actors.follower.parts.in_flight import CANCEL_RESERVE
+from actors.messages import FollowerMessage
+from actors.order_feed.actor import FeedAccount, OrderFeed
+from actors.runtime.actor import Incarnation, Seat
+from actors.runtime.timers import Clock
+from actors.supervisor.actor import Child
+from actors.supervisor.restarts import RestartPolicy
+from actors.system.addresses import Seats
+from copytrade import settings as s
+from copytrade.app.clients import tokenless_rest_of
+from copytrade.app.policies import needs_capital, needs_holdings, policy_of, surroundings_of
+from copytrade.core.ledger.sizing import Capitals
+from copytrade.reports.queries import holds_shares
+from copytrade.settings.copying import WITH_COLLATERAL
+from copytrade.storage.records import LEADER, AccountType
+
+
+class AccountActors:
+    """Says how the actors of each account are made, and how they are looked after.
+
+    ``since`` is the time of the leader's last known event. What nothing is copied without is restarted as ``core``,
+    what concerns one follower as ``other``.
+    """
+
+    def __init__(
+        self,
+        settings: s.Settings,
+        seats: Seats,
+        clock: Clock,
+        since: datetime | None,
+        core: RestartPolicy,
+        other: RestartPolicy,
+        *,
+        only_closes: bool,
+    ) -> None:
+        self._settings = settings
+        self._seats = seats
+        self._clock = clock
+        self._since = since
+        self._core = core
+        self._other = other
+        self._only_closes = only_closes
+        self._surroundings = surroundings_of(settings)
+        #: What was copied before the settings left shares out has to be seen where it is, in the depository.
+        self._holds_shares = holds_shares(settings.store.database)
+
+    @property
+    def deadline(self) -> float:
+        """The seconds that one message of an account's actor may take: nothing in it waits for the broker."""
+        return self._settings.dhan.request_timeout + self._settings.supervision.hang_after
+
+    def leader_feed(self) -> Child:
+        """Return the feed of the leader's orders, without which nothing is copied."""
+        return self._feed(LEADER, AccountType.LEADER, self._settings.leader, core=True)
+
+    def follower_feed(self, follower: s.Follower) -> Child:
+        """Return the feed of a follower's own orders."""
+        return self._feed(follower.name, AccountType.FOLLOWER, follower, core=False)
+
+    def follower(self, follower: s.Follower) -> Child:
+        """Return what copies into a follower's account."""
+        settings, seat = self._settings, self._seats.followers[follower.name]
+        account = FollowerAccount(
+            name=follower.name,
+            policy=policy_of(follower, settings.recovery),
+            surroundings=self._surroundings,
+            needs_holdings=self._holds_shares or needs_holdings(follower),
+            amo_time=follower.amo_time,
+            needs_capital=needs_capital(follower),
+            with_collateral=follower.capital == WITH_COLLATERAL,
+            capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
+            connections=settings.dhan.connections,
+            absence_window=settings.recovery.absence_window,
+            per_hour=settings.limits.per_hour,
+            result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
+            audit_interval=settings.recovery.audit_interval,
+            only_closes=self._only_closes,
+        )
+        peers = Peers(
+            leader_feed=self._seats.feeds[LEADER],
+            own_feed=self._seats.feeds[follower.name],
+            limiter=self._seats.limiter,
+            store=self._seats.store,
+            recovery=self._seats.recovery,
+            instruments=self._seats.instruments,
+            tokens=self._seats.tokens,
+        )
+
+        senders: list[Sender] = []
+
+        def make_sender(life_seat: Seat[FollowerMessage], epoch: int) -> Sender:
+            """Shut what an incarnation that hangs may still be sending with, and connect anew."""
+            while senders:
+                senders.pop().close()
+            threads = settings.dhan.connections + CANCEL_RESERVE
+            senders.append(Sender(tokenless_rest_of(follower, settings.dhan), life_seat, epoch, threads))
+            return senders[0]
+
+        def give_birth(life: Incarnation[Any]) -> object:
+            return Follower.start(life, account, peers, self._clock, make_sender)
+
+        def give_caretaker(life: Incarnation[Any]) -> object:
+            return Caretaker.start(life, peers, self._clock, make_sender)
+
+        return Child(seat, give_birth, self._other, self.deadline, core=False, drains=True, caretaker=give_caretaker)
+
+    def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
+        settings = self._settings
+        feed_account = FeedAccount(name, account_type, account.client_id, settings.dhan.feed_url)
+        since = self._since if account_type is AccountType.LEADER else None
+
+        def give_birth(life: Incarnation[Any]) -> object:
+            return OrderFeed.start(
+                life,
+                feed_account,
+                self._clock,
+                self._seats.store,
+                self._seats.recovery,
+                self._seats.tokens,
+                settings.recovery.audit_interval,
+                since,
+                self._surroundings.hours,
+                holdings=self._holds_shares or any(map(needs_holdings, settings.followers)),
+            )
+
+        policy = self._core if core else self._other
+        return Child(self._seats.feeds[name], give_birth, policy, self.deadline, core=core, intake=True)

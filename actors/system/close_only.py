@@ -1,0 +1,105 @@
+"""Closing what followers hold by copying, on an operator's word: by the copier that runs, or by one for that alone."""
+
+import queue
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from datetime import timedelta
+
+from loguru import logger
+
+from actors.system.session import STOP_DEADLINE
+from actors.system.system import CopySystem
+from copytrade.app.commands.confirm import answers_to, is_confirmed
+from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
+from copytrade.app.paths import open_database, open_for_command
+from copytrade.common import wall_clock
+from copytrade.common.logs import configure_logging
+from copytrade.common.redaction import readable
+from copytrade.core.model.orders import IST
+from copytrade.settings import Follower, Settings, secrets_of
+from copytrade.storage.database import DATABASE_ERRORS, FLATTEN, Answer, Database
+from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
+from copytrade.storage.records import CommandAnswered
+
+
+def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: bool) -> int:
+    """Cancel the copies of these followers, and close what they hold by copying; say what was done.
+
+    Nothing is done before the operator agrees, or has already, with ``confirmed``. Return the exit code.
+    """
+    try:
+        database = open_for_command(settings)
+        database.claim(settings.mode, settings.leader.client_id)
+        print(*_held_by_copying(database, followers), sep="\n")
+        database.close()
+        if not confirmed and not is_confirmed("Cancel these orders and close these positions at the market?"):
+            print("nothing was done")
+            return EXIT_REFUSED
+        answers = _close(settings, followers)
+    except DATABASE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    for answer in answers:
+        print(f"{answer.follower}: {readable(answer.text)}")
+    for silent in {follower.name for follower in followers} - {answer.follower for answer in answers}:
+        print(f"{silent}: no answer yet; the log and the broker know how far it has come")
+    is_done = len(answers) == len(followers) and all(answer.is_done for answer in answers)
+    return 0 if is_done else EXIT_REFUSED
+
+
+def _held_by_copying(database: Database, followers: Sequence[Follower]) -> list[str]:
+    """Return a line a follower on what the database says is held by copying, and rests."""
+    today = wall_clock.now().astimezone(IST).date()
+    lines = []
+    for follower in followers:
+        held = [
+            f"{line.held} of {line.key.key.segment}:{line.key.key.security_id} {line.key.product}"
+            for line in database.lines(follower.name)
+            if line.held
+        ]
+        resting = sum(copy.is_open for copy in database.copies(follower.name, today - timedelta(days=1)))
+        lines.append(f"{follower.name}: {resting} orders rest, held: {', '.join(held) or 'nothing'}")
+    return lines
+
+
+def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
+    """Have everything closed that these followers hold by copying, and nothing else; return what they answer in time.
+
+    Raises what a database raises, DatabaseUnusable where it is none of ours.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(settings.store.database))
+        except AlreadyRunning:
+            is_alone = False
+        else:
+            is_alone = True
+        database = stack.enter_context(closing(open_database(settings)))
+        numbers = [database.give_command(FLATTEN, follower.name, wall_clock.now()) for follower in followers]
+        if not is_alone:
+            return answers_to(database, numbers)
+        if settings.mode != "live":  # no broker is there, and what it held is gone
+            nothing = "nothing is open: a broker on paper ends with its copier"
+            database.write(CommandAnswered(number, True, nothing, wall_clock.now()) for number in numbers)
+            return answers_to(database, numbers)
+        return _by_ourselves(settings, followers, database, numbers)
+
+
+def _by_ourselves(
+    settings: Settings, followers: Sequence[Follower], database: Database, numbers: Sequence[int]
+) -> list[Answer]:
+    """Run a copier that copies nothing, until it has answered."""
+    configure_logging(settings.log.file, settings.log.level, secrets_of(settings), json_lines=settings.log.json_lines)
+    ended: queue.SimpleQueue[int] = queue.SimpleQueue()
+    system = CopySystem(settings.model_copy(update={"followers": tuple(followers)}), None, ended.put, only_closes=True)
+    system.start()
+    try:
+        return answers_to(database, numbers)
+    finally:
+        system.stop()
+        try:
+            ended.get(timeout=STOP_DEADLINE)
+        except queue.Empty:
+            logger.critical("Some actors did not stop in {:.0f}s", STOP_DEADLINE)
+        system.close()

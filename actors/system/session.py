@@ -1,0 +1,167 @@
+"""One session of copying: everybody is started, and stopped in order when a signal, the clock or an actor says so."""
+
+import os
+import queue
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from loguru import logger
+
+from actors.system.system import CopySystem
+from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
+from copytrade.app.paths import file_to_watch, open_database
+from copytrade.common import wall_clock
+from copytrade.common.gc_tuning import collect_little_at_a_time
+from copytrade.common.logs import fields
+from copytrade.reports.session import summary
+from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
+from copytrade.storage.backup import BackupFailed, back_up
+from copytrade.storage.database import DATABASE_ERRORS
+
+#: Seconds between looks whether the supervisor lives.
+GUARD_EVERY = 1.0
+
+#: Seconds that an ordered stop may take altogether.
+STOP_DEADLINE = 9.0
+
+#: Seconds a thread may keep the interpreter while another wants it. The one that serves the accounts is to finish what
+#: an order asks for before the answers are read: ten followers took 4.2 ms with 1 ms, and 3.6 ms with 20 ms; it is half
+#: of that, so that whoever reads the instrument master or a book does not keep an order waiting for as long.
+SWITCH_INTERVAL = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Somebody wants the tokens to be read again."""
+
+
+#: None asks for a stop; a number is the exit code of a system that has stopped.
+Events = queue.SimpleQueue[int | Reread | None]
+
+
+def copy(
+    settings: Settings, path: Path, since: datetime | None, left_out: Mapping[str, str], *, duration: float | None
+) -> int:
+    """Copy until a signal, or for ``duration`` seconds; return the exit code.
+
+    ``path`` is where the settings are, for tokens to be read again. ``since`` is the time of the leader's last known
+    event. ``left_out`` says which accounts take no part, and why.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    collect_little_at_a_time()
+    events: Events = queue.SimpleQueue()
+    system = CopySystem(settings, since, events.put)
+    database = file_to_watch(settings.store)
+    _listen(system, events)
+    began = wall_clock.now()
+    followers = ",".join(follower.name for follower in settings.followers)
+    logger.info("Copying begins {}", fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers))
+    system.start()
+    for name, why in left_out.items():
+        system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
+    exit_code = _guarded(system, events, duration, path)
+    stops = time.monotonic() + STOP_DEADLINE
+    if exit_code is None:
+        logger.info("Stopping: no new orders, waiting for what is under way")
+        system.stop()
+        exit_code = _next(events, STOP_DEADLINE)
+    system.close()
+    if exit_code is None:
+        logger.critical("Some actors did not stop in {:.0f}s", STOP_DEADLINE)
+        logger.remove()  # writes what is left
+        os._exit(EXIT_BROKEN)
+    if database is not None and (missing := database.missing()):
+        logger.error("No summary and no copy of the database: it is not where it was {}", fields(file=missing))
+    else:
+        _summarise(settings, began)
+        if exit_code == 0:
+            _back_up(settings.store, stops - time.monotonic())
+    logger.info("Stopped {}", fields(exit_code=exit_code))
+    return exit_code
+
+
+def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path) -> int | None:
+    """Keep the supervisor alive until something ends the session; return the exit code, None if it is to be stopped."""
+    ends = None if duration is None else time.monotonic() + duration
+    while ends is None or time.monotonic() < ends:
+        try:
+            event = events.get(
+                timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))
+            )
+            if not isinstance(event, Reread):
+                return event
+            _reread(system, path)
+        except queue.Empty:
+            if not system.guard():
+                system.abandon()
+                return EXIT_BROKEN
+    return None
+
+
+def _back_up(store: Storage, seconds: float) -> None:
+    """Keep a copy of the database in what is left of the time that a stop may take."""
+    if not store.backups or "://" in store.database:
+        return
+    try:
+        copy = back_up(store.database, store.backups, seconds)
+    except BackupFailed as error:
+        logger.warning("Database not copied {}", fields(error=error))
+    else:
+        logger.info("Database copied {}", fields(file=copy))
+
+
+def _reread(system: CopySystem, path: Path) -> None:
+    """Have tokens read again, from settings that are whole."""
+    try:
+        system.give_credentials(load_settings(path))
+    except SettingsUnusable as error:
+        logger.error("Settings unusable, tokens stay as they are {}", fields(faults="; ".join(error.faults)))
+
+
+def _summarise(settings: Settings, began: datetime) -> None:
+    """Print what the session came to, if the database can still say."""
+    try:
+        database = open_database(settings)
+        print(summary(database.copies_since(began), (wall_clock.now() - began).total_seconds()))
+        database.close()
+    except DATABASE_ERRORS as error:
+        logger.error("No summary {}", fields(error=error))
+
+
+def _listen(system: CopySystem, events: Events) -> None:
+    """Turn signals into events: the first SIGINT or SIGTERM asks for a stop, the second ends the process."""
+    asked = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(EXIT_INTERRUPTED)
+        asked = True
+        events.put(None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: system.log_status())
+
+    def begin_anew(_number: int, _frame: object) -> None:
+        system.retry_quarantined()
+        events.put(Reread())
+
+    signal.signal(signal.SIGHUP, begin_anew)
+
+
+def _next(events: Events, seconds: float) -> int | None:
+    """Wait for the next exit code; None if it does not come in time."""
+    ends = time.monotonic() + seconds
+    try:
+        while True:
+            event = events.get(timeout=max(0.0, ends - time.monotonic()))
+            if not isinstance(event, Reread):
+                return event
+    except queue.Empty:
+        return None

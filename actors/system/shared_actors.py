@@ -1,0 +1,93 @@
+"""The actors that serve all accounts."""
+
+from actors.gap_recovery.actor import GapRecovery
+from actors.instrument_master import InstrumentMaster
+from actors.notifier import Notifier
+from actors.rate_limiter import RateLimiter
+from actors.runtime.timers import Clock
+from actors.store.actor import Store
+from actors.supervisor.actor import Child
+from actors.supervisor.restarts import RestartPolicy
+from actors.system.addresses import Seats
+from actors.token_keeper import TokenKeeper
+from copytrade.app.clients import credentials_of, readers_of, token_requests_of
+from copytrade.app.paths import SameDatabase, master_source_of, open_database
+from copytrade.app.policies import custody_policy_of, first_from, read_windows_of, windows_of
+from copytrade.brokers.tokens.storage import place_for
+from copytrade.settings import Settings
+from copytrade.storage.files.fallback_file import SideFile
+from copytrade.storage.files.lock_file import beside
+
+#: Seconds that one message of a core actor may take: a disk may be slow.
+CORE_DEADLINE = 30.0
+
+#: Seconds that one alert may take: the services are far away and patient.
+NOTIFIER_DEADLINE = 60.0
+
+
+def shared_actors(
+    settings: Settings, seats: Seats, clock: Clock, core: RestartPolicy, other: RestartPolicy
+) -> list[Child]:
+    """List them in the order in which they start; those without which nothing is copied are restarted as ``core``."""
+    urls = settings.alerts.urls if settings.mode != "paper" else ()
+    token_place = place_for(settings)
+    database = SameDatabase(settings.store, lambda: open_database(settings))
+    return [
+        Child(
+            seats.notifier,
+            lambda life: Notifier.start(life, urls, settings.alerts.cooldown),
+            other,
+            NOTIFIER_DEADLINE,
+            core=False,
+        ),
+        Child(
+            seats.store,
+            lambda life: Store.start(
+                life,
+                clock,
+                database.open,
+                SideFile(beside(settings.store.database, "unwritten")),
+                lambda: first_from(settings.recovery),
+            ),
+            core,
+            CORE_DEADLINE,
+            core=True,
+        ),
+        Child(
+            seats.limiter,
+            lambda life: RateLimiter.start(life, clock, seats.store, windows_of(settings.limits)),
+            core,
+            CORE_DEADLINE,
+            core=True,
+        ),
+        Child(
+            seats.tokens,
+            lambda life: TokenKeeper.start(
+                life,
+                clock,
+                credentials_of(settings),
+                token_requests_of(settings),
+                token_place,
+                custody_policy_of(settings.tokens),
+            ),
+            other,
+            CORE_DEADLINE,
+            core=False,
+        ),
+        Child(
+            seats.recovery,
+            lambda life: GapRecovery.start(
+                life, clock, readers_of(settings), seats.feeds, seats.tokens, read_windows_of(settings.limits.reads)
+            ),
+            core,
+            CORE_DEADLINE,
+            core=True,
+        ),
+        Child(
+            seats.instruments,
+            lambda life: InstrumentMaster.start(life, clock, master_source_of(settings), seats.recovery),
+            core,
+            CORE_DEADLINE,
+            core=True,
+        ),
+    ]

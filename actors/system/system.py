@@ -1,0 +1,193 @@
+"""The wiring: who exists, and in which order they start and stop."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from actors.messages import (
+    CredentialsGiven,
+    FailOnPurpose,
+    LogStatus,
+    Notify,
+    RetryQuarantined,
+    StopAll,
+    SupervisorMessage,
+)
+from actors.runtime.actor import Incarnation, Report, Seat
+from actors.runtime.dispatcher import Dispatcher
+from actors.runtime.timers import Clock
+from actors.supervisor.actor import Child, Supervisor, stop
+from actors.supervisor.restarts import RestartPolicy, Restarts
+from actors.system.account_actors import AccountActors
+from actors.system.addresses import Seats
+from actors.system.keep_warm import Readiness
+from actors.system.shared_actors import shared_actors
+from copytrade.app.clients import credentials_of
+from copytrade.app.paths import folder_to_flush
+from copytrade.common.logs import alert
+from copytrade.settings import Settings, Supervision
+from copytrade.storage.records import LEADER
+
+#: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
+CRASH_AFTER, HANG_AFTER = 8.0, 12.0
+
+#: Seconds after which the notifier, the first actor to start, is surely there.
+NOTIFIER_UP_AFTER = 1.0
+
+#: Seconds that one message of the supervisor may take, stopping everybody included.
+SUPERVISOR_DEADLINE = 60.0
+
+if TYPE_CHECKING:
+    from loguru import Message
+
+_CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.0)
+
+
+class CopySystem:
+    """All actors for one leader and its followers, from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        since: datetime | None,
+        ended: Callable[[int], object],
+        *,
+        only_closes: bool = False,
+    ) -> None:
+        """Prepare the actors.
+
+        ``since`` is the time of the leader's last known event, for the operator. ``ended`` is called from an actor's
+        thread with the exit code, once every actor has stopped, whoever wanted that. With ``only_closes`` nothing is
+        copied: everything that followers hold by copying can be closed, by command.
+        """
+        self._settings = settings
+        self._ended = ended
+        self._clock = Clock()
+        self._dispatcher = Dispatcher("followers")
+        self._supervisor_restarts = Restarts(_CORE)
+        self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
+        self._seats = Seats([follower.name for follower in settings.followers], self._dispatcher)
+        leader = self._seats.feeds[LEADER]
+        self._readiness = Readiness(
+            folder_to_flush(settings.store),
+            settings.speed.ready_every,
+            self._dispatcher,
+            lambda: leader.vitals.last_order,
+        )
+        self._other = restart_policy_of(settings.supervision)
+        self._accounts = AccountActors(
+            settings, self._seats, self._clock, since, _CORE, self._other, only_closes=only_closes
+        )
+        self._alerts: int | None = None
+        #: The actors under supervision, in the order in which they start.
+        self.children: list[Child] = []
+
+    def start(self) -> None:
+        """Start every actor; returns at once."""
+        self.children = self._children()
+        self._alerts = logger.add(self._notify, level="WARNING", filter=lambda record: "alert" in record["extra"])
+        self._clock.start()
+        self._readiness.start()
+        self._start_supervisor()
+        if self._settings.mode == "paper" and self._settings.paper.failures:
+            self._show_failures()
+
+    def _show_failures(self) -> None:
+        """Have one follower crash and another hang, so that a newcomer sees both healed."""
+        seats = list(self._seats.followers.values())
+        self._clock.tell_later(CRASH_AFTER, seats[0], FailOnPurpose(0.0))
+        self._clock.tell_later(HANG_AFTER, seats[-1], FailOnPurpose(self._accounts.deadline + 2.0))
+
+    def _start_supervisor(self) -> None:
+        life: Incarnation[SupervisorMessage] = Incarnation(self._supervisor, self._supervisor.epoch + 1, _unwatched)
+        Supervisor.start(
+            life,
+            self.children,
+            self._clock,
+            self._settings.log.status_interval,
+            self._settings.supervision.quarantine_retry,
+            self._ended,
+        )
+
+    def guard(self) -> bool:
+        """Start the supervisor anew if it has died or hangs; return whether it can be kept alive.
+
+        To be called now and then by whoever is above all actors.
+        """
+        seat = self._supervisor
+        busy = seat.vitals.busy_since
+        hangs = busy is not None and time.monotonic() - busy > SUPERVISOR_DEADLINE
+        if seat.is_taken and not hangs:
+            return True
+        logger.error("Actor supervisor {}", "hangs" if hangs else "crashed")
+        if self._supervisor_restarts.after_crash(time.monotonic()) is None:
+            alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
+            return False
+        self._start_supervisor()
+        logger.warning("Actor supervisor restarted ({})", seat.epoch - 1)
+        return True
+
+    def abandon(self) -> None:
+        """Stop every actor in order without the supervisor."""
+        for child in reversed(self.children):
+            stop(child.seat)
+
+    def tell_somebody(self, kind: str, who: str, text: str) -> None:
+        """Send an alert about what happened before anybody was there to send it."""
+        self._clock.tell_later(NOTIFIER_UP_AFTER, self._seats.notifier, Notify(kind, who, text))
+
+    def log_status(self) -> None:
+        """Log a line about every actor now."""
+        self._supervisor.tell(LogStatus())
+
+    def retry_quarantined(self) -> None:
+        """Give every quarantined actor another chance now."""
+        self._supervisor.tell(RetryQuarantined(""))
+
+    def give_credentials(self, settings: Settings) -> None:
+        """Have the accounts' tokens read again, from settings that were, and from where they are kept."""
+        self._seats.tokens.tell(CredentialsGiven(credentials_of(settings)))
+
+    def is_ready(self) -> bool:
+        """Whether every actor has set up, is connected, and has read what it rests on."""
+        seats: list[Seat[Any]] = [*self._seats.feeds.values(), *self._seats.followers.values()]
+        return all(seat.vitals.state == "live" for seat in seats)
+
+    def stop(self) -> None:
+        """Stop intake, let what is under way end, and stop every actor: returns at once."""
+        self._supervisor.tell(StopAll())
+
+    def close(self) -> None:
+        """Stop the clock and the dispatcher, last of all."""
+        self._readiness.stop()
+        self._clock.stop()
+        self._dispatcher.stop()
+        if self._alerts is not None:
+            logger.remove(self._alerts)
+
+    def _notify(self, line: "Message") -> None:
+        """Hand an alert from the log to the notifier."""
+        extra = line.record["extra"]
+        self._seats.notifier.tell(Notify(extra["alert"], extra["who"], line.record["message"]))
+
+    def _children(self) -> list[Child]:
+        """List the actors in the order in which they start: who is told before who tells."""
+        accounts, followers = self._accounts, self._settings.followers
+        return [
+            *shared_actors(self._settings, self._seats, self._clock, _CORE, self._other),
+            accounts.leader_feed(),
+            *(accounts.follower_feed(follower) for follower in followers),
+            *(accounts.follower(follower) for follower in followers),
+        ]
+
+
+def restart_policy_of(supervision: Supervision) -> RestartPolicy:
+    """Return how often a follower's actors may be restarted."""
+    return RestartPolicy(supervision.max_restarts, supervision.window, supervision.backoff, supervision.backoff_max)
+
+
+def _unwatched(_report: Report) -> None:
+    """Nobody restarts the supervisor."""

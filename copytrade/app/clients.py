@@ -1,0 +1,67 @@
+"""How the accounts of the settings reach the broker: what they get their tokens with, and connections."""
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from copytrade.brokers.dhan.login import TokenRequests
+from copytrade.brokers.dhan.rest import DhanRest
+from copytrade.brokers.http.client import Transport
+from copytrade.brokers.tokens.storage import credentials_for
+from copytrade.brokers.tokens.token import Credentials
+from copytrade.settings import Account, Dhan, Settings
+from copytrade.storage.records import LEADER
+
+
+def accounts_of(settings: Settings) -> dict[str, Account]:
+    """Return every account by the name that actors know it by."""
+    return {LEADER: settings.leader, **{follower.name: follower for follower in settings.followers}}
+
+
+def credentials_of(settings: Settings) -> dict[str, Credentials]:
+    """Return how each account gets its tokens."""
+    return {name: credentials_for(account) for name, account in accounts_of(settings).items()}
+
+
+def readers_of(settings: Settings) -> dict[str, DhanRest]:
+    """Return a connection of its own for reading each account's books."""
+    return {name: tokenless_rest_of(account, settings.dhan) for name, account in accounts_of(settings).items()}
+
+
+def token_requests_of(settings: Settings) -> dict[str, TokenRequests]:
+    """Return how each account asks for tokens."""
+    dhan = settings.dhan
+    return {
+        name: TokenRequests(
+            transport_of(account, dhan, dhan.rest_url, None, {"dhanClientId": account.client_id}),
+            transport_of(account, dhan, dhan.auth_url, None),
+            account.client_id,
+        )
+        for name, account in accounts_of(settings).items()
+    }
+
+
+def tokenless_rest_of(account: Account, dhan: Dhan) -> DhanRest:
+    """Return connections of its own for an account, which has no token until it is told one."""
+    return rest_of(account.model_copy(update={"access_token": None}), dhan)
+
+
+def rest_of(account: Account, dhan: Dhan) -> DhanRest:
+    """Return connections of its own for an account, from the address that the settings give it."""
+    return DhanRest(transport_of(account, dhan, dhan.rest_url, account.access_token), account.client_id)
+
+
+def transport_of(
+    account: Account, dhan: Dhan, url: str, token: SecretStr | None, headers: Mapping[str, str] | None = None
+) -> Transport:
+    """Return connections of its own for an account to a server of the broker's."""
+    return Transport(
+        url,
+        account.client_id,
+        token,
+        headers=headers,
+        connect_timeout=dhan.connect_timeout,
+        request_timeout=dhan.request_timeout,
+        source_address=str(account.source_address) if account.source_address else None,
+        proxy=account.proxy,
+    )

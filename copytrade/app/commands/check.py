@@ -1,0 +1,48 @@
+"""Saying of every account whether it can trade, beside a running copier if there is one."""
+
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from copytrade.app import checks as checking
+from copytrade.app.clients import rest_of
+from copytrade.app.commands.exit_codes import EXIT_NO_GO, EXIT_UNUSABLE
+from copytrade.app.file_permissions import exposed_by, without_secrets_of
+from copytrade.app.paper_mode import paper_config, with_paper_urls
+from copytrade.paper.process import start_paper_process
+from copytrade.reports.preflight_table import table
+from copytrade.settings import Settings
+from copytrade.storage import sqlite
+from copytrade.storage.database import DatabaseUnusable
+from copytrade.storage.files.lock_file import is_running
+
+
+def check(settings: Settings, path: Path) -> int:
+    """Print a go or a no-go for each account of the settings, which are in ``path``; return the exit code."""
+    if settings.mode == "sandbox":
+        print("The sandbox has no accounts to check: run.py itself sends it one request of each kind.", file=sys.stderr)
+        return EXIT_UNUSABLE
+    if sqlite.file_of(settings.store.database) is not None:
+        try:
+            sqlite.see_that_it_is_sound()
+        except sqlite.SqliteUnsound as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
+    running = is_running(settings.store.database)
+    with ExitStack() as stack:
+        if settings.mode == "paper":
+            paper = start_paper_process(replace(paper_config(settings), scripted=False))
+            stack.callback(paper.stop)
+            settings = with_paper_urls(settings, paper)
+        try:
+            judgements = checking.check(settings, rest_of, feed_in_use=running and settings.mode == "live")
+        except DatabaseUnusable as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
+    more = [*checking.shared(settings, judgements), *exposed_by(settings, path)]
+    if sqlite.file_of(settings.store.database) is not None:
+        more.append(f"SQLite {sqlite.version()}")
+    for line in table(judgements, more).splitlines():
+        print(without_secrets_of(settings, line))
+    return 0 if all(judgement.can_trade for judgement in judgements) else EXIT_NO_GO

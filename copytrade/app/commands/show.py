@@ -1,0 +1,44 @@
+"""Printing what the database says, beside a running copier if there is one."""
+
+import sys
+from datetime import date
+
+from copytrade.app.commands.exit_codes import EXIT_TAMPERED, EXIT_UNUSABLE
+from copytrade.common.redaction import readable_lines
+from copytrade.reports.day import report
+from copytrade.reports.order import UnknownOrder, explain
+from copytrade.reports.queries import audit_verdict, open_to_read
+from copytrade.storage.audit_chain import told
+from copytrade.storage.database import DatabaseUnusable
+
+
+def show_day(database: str, day: date) -> int:
+    """Print what was copied on a day; return the exit code."""
+    try:
+        print(readable_lines(report(database, day)))
+    except DatabaseUnusable as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    return 0
+
+
+def show_order(database: str, leader_order_id: str) -> int:
+    """Print everything that became of one leader order; return the exit code."""
+    try:
+        print(readable_lines(explain(database, leader_order_id)))
+    except (DatabaseUnusable, UnknownOrder) as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    return 0
+
+
+def verify_trail(database: str) -> int:
+    """Follow the audit trail's chain and print where it leads; return the exit code."""
+    try:
+        with open_to_read(database) as connection:
+            verdict = audit_verdict(connection)
+    except DatabaseUnusable as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    print(told(verdict))
+    return EXIT_TAMPERED if verdict.fault else 0

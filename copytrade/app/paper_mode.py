@@ -1,0 +1,80 @@
+"""Paper mode: the settings' accounts at an embedded broker, and the settings with its addresses."""
+
+from pydantic import SecretStr
+
+from copytrade.app.paths import open_database
+from copytrade.paper.exchange.matching import PaperAccount
+from copytrade.paper.process import PaperConfig, PaperProcess
+from copytrade.reports.queries import open_to_read, remembered
+from copytrade.settings import Account, Dhan, Settings
+from copytrade.storage.database import DatabaseUnusable
+from copytrade.storage.records import ConfigSet
+
+#: Where ``config`` says where the broker of paper mode is, or was.
+_REST_URL = "paper_rest_url"
+
+
+def paper_config(settings: Settings) -> PaperConfig:
+    """Return the paper broker that the settings ask for."""
+    paper = settings.paper
+    named: list[tuple[str, Account]] = [("leader", settings.leader)]
+    named += [(follower.name, follower) for follower in settings.followers]
+    return PaperConfig(
+        accounts=tuple(
+            PaperAccount(
+                account.client_id,
+                _plain(account.access_token),
+                paper.funds.get(name, paper.default_funds),
+                pin=_plain(account.pin),
+                totp_secret=_plain(account.totp_secret),
+            )
+            for name, account in named
+        ),
+        leader=settings.leader.client_id,
+        seed=paper.seed,
+        speed=paper.speed,
+        scripted=paper.scripted,
+        partial_fills=paper.partial_fills,
+        rejections=paper.rejections,
+        halts=paper.halts,
+    )
+
+
+def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
+    """Return the settings with the paper broker's addresses in place of the real one's, and the direct way to it."""
+    urls = {
+        "rest_url": paper.rest_url,
+        "feed_url": paper.feed_url,
+        "auth_url": paper.auth_url,
+        "instruments_url": paper.instruments_url,
+    }
+    direct = {"source_address": None, "proxy": None}
+    return settings.model_copy(
+        update={
+            "dhan": settings.dhan.model_copy(update=urls),
+            "leader": settings.leader.model_copy(update=direct),
+            "followers": tuple(follower.model_copy(update=direct) for follower in settings.followers),
+        }
+    )
+
+
+def write_down(paper: PaperProcess, settings: Settings) -> None:
+    """Write down where the paper broker is: it ends with its copier, and other processes ask it meanwhile."""
+    database = open_database(settings)
+    database.write([ConfigSet(_REST_URL, paper.rest_url)])
+    database.close()
+
+
+def with_last_paper_url(settings: Settings) -> Dhan:
+    """Return where the broker is, in paper mode the one that was written down. Raises DatabaseUnusable."""
+    if settings.mode != "paper":
+        return settings.dhan
+    with open_to_read(settings.store.database) as connection:
+        rest_url = remembered(connection, _REST_URL)
+    if rest_url is None:
+        raise DatabaseUnusable("there is no broker on paper before a copier has been started")
+    return settings.dhan.model_copy(update={"rest_url": rest_url})
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret is not None else ""

@@ -1,0 +1,129 @@
+"""What the settings come to for whoever decides: how a follower copies, within which limits and which budget."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from copytrade.brokers.budget import DAY, Window
+from copytrade.brokers.tokens.lifecycle import CustodyPolicy
+from copytrade.common import wall_clock
+from copytrade.core.decide.decisions import Policy
+from copytrade.core.decide.desired_order import Terms
+from copytrade.core.decide.filters import EVERYTHING
+from copytrade.core.decide.risk_limits import Protection
+from copytrade.core.engine.engine import Surroundings
+from copytrade.core.ledger.sizing import SizingPolicy, Strategy
+from copytrade.core.market.freeze import load_freeze_table
+from copytrade.core.market.sessions import load_market_hours
+from copytrade.core.model.orders import IST
+from copytrade.settings import Follower, Limits, Reads, Recovery, Settings, Tokens
+
+#: Seconds for which a day's result counts, at least, and how many reads of it may fail before it does not.
+RESULT_VALID_FOR, RESULT_READS = 60.0, 6
+
+
+def policy_of(follower: Follower, recovery: Recovery) -> Policy:
+    """Return how a follower copies. ``copying_since`` is set when the database has said since when."""
+    return Policy(
+        instruments=follower.instruments,
+        sizing=SizingPolicy(
+            strategy=follower.sizing,
+            ratio=follower.ratio,
+            lots=follower.lots,
+            risk_percent=follower.risk_percent,
+            max_lots=follower.max_lots,
+            max_order_value=follower.max_order_value,
+        ),
+        copying_since=wall_clock.now(),
+        enabled=follower.enabled,
+        late_after=follower.late_after,
+        max_missed_age=follower.max_missed_age,
+        max_price_deviation=follower.max_price_deviation,
+        terms=Terms(
+            market_as=follower.market_as,
+            market_protection_percent=follower.market_protection_percent,
+            stop_market_as=follower.stop_market_as,
+            stop_limit_percent=follower.stop_limit_percent,
+        ),
+        unfilled_after=follower.unfilled_after,
+        unfilled_action=follower.unfilled_action,
+        unfilled_exit_action=follower.unfilled_exit_action,
+        protection=protection_of(follower, recovery),
+        dry_run=follower.dry_run,
+    )
+
+
+def protection_of(follower: Follower, recovery: Recovery) -> Protection | None:
+    """Return a follower's limits, None if it has none."""
+    limits = Protection(
+        max_daily_loss=follower.max_daily_loss,
+        on_breach=follower.on_breach,
+        max_open_lots=follower.max_open_lots,
+        max_orders_per_day=follower.max_orders_per_day,
+        allowed=follower.allowed,
+        blocked=follower.blocked,
+        trade_from=follower.trade_from,
+        trade_until=follower.trade_until,
+        result_valid_for=max(RESULT_VALID_FOR, RESULT_READS * recovery.result_interval),
+    )
+    is_set = (
+        limits.max_daily_loss,
+        limits.max_open_lots,
+        limits.max_orders_per_day,
+        limits.allowed,
+        limits.blocked,
+        limits.trade_from,
+        limits.trade_until,
+    )
+    return limits if any(is_set) else None
+
+
+def needs_capital(follower: Follower) -> bool:
+    """Whether a follower's size or limits rest on the capital at the start of the day."""
+    loss = follower.max_daily_loss
+    return follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED) or bool(loss and loss.is_percent)
+
+
+def needs_holdings(follower: Follower) -> bool:
+    """Whether shares are copied, so that those in the depository count as held."""
+    return EVERYTHING in follower.instruments or "EQUITY" in follower.instruments
+
+
+def first_from(recovery: Recovery) -> datetime:
+    """Return from when on orders are copied by a database's first start."""
+    now = wall_clock.now()
+    if recovery.start_from == "now":
+        return now
+    return now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def surroundings_of(settings: Settings) -> Surroundings:
+    """Return what the market allows; the paper broker never closes.
+
+    Raises MarketHoursUnusable for an unusable calendar.
+    """
+    market = settings.market
+    calendar = Path(market.calendar) if market.calendar else None
+    is_bound = market.hours == "exchange" and settings.mode != "paper"
+    hours = load_market_hours(calendar) if is_bound else None
+    return Surroundings(load_freeze_table(market.freeze), hours)
+
+
+def windows_of(limits: Limits) -> list[Window]:
+    """Return the budget's windows."""
+    return [
+        Window(limits.per_second, 1.0),
+        Window(limits.per_minute, 60.0, limits.per_minute * limits.reserve_percent // 100),
+        Window(limits.per_hour, 3600.0, limits.per_hour * limits.reserve_percent // 100),
+        Window(limits.per_day, DAY, limits.per_day * limits.reserve_percent // 100, daily=True),
+    ]
+
+
+def read_windows_of(reads: Reads) -> list[Window]:
+    """Return the windows of an account's reads, the shortest first."""
+    return [Window(reads.per_second, 1.0), Window(reads.per_minute, 60.0), Window(reads.per_hour, 3600.0)]
+
+
+def custody_policy_of(tokens: Tokens) -> CustodyPolicy:
+    """Return when tokens are replaced."""
+    seconds = (tokens.renew_before, tokens.warn_before, tokens.attempt_interval)
+    return CustodyPolicy(*(timedelta(seconds=value) for value in seconds))

@@ -1,0 +1,185 @@
+"""What the broker says of an account: fills, positions, holdings, funds and the token's own profile.
+
+The readers raise :class:`~copytrade.brokers.dhan.json_fields.UnreadableError` where a value that decides cannot be
+relied on: what is held, of what, and what there is to trade with. Anything else that is odd counts as absent.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from copytrade.brokers.dhan.decode import PRODUCTS, SEGMENTS, SIDES, multiplier_of
+from copytrade.brokers.dhan.json_fields import Fields, Lenient, UnreadableError
+from copytrade.core.model.accounts import Addresses
+from copytrade.core.model.orders import ZERO, InstrumentKey, Product, Side
+
+#: The words for whether orders are taken from here; others say nothing.
+_VERDICTS = {
+    **dict.fromkeys(("TRUE", "YES", "1", "MATCH", "MATCHED"), True),
+    **dict.fromkeys(("FALSE", "NO", "0", "MISMATCH", "NOT_MATCHED"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One fill at the exchange. ``price`` is rupees, ``quantity`` units."""
+
+    order_id: str
+    exchange_trade_id: str
+    side: Side
+    key: InstrumentKey
+    product: Product
+    quantity: int
+    price: Decimal
+    exchange_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What one account holds of one instrument in one product; ``net_quantity`` is negative for a short.
+
+    Closed positions stay in the day's list with 0. ``bought_today`` and ``sold_today`` are the day's fills, ``profit``
+    is rupees, of what was closed and of what is held; None where the broker does not say. ``multiplier`` is how many
+    units of what is priced one unit of quantity stands for (documented for currency and commodity).
+    """
+
+    key: InstrumentKey
+    product: Product
+    symbol: str
+    net_quantity: int
+    bought_today: int
+    sold_today: int
+    buy_average: Decimal
+    sell_average: Decimal
+    profit: Decimal | None = None
+    multiplier: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Shares held from earlier days. The broker's row names no segment: the id is the cash market's."""
+
+    security_id: str
+    symbol: str
+    isin: str
+    total_quantity: int
+    available_quantity: int
+    average_cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FundLimit:
+    """Rupees: ``available_balance`` includes pledged collateral, ``sod_limit`` is the balance the day began with."""
+
+    available_balance: Decimal
+    sod_limit: Decimal
+    utilized: Decimal
+    collateral: Decimal
+    withdrawable: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Whose token this is and until when it is valid; ``segments`` are the broker's words for what may be traded."""
+
+    client_id: str
+    token_valid_until: datetime | None
+    segments: tuple[str, ...]
+
+
+def read_trade(fields: Fields) -> Trade:
+    """Read one row of the trade book."""
+    rest = Lenient(fields)
+    return Trade(
+        order_id=fields.required_identifier("orderid"),
+        exchange_trade_id=rest.identifier("exchangetradeid"),
+        side=fields.choice("transactiontype", SIDES),
+        key=_key(fields),
+        product=fields.choice("producttype", PRODUCTS),
+        quantity=fields.quantity("tradedquantity"),
+        price=fields.price("tradedprice"),
+        exchange_at=rest.time("exchangetime"),
+    )
+
+
+def read_position(fields: Fields) -> Position | None:
+    """Read one row of the positions; None for one in a segment that is not known here: nothing there is copied."""
+    if (segment := fields.text("exchangesegment").upper()) and segment not in SEGMENTS:
+        return None
+    if fields.raw("netqty") is None:
+        raise UnreadableError("netqty is missing")
+    rest, key = Lenient(fields), _key(fields)
+    return Position(
+        key=key,
+        product=fields.choice("producttype", PRODUCTS),
+        symbol=rest.text("tradingsymbol"),
+        net_quantity=fields.quantity("netqty", smallest=-(10**9)),
+        bought_today=rest.quantity("daybuyqty"),
+        sold_today=rest.quantity("daysellqty"),
+        buy_average=rest.price("buyavg"),
+        sell_average=rest.price("sellavg"),
+        profit=_profit(rest),
+        multiplier=multiplier_of(rest, key.segment),
+    )
+
+
+def read_holding(fields: Fields) -> Holding:
+    """Read one row of the holdings."""
+    rest = Lenient(fields)
+    return Holding(
+        security_id=fields.required_identifier("securityid"),
+        symbol=rest.text("tradingsymbol"),
+        isin=rest.text("isin"),
+        total_quantity=fields.quantity("totalqty"),
+        available_quantity=rest.quantity("availableqty"),
+        average_cost=rest.price("avgcostprice"),
+    )
+
+
+def read_fund_limit(fields: Fields) -> FundLimit:
+    """Read the funds. The balance is misspelled on the wire; both spellings are read."""
+    rest = Lenient(fields)
+    return FundLimit(
+        available_balance=fields.required_amount("availabelbalance", "availablebalance"),
+        sod_limit=fields.required_amount("sodlimit"),
+        utilized=rest.amount("utilizedamount") or ZERO,
+        collateral=rest.amount("collateralamount") or ZERO,
+        withdrawable=rest.amount("withdrawablebalance") or ZERO,
+    )
+
+
+def read_profile(fields: Fields) -> Profile:
+    """Read the profile. Its times are written 24/11/2026 09:15, Indian time."""
+    rest = Lenient(fields)
+    return Profile(
+        client_id=fields.required_identifier("dhanclientid"),
+        token_valid_until=rest.time("tokenvalidity"),
+        segments=tuple(word for part in rest.text("activesegment").split(",") if (word := part.strip())),
+    )
+
+
+def read_addresses(fields: Fields) -> Addresses:
+    """Read which addresses are registered, and whether orders from here are taken.
+
+    Documented are the registered ones alone; what else is read here was seen in production (2026).
+    """
+    known = [name for name in ("primaryip", "secondaryip") if fields.raw(name) is not None]
+    allowed = _VERDICTS.get(_word(fields.raw("ordersallowed")))
+    return Addresses(
+        registered=tuple(address for name in known if (address := fields.text(name))) if known else None,
+        detected=fields.text("detectedip"),
+        allowed=_VERDICTS.get(_word(fields.raw("ipmatchstatus"))) if allowed is None else allowed,
+    )
+
+
+def _word(value: object) -> str:
+    return str(value).strip().upper()
+
+
+def _profit(rest: Lenient) -> Decimal | None:
+    realized, unrealized = rest.amount("realizedprofit"), rest.amount("unrealizedprofit")
+    return None if realized is None or unrealized is None else realized + unrealized
+
+
+def _key(fields: Fields) -> InstrumentKey:
+    return InstrumentKey(fields.choice("exchangesegment", SEGMENTS), fields.required_identifier("securityid"))

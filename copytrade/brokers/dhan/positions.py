@@ -1,0 +1,81 @@
+"""What an account holds, and what it has made of the day, as its positions and holdings tell."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from copytrade.brokers.dhan.accounts import Holding, Position
+from copytrade.brokers.dhan.rest import DhanRest
+from copytrade.brokers.outcomes import Accepted, Outcome, Unknown
+from copytrade.common import wall_clock
+from copytrade.core.decide.risk_limits import Result
+from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.orders import ZERO, InstrumentKey, Product, Segment
+
+
+def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]]:
+    """Read what an account holds, whoever traded it: units by line, short ones negative.
+
+    With ``holdings``, shares in the depository count as held for delivery (CNC). The broker's row of those names no
+    exchange, so they count on both.
+    """
+    positions = rest.positions()
+    if not isinstance(positions, Accepted):
+        return positions
+    held = rest.holdings() if holdings else Accepted((), exchange=positions.exchange)
+    if not isinstance(held, Accepted):
+        return held
+    return Accepted(net_of(positions.value, held.value), exchange=positions.exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """What an account holds: units by line, short ones negative, and the multipliers that its positions tell of."""
+
+    units: Mapping[LineKey, int]
+    multipliers: Mapping[InstrumentKey, Decimal]
+
+
+def account_net(positions: Sequence[Position], holdings: Iterable[Holding]) -> Net:
+    """Return what an account holds by these rows."""
+    multipliers = {row.key: row.multiplier for row in positions if row.multiplier}
+    return Net(net_of(positions, holdings), multipliers)
+
+
+def net_of(positions: Iterable[Position], holdings: Iterable[Holding]) -> dict[LineKey, int]:
+    """Return what an account holds by these rows: units by line, short ones negative."""
+    net = _net(positions)
+    net.update(_held(holdings))
+    return dict(net)
+
+
+def read_result(rest: DhanRest) -> Outcome[Result]:
+    """Read what the account has made of the day: the broker's own figures for every position, whoever traded it.
+
+    Unknown where a position comes without one. Shares in the depository have none, and charges are in none.
+    """
+    began = wall_clock.now()
+    positions = rest.positions()
+    if not isinstance(positions, Accepted):
+        return positions
+    for position in positions.value:
+        if position.profit is None:
+            return Unknown(f"the position in {position.symbol} has no profit", exchange=positions.exchange)
+    rupees = sum((position.profit or ZERO for position in positions.value), ZERO)
+    return Accepted(Result(rupees, began), exchange=positions.exchange)
+
+
+def _net(positions: Iterable[Position]) -> Counter[LineKey]:
+    net: Counter[LineKey] = Counter()
+    for position in positions:
+        net[LineKey(position.key, position.product)] += position.net_quantity
+    return net
+
+
+def _held(holdings: Iterable[Holding]) -> Counter[LineKey]:
+    held: Counter[LineKey] = Counter()
+    for share in holdings:
+        for segment in (Segment.NSE_EQ, Segment.BSE_EQ):
+            held[LineKey(InstrumentKey(segment, share.security_id), Product.CNC)] += share.total_quantity
+    return held

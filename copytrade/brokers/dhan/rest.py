@@ -1,0 +1,323 @@
+"""The broker's REST interface for one account: one method a request, one attempt each, typed outcomes.
+
+Nothing raises for what the broker or the network does. Every outcome carries the
+:class:`~copytrade.brokers.outcomes.Exchange` for the audit trail.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from pydantic import SecretStr
+
+from copytrade.brokers.dhan.accounts import (
+    FundLimit,
+    Holding,
+    Position,
+    Profile,
+    Trade,
+    read_addresses,
+    read_fund_limit,
+    read_holding,
+    read_position,
+    read_profile,
+    read_trade,
+)
+from copytrade.brokers.dhan.decode import STATUSES, Foreign, Unreadable, read_row
+from copytrade.brokers.dhan.json_fields import Fields, UnreadableError
+from copytrade.brokers.dhan.order_book_cache import OrderRows
+from copytrade.brokers.dhan.requests import Builders, NewOrder, OrderChange
+from copytrade.brokers.dhan.responses import Answer, exchange_of, judge, rows_of
+from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
+from copytrade.brokers.outcomes import Accepted, Outcome, Refused, Unknown
+from copytrade.common import wall_clock
+from copytrade.core.model.accounts import Addresses
+from copytrade.core.model.orders import IST, Order, Status
+
+T = TypeVar("T")
+
+_NO_HOLDINGS = frozenset({"DHOLDING_ERROR", "DH-1111"})
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The broker took the order (or its change). ``status`` is its first word on it, None if not one we know."""
+
+    order_id: str
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The broker took the cancellation. ``status`` is None if the reply was empty; only a read tells the end."""
+
+    order_id: str
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBook:
+    """The day's orders: those that could be read, and what could not. ``read_from`` is when the request began.
+
+    ``foreign`` are the rows that are said to be another account's; nothing else is made of them.
+
+    An order whose row is as it was at the read before is the same object, with the ``observed_at`` that it had.
+    """
+
+    orders: tuple[Order, ...]
+    unreadable: tuple[Unreadable, ...]
+    read_from: datetime
+    foreign: tuple[Foreign, ...] = ()
+
+
+class Call(Generic[T]):
+    """A request that is under way, as far as a connection was ready for it."""
+
+    def __init__(self, transport: Transport, request: Request, read: Callable[[Answer], Outcome[T]]) -> None:
+        self._transport = transport
+        self._request = request
+        self._read = read
+        self._begun = transport.begin(request)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is nothing left to do but to wait for the reply: it can be told of with :meth:`advance`."""
+        return self._begun.is_under_way
+
+    @property
+    def deadline(self) -> float:
+        """When waiting for the reply ends; seconds of :func:`time.monotonic`."""
+        return self._begun.deadline
+
+    def fileno(self) -> int:
+        """Return the number of the socket on which the reply comes, -1 if it is closed."""
+        return self._begun.connection.fileno() if self._begun.connection else -1
+
+    def advance(self, now: float) -> Outcome[T] | None:
+        """Read what has come, without waiting; return the outcome once it is known, or the deadline has passed."""
+        sent = self._transport.advance(self._begun, now)
+        return None if sent is None else self._judged(sent)
+
+    def outcome(self) -> Outcome[T]:
+        """Wait for the outcome; to be asked once."""
+        return self._judged(self._transport.finish(self._begun))
+
+    def _judged(self, sent: Reply | NotSent | Lost) -> Outcome[T]:
+        answer = judge(self._request, sent)
+        return self._read(answer) if isinstance(answer, Answer) else answer
+
+
+class DhanRest:
+    """One account's requests. Methods may be called from any thread.
+
+    Each read blocks until its outcome is known; an order request is begun, and its outcome then waited for.
+    """
+
+    def __init__(self, transport: Transport, client_id: str) -> None:
+        self._transport = transport
+        self._client_id = client_id
+        self._build = Builders(client_id)
+        self._order_rows = OrderRows(client_id)
+
+    def warm(self, connections: int, fresh_for: float = 0.0) -> int:
+        """Have connections ready that stay so for so many seconds; return how many are."""
+        return self._transport.warm(connections, fresh_for)
+
+    def is_warm(self, connections: int, fresh_for: float = 0.0) -> bool:
+        """Whether they all are ready, and stay so; looks, and waits for nothing."""
+        return self._transport.is_warm(connections, fresh_for)
+
+    def take_token(self, access_token: SecretStr) -> None:
+        """Use another token from the next request on."""
+        self._transport.take_token(access_token)
+
+    @property
+    def skew(self) -> float:
+        """Seconds to add to our time to have the broker's, as its replies so far tell."""
+        return self._transport.server_clock.skew
+
+    @property
+    def known_skew(self) -> float | None:
+        """The same, None while no reply has told."""
+        clock = self._transport.server_clock
+        return clock.skew if clock.is_known else None
+
+    def close(self) -> None:
+        """Shut every connection, those in use too: what is under way ends as unknown."""
+        self._transport.close()
+
+    def place(self, order: NewOrder) -> Call[Placed]:
+        """Place an order: POST /orders. The request is under way when this returns, if a connection was ready.
+
+        Raises ValueError if a price has more digits than a JSON number carries exactly; nothing is sent then.
+        """
+        return Call(self._transport, self._build.place(order), lambda answer: _placed(answer, None))
+
+    def modify(self, order_id: str, change: OrderChange) -> Call[Placed]:
+        """Change a resting order: PUT /orders/{id}. The change says everything that the order is to be.
+
+        Under way at once as in ``place``, and raises ValueError as it does.
+        """
+        return Call(self._transport, self._build.modify(order_id, change), lambda answer: _placed(answer, order_id))
+
+    def cancel(self, order_id: str) -> Call[Cancelled]:
+        """Cancel a resting order: DELETE /orders/{id}. An empty reply 2xx is an acceptance. Under way at once too."""
+        return Call(self._transport, self._build.cancel(order_id), lambda answer: _cancelled(answer, order_id))
+
+    def order(self, order_id: str) -> Outcome[Order]:
+        """Read one order: GET /orders/{id}, answered with an object or a list of one."""
+        found = self._read_orders(self._build.order(order_id))
+        if not isinstance(found, Accepted):
+            return found
+        match found.value:
+            case (order,) if order.id == order_id:
+                return Accepted(order, exchange=found.exchange)
+        return Unknown("the reply is not about this one order", exchange=found.exchange)
+
+    def order_by_correlation_id(self, correlation_id: str) -> Outcome[tuple[Order, ...]]:
+        """Read the orders placed with this id: GET /orders/external/{id}.
+
+        Accepted with none is a complete answer that says there is none. A refusal ("not found" included) is not.
+        """
+        found = self._read_orders(self._build.order_by_correlation_id(correlation_id))
+        if isinstance(found, Accepted) and any(order.correlation_id != correlation_id for order in found.value):
+            return Unknown("the reply is about another correlation id", exchange=found.exchange)
+        return found
+
+    def orders(self) -> Outcome[OrderBook]:
+        """Read the day's order book: GET /orders."""
+        began = wall_clock.now().astimezone(IST)
+        request = self._build.orders()
+        sent = self._transport.send(request)
+        read = self._order_rows.read(raw_rows, began) if (raw_rows := rows_of(sent)) else None
+        if read is None:
+            rows = _listed(judge(request, sent))
+            if not isinstance(rows, Accepted):
+                return rows
+            read = [read_row(row, self._client_id, began) for row in rows.value]
+        book = OrderBook(
+            orders=tuple(order for order in read if isinstance(order, Order)),
+            unreadable=tuple(row for row in read if isinstance(row, Unreadable)),
+            read_from=began,
+            foreign=tuple(row for row in read if isinstance(row, Foreign)),
+        )
+        return Accepted(book, exchange=exchange_of(request, sent))
+
+    def trades(self) -> Outcome[tuple[Trade, ...]]:
+        """Read the day's fills: GET /trades. A row that cannot be read makes the whole answer unknown."""
+        return _each(self._rows(self._build.trades()), read_trade)
+
+    def positions(self) -> Outcome[tuple[Position, ...]]:
+        """Read the day's positions: GET /positions. A row that cannot be read makes the whole answer unknown."""
+        return _each(self._rows(self._build.positions()), read_position)
+
+    def holdings(self) -> Outcome[tuple[Holding, ...]]:
+        """Read the holdings: GET /holdings. The broker answers an account without any with an error of its own."""
+        rows = self._rows(self._build.holdings())
+        if _says_no_holdings(rows):
+            return Accepted((), exchange=rows.exchange)
+        return _each(rows, read_holding)
+
+    def fund_limit(self) -> Outcome[FundLimit]:
+        """Read the funds: GET /fundlimit."""
+        return self._read_object(self._build.fund_limit(), read_fund_limit)
+
+    def profile(self) -> Outcome[Profile]:
+        """Read the profile: GET /profile. The cheapest proof that the token works."""
+        return self._read_object(self._build.profile(), read_profile)
+
+    def addresses(self) -> Outcome[Addresses]:
+        """Read the registered addresses: GET /ip/getIP."""
+        return self._read_object(self._build.addresses(), read_addresses)
+
+    def _ask(self, request: Request) -> Answer | Refused | Unknown:
+        return judge(request, self._transport.send(request))
+
+    def _rows(self, request: Request) -> Outcome[list[object]]:
+        return _listed(self._ask(request))
+
+    def _read_orders(self, request: Request) -> Outcome[tuple[Order, ...]]:
+        """Read an object or a list of orders, all of which must be readable."""
+        began = wall_clock.now().astimezone(IST)
+        answer = self._ask(request)
+        if not isinstance(answer, Answer):
+            return answer
+        rows = answer.document if isinstance(answer.document, list) else [answer.document]
+        orders = []
+        for row in rows:
+            order = read_row(row, self._client_id, began)
+            if isinstance(order, Unreadable):
+                return Unknown(f"an order cannot be read: {order.what}", exchange=answer.exchange)
+            if isinstance(order, Order):
+                orders.append(order)
+        return Accepted(tuple(orders), exchange=answer.exchange)
+
+    def _read_object(self, request: Request, read: Callable[[Fields], T]) -> Outcome[T]:
+        answer = self._ask(request)
+        if not isinstance(answer, Answer):
+            return answer
+        if not isinstance(answer.document, dict):
+            return Unknown("the reply is not an object", exchange=answer.exchange)
+        try:
+            return Accepted(read(Fields(answer.document)), exchange=answer.exchange)
+        except UnreadableError as error:
+            return Unknown(f"the reply cannot be read: {error}", exchange=answer.exchange)
+
+
+def _listed(answer: Answer | Refused | Unknown) -> Outcome[list[object]]:
+    if not isinstance(answer, Answer):
+        return answer
+    if not isinstance(answer.document, list):
+        return Unknown("the reply is not a list", exchange=answer.exchange)
+    return Accepted(answer.document, exchange=answer.exchange)
+
+
+def _placed(answer: Answer, order_id: str | None) -> Outcome[Placed]:
+    """Read {orderId, orderStatus}, alone or in a list of one; with ``order_id``, it must be about that order."""
+    document = answer.document
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    if not isinstance(document, dict):
+        return Unknown("the reply is empty" if answer.empty else "the reply is not an object", exchange=answer.exchange)
+    fields = Fields(document)
+    try:
+        found = fields.required_identifier("orderid")
+        word = fields.text("orderstatus").upper()
+    except UnreadableError as error:
+        return Unknown(f"the reply cannot be read: {error}", exchange=answer.exchange)
+    if order_id not in (None, found):
+        return Unknown("the reply is about another order", exchange=answer.exchange)
+    return Accepted(Placed(found, STATUSES.get(word)), exchange=answer.exchange)
+
+
+def _cancelled(answer: Answer, order_id: str) -> Outcome[Cancelled]:
+    if answer.empty:
+        return Accepted(Cancelled(order_id, None), exchange=answer.exchange)
+    placed = _placed(answer, order_id)
+    if isinstance(placed, Accepted):
+        return Accepted(Cancelled(order_id, placed.value.status), exchange=answer.exchange)
+    return placed
+
+
+def _each(rows: Outcome[list[object]], read: Callable[[Fields], T | None]) -> Outcome[tuple[T, ...]]:
+    """Read every row; one that ``read`` gives nothing for is left out."""
+    if not isinstance(rows, Accepted):
+        return rows
+    try:
+        found = [read(_row_fields(row)) for row in rows.value]
+        return Accepted(tuple(one for one in found if one is not None), exchange=rows.exchange)
+    except UnreadableError as error:
+        return Unknown(f"a row cannot be read: {error}", exchange=rows.exchange)
+
+
+def _row_fields(row: object) -> Fields:
+    if not isinstance(row, dict):
+        raise UnreadableError("not an object")
+    return Fields(row)
+
+
+def _says_no_holdings(rows: Outcome[list[object]]) -> bool:
+    if isinstance(rows, Refused):
+        return rows.code in _NO_HOLDINGS
+    return isinstance(rows, Unknown) and any(code in rows.cause for code in _NO_HOLDINGS)

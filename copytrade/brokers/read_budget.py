@@ -1,0 +1,102 @@
+"""How often an account is read: nobody knows whether the broker counts reads as orders, so they are few.
+
+All readers of an account share its windows: order book, searches, positions, holdings, results, funds. One read is
+under way at a time. When the broker calls for less, nothing is read for a minute, and for twice as long each time that
+it says so again.
+"""
+
+import math
+from collections.abc import Sequence
+from enum import IntEnum
+
+from copytrade.brokers.budget import Budget, Lane, Window
+
+#: Seconds without a read after the broker has called for less, doubling up to so many.
+PAUSE_FIRST, PAUSE_LONGEST = 60.0, 960.0
+
+
+class ReadLane(IntEnum):
+    """Why something is read; the lower goes first."""
+
+    URGENT = 0  #: after a gap or an unreadable frame, or for an exit: no window holds it back
+    AWAITED = 1  #: somebody can do nothing without it: an order in doubt, capital to size by
+    AUDIT = 2  #: nothing seems wrong
+    RESULT = 3  #: what the account has made of the day
+    NEWS = 4  #: something was heard of an order of the leader's: a frame about another may have been lost
+    LAG = 5  #: how late the broker shows orders
+
+
+#: Percent of the longest window that a lane may use evenly over it, and all at once when there was nothing for long.
+#: Of news there is the leader's alone, the others are a follower's: with three audits a minute (order book, positions,
+#: holdings) neither uses an hour up, so that a result never waits long.
+SHARES = {ReadLane.RESULT: (50, 5), ReadLane.NEWS: (25, 40), ReadLane.LAG: (5, 2)}
+
+#: Percent of it that is kept from those lanes, whatever they may use.
+RESERVE = 5
+
+
+class _Pace:
+    """Some evenly, and some at once when there were none for long. Times are monotonic seconds."""
+
+    def __init__(self, window: Window, evenly: int, at_once: int) -> None:
+        """The last two are percent of what the window allows."""
+        self._apart = window.seconds * 100 / evenly / window.limit
+        self._ahead = window.seconds * at_once / evenly
+        self._even_until = -math.inf
+
+    def delay(self, now: float) -> float:
+        return self._even_until - self._ahead - now
+
+    def begin(self, now: float) -> None:
+        self._even_until = max(self._even_until, now) + self._apart
+
+
+class ReadBudget:
+    """The reads of one account, one at a time. Times are monotonic seconds, given by the caller."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        """``windows`` are in the order of their length."""
+        *shorter, longest = windows
+        kept = Window(longest.limit, longest.seconds, longest.limit * RESERVE // 100)
+        self._budget = Budget([*shorter, kept])
+        self._paces = {lane: _Pace(longest, *share) for lane, share in SHARES.items()}
+        self._pauses = 0
+        self._resumes = 0.0
+
+    def delay(self, now: float, lane: ReadLane) -> float:
+        """Return how many seconds until a read of a lane may begin: 0 for at once."""
+        paused = max(0.0, self._resumes - now)
+        if lane is ReadLane.URGENT:
+            return paused
+        if pace := self._paces.get(lane):
+            return max(paused, pace.delay(now), self._budget.delay(now, Lane.ENTRY))
+        return max(paused, self._budget.delay(now))
+
+    def begin(self, now: float, lane: ReadLane) -> None:
+        """A read is on its way."""
+        self._budget.grant(None)
+        if pace := self._paces.get(lane):
+            pace.begin(now)
+
+    def end(self, at: float) -> None:
+        """The read was answered, or will not be."""
+        self._budget.settle(None, at)
+
+    def accepted(self) -> None:
+        """The broker does not mind being read."""
+        self._pauses = 0
+
+    def refused(self, now: float) -> float:
+        """The broker calls for less: read nothing for so many seconds, which are returned."""
+        pause = min(PAUSE_LONGEST, PAUSE_FIRST * 2.0**self._pauses)
+        self._pauses = min(self._pauses + 1, 10)
+        self._resumes = now + pause
+        return pause
+
+    def is_paused(self, now: float) -> bool:
+        """Whether nothing is read, because the broker has called for less."""
+        return now < self._resumes
+
+    def assume_full(self, now: float) -> None:
+        """Take the shortest window as full: what was read just before is not known."""
+        self._budget.assume_full(now)

@@ -1,0 +1,274 @@
+"""The care for one account's token: when to check it, when to replace it and how. No I/O: it is told what happened."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import SecretStr
+
+from copytrade.brokers.tokens.token import OF_ANOTHER, Credentials, Source, Token, given_token, is_of_another
+from copytrade.common.backoff import Backoff
+
+#: Logins that may be refused in a row: a PIN that is tried again and again locks the account.
+REFUSALS_ALLOWED = 3
+
+#: A false alarm within so long after another one is answered later, and later each time.
+ALARMS_TOGETHER = timedelta(seconds=60)
+
+
+class Step(StrEnum):
+    """What to ask the broker."""
+
+    CHECK = "check"  #: does the token work, and until when
+    RENEW = "renewal"  #: another one for one that works
+    LOG_IN = "login"  #: another one for PIN and TOTP
+
+
+class Failure(StrEnum):
+    """Why an attempt to get another token gave none."""
+
+    NOT_SENT = "not_sent"  #: it never left
+    OPEN = "open"  #: nobody knows what came of it, or it came too soon
+    REFUSED = "refused"  #: the broker will say the same the next time
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyPolicy:
+    """How long before its end a token is replaced and warned about, and how long to wait between attempts."""
+
+    renew_before: timedelta
+    warn_before: timedelta
+    attempt_interval: timedelta
+
+
+class Custody:
+    """One account's token, and what is to be done about it.
+
+    ``next`` says what to ask the broker. ``begin`` notes that it is asked, and a method in the past tense what came of
+    it; one thing is asked at a time.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        kept: Token | None,
+        attempted: datetime | None,
+        policy: CustodyPolicy,
+        now: datetime,
+    ) -> None:
+        """``kept`` is the token of an earlier run, ``attempted`` when another one was last asked for."""
+        self.credentials = credentials
+        self.token: Token | None = None
+        #: Why there is no token to be used, empty if there is one.
+        self.problem = "there is no token yet"
+        #: When another token was last asked for.
+        self.attempted = attempted
+        self._policy = policy
+        self._refused: set[SecretStr] = set()
+        self._login_refusals = 0
+        self._asking: Step | None = None
+        self._attempted_before = attempted
+        self._in_doubt = self._alarmed = self._cannot_renew = self._warned = False
+        self._not_before: datetime | None = None
+        self._backoff, self._alarms = Backoff(), Backoff()
+        self._last_alarm: datetime | None = None
+        self._spare = _candidates(credentials, kept)
+        self._spare.sort(key=lambda token: token.is_expired(now))
+        self._take_spare(now)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is a token that is not known to be refused."""
+        return self.token is not None and not self.problem
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the broker is being asked."""
+        return self._asking is not None
+
+    @property
+    def is_helpless(self) -> bool:
+        """Whether only somebody else can bring a token that works."""
+        return not self.is_usable and not self._may_log_in
+
+    def next(self, now: datetime) -> Step | datetime | None:
+        """Return what to ask now, or the time before which there is nothing to ask; None while an answer is due."""
+        if self._asking is not None:
+            return None
+        if self._not_before is not None and now < self._not_before:
+            return self._not_before
+        if self.token is not None and self._in_doubt:
+            return Step.CHECK
+        if not self.is_usable:
+            return self._spaced(Step.LOG_IN, now) if self._may_log_in else None
+        return self._renewal(now)
+
+    def begin(self, step: Step, now: datetime) -> None:
+        """Note that the broker is being asked."""
+        self._asking = step
+        if step is not Step.CHECK:
+            self._attempted_before, self.attempted = self.attempted, now
+
+    def doubt(self, *, refused: bool) -> None:
+        """See whether the token still works: a request was ``refused``, or a login seems to have been."""
+        if self.is_usable:
+            self._in_doubt = True
+            self._alarmed = self._alarmed or refused
+
+    def checked(self, valid_until: datetime | None, now: datetime) -> float:
+        """Note that the token works; return the seconds for which not to say so.
+
+        Whoever doubted it tries it again as soon as it is said: if that goes on and on, it is to go on slowly.
+        """
+        was_alarmed = self._alarmed
+        self._settle()
+        self._backoff.reset()
+        self.problem = ""
+        if self.token is not None:
+            ends = [end for end in (self.token.expires, valid_until) if end is not None and end > now]
+            self.token = Token(self.token.secret, ends[0] if ends else None, self.token.source)
+        if not was_alarmed:
+            return 0.0
+        together = self._last_alarm is not None and now - self._last_alarm < ALARMS_TOGETHER
+        self._last_alarm = now
+        if together:
+            return self._alarms.next_delay()
+        self._alarms.reset()
+        return 0.0
+
+    def refused(self, why: str, now: datetime) -> None:
+        """Note that the broker refuses the token, and take another one that is known, if there is one."""
+        self._settle()
+        if self.token is not None:
+            self._refused.add(self.token.secret)
+        self.problem = why
+        if not self._take_spare(now) and not self._may_log_in:
+            self._in_doubt = True  # the broker may have been mistaken
+            self._wait(now)
+
+    def unanswered(self, now: datetime) -> None:
+        """Note that nothing was learned of the token."""
+        alarmed = self._alarmed
+        self._settle()
+        self._in_doubt, self._alarmed = True, alarmed
+        self._wait(now)
+
+    def replaced(self, token: Token) -> None:
+        """Note that there is another token."""
+        self._settle()
+        self._backoff.reset()
+        self._use(token)
+        self._in_doubt = token.expires is None
+        self._login_refusals = 0
+
+    def not_replaced(self, failure: Failure, now: datetime) -> None:
+        """Note that an attempt gave no token."""
+        step = self._asking
+        self._settle()
+        match failure:
+            case Failure.NOT_SENT:
+                self.attempted = self._attempted_before
+                self._wait(now)
+            case Failure.OPEN:
+                self._in_doubt = self.is_usable  # there may be another token, which has ended this one
+            case Failure.REFUSED if step is Step.RENEW:
+                self._cannot_renew = True
+            case Failure.REFUSED:
+                self._login_refusals += 1
+                if self.is_helpless and self.token is not None:
+                    self._in_doubt = True
+                    self._wait(now)
+
+    def give(self, credentials: Credentials, kept: Token | None, now: datetime) -> None:
+        """Take what the settings and the token file say now.
+
+        A token that was not there before goes before the one in use, which the making of it has ended.
+        """
+        known = {self.credentials.given, *self._refused, self.token.secret if self.token else None}
+        candidates = [token for token in _candidates(credentials, kept) if token != self.token]
+        self.credentials = credentials
+        self._refused.clear()
+        self._login_refusals = 0
+        self._cannot_renew = self._warned = False
+        self._not_before = None
+        self._spare = sorted(candidates, key=lambda token: token.secret in known)
+        is_new = bool(self._spare) and self._spare[0].secret not in known
+        before = self.token
+        if (is_new or not self.is_usable) and self._take_spare(now) and before is not None:
+            self._spare.append(before)
+        self._in_doubt = self.token is not None
+
+    def to_warn_of(self, now: datetime) -> datetime | None:
+        """Return when the token expires if somebody has to be told so, once a token."""
+        if not self.is_usable or self.token is None or self.token.expires is None or self._may_log_in or self._warned:
+            return None
+        if now < self.token.expires - self._policy.warn_before:
+            return None
+        self._warned = True
+        return self.token.expires
+
+    @property
+    def _may_log_in(self) -> bool:
+        return self.credentials.can_log_in and self._login_refusals < REFUSALS_ALLOWED
+
+    def _renewal(self, now: datetime) -> Step | datetime | None:
+        """Return when or how to replace a token that works."""
+        if self.token is None or self.token.expires is None:
+            return None
+        expires = self.token.expires
+        warn_at, renew_at = expires - self._policy.warn_before, expires - self._policy.renew_before
+        if now < renew_at:
+            return renew_at if self._may_log_in or self._warned else min(warn_at, renew_at)
+        if now >= expires:
+            return Step.CHECK
+        if self.token.source is not Source.LOGIN and not self._cannot_renew:
+            return self._spaced(Step.RENEW, now)
+        return self._spaced(Step.LOG_IN, now) if self._may_log_in else expires
+
+    def _spaced(self, step: Step, now: datetime) -> Step | datetime:
+        allowed = self.attempted + self._policy.attempt_interval if self.attempted else now
+        return step if allowed <= now else allowed
+
+    def _take_spare(self, now: datetime) -> bool:
+        """Use the next token that is known, until the broker has said what it is worth."""
+        while self._spare:
+            token = self._spare.pop(0)
+            if is_of_another(token.secret, self.credentials.client_id):
+                self.problem = self.problem if self.is_usable else OF_ANOTHER
+            elif token.secret not in self._refused and not (token.is_expired(now) and self._may_log_in):
+                self._use(token)
+                self.problem = "the token has expired" if token.is_expired(now) else ""
+                self._in_doubt = True
+                return True
+        return False
+
+    def _use(self, token: Token) -> None:
+        self.token = token
+        self.problem = ""
+        self._cannot_renew = self._warned = False
+
+    def _settle(self) -> None:
+        self._asking = None
+        self._in_doubt = self._alarmed = False
+        self._not_before = None
+
+    def _wait(self, now: datetime) -> None:
+        self._not_before = now + timedelta(seconds=self._backoff.next_delay())
+
+
+def first_token(credentials: Credentials, kept: Token | None, now: datetime) -> Token | None:
+    """Return the token that an account begins with, None if it has to log in for one."""
+    nothing = timedelta()
+    return Custody(credentials, kept, None, CustodyPolicy(nothing, nothing, nothing), now).token
+
+
+def _candidates(credentials: Credentials, kept: Token | None) -> list[Token]:
+    """Return the tokens that are known, the one to try first at the head: the one that lives longer.
+
+    One that was kept goes before one that is given and says nothing of its end.
+    """
+    given = given_token(credentials.given) if credentials.given else None
+    if kept is None or given is None or kept.secret == given.secret:
+        return [token for token in (kept or given,) if token]
+    newer = given.expires is not None and (kept.expires is None or given.expires > kept.expires)
+    return [given, kept] if newer else [kept, given]

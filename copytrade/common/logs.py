@@ -1,0 +1,248 @@
+"""The log: one line an event, for an operator; the same lines on the console and in the file."""
+
+import copy
+import json
+import logging
+import queue
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from pydantic import SecretStr
+
+from copytrade.common.redaction import all_without_secrets, hide, readable
+
+if TYPE_CHECKING:
+    from loguru import Logger, Record
+
+#: How a terminal is told of a colour: that of the time, of each level, and of none.
+_GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
+_COLOURS = {
+    "TRACE": "\x1b[36m\x1b[1m",
+    "DEBUG": "\x1b[34m\x1b[1m",
+    "INFO": "\x1b[1m",
+    "SUCCESS": "\x1b[32m\x1b[1m",
+    "WARNING": "\x1b[33m\x1b[1m",
+    "ERROR": "\x1b[31m\x1b[1m",
+    "CRITICAL": "\x1b[41m\x1b[1m",
+}
+
+#: A pair in a STATUS line, which is made of our own figures.
+_PAIR = re.compile(r'(?:^|(?<=\s))([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)(?=\s|$)')
+
+#: Names of a JSON line's own; no field takes their place.
+_OWN_NAMES = frozenset({"time", "level", "message", "alert"})
+
+#: What :func:`fields` made that has been formatted in this thread since the last line.
+_formatted = threading.local()
+
+#: Characters of a time as an operator reads it, without its zone; and of its date, which the console leaves out.
+_TO_MILLISECONDS = len("2026-11-25 09:15:00.000")
+_TO_DATE = len("2026-11-25 ")
+
+#: Seconds that a line waits for others, so that what has to be done at once is not held up by writing it down.
+LINGER = 0.05
+
+#: Lines that are looked through and written as one text: more would keep the interpreter from others for too long.
+_AT_ONCE = 100
+
+#: Fields that one line has at most.
+_AT_MOST = 10
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+_NOISY = ("websocket", "peewee", "urllib3", "uvicorn", "websockets", "asyncio", "dhanhq")
+
+
+class Fields(str):
+    """``name=value`` pairs as they stand in a line, and each for itself: no value can pass for another field."""
+
+    __slots__ = ("values",)
+
+    values: dict[str, str]
+
+    def __format__(self, spec: str) -> str:
+        """Say what becomes part of a line that is being made."""
+        _formatted.fields = [*getattr(_formatted, "fields", ())[-_AT_MOST:], self]
+        return format(str(self), spec)
+
+
+def fields(**values: object) -> Fields:
+    """Return ``name=value`` pairs for a log line, leaving out what is empty."""
+    texts = {name: _text(value) for name, value in values.items() if value is not None and value != ""}
+    made = Fields(" ".join([f"{name}={_quoted(text)}" for name, text in texts.items()]))
+    made.values = texts
+    return made
+
+
+def alert(kind: str, who: str, message: str, *values: object, level: str = "CRITICAL") -> None:
+    """Log what somebody has to be told of; ``kind`` and ``who`` say which alerts are the same one."""
+    logger.bind(alert=kind, who=who).opt(depth=1).log(level, message, *values)
+
+
+def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, json_lines: bool = False) -> None:
+    """Log to the console and to ``file``, there as JSON if wanted, and bring what libraries log to the same place.
+
+    Whatever is logged, the given secrets and anything that looks like a token are taken out of it last, as a net below
+    not putting them there, and what does not show in the broker's words is escaped. Lines are written :data:`LINGER`
+    later, by a thread.
+    """
+    for secret in secrets:
+        hide(secret)
+
+    logger.remove()
+    lines = _Later(_written(file), json_lines=json_lines, coloured=sys.stderr.isatty())
+    logger.configure(patcher=_prepare)
+    # Taken in by the filter, which lets nothing through: what it lets through is formatted at once.
+    logger.add(lines, format="", level=level, filter=lines.take)
+    logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("pykka").setLevel(logging.CRITICAL)
+
+
+def _written(file: str) -> "Logger":
+    """Return a logger that writes whole texts, those of the file and of the console."""
+    written = copy.deepcopy(logger)
+    written.add(sys.stderr, format="{extra[console]}", level=0, diagnose=False, backtrace=False)
+    written.add(
+        file,
+        format="{extra[file]}",
+        level=0,
+        diagnose=False,
+        backtrace=False,
+        rotation="50 MB",
+        watch=True,  # a file that logrotate has moved away is no longer ours
+        retention=10,
+        errors="backslashreplace",  # half a character must not take the other lines with it
+    )
+    return written
+
+
+class _Later:
+    """Takes lines in, and has a thread of its own write them: who logs has more urgent things to do."""
+
+    def __init__(self, written: "Logger", *, json_lines: bool, coloured: bool) -> None:
+        self._lines: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._written = written
+        self._json_lines = json_lines
+        self._coloured = coloured
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+
+    def take(self, line: "Record") -> bool:
+        """Take a line in."""
+        self._lines.put(line)
+        return False
+
+    def write(self, text: str) -> None:
+        """Write nothing: every line has been taken in before it would be."""
+
+    def stop(self) -> None:
+        """Write what is left."""
+        self._lines.put(None)
+        self._thread.join()
+
+    def _write_all(self) -> None:
+        is_last = False
+        while not is_last:
+            lines = self._waiting()
+            is_last = None in lines
+            self._write([line for line in lines if line is not None])
+        self._written.remove()
+
+    def _waiting(self) -> "list[Record | None]":
+        """Return the lines that wait, once there is one and others have had time to join it; None means the end."""
+        lines = [self._lines.get()]
+        if lines[0] is not None and self._lines.qsize() < _AT_ONCE:
+            time.sleep(LINGER)
+        return lines + [self._lines.get() for _ in range(min(self._lines.qsize(), _AT_ONCE))]
+
+    def _write(self, lines: "list[Record]") -> None:
+        said: list[tuple[Record, str]] = []
+        for line in lines:
+            try:
+                said.append((line, _said(line)))
+            except Exception as error:  # of what was to be logged: the next line is another
+                print(f"a line could not be logged: {type(error).__name__}", file=sys.stderr)  # noqa: T201
+        if not said:
+            return
+        green, plain, colours = (_GREEN, _PLAIN, _COLOURS) if self._coloured else ("", "", {})
+        in_file, on_console = [], []
+        for (line, _), message in zip(said, _scrubbed([message for _, message in said]), strict=True):
+            at = line["time"].isoformat(" ", "milliseconds")[:_TO_MILLISECONDS]
+            name = line["level"].name
+            level = f"{name: <8}"
+            in_file.append(_as_json(line, message) if self._json_lines else f"{at} {level} {message}")
+            on_console.append(f"{green}{at[_TO_DATE:]}{plain} {colours.get(name, '')}{level}{plain} {message}")
+        self._written.bind(file="\n".join(in_file), console="\n".join(on_console)).info("")
+
+
+class _ToLoguru(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a library's line on."""
+        level = record.levelname if record.levelname in _LEVELS else "WARNING"
+        logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
+
+
+def _said(record: "Record") -> str:
+    """Return what a line says, with the error that it is about."""
+    if error := record["exception"]:
+        return f"{record['message']}\n{type(error.value).__name__}: {error.value}"
+    return record["message"]
+
+
+def _prepare(record: "Record") -> None:
+    _keep_fields(record)
+    if "alert" in record["extra"]:
+        _scrub(record)
+
+
+def _scrub(record: "Record") -> None:
+    """Take out of a line what it must not show, before others read it."""
+    record["message"] = scrubbed(_said(record))
+    record["exception"] = None
+
+
+def _keep_fields(record: "Record") -> None:
+    """Note the fields of a line, each as it was given; what was formatted for another is none of its."""
+    made: list[Fields] = getattr(_formatted, "fields", [])
+    if made:
+        _formatted.fields = []
+        record["extra"]["fields"] = [one.values for one in made if one in record["message"]]
+
+
+def _as_json(record: "Record", message: str) -> str:
+    """Return a line as an object: its time with zone, level and text, and its fields by name."""
+    given: list[dict[str, str]] = record["extra"].get("fields", [])
+    pairs = {name: value for one in given for name, value in one.items() if name not in _OWN_NAMES}
+    if not given and message.startswith("STATUS "):
+        pairs = {name: value.strip('"') for name, value in _PAIR.findall(message) if name not in _OWN_NAMES}
+    line = {"time": record["time"].isoformat(), "level": record["level"].name, "message": message}
+    if kind := record["extra"].get("alert"):
+        line["alert"] = kind
+    return json.dumps({**dict(zip(pairs, _scrubbed(list(pairs.values())), strict=True)), **line})
+
+
+def scrubbed(text: str) -> str:
+    """Return a text as one line shows it: without secrets, and with nothing that does not show."""
+    return _scrubbed([text])[0]
+
+
+def _scrubbed(texts: list[str]) -> list[str]:
+    return [readable(text) for text in all_without_secrets(texts)]
+
+
+def _text(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _quoted(text: str) -> str:
+    if text.isprintable() and " " not in text and '"' not in text:
+        return text
+    return '"' + text.replace('"', '\\"') + '"'

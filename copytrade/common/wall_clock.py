@@ -1,0 +1,27 @@
+"""The time of day for the whole program: read once, then carried on by the monotonic clock, so that it never jumps.
+
+A clock of the machine that is set while orders are copied would make old what is new. By how much this clock is wrong
+to begin with is measured against the broker's (``copytrade.brokers.http.server_clock``).
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_READ_AT = datetime.now(UTC), time.monotonic()
+
+
+def now() -> datetime:
+    """Return the time of day, in UTC."""
+    return at(time.monotonic())
+
+
+def at(moment: float) -> datetime:
+    """Return the time of day of a moment of the monotonic clock, in UTC."""
+    then, monotonic = _READ_AT
+    return then + timedelta(seconds=moment - monotonic)
+
+
+def monotonic_of(moment: datetime) -> float:
+    """Return a time of day on the monotonic clock."""
+    then, monotonic = _READ_AT
+    return monotonic + (moment - then).total_seconds()

@@ -1,0 +1,177 @@
+"""What ``decide`` is asked with, and what it can answer."""
+
+from collections.abc import Callable, Mapping, Set
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from copytrade.core.decide.desired_order import AS_USUAL, Terms
+from copytrade.core.decide.risk_limits import Protection, Standing
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.ledger.sizing import Size, SizingPolicy
+from copytrade.core.market.sessions import MarketHours
+from copytrade.core.model.copies import Wish
+from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.orders import Product
+from copytrade.core.model.reasons import Reason
+
+
+class UnfilledAction(StrEnum):
+    """What to do about an order that is still not filled a while after the leader's was."""
+
+    ALERT = "alert"
+    CANCEL = "cancel"
+    REPRICE = "reprice"
+
+
+class Policy(msgspec.Struct, frozen=True, gc=False):
+    """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds."""
+
+    instruments: frozenset[str]
+    sizing: SizingPolicy
+    copying_since: datetime
+    enabled: bool = True
+    terms: Terms = AS_USUAL
+    late_after: float = 5.0
+    max_missed_age: float = 3600.0
+    max_price_deviation: Decimal = Decimal(2)
+    unfilled_after: float = 60.0
+    unfilled_action: UnfilledAction = UnfilledAction.CANCEL
+    unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
+    protection: Protection | None = None
+    dry_run: bool = False
+
+
+def not_awaited() -> datetime | None:
+    """Say that no read is awaited before an exit."""
+    return None
+
+
+def not_limited() -> Standing:
+    """Return how a follower without limits stands."""
+    return Standing()
+
+
+def nothing_held(_action: "Action") -> bool:
+    """Hold no request back."""
+    return False
+
+
+class Allotted(msgspec.Struct, frozen=True, gc=False):
+    """What the ledger gives this follower of one leader order, in units.
+
+    ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
+    known. ``exit_open`` is what is yet to be taken from what is held.
+    ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
+    ``held_against``: what was copied is still held on the other side than the order's. ``leaves_copied``: the order
+    takes from a position that was copied, or may be any moment, so that no filter holds its exit back.
+    ``closing`` is the whole that closes a line, whatever the leader does. ``room`` is how much of what is held
+    can be taken in each product, None where all is in the line's. ``exit_waits`` says what the rest of the exit
+    waits for.
+    """
+
+    parts: tuple[Part, ...]
+    entry: Size | None = None
+    entry_at_most: int = 0
+    exit_open: int = 0
+    exit_arithmetic: str = ""
+    excess: int = 0
+    closed_elsewhere: bool = False
+    held_against: bool = False
+    leaves_copied: bool = False
+    closing: int = 0
+    room: Mapping[Product, int] | None = None
+    exit_waits: "Wait | None" = None
+
+
+class Situation(msgspec.Struct, frozen=True, gc=False):
+    """What else a decision rests on.
+
+    ``instrument`` is None where neither master nor feed describes it, ``refused`` where the order may be entered.
+    ``largest`` is the most units that one order may
+    have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer, 0 for
+    one that is yet to be numbered. ``is_held`` tells which requests came to nothing and are not made again yet.
+    ``second_copier``: whether another program sends our ids. ``takes_back``: whether the leader's order was found so
+    late that others were taken for entries, which it closes. ``standing`` tells how the follower stands against its
+    limits; only what would enter asks. ``unread_until`` is how long an exit waits at most for reads of what the
+    account really has; only what would leave asks.
+    """
+
+    instrument: Instrument | None
+    master_read: bool
+    gate_open: bool
+    refused: "Skip | None" = None
+    largest: int | None = None
+    hours: MarketHours | None = None
+    under_way: Set[int] = frozenset()
+    is_held: Callable[["Action"], bool] = nothing_held
+    second_copier: bool = False
+    takes_back: bool = False
+    standing: Callable[[], Standing] = not_limited
+    unread_until: Callable[[], datetime | None] = not_awaited
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Send a new order, the follower's ``n``-th for this leader order; ``product`` None is the leader's."""
+
+    n: int
+    part: Part
+    wish: Wish
+    arithmetic: str
+    product: Product | None = None
+
+
+class Modify(msgspec.Struct, frozen=True, gc=False):
+    """Restate the follower's ``n``-th order; the reason, if any, is kept with it."""
+
+    n: int
+    wish: Wish
+    reason: Reason | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """Cancel the follower's ``n``-th order; the reason, if any, is kept with it."""
+
+    n: int
+    reason: Reason | None = None
+
+
+class Lookup(msgspec.Struct, frozen=True, gc=False):
+    """Read the follower's ``n``-th order: what became of the last request is not known."""
+
+    n: int
+
+
+class Flag(msgspec.Struct, frozen=True, gc=False):
+    """Do nothing about the follower's ``n``-th order but record why somebody should look at it."""
+
+    n: int
+    reason: Reason
+    detail: str
+
+
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """Nothing can be done before something else happens, or before ``until``; ``why`` is for a reader of the log."""
+
+    why: str
+    until: datetime | None = None
+
+
+class Skip(msgspec.Struct, frozen=True, gc=False):
+    """Do not copy, and record why. A provisional skip is decided again when the order changes, or ``until``."""
+
+    reason: Reason
+    detail: str
+    until: datetime | None = None
+
+
+class Done(msgspec.Struct, frozen=True, gc=False):
+    """Nothing to do: the follower's orders are what they should be."""
+
+
+#: What is done by a request.
+Action = Place | Modify | Cancel
+
+Decision = Place | Modify | Cancel | Lookup | Flag | Wait | Skip | Done

@@ -1,0 +1,120 @@
+"""What is known around a follower's orders: the instruments, the market, the gate, how much capital, which limits."""
+
+from collections.abc import Callable, Mapping, Set
+from datetime import date, datetime, timedelta
+from functools import partial
+
+import msgspec
+
+from copytrade.core.decide.decisions import Action, Policy, Situation, not_awaited, not_limited
+from copytrade.core.decide.filters import refusal
+from copytrade.core.engine.copies.limit_usage import Tally
+from copytrade.core.engine.exits.awaited_reads import ExitReads
+from copytrade.core.ledger.arithmetic import LineKey, line_of
+from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.market.contracts import Contracts
+from copytrade.core.market.freeze import FreezeTable
+from copytrade.core.market.sessions import MarketHours
+from copytrade.core.model.instruments import Instrument, held
+from copytrade.core.model.orders import IST, InstrumentKey, Order
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the market allows: how large one order may be, and when it trades (None: always)."""
+
+    freeze: FreezeTable
+    hours: MarketHours | None
+
+
+class Circumstances:
+    """What a decision rests on besides the orders, as it is now."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        capitals: Capitals,
+        surroundings: Surroundings,
+        tally: Tally | None,
+        held_lot: Callable[[LineKey], int | None],
+    ) -> None:
+        """``held_lot`` tells the lot of a line on which something is held by copying, None for any other."""
+        self._surroundings = surroundings
+        self._held_lot = held_lot
+        self._tally = tally
+        self._slices: dict[tuple[str, int], int | None] = {}
+        self._sliced_on: date | None = None
+        self.policy = policy
+        self.capitals = capitals
+        #: What is known of what trades.
+        self.contracts = Contracts()
+        self.gate_open = False
+        #: Whether it is known what of ours was at the broker when we began: nothing is entered before.
+        self.own_book_read = True
+        self.second_copier = False
+        #: The leader orders that were found so late that others were taken for entries.
+        self.found_late: set[str] = set()
+        #: What our clock lacks to the broker's.
+        self.skew = timedelta(0)
+        self.exit_reads = ExitReads()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the follower has limits to stand against."""
+        return self._tally is not None
+
+    @property
+    def instruments(self) -> Mapping[InstrumentKey, Instrument] | None:
+        """What trades, None before the instrument master has been read."""
+        return self.contracts.master
+
+    def instrument(self, leader: Order) -> Instrument | None:
+        """Return what an order is in, None where neither master nor feed describes it and nothing of it is held."""
+        known = self.contracts.of(leader)
+        if known is None and (lot_size := self._held_lot(line_of(leader))):
+            return held(leader, lot_size)
+        return known
+
+    def is_refused(self, leader: Order) -> bool:
+        """Whether nothing is entered for an order whatever its size."""
+        return refusal(leader, self.instrument(leader), self.policy) is not None
+
+    def underlying(self, leader: Order) -> str:
+        """Return what an order's instrument is about: entries in it go out one after the other."""
+        instrument = self.instrument(leader)
+        return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
+
+    def situation(
+        self, leader: Order, under_way: Set[int], is_held: Callable[[Action], bool], now: datetime
+    ) -> Situation:
+        """Return in which situation to decide an order of whose copies those are ``under_way``."""
+        instrument = self.instrument(leader)
+        return Situation(
+            instrument=instrument,
+            master_read=self.instruments is not None,
+            gate_open=self.gate_open and self.own_book_read,
+            refused=refusal(leader, instrument, self.policy),
+            largest=self._largest(instrument, now),
+            hours=self._surroundings.hours,
+            under_way=under_way,
+            is_held=is_held,
+            second_copier=self.second_copier,
+            takes_back=leader.id in self.found_late,
+            unread_until=not_awaited if self.policy.dry_run else partial(self._unread_until, leader.id, now),
+            standing=not_limited if self._tally is None else partial(self._tally.standing, self.capitals.follower, now),
+        )
+
+    def _unread_until(self, leader_order_id: str, now: datetime) -> datetime | None:
+        until = self.exit_reads.wait_until(leader_order_id, now - self.skew)
+        return None if until is None else until + self.skew
+
+    def _largest(self, instrument: Instrument | None, now: datetime) -> int | None:
+        if instrument is None:
+            return None
+        today = now.astimezone(IST).date()
+        if today != self._sliced_on:
+            self._sliced_on = today
+            self._slices.clear()
+        asked = instrument.underlying, instrument.lot_size
+        if asked not in self._slices:
+            self._slices[asked] = self._surroundings.freeze.slice_of(*asked, today)
+        return self._slices[asked]

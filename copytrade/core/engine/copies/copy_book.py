@@ -1,0 +1,179 @@
+"""A follower's blotter: all its copies, by leader order and number, and by the ids that the broker knows them by.
+
+What a change of one means elsewhere is counted here: in the ledger, in the tally, in what is in doubt.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from copytrade.core.decide.decisions import Skip
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies.dry_run import is_shadow
+from copytrade.core.engine.copies.limit_usage import Tally
+from copytrade.core.engine.copies.unknown_outcomes import Doubts
+from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.compressed_map import Shelf
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.orders import Order, order_of, trade_date
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A copy is not what it was."""
+
+    before: Copy
+    after: Copy
+    leader: Order
+
+
+class Blotter:
+    """The copies of one ``follower``."""
+
+    def __init__(self, follower: str, positions: Positions, tally: Tally | None, doubts: Doubts) -> None:
+        self.follower = follower
+        self._positions = positions
+        self._tally = tally
+        self._doubts = doubts
+        self._copies = Shelf(tuple[Copy, ...])
+        #: The leader order for which the broker's order of an id was sent.
+        self._leader_of: dict[str, str] = {}
+        #: The copies that rest at the broker, and those of which we do not know what became.
+        self.live: set[CopyId] = set()
+        self.in_doubt: set[CopyId] = set()
+
+    def __iter__(self) -> Iterator[Copy]:
+        return (copy for copies in self._copies.values() for copy in copies)
+
+    def at_hand(self) -> Iterator[Copy]:
+        """Return the copies that are not put away: whatever may be live is among them."""
+        return (copy for copies in self._copies.at_hand() for copy in copies)
+
+    def of(self, order_id: str) -> Sequence[Copy]:
+        """Return the copies of a leader order."""
+        return self._copies.get(order_id) or ()
+
+    def copy(self, copy_id: CopyId) -> Copy:
+        """Return a copy that exists."""
+        copy = self.get(copy_id)
+        if copy is None:
+            raise KeyError(copy_id)
+        return copy
+
+    def get(self, copy_id: CopyId) -> Copy | None:
+        """Return a copy, None if there is none of that number."""
+        order_id, n = copy_id
+        for copy in self.of(order_id):
+            if copy.n == n:
+                return copy
+        return None
+
+    def find(self, order: Order) -> Copy | None:
+        """Return the copy that an order of the account's is by its ids, None if it is none."""
+        for copy in self.of(self._leader_of.get(order.id, "")):
+            if copy.order_id == order.id:
+                return copy
+        copy_id = self.named(order.correlation_id)
+        return self.copy(copy_id) if copy_id else None
+
+    def named(self, correlation_id: str) -> CopyId | None:
+        """Return the copy to which a correlation id was given."""
+        copy_id = order_of(correlation_id)
+        copy = self.get(copy_id) if copy_id else None
+        return copy_id if copy and copy.correlation_id == correlation_id else None
+
+    def next_number(self, order_id: str) -> int:
+        """Return the number of a further copy of a leader order."""
+        return 1 + max(copy.n for copy in self._copies[order_id])
+
+    def is_sent(self, order_id: str) -> bool:
+        """Whether anything was sent for a leader order."""
+        return any(copy.stage is not Stage.NONE for copy in self.of(order_id))
+
+    def unsent(self, order_id: str) -> list[Copy]:
+        """Return the copies that say why nothing was sent, or that are to be sent again."""
+        return [copy for copy in self.of(order_id) if copy.stage is Stage.NONE]
+
+    def new(self, leader: Order, now: datetime) -> Copy:
+        """Return the beginning of a copy; it is not kept yet."""
+        return Copy(leader.id, self.follower, trade_date(leader), now, leader_quantity=leader.quantity)
+
+    def skip(self, leader: Order, skip: Skip, now: datetime) -> list[Changed]:
+        """Note that an order is not copied, and why, where that is news."""
+        unsent = self.unsent(leader.id) or [self.new(leader, now)]
+        return [
+            self.change(copy, lifecycle.skipped(copy, skip), leader)
+            for copy in unsent
+            if copy.reason is not skip.reason
+        ]
+
+    def forget_unsent(self, order_id: str) -> None:
+        """Forget why nothing was sent for a leader order: something is."""
+        self._positions.changed(order_id)
+        if sent := tuple(copy for copy in self.of(order_id) if copy.n):
+            self._copies[order_id] = sent
+        else:
+            self._copies.pop(order_id)
+
+    def forget(self, order_id: str) -> None:
+        """Forget the copies of a leader order, all of which are over."""
+        for copy in self._copies.pop(order_id) or ():
+            self._leader_of.pop(copy.order_id, None)
+            self._doubts.forget((order_id, copy.n))
+            self._doubts.visibility.forget(copy.order_id)
+
+    def put_away(self, order_id: str) -> None:
+        """Keep the copies of a leader order in less room, all of which are over."""
+        self._copies.put_away(order_id)
+
+    def take_down(self, order_id: str) -> None:
+        """Have the copies of a leader order at hand again, if they were put away: it has changed."""
+        if self._copies.is_put_away(order_id):
+            self._copies[order_id] = self._copies[order_id]
+
+    def is_put_away(self, order_id: str) -> bool:
+        """Whether the copies of a leader order were put away, and none has changed since."""
+        return self._copies.is_put_away(order_id)
+
+    def change(self, before: Copy, after: Copy, leader: Order) -> Changed:
+        """Keep a copy as it is now, and count what it has filled since."""
+        if after.filled_quantity != before.filled_quantity:
+            beside = sum(
+                copy.filled_quantity for copy in self.of(leader.id) if copy.part is after.part and copy.n != after.n
+            )
+            self._positions.copy_filled(
+                leader.id,
+                after.part,
+                beside + before.filled_quantity,
+                beside + after.filled_quantity,
+                after.product,
+            )
+        self.keep(after)
+        return Changed(before, after, leader)
+
+    def keep(self, copy: Copy) -> None:
+        """Keep a copy whose fills the ledger has, or that has none."""
+        order_id, copies = copy.leader_order_id, self.of(copy.leader_order_id)
+        copy_id = order_id, copy.n
+        self._positions.changed(order_id)
+        if any(known.n == copy.n for known in copies):
+            self._copies[order_id] = tuple(copy if known.n == copy.n else known for known in copies)
+        else:
+            self._copies[order_id] = (*copies, copy)
+        if copy.order_id:
+            self._leader_of[copy.order_id] = order_id
+        if self._tally is not None:
+            self._tally.count(copy_id, copy)
+        if copy.stage is Stage.UNKNOWN and not copy.order_id:
+            self._doubts.begin(copy_id)
+        else:
+            self._doubts.end(copy_id)
+        if copy.is_open and copy.order_id and copy.order is None and not is_shadow(copy):
+            self._doubts.expect(copy_id, copy.order_id)
+        else:
+            self._doubts.shown(copy_id)
+        if copy.stage is Stage.ENDED:
+            self._doubts.forget(copy_id)
+        for stage, members in ((Stage.UNKNOWN, self.in_doubt), (Stage.LIVE, self.live)):
+            (members.add if copy.stage is stage else members.discard)(copy_id)

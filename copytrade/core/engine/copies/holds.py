@@ -1,0 +1,119 @@
+"""Holds: how long a request that came to nothing is not made again.
+
+A hold has an end. It belongs to one order of the follower's, a kind of request and a wish. Requests for one wish back
+off, whatever came of them; a cancellation, and an exit that fills at once, do not wait for what was wished before.
+Refusals that concern the account are none of an order's: they hold the account
+(``actors/follower/parts/account_state.py``).
+"""
+
+from collections import defaultdict, deque
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from copytrade.core.decide.decisions import Action, Cancel
+from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.model.copies import Wish
+from copytrade.core.model.orders import ZERO, OrderType
+
+#: Seconds before a request that came to nothing is made again, doubling up to the last.
+FIRST, LAST = 1.0, 30.0
+
+#: Seconds between requests for an order that has spent its share of the hour's budget on what came to nothing.
+WHEN_SPENT = 60.0
+
+#: The part of an hour's budget that may be spent on what came to nothing, for one order.
+SHARE = 10
+
+_HOUR = timedelta(hours=1)
+
+#: An order and a kind of request for it.
+_Asked = tuple[int, type[Action]]
+
+
+class Hold(NamedTuple):
+    """A request that came to nothing at a time, so many in a row, and is not made again for so many ``seconds``.
+
+    ``is_spent``: the order has spent its share of the budget, so that no other wish goes before its end either.
+    """
+
+    wish: Wish | None
+    tries: int
+    began: datetime
+    seconds: float
+    is_spent: bool
+
+    @property
+    def until(self) -> datetime:
+        """When it ends."""
+        return self.began + timedelta(seconds=self.seconds)
+
+    def is_on(self, now: datetime) -> bool:
+        """Whether it has not ended; a clock that was set back ends it."""
+        return self.began <= now < self.until
+
+
+class Holds:
+    """The holds of one account's orders, of which each may spend ``share`` requests an hour on what came to nothing."""
+
+    def __init__(self, share: int) -> None:
+        self._share = share
+        self._holds: dict[str, dict[_Asked, Hold]] = {}
+        self._failures: dict[str, defaultdict[int, deque[datetime]]] = {}
+
+    def came_to_nothing(self, copy_id: CopyId, action: Action, now: datetime) -> None:
+        """Note that a request was refused, or not answered, or not carried out although it was accepted."""
+        order_id, n = copy_id
+        failures = self._failures.setdefault(order_id, defaultdict(deque))[n]
+        failures.append(now)
+        while failures[0] <= now - _HOUR:
+            failures.popleft()
+        is_spent = len(failures) >= self._share
+        holds = self._holds.setdefault(order_id, {})
+        before = holds.get((n, type(action)))
+        tries = before.tries + 1 if before else 1
+        seconds = max(pause(tries), WHEN_SPENT) if is_spent else pause(tries)
+        holds[n, type(action)] = Hold(_wish_of(action), tries, now, seconds, is_spent)
+
+    def carried_out(self, copy_id: CopyId, kind: type[Action]) -> None:
+        """Note that a request was carried out: what comes to nothing after it is the first of a row."""
+        order_id, n = copy_id
+        if holds := self._holds.get(order_id):
+            holds.pop((n, kind), None)
+
+    def is_held(self, order_id: str, action: Action, now: datetime, *, is_exit: bool) -> bool:
+        """Whether a request is not to be made yet; ``is_exit`` where its order takes from what is held."""
+        hold = self._holds.get(order_id, {}).get((action.n, type(action)))
+        if hold is None or not hold.is_on(now):
+            return False
+        return hold.is_spent or not (_is_urgent(action, is_exit=is_exit) and hold.wish != _wish_of(action))
+
+    def end(self, order_id: str, now: datetime) -> datetime | None:
+        """Return when the next hold of a leader order's copies ends, None if there is none."""
+        holds = self._holds.get(order_id)
+        return min((hold.until for hold in holds.values() if hold.is_on(now)), default=None) if holds else None
+
+    def forget(self, order_id: str) -> None:
+        """Forget a leader order that is over."""
+        self._holds.pop(order_id, None)
+        self._failures.pop(order_id, None)
+
+
+def pause(tries: int) -> float:
+    """Return the seconds to wait after so many tries in a row came to nothing."""
+    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))
+
+
+def _is_urgent(action: Action, *, is_exit: bool) -> bool:
+    """Whether it cancels, or leaves at what the market gives."""
+    if isinstance(action, Cancel):
+        return True
+    return is_exit and (action.wish.own_price or action.wish.order_type is OrderType.MARKET)
+
+
+def _wish_of(action: Action) -> Wish | None:
+    """Return what a request wishes; where the price is ours, another price is no other wish."""
+    if isinstance(action, Cancel):
+        return None
+    return replace(action.wish, price=ZERO) if action.wish.own_price else action.wish

@@ -1,0 +1,87 @@
+"""The desk's tally: how a follower stands against its limits, kept up as results are read and copies change."""
+
+from collections import defaultdict
+from datetime import date, datetime
+from decimal import Decimal
+
+from copytrade.core.decide.risk_limits import Breach, Protection, Result, Standing, trading_day
+from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.orders import IST
+from copytrade.core.model.reasons import Reason
+
+
+class Tally:
+    """Counts for a follower that has limits, against its ``positions``."""
+
+    def __init__(self, protection: Protection, positions: Positions) -> None:
+        self._protection = protection
+        self._positions = positions
+        #: What the account had made of the day when that was last read.
+        self.result: Result | None = None
+        self._breach: Breach | None = None
+        self._entries: defaultdict[date, set[CopyId]] = defaultdict(set)
+        self._entering: dict[CopyId, Copy] = {}
+
+    def know_breach(self, breach: Breach) -> None:
+        """Take over that more was lost on a day than may be, as it was written down."""
+        self._breach = breach
+
+    def know_result(self, result: Result, capital: Decimal | None) -> Breach | None:
+        """Take what the account has made of the day; return the breach of the limit, if it is news."""
+        self.result = result
+        limit, day = self._limit(capital), trading_day(result.at)
+        if limit is None or result.rupees > -limit or self.is_breached(result.at):
+            return None
+        self._breach = Breach(day, f"result {result.rupees:.2f}, of which {-limit:.2f} is allowed")
+        return self._breach
+
+    def lacks_result(self, now: datetime) -> bool:
+        """Whether nobody knows what the account has made of the day, or not recently."""
+        if self.result is None or trading_day(self.result.at) != trading_day(now):
+            return True
+        return (now - self.result.at).total_seconds() > self._protection.result_valid_for
+
+    def is_breached(self, now: datetime) -> bool:
+        """Whether the day's loss has been reached on the trading day of ``now``."""
+        return self._breach is not None and self._breach.day == trading_day(now)
+
+    def count(self, copy_id: CopyId, copy: Copy) -> None:
+        """Count a copy against the limits of the day and of what may be open, if it is an entry or was one."""
+        if copy.part is not Part.ENTRY and copy_id not in self._entering:
+            return
+        sent = self._entries[copy.trade_date]
+        is_unsent = copy.stage is Stage.NONE and copy.reason is not Reason.DRY_RUN
+        (sent.discard if is_unsent else sent.add)(copy_id)
+        if copy.is_open and copy.part is Part.ENTRY:
+            self._entering[copy_id] = copy
+        else:
+            self._entering.pop(copy_id, None)
+
+    def forget_before(self, day: date) -> None:
+        """Forget how many entries were sent on days before one."""
+        for past in [past for past in self._entries if past < day]:
+            del self._entries[past]
+
+    def standing(self, capital: Decimal | None, now: datetime) -> Standing:
+        """Return how the follower stands against those of its limits that are set."""
+        breach, limit, result, lots, sent = "", None, None, 0, 0
+        if self._protection.max_daily_loss is not None:
+            limit, today = self._limit(capital), trading_day(now)
+            if self._breach is not None and self._breach.day == today:
+                breach = self._breach.detail
+            if self.result is not None and trading_day(self.result.at) == today:
+                result = self.result
+        if self._protection.max_open_lots is not None:
+            lots = self._positions.held_lots() + sum(
+                copy.exposure // self._positions.lot_size(order_id) for (order_id, _), copy in self._entering.items()
+            )
+        if self._protection.max_orders_per_day is not None:
+            sent = len(self._entries.get(now.astimezone(IST).date(), ()))
+        return Standing(breach, result, limit, lots, sent)
+
+    def _limit(self, capital: Decimal | None) -> Decimal | None:
+        limit = self._protection.max_daily_loss
+        return limit.rupees(capital) if limit else None

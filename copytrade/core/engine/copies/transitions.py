@@ -1,0 +1,264 @@
+"""How a copy changes: one function for each thing that can happen to it, each giving the copy as it is afterwards."""
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from copytrade.core.decide.decisions import Cancel, Flag, Modify, Place, Skip
+from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.ledger.sizing import Ratio
+from copytrade.core.model.copies import Copy, Split, Stage, Wish
+from copytrade.core.model.instruments import ONE
+from copytrade.core.model.orders import Order, Status, Validity, correlation_id, trade_date
+from copytrade.core.model.reasons import Reason
+from copytrade.core.model.rejections import classify
+
+
+def skipped(copy: Copy, skip: Skip) -> Copy:
+    """It is not copied, and why."""
+    return replace(copy, reason=skip.reason, error=skip.detail, again=False)
+
+
+def tried_again(copy: Copy) -> Copy:
+    """An operator does not want it to be the last word; a new order may follow, or one that was not sent before."""
+    return replace(copy, again=True)
+
+
+def flagged(copy: Copy, flag: Flag) -> Copy:
+    """Somebody should look at it, and why."""
+    return replace(copy, reason=flag.reason, error=flag.detail)
+
+
+def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str, multiplier: Decimal | None = ONE) -> Copy:
+    """A new order is about to be sent. Raises ValueError where the leader's id does not fit a correlation id."""
+    return replace(
+        copy,
+        n=place.n,
+        part=place.part,
+        stage=Stage.PENDING,
+        correlation_id=correlation_id(copy.leader_order_id, place.n),
+        wish=place.wish,
+        product=place.product,
+        ratio=ratio,
+        strategy=strategy,
+        multiplier=multiplier,
+        arithmetic=place.arithmetic,
+        reason=None,
+        error="",
+    )
+
+
+def modifying(copy: Copy, modify: Modify) -> Copy:
+    """A modification is about to be sent; it counts against the order's limit once it is known to be carried out."""
+    return replace(copy, wish=modify.wish, reason=modify.reason or copy.reason)
+
+
+def not_sent(copy: Copy, error: str = "") -> Copy:
+    """The order is certainly not at the broker: it can be sent again under the same id."""
+    return replace(copy, stage=Stage.NONE, wish=None, error=error)
+
+
+def proven_absent(copy: Copy) -> Copy:
+    """The broker never had the order: it can be decided anew, under the same id."""
+    return replace(not_sent(copy), error="")
+
+
+def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
+    """An order that carries our id is at the broker, and no copy is known to be it: make it the ``n``-th of these."""
+    wish = _wish_of(order, leader)
+    return replace(
+        copy,
+        n=n,
+        part=part,
+        stage=Stage.LIVE,
+        correlation_id=order.correlation_id,
+        order_id=order.id,
+        wish=wish,
+        product=order.product if order.product is not leader.product else None,
+        accepted=wish,
+        refused=None,
+        cancelling=False,
+        cancel_sent=False,
+        cancel_asked=False,
+        modifications=0,
+        replaced=None,
+        order=None,
+        reason=None,
+        error="",
+        latency_ms=None,
+        fill_ms=None,
+    )
+
+
+def accepted(copy: Copy, order_id: str, latency_ms: float | None, split: Split | None = None) -> Copy:
+    """The broker took the order as wished."""
+    taken = replace(
+        copy, order_id=order_id, accepted=copy.wish, refused=None, latency_ms=latency_ms, split=split or copy.split
+    )
+    return taken if copy.stage is Stage.ENDED else replace(taken, stage=Stage.LIVE, error="")
+
+
+def modification_accepted(copy: Copy, order_id: str) -> Copy:
+    """The broker took the modification as wished; what the order was before is kept until it shows otherwise."""
+    before = copy.replaced or copy.accepted
+    taken = replace(accepted(copy, order_id, copy.latency_ms), modifications=copy.modifications + 1)
+    return replace(taken, replaced=before if _tells(copy.order, before, copy.wish) else None)
+
+
+def modification_came_to_nothing(copy: Copy) -> Copy:
+    """The broker took a modification, and the order is as it was before it: it has to be modified again."""
+    return replace(copy, accepted=copy.replaced, replaced=None, modifications=copy.modifications - 1)
+
+
+def place_refused(copy: Copy, error: str) -> Copy:
+    """The broker would not take the order: final for this leader order."""
+    return replace(copy, stage=Stage.ENDED, reason=Reason.BROKER_REFUSED, error=f"{classify(error)}: {error}")
+
+
+def modify_refused(copy: Copy, error: str) -> Copy:
+    """The broker would not take the modification: the order stays as it was, and the next try waits."""
+    return replace(copy, refused=copy.wish, wish=copy.accepted, error=error)
+
+
+def modify_not_sent(copy: Copy) -> Copy:
+    """The modification certainly did nothing, and may be sent again."""
+    return replace(copy, wish=copy.accepted)
+
+
+def cancelling(copy: Copy, cancel: Cancel) -> Copy:
+    """A cancellation is about to be sent."""
+    return replace(copy, cancelling=True, cancel_asked=True, reason=cancel.reason or copy.reason)
+
+
+def cancel_not_sent(copy: Copy) -> Copy:
+    """The cancellation certainly did nothing, and may be sent again."""
+    return replace(copy, cancelling=False)
+
+
+def cancel_came_to_nothing(copy: Copy) -> Copy:
+    """The broker took a cancellation long ago, and the order rests all the same: it has to be cancelled again."""
+    return replace(copy, cancelling=False, cancel_sent=False)
+
+
+def cancel_accepted(copy: Copy) -> Copy:
+    """The broker took the cancellation; the end of the order is yet to be seen."""
+    return replace(copy, cancel_sent=True, error="")
+
+
+def in_doubt(copy: Copy, error: str) -> Copy:
+    """What became of the last request is not known: the order has to be read before anything is sent again."""
+    if copy.stage is Stage.ENDED:
+        return copy
+    if copy.stage is Stage.PENDING and copy.order is not None:  # the feed has shown that it exists
+        return replace(copy, stage=Stage.LIVE, accepted=copy.wish, error=error)
+    return replace(copy, stage=Stage.UNKNOWN, cancelling=False, error=error)
+
+
+def invisible(copy: Copy) -> Copy:
+    """The broker accepted the order, and nothing ever showed it: it is given up."""
+    error = f"accepted as {copy.order_id}, and shown neither by the feed nor by the order book nor by a search"
+    return replace(copy, stage=Stage.ENDED, reason=Reason.INVISIBLE, error=error)
+
+
+def turned_up(copy: Copy, part: Part) -> Copy:
+    """The order that was given up is shown after all."""
+    return replace(copy, stage=Stage.LIVE, part=part, reason=None, error="")
+
+
+def was_read(copy: Copy) -> Copy:
+    """A read that began after the doubt shows the order at the broker as we knew it: go on from there."""
+    return _as_shown(replace(copy, stage=Stage.LIVE)) if copy.stage is Stage.UNKNOWN and copy.order_id else copy
+
+
+def reloaded(copy: Copy) -> Copy:
+    """It comes from the database: whatever was under way when that was written is in doubt."""
+    if _is_open(copy):
+        return in_doubt(copy, "the program stopped while its request was under way")
+    return cancel_came_to_nothing(copy) if copy.stage is Stage.LIVE else copy
+
+
+def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> Copy:
+    """The broker's word about our order is new. While ``busy``, a request's answer is still to come."""
+    wish = copy.wish or _wish_of(order, leader)  # none where it was proven not to exist, and does
+    changed = replace(copy, order=order, order_id=order.id, wish=wish, reason=copy.reason if copy.wish else None)
+    if order.is_terminal:
+        return _ended(changed, order, leader)
+    if busy and copy.stage is not Stage.UNKNOWN:
+        return changed
+    return _as_shown(replace(changed, stage=Stage.LIVE, accepted=copy.accepted or wish))
+
+
+def is_modified(before: Copy, after: Copy) -> bool:
+    """Whether it has come to be known that a modification was carried out."""
+    return after.replaced is None and (before.accepted != after.accepted or before.replaced is not None)
+
+
+def _as_shown(copy: Copy) -> Copy:
+    """Conclude from what the order looks like whether a modification was carried out."""
+    if _tells(copy.order, copy.wish, copy.accepted):  # one whose answer was lost
+        copy = replace(copy, accepted=copy.wish, modifications=copy.modifications + 1)
+    return copy if _tells(copy.order, copy.replaced, copy.accepted) else replace(copy, replaced=None)
+
+
+def _tells(order: Order | None, one: Wish | None, other: Wish | None) -> bool:
+    """Whether an order looks like one wish and not like another; a market order's price is hardly ever a limit's."""
+    if one is not None and other is not None and one.order_type.has_limit and not other.order_type.has_limit:
+        return _looks_like(order, one)
+    return _looks_like(order, one) and not _looks_like(order, other)
+
+
+def _looks_like(order: Order | None, wish: Wish | None) -> bool:
+    """Whether an order is as wished, by what the broker reads back as sent. A triggered stop is a limit order."""
+    if order is None or wish is None or order.quantity != wish.quantity:
+        return False
+    if wish.order_type.has_limit and order.price != wish.price:
+        return False
+    if order.order_type.has_trigger:
+        return wish.order_type.has_trigger and order.trigger_price == wish.trigger_price
+    return True
+
+
+def with_leader(copy: Copy, leader: Order) -> Copy:
+    """The leader's order has come further: note what the copy is measured against."""
+    return replace(copy, leader_quantity=leader.quantity, leader_price=leader.average_price)
+
+
+def is_foreign(copy: Copy, order: Order, leader: Order) -> bool:
+    """Whether an order that carries a copy's id cannot be it: another side, instrument or day."""
+    return order.side is not copy.side(leader) or order.key != leader.key or trade_date(order) < copy.trade_date
+
+
+def _is_open(copy: Copy) -> bool:
+    return copy.stage is Stage.PENDING or (copy.stage is Stage.LIVE and _differ(copy.wish, copy.accepted))
+
+
+def _differ(wish: Wish | None, accepted_wish: Wish | None) -> bool:
+    return wish is not None and wish != accepted_wish
+
+
+def _wish_of(order: Order, leader: Order | None) -> Wish:
+    """Return the wish that an order at the broker fulfils; where its type is not the leader's, so is its price not."""
+    return Wish(
+        quantity=order.quantity,
+        order_type=order.order_type,
+        price=order.price,
+        trigger_price=order.trigger_price,
+        validity=order.validity,
+        disclosed_quantity=order.disclosed_quantity,
+        own_price=leader is None or order.order_type is not leader.order_type,
+    )
+
+
+def _ended(copy: Copy, order: Order, leader: Order | None) -> Copy:
+    ended = replace(copy, stage=Stage.ENDED, accepted=copy.accepted or copy.wish)
+    if order.status is Status.TRADED:
+        return ended
+    if order.status is Status.REJECTED:
+        return replace(ended, reason=Reason.BROKER_REJECTED, error=f"{classify(order.reason)}: {order.reason}")
+    if copy.cancel_asked:
+        return ended
+    if order.validity is Validity.IOC:
+        return replace(ended, reason=Reason.IOC_UNFILLED, error=f"got {order.filled_quantity} of {order.quantity}")
+    if leader is not None and leader.is_terminal and leader.status is not Status.TRADED:
+        return ended
+    return replace(ended, reason=Reason.ENDED_EXTERNALLY, error=order.reason or f"{order.status} without our request")

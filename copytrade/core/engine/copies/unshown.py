@@ -1,0 +1,96 @@
+"""Orders that the broker has accepted, by their ids, and that neither feed nor order book nor a search ever shows.
+
+An entry is given up: it is not sent again. An exit has to happen: it is sent again, for what a later read of the
+account's positions still shows. Should the first turn up all the same, it is a twin: it is cancelled, and what it has
+filled is taken back.
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies.copy_book import Blotter, Changed
+from copytrade.core.engine.copies.unknown_outcomes import Doubts
+from copytrade.core.engine.invalidation import Concerns
+from copytrade.core.engine.leader_orders import LeaderOrders
+from copytrade.core.engine.work_queue import Agenda, CopyId
+from copytrade.core.ledger.arithmetic import LineKey, Part, line_of
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import Order
+from copytrade.core.model.reasons import Reason
+
+#: Orders that enter, or that are to be cancelled: nothing is sent in their place.
+_NOT_SENT_AGAIN = (Part.ENTRY, Part.TWIN)
+
+
+class Unshown:
+    """Ends the copies of which nothing is shown, or has them sent again."""
+
+    def __init__(
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        blotter: Blotter,
+        doubts: Doubts,
+        agenda: Agenda,
+        concerns: Concerns,
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._doubts = doubts
+        self._agenda = agenda
+        self._concerns = concerns
+
+    def give_up(self) -> list[Changed]:
+        """End the entries that reads and a search have not shown, and no longer measure any order's delay by them."""
+        changed = []
+        for copy_id in self._doubts.missing():
+            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
+            self._doubts.visibility.forget(copy.order_id)
+            if leader is not None and copy.part in _NOT_SENT_AGAIN and not self._agenda.is_under_way(copy_id):
+                changed.append(self._end(copy, leader))
+        return changed
+
+    def wants_positions(self, copy_id: CopyId, at: float) -> bool:
+        """Whether a read of positions begun at a monotonic time would say that an order is to be sent again."""
+        if self._doubts.missing_for(copy_id, at) < self._patience(copy_id):
+            return False
+        return self._blotter.copy(copy_id).part not in _NOT_SENT_AGAIN
+
+    def net_read(self, net: Mapping[LineKey, int], began: float) -> list[Changed]:
+        """Take note of what the account holds, by a read begun at a monotonic time: what is left has to be left."""
+        changed = []
+        for copy_id in self._doubts.missing():
+            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
+            if leader is None or self._agenda.is_under_way(copy_id) or not self.wants_positions(copy_id, began):
+                continue
+            line = line_of(leader)
+            still = max(0, -net.get(line, 0) * copy.side(leader).sign)
+            if still or copy.part is Part.CLOSE:
+                self._positions.bound(line, still)
+                changed.append(self._end(copy, leader))
+            elif copy.reason is not Reason.INVISIBLE:  # it seems to be done
+                changed.append(self._blotter.change(copy, replace(copy, reason=Reason.INVISIBLE), leader))
+        return changed
+
+    def turned_up(self, copy: Copy) -> Copy:
+        """Return a copy that is shown after all as what it is now: a twin, if another was sent in its place."""
+        if copy.reason is not Reason.INVISIBLE:
+            return copy
+        later = (other for other in self._blotter.of(copy.leader_order_id) if other.n > copy.n)
+        is_replaced = copy.part not in _NOT_SENT_AGAIN and any(other.part is copy.part for other in later)
+        return lifecycle.turned_up(copy, Part.TWIN if is_replaced else copy.part)
+
+    def _patience(self, copy_id: CopyId) -> float:
+        """Return the seconds that an exit is waited for, twice as long for each that was not shown before."""
+        order_id, _ = copy_id
+        before = sum(copy.reason is Reason.INVISIBLE and not copy.is_open for copy in self._blotter.of(order_id))
+        return self._doubts.exit_patience * 2.0 ** min(before, 5)
+
+    def _end(self, copy: Copy, leader: Order) -> Changed:
+        changed = self._blotter.change(copy, lifecycle.invisible(copy), leader)
+        self._concerns.copy_changed(changed)
+        return changed

@@ -1,0 +1,245 @@
+"""How much each exit of a line is to take: reckoned once after each change of the line, however many orders rest."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from copytrade.core.engine.context import Circumstances
+from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.engine.leader_orders import LeaderOrders
+from copytrade.core.ledger import arithmetic as ledger
+from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, Working
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.copies import Stage
+from copytrade.core.model.orders import Leg, Order, OrderType, Product
+from copytrade.core.model.reasons import Reason
+
+#: How long an exit gives way at most to orders of other hands that are about to fill.
+GIVES_WAY = timedelta(seconds=5)
+
+
+class ExitShare(NamedTuple):
+    """How many units an exit is yet to take; ``room`` is how many in each product, None where all are in the line's.
+
+    ``waits_for`` says what the rest waits for, "" where nothing has to; until ``until``, None for until it is known.
+    """
+
+    units: int
+    room: Mapping[Product, int] | None = None
+    waits_for: str = ""
+    until: datetime | None = None
+
+
+class _Reckoned(msgspec.Struct, frozen=True):
+    """The exits of a line as they were at a ``version`` of it, each one's share, and what the chains have open.
+
+    ``shares`` are of all that is held, ``bounded`` of the units that are ``there`` by the last read of the positions.
+    """
+
+    version: int
+    line: Line
+    there: int
+    exits: Mapping[str, Working]
+    shares: Mapping[str, int]
+    bounded: Mapping[str, int]
+    open_limits: int
+    open_stops: int
+
+
+class Basis(msgspec.Struct, frozen=True, gc=False):
+    """All that a decision takes from the line of its order, once its entry has a size."""
+
+    allotment: Allotment
+    exit_open: int
+    closed_elsewhere: bool
+    held_against: bool
+
+
+class Shares:
+    """The shares of every line, kept until the line changes."""
+
+    def __init__(
+        self, orders: LeaderOrders, positions: Positions, blotter: Blotter, circumstances: Circumstances
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._circumstances = circumstances
+        self._reckoned: dict[LineKey, _Reckoned] = {}
+        self._gives_way: dict[str, datetime] = {}
+        #: How often the shares of a line have been reckoned.
+        self.reckonings = 0
+
+    def exit_share(
+        self, order: Order, allotment: Allotment, now: datetime, last_price: Decimal | None = None
+    ) -> ExitShare:
+        """Return what an order's exit is yet to take; ``last_price`` is the instrument's of just now, if it is known.
+
+        It is bounded by what the account has. Less than was copied by the last read alone, the rest waits for others;
+        where other hands are about to close some of it, that waits for them.
+        """
+        if not allotment.exit_of(order.quantity):
+            return ExitShare(0)
+        known = self._of(allotment.line)
+        whole = _open(known, order, known.shares, abs(known.line.held))
+        units, waits_for, until = _open(known, order, known.bounded, known.there), "", None
+        if units < whole:
+            self._positions.want(allotment.line, now)
+            waits_for = "the account's positions lack what was copied and are read once more"
+        filling = self._positions.about_to_fill(known.line, order.side, last_price) if units else {}
+        if filling:
+            gives_way_until = self._positions.want(allotment.line, now) + GIVES_WAY
+            if now < gives_way_until:
+                units, until = max(0, units - sum(filling.values())), gives_way_until
+                waits_for = "another order of the account is about to close the position"
+                self._gives_way[order.id] = gives_way_until
+            else:
+                filling = {}
+        elif not waits_for:
+            self._gives_way.pop(order.id, None)
+            self._positions.is_wanted_no_more(allotment.line)
+        return ExitShare(units, self._room(known, order, filling), waits_for, until)
+
+    def gave_way_in_vain(self, leader_order_id: str, now: datetime) -> bool:
+        """Return whether an exit that leaves now gave way to an order that did not fill, and forget that it did."""
+        until = self._gives_way.get(leader_order_id)
+        if until is None or now < until:
+            return False
+        del self._gives_way[leader_order_id]
+        return True
+
+    def _room(self, known: _Reckoned, order: Order, filling: Mapping[Product, int]) -> dict[Product, int] | None:
+        """Return how many units an exit can take in each product, less what the others of its chain may take there."""
+        exits = [
+            (copy, member)
+            for member, exit_ in known.exits.items()
+            if exit_.is_stop is order.order_type.has_trigger
+            for copy in self._blotter.of(member)
+            if copy.part is Part.EXIT and copy.is_open
+        ]
+        if not known.line.elsewhere and not any(copy.product for copy, _ in exits):
+            return None
+        room = self._positions.by_product(known.line)
+        for copy, member in exits:
+            product = copy.product or known.line.key.product
+            if member != order.id and product in room:
+                room[product] -= copy.exposure
+        return {product: max(0, units - filling.get(product, 0)) for product, units in room.items()}
+
+    def exit_open(self, order: Order, allotment: Allotment) -> int:
+        """Return how many units an order's exit can take by what the account has, 0 where it has none."""
+        if not allotment.exit_of(order.quantity):
+            return 0
+        known = self._of(allotment.line)
+        return _open(known, order, known.bounded, known.there)
+
+    def basis(self, order: Order) -> Basis | None:
+        """Return on what of its line the decision about an order rests, None where that is not known.
+
+        An entry that has no size yet takes more from the line than this says.
+        """
+        allotment = self._positions.allotment(order.id)
+        if allotment is None or (allotment.ratio is None and allotment.entry_of(order.quantity)):
+            return None
+        exit_open, line = self.exit_open(order, allotment), self._positions.line(allotment.line)
+        crosses = allotment.is_exit and allotment.entry_of(order.quantity) > 0
+        return Basis(allotment, exit_open, line.lost > 0, crosses and line.held * order.side.sign < 0)
+
+    def forget(self) -> None:
+        """Forget what was reckoned: orders are forgotten."""
+        self._reckoned.clear()
+        self._gives_way = {order_id: until for order_id, until in self._gives_way.items() if order_id in self._orders}
+
+    def _of(self, key: LineKey) -> _Reckoned:
+        line = self._positions.reconciled(key)
+        version = self._positions.version(key)
+        there = self._positions.really_held(line)
+        known = self._reckoned.get(key)
+        if known is None or known.version != version or known.line != line or known.there != there:
+            known = self._reckoned[key] = self._reckon(line, version, there)
+        return known
+
+    def _reckon(self, line: Line, version: int, there: int) -> _Reckoned:
+        self.reckonings += 1
+        exits = {exit_.leader_order_id: exit_ for exit_ in self.exits(line.key)}
+        shares = ledger.exit_shares(line, list(exits.values()), abs(line.held))
+        is_whole = there == abs(line.held)
+        return _Reckoned(
+            version=version,
+            line=line,
+            there=there,
+            exits=exits,
+            shares=shares,
+            bounded=shares if is_whole else ledger.exit_shares(line, list(exits.values()), there),
+            open_limits=sum(exit_.open for exit_ in exits.values() if not exit_.is_stop),
+            open_stops=sum(exit_.open for exit_ in exits.values() if exit_.is_stop),
+        )
+
+    def leaves_copied(self, order: Order, allotment: Allotment) -> bool:
+        """Whether a leader order takes from a position that was copied, or may be any moment: no filter stops that.
+
+        A leg whose entry was not copied takes from what that entered, as long as the leader has any of the position.
+        """
+        if order.is_ours or not allotment.is_exit:
+            return False
+        line, sign = self._positions.line(allotment.line), order.side.sign
+        if line.leader_position * sign < 0 and self.is_beside(order):
+            return False
+        return line.held * sign < 0 or self._may_yet_be_held(allotment)
+
+    def is_beside(self, order: Order) -> bool:
+        """Whether an order is the leg of a family whose entry was not copied."""
+        if order.leg not in (Leg.STOP_LOSS, Leg.TARGET) or not order.parent_id:
+            return False
+        if self._blotter.is_sent(order.parent_id):
+            return False
+        parent = self._orders.get(order.parent_id)
+        if parent is not None and self._circumstances.is_refused(parent):
+            return True
+        return any(copy.reason not in (None, Reason.ZERO_LOTS) for copy in self._blotter.unsent(order.parent_id))
+
+    def _may_yet_be_held(self, allotment: Allotment) -> bool:
+        """Whether an entry that a leader order would leave is on its way, or rests."""
+        return any(
+            (other := self._positions.allotment(member)) is not None
+            and other.side is not allotment.side
+            and any(copy.is_open and copy.part is Part.ENTRY for copy in self._blotter.of(member))
+            for member in self._positions.working(allotment.line)
+        )
+
+    def exits(self, key: LineKey) -> list[Working]:
+        """Return the exits of a line that are copied, in the order in which the leader placed them."""
+        working = []
+        for member in self._positions.working(key):
+            order, allotment = self._orders.get(member), self._positions.allotment(member)
+            if order is None or allotment is None or not allotment.is_exit or not allotment.exit_of(order.quantity):
+                continue
+            mine = self._blotter.of(member)
+            copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
+            if not copies and self._circumstances.is_refused(order) and not self.leaves_copied(order, allotment):
+                continue
+            left = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
+            working.append(
+                Working(
+                    leader_order_id=member,
+                    side=order.side,
+                    is_stop=order.order_type.has_trigger,
+                    leader_open=left,
+                    has_filled=allotment.leader_exited > 0,
+                    open=sum(copy.exposure for copy in copies),
+                    is_final=any(copy.is_final for copy in copies),
+                    at_market=order.order_type is OrderType.MARKET,
+                )
+            )
+        return working
+
+
+def _open(known: _Reckoned, order: Order, shares: Mapping[str, int], held: int) -> int:
+    """Return an exit's share of the ``held`` units, less what the others of its chain may take yet."""
+    open_beside = known.open_stops if order.order_type.has_trigger else known.open_limits
+    own = known.exits.get(order.id)
+    beside = open_beside - (own.open if own else 0)
+    return min(shares.get(order.id, 0), max(0, held - beside))

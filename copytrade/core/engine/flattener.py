@@ -1,0 +1,185 @@
+"""The desk's dealings with closing everything: what is to be cancelled, which lines to close, and when it is over."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from copytrade.core.decide.decide import decide
+from copytrade.core.decide.decisions import Allotted, Decision, Policy, Situation, Wait
+from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.engine.leader_orders import LeaderOrders, as_leader
+from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.ledger import closing_orders as closing
+from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, line_of
+from copytrade.core.ledger.closing_orders import Closed
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.orders import IST, InstrumentKey, Order
+from copytrade.core.model.reasons import Reason
+
+
+class Closer:
+    """Sees to it that every copy is cancelled, and that one order a line closes what is held by copying.
+
+    With ``for_good`` it is at work from the beginning to the end: nothing is copied beside.
+    """
+
+    def __init__(
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        blotter: Blotter,
+        agenda: Agenda,
+        *,
+        for_good: bool = False,
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._agenda = agenda
+        self._for_good = for_good
+        self._lines: dict[LineKey, str] = {}
+        self._called_off_before = 0
+        #: Whether nothing is copied now, and whether somebody waits to hear what came of closing.
+        self.is_at_work = for_good
+        self.is_awaited = False
+
+    def begin(self) -> None:
+        """Begin to close everything, or go on."""
+        if not self.is_awaited:
+            self._called_off_before = self._called_off()
+        self.is_at_work = self.is_awaited = True
+
+    def reload(self, allotments: Iterable[Allotment]) -> None:
+        """Take over orders that close a line from the database; if one may be live, closing goes on."""
+        for allotment in allotments:
+            if not closing.is_closing(allotment.leader_order_id):
+                continue
+            if any(copy.is_open for copy in self._blotter.of(allotment.leader_order_id)):
+                self.begin()
+                self._close(allotment)
+            else:
+                self._stand_in(closing.order_of(allotment, None))
+
+    def go_on(self, now: datetime) -> None:
+        """Have every line closed on which nothing of ours is live any more."""
+        for copy in self._without_leader():
+            if copy.order is not None:
+                self._stand_in(as_leader(copy, copy.order))
+        for allotment in self._due(now):
+            self._close(allotment)
+
+    def _close(self, allotment: Allotment) -> None:
+        """Have an order close a line."""
+        self._lines[allotment.line] = allotment.leader_order_id
+        self._stand_in(closing.order_of(allotment, self._last_price(allotment)))
+
+    def _stand_in(self, order: Order) -> None:
+        self._orders.stand_in(order)
+        self._agenda.mark([order.id])
+
+    def call_off(self, copies: Sequence[Copy], situation: Situation) -> Decision:
+        """Decide about the copies of a leader order while nothing is copied."""
+        return closing.called_off(copies, situation) if self.is_awaited else Wait("nothing is copied here")
+
+    def decide(
+        self, leader: Order, copies: Sequence[Copy], situation: Situation, policy: Policy, now: datetime
+    ) -> Decision:
+        """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
+        allotment = self._positions.allotment(leader.id)
+        if allotment is None or not self._closes(leader.id):
+            return closing.overtaken(copies)
+        total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
+        situation = replace(situation, refused=None)
+        line = self._positions.line(allotment.line)
+        room = self._positions.by_product(line) if line.elsewhere or any(copy.product for copy in copies) else None
+        closing_all = Allotted((Part.CLOSE,), closing=total, room=room)
+        return decide(leader, copies, closing_all, situation, policy, now)
+
+    def _last_price(self, allotment: Allotment) -> Decimal | None:
+        known = (order for order in self._orders.values() if order.key == allotment.line.key)
+        return next((order.last_price for order in known if order.last_price), None)
+
+    def _closes(self, order_id: str) -> bool:
+        """Whether an order is the one that closes its line now, and not left over from an earlier time."""
+        return self.is_awaited and order_id in self._lines.values()
+
+    def _without_leader(self) -> list[Copy]:
+        """Return copies that may be live and whose leader order nobody has told of, where nothing is copied beside."""
+        if not (self._for_good and self.is_awaited):
+            return []
+        unled = (copy for copy in self._blotter.at_hand() if copy.leader_order_id not in self._orders)
+        return [copy for copy in unled if copy.is_open and self._positions.was_told_of(copy.order_id)]
+
+    def _due(self, now: datetime) -> list[Allotment]:
+        """Return what closes each line on which nothing of ours is live any more."""
+        if not (self.is_awaited and self._positions.own_is_known):
+            return []
+        busy = {self._line_of(copy.leader_order_id) for copy in self._live(now)}
+        lines = [line for line in self._positions.lines_held() if line.key not in busy and self._wants_another(line)]
+        return [self._positions.close(line, now) for line in lines]
+
+    def _live(self, now: datetime) -> list[Copy]:
+        """Return the copies that may be live: one sent on an earlier day of which nobody has told since is not."""
+        today = now.astimezone(IST).date()
+        return [
+            copy
+            for copy in self._blotter.at_hand()
+            if copy.is_open
+            and (copy.created_at.astimezone(IST).date() >= today or self._positions.was_told_of(copy.order_id))
+        ]
+
+    def _line_of(self, order_id: str) -> LineKey | None:
+        """Return the line of a leader order, whether it has been told of or is known from the database alone."""
+        if order := self._orders.get(order_id):
+            return line_of(order)
+        allotment = self._positions.allotment(order_id)
+        return allotment.line if allotment else None
+
+    def _wants_another(self, line: Line) -> bool:
+        """Whether a line that is held wants another order: it has had none, or more was filled after it."""
+        copies = self._of(line.key)
+        if line.key not in self._lines:
+            return True
+        return bool(copies) and all(copy.stage is Stage.ENDED and not copy.is_final for copy in copies)
+
+    def take_outcome(self, instruments: Mapping[InstrumentKey, Instrument], now: datetime) -> Closed | None:
+        """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
+        if not (self.is_awaited and self._positions.own_is_known):
+            return None
+        held = self._positions.lines_held()
+        if self._live(now) or not all(self._has_failed(line.key) for line in held):
+            return None
+        left = [f"{line.held} {_name(line.key, instruments)} ({self._why_left(line.key)})" for line in held]
+        closed = [f"{done} {_name(key, instruments)}" for key in self._lines if (done := self._filled(key))]
+        for key in self._lines:
+            self._positions.closed(key)
+        self._agenda.mark(self._lines.values())  # what has not been sent of them is not any more
+        self._lines.clear()
+        self.is_at_work, self.is_awaited = self._for_good, False
+        return Closed(self._called_off() - self._called_off_before, tuple(closed), tuple(left))
+
+    def _has_failed(self, key: LineKey) -> bool:
+        """Whether the order that was to close a line has come to nothing, or may not be sent."""
+        return any(copy.is_final or (copy.stage is Stage.NONE and copy.reason is not None) for copy in self._of(key))
+
+    def _called_off(self) -> int:
+        return sum(copy.reason is Reason.FLATTENED for copy in self._blotter)
+
+    def _filled(self, key: LineKey) -> int:
+        return sum(copy.filled_quantity for copy in self._of(key))
+
+    def _why_left(self, key: LineKey) -> str:
+        return next((f"{copy.reason}: {copy.error}" for copy in self._of(key) if copy.reason is not None), "not closed")
+
+    def _of(self, key: LineKey) -> Sequence[Copy]:
+        """Return the copies of the order that closes a line."""
+        return self._blotter.of(self._lines.get(key, ""))
+
+
+def _name(key: LineKey, instruments: Mapping[InstrumentKey, Instrument]) -> str:
+    instrument = instruments.get(key.key)
+    return instrument.symbol if instrument else f"{key.key.segment}:{key.key.security_id}"

@@ -1,0 +1,89 @@
+"""Whom a change concerns: which leader orders are worth another look because of it."""
+
+from copytrade.core.engine.copies.copy_book import Blotter, Changed
+from copytrade.core.engine.leader_orders import LeaderOrders
+from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.ledger.arithmetic import LineKey, Part, line_of
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.copies import Stage
+from copytrade.core.model.orders import Order
+
+
+class Concerns:
+    """Marks them on the agenda.
+
+    An entry that merely rests, as it should, concerns no other order, and no other's fills concern it: there may be
+    hundreds of them on a line.
+    """
+
+    def __init__(self, orders: LeaderOrders, positions: Positions, blotter: Blotter, agenda: Agenda) -> None:
+        self._agenda = agenda
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+
+    def everybody(self) -> None:
+        """Look again at every order that is not settled, or whose decision was not that nothing is left to be done."""
+        self._positions.all_changed()
+        self._agenda.mark(order_id for order_id, order in self._orders.items() if self._is_undone(order))
+
+    def whatever_works(self) -> None:
+        """Look again at every order of every line that may matter yet."""
+        for key in self._positions.lines_with_orders():
+            self.line(key)
+
+    def _is_undone(self, order: Order) -> bool:
+        if self._blotter.is_put_away(order.id):
+            return False
+        return self._positions.is_working(order.id) or not self.is_settled(order)
+
+    def is_settled(self, order: Order) -> bool:
+        """Whether nothing is left to be done about an order, unless its line moves."""
+        copies = self._blotter.of(order.id)
+        if not copies:
+            return False
+        if all(copy.stage is Stage.NONE for copy in copies):
+            return all(copy.is_settled for copy in copies)
+        return order.is_terminal and not any(copy.is_open or copy.stage is Stage.NONE for copy in copies)
+
+    def leader_changed(self, known: Order | None, order: Order) -> None:
+        """Look at an order that is not what was ``known`` of it, and at its line where that is concerned."""
+        self._agenda.mark([order.id])
+        before = _extent(known) if known else (order.quantity, 0, False)
+        if self._is_exiting(order.id) or before != _extent(order):
+            self.line(line_of(order))
+
+    def copy_changed(self, changed: Changed) -> None:
+        """Look at the leader order of a copy, and at its line where that is concerned."""
+        self._agenda.mark([changed.leader.id])
+        before, after = changed.before, changed.after
+        has_moved = (before.filled_quantity, before.stage) != (after.filled_quantity, after.stage)
+        if after.part is not Part.ENTRY or (has_moved and (after.filled_quantity or after.stage is Stage.ENDED)):
+            self.line(line_of(changed.leader))
+
+    def line(self, key: LineKey) -> None:
+        """Look at every order of a line that may matter yet."""
+        self._agenda.mark_beside(member for member in self._positions.working(key) if member in self._orders)
+
+    def merely_rests(self, order: Order) -> bool:
+        """Whether an order is an entry alone that is at the broker as it should be, whatever else its line does."""
+        allotment = self._positions.allotment(order.id)
+        if order.is_terminal or allotment is None or allotment.is_exit or allotment.excess:
+            return False
+        copies = self._blotter.of(order.id)
+        if copies and all(copy.stage is Stage.NONE and copy.is_settled for copy in copies):
+            return True  # a filter stands against it
+        if allotment.ratio is None:
+            return False
+        is_resting = all(copy.stage is Stage.LIVE and copy.part is Part.ENTRY for copy in copies)
+        is_whole = sum(copy.quantity for copy in copies) == allotment.due
+        return is_resting and is_whole
+
+    def _is_exiting(self, order_id: str) -> bool:
+        allotment = self._positions.allotment(order_id)
+        return allotment is None or allotment.is_exit
+
+
+def _extent(order: Order) -> tuple[int, int, bool]:
+    """What of a leader order concerns the others of its line."""
+    return order.quantity, order.filled_quantity, order.is_terminal

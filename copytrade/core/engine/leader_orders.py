@@ -1,0 +1,111 @@
+"""The leader's orders as one follower knows them, and when it first heard of each."""
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import ItemsView, Set, ValuesView
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from copytrade.core.ledger.arithmetic import LineKey, line_of
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.merge import followed
+from copytrade.core.model.orders import Order
+
+
+class LeaderOrders:
+    """The leader's orders by id, in the order in which they were first seen.
+
+    Some are stand-ins of our own making: for what closes a line, and for what is known by its copies alone. Those that
+    were ``set_aside`` are known, and nothing is done about them.
+    """
+
+    def __init__(self, set_aside: Set[str] = frozenset()) -> None:
+        self._set_aside = set_aside
+        self._orders: dict[str, Order] = {}
+        self._received: dict[str, float | None] = {}
+        #: When each order of a line was placed, and its id, in that order.
+        self._placed: defaultdict[LineKey, list[tuple[datetime, str]]] = defaultdict(list)
+
+    def __contains__(self, order_id: object) -> bool:
+        return order_id in self._orders
+
+    def __getitem__(self, order_id: str) -> Order:
+        return self._orders[order_id]
+
+    def get(self, order_id: str) -> Order | None:
+        """Return what is known of an order, or None."""
+        return self._orders.get(order_id)
+
+    def values(self) -> ValuesView[Order]:
+        """Return all of them."""
+        return self._orders.values()
+
+    def items(self) -> ItemsView[str, Order]:
+        """Return all of them with their ids."""
+        return self._orders.items()
+
+    def is_set_aside(self, order_id: str) -> bool:
+        """Whether the follower has crashed over an order again and again."""
+        return order_id in self._set_aside
+
+    def see(self, order: Order, received: float | None) -> Order:
+        """Take in a sight of an order, ``received`` live or None; return what is known of it now."""
+        known = self._orders.get(order.id)
+        if known is None:
+            self._received[order.id] = received
+            insort(self._placed[line_of(order)], _placed(order))
+        elif not self.is_set_aside(order.id):
+            merged = followed(known, order)
+            order = order if merged == order else merged  # the feed's own, which all its followers share
+        self._orders[order.id] = order
+        return order
+
+    def last_placed(self, line: LineKey) -> datetime | None:
+        """Return when the last order of a line was placed, as far as it is known; None where none was."""
+        placed = self._placed.get(line)
+        return placed[-1][0] if placed else None
+
+    def placed_since(self, line: LineKey, moment: datetime) -> list[Order]:
+        """Return the orders of a line that were placed at a moment or after it, in that order."""
+        placed = self._placed.get(line, [])
+        return [self._orders[order_id] for _, order_id in placed[bisect_left(placed, (moment, "")) :]]
+
+    def forget(self, order_id: str) -> None:
+        """Forget an order, if it is known."""
+        order = self._orders.pop(order_id, None)
+        self._received.pop(order_id, None)
+        if order is None:
+            return
+        line = line_of(order)
+        placed = self._placed[line]
+        at = bisect_left(placed, _placed(order))
+        if at < len(placed) and placed[at][1] == order_id:
+            del placed[at]
+        else:  # the broker told later when it was placed
+            placed[:] = [one for one in placed if one[1] != order_id]
+        if not placed:
+            del self._placed[line]
+
+    def stand_in(self, order: Order) -> None:
+        """Let an order of our own making stand where the leader's would."""
+        self._orders[order.id] = order
+        self._received[order.id] = None
+
+    def received(self, order_id: str) -> float | None:
+        """Return when the live feed first told of an order, in monotonic seconds; None if it was recovered."""
+        return self._received[order_id]
+
+    def milliseconds_until(self, order_id: str, at: float | None) -> float | None:
+        """Return how long after the first news of an order something was; None where either time is not known."""
+        begun = self._received.get(order_id)
+        return None if begun is None or at is None else (at - begun) * 1000
+
+
+def _placed(order: Order) -> tuple[datetime, str]:
+    return order.created_at or order.observed_at, order.id
+
+
+def as_leader(copy: Copy, order: Order) -> Order:
+    """Stand in for a leader order of which nothing has been read yet since the start."""
+    return replace(order, id=copy.leader_order_id, quantity=copy.leader_quantity, average_price=copy.leader_price)

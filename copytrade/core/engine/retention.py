@@ -1,0 +1,204 @@
+"""Forgetting what is over: a program that runs for weeks keeps what may still matter, and the orders of its day.
+
+What is forgotten stays in the database, and in the lines of the ledger. It must not come back as news: of an order that
+ended before the day and that nobody knows, all that matters has been counted.
+"""
+
+from collections.abc import Iterator, Set
+from datetime import date, datetime, time, timedelta
+
+import msgspec
+
+from copytrade.core.decide.risk_limits import DAY_BEGINS
+from copytrade.core.engine.context import Circumstances
+from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.engine.copies.limit_usage import Tally
+from copytrade.core.engine.flattener import Closer
+from copytrade.core.engine.leader_orders import LeaderOrders
+from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.ledger import closing_orders as closing
+from copytrade.core.ledger.arithmetic import LineKey, Part
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import Order, ended_before, ended_by, trade_date
+
+#: How far back a restart knows orders. What is older is not entered any more, whatever the settings say.
+LOOK_BACK = timedelta(days=7)
+
+
+class Forgotten(msgspec.Struct, frozen=True, gc=False):
+    """What ended before a ``day`` in India is forgotten, but for those of the leader's orders that are ``kept``."""
+
+    day: date
+    kept: frozenset[str] = frozenset()
+
+
+class Forgetting:
+    """Forgets leader orders with all that is known of them, and the account's own orders.
+
+    A leader order is over when it has ended, has its disposition, nothing is under way, wanted or awaited for it, no
+    copy may be live, and it is too old to be entered. Of a line on which something is held, the exit that would be
+    asked for what is overdue is kept.
+    """
+
+    def __init__(
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        blotter: Blotter,
+        agenda: Agenda,
+        circumstances: Circumstances,
+        closer: Closer,
+        tally: Tally | None,
+    ) -> None:
+        self._orders = orders
+        self._positions = positions
+        self._blotter = blotter
+        self._agenda = agenda
+        self._circumstances = circumstances
+        self._closer = closer
+        self._tally = tally
+        #: What was forgotten until now, None before the first time.
+        self.forgotten: Forgotten | None = None
+
+    def forget_before(self, day: date) -> int:
+        """Forget what was over before a day; return how many leader orders are forgotten now that were not before.
+
+        Whatever the broker can tell of the days before has to have been told.
+        """
+        if not self._are_positions_known() or self._closer.is_at_work:
+            return 0
+        last = self.forgotten
+        if last is None or day > last.day:
+            known = frozenset(self._of_before(day))
+        else:
+            day, known = last.day, last.kept
+        self.forgotten = Forgotten(day, self._without_what_is_over(known, day))
+        if last is None or day > last.day:
+            self._forget_own(day)
+        return len(known) - len(self.forgotten.kept)
+
+    def to_put_away(self, moment: datetime) -> list[str]:
+        """Return the leader orders that had ended before a moment by the broker's clock, and can be put away."""
+        return [
+            order_id
+            for order_id, order in self._orders.items()
+            if not self._blotter.is_put_away(order_id) and ended_by(order, moment) and self._is_done_with(order_id)
+        ]
+
+    def put_away(self, order_id: str) -> bool:
+        """Keep in less room what is known of a leader order, if it still can be; return whether it is.
+
+        Nothing else is different: whoever asks for it gets it as it was.
+        """
+        if not self._is_done_with(order_id):
+            return False
+        self._positions.put_away(order_id, [copy.order_id for copy in self._blotter.of(order_id)])
+        self._blotter.put_away(order_id)
+        return True
+
+    def _is_done_with(self, order_id: str) -> bool:
+        """Whether a leader order and its copies are over, and nothing was left to be done when it was last decided."""
+        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
+        if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
+            return False
+        return self._are_positions_known() and not self._positions.is_working(order_id)
+
+    def _are_positions_known(self) -> bool:
+        return self._positions.is_known and self._positions.own_is_known
+
+    def is_forgotten(self, order: Order) -> bool:
+        """Whether an order of the leader's is over, and not known any more."""
+        if self.forgotten is None or order.id in self._orders or order.id in self.forgotten.kept:
+            return False
+        if not ended_before(order, self.forgotten.day):
+            return False
+        return not self._blotter.of(order.id) and self._positions.allotment(order.id) is None
+
+    def is_forgotten_own(self, order: Order) -> bool:
+        """Whether an order of the account's is over, and not known any more."""
+        if self.forgotten is None or self._positions.was_told_of(order.id):
+            return False
+        return self._is_over_own(order, self.forgotten.day)
+
+    def _of_before(self, day: date) -> Iterator[str]:
+        """Return all leader orders that are known of days before one."""
+        yield from (order.id for order in self._orders.values() if trade_date(order) < day)
+        yield from (copy.leader_order_id for copy in self._blotter if copy.trade_date < day)
+        yield from self._positions.allotted_before(day)
+
+    def _without_what_is_over(self, order_ids: Set[str], day: date) -> frozenset[str]:
+        """Forget what is over of some leader orders, and return the others."""
+        enterable = min(day, self._enterable_on(day))
+        over = {order_id for order_id in order_ids if self._is_over(order_id, day, enterable)}
+        over -= self._last_exits(over)
+        for order_id in over:
+            self._blotter.forget(order_id)
+            self._orders.forget(order_id)
+            self._circumstances.found_late.discard(order_id)
+            self._positions.forget(order_id)
+            self._agenda.forget(order_id)
+        return frozenset(order_ids - over)
+
+    def _enterable_on(self, day: date) -> date:
+        """Return the first day whose orders may yet be entered on a day, however much too late."""
+        policy = self._circumstances.policy
+        age = min(max(policy.late_after, policy.max_missed_age), LOOK_BACK.total_seconds())
+        return (datetime.combine(day, time.min) + DAY_BEGINS - timedelta(seconds=age)).date()
+
+    def _is_over(self, order_id: str, day: date, enterable: date) -> bool:
+        """Whether nothing can come of a leader order any more, unless it is asked for what is overdue on its line.
+
+        What the leader's book does not show any more is known by its copies alone, after a restart. What was to close a
+        line may have none.
+        """
+        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
+        if self._agenda.is_on(order_id) or any(copy.is_open or _is_of(copy, day) for copy in copies):
+            return False
+        allotment = self._positions.allotment(order_id)
+        if (allotment and allotment.doubled) or not (copies or closing.is_closing(order_id)):
+            return False
+        if leader is not None:
+            return ended_before(leader, enterable)
+        return all(copy.is_settled for copy in copies) or not (allotment and allotment.is_exit)
+
+    def _last_exits(self, over: Set[str]) -> set[str]:
+        """Return the exits among them that would be asked for what is overdue, where something is held or may be."""
+        kept: set[str] = set()
+        for key in {key for order_id in over if (key := self._exited_line(order_id))}:
+            working = list(self._positions.working(key))
+            if self._positions.line(key).held or any(member not in over for member in working):
+                last = next((member for member in reversed(working) if self._may_be_asked(member)), None)
+                kept |= {order_id for order_id in (last, self._positions.latest_exit(key)) if order_id is not None}
+        return kept
+
+    def _exited_line(self, order_id: str) -> LineKey | None:
+        allotment = self._positions.allotment(order_id)
+        return allotment.line if allotment and allotment.leader_exited else None
+
+    def _may_be_asked(self, order_id: str) -> bool:
+        """Whether an order by which the leader has left is asked for what is overdue: not if its copy has failed."""
+        if order_id not in self._orders or self._exited_line(order_id) is None:
+            return False
+        sent = [copy for copy in self._blotter.of(order_id) if copy.n and copy.part is Part.EXIT]
+        if sent:
+            return not any(copy.is_final for copy in sent)
+        return not any(copy.is_settled for copy in self._blotter.of(order_id))
+
+    def _forget_own(self, day: date) -> None:
+        """Forget the account's own orders: a later read of its positions has their fills in it."""
+        self._positions.forget_own([order.id for order in self._positions.own_orders if self._is_over_own(order, day)])
+        if self._tally is not None:
+            self._tally.forget_before(day)
+
+    def _is_over_own(self, order: Order, day: date) -> bool:
+        """Whether an order of the account's ended before a day, as the copy knows that it may be."""
+        if not ended_before(order, day):
+            return False
+        copy = self._blotter.find(order)
+        return copy is None or not copy.is_open
+
+
+def _is_of(copy: Copy, day: date) -> bool:
+    """Whether anything has happened to the order of a copy since a day began: it may be told of again."""
+    return copy.order is not None and not ended_before(copy.order, day)

@@ -1,0 +1,596 @@
+"""The ledger: what a follower holds because of copying, and what of it each leader order is to add or take away.
+
+One line for each instrument and product. Entries follow the increment: a leader order that adds to his position adds
+its share of the follower's, and what rounding down to whole lots has kept back is carried to the next; where each entry
+is sized by itself, its size is all that it adds. Exits follow the level: as the leader's position shrinks, the
+follower's is brought down in proportion, to nothing when he is flat, whatever was rounded, refused or late on the way.
+Manual trades of the follower are not in the ledger.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from copytrade.core.ledger.sizing import Ratio, Size
+from copytrade.core.model.orders import ZERO, InstrumentKey, Order, OrderType, Product, Side, Status, trade_date
+
+_NOTHING = Fraction(0)
+
+#: How far apart the slices of one order are placed, at most.
+SLICES_WITHIN = timedelta(seconds=1)
+
+
+class Role(StrEnum):
+    """What a leader order was to the leader's position, judged at first sight against what he had filled.
+
+    An exit for more than he holds crosses zero: what is left over enters on the other side.
+    """
+
+    ENTRY = "entry"
+    EXIT = "exit"
+
+
+class Part(StrEnum):
+    """What an order of the follower's is for; an exit and an entry where the leader's order crosses zero.
+
+    FLATTEN takes back what exits took beyond what was held, on the other side than the leader's order: a target and a
+    stop that rest side by side may both fill before the one can be shrunk for the other. A TWIN is an order that the
+    broker took although it was proven not to exist, so that it was sent again: it is cancelled, and what it fills is
+    flattened. CLOSE takes all that is held, whatever the leader does.
+    """
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    FLATTEN = "flatten"
+    TWIN = "twin"
+    CLOSE = "close"
+
+
+class LineKey(NamedTuple):
+    """One line of the ledger: netted by the broker and apart from every other."""
+
+    key: InstrumentKey
+    product: Product
+
+
+class NotHis(NamedTuple):
+    """Units, signed, that an order with an id of ours has filled on the leader's account on a day.
+
+    What is left of all the days before has no order.
+    """
+
+    order_id: str
+    day: date
+    units: int
+
+
+class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One follower's dealings in one instrument and product. Positions are units, short ones negative.
+
+    ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
+    where the follower belongs by what was copied and by the leader's exits since; ``residue`` is what rounding keeps
+    back of it, in units: exactly, it is the two together. ``lost`` is what was closed by other hands. The ratio stays
+    while a position is open; None where each entry is sized by itself.
+    ``elsewhere`` are units of ``held`` that the account has in another product, by product: one of the two accounts
+    converted its position.
+    ``not_his`` is what orders with ids of ours have filled on the leader's account: it is in that account's positions,
+    and none of ``leader_position``.
+    """
+
+    key: LineKey
+    leader_position: int = 0
+    held: int = 0
+    level: int = 0
+    residue: Fraction = _NOTHING
+    lost: int = 0
+    ratio: Ratio | None = None
+    lot_size: int = 1
+    elsewhere: tuple[tuple[Product, int], ...] = ()
+    not_his: tuple[NotHis, ...] = ()
+
+    @property
+    def leader_net(self) -> int:
+        """What the leader's account holds, whoever traded it."""
+        return self.leader_position + sum(one.units for one in self.not_his)
+
+    def held_in(self, product: Product) -> int:
+        """Return how many of the held units the account has in a product, signed."""
+        if product is self.key.product:
+            return self.held - sum(units for _, units in self.elsewhere)
+        return dict(self.elsewhere).get(product, 0)
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The products in which the account may have units, the line's own first."""
+        return (self.key.product, *(product for product, _ in self.elsewhere))
+
+
+class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
+
+    ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
+    to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a
+    market), as those that fill before it leave to it at any time later; the rest enters. ``carry`` is the residue that
+    the entry began with, ``residue`` what it has added. ``wanted`` is the whole entry in units, sized for
+    ``leader_quantity``; ``forgone`` is what of it is not
+    to be had any more because the leader has left meanwhile, ``exited`` what he had left before there was a size.
+    ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
+    ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held, and what a
+    twin filled; of that, ``doubled`` is not flattened yet.
+
+    An entry that is ``sized_alone`` has the ratio that its size makes of the leader's order, at the price ``sized_at``;
+    ``leader_quantity`` is then what he wants of it, or got where the rest is dead. ``slice_after`` is the leader order
+    right before it, where the two may be slices of one.
+    """
+
+    leader_order_id: str
+    trade_date: date
+    created_at: datetime
+    line: LineKey
+    side: Side
+    role: Role
+    base: int
+    reach: int = 0
+    ratio: Ratio | None = None
+    carry: Fraction = _NOTHING
+    residue: Fraction = _NOTHING
+    wanted: int = 0
+    exited: Fraction = _NOTHING
+    forgone: int = 0
+    counted: int = 0
+    leader_quantity: int = 0
+    leader_filled: int = 0
+    leader_exited: int = 0
+    excess: int = 0
+    doubled: int = 0
+    sized_alone: bool = False
+    sized_at: Decimal = ZERO
+    slice_after: str = ""
+
+    @property
+    def due(self) -> int:
+        """How many units the follower is to have of the entry."""
+        return max(0, self.wanted - self.forgone)
+
+    def exit_of(self, quantity: int) -> int:
+        """Return how much of a quantity of the leader's order takes from his position, or did."""
+        if not self.reach:
+            return self.leader_exited
+        return self.leader_exited + min(max(0, quantity - self.leader_filled), self.reach)
+
+    def entry_of(self, quantity: int) -> int:
+        """Return how much of a quantity of the leader's order adds to his position, or did."""
+        return max(0, quantity - self.exit_of(quantity))
+
+    @property
+    def leader_entered(self) -> int:
+        """How many units the leader has got that added to his position."""
+        return self.leader_filled - self.leader_exited
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether any of it takes, or took, from the leader's position."""
+        return self.reach > 0 or self.leader_exited > 0
+
+
+class Working(msgspec.Struct, frozen=True, gc=False):
+    """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
+
+    Limits and stops are two chains that rest side by side (a target and a stop); ``is_final`` where the follower's
+    order has ended otherwise than by our hand, so that nothing more can come of it. One that is ``at_market`` fills
+    before all that rest.
+    """
+
+    leader_order_id: str
+    side: Side
+    is_stop: bool
+    leader_open: int
+    has_filled: bool
+    open: int
+    is_final: bool
+    at_market: bool = False
+
+
+def line_of(order: Order) -> LineKey:
+    """Return the line to which an order belongs."""
+    return LineKey(order.key, order.product)
+
+
+def first_sight(line: Line, order: Order) -> Allotment:
+    """Judge a leader order that was not seen before, by the leader's filled position without it."""
+    base = line.leader_position
+    is_exit = base * order.side.sign < 0
+    return Allotment(
+        leader_order_id=order.id,
+        trade_date=trade_date(order),
+        created_at=order.created_at or order.observed_at,
+        line=line.key,
+        side=order.side,
+        role=Role.EXIT if is_exit else Role.ENTRY,
+        base=base,
+        reach=abs(base) if is_exit else 0,
+        leader_quantity=order.quantity,
+    )
+
+
+def may_be_slices(first: Order, since: datetime, order: Order) -> bool:
+    """Whether two orders of one line are alike and as close as slices are; ``since`` is when the slicing began."""
+    placed = order.created_at or order.observed_at
+    is_alike = (first.side, first.order_type, first.price) == (order.side, order.order_type, order.price)
+    return is_alike and abs(placed - since) <= SLICES_WITHIN
+
+
+def judged_again(
+    line: Line, allotments: Iterable[Allotment], orders: Mapping[str, Order | None]
+) -> Iterator[Allotment]:
+    """Yield what rests and is an exit from now on, or of more, with its reach: what those that fill before it leave.
+
+    ``orders`` are the leader's on that line, None where one has not been told of since the start: what one of the day
+    is known to leave counts. Limits and stops are two chains. What nothing is left for stays an entry: it rests as the
+    leader's.
+    """
+    side = Side.SELL if line.leader_position > 0 else Side.BUY
+    opposite = [one for one in allotments if one.side is side]
+    told = [(order, one) for one in opposite if (order := orders[one.leader_order_id]) and not order.is_terminal]
+    day = max((one.trade_date for _, one in told), default=date.max)
+    untold = sum(one.reach for one in opposite if one.trade_date >= day and orders[one.leader_order_id] is None)
+    for is_stop in (False, True):
+        left = abs(line.leader_position) - untold
+        chain = [pair for pair in told if pair[0].order_type.has_trigger is is_stop]
+        for order, one in sorted(chain, key=lambda pair: _fills_before(pair[0])):
+            reach = max(one.reach, left)
+            if reach > one.reach:
+                yield replace(one, reach=reach)
+            left = max(0, left - min(reach, max(0, order.quantity - one.leader_filled)))
+
+
+def _fills_before(order: Order) -> tuple[bool, Decimal]:
+    """Sort what rests on one side by what the market reaches first."""
+    if order.order_type.has_trigger:
+        return True, order.trigger_price * order.side.sign
+    return order.order_type is not OrderType.MARKET, -order.price * order.side.sign
+
+
+def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size: int) -> tuple[Line, Allotment]:
+    """Size an order's entry, or size it again after the leader has changed it: the increment, in whole lots.
+
+    ``wanted`` is what it comes to before any limit of the follower's. What crosses zero begins without a residue.
+    """
+    if allotment.ratio is None:
+        carry = _NOTHING
+        if line.residue and not allotment.is_exit:
+            kept = _signed(line.residue, order.side)
+            lots = whole_lots(kept, lot_size)
+            carry = kept - lots if lots else kept  # a whole lot of it is what a dead order gave back: not caught up
+        line = replace(line, ratio=ratio, lot_size=lot_size)
+        allotment = replace(allotment, ratio=ratio, carry=carry)
+        if allotment.exited:
+            allotment = replace(allotment, forgone=_forgone_before(allotment, lot_size))
+    parts, of = ratio.value.as_integer_ratio()  # reckoning with fractions takes longer
+    grown = parts * allotment.entry_of(wanted_of(order))
+    if allotment.carry:
+        wanted = whole_lots(Fraction(grown, of) + allotment.carry, lot_size)
+    else:
+        wanted = whole_lots(grown, lot_size, of=of)
+    left = grown - wanted * of
+    residue = Fraction(left, of) if left else _NOTHING
+    if left or allotment.residue:
+        change = _signed(residue - allotment.residue if allotment.residue else residue, order.side)
+        line = replace(line, residue=line.residue + change if line.residue else change)
+    return line, replace(allotment, residue=residue, wanted=wanted, leader_quantity=order.quantity)
+
+
+def sized_alone(
+    line: Line, allotment: Allotment, order: Order, size: Size, price: Decimal, lot_size: int
+) -> tuple[Line, Allotment]:
+    """Give an entry a size of its own, or another after the leader has changed it; nothing is carried to the next.
+
+    ``size`` is what it comes to before any limit of the follower's, ``price`` what it was reckoned by, 0 for none.
+    """
+    quantity = wanted_of(order)
+    of = allotment.entry_of(quantity)
+    is_first = allotment.ratio is None
+    again = replace(
+        allotment,
+        ratio=Ratio(Fraction(size.quantity, of) if of else _NOTHING, size.arithmetic),
+        wanted=size.quantity,
+        leader_quantity=quantity,
+        sized_alone=True,
+        sized_at=price,
+    )
+    if is_first:
+        line = replace(line, ratio=None, lot_size=lot_size)
+        if again.exited:
+            again = replace(again, forgone=_forgone_before(again, lot_size))
+    return line, again
+
+
+def resized_alone(allotment: Allotment, order: Order) -> Allotment:
+    """Return an entry with a size of its own, which it keeps for now although the leader's quantity is another."""
+    before, quantity = allotment.entry_of(allotment.leader_quantity), wanted_of(order)
+    after = allotment.entry_of(quantity)
+    ratio = allotment.ratio
+    if ratio and before and after:
+        ratio = Ratio(ratio.value * before / after, ratio.arithmetic)
+    return replace(allotment, ratio=ratio, leader_quantity=quantity)
+
+
+def ratio_now(line: Line) -> Ratio | None:
+    """Return the ratio of an open position: the one that it was opened with, or what its entries have come to."""
+    if line.ratio is not None or not line.leader_position:
+        return line.ratio
+    exact = line.level + line.residue
+    return Ratio(exact / line.leader_position, f"{float(exact):.2f} where the leader holds {line.leader_position}")
+
+
+def _forgone_before(entry: Allotment, lot_size: int) -> int:
+    """Return how many units an entry is not to have because the leader has left them before it got a size."""
+    exact = _exact_filled(entry)
+    left = exact - entry.exited * (entry.ratio.value if entry.ratio else 0)
+    return whole_lots(exact, lot_size) - whole_lots(left, lot_size)
+
+
+def _exact_filled(entry: Allotment) -> Fraction:
+    """Return what the leader's fills of an entry come to for the follower, before rounding."""
+    return entry.carry + (entry.ratio.value if entry.ratio else 0) * entry.leader_entered
+
+
+def wanted_of(order: Order) -> int:
+    """What the leader wants of an order, or got of it where the rest is dead."""
+    is_dead = order.is_terminal and order.status is not Status.TRADED
+    return order.filled_quantity if is_dead else order.quantity
+
+
+def leader_filled(
+    line: Line, allotment: Allotment, filled: int, others: Iterable[Allotment], *, is_beside: bool = False
+) -> tuple[Line, list[Allotment]]:
+    """Count what the leader has got of an order; return the line and every allotment that this changes.
+
+    His exit brings the level down in proportion, and of the entries that the follower still waits for, the same
+    proportion is forgone: what the leader has left is not entered any more. One that ``is_beside`` leaves what was not
+    copied: until nothing of his position is left, it takes from nobody else's.
+    """
+    more = filled - allotment.leader_filled
+    if more <= 0:
+        return line, []
+    there = max(0, -line.leader_position * allotment.side.sign)
+    exiting = min(more, max(allotment.reach, there))  # it may fill before what was to be filled first
+    changed = [
+        replace(
+            allotment,
+            leader_filled=filled,
+            leader_exited=allotment.leader_exited + exiting,
+            reach=max(0, allotment.reach - exiting),
+        )
+    ]
+    sign = allotment.side.sign
+    before = abs(line.leader_position) if line.leader_position * sign < 0 else 0
+    if exiting and before and not (is_beside and exiting < before):
+        left = Fraction(max(0, before - exiting), before)
+        line = _brought_down(line, left)
+        if not left and allotment.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
+            line = replace(line, residue=allotment.residue * sign)
+        changed += [
+            shrunk for other in others if other.side is not allotment.side and (shrunk := _forgoes(other, left, line))
+        ]
+    return replace(line, leader_position=line.leader_position + more * sign), changed
+
+
+def _brought_down(line: Line, left: Fraction) -> Line:
+    exact = (line.level + line.residue) * left
+    level = whole_lots(abs(exact), line.lot_size) * (1 if exact > 0 else -1)
+    return replace(line, level=level, residue=exact - level)
+
+
+def _forgoes(entry: Allotment, left: Fraction, line: Line) -> Allotment | None:
+    """Give up the leader's part of what the follower has not got yet of an entry that the leader has filled."""
+    if entry.ratio is None:
+        exited = (entry.leader_entered - entry.exited) * (1 - left)
+        return replace(entry, exited=entry.exited + exited) if exited else None
+    filled = whole_lots(_exact_filled(entry), line.lot_size)
+    waiting = max(0, min(filled, entry.wanted) - entry.forgone - entry.counted)
+    given_up = waiting - whole_lots(waiting * left, line.lot_size)
+    return replace(entry, forgone=entry.forgone + given_up) if given_up else None
+
+
+def follower_filled(
+    line: Line, allotment: Allotment, part: Part, before: int, after: int, product: Product | None = None
+) -> tuple[Line, Allotment]:
+    """Count the follower's own fills, ``before`` and ``after`` of that part of the leader's order.
+
+    What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
+    ``product`` is the order's, None for the line's own.
+    """
+    sign, more = allotment.side.sign, after - before
+    if part in (Part.EXIT, Part.CLOSE) and product is not None:
+        line = _moved(line, product, more * sign)
+    if part is Part.TWIN:  # the ledger does not hold it, and it is not to stay
+        return line, replace(allotment, excess=allotment.excess + more, doubled=allotment.doubled + more)
+    if part is Part.FLATTEN:
+        undone = min(more, allotment.doubled)
+        line = replace(line, held=line.held - (more - undone) * sign)
+        return line, replace(allotment, doubled=allotment.doubled - undone)
+    there = max(0, -line.held * sign)
+    line = replace(line, held=line.held + more * sign)
+    if part is Part.CLOSE:
+        return line, allotment
+    if part is Part.EXIT:
+        return line, replace(allotment, excess=allotment.excess + max(0, more - there))
+    counted = min(after, max(allotment.counted, allotment.due)) if allotment.forgone else after
+    line = replace(line, level=line.level + (counted - allotment.counted) * sign)
+    return line, replace(allotment, counted=counted)
+
+
+def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str, int]:
+    """Return how many units each exit's order is yet to take from the ``held`` ones, by leader order id.
+
+    ``exits`` are in the order in which they were first seen; ``held`` is not signed. What the leader has already left
+    goes to the exits that took him out. The rest is levelled along each chain by what the leader would have left.
+    """
+    direction = _sign(line.held)
+    belongs = min(held, max(0, line.level * direction))
+    exits = [exit_ for exit_ in exits if exit_.side.sign == -direction]
+    shares = _overdue_shares(exits, held - belongs)
+    position = max(0, line.leader_position * direction)
+    exact = (line.level + line.residue) * direction
+    for is_stop in (False, True):
+        chain = [exit_ for exit_ in exits if exit_.is_stop is is_stop]
+        chain.sort(key=lambda exit_: not exit_.at_market)
+        top = held - sum(shares[exit_.leader_order_id] for exit_ in chain)
+        left = position
+        for exit_ in chain:
+            if not exit_.leader_open:
+                continue
+            left = max(0, left - exit_.leader_open)
+            bottom = min(top, whole_lots(exact, line.lot_size, left, position)) if position else 0
+            shares[exit_.leader_order_id] += top - bottom
+            top = bottom
+    return shares
+
+
+def _overdue_shares(exits: Sequence[Working], overdue: int) -> dict[str, int]:
+    """Share out what the follower should already have left: to exits that rest for it, the rest to the latest."""
+    shares = dict.fromkeys((exit_.leader_order_id for exit_ in exits), 0)
+    took_out = [exit_ for exit_ in exits if exit_.has_filled and not exit_.is_final]
+    for exit_ in took_out:
+        is_latest = exit_ is took_out[-1]
+        share = overdue if is_latest else min(overdue, exit_.open)
+        shares[exit_.leader_order_id] = share
+        overdue -= share
+    return shares
+
+
+def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -> Line:
+    """Return the line where only ``held`` units (not signed) are left: the follower, or his broker, closed the rest.
+
+    ``by_product`` is how many units are left in each product of the line.
+    """
+    direction = _sign(line.held)
+    lost = line.lost + abs(line.held) - held
+    elsewhere = tuple((product, left * direction) for product, _ in line.elsewhere if (left := by_product[product]))
+    level = min(abs(line.level), held) * direction
+    return replace(line, lost=lost, held=held * direction, level=level, elsewhere=elsewhere)
+
+
+def found_again(line: Line, units: int) -> Line:
+    """Return the line with units (signed) that were taken for closed by other hands and are there all the same.
+
+    They belong to the level again as long as the leader has a position.
+    """
+    level = line.level + units if line.leader_position * units > 0 else line.level
+    return replace(line, lost=line.lost - abs(units), held=line.held + units, level=level)
+
+
+def filled_beside_leader(line: Line, order: Order) -> Line:
+    """Return the line where an order with an id of ours has filled on the leader's account, as far as it is told."""
+    others = tuple(one for one in line.not_his if one.order_id != order.id)
+    told = NotHis(order.id, trade_date(order), order.filled_quantity * order.side.sign)
+    return replace(line, not_his=(*others, told))
+
+
+def with_days_before_as_one(line: Line, day: date) -> Line:
+    """Return the line where it is forgotten which orders filled what is not the leader's before a trading day."""
+    before = [one for one in line.not_his if one.day < day]
+    if len(before) < 2:
+        return line
+    units, since = sum(one.units for one in before), max(one.day for one in before)
+    left = tuple(one for one in line.not_his if one.day >= day)
+    return replace(line, not_his=(NotHis("", since, units), *left) if units else left)
+
+
+def moved_by_follower(line: Line, source: Product, target: Product, units: int) -> Line:
+    """Return the line where the follower has converted units (signed) of it from one product to another."""
+    return _moved(_moved(line, source, -units), target, units)
+
+
+def _moved(line: Line, product: Product, units: int) -> Line:
+    """Return the line with so many more of its units (signed) in another product than its own."""
+    if product is line.key.product:
+        return line
+    elsewhere = dict(line.elsewhere)
+    elsewhere[product] = elsewhere.get(product, 0) + units
+    return replace(line, elsewhere=tuple((kind, left) for kind, left in elsewhere.items() if left))
+
+
+def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]:
+    """Return both lines where the leader has converted units (signed) from the one to the other.
+
+    The follower's share moves with its level, in whole lots; where all is converted, all of it. It stays in the product
+    in which the account has it.
+    """
+    share = Fraction(units, source.leader_position) if source.leader_position else Fraction(1)
+    share = min(max(share, _NOTHING), Fraction(1))
+    exact = (source.level + source.residue) * share
+    level = whole_lots(abs(exact), source.lot_size) * (1 if exact > 0 else -1)
+    held = source.held if share == 1 else min(abs(source.held), abs(level)) * _sign(source.held)
+    taken: dict[Product, int] = {}
+    left = held
+    for product in source.products:
+        there = source.held_in(product)
+        taken[product] = left if abs(left) <= abs(there) else there
+        left -= taken[product]
+    source_after = replace(
+        source,
+        leader_position=source.leader_position - units,
+        held=source.held - held,
+        level=source.level - level,
+        residue=source.residue - (exact - level),
+        elsewhere=tuple(
+            (product, rest) for product in source.products[1:] if (rest := source.held_in(product) - taken[product])
+        ),
+    )
+    target_after = replace(
+        target,
+        leader_position=target.leader_position + units,
+        held=target.held + held,
+        level=target.level + level,
+        residue=target.residue + (exact - level),
+        ratio=target.ratio or source.ratio,
+        lot_size=max(target.lot_size, source.lot_size),
+    )
+    for product, some in taken.items():
+        if some:
+            target_after = _moved(target_after, product, some)
+    return source_after, target_after
+
+
+def scaled(line: Line, factor: Fraction) -> Line:
+    """Return the line after a split or a bonus: every share has become ``factor`` shares."""
+    exact = line.level * factor
+    return replace(
+        line,
+        leader_position=int(line.leader_position * factor),
+        held=int(line.held * factor),
+        level=int(exact),
+        residue=line.residue * factor + (exact - int(exact)),
+        elsewhere=tuple((product, int(units * factor)) for product, units in line.elsewhere),
+    )
+
+
+def corrected(line: Line, leader_position: int) -> Line:
+    """Return the line with the leader's position as it really is: what he did while nobody looked, or an expiry."""
+    before, after = abs(line.leader_position), abs(leader_position)
+    is_less = leader_position * line.leader_position <= 0 or after < before
+    if before and is_less:
+        left = Fraction(after, before) if leader_position * line.leader_position > 0 else _NOTHING
+        line = _brought_down(line, left)
+    return replace(line, leader_position=leader_position)
+
+
+def whole_lots(quantity: Fraction | int, lot_size: int, share: int = 1, of: int = 1) -> int:
+    """Return a ``share`` ``of`` a quantity rounded down to whole lots, never below none."""
+    return max(0, quantity.numerator * share // (quantity.denominator * of * lot_size)) * lot_size
+
+
+def _signed(quantity: Fraction, side: Side) -> Fraction:
+    return quantity if side is Side.BUY else -quantity
+
+
+def _sign(position: int) -> int:
+    return (position > 0) - (position < 0)

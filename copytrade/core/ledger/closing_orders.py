@@ -1,0 +1,95 @@
+"""Closing what is held by copying, whatever the leader does: every copy is cancelled, and one order a line closes it.
+
+Such an order has no leader order that it copies. One of our own making stands in its place, so that it is sent, found
+again and written down like any other: its id begins with ``flat``.
+"""
+
+from collections.abc import Iterable, Set
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from copytrade.core.decide.decisions import Cancel, Done, Lookup, Situation, Skip, Wait
+from copytrade.core.ledger.arithmetic import Allotment, Line, Role
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.orders import IST, ZERO, Order, OrderType, Side, Source, Status, Validity
+from copytrade.core.model.reasons import Reason
+
+#: The beginning of the id of an order that closes a line; the broker's ids are numbers.
+_PREFIX = "flat"
+
+
+class Closed(msgspec.Struct, frozen=True, gc=False):
+    """What came of closing: how many copies were cancelled, what was closed, and what is left and why, as text."""
+
+    cancelled: int
+    closed: tuple[str, ...]
+    left: tuple[str, ...]
+
+    def __str__(self) -> str:
+        closed = f"closed {', '.join(self.closed)}" if self.closed else "nothing was held"
+        left = f"; left: {', '.join(self.left)}" if self.left else ""
+        return f"{self.cancelled} orders cancelled, {'nothing closed' if left and not self.closed else closed}{left}"
+
+
+def is_closing(order_id: str) -> bool:
+    """Whether an order id stands for closing a line, and for no order of the leader's."""
+    return order_id.startswith(_PREFIX)
+
+
+def to_close(line: Line, taken: Set[str], now: datetime) -> Allotment:
+    """Return the allotment that closes all that is held on a line; its id is none of the ``taken``."""
+    number = int(now.timestamp() * 1000)
+    while f"{_PREFIX}{number}" in taken:
+        number += 1
+    return Allotment(
+        leader_order_id=f"{_PREFIX}{number}",
+        trade_date=now.astimezone(IST).date(),
+        created_at=now,
+        line=line.key,
+        side=Side.SELL if line.held > 0 else Side.BUY,
+        role=Role.EXIT,
+        base=0,
+        leader_quantity=abs(line.held),
+    )
+
+
+def order_of(allotment: Allotment, last_price: Decimal | None) -> Order:
+    """Return what stands in the place of the leader's order: over, and never filled, so that it is no trade of his."""
+    return Order(
+        id=allotment.leader_order_id,
+        client_id="",
+        status=Status.TRADED,
+        side=allotment.side,
+        key=allotment.line.key,
+        product=allotment.line.product,
+        order_type=OrderType.MARKET,
+        validity=Validity.DAY,
+        quantity=allotment.leader_quantity,
+        price=ZERO,
+        observed_at=allotment.created_at,
+        created_at=allotment.created_at,
+        source=Source.BOOK,
+        last_price=last_price,
+    )
+
+
+def overtaken(copies: Iterable[Copy]) -> Skip | Done:
+    """Return what becomes of an order that closes its line no more: what was never sent of it is not wanted now."""
+    if any(copy.stage is Stage.NONE and copy.reason is None for copy in copies):
+        return Skip(Reason.OVERTAKEN, "another order closes the line, or closing is over")
+    return Done()
+
+
+def called_off(copies: Iterable[Copy], situation: Situation) -> Cancel | Lookup | Wait:
+    """Return what to do about the copies of a leader order while everything is being closed."""
+    for copy in copies:
+        if copy.n in situation.under_way:
+            continue
+        cancel = Cancel(copy.n, Reason.FLATTENED)
+        if copy.stage is Stage.LIVE and not copy.cancelling and not situation.is_held(cancel):
+            return cancel
+        if copy.stage is Stage.UNKNOWN:
+            return Lookup(copy.n)
+    return Wait("what was copied is being closed")

@@ -1,0 +1,19 @@
+"""Splits and bonuses: shares become a small multiple of themselves over night, everywhere by the same factor."""
+
+from fractions import Fraction
+
+from copytrade.core.ledger.arithmetic import LineKey
+
+#: A split or a bonus makes of so many shares at most so many others.
+LARGEST = 20
+
+
+def factor_of(key: LineKey, before: int, difference: int) -> Fraction | None:
+    """Return by what a position may have been multiplied that differs, None where no split or bonus does that.
+
+    Only shares are split; the units of a contract are adjusted by the exchange in another way.
+    """
+    if not (before and difference and key.key.segment.is_cash):
+        return None
+    factor = Fraction(before + difference, before)
+    return factor if factor > 0 and max(factor.numerator, factor.denominator) <= LARGEST else None

@@ -1,0 +1,201 @@
+"""What one account has: its orders of the day, its positions and its money, kept up to date fill by fill."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from copytrade.paper.exchange.instruments import PaperInstrument
+from copytrade.paper.exchange.orders import NO_PRICE, PaperOrder, order_error
+
+
+@dataclass(slots=True)
+class PaperPosition:
+    """What an account bought and sold today of one instrument in one product, and what it had from before.
+
+    ``past`` is what it has been, each state with its time in monotonic seconds.
+    """
+
+    instrument: PaperInstrument
+    product: str
+    bought: int = 0
+    bought_value: Decimal = NO_PRICE
+    sold: int = 0
+    sold_value: Decimal = NO_PRICE
+    carried: int = 0
+    carried_value: Decimal = NO_PRICE
+    past: list[tuple[float, "PaperPosition"]] = field(default_factory=list, repr=False)
+
+    @property
+    def net(self) -> int:
+        """Units held; negative for a short."""
+        return self.carried + self.bought - self.sold
+
+    @property
+    def carried_bought(self) -> int:
+        """Units held long from before today."""
+        return max(0, self.carried)
+
+    @property
+    def carried_sold(self) -> int:
+        """Units held short from before today."""
+        return max(0, -self.carried)
+
+    @property
+    def buy_average(self) -> Decimal:
+        """Average price of what was bought, 0 if nothing was."""
+        value = self.bought_value + (self.carried_value if self.carried > 0 else NO_PRICE)
+        quantity = self.bought + self.carried_bought
+        return value / quantity if quantity else NO_PRICE
+
+    @property
+    def sell_average(self) -> Decimal:
+        """Average price of what was sold, 0 if nothing was."""
+        value = self.sold_value + (self.carried_value if self.carried < 0 else NO_PRICE)
+        quantity = self.sold + self.carried_sold
+        return value / quantity if quantity else NO_PRICE
+
+    @property
+    def cost_price(self) -> Decimal:
+        """Average price of what is held, 0 once it is closed."""
+        return self.buy_average if self.net > 0 else self.sell_average if self.net < 0 else NO_PRICE
+
+    @property
+    def realized(self) -> Decimal:
+        """Rupees made, or lost, on what was closed."""
+        closed = min(self.bought + self.carried_bought, self.sold + self.carried_sold)
+        return (self.sell_average - self.buy_average) * closed * self.instrument.multiplier
+
+    def remember(self, now: float) -> None:
+        """Keep what it is now among what it has been."""
+        self.past.append((now, copy(self)))
+
+    def as_of(self, moment: float) -> "PaperPosition | None":
+        """Return it as it was at a moment, None before there was any."""
+        return next((state for at, state in reversed(self.past) if at <= moment), None)
+
+
+@dataclass(slots=True)
+class PaperHolding:
+    """Shares in the depository, bought before today at an average price in rupees."""
+
+    instrument: PaperInstrument
+    quantity: int
+    average: Decimal
+
+
+class Portfolio:
+    """One account's orders, oldest first, and what came of them.
+
+    A paper margin: a working order and a position block the full value of what they open or hold, long or short, and
+    what closes a position blocks nothing. Real margins of short options differ; only their being finite matters here.
+    ``funds`` are the rupees at the start of the day, ``collateral`` what pledged shares add to them.
+    """
+
+    def __init__(self, funds: Decimal, monotonic: Callable[[], float]) -> None:
+        self.funds = funds
+        self.collateral = NO_PRICE
+        self._monotonic = monotonic
+        self._working: dict[tuple[str, str, str], dict[str, PaperOrder]] = defaultdict(dict)
+        self._blocked: dict[str, Decimal] = {}
+        self._blocked_in_all = NO_PRICE
+        self._positions: dict[tuple[str, str, str], PaperPosition] = {}
+        self.holdings: dict[tuple[str, str], PaperHolding] = {}
+        self.orders: dict[str, PaperOrder] = {}
+
+    @property
+    def positions(self) -> list[PaperPosition]:
+        """Return every position of the day, the closed ones too."""
+        return list(self._positions.values())
+
+    def add(self, order: PaperOrder) -> None:
+        """Take in a new order."""
+        self.orders[order.id] = self._working[_key(order)][order.id] = order
+        self.changed(order)
+
+    def changed(self, order: PaperOrder) -> None:
+        """Block what an order, which may not be what it was, is worth now: nothing once it has ended."""
+        before = self._blocked.pop(order.id, NO_PRICE)
+        if order.id in self._working[_key(order)]:
+            self._blocked[order.id] = self.value(order, order.price)
+        self._blocked_in_all += self._blocked.get(order.id, NO_PRICE) - before
+
+    def end(self, order: PaperOrder) -> None:
+        """Release what an order blocked."""
+        del self._working[_key(order)][order.id]
+        self.changed(order)
+
+    def fill(self, order: PaperOrder, quantity: int, price: Decimal) -> None:
+        """Book a fill."""
+        position = self._position(order.instrument, order.product)
+        if order.side == "BUY":
+            position.bought += quantity
+            position.bought_value += quantity * price
+        else:
+            position.sold += quantity
+            position.sold_value += quantity * price
+        self._moved(position)
+
+    def carry(self, instrument: PaperInstrument, product: str, quantity: int, price: Decimal) -> None:
+        """Have a position from before today; ``quantity`` is negative for a short."""
+        position = self._position(instrument, product)
+        position.carried += quantity
+        position.carried_value += abs(quantity) * price
+        self._moved(position)
+
+    def convert(self, instrument: PaperInstrument, old: str, new: str, quantity: int) -> None:
+        """Move units of a position to another product, at their average price and without any order.
+
+        Raises Refusal if so many are not held.
+        """
+        position = self._position(instrument, old)
+        if not 0 < quantity <= abs(position.net):
+            raise order_error("Conversion quantity exceeds the position")
+        other, value = self._position(instrument, new), position.cost_price * quantity
+        if position.net > 0:
+            position.bought, position.bought_value = position.bought - quantity, position.bought_value - value
+            other.bought, other.bought_value = other.bought + quantity, other.bought_value + value
+        else:
+            position.sold, position.sold_value = position.sold - quantity, position.sold_value - value
+            other.sold, other.sold_value = other.sold + quantity, other.sold_value + value
+        self._moved(position)
+        self._moved(other)
+
+    def split(self, key: tuple[str, str], old: int, new: int) -> None:
+        """Make ``new`` units of each ``old`` of what is held from before today."""
+        for position in self._positions.values():
+            if position.instrument.key == key and position.carried:
+                position.carried = position.carried * new // old
+                self._moved(position)
+        if (held := self.holdings.get(key)) is not None:
+            held.quantity, held.average = held.quantity * new // old, held.average * old / new
+
+    def value(self, order: PaperOrder, price: Decimal) -> Decimal:
+        """Return the rupees that an order blocks at a price."""
+        position = self._positions.get(_key(order))
+        closing = max(0, -order.sign * position.net) if position else 0
+        return price * max(0, order.remaining - closing) * order.instrument.multiplier
+
+    def available(self) -> Decimal:
+        """Return the rupees that no position and no working order blocks."""
+        held = sum(
+            (
+                position.realized - position.cost_price * abs(position.net) * position.instrument.multiplier
+                for position in self._positions.values()
+            ),
+            NO_PRICE,
+        )
+        return self.funds + self.collateral + held - self._blocked_in_all
+
+    def _position(self, instrument: PaperInstrument, product: str) -> PaperPosition:
+        return self._positions.setdefault((*instrument.key, product), PaperPosition(instrument, product))
+
+    def _moved(self, position: PaperPosition) -> None:
+        position.remember(self._monotonic())
+        for working in self._working[*position.instrument.key, position.product].values():
+            self.changed(working)
+
+
+def _key(order: PaperOrder) -> tuple[str, str, str]:
+    return *order.instrument.key, order.product

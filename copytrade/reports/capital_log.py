@@ -1,0 +1,28 @@
+"""What is logged of the capital that accounts are sized by: once an account, when it is first known."""
+
+from decimal import Decimal
+
+from loguru import logger
+
+from copytrade.common.logs import alert, fields
+from copytrade.core.model.accounts import Funds
+
+
+def set_in_settings(account: str, capital: Decimal) -> None:
+    """The settings say how much it is."""
+    logger.info("Capital to size by {}", fields(account=account, capital=capital, source="settings"))
+
+
+def counted(account: str, funds: Funds, *, with_collateral: bool) -> None:
+    """The broker says how much it is, with or without what is pledged."""
+    source = "sod_and_collateral" if with_collateral else "sod"
+    capital = funds.capital(with_collateral=with_collateral)
+    left_out = None if with_collateral or not funds.collateral else f"{funds.collateral:.2f}"
+    figures = fields(account=account, capital=f"{capital:.2f}", source=source, collateral_not_counted=left_out)
+    if not funds.lacks_much(with_collateral=with_collateral):
+        logger.info("Capital to size by {}", figures)
+        return
+    means = "nothing can be sized by it" if capital <= 0 else "what is copied is sized without it"
+    what = 'set capital = "sod_and_collateral", or to a number of rupees'
+    level = "CRITICAL" if capital <= 0 else "WARNING"
+    alert("collateral_not_counted", account, "Capital to size by {} {}: {}", figures, means, what, level=level)

@@ -1,0 +1,143 @@
+"""What a trading day came to: how much of the leader's trading each follower got, and at which prices."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
+
+from copytrade.common.percentiles import percentile
+from copytrade.core.model.copies import MappingStatus
+from copytrade.core.model.orders import IST, ZERO
+from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies, open_to_read
+from copytrade.reports.text_table import aligned
+
+_SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
+_OPEN = (MappingStatus.PLACED, MappingStatus.PENDING)
+
+#: How many days a day without copies names at most.
+_DAYS_NAMED = 10
+
+_FOLLOWER_HEADS = (
+    *("follower", "copied", "filled", "open", "failed", "skipped", "leader Rs", "follower Rs"),
+    *("slippage", "a unit", "bps", "p50", "p99", "ours", "fill"),
+)
+_COPY_HEADS = (
+    *("time", "leader order", "symbol", "side", "units", "leader avg", "copy avg", "a unit", "Rs", "bps", "ms"),
+)
+_TEXT_HEADS = frozenset({"follower", "time", "leader order", "symbol", "side"})
+
+_LEGEND = (
+    "leader Rs: what the leader traded in orders copied. slippage: rupees, positive is worse whatever the side;",
+    "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer;",
+    "ours: half of the copies spent no more than so many ms of that here, the rest was the broker's;",
+    "fill: half of the copies were filled within so many ms of the update.",
+)
+
+
+def report(database: str, day: date) -> str:
+    """Return a line a follower and a line a filled copy of a trading day. Raises DatabaseUnusable."""
+    with open_to_read(database) as connection:
+        copies = copies_on(connection, day)
+        if not copies:
+            return _no_copies(day, days_with_copies(connection))
+    by_follower = [(name, list(group)) for name, group in groupby(copies, key=attrgetter("follower"))]
+    lines = [f"Copies of {day:%A %d %B %Y}", ""]
+    lines += aligned(_FOLLOWER_HEADS, [_follower(name, group) for name, group in by_follower], _TEXT_HEADS)
+    lines += [line for name, group in by_follower for line in _not_copied(name, group)]
+    lines += ["", *_LEGEND]
+    for name, group in by_follower:
+        if filled := [copy for copy in group if copy.follower_filled]:
+            lines += ["", f"{name}, filled:"]
+            lines += aligned(_COPY_HEADS, [_filled(copy) for copy in filled], _TEXT_HEADS)
+    return "\n".join(lines)
+
+
+def _no_copies(day: date, days: Sequence[str]) -> str:
+    if not days:
+        return f"There are no copies on {day}, nor on any other day."
+    earlier = len(days) - _DAYS_NAMED
+    more = f" and {earlier} more" if earlier > 0 else ""
+    return f"There are no copies on {day}; there are on {', '.join(days[:_DAYS_NAMED])}{more}."
+
+
+def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
+    statuses = Counter(copy.status for copy in copies)
+    latencies = [copy.latency_ms for copy in copies if copy.latency_ms is not None]
+    led = {copy.leader_order_id: _leader_value(copy) for copy in copies if copy.status in _SENT}
+    return (
+        name,
+        str(sum(statuses[status] for status in _SENT)),
+        str(statuses[MappingStatus.FILLED]),
+        str(sum(statuses[status] for status in _OPEN)),
+        str(statuses[MappingStatus.FAILED]),
+        str(statuses[MappingStatus.SKIPPED]),
+        f"{sum(led.values(), ZERO):.2f}",
+        f"{sum((_value(copy, copy.follower_filled, copy.follower_price) for copy in copies), ZERO):.2f}",
+        *_slippage(copies),
+        _ms(percentile(latencies, 50)),
+        _ms(percentile(latencies, 99)),
+        _ms(percentile([copy.ours_ms for copy in copies if copy.ours_ms is not None], 50)),
+        _ms(percentile([copy.fill_ms for copy in copies if copy.fill_ms is not None], 50)),
+    )
+
+
+def _leader_value(copy: RecordedCopy) -> Decimal:
+    """Return what the leader traded in the order, in rupees."""
+    return _value(copy, copy.leader_filled, copy.leader_average)
+
+
+def _value(copy: RecordedCopy, units: int | None, price: Decimal | None) -> Decimal:
+    """Return rupees; none where the multiplier of a commodity or a currency was not known."""
+    return (units or 0) * (price or ZERO) * (copy.multiplier or ZERO)
+
+
+def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
+    """Return the slippage of these copies: in rupees, in rupees a unit, and in basis points."""
+    total, units, at_leaders_price = ZERO, 0, ZERO
+    for copy in copies:
+        if copy.slippage is not None and copy.leader_price is not None:
+            total += _value(copy, copy.follower_filled, copy.slippage)
+            units += copy.follower_filled
+            at_leaders_price += _value(copy, copy.follower_filled, copy.leader_price)
+    if not at_leaders_price:
+        return "-", "-", "-"
+    return f"{total:+z.2f}", f"{total / units:+z.4f}", f"{total / at_leaders_price * 10_000:+z.1f}"
+
+
+def _not_copied(name: str, copies: Sequence[RecordedCopy]) -> list[str]:
+    """Return a line each on why orders were skipped and why copies failed, where any were."""
+    lines = []
+    for status in (MappingStatus.SKIPPED, MappingStatus.FAILED):
+        reasons = Counter(copy.reason or "no reason" for copy in copies if copy.status == status)
+        if reasons:
+            why = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+            lines.append(f"{name} {status}: {why}")
+    return lines
+
+
+def _filled(copy: RecordedCopy) -> tuple[str, ...]:
+    total, per_unit, bps = _slippage([copy])
+    is_whole = copy.follower_filled == copy.follower_quantity
+    return (
+        f"{copy.created_at.astimezone(IST):%H:%M:%S}",
+        copy.leader_order_id,
+        copy.symbol or "-",
+        copy.side or "-",
+        str(copy.follower_filled) if is_whole else f"{copy.follower_filled}/{copy.follower_quantity}",
+        "-" if copy.slippage is None else _price(copy.leader_price),
+        _price(copy.follower_price),
+        per_unit,
+        total,
+        bps,
+        _ms(copy.latency_ms),
+    )
+
+
+def _price(rupees: Decimal | None) -> str:
+    return "-" if rupees is None else f"{rupees:.4f}"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

@@ -1,0 +1,279 @@
+"""What a follower logs about its copies: the lines that operators and their tools look for, in fixed words."""
+
+from collections.abc import Sequence
+
+from loguru import logger
+
+from copytrade.brokers.budget import Lane
+from copytrade.common.logs import alert, fields
+from copytrade.core.decide.decisions import Cancel, Modify, Place
+from copytrade.core.engine.copies.dry_run import is_shadow
+from copytrade.core.engine.engine import Action, Changed
+from copytrade.core.ledger.arithmetic import Line, Part
+from copytrade.core.ledger.drift import Apart
+from copytrade.core.market.contracts import Differs
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.orders import Order, Status, Validity
+from copytrade.core.model.reasons import Reason
+
+#: Why an order that was to be copied was not, although nobody wanted that.
+_WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER, Reason.POISON)
+
+#: How many orders are named that wait for the budget.
+NAMED = 6
+
+_FAILED = {Place: "Failed to place", Modify: "Failed to modify", Cancel: "Failed to cancel"}
+
+
+def who(copy: Copy) -> str:
+    """Name the follower, the leader's order and the follower's, for a line about them."""
+    return fields(follower=copy.follower, leader_order=copy.leader_order_id, order=copy.order_id)
+
+
+def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str], *, is_long: bool) -> None:
+    """The request budget makes leader orders wait; should that be long, somebody is told."""
+    named = ",".join(orders[:NAMED]) + (f",+{len(orders) - NAMED}" if len(orders) > NAMED else "")
+    waiting = fields(follower=follower, lane=lane.name.lower(), orders=named)
+    logger.info("Rate limit reached, waiting {:.2f}s {}", seconds, waiting)
+    if is_long:
+        text = "Request budget used up, orders wait {}"
+        alert("budget", follower, text, fields(follower=follower, lane=lane.name.lower(), seconds=f"{seconds:.0f}"))
+
+
+def placing(copy: Copy, leader: Order) -> None:
+    """A new order is about to leave."""
+    wish = copy.wish
+    if wish is None:
+        return
+    parameters = fields(
+        side=copy.side(leader),
+        symbol=leader.symbol,
+        type=wish.order_type,
+        product=leader.product,
+        quantity=wish.quantity,
+        part="" if copy.part is Part.ENTRY else copy.part,
+        price=wish.price,
+        trigger_price=wish.trigger_price,
+        validity=wish.validity,
+        disclosed_quantity=wish.disclosed_quantity,
+        amo="yes" if leader.after_market else "",
+        sizing=copy.arithmetic,
+    )
+    if copy.part is Part.FLATTEN:
+        logger.error("More filled than belongs, flattening the excess {}", who(copy))
+    logger.info("Placing follower order {} {}", who(copy), parameters)
+
+
+def left_unread(copy: Copy) -> None:
+    """An exit leaves by the ledger: what the account really has could not be read in time."""
+    alert(
+        "unread_exit",
+        copy.follower,
+        "Exit leaves by the ledger, the account's order book and positions could not be read in time: "
+        "compare the position with the leader's by hand {} {}",
+        who(copy),
+        fields(id=copy.correlation_id, quantity=copy.wish.quantity if copy.wish else None),
+    )
+
+
+def left_beside(copy: Copy) -> None:
+    """An exit leaves although another order of the account was about to close the position: both may fill."""
+    alert(
+        "exit_beside_another",
+        copy.follower,
+        "Exit gave way in vain and leaves beside another order of the account: "
+        "if both fill, too much is taken, compare the position by hand {} {}",
+        who(copy),
+        fields(id=copy.correlation_id, quantity=copy.wish.quantity if copy.wish else None),
+    )
+
+
+def unreadable(copy: Copy) -> None:
+    """Nothing that tells of a leader order can be read."""
+    logger.warning("Order skipped: {} {} {}", copy.reason, who(copy), fields(detail=copy.error))
+
+
+def kept_back(action: Action, change: Changed) -> None:
+    """In a dry run something would have been sent, and was not."""
+    copy, wish = change.after, change.after.wish
+    parameters = ""
+    if wish is not None and not isinstance(action, Cancel):
+        parameters = fields(
+            side=copy.side(change.leader),
+            symbol=change.leader.symbol,
+            type=wish.order_type,
+            product=change.leader.product,
+            quantity=wish.quantity,
+            part="" if copy.part is Part.ENTRY else copy.part,
+            price=wish.price,
+            trigger_price=wish.trigger_price,
+            validity=wish.validity,
+            sizing=copy.arithmetic,
+        )
+    logger.info("Dry run, not sent: {} {} {}", type(action).__name__.lower(), who(copy), parameters)
+
+
+def replicated(copy: Copy) -> None:
+    """The broker took the order."""
+    quantity = copy.accepted.quantity if copy.accepted else 0
+    latency = f"{copy.latency_ms:.1f}ms" if copy.latency_ms is not None else ""
+    logger.info("Order replicated successfully {} {}", who(copy), fields(quantity=quantity, latency=latency))
+
+
+def modified(copy: Copy) -> None:
+    """The broker took the modification."""
+    wish = copy.accepted
+    parameters = (
+        fields(
+            type=wish.order_type,
+            quantity=wish.quantity,
+            price=wish.price,
+            trigger_price=wish.trigger_price,
+            validity=wish.validity if wish.validity is not Validity.DAY else "",
+            modifications=copy.modifications,
+        )
+        if wish
+        else ""
+    )
+    logger.info("Order modified successfully {} {}", who(copy), parameters)
+
+
+def cancelled(copy: Copy) -> None:
+    """The broker took the cancellation."""
+    logger.info("Successfully cancelled follower order {} {}", copy.order_id, fields(follower=copy.follower))
+    logger.info("Order cancelled successfully {}", who(copy))
+
+
+def failed(action: Action, copy: Copy, error: str) -> None:
+    """The broker refused, or did not say what it did."""
+    logger.error("{} {} {}", _FAILED[type(action)], who(copy), fields(error=error))
+
+
+def changed(change: Changed) -> None:
+    """A copy is not what it was: log what an operator wants to see of that."""
+    before, after = change.before, change.after
+    if is_shadow(after):
+        return
+    if after.part is Part.TWIN and before.order is None:
+        alert("late_twin", after.follower, "Late twin of an order at the broker, cancelling it {}", who(after))
+    if before.stage is Stage.UNKNOWN and after.stage is Stage.NONE:
+        logger.warning("Order proven absent, decided anew {} {}", who(after), fields(id=after.correlation_id))
+    if after.reason is not before.reason and after.reason is not None:
+        _reason(after, after.reason)
+    if after.filled_quantity > before.filled_quantity:
+        _filled(after, change.leader)
+
+
+def drifted(follower: str, before: Line, after: Line, *, is_conversion: bool = False) -> None:
+    """The leader's position is not what was written down: it changed while nobody looked, or to another product."""
+    figures = fields(
+        follower=follower,
+        instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
+        product=before.key.product,
+        recorded=before.leader_position,
+        leader_position=after.leader_position,
+        held=after.held,
+        level=after.level,
+    )
+    what = "Leader's position was converted" if is_conversion else "Leader's position changed while nobody looked"
+    logger.warning("{} {}", what, figures)
+
+
+def differs(follower: str, one: Differs) -> None:
+    """The broker contradicts itself about a contract, and what is done about that."""
+    name = f"{one.key.segment}:{one.key.security_id}"
+    figures = fields(follower=follower, instrument=name, symbol=one.symbol)
+    who = f"{follower}:{name}"
+    alert(
+        f"{one.what}_differs",
+        who,
+        "Broker contradicts itself about the {} {} {}",
+        one.what,
+        figures,
+        one.how,
+        level="WARNING",
+    )
+
+
+def moved(follower: str, before: Line, after: Line) -> None:
+    """The account has copied units in another product than before, or has units again that seemed closed."""
+    what = "Copied position was converted"
+    if after.lost != before.lost:
+        is_back = after.lost < before.lost
+        what = "Copied units are there after all" if is_back else "Copied units are gone with the leader's"
+    logger.warning("{} {}", what, _line(follower, before, after))
+
+
+def scaled(follower: str, before: Line, after: Line) -> None:
+    """Leader and account hold a multiple of their shares over night: a split or a bonus."""
+    logger.warning("Shares were split, the line is scaled {}", _line(follower, before, after))
+
+
+def _line(follower: str, before: Line, after: Line) -> str:
+    return fields(
+        follower=follower,
+        instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
+        product=before.key.product,
+        held_before=before.held,
+        held=after.held,
+        level=after.level,
+        elsewhere=" ".join(f"{units} {product}" for product, units in after.elsewhere),
+    )
+
+
+def apart(follower: str, one: Apart) -> None:
+    """The account holds something apart from its copies, or less than was copied: told, and left as it is."""
+    key = one.line.key
+    figures = fields(
+        follower=follower,
+        instrument=f"{key.segment}:{key.security_id}",
+        product=one.line.product,
+        net=one.net,
+        copied=one.held,
+        manual=one.manual or None,
+        external_close=one.closed or None,
+        without_an_order=one.unseen or None,
+    )
+    who = f"{follower}:{key.segment}:{key.security_id}"
+    alert("drift", who, "Position differs from the copies {}", figures, level="WARNING")
+
+
+def _reason(copy: Copy, reason: Reason) -> None:
+    if copy.stage is Stage.NONE:
+        if reason is Reason.MARKET_CLOSED:
+            logger.info("Market closed {} {}", who(copy), fields(detail=copy.error))
+        what = who(copy), fields(detail=copy.error)
+        if reason in _WORTH_A_LOOK:
+            alert(reason, copy.follower, "Order skipped: {} {} {}", reason, *what, level="WARNING")
+        else:
+            logger.info("Order skipped: {} {} {}", reason, *what)
+    elif reason is Reason.BROKER_REJECTED:
+        logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
+    elif reason is Reason.MISJUDGED:
+        got = fields(filled=copy.filled_quantity, detail=copy.error)
+        alert("misjudged", copy.follower, "Leader's exit was taken for an entry, taking it back {} {}", who(copy), got)
+    elif reason is Reason.INVISIBLE:
+        alert("invisible", copy.follower, "Order accepted and never shown by the broker {}", who(copy), level="ERROR")
+    elif reason is Reason.UNFILLED:
+        logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=copy.error))
+    elif reason in (Reason.FILLED_OTHERWISE, Reason.IOC_UNFILLED):
+        logger.warning("Follower order ended otherwise {} {}", who(copy), fields(reason=reason, detail=copy.error))
+    elif reason is Reason.ENDED_EXTERNALLY:
+        logger.warning("Follower order ended without our request {} {}", who(copy), fields(detail=copy.error))
+
+
+def _filled(copy: Copy, leader: Order) -> None:
+    slippage = copy.slippage(copy.side(leader))
+    bps = slippage / copy.leader_price * 10_000 if slippage is not None else None
+    done = copy.order is not None and copy.order.status is Status.TRADED
+    filled = fields(
+        filled=copy.filled_quantity,
+        of=copy.wish.quantity if copy.wish else "",
+        price=copy.follower_price,
+        leader_price=copy.leader_price or "",
+        slippage=f"{slippage:f}" if slippage is not None else "",
+        rupees=f"{slippage * copy.filled_quantity:.2f}" if slippage is not None else "",
+        bps=f"{bps:.1f}" if bps is not None else "",
+        latency=f"{copy.fill_ms:.1f}ms" if copy.fill_ms is not None else "",
+    )
+    logger.info("{} {} {}", "Follower order filled" if done else "Follower order part filled", who(copy), filled)

@@ -1,0 +1,328 @@
+"""What was written down, for whoever wants to look: nothing is changed or created, and a copier may run meanwhile."""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import apsw
+import peewee
+from playhouse import db_url
+
+from copytrade.common.redaction import readable
+from copytrade.core.ledger.arithmetic import Line, LineKey, Part
+from copytrade.core.ledger.drift import Drift, Fill, LeaderOrder, explained
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import InstrumentKey, Product, Segment
+from copytrade.storage import sqlite
+from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
+from copytrade.storage.database import DatabaseUnusable
+from copytrade.storage.migrations import SCHEMA_VERSION
+from copytrade.storage.records import LEADER
+from copytrade.storage.rows import read_allotment, read_copy, read_line
+from copytrade.storage.schema import ALL, Config
+
+_COPIES = (
+    "SELECT c.leader_order_id, c.follower, c.n, c.follower_order_id, c.correlation_id, c.follower_quantity,"
+    " c.follower_filled, c.sizing_strategy, c.ratio, c.arithmetic, c.status, c.reason, c.error_message,"
+    " c.latency_ms, c.modifications,"
+    " l.side, COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id), l.filled_quantity,"
+    " l.average_price, c.leader_price, c.follower_price, c.slippage,"
+    " c.created_at, c.updated_at, c.part, c.fill_ms, c.decision_ms, c.permit_ms, c.request_ms, c.broker_ms,"
+    " c.state"
+    " FROM copy_mappings c LEFT JOIN orders l"
+    " ON l.id = c.leader_order_id AND l.account = ? AND l.trade_date = c.trade_date"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCopy:
+    """A row of ``copy_mappings`` with the leader's order. Prices in rupees a unit, quantities in units.
+
+    ``leader_price`` and ``follower_price`` are averages where ``slippage`` is known, else they may be limits. ``side``,
+    ``symbol``, ``leader_filled`` and ``leader_average`` are None where the leader's order was never written down.
+    Rupees are price x quantity x ``multiplier``, None where that was not known.
+    """
+
+    leader_order_id: str
+    follower: str
+    n: int
+    follower_order_id: str
+    correlation_id: str
+    follower_quantity: int
+    follower_filled: int
+    strategy: str
+    ratio: float | None
+    arithmetic: str
+    status: str
+    reason: str | None
+    error: str
+    latency_ms: float | None
+    modifications: int
+    side: str | None
+    symbol: str | None
+    leader_filled: int | None
+    leader_average: Decimal | None
+    leader_price: Decimal | None
+    follower_price: Decimal | None
+    slippage: Decimal | None
+    created_at: datetime
+    updated_at: datetime
+    part: str
+    fill_ms: float | None
+    decision_ms: float | None
+    permit_ms: float | None
+    request_ms: float | None
+    broker_ms: float | None
+    multiplier: Decimal | None
+
+    @property
+    def ours_ms(self) -> float | None:
+        """What of the latency is this program's."""
+        if self.decision_ms is None or self.permit_ms is None or self.request_ms is None:
+            return None
+        return self.decision_ms + self.permit_ms + self.request_ms
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """A row of ``order_events``; ``order`` is what was known of the order, without what was at its default."""
+
+    at: datetime
+    status: str
+    order: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """A row of ``audit_log``; ``at`` is when the answer was dealt with, ``body`` what was asked for."""
+
+    at: datetime
+    action: str
+    body: dict[str, Any]
+    response: str
+    status_code: int | None
+    duration_ms: float
+
+
+@contextmanager
+def open_to_read(database: str) -> Iterator[peewee.Database]:
+    """Open a file or a database URL for reading, and see all of it as it is at one moment.
+
+    Raises DatabaseUnusable where there is none, it is none of ours, or it fails while it is read.
+    """
+    try:
+        connection = _connect(database)
+        with connection.connection_context(), connection.atomic():
+            _recognise(connection, shown(database))
+            yield connection
+    except (peewee.PeeweeException, apsw.Error, OSError, RuntimeError, ValueError) as error:
+        raise DatabaseUnusable(f"{shown(database)}: cannot be read as a copier's database: {error}") from None
+
+
+def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
+    """Return every copy of a trading day, by follower and then in the order in which they were begun."""
+    where = f"{_COPIES} WHERE c.trade_date = ? ORDER BY c.follower, c.created_at, c.leader_order_id, c.n"
+    return [_copy(row) for row in _rows(connection, where, LEADER, day.isoformat())]
+
+
+def copies_of(connection: peewee.Database, leader_order_id: str) -> list[RecordedCopy]:
+    """Return every copy of a leader order, by follower and then in the order in which they were begun."""
+    where = f"{_COPIES} WHERE c.leader_order_id = ? ORDER BY c.follower, c.created_at, c.n"
+    return [_copy(row) for row in _rows(connection, where, LEADER, leader_order_id)]
+
+
+def days_with_copies(connection: peewee.Database) -> list[str]:
+    """Return the trading days of which there are copies, the latest first, as ISO dates."""
+    query = "SELECT DISTINCT trade_date FROM copy_mappings ORDER BY trade_date DESC"
+    return [day for (day,) in _rows(connection, query)]
+
+
+def events_of(connection: peewee.Database, account: str, order_id: str) -> list[RecordedEvent]:
+    """Return what was learnt of an account's order, oldest first."""
+    query = "SELECT event_ts, event_type, event_data FROM order_events WHERE order_id = ? AND account = ? ORDER BY id"
+    return [
+        RecordedEvent(datetime.fromtimestamp(at, UTC), status, json.loads(order))
+        for at, status, order in _rows(connection, query, order_id, account)
+    ]
+
+
+def orders_of(connection: peewee.Database, account: str, correlation_id: str) -> list[str]:
+    """Return the ids of an account's orders that carry a correlation id."""
+    query = "SELECT id FROM orders WHERE account = ? AND correlation_id = ?"
+    return [order_id for (order_id,) in _rows(connection, query, account, correlation_id)]
+
+
+def requests_about(connection: peewee.Database, account: str, *names: str) -> list[RecordedRequest]:
+    """Return an account's requests that name one of these order ids or correlation ids, oldest first."""
+    query = (
+        "SELECT id, ts, action, request_data, response_data, status_code, duration_ms"
+        " FROM audit_log WHERE account = ? AND request_data LIKE ?"
+    )
+    found = {}
+    for name in filter(None, names):
+        for row_id, at, action, request, *answer in _rows(connection, query, account, f"%{name}%"):
+            if name in re.findall(r"[\w-]+", request):  # and not an id that only begins like this one
+                found[row_id] = RecordedRequest(datetime.fromtimestamp(at, UTC), action, _body(request), *answer)
+    return [found[row_id] for row_id in sorted(found)]
+
+
+def audit_verdict(connection: peewee.Database) -> Verdict:
+    """Follow the chain of the whole audit trail, a row at a time."""
+    head = remembered(connection, AUDIT_HEAD)
+    rows = connection.execute_sql(
+        "SELECT id, action, account, request_data, response_data, status_code, duration_ms, ts, hash"
+        " FROM audit_log ORDER BY id"
+    )
+    return verify((AuditRow(row[0], row[1:-1], row[-1]) for row in rows), head)
+
+
+def held_by(connection: peewee.Database, follower: str) -> list[str]:
+    """Return each position that a follower holds because of copying: units, security id and product."""
+    query = "SELECT held, security_id, product FROM ledger WHERE follower = ? AND held <> 0"
+    return [f"{held} of {security_id} {product}" for held, security_id, product in _rows(connection, query, follower)]
+
+
+def holds_shares(database: str) -> bool:
+    """Return whether any follower holds shares for delivery by copying, as far as there is a database."""
+    query = "SELECT 1 FROM ledger WHERE held <> 0 AND product = ? AND exchange_segment IN (?, ?)"
+    try:
+        with open_to_read(database) as connection:
+            return bool(_rows(connection, query, Product.CNC, Segment.NSE_EQ, Segment.BSE_EQ))
+    except DatabaseUnusable:
+        return False
+
+
+def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:
+    """Return how many requests each account has sent since then."""
+    query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"
+    return dict(_rows(connection, query, moment.timestamp()))
+
+
+def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, int]) -> list[Drift]:
+    """Explain each line of a follower's by what is written down, beside the account's ``net`` positions."""
+    lines = {line.key: line for (text,) in _of(connection, "state", "ledger", follower) if (line := read_line(text))}
+    copies = [read_copy(text) for (text,) in _of(connection, "state", "copy_mappings", follower)]
+    allotments = [read_allotment(text) for (text,) in _of(connection, "state", "allotments", follower)]
+    allotments.sort(key=lambda allotment: (allotment.created_at, allotment.leader_order_id))
+    by_order: defaultdict[str, list[Copy]] = defaultdict(list)
+    for copy in copies:
+        by_order[copy.leader_order_id].append(copy)
+    orders: defaultdict[LineKey, list[LeaderOrder]] = defaultdict(list)
+    for one in allotments:
+        orders[one.line].append(LeaderOrder(one, by_order[one.leader_order_id]))
+    fills = _fills(connection, follower, copies)
+    by_hand, of_lines = _by_hand(connection, follower), _of_lines(net, lines.values())
+    keys = sorted({*lines, *(key for key, units in of_lines.items() if units)}, key=str)
+    return [explained(lines.get(key) or Line(key), orders[key], fills, of_lines[key], by_hand[key]) for key in keys]
+
+
+def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[LineKey]:
+    """Return what an account holds by the line to which it belongs: copies that were converted to their own."""
+    of_lines = Counter(net)
+    for line in lines:
+        for product, units in line.elsewhere:
+            of_lines[line.key] += units
+            of_lines[LineKey(line.key.key, product)] -= units
+    return of_lines
+
+
+def _of(connection: peewee.Database, columns: str, table: str, follower: str) -> list[tuple[Any, ...]]:
+    return _rows(connection, f"SELECT {columns} FROM {table} WHERE follower = ?", follower)  # noqa: S608 (our own words)
+
+
+def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -> list[Fill]:
+    """Return what the leader has got, and the follower of its entries, in the order in which it was learnt."""
+    entries = {copy.order_id: copy.leader_order_id for copy in copies if copy.order_id and copy.part is Part.ENTRY}
+    query = "SELECT account, order_id, event_data FROM order_events WHERE account IN (?, ?) ORDER BY id"
+    filled: defaultdict[tuple[str, str], int] = defaultdict(int)
+    fills = []
+    for account, order_id, event in _rows(connection, query, LEADER, follower):
+        leader_order_id = order_id if account == LEADER else entries.get(order_id)
+        units = json.loads(event).get("filled_quantity", 0) - filled[account, order_id]
+        filled[account, order_id] += units
+        if leader_order_id is not None and units:
+            fills.append(Fill(leader_order_id, units, by_copying=account == follower))
+    return fills
+
+
+def _by_hand(connection: peewee.Database, follower: str) -> Mapping[LineKey, list[str]]:
+    """Return the account's orders that have filled and that no copier sent, as they are shown."""
+    query = (
+        "SELECT id, exchange_segment, security_id, product, side, filled_quantity, trade_date FROM orders"
+        " WHERE account = ? AND filled_quantity > 0 AND correlation_id NOT LIKE ? ORDER BY created_at, id"
+    )
+    found: defaultdict[LineKey, list[str]] = defaultdict(list)
+    for order_id, segment, security_id, product, side, filled, day in _rows(connection, query, follower, "ct-%"):
+        key = LineKey(InstrumentKey(Segment(segment), security_id), Product(product))
+        found[key].append(f"{side} {filled} by order {order_id} of {day}")
+    return found
+
+
+def symbols(connection: peewee.Database) -> dict[InstrumentKey, str]:
+    """Return what is known to trade under which symbol."""
+    query = "SELECT DISTINCT exchange_segment, security_id, symbol FROM orders WHERE symbol <> ''"
+    rows = _rows(connection, query)
+    return {InstrumentKey(Segment(segment), security_id): readable(symbol) for segment, security_id, symbol in rows}
+
+
+def remembered(connection: peewee.Database, key: str) -> str | None:
+    """Return a value of ``config``, None where there is none."""
+    return dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", key)).get(key)
+
+
+def _connect(database: str) -> peewee.Database:
+    file = sqlite.file_of(database)
+    if file is not None:
+        return sqlite.connected_to_read(file)
+    connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)
+    return connection
+
+
+def _recognise(connection: peewee.Database, database: str) -> None:
+    missing = {model._meta.table_name for model in ALL} - set(connection.get_tables())  # noqa: SLF001 (peewee's API)
+    if Config._meta.table_name not in missing:  # noqa: SLF001
+        for (version,) in _rows(connection, "SELECT value FROM config WHERE key = ?", "schema_version"):
+            if version != str(SCHEMA_VERSION):
+                raise DatabaseUnusable(
+                    f"{database}: has tables of version {version}, this program reads version {SCHEMA_VERSION}"
+                )
+    if missing:
+        raise DatabaseUnusable(f"{database}: is no copier's database: it has no table {', '.join(sorted(missing))}")
+
+
+def shown(database: str) -> str:
+    """Return a path or URL as it may be shown: without a password."""
+    return re.sub(r"://.*@", "://", database)
+
+
+def _rows(connection: peewee.Database, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Run a query whose places are marked as SQLite marks them."""
+    rows: list[tuple[Any, ...]] = connection.execute_sql(query.replace("?", connection.param), parameters).fetchall()
+    return rows
+
+
+def _copy(row: tuple[Any, ...]) -> RecordedCopy:
+    terms = [*row[:16], None if row[16] is None else readable(row[16]), row[17]]
+    prices, times, rest = map(_rupees, row[18:22]), map(datetime.fromisoformat, row[22:24]), row[24:-1]
+    return RecordedCopy(*terms, *prices, *times, *rest, *(read_copy(state).multiplier for state in row[-1:]))
+
+
+def _rupees(value: float | None) -> Decimal | None:
+    """Return the decimal that was written down: a float's shortest text is what it was made from."""
+    return None if value is None else Decimal(str(value))
+
+
+def _body(request: str) -> dict[str, Any]:
+    """Return the body of a request that is written down as method, path and JSON."""
+    _, _, body = request.partition("{")
+    try:
+        fields: dict[str, Any] = json.loads("{" + body)
+    except ValueError:
+        return {}
+    return fields

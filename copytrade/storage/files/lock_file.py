@@ -1,0 +1,158 @@
+"""One running copier a database, by locks that the kernel releases however the process ends.
+
+There are two: of a file beside the database, and of the database's own file, which has one inode however many names
+lead to it (a link, another mount). SQLite locks by other means, which on Linux know nothing of these; elsewhere the two
+kinds may exclude each other, so there is only the first.
+"""
+
+import fcntl
+import os
+import re
+import sys
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from copytrade.storage.sqlite import file_of
+
+
+def without_password(database: str) -> str:
+    """Return a database's name or URL as it may be shown."""
+    return re.sub(r"://[^@/]*@", "://***@", database)
+
+
+def beside(database: str, suffix: str) -> Path:
+    """Return the path of a file that belongs to a database; one that is elsewhere has it in the working folder.
+
+    A symbolic link has none of its own: whoever follows another name has to find what was left there.
+    """
+    if "://" in database:
+        return Path(f"copy_trading.{suffix}")
+    real = os.path.realpath(database) if Path(database).is_symlink() else database
+    return Path(f"{real}.{suffix}")
+
+
+#: Seconds in which a command that looks at a lock has let it go again.
+PATIENCE = 0.1
+
+#: Whether a lock of the database's own file leaves those alone that SQLite takes on it.
+_LOCKS_ITSELF = sys.platform == "linux"
+
+
+class AlreadyRunning(Exception):
+    """Another process is copying with this database."""
+
+
+class Lock:
+    """Both locks, held until it is left or closed.
+
+    To close a file drops the locks that SQLite has on it in the same process. So it is taken before the database is
+    opened, and left after that is closed.
+    """
+
+    def __init__(self, database: str) -> None:
+        """Take the locks. Raises AlreadyRunning, and OSError where no file can be opened."""
+        shown = without_password(database)
+        path = beside(database, "lock")
+        with ExitStack() as held:
+            named = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            held.callback(os.close, named)
+            if not _locked(named):
+                raise AlreadyRunning(f"another process is already copying with {shown} (lock file {path})")
+            file = _file_to_lock(database)
+            if file is not None and (itself := _locked_itself(file, held)) is not None:
+                raise AlreadyRunning(f"another process is already copying with {shown} ({itself})")
+            self._held = held.pop_all()
+
+    def close(self) -> None:
+        """Give the locks back."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _file_to_lock(database: str) -> str | None:
+    return file_of(database) if _LOCKS_ITSELF else None
+
+
+def _locked_itself(file: str, held: ExitStack) -> str | None:
+    """Lock a database's own file, made where there is none; return what is wrong if another process has it."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _locked(descriptor):
+            os.close(descriptor)
+            return f"which may have another name there: {os.path.realpath(file)}"
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(file)):  # noqa: PTH116 (as the call before it)
+                held.callback(os.close, descriptor)
+                return None
+        os.close(descriptor)  # the name leads to another file by now
+
+
+def _locked(descriptor: int) -> bool:
+    """Take a lock for oneself, from a command as well that just looks whether it is taken."""
+    ends = time.monotonic() + PATIENCE
+    while not _take(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(PATIENCE / 10)
+    return True
+
+
+def _take(descriptor: int, how: int) -> bool:
+    """Take a lock by flock and not by lockf: a POSIX lock is lost when any other descriptor of the file is closed."""
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def hold_lock(database: str) -> Lock:
+    """Take the locks of a database, which is not open in this process. Raises AlreadyRunning."""
+    return Lock(database)
+
+
+def is_running(database: str) -> bool:
+    """Whether a process is copying with this database, which is not open in this one.
+
+    The locks are held for no longer than it takes to see, and nothing is made.
+    """
+    return _is_locked(beside(database, "lock")) or _is_locked(_file_to_lock(database))
+
+
+def mismatch(database: str) -> str:
+    """Return why a database, not open in this process, is not the one that the copier beside it has; "" if it is.
+
+    What is written to another file, or under another name than SQLite's log has, no copier would ever see.
+    """
+    if (file := _file_to_lock(database)) is None:
+        return ""
+    for _ in range(2):  # one that is just starting has the first before the second
+        is_named, is_itself = _is_locked(beside(database, "lock")), _is_locked(file)
+        if is_named == is_itself:
+            return ""
+        time.sleep(PATIENCE)
+    if is_named and not is_itself:
+        return "was deleted, moved or replaced while a copier is using it: put it back, or start the copier again"
+    if is_itself and not is_named:
+        return "is in use by a copier under another name: use that one"
+    return ""
+
+
+def _is_locked(path: str | Path | None) -> bool:
+    if path is None or not Path(path).exists():
+        return False
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return not _take(descriptor, fcntl.LOCK_SH)  # who looks is in the way of nobody else who does
+    finally:
+        os.close(descriptor)

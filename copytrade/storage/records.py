@@ -1,0 +1,112 @@
+"""What is written down: each record is one fact, and writing it twice is the same as writing it once.
+
+Secrets are taken out as a record is made, of all that is free text in it, and of no id and no key: so none stands in a
+table, an intent, the side file or a copy of the database, whoever repeated it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec.structs import force_setattr, replace
+
+from copytrade.common.redaction import payload_without_secrets, without_secrets
+from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import Order
+
+Entry_co = TypeVar("Entry_co", bound=Line | Allotment, covariant=True)
+
+#: The leader's name among the accounts; followers have their own.
+LEADER = "leader"
+
+
+class AccountType(StrEnum):
+    """Whose order it is."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
+
+
+class OrderChanged(msgspec.Struct, frozen=True, gc=False):
+    """The broker's word about an order is new. ``account`` is ``leader`` or the follower's name."""
+
+    account: str
+    account_type: AccountType
+    order: Order
+
+    def __post_init__(self) -> None:
+        """Take out of it what nobody may see."""
+        force_setattr(self, "order", _clean(self.order))
+
+
+class CopyChanged(msgspec.Struct, frozen=True, gc=False):
+    """A follower's dealings with a leader order have come further; ``leader`` is None where that cannot be read."""
+
+    copy: Copy
+    leader: Order | None
+    at: datetime
+
+    def __post_init__(self) -> None:
+        """Take out of it what nobody may see."""
+        if self.leader is not None:
+            force_setattr(self, "leader", _clean(self.leader))
+        if self.copy.error and (error := without_secrets(self.copy.error)) != self.copy.error:
+            force_setattr(self, "copy", replace(self.copy, error=error))
+
+
+class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True, gc=False):
+    """A line of a follower's ledger, or what it allots to a leader order, is not what it was."""
+
+    follower: str
+    entry: Entry_co
+    at: datetime
+
+
+class RequestMade(msgspec.Struct, frozen=True, gc=False):
+    """A request to the broker and what came back. ``duration_ms`` is the caller's wait."""
+
+    account: str
+    action: str
+    request: str
+    response: str
+    status_code: int | None
+    duration_ms: float
+    at: datetime
+
+    def __post_init__(self) -> None:
+        """Take out of it what nobody may see."""
+        force_setattr(self, "request", payload_without_secrets(self.request))
+        force_setattr(self, "response", payload_without_secrets(self.response))
+
+
+class ConfigSet(msgspec.Struct, frozen=True, gc=False):
+    """A value to be remembered across restarts."""
+
+    key: str
+    value: str
+
+
+class CommandAnswered(msgspec.Struct, frozen=True, gc=False):
+    """What an operator wanted is done, or is not: the answer says what came of it."""
+
+    number: int
+    is_done: bool
+    answer: str
+    at: datetime
+
+    def __post_init__(self) -> None:
+        """Take out of it what nobody may see."""
+        force_setattr(self, "answer", without_secrets(self.answer))
+
+
+Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allotment] | RequestMade | ConfigSet | CommandAnswered
+
+
+def _clean(order: Order) -> Order:
+    """Return an order whose reason, the broker's free text, holds no secret."""
+    if not order.reason:
+        return order
+    reason = without_secrets(order.reason)
+    return order if reason == order.reason else replace(order, reason=reason)

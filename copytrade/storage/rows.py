@@ -1,0 +1,191 @@
+"""Records as rows: what of each is a column, and its whole state as JSON, from which it is read back."""
+
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from copytrade.core.ledger.arithmetic import Allotment, Line, ratio_now
+from copytrade.core.model.copies import Copy
+from copytrade.core.model.orders import IST, trade_date
+from copytrade.storage.records import CopyChanged, OrderChanged, RequestMade
+
+Row = tuple[object, ...]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Fraction):
+        return str(value)
+    raise TypeError(f"{type(value)} has no place in a state")
+
+
+def fraction(wanted: type, value: Any) -> Fraction:
+    """Read what the decoder itself cannot."""
+    if wanted is Fraction:
+        return Fraction(value)
+    raise TypeError(f"{wanted} has no place in a state")
+
+
+#: Writes a state down.
+STATE = msgspec.json.Encoder(enc_hook=_plain)
+_COPY = msgspec.json.Decoder(Copy, dec_hook=fraction)
+_LINE = msgspec.json.Decoder(Line, dec_hook=fraction)
+_ALLOTMENT = msgspec.json.Decoder(Allotment, dec_hook=fraction)
+
+read_copy, read_line, read_allotment = _COPY.decode, _LINE.decode, _ALLOTMENT.decode
+
+
+def order_row(record: OrderChanged) -> Row:
+    """Return the row of ``orders``."""
+    order = record.order
+    return (
+        order.id,
+        record.account,
+        record.account_type,
+        trade_date(order).isoformat(),
+        order.correlation_id,
+        order.status,
+        order.side,
+        order.product,
+        order.order_type,
+        order.validity,
+        order.key.security_id,
+        order.key.segment,
+        order.symbol,
+        order.quantity,
+        order.filled_quantity,
+        order.disclosed_quantity,
+        float(order.price),
+        float(order.trigger_price),
+        float(order.average_price),
+        order.reason,
+        time_text(order.created_at or order.observed_at),
+        time_text(order.updated_at or order.created_at or order.observed_at),
+    )
+
+
+def news_row(record: OrderChanged) -> Row:
+    """Return what an event of ``order_events`` is made of, if it is one: see ``statements.news_of_order``."""
+    order = record.order
+    return (
+        order.id,
+        record.account,
+        order.status.lower(),
+        STATE.encode(order).decode(),
+        order.observed_at.timestamp(),
+        order.id,
+        record.account,
+        trade_date(order).isoformat(),
+        order.status,
+        order.quantity,
+        order.filled_quantity,
+        float(order.price),
+        float(order.trigger_price),
+        float(order.average_price),
+        order.order_type,
+        order.validity,
+        order.disclosed_quantity,
+        order.reason,
+    )
+
+
+def request_row(record: RequestMade) -> Row:
+    """Return the row of ``audit_log`` but for its hash."""
+    return (
+        record.action,
+        record.account,
+        record.request,
+        record.response,
+        record.status_code,
+        float(record.duration_ms),
+        record.at.timestamp(),
+    )
+
+
+def disposition_key(copy: Copy) -> tuple[str, str, str]:
+    """Return the key of a copy's row in ``copy_mappings``, but for its number."""
+    return copy.leader_order_id, copy.follower, copy.trade_date.isoformat()
+
+
+def line_row(follower: str, line: Line, at: datetime) -> Row:
+    """Return the row of ``ledger``."""
+    when = time_text(at)
+    return (
+        follower,
+        line.key.key.segment,
+        line.key.key.security_id,
+        line.key.product,
+        line.leader_position,
+        line.held,
+        line.level,
+        float(ratio.value) if (ratio := ratio_now(line)) else None,
+        STATE.encode(line).decode(),
+        when,
+        when,
+    )
+
+
+def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
+    """Return the row of ``allotments``."""
+    when = time_text(at)
+    return (
+        allotment.leader_order_id,
+        follower,
+        allotment.trade_date.isoformat(),
+        allotment.role,
+        allotment.base,
+        allotment.wanted,
+        STATE.encode(allotment).decode(),
+        when,
+        when,
+    )
+
+
+def copy_row(record: CopyChanged) -> Row:
+    """Return the row of ``copy_mappings``."""
+    copy, leader = record.copy, record.leader
+    slippage, units = copy.slippage(copy.side(leader)) if leader else None, copy.filled_quantity
+    return (
+        copy.leader_order_id,
+        copy.follower,
+        copy.trade_date.isoformat(),
+        copy.n,
+        copy.part,
+        copy.order_id,
+        copy.correlation_id,
+        leader.quantity if leader else 0,
+        copy.wish.quantity if copy.wish else 0,
+        copy.filled_quantity,
+        copy.strategy,
+        float(copy.ratio.value) if copy.ratio else None,
+        copy.arithmetic,
+        copy.status,
+        copy.reason,
+        copy.error,
+        _rupees(copy.leader_price or (leader.price if leader else None)),
+        _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
+        float(slippage) if slippage is not None else None,
+        float(slippage * units * copy.multiplier) if slippage is not None and copy.multiplier is not None else None,
+        float(slippage / copy.leader_price * 10_000) if slippage is not None else None,
+        copy.latency_ms,
+        copy.split.decision_ms if copy.split else None,
+        copy.split.permit_ms if copy.split else None,
+        copy.split.request_ms if copy.split else None,
+        copy.split.broker_ms if copy.split else None,
+        copy.fill_ms,
+        copy.modifications,
+        STATE.encode(copy).decode(),
+        time_text(copy.created_at),
+        time_text(record.at),
+    )
+
+
+def _rupees(price: Decimal | None) -> float | None:
+    return float(price) if price else None
+
+
+def time_text(moment: datetime) -> str:
+    """Return a moment as it is written: India's time with its offset."""
+    return moment.astimezone(IST).isoformat(sep=" ", timespec="milliseconds")

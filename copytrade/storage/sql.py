@@ -1,0 +1,110 @@
+"""SQL that writes many rows at once, made from the models of the tables."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, Protocol
+
+import peewee
+
+from copytrade.storage.rows import Row
+
+#: Rows in one statement at most. Fewer go in statements of half as many, and so on, so that few have to be prepared.
+ROWS_AT_MOST = 64
+
+
+class Cursor(Protocol):
+    """What runs statements and gives rows, as apsw and the drivers of DB-API have in common."""
+
+    def execute(self, statement: str, parameters: Row, /) -> Any:
+        """Run a statement."""
+        ...
+
+    def executemany(self, statement: str, rows: Sequence[Row], /) -> Any:
+        """Run a statement for each of some rows."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+        ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return the rows that are left."""
+        ...
+
+
+class Insert:
+    """The statement that inserts rows of one table, or renews those that are there, keeping their ``created_at``."""
+
+    def __init__(self, connection: peewee.Database, model: type[peewee.Model], *, renews: bool) -> None:
+        columns = [field.column_name for field in model._meta.sorted_fields if not isinstance(field, peewee.AutoField)]
+        self._head = f"INSERT INTO {model._meta.table_name} ({', '.join(columns)}) VALUES "
+        self._row = f"({', '.join([connection.param] * len(columns))})"
+        self._tail = _renewal(model, columns) if renews else ""
+        self._known: dict[int, str] = {}
+
+    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
+        """Return statements with their parameters that write the rows, in their order."""
+        size, begin = ROWS_AT_MOST, 0
+        while begin < len(rows):
+            while size > len(rows) - begin:
+                size //= 2
+            yield self._statement(size), tuple(chain.from_iterable(rows[begin : begin + size]))
+            begin += size
+
+    def _statement(self, rows: int) -> str:
+        if rows not in self._known:
+            self._known[rows] = self._head + ", ".join([self._row] * rows) + self._tail
+        return self._known[rows]
+
+
+def _renewal(model: type[peewee.Model], columns: Sequence[str]) -> str:
+    primary = model._meta.primary_key
+    keys = list(primary.field_names) if isinstance(primary, peewee.CompositeKey) else ["key"]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in (*keys, "created_at"))
+    return f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+
+
+#: What of an order is news where it is not what it was: after a restart every order of the day is told of again.
+NEWS = (
+    "status",
+    "quantity",
+    "filled_quantity",
+    "price",
+    "trigger_price",
+    "average_price",
+    "order_type",
+    "validity",
+    "disclosed_quantity",
+    "reason",
+)
+
+
+def news_of_order(connection: peewee.Database) -> str:
+    """Return the statement that adds an event of an order, unless nothing of it is news.
+
+    It takes the event's row, the order's key in ``orders``, and :data:`NEWS`.
+    """
+    mark = connection.param
+    known = " AND ".join(f"{column} = {mark}" for column in ("id", "account", "trade_date", *NEWS))
+    return (
+        "INSERT INTO order_events (order_id, account, event_type, event_data, event_ts)"
+        f" SELECT {', '.join([mark] * 5)} WHERE NOT EXISTS (SELECT 1 FROM orders WHERE {known})"
+    )
+
+
+def deletion_of_dispositions(connection: peewee.Database) -> str:
+    """Return the statement that removes the row of an order not sent, once one is sent after all."""
+    mark = connection.param
+    return (
+        f"DELETE FROM copy_mappings WHERE leader_order_id = {mark} AND follower = {mark}"
+        f" AND trade_date = {mark} AND n = 0"
+    )
+
+
+def answer_to_command(connection: peewee.Database) -> str:
+    """Return the statement that answers a command, unless it has been answered."""
+    mark = connection.param
+    return (
+        f"UPDATE commands SET is_done = {mark}, answer = {mark}, answered_at = {mark}"
+        f" WHERE id = {mark} AND answer IS NULL"
+    )
