@@ -26,12 +26,12 @@ from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import open_database
 from copytrade.common import wall_clock
 from copytrade.common.logs import configure_logging
+from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
-from copytrade.storage.records import LEADER
 
 
 def main(arguments: list[str]) -> int:

@@ -21,9 +21,9 @@ from actors.runtime.timers import Clock
 from copytrade.brokers.dhan.instruments.cache import Master, MasterSource, MasterUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
-from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.accounts import LEADER
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST, InstrumentKey
-from copytrade.storage.records import LEADER
 
 #: How long to wait before another try, in seconds.
 RETRY_AFTER = 30.0

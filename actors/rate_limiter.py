@@ -19,8 +19,9 @@ from actors.messages import (
 )
 from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock
-from copytrade.brokers.budget import Budget, Lane, Window, midnight
+from copytrade.brokers.budget import Budget, Window, midnight
 from copytrade.common.logs import fields
+from copytrade.core.model.lane import Lane
 
 #: Seconds back to the last request that is known of, in which there may have been others that are not.
 RESTART_WITHIN = 60.0

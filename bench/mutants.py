@@ -86,7 +86,7 @@ MUTANTS = [
     ),
     Mutant(
         "a cancellation overtakes everything",
-        "copytrade/brokers/budget.py",
+        "copytrade/core/model/lane.py",
         "    CANCEL = 0\n    EXIT = 1\n    MODIFY = 2\n",
         "    MODIFY = 0\n    EXIT = 1\n    CANCEL = 2\n",
         "tests/core tests/system/test_hard_cases.py",

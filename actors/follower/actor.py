@@ -64,15 +64,15 @@ from actors.messages import (
 )
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation, Seat
 from actors.runtime.timers import Clock, until_turn
-from copytrade.brokers.budget import Lane
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields
 from copytrade.core.decide.decisions import Skip
 from copytrade.core.engine.engine import Changed, Desk
+from copytrade.core.model.accounts import LEADER
+from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import IST
 from copytrade.core.model.reasons import Reason
 from copytrade.reports import order_log as copy_log
-from copytrade.storage.records import LEADER
 
 #: Seconds that the broker may be late in showing orders without a word about it in STATUS.
 LAG_WORTH_SHOWING = 0.1

@@ -37,19 +37,19 @@ from actors.messages import (
 )
 from actors.runtime.actor import QUARANTINED, ActorUp, GuardedActor, Incarnation, Seat
 from actors.runtime.timers import Clock
-from copytrade.brokers.budget import Lane
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Cancel
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.copies.holds import pause
-from copytrade.core.engine.work_queue import CopyId
-from copytrade.core.ledger.arithmetic import Part
-from copytrade.core.model.copies import Copy
+from copytrade.core.model.accounts import LEADER
+from copytrade.core.model.copies import Copy, CopyId
+from copytrade.core.model.lane import Lane
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, Status, order_of
 from copytrade.reports import order_log as copy_log
-from copytrade.storage.records import LEADER, CopyChanged
+from copytrade.storage.records import CopyChanged
 
 #: After how many cancellations of an order that came to nothing somebody is told.
 TRIES = 5

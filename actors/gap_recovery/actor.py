@@ -46,11 +46,9 @@ from copytrade.brokers.dhan.rest import DhanRest, OrderBook
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.common.logs import alert, fields
-from copytrade.core.decide.risk_limits import Result
-from copytrade.core.model.accounts import Funds
+from copytrade.core.model.accounts import LEADER, Funds, Result
 from copytrade.core.model.orders import IST
 from copytrade.reports import capital_log
-from copytrade.storage.records import LEADER
 
 #: What a line of the log calls what could not be read.
 _NAMES = {

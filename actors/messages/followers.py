@@ -12,7 +12,7 @@ from actors.messages.tokens import TokenNews
 from actors.runtime.actor import ActorDied, ActorUp, Address
 from copytrade.brokers.dhan.rest import Cancelled, Placed
 from copytrade.brokers.outcomes import Outcome
-from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.model.copies import CopyId
 
 
 @dataclass(frozen=True, slots=True)

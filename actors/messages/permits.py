@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from actors.runtime.actor import ActorDied, ActorUp, Address
-from copytrade.brokers.budget import Lane
+from copytrade.core.model.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)

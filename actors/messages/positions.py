@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey
 
 

@@ -12,8 +12,7 @@ from copytrade.brokers.dhan.positions import Net
 from copytrade.brokers.dhan.rest import OrderBook
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadLane
-from copytrade.core.decide.risk_limits import Result
-from copytrade.core.model.accounts import Funds
+from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import Order
 
 

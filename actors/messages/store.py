@@ -7,8 +7,8 @@ from datetime import datetime
 from actors.messages.permits import RequestsLoaded
 from actors.runtime.actor import ActorDied, ActorUp, Address
 from copytrade.core.decide.risk_limits import Breach
-from copytrade.core.ledger.arithmetic import Allotment, Line
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.storage.records import CopyChanged, Record
 
 

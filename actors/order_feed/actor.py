@@ -56,9 +56,10 @@ from copytrade.common.logs import alert, fields
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
 from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.market.sessions import MarketHours
+from copytrade.core.model.accounts import LEADER, AccountType
 from copytrade.core.model.order_book import Book, Change, chronological
 from copytrade.core.model.orders import IST
-from copytrade.storage.records import LEADER, AccountType, ConfigSet, OrderChanged, Record
+from copytrade.storage.records import ConfigSet, OrderChanged, Record
 
 #: Seconds after the leader's login at which the book is read again: a login has no acknowledgement, so what happened
 #: between the first read and the moment at which the broker really began to send would be missed. A follower's is read

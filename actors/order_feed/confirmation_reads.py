@@ -6,7 +6,7 @@ from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, G
 from actors.runtime.actor import Address, Seat
 from actors.runtime.timers import Clock
 from copytrade.brokers.read_budget import ReadLane
-from copytrade.storage.records import LEADER
+from copytrade.core.model.accounts import LEADER
 
 #: Seconds from the news of an order to the look at the book: the broker has mostly shown the order there by then. And
 #: to another look once nothing more is heard, for what it shows later.

@@ -2,7 +2,7 @@
 
 from actors.messages import FeedMessage, GapRecoveryMessage, NetRead, ReadNet
 from actors.runtime.actor import Address, Seat
-from copytrade.storage.records import LEADER
+from copytrade.core.model.accounts import LEADER
 
 
 class LeaderNet:

@@ -30,9 +30,10 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.commands import Command, breach_key
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import IST
-from copytrade.storage.database import DATABASE_ERRORS, UNWRITABLE, Command, Database, DatabaseUnusable, breach_key
+from copytrade.storage.database import DATABASE_ERRORS, UNWRITABLE, Database, DatabaseUnusable
 from copytrade.storage.files.fallback_file import SideFile
 from copytrade.storage.intent_log import Intended
 from copytrade.storage.records import CommandAnswered, ConfigSet, CopyChanged, LedgerChanged, Record, RequestMade

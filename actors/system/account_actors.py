@@ -21,9 +21,9 @@ from copytrade import settings as s
 from copytrade.app.clients import tokenless_rest_of
 from copytrade.app.policies import needs_capital, needs_holdings, policy_of, surroundings_of
 from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.model.accounts import LEADER, AccountType
 from copytrade.reports.queries import holds_shares
 from copytrade.settings.copying import WITH_COLLATERAL
-from copytrade.storage.records import LEADER, AccountType
 
 
 class AccountActors:

@@ -14,7 +14,7 @@ from actors.messages import (
 )
 from actors.runtime.actor import Seat
 from actors.runtime.dispatcher import Dispatcher
-from copytrade.storage.records import LEADER
+from copytrade.core.model.accounts import LEADER
 
 
 class Seats:

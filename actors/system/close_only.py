@@ -16,9 +16,10 @@ from copytrade.app.paths import open_database, open_for_command
 from copytrade.common import wall_clock
 from copytrade.common.logs import configure_logging
 from copytrade.common.redaction import readable
+from copytrade.core.model.commands import FLATTEN, Answer
 from copytrade.core.model.orders import IST
 from copytrade.settings import Follower, Settings, secrets_of
-from copytrade.storage.database import DATABASE_ERRORS, FLATTEN, Answer, Database
+from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 from copytrade.storage.records import CommandAnswered
 

@@ -10,10 +10,9 @@ from actors.supervisor.actor import Child
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Seats
 from actors.token_keeper import TokenKeeper
-from copytrade.app.clients import credentials_of, readers_of, token_requests_of
+from copytrade.app.clients import credentials_of, place_for, readers_of, token_requests_of
 from copytrade.app.paths import SameDatabase, master_source_of, open_database
 from copytrade.app.policies import custody_policy_of, first_from, read_windows_of, windows_of
-from copytrade.brokers.tokens.storage import place_for
 from copytrade.settings import Settings
 from copytrade.storage.files.fallback_file import SideFile
 from copytrade.storage.files.lock_file import beside

@@ -28,8 +28,8 @@ from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
 from copytrade.app.paths import folder_to_flush
 from copytrade.common.logs import alert
+from copytrade.core.model.accounts import LEADER
 from copytrade.settings import Settings, Supervision
-from copytrade.storage.records import LEADER
 
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
 CRASH_AFTER, HANG_AFTER = 8.0, 12.0

@@ -9,16 +9,17 @@ from pathlib import Path
 import msgspec
 from loguru import logger
 
+from copytrade.app.clients import credentials_for, place_for
 from copytrade.brokers.dhan.instruments.download import read_instruments
 from copytrade.brokers.dhan.probe import inspect, try_feed
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.tokens.lifecycle import first_token
-from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokensUnreadable, credentials_for, place_for
+from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokensUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.filters import EVERYTHING
 from copytrade.core.ledger.sizing import Strategy
-from copytrade.core.model.accounts import Budget, Facts, Master
+from copytrade.core.model.accounts import LEADER, Budget, Facts, Master
 from copytrade.core.model.instruments import Instrument, MasterUnusable
 from copytrade.core.model.orders import IST
 from copytrade.reports.preflight import Gravity, Judgement, Origin, by_finding, judge, shared_addresses
@@ -26,7 +27,6 @@ from copytrade.reports.queries import held_by, open_to_read, remembered, request
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.settings.copying import WITH_COLLATERAL
 from copytrade.storage.database import DatabaseUnusable
-from copytrade.storage.records import LEADER
 
 #: Seconds for which a login at the order-update socket has to last to count as taken.
 LOGIN_LASTS = 1.0

@@ -7,10 +7,11 @@ from pydantic import SecretStr
 from copytrade.brokers.dhan.login import TokenRequests
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Transport
-from copytrade.brokers.tokens.storage import credentials_for
+from copytrade.brokers.tokens.storage import TokenFile, TokenKeyring, TokenMemory, TokenPlace
 from copytrade.brokers.tokens.token import Credentials
+from copytrade.core.model.accounts import LEADER
 from copytrade.settings import Account, Dhan, Settings
-from copytrade.storage.records import LEADER
+from copytrade.storage.files.lock_file import beside, without_password
 
 
 def accounts_of(settings: Settings) -> dict[str, Account]:
@@ -65,3 +66,18 @@ def transport_of(
         source_address=str(account.source_address) if account.source_address else None,
         proxy=account.proxy,
     )
+
+
+def place_for(settings: Settings) -> TokenPlace:
+    """Return where tokens are kept between runs; those of a paper broker end with it."""
+    database = settings.store.database
+    if settings.mode == "paper":
+        return TokenMemory()
+    if settings.tokens.keyring:
+        return TokenKeyring(without_password(database))
+    return TokenFile(beside(database, "tokens"))
+
+
+def credentials_for(account: Account) -> Credentials:
+    """Return how an account gets its tokens."""
+    return Credentials(account.client_id, account.access_token, account.pin, account.totp_secret)

@@ -9,27 +9,12 @@ window's length: whatever the network does, no sliding second at the broker can 
 from bisect import bisect_right, insort
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from copytrade.common import wall_clock
+from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import IST
 
 DAY = 86_400.0
-
-
-class Lane(IntEnum):
-    """How urgent a request is; the lower is served first. A spare permit is held by who has nothing to send yet."""
-
-    CANCEL = 0
-    EXIT = 1
-    MODIFY = 2
-    ENTRY = 3
-    SPARE = 4
-
-    @property
-    def may_use_reserve(self) -> bool:
-        """Whether it may use what is kept back so that a follower can always get out."""
-        return self < Lane.ENTRY
 
 
 @dataclass(frozen=True, slots=True)

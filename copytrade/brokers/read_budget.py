@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from enum import IntEnum
 
-from copytrade.brokers.budget import Budget, Lane, Window
+from copytrade.brokers.budget import Budget, Window
+from copytrade.core.model.lane import Lane
 
 #: Seconds without a read after the broker has called for less, doubling up to so many.
 PAUSE_FIRST, PAUSE_LONGEST = 60.0, 960.0

@@ -10,64 +10,16 @@ from typing import Any, NamedTuple
 import peewee
 
 from copytrade.common.redaction import readable
-from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.copies import MappingStatus
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import IST, ZERO
-from copytrade.core.model.reasons import Reason
+from copytrade.core.model.reasons import MEANINGS, Reason
 from copytrade.reports import queries as reading
 from copytrade.reports.queries import RecordedCopy, RecordedEvent, RecordedRequest
-from copytrade.storage.records import LEADER
 
 #: Characters of an answer that are shown.
 _ANSWER_SHOWN = 300
-
-MEANINGS: dict[Reason, str] = {
-    Reason.OWN_ORDER: "The copier itself placed this order, so it is no order of the leader's to copy.",
-    Reason.BEFORE_START: "The leader placed it before copying began, and it left nothing that was copied.",
-    Reason.FILTERED_INSTRUMENT: "The settings do not copy this kind, and it left nothing that was copied.",
-    Reason.UNKNOWN_INSTRUMENT: "The broker's list lacks the instrument, or its lot there does not fit the order.",
-    Reason.UNSUPPORTED: "Orders of this product or kind are not copied, and it left nothing that was copied.",
-    Reason.UNREADABLE: "Nothing that the broker tells of the leader's order could be read.",
-    Reason.ZERO_LOTS: "The follower's share of the order is less than one lot, and nothing is rounded up.",
-    Reason.NO_CAPITAL: "The leader or the follower had no capital at the start of the day to size by.",
-    Reason.NO_PRICE: "No price was known by which to hold the order against the follower's limits.",
-    Reason.NO_MULTIPLIER: "A commodity or currency contract whose multiplier nobody told: its rupees are not known.",
-    Reason.OVER_ORDER_VALUE: "Not even one lot fits into the follower's max_order_value.",
-    Reason.BAD_ORDER_ID: "The leader's order id is too long or too odd for the broker to take in a correlation id.",
-    Reason.COPYING_DISABLED: "Copying was switched off for this follower.",
-    Reason.POISON: "Handling the order crashed the follower again and again, so it was set aside.",
-    Reason.SECOND_COPIER: "Orders with our ids that we did not send were seen, so nothing more is entered.",
-    Reason.ACCOUNT_SUSPENDED: "The broker refused the follower's access, so nothing could be sent for the account.",
-    Reason.BUDGET: "The account's request budget was used up, but for what is kept for leaving.",
-    Reason.MISSED_TOO_OLD: "It had filled unseen, too long ago to be copied at a price near the leader's.",
-    Reason.MARKET_CLOSED: "It came too late for its session; it is looked at again when the market opens.",
-    Reason.PRICE_RULE: "The exchange would refuse the price, so it was not sent.",
-    Reason.MAX_DAILY_LOSS: "The account had lost as much as max_daily_loss allows in a day: nothing more was entered.",
-    Reason.MAX_OPEN_LOTS: "With this entry, more lots would have been open than max_open_lots allows.",
-    Reason.MAX_ORDERS_PER_DAY: "As many entries had been sent that day as max_orders_per_day allows.",
-    Reason.NOT_ALLOWED: "Neither its underlying, its symbol nor its segment is among those in allowed.",
-    Reason.BLOCKED: "Its underlying, its symbol or its segment is among those in blocked.",
-    Reason.OUTSIDE_WINDOW: "It came outside the time of day, trade_from to trade_until, in which the follower enters.",
-    Reason.DRY_RUN: "The order that would have been sent had dry_run not been set; nothing was.",
-    Reason.NOTHING_HELD: "The leader's order takes from a position of which the follower holds nothing by copying.",
-    Reason.EXTERNAL_CLOSE: "What had been copied was closed by other hands: the follower's, or the broker's.",
-    Reason.LEADER_EXITED: "The leader had left the position again before the follower was in it.",
-    Reason.OVERTAKEN: "Another order closed what this one was to close, or closing was over, before it was sent.",
-    Reason.NOT_NEEDED: "The leader's order changed before this one was sent, and it was not needed any more.",
-    Reason.EXIT_FIRST: "Its entry waits until what the follower holds on the other side has been left.",
-    Reason.LEADER_CANCELLED: "The leader's order was cancelled unfilled before a copy was sent.",
-    Reason.LEADER_REJECTED: "The leader's own order was rejected.",
-    Reason.LEADER_EXPIRED: "The leader's order expired unfilled before a copy was sent.",
-    Reason.BROKER_REFUSED: "The broker would not take the follower's order.",
-    Reason.BROKER_REJECTED: "The broker or the exchange rejected the follower's order after it was taken.",
-    Reason.ENDED_EXTERNALLY: "The follower's order ended at the broker although the copier had not asked for it.",
-    Reason.INVISIBLE: "The broker accepted the follower's order and never showed it; an exit was sent again.",
-    Reason.IOC_UNFILLED: "The market had nothing for the follower's immediate order, or not all of it.",
-    Reason.UNFILLED: "The follower's order rested long after the leader's was filled; the settings say what is done.",
-    Reason.FLATTENED: "All that was copied was closed, by command or by a limit, and this order cancelled with it.",
-    Reason.FILLED_OTHERWISE: "Both orders are over, and the follower has got another share of its than the leader.",
-    Reason.MISJUDGED: "It was an exit, taken for an entry because the feed had lost what it left; it was taken back.",
-}
 
 
 class UnknownOrder(Exception):

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from copytrade.brokers.budget import Lane
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies.dry_run import is_shadow
 from copytrade.core.engine.engine import Action, Changed
-from copytrade.core.ledger.arithmetic import Line, Part
 from copytrade.core.ledger.drift import Apart
 from copytrade.core.market.contracts import Differs
 from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.lane import Lane
+from copytrade.core.model.ledger import Line, Part
 from copytrade.core.model.orders import Order, Status, Validity
 from copytrade.core.model.reasons import Reason
 

@@ -15,15 +15,15 @@ import peewee
 from playhouse import db_url
 
 from copytrade.common.redaction import readable
-from copytrade.core.ledger.arithmetic import Line, LineKey, Part
 from copytrade.core.ledger.drift import Drift, Fill, LeaderOrder, explained
+from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.storage import sqlite
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.migrations import SCHEMA_VERSION
-from copytrade.storage.records import LEADER
 from copytrade.storage.rows import read_allotment, read_copy, read_line
 from copytrade.storage.schema import ALL, Config
 

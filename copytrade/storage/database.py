@@ -12,8 +12,9 @@ import apsw
 import peewee
 from playhouse import db_url
 
-from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.commands import Answer, Command, enabled_key
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.storage import schema as tables
 from copytrade.storage import sqlite
 from copytrade.storage.audit_chain import AUDIT_HEAD
@@ -45,11 +46,6 @@ LOG_SIZE = 1100 * 4128
 PIECE = 65_536
 
 
-#: The command that closes everything a follower holds by copying, and the one that takes up a leader order again: its
-#: id and the units of an entry follow the name.
-FLATTEN, TRY_AGAIN = "flatten", "try_again"
-
-
 class DatabaseUnusable(Exception):
     """The database cannot be used: the message says which, why and what to do."""
 
@@ -74,25 +70,6 @@ UNWRITABLE: tuple[type[Exception], ...] = (
     TypeError,
     ArithmeticError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What an operator has told a follower to do; ``given_at`` is epoch seconds."""
-
-    number: int
-    name: str
-    follower: str
-    given_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a command."""
-
-    follower: str
-    is_done: bool
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,16 +337,6 @@ class Database:
     def _insert(self, cursor: Cursor, model: type[peewee.Model], rows: list[Row]) -> None:
         for statement, parameters in self._inserts[model].of(rows):
             cursor.execute(statement, parameters)
-
-
-def enabled_key(follower: str) -> str:
-    """Return the key in ``config`` that pauses a follower, or everybody for an empty name."""
-    return f"copy_enabled.{follower}" if follower else "copy_enabled"
-
-
-def breach_key(follower: str) -> str:
-    """Return the key in ``config`` under which it stands that a follower's daily loss was reached."""
-    return f"loss_breach.{follower}"
 
 
 def _connect(database: str, synchronous: str) -> peewee.Database:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import peewee
 
-from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.storage.record_lines import lines_of, record_of
 from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, Record
 from copytrade.storage.sql import Cursor

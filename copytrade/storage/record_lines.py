@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.encoding import STATE, fraction
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.storage.records import (
     CommandAnswered,
     ConfigSet,
@@ -14,7 +15,6 @@ from copytrade.storage.records import (
     Record,
     RequestMade,
 )
-from copytrade.storage.rows import STATE, fraction
 
 _KINDS: dict[str, msgspec.json.Decoder[Record]] = {
     name: msgspec.json.Decoder(kind, dec_hook=fraction)

@@ -5,28 +5,18 @@ table, an intent, the side file or a copy of the database, whoever repeated it.
 """
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr, replace
 
 from copytrade.common.redaction import payload_without_secrets, without_secrets
-from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.accounts import AccountType
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.core.model.orders import Order
 
 Entry_co = TypeVar("Entry_co", bound=Line | Allotment, covariant=True)
-
-#: The leader's name among the accounts; followers have their own.
-LEADER = "leader"
-
-
-class AccountType(StrEnum):
-    """Whose order it is."""
-
-    LEADER = "leader"
-    FOLLOWER = "follower"
 
 
 class OrderChanged(msgspec.Struct, frozen=True, gc=False):

@@ -2,34 +2,19 @@
 
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
-from typing import Any
 
 import msgspec
 
-from copytrade.core.ledger.arithmetic import Allotment, Line, ratio_now
+from copytrade.core.ledger.arithmetic import ratio_now
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.encoding import STATE, fraction
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.core.model.orders import IST, trade_date
 from copytrade.storage.records import CopyChanged, OrderChanged, RequestMade
 
 Row = tuple[object, ...]
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, Fraction):
-        return str(value)
-    raise TypeError(f"{type(value)} has no place in a state")
-
-
-def fraction(wanted: type, value: Any) -> Fraction:
-    """Read what the decoder itself cannot."""
-    if wanted is Fraction:
-        return Fraction(value)
-    raise TypeError(f"{wanted} has no place in a state")
-
-
-#: Writes a state down.
-STATE = msgspec.json.Encoder(enc_hook=_plain)
 _COPY = msgspec.json.Decoder(Copy, dec_hook=fraction)
 _LINE = msgspec.json.Decoder(Line, dec_hook=fraction)
 _ALLOTMENT = msgspec.json.Decoder(Allotment, dec_hook=fraction)

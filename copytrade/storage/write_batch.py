@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import peewee
 
-from copytrade.core.ledger.arithmetic import Allotment, Line
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.storage import schema as tables
 from copytrade.storage.audit_chain import AUDIT_HEAD, chained
 from copytrade.storage.records import (

@@ -12,7 +12,7 @@ import pytest
 from actors.follower.gateway import audit_of
 from copytrade.brokers.outcomes import Exchange
 from copytrade.core.decide.decisions import Cancel
-from copytrade.core.ledger.arithmetic import Line, LineKey
+from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount

@@ -9,11 +9,10 @@ from msgspec.structs import replace
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Desk, Surroundings
-from copytrade.core.engine.work_queue import CopyId
-from copytrade.core.ledger.arithmetic import LineKey
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.freeze import load_freeze_table
-from copytrade.core.model.copies import Copy
+from copytrade.core.model.copies import Copy, CopyId
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import Order, Product, Status
 from tests.core.asking import NIFTY, POLICY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order

@@ -15,11 +15,11 @@ from copytrade.core.decide.filters import refusal
 from copytrade.core.engine.allocator import allotted
 from copytrade.core.engine.engine import Desk
 from copytrade.core.engine.exits.shares import ExitShare
-from copytrade.core.ledger.arithmetic import Line, LineKey
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.ledger.sizing import Capitals, Ratio, SizingPolicy, Strategy
+from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Line, LineKey, Ratio
 from copytrade.core.model.orders import IST, Order, Status
 from tests.core.orders import NOW, an_order
 

@@ -6,13 +6,14 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from copytrade.brokers.budget import Lane
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Desk, Surroundings
-from copytrade.core.engine.work_queue import Agenda, CopyId
+from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.freeze import load_freeze_table
+from copytrade.core.model.copies import CopyId
+from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import Order, Side, Status
 from tests.core.asking import NIFTY, POLICY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order

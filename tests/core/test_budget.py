@@ -4,8 +4,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.brokers.budget import DAY, Budget, Lane, Window, midnight
+from copytrade.brokers.budget import DAY, Budget, Window, midnight
 from copytrade.common import wall_clock
+from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import IST
 
 SECOND = [Window(10, 1.0)]

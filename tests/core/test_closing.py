@@ -11,11 +11,10 @@ from msgspec.structs import replace
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Action, Desk
-from copytrade.core.engine.work_queue import CopyId
-from copytrade.core.ledger.arithmetic import LineKey, Part
 from copytrade.core.ledger.closing_orders import Closed, is_closing
 from copytrade.core.ledger.sizing import Capitals
-from copytrade.core.model.copies import Stage
+from copytrade.core.model.copies import CopyId, Stage
+from copytrade.core.model.ledger import LineKey, Part
 from copytrade.core.model.orders import Order, Product, Side, Status, correlation_id
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import NIFTY, knows_positions

@@ -20,12 +20,12 @@ from msgspec.structs import replace
 from copytrade.core.decide.decisions import Cancel, Modify, Place, Policy
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Action, Desk, Surroundings
-from copytrade.core.engine.work_queue import CopyId
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, exit_shares
+from copytrade.core.ledger.arithmetic import exit_shares
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
-from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Allotment, Line, LineKey, Part
 from copytrade.core.model.order_book import Book
 from copytrade.core.model.orders import Order, Product, Side, Status
 from copytrade.core.model.reasons import Reason

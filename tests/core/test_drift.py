@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Skip
 from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.ledger.arithmetic import LineKey, Part
 from copytrade.core.ledger.drift import Apart, Cause, Drift, Fill, LeaderOrder, all_apart, apart, explained, proposals
 from copytrade.core.ledger.sizing import SizingPolicy, Strategy
 from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.ledger import LineKey, Part
 from copytrade.core.model.orders import Order, Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, OPTION, an_order

@@ -7,10 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Modify, Place, Skip, Wait
-from copytrade.core.decide.risk_limits import Breach, LossLimit, Protection, Result, Standing, trading_day
+from copytrade.core.decide.risk_limits import Breach, LossLimit, Protection, Standing, trading_day
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Desk
 from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.model.accounts import Result
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.orders import IST, InstrumentKey, Order, OrderType, Product, Segment, Side, Status
 from copytrade.core.model.reasons import Reason

@@ -18,9 +18,9 @@ from hypothesis.stateful import invariant, precondition, rule
 from msgspec.structs import replace
 
 from copytrade.core.engine.engine import Changed, Considered, Desk
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.ledger import Allotment, Line, LineKey
 from copytrade.core.model.order_book import Book, chronological
 from copytrade.core.model.orders import IST, Order, Side, Status, ended_before
 from tests.core.asking import knows_positions

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from copytrade.brokers.dhan.json_fields import Fields
 from copytrade.common import redaction as hiding
 from copytrade.common.redaction import hide, payload_without_secrets, readable, without_secrets
+from copytrade.core.model.accounts import AccountType
 from copytrade.storage.record_lines import lines_of
-from copytrade.storage.records import AccountType, CommandAnswered, CopyChanged, OrderChanged, RequestMade
+from copytrade.storage.records import CommandAnswered, CopyChanged, OrderChanged, RequestMade
 from copytrade.storage.rows import news_row, order_row
 from tests.core.asking import resting
 from tests.core.orders import NOW, an_order

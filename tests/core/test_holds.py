@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
 from copytrade.core.engine.copies.holds import Holds, pause
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.model.copies import Wish
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import OrderType, Side, Status, Validity
 from tests.core.account import Account, Verdict
 from tests.core.orders import NOW

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, Role, Working, corrected, exit_shares
+from copytrade.core.ledger.arithmetic import corrected, exit_shares
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, Role, Working
 from copytrade.core.model.orders import Order, OrderType, Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, OPTION, an_order

@@ -9,9 +9,9 @@ from copytrade.brokers.budget import Budget, Window
 from copytrade.core.decide.decisions import Cancel, Done, Modify, Place
 from copytrade.core.decide.desired_order import wish_for
 from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.ledger.sizing import SizingPolicy, Strategy
 from copytrade.core.model.copies import Copy, Stage, Wish
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, OrderType, Source, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import FRESH, HALF, NIFTY, POLICY, TERMS, ask, resting

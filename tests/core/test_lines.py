@@ -11,9 +11,9 @@ from copytrade.core.decide.decisions import Cancel, Modify, Place, Policy
 from copytrade.core.engine.context import Surroundings
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Desk
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, OrderType, Side, Status
 from tests.core.asking import NIFTY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order

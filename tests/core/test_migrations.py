@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.model.copies import Stage
+from copytrade.core.model.ledger import Part
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.migrations import SCHEMA_VERSION, STEPS
 from tests.sql import opened

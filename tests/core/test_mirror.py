@@ -20,10 +20,10 @@ from copytrade.core.decide.decisions import (
     Wait,
 )
 from copytrade.core.decide.desired_order import MarketAs, Terms, wish_for
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
 from copytrade.core.market.sessions import load_market_hours
 from copytrade.core.model.copies import Stage, Wish
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import InstrumentKey, Leg, OrderType, Product, Segment, Side, Status, Validity
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import FRESH, NIFTY, OPEN, POLICY, TERMS, ask, resting

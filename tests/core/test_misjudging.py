@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade.core.engine.engine import Changed
-from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, OrderType, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, an_order

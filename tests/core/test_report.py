@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from copytrade.core.decide.decisions import Place, Skip
 from copytrade.core.decide.desired_order import wish_for
 from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.ledger.arithmetic import Part
-from copytrade.core.ledger.sizing import Ratio
+from copytrade.core.model.accounts import AccountType
 from copytrade.core.model.copies import Copy, Split
+from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import Order, Side, Status
 from copytrade.core.model.reasons import Reason
 from copytrade.reports.day import report
 from copytrade.storage.database import Database, DatabaseUnusable
-from copytrade.storage.records import AccountType, ConfigSet, CopyChanged, OrderChanged, Record
+from copytrade.storage.records import ConfigSet, CopyChanged, OrderChanged, Record
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
 from tests.sql import opened

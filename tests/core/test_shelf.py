@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.core.ledger.sizing import Ratio
 from copytrade.core.model.compressed_map import Shelf
 from copytrade.core.model.copies import Copy, Split, Stage
+from copytrade.core.model.ledger import Ratio
 from copytrade.core.model.orders import Order
 from tests.core.asking import FRESH
 from tests.core.orders import an_order

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.core.ledger.arithmetic import Line, LineKey
+from copytrade.core.model.accounts import AccountType
+from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import Product
 from copytrade.storage.files.fallback_file import SideFile
-from copytrade.storage.records import AccountType, ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
+from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
 from tests.core.asking import HALF, resting
 from tests.core.orders import NOW, OPTION, an_order
 

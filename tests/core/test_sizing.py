@@ -4,8 +4,9 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
-from copytrade.core.ledger.sizing import Capitals, Ratio, Size, SizingPolicy, Strategy, capped, ratio_of, size_by_itself
+from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy, capped, ratio_of, size_by_itself
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Ratio
 from copytrade.core.model.reasons import Reason
 
 RICH = Capitals(leader=Decimal(1_000_000), follower=Decimal(500_000))

@@ -9,8 +9,8 @@ import pytest
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.copies.unknown_outcomes import Visibility
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.model.copies import MappingStatus, Stage
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.account import LINE, Account

@@ -9,8 +9,8 @@ from copytrade.core.decide.decisions import Place
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Desk
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.ledger.sizing import Capitals
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Side, Status
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered

@@ -2,7 +2,7 @@
 
 from copytrade.brokers.dhan.positions import read_net
 from copytrade.brokers.outcomes import Accepted, Refused
-from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 
 OPTION = LineKey(InstrumentKey(Segment.NSE_FNO, "45678"), Product.MARGIN)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from copytrade.common import wall_clock
+from copytrade.core.model.commands import FLATTEN
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
-from copytrade.storage.database import FLATTEN, Database
+from copytrade.storage.database import Database
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_drift import report
 from tests.waiting import eventually

@@ -13,12 +13,13 @@ import pytest
 import actors.system.shared_actors
 from actors.messages import Flush, Write, Writer
 from actors.store.actor import RETRY_AFTER
+from copytrade.core.model.accounts import AccountType
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.files.fallback_file import SideFile
-from copytrade.storage.records import AccountType, ConfigSet, OrderChanged
+from copytrade.storage.records import ConfigSet, OrderChanged
 from tests.core.orders import an_order
 from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for

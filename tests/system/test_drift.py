@@ -9,10 +9,11 @@ import pytest
 from copytrade.app.clients import rest_of
 from copytrade.brokers.dhan.positions import read_net
 from copytrade.common import wall_clock
+from copytrade.core.model.commands import FLATTEN, TRY_AGAIN
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.reports.drift import DriftReport, PositionsUnread, drift_report
-from copytrade.storage.database import FLATTEN, TRY_AGAIN, Database
+from copytrade.storage.database import Database
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_operator import switch
 from tests.waiting import eventually

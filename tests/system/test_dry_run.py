@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from copytrade.common import wall_clock
+from copytrade.core.model.commands import FLATTEN
 from copytrade.paper.broker import PaperBroker
 from copytrade.reports.day import report
 from copytrade.reports.order import explain
-from copytrade.storage.database import FLATTEN, Database
+from copytrade.storage.database import Database
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running
 from tests.system.test_protection import answered, enter, leave, limited, net
 from tests.system.test_supervision import Bomb, seat

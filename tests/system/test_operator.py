@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from copytrade.core.model.commands import enabled_key
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from copytrade.storage.database import Database, enabled_key
+from copytrade.storage.database import Database
 from copytrade.storage.records import ConfigSet
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, seat

@@ -10,12 +10,13 @@ import pytest
 
 from actors.messages import ResultRead
 from copytrade.common import wall_clock
-from copytrade.core.decide.risk_limits import Result
+from copytrade.core.model.accounts import Result
+from copytrade.core.model.commands import FLATTEN
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
-from copytrade.storage.database import FLATTEN, Database
+from copytrade.storage.database import Database
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.test_supervision import Bomb, Pause, seat
 from tests.waiting import eventually

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from actors.messages import NetRead, ReadNet, Subscribe
-from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.accounts import LEADER as LEADER_NAME
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from copytrade.storage.records import LEADER as LEADER_NAME
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.listening import Listener
 from tests.system.test_supervision import seat

@@ -10,10 +10,10 @@ import pytest
 from actors.follower.parts.in_flight import Flight
 from actors.follower.parts.outcomes import Landing
 from actors.messages import PermitId, RequestFinished
-from copytrade.brokers.budget import Lane
 from copytrade.brokers.outcomes import Exchange, Refusal, Refused, Unknown
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
 from copytrade.core.model.copies import Stage
+from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import Order, Status
 from tests.core.account import Account
 from tests.core.orders import NOW, an_order

@@ -13,7 +13,7 @@ import pytest
 from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
 from actors.runtime.actor import ActorUp, Incarnation, Seat
 from actors.store.actor import RETRY_AFTER, Store
-from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.model.ledger import Part
 from copytrade.storage.database import Database
 from copytrade.storage.files.fallback_file import SideFile
 from copytrade.storage.records import ConfigSet, CopyChanged, Record, RequestMade

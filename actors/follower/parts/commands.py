@@ -8,7 +8,7 @@ from actors.follower.parts.outbox import Journal
 from actors.messages import CommandGiven
 from copytrade.common.logs import fields
 from copytrade.core.engine.engine import Desk
-from copytrade.storage.database import FLATTEN, TRY_AGAIN
+from copytrade.core.model.commands import FLATTEN, TRY_AGAIN
 from copytrade.storage.records import CommandAnswered
 
 

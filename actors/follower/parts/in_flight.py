@@ -14,12 +14,11 @@ from actors.follower.parts.outbox import Journal
 from actors.follower.parts.permits import Permits
 from actors.messages import FollowerMessage, PermitId, RequestLeft
 from actors.runtime.actor import Seat
-from copytrade.brokers.budget import Lane
 from copytrade.core.decide.decisions import Cancel, Place, Skip
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Action, Desk
-from copytrade.core.engine.work_queue import CopyId
-from copytrade.core.model.copies import Copy
+from copytrade.core.model.copies import Copy, CopyId
+from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import AmoTime, Order
 from copytrade.core.model.reasons import Reason
 from copytrade.reports import order_log as copy_log

@@ -9,9 +9,10 @@ from actors.runtime.actor import Address, Seat
 from actors.runtime.timers import Clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Policy
-from copytrade.core.decide.risk_limits import Breach, OnBreach, Result
+from copytrade.core.decide.risk_limits import Breach, OnBreach
 from copytrade.core.engine.engine import Desk
-from copytrade.storage.database import breach_key
+from copytrade.core.model.accounts import Result
+from copytrade.core.model.commands import breach_key
 from copytrade.storage.records import CommandAnswered, ConfigSet, Record
 
 #: Checks in a row without a result of the day, after which somebody should know that entries wait for it.

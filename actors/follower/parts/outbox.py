@@ -9,8 +9,8 @@ from actors.messages import FollowerMessage, RecordIntent, StoreMessage, Write, 
 from actors.runtime.actor import Address, Seat
 from copytrade.core.engine.copies import dry_run as shadow
 from copytrade.core.engine.engine import Changed, Desk
-from copytrade.core.ledger.arithmetic import Allotment, Line
 from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.ledger import Allotment, Line
 from copytrade.core.model.orders import IST, Order
 from copytrade.core.model.reasons import Reason
 from copytrade.reports import order_log as copy_log

@@ -16,8 +16,8 @@ from copytrade.common.percentiles import Latencies
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.engine import Desk
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.model.copies import Copy, Split, Stage
+from copytrade.core.model.ledger import Part
 from copytrade.reports import order_log as copy_log
 
 #: Refusals that concern the account, whatever the order, and that nothing here can mend.

@@ -23,7 +23,7 @@ from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields
 from copytrade.core.engine.copies.holds import pause
 from copytrade.core.engine.engine import Desk
-from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.model.copies import CopyId
 
 #: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most:
 #: so many seconds, or so many for each order in it, since reading a thousand takes a twentieth of one; or up to twice.

@@ -13,7 +13,7 @@ from actors.messages import (
     SettlePermit,
 )
 from actors.runtime.actor import Address, Seat
-from copytrade.brokers.budget import Lane
+from copytrade.core.model.lane import Lane
 from copytrade.reports import order_log as copy_log
 
 #: Seconds that an order may wait for the budget without a word about it in its row: the minute's window is soon free.

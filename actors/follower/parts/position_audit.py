@@ -23,12 +23,12 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.engine.engine import Changed, Desk
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
-from copytrade.core.ledger.arithmetic import LineKey
 from copytrade.core.ledger.drift import Apart
 from copytrade.core.ledger.positions import Corrected
+from copytrade.core.model.accounts import LEADER
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
 from copytrade.reports import order_log as copy_log
-from copytrade.storage.records import LEADER
 
 #: Seconds beyond the lag after which a read that is to confirm another begins.
 MARGIN = 0.1

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from actors.messages import FollowerMessage, GapRecoveryMessage, ReadCapital
 from actors.runtime.actor import Address, Seat
+from copytrade.core.model.accounts import LEADER
 from copytrade.reports import capital_log
-from copytrade.storage.records import LEADER
 
 
 class StartCapital:

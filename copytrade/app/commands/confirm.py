@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from copytrade.storage.database import Answer, Database
+from copytrade.core.model.commands import Answer
+from copytrade.storage.database import Database
 
 #: Seconds until a command should be answered, and between looks whether it is.
 PATIENCE, LOOK_EVERY = 120.0, 0.2

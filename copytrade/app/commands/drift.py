@@ -15,10 +15,11 @@ from copytrade.brokers.dhan.positions import read_net
 from copytrade.common import wall_clock
 from copytrade.common.redaction import readable, readable_lines
 from copytrade.core.ledger.drift import Proposal
+from copytrade.core.model.commands import TRY_AGAIN
 from copytrade.reports.drift import DriftReport, PositionsUnread, drift_report
 from copytrade.reports.queries import holds_shares
 from copytrade.settings import Dhan, Follower, Settings
-from copytrade.storage.database import DATABASE_ERRORS, TRY_AGAIN
+from copytrade.storage.database import DATABASE_ERRORS
 from copytrade.storage.files.lock_file import is_running
 
 

@@ -4,8 +4,9 @@ import sys
 
 from copytrade.app.commands.exit_codes import EXIT_UNUSABLE
 from copytrade.app.paths import open_for_command
+from copytrade.core.model.commands import enabled_key
 from copytrade.settings import Settings
-from copytrade.storage.database import DATABASE_ERRORS, enabled_key
+from copytrade.storage.database import DATABASE_ERRORS
 from copytrade.storage.records import ConfigSet
 
 

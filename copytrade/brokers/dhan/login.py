@@ -14,9 +14,10 @@ from copytrade.brokers.dhan.decode import parse_json
 from copytrade.brokers.dhan.json_fields import Fields, UnreadableError, said_by_broker
 from copytrade.brokers.dhan.responses import Answer, judge
 from copytrade.brokers.dhan.rest import DhanRest
-from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport, is_sendable
+from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
 from copytrade.brokers.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.token import OF_ANOTHER, Source, Token, is_of_another, token_expiry
+from copytrade.common.net import is_sendable
 from copytrade.common.redaction import hide
 from copytrade.common.totp import totp_code
 from copytrade.core.model.orders import IST

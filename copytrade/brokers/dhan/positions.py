@@ -9,8 +9,8 @@ from copytrade.brokers.dhan.accounts import Holding, Position
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.outcomes import Accepted, Outcome, Unknown
 from copytrade.common import wall_clock
-from copytrade.core.decide.risk_limits import Result
-from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.accounts import Result
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import ZERO, InstrumentKey, Product, Segment
 
 

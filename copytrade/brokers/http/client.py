@@ -5,7 +5,6 @@ must never be sent a second time, and the token must never go to another host.
 """
 
 import base64
-import ipaddress
 import re
 import ssl
 import time
@@ -21,9 +20,9 @@ from copytrade.brokers.http.connection import BrokenExchangeError, Connection, E
 from copytrade.brokers.http.pool import Connections
 from copytrade.brokers.http.response import ReplyReader
 from copytrade.brokers.http.server_clock import ServerClock
+from copytrade.common.net import is_loopback, is_sendable
 
 _PATH = re.compile(r"/[!-~]*")
-_HEADER_VALUE = re.compile(r"[!-~]+")
 _UNUSABLE = "the client id and the access token must be printable ASCII without spaces"
 
 
@@ -285,19 +284,6 @@ def _proxy(proxy_url: str, *, secure: bool) -> Proxy:
         pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
         authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
     return Proxy(url.hostname, url.port or 80, authorization)
-
-
-def is_sendable(value: str) -> bool:
-    """Whether a value can be sent in a header: printable ASCII without spaces."""
-    return _HEADER_VALUE.fullmatch(value) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _cause(error: Exception) -> str:

@@ -15,10 +15,8 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from pydantic import SecretStr
 
-from copytrade.brokers.http.client import is_sendable
-from copytrade.brokers.tokens.token import Credentials, Source, Token, given_token
-from copytrade.settings import Account, Settings
-from copytrade.storage.files.lock_file import beside, without_password
+from copytrade.brokers.tokens.token import Source, Token, given_token
+from copytrade.common.net import is_sendable
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -127,21 +125,6 @@ class TokenMemory:
     def write(self, tokens: KeptTokens) -> None:
         """Keep these."""
         self._tokens = dict(tokens)
-
-
-def place_for(settings: Settings) -> TokenPlace:
-    """Return where tokens are kept between runs; those of a paper broker end with it."""
-    database = settings.store.database
-    if settings.mode == "paper":
-        return TokenMemory()
-    if settings.tokens.keyring:
-        return TokenKeyring(without_password(database))
-    return TokenFile(beside(database, "tokens"))
-
-
-def credentials_for(account: Account) -> Credentials:
-    """Return how an account gets its tokens."""
-    return Credentials(account.client_id, account.access_token, account.pin, account.totp_secret)
 
 
 def _secret(kind: type, value: object) -> object:

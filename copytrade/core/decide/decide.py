@@ -29,11 +29,12 @@ from copytrade.core.decide.decisions import (
 from copytrade.core.decide.desired_order import bounded, marketable, restated, wish_for
 from copytrade.core.decide.risk_check import forbidden
 from copytrade.core.decide.slicing import Spread, spread, spread_by_product
-from copytrade.core.ledger.arithmetic import Part, whole_lots
+from copytrade.core.ledger.arithmetic import whole_lots
 from copytrade.core.market.prices import price_fault
 from copytrade.core.market.sessions import Session, instrument_class
 from copytrade.core.model.copies import Copy, Stage, Wish
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, Status
 from copytrade.core.model.reasons import Reason
 

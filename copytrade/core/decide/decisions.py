@@ -9,11 +9,11 @@ import msgspec
 
 from copytrade.core.decide.desired_order import AS_USUAL, Terms
 from copytrade.core.decide.risk_limits import Protection, Standing
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.ledger.sizing import Size, SizingPolicy
 from copytrade.core.market.sessions import MarketHours
 from copytrade.core.model.copies import Wish
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Product
 from copytrade.core.model.reasons import Reason
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from copytrade.core.model.accounts import Result
 from copytrade.core.model.orders import IST
 
 #: Into a calendar day, when a trading day begins: nothing trades before it, and the broker has cleared its positions.
@@ -51,13 +52,6 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
     trade_from: time | None = None
     trade_until: time | None = None
     result_valid_for: float = 60.0
-
-
-class Result(msgspec.Struct, frozen=True, gc=False):
-    """What an account has made of the day in rupees, closed and open positions together; negative for a loss."""
-
-    rupees: Decimal
-    at: datetime
 
 
 class Breach(msgspec.Struct, frozen=True, gc=False):

@@ -8,11 +8,11 @@ from copytrade.core.engine.context import Circumstances
 from copytrade.core.engine.copies.copy_book import Blotter
 from copytrade.core.engine.exits.shares import ExitShare, Shares
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.ledger.arithmetic import Allotment, Line, Part, line_of
 from copytrade.core.ledger.own_positions import recent
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.ledger.sizing import Size
 from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.ledger import Allotment, Line, Part, line_of
 from copytrade.core.model.orders import Order, Status
 
 #: How old a last price may be that says whether an order is about to fill.

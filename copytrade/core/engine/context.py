@@ -10,12 +10,12 @@ from copytrade.core.decide.decisions import Action, Policy, Situation, not_await
 from copytrade.core.decide.filters import refusal
 from copytrade.core.engine.copies.limit_usage import Tally
 from copytrade.core.engine.exits.awaited_reads import ExitReads
-from copytrade.core.ledger.arithmetic import LineKey, line_of
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.contracts import Contracts
 from copytrade.core.market.freeze import FreezeTable
 from copytrade.core.market.sessions import MarketHours
 from copytrade.core.model.instruments import Instrument, held
+from copytrade.core.model.ledger import LineKey, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order
 
 

@@ -9,9 +9,8 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from copytrade.brokers.budget import Lane
 from copytrade.core.decide.decisions import Action, Flag, Place, Policy, Skip
-from copytrade.core.decide.risk_limits import Breach, Result
+from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.context import Circumstances, Surroundings
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.copies.copy_book import Blotter, Changed
@@ -29,16 +28,18 @@ from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.own_orders import OwnOrders
 from copytrade.core.engine.retention import Forgetting
 from copytrade.core.engine.scheduler import Considered, Decider
-from copytrade.core.engine.work_queue import Agenda, CopyId
+from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger import closing_orders as closing
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, line_of
 from copytrade.core.ledger.closing_orders import Closed
 from copytrade.core.ledger.drift import Apart
 from copytrade.core.ledger.positions import Corrected, Positions
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.contracts import Differs
-from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.accounts import Result
+from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.lane import Lane
+from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, line_of
 from copytrade.core.model.order_book import chronological
 from copytrade.core.model.orders import IST, InstrumentKey, Order, Status
 from copytrade.core.model.reasons import Reason

@@ -15,11 +15,11 @@ from copytrade.core.engine.copies.unknown_outcomes import Doubts
 from copytrade.core.engine.invalidation import Concerns
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.own_orders import OwnOrders
-from copytrade.core.engine.work_queue import Agenda, CopyId
+from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger import arithmetic as ledger
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.copies import Copy, CopyId, Stage
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order
 
 

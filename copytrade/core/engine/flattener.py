@@ -6,17 +6,18 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from copytrade.core.decide import flatten
 from copytrade.core.decide.decide import decide
 from copytrade.core.decide.decisions import Allotted, Decision, Policy, Situation, Wait
 from copytrade.core.engine.copies.copy_book import Blotter
 from copytrade.core.engine.leader_orders import LeaderOrders, as_leader
 from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger import closing_orders as closing
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, line_of
 from copytrade.core.ledger.closing_orders import Closed
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order
 from copytrade.core.model.reasons import Reason
 
@@ -83,7 +84,7 @@ class Closer:
 
     def call_off(self, copies: Sequence[Copy], situation: Situation) -> Decision:
         """Decide about the copies of a leader order while nothing is copied."""
-        return closing.called_off(copies, situation) if self.is_awaited else Wait("nothing is copied here")
+        return flatten.called_off(copies, situation) if self.is_awaited else Wait("nothing is copied here")
 
     def decide(
         self, leader: Order, copies: Sequence[Copy], situation: Situation, policy: Policy, now: datetime
@@ -91,7 +92,7 @@ class Closer:
         """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
         allotment = self._positions.allotment(leader.id)
         if allotment is None or not self._closes(leader.id):
-            return closing.overtaken(copies)
+            return flatten.overtaken(copies)
         total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
         situation = replace(situation, refused=None)
         line = self._positions.line(allotment.line)

@@ -3,9 +3,9 @@
 from copytrade.core.engine.copies.copy_book import Blotter, Changed
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.work_queue import Agenda
-from copytrade.core.ledger.arithmetic import LineKey, Part, line_of
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Stage
+from copytrade.core.model.ledger import LineKey, Part, line_of
 from copytrade.core.model.orders import Order
 
 

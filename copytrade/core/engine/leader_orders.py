@@ -7,8 +7,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from copytrade.core.ledger.arithmetic import LineKey, line_of
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.ledger import LineKey, line_of
 from copytrade.core.model.merge import followed
 from copytrade.core.model.orders import Order
 

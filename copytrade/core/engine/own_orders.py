@@ -17,9 +17,9 @@ from copytrade.core.engine.invalidation import Concerns
 from copytrade.core.engine.leader_orders import LeaderOrders, as_leader
 from copytrade.core.engine.retention import Forgetting
 from copytrade.core.engine.work_queue import Agenda
-from copytrade.core.ledger.arithmetic import Part, line_of
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.ledger import Part, line_of
 from copytrade.core.model.orders import Order, Status, ended_before, order_of
 
 

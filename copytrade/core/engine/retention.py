@@ -17,9 +17,9 @@ from copytrade.core.engine.flattener import Closer
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger import closing_orders as closing
-from copytrade.core.ledger.arithmetic import LineKey, Part
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.ledger import LineKey, Part
 from copytrade.core.model.orders import Order, ended_before, ended_by, trade_date
 
 #: How far back a restart knows orders. What is older is not entered any more, whatever the settings say.

@@ -4,7 +4,6 @@ from datetime import datetime
 
 import msgspec
 
-from copytrade.brokers.budget import Lane
 from copytrade.core.decide.decide import decide
 from copytrade.core.decide.decisions import (
     Action,
@@ -29,11 +28,12 @@ from copytrade.core.engine.exits.shares import Basis, Shares
 from copytrade.core.engine.flattener import Closer
 from copytrade.core.engine.invalidation import Concerns
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.engine.work_queue import Agenda, CopyId
+from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger import closing_orders as closing
-from copytrade.core.ledger.arithmetic import Part
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.copies import Stage
+from copytrade.core.model.copies import CopyId, Stage
+from copytrade.core.model.lane import Lane
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, Status
 from copytrade.core.model.reasons import Reason
 

@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 
-from copytrade.brokers.budget import Lane
-
-#: One order of the follower's: the leader order it is for, and its number there.
-CopyId = tuple[str, int]
+from copytrade.core.model.copies import CopyId
+from copytrade.core.model.lane import Lane
 
 _NONE: frozenset[int] = frozenset()
 

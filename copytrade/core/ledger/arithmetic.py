@@ -10,196 +10,16 @@ Manual trades of the follower are not in the ledger.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
-from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
-from copytrade.core.ledger.sizing import Ratio, Size
-from copytrade.core.model.orders import ZERO, InstrumentKey, Order, OrderType, Product, Side, Status, trade_date
-
-_NOTHING = Fraction(0)
+from copytrade.core.ledger.sizing import Size
+from copytrade.core.model.ledger import NO_UNITS, Allotment, Line, NotHis, Part, Ratio, Role, Working
+from copytrade.core.model.orders import Order, OrderType, Product, Side, Status, trade_date
 
 #: How far apart the slices of one order are placed, at most.
 SLICES_WITHIN = timedelta(seconds=1)
-
-
-class Role(StrEnum):
-    """What a leader order was to the leader's position, judged at first sight against what he had filled.
-
-    An exit for more than he holds crosses zero: what is left over enters on the other side.
-    """
-
-    ENTRY = "entry"
-    EXIT = "exit"
-
-
-class Part(StrEnum):
-    """What an order of the follower's is for; an exit and an entry where the leader's order crosses zero.
-
-    FLATTEN takes back what exits took beyond what was held, on the other side than the leader's order: a target and a
-    stop that rest side by side may both fill before the one can be shrunk for the other. A TWIN is an order that the
-    broker took although it was proven not to exist, so that it was sent again: it is cancelled, and what it fills is
-    flattened. CLOSE takes all that is held, whatever the leader does.
-    """
-
-    ENTRY = "entry"
-    EXIT = "exit"
-    FLATTEN = "flatten"
-    TWIN = "twin"
-    CLOSE = "close"
-
-
-class LineKey(NamedTuple):
-    """One line of the ledger: netted by the broker and apart from every other."""
-
-    key: InstrumentKey
-    product: Product
-
-
-class NotHis(NamedTuple):
-    """Units, signed, that an order with an id of ours has filled on the leader's account on a day.
-
-    What is left of all the days before has no order.
-    """
-
-    order_id: str
-    day: date
-    units: int
-
-
-class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One follower's dealings in one instrument and product. Positions are units, short ones negative.
-
-    ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
-    where the follower belongs by what was copied and by the leader's exits since; ``residue`` is what rounding keeps
-    back of it, in units: exactly, it is the two together. ``lost`` is what was closed by other hands. The ratio stays
-    while a position is open; None where each entry is sized by itself.
-    ``elsewhere`` are units of ``held`` that the account has in another product, by product: one of the two accounts
-    converted its position.
-    ``not_his`` is what orders with ids of ours have filled on the leader's account: it is in that account's positions,
-    and none of ``leader_position``.
-    """
-
-    key: LineKey
-    leader_position: int = 0
-    held: int = 0
-    level: int = 0
-    residue: Fraction = _NOTHING
-    lost: int = 0
-    ratio: Ratio | None = None
-    lot_size: int = 1
-    elsewhere: tuple[tuple[Product, int], ...] = ()
-    not_his: tuple[NotHis, ...] = ()
-
-    @property
-    def leader_net(self) -> int:
-        """What the leader's account holds, whoever traded it."""
-        return self.leader_position + sum(one.units for one in self.not_his)
-
-    def held_in(self, product: Product) -> int:
-        """Return how many of the held units the account has in a product, signed."""
-        if product is self.key.product:
-            return self.held - sum(units for _, units in self.elsewhere)
-        return dict(self.elsewhere).get(product, 0)
-
-    @property
-    def products(self) -> tuple[Product, ...]:
-        """The products in which the account may have units, the line's own first."""
-        return (self.key.product, *(product for product, _ in self.elsewhere))
-
-
-class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
-
-    ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
-    to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a
-    market), as those that fill before it leave to it at any time later; the rest enters. ``carry`` is the residue that
-    the entry began with, ``residue`` what it has added. ``wanted`` is the whole entry in units, sized for
-    ``leader_quantity``; ``forgone`` is what of it is not
-    to be had any more because the leader has left meanwhile, ``exited`` what he had left before there was a size.
-    ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
-    ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held, and what a
-    twin filled; of that, ``doubled`` is not flattened yet.
-
-    An entry that is ``sized_alone`` has the ratio that its size makes of the leader's order, at the price ``sized_at``;
-    ``leader_quantity`` is then what he wants of it, or got where the rest is dead. ``slice_after`` is the leader order
-    right before it, where the two may be slices of one.
-    """
-
-    leader_order_id: str
-    trade_date: date
-    created_at: datetime
-    line: LineKey
-    side: Side
-    role: Role
-    base: int
-    reach: int = 0
-    ratio: Ratio | None = None
-    carry: Fraction = _NOTHING
-    residue: Fraction = _NOTHING
-    wanted: int = 0
-    exited: Fraction = _NOTHING
-    forgone: int = 0
-    counted: int = 0
-    leader_quantity: int = 0
-    leader_filled: int = 0
-    leader_exited: int = 0
-    excess: int = 0
-    doubled: int = 0
-    sized_alone: bool = False
-    sized_at: Decimal = ZERO
-    slice_after: str = ""
-
-    @property
-    def due(self) -> int:
-        """How many units the follower is to have of the entry."""
-        return max(0, self.wanted - self.forgone)
-
-    def exit_of(self, quantity: int) -> int:
-        """Return how much of a quantity of the leader's order takes from his position, or did."""
-        if not self.reach:
-            return self.leader_exited
-        return self.leader_exited + min(max(0, quantity - self.leader_filled), self.reach)
-
-    def entry_of(self, quantity: int) -> int:
-        """Return how much of a quantity of the leader's order adds to his position, or did."""
-        return max(0, quantity - self.exit_of(quantity))
-
-    @property
-    def leader_entered(self) -> int:
-        """How many units the leader has got that added to his position."""
-        return self.leader_filled - self.leader_exited
-
-    @property
-    def is_exit(self) -> bool:
-        """Whether any of it takes, or took, from the leader's position."""
-        return self.reach > 0 or self.leader_exited > 0
-
-
-class Working(msgspec.Struct, frozen=True, gc=False):
-    """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
-
-    Limits and stops are two chains that rest side by side (a target and a stop); ``is_final`` where the follower's
-    order has ended otherwise than by our hand, so that nothing more can come of it. One that is ``at_market`` fills
-    before all that rest.
-    """
-
-    leader_order_id: str
-    side: Side
-    is_stop: bool
-    leader_open: int
-    has_filled: bool
-    open: int
-    is_final: bool
-    at_market: bool = False
-
-
-def line_of(order: Order) -> LineKey:
-    """Return the line to which an order belongs."""
-    return LineKey(order.key, order.product)
 
 
 def first_sight(line: Line, order: Order) -> Allotment:
@@ -263,7 +83,7 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
     ``wanted`` is what it comes to before any limit of the follower's. What crosses zero begins without a residue.
     """
     if allotment.ratio is None:
-        carry = _NOTHING
+        carry = NO_UNITS
         if line.residue and not allotment.is_exit:
             kept = _signed(line.residue, order.side)
             lots = whole_lots(kept, lot_size)
@@ -279,7 +99,7 @@ def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size
     else:
         wanted = whole_lots(grown, lot_size, of=of)
     left = grown - wanted * of
-    residue = Fraction(left, of) if left else _NOTHING
+    residue = Fraction(left, of) if left else NO_UNITS
     if left or allotment.residue:
         change = _signed(residue - allotment.residue if allotment.residue else residue, order.side)
         line = replace(line, residue=line.residue + change if line.residue else change)
@@ -298,7 +118,7 @@ def sized_alone(
     is_first = allotment.ratio is None
     again = replace(
         allotment,
-        ratio=Ratio(Fraction(size.quantity, of) if of else _NOTHING, size.arithmetic),
+        ratio=Ratio(Fraction(size.quantity, of) if of else NO_UNITS, size.arithmetic),
         wanted=size.quantity,
         leader_quantity=quantity,
         sized_alone=True,
@@ -525,7 +345,7 @@ def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]
     in which the account has it.
     """
     share = Fraction(units, source.leader_position) if source.leader_position else Fraction(1)
-    share = min(max(share, _NOTHING), Fraction(1))
+    share = min(max(share, NO_UNITS), Fraction(1))
     exact = (source.level + source.residue) * share
     level = whole_lots(abs(exact), source.lot_size) * (1 if exact > 0 else -1)
     held = source.held if share == 1 else min(abs(source.held), abs(level)) * _sign(source.held)
@@ -578,7 +398,7 @@ def corrected(line: Line, leader_position: int) -> Line:
     before, after = abs(line.leader_position), abs(leader_position)
     is_less = leader_position * line.leader_position <= 0 or after < before
     if before and is_less:
-        left = Fraction(after, before) if leader_position * line.leader_position > 0 else _NOTHING
+        left = Fraction(after, before) if leader_position * line.leader_position > 0 else NO_UNITS
         line = _brought_down(line, left)
     return replace(line, leader_position=leader_position)
 

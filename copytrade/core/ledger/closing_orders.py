@@ -4,17 +4,14 @@ Such an order has no leader order that it copies. One of our own making stands i
 again and written down like any other: its id begins with ``flat``.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from copytrade.core.decide.decisions import Cancel, Done, Lookup, Situation, Skip, Wait
-from copytrade.core.ledger.arithmetic import Allotment, Line, Role
-from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.ledger import Allotment, Line, Role
 from copytrade.core.model.orders import IST, ZERO, Order, OrderType, Side, Source, Status, Validity
-from copytrade.core.model.reasons import Reason
 
 #: The beginning of the id of an order that closes a line; the broker's ids are numbers.
 _PREFIX = "flat"
@@ -73,23 +70,3 @@ def order_of(allotment: Allotment, last_price: Decimal | None) -> Order:
         source=Source.BOOK,
         last_price=last_price,
     )
-
-
-def overtaken(copies: Iterable[Copy]) -> Skip | Done:
-    """Return what becomes of an order that closes its line no more: what was never sent of it is not wanted now."""
-    if any(copy.stage is Stage.NONE and copy.reason is None for copy in copies):
-        return Skip(Reason.OVERTAKEN, "another order closes the line, or closing is over")
-    return Done()
-
-
-def called_off(copies: Iterable[Copy], situation: Situation) -> Cancel | Lookup | Wait:
-    """Return what to do about the copies of a leader order while everything is being closed."""
-    for copy in copies:
-        if copy.n in situation.under_way:
-            continue
-        cancel = Cancel(copy.n, Reason.FLATTENED)
-        if copy.stage is Stage.LIVE and not copy.cancelling and not situation.is_held(cancel):
-            return cancel
-        if copy.stage is Stage.UNKNOWN:
-            return Lookup(copy.n)
-    return Wait("what was copied is being closed")

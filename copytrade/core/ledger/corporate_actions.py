@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.ledger import LineKey
 
 #: A split or a bonus makes of so many shares at most so many others.
 LARGEST = 20

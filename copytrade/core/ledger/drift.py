@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, whole_lots
+from copytrade.core.ledger.arithmetic import whole_lots
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.model.copies import Copy, MappingStatus, Stage
+from copytrade.core.model.ledger import Allotment, Line, LineKey, Part
 
 _NOTHING = Fraction(0)
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from copytrade.core.ledger import arithmetic as ledger
-from copytrade.core.ledger.arithmetic import Allotment, Line
-from copytrade.core.ledger.sizing import Capitals, Ratio, Size, SizingPolicy, capped, ratio_of, size_by_itself
+from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, capped, ratio_of, size_by_itself
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Allotment, Line, Ratio
 from copytrade.core.model.orders import ZERO, Order
 from copytrade.core.model.reasons import Reason
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from copytrade.core.ledger.arithmetic import LineKey, line_of
 from copytrade.core.ledger.corporate_actions import factor_of
 from copytrade.core.ledger.drift import Apart, all_apart
 from copytrade.core.ledger.position_reads import PositionReads
 from copytrade.core.model.compressed_map import Shelf
+from copytrade.core.model.ledger import LineKey, line_of
 from copytrade.core.model.orders import Order, OrderType, Side
 
 #: The broker's words for an order of its own that closes a position: in the correlation id of a square-off (seen so).

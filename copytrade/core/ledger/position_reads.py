@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
-from copytrade.core.ledger.arithmetic import LineKey
+from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
 
 #: Positions are taken to be late by this much at least.

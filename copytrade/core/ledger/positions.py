@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from copytrade.core.ledger import arithmetic as ledger
 from copytrade.core.ledger import closing_orders as closing
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, line_of
 from copytrade.core.ledger.corporate_actions import factor_of
 from copytrade.core.ledger.drift import Apart
 from copytrade.core.ledger.entry_sizing import NO_SLICES, Slices, sized_alone, sized_by_ratio
@@ -21,6 +20,7 @@ from copytrade.core.ledger.position_reads import RESOLUTION, PositionReads
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy
 from copytrade.core.model.compressed_map import Shelf
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order, Product, Side
 from copytrade.core.model.reasons import Reason
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 import msgspec
 
 from copytrade.core.model.instruments import Instrument
+from copytrade.core.model.ledger import Ratio
 from copytrade.core.model.reasons import Reason
 
 
@@ -45,13 +46,6 @@ class Capitals(msgspec.Struct, frozen=True, gc=False):
 
     leader: Decimal | None = None
     follower: Decimal | None = None
-
-
-class Ratio(msgspec.Struct, frozen=True, gc=False):
-    """A follower's size as a fraction of the leader's, with the arithmetic that gave it, for the record."""
-
-    value: Fraction
-    arithmetic: str
 
 
 class Size(msgspec.Struct, frozen=True, gc=False):

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from ipaddress import ip_address
 
 import msgspec
@@ -119,3 +120,21 @@ def _normal(address: str) -> str:
         return str(ip_address(address.strip()))
     except ValueError:
         return address.strip()
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What an account has made of the day in rupees, closed and open positions together; negative for a loss."""
+
+    rupees: Decimal
+    at: datetime
+
+
+#: The leader's name among the accounts; followers have their own.
+LEADER = "leader"
+
+
+class AccountType(StrEnum):
+    """Whose order it is."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from copytrade.storage.rows import STATE, fraction
+from copytrade.core.model.encoding import STATE, fraction
 
 T = TypeVar("T")
 

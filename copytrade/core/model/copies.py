@@ -6,9 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from copytrade.core.ledger.arithmetic import Part
-from copytrade.core.ledger.sizing import Ratio
 from copytrade.core.model.instruments import ONE
+from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import ZERO, Order, OrderType, Product, Side, Status, Validity
 from copytrade.core.model.reasons import Reason
 
@@ -205,3 +204,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         if not self.follower_price or not self.leader_price:
             return None
         return (self.follower_price - self.leader_price) * side.sign
+
+
+#: One order of the follower's: the leader order it is for, and its number there.
+CopyId = tuple[str, int]

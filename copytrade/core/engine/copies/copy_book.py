@@ -13,10 +13,9 @@ from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.copies.dry_run import is_shadow
 from copytrade.core.engine.copies.limit_usage import Tally
 from copytrade.core.engine.copies.unknown_outcomes import Doubts
-from copytrade.core.engine.work_queue import CopyId
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.compressed_map import Shelf
-from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.orders import Order, order_of, trade_date
 
 

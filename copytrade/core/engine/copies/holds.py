@@ -13,8 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Action, Cancel
-from copytrade.core.engine.work_queue import CopyId
-from copytrade.core.model.copies import Wish
+from copytrade.core.model.copies import CopyId, Wish
 from copytrade.core.model.orders import ZERO, OrderType
 
 #: Seconds before a request that came to nothing is made again, doubling up to the last.

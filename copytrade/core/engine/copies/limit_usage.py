@@ -4,11 +4,11 @@ from collections import defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 
-from copytrade.core.decide.risk_limits import Breach, Protection, Result, Standing, trading_day
-from copytrade.core.engine.work_queue import CopyId
-from copytrade.core.ledger.arithmetic import Part
+from copytrade.core.decide.risk_limits import Breach, Protection, Standing, trading_day
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.accounts import Result
+from copytrade.core.model.copies import Copy, CopyId, Stage
+from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import IST
 from copytrade.core.model.reasons import Reason
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from copytrade.core.engine.copies.holds import FIRST, LAST
-from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.model.copies import CopyId
 
 #: Seconds within which feed or book should show what the broker has accepted.
 SHOWN_WITHIN = 3.0

@@ -5,10 +5,9 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Flag, Modify, Place, Skip
-from copytrade.core.ledger.arithmetic import Part
-from copytrade.core.ledger.sizing import Ratio
 from copytrade.core.model.copies import Copy, Split, Stage, Wish
 from copytrade.core.model.instruments import ONE
+from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import Order, Status, Validity, correlation_id, trade_date
 from copytrade.core.model.reasons import Reason
 from copytrade.core.model.rejections import classify

@@ -11,7 +11,7 @@ from collections.abc import Sequence, Set
 import msgspec
 from msgspec.structs import replace
 
-from copytrade.core.engine.work_queue import CopyId
+from copytrade.core.model.copies import CopyId
 from copytrade.core.model.orders import CORRELATION_PREFIX
 
 #: Complete reads of the order book that have to agree.

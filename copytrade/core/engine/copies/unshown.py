@@ -14,10 +14,10 @@ from copytrade.core.engine.copies.copy_book import Blotter, Changed
 from copytrade.core.engine.copies.unknown_outcomes import Doubts
 from copytrade.core.engine.invalidation import Concerns
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.engine.work_queue import Agenda, CopyId
-from copytrade.core.ledger.arithmetic import LineKey, Part, line_of
+from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.copies import Copy
+from copytrade.core.model.copies import Copy, CopyId
+from copytrade.core.model.ledger import LineKey, Part, line_of
 from copytrade.core.model.orders import Order
 from copytrade.core.model.reasons import Reason
 

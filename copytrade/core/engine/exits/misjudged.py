@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.ledger import closing_orders as closing
-from copytrade.core.ledger.arithmetic import Role, line_of
 from copytrade.core.ledger.positions import Positions
+from copytrade.core.model.ledger import Role, line_of
 from copytrade.core.model.orders import Order
 
 

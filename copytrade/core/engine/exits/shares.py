@@ -11,9 +11,9 @@ from copytrade.core.engine.context import Circumstances
 from copytrade.core.engine.copies.copy_book import Blotter
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.ledger import arithmetic as ledger
-from copytrade.core.ledger.arithmetic import Allotment, Line, LineKey, Part, Working
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Stage
+from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, Working
 from copytrade.core.model.orders import Leg, Order, OrderType, Product
 from copytrade.core.model.reasons import Reason
 

@@ -1,0 +1,18 @@
+"""How urgent a request to the broker is."""
+
+from enum import IntEnum
+
+
+class Lane(IntEnum):
+    """How urgent a request is; the lower is served first. A spare permit is held by who has nothing to send yet."""
+
+    CANCEL = 0
+    EXIT = 1
+    MODIFY = 2
+    ENTRY = 3
+    SPARE = 4
+
+    @property
+    def may_use_reserve(self) -> bool:
+        """Whether it may use what is kept back so that a follower can always get out."""
+        return self < Lane.ENTRY
