@@ -18,7 +18,7 @@ from actors.messages import (
 )
 from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation, Seat
 from actors.runtime.timers import Clock
-from copytrade.brokers.dhan.instruments.cache import Master, MasterSource, MasterUnreadable
+from copytrade.brokers.api import InstrumentSource, Master, MasterUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.model.accounts import LEADER
@@ -40,7 +40,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         self,
         life: Incarnation[InstrumentMasterMessage],
         clock: Clock,
-        source: MasterSource,
+        source: InstrumentSource,
         recovery: Address[GapRecoveryMessage],
     ) -> None:
         super().__init__(life)
@@ -131,7 +131,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
             alert("unknown_instrument", security_id, text, what)
 
 
-def _read(seat: Seat[InstrumentMasterMessage], epoch: int, source: MasterSource, has_none: bool) -> None:
+def _read(seat: Seat[InstrumentMasterMessage], epoch: int, source: InstrumentSource, has_none: bool) -> None:
     """Read: the reader thread's whole life, which always ends in MasterRead."""
     began = time.monotonic()
     try:

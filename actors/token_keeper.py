@@ -22,8 +22,7 @@ from actors.messages import (
 )
 from actors.runtime.actor import Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock
-from copytrade.brokers.dhan.accounts import Profile
-from copytrade.brokers.dhan.login import TokenRequests
+from copytrade.brokers.api import Profile, TokenService
 from copytrade.brokers.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.lifecycle import Custody, CustodyPolicy, Failure, Step
 from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
@@ -51,7 +50,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
         life: Incarnation[TokenKeeperMessage],
         clock: Clock,
         accounts: Mapping[str, Credentials],
-        requests: Mapping[str, TokenRequests],
+        requests: Mapping[str, TokenService],
         place: TokenPlace,
         policy: CustodyPolicy,
     ) -> None:
@@ -263,7 +262,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
 def _ask(
     keeper: Address[TokenKeeperMessage],
     account: str,
-    requests: TokenRequests,
+    requests: TokenService,
     step: Step,
     credentials: Credentials,
     token: Token | None,
@@ -275,14 +274,14 @@ def _ask(
         keeper.tell(TokenFetched(account, step, _fetch(requests, step, credentials, token)))
 
 
-def _check(requests: TokenRequests, token: Token | None) -> Outcome[Profile]:
+def _check(requests: TokenService, token: Token | None) -> Outcome[Profile]:
     try:
         return requests.check(token.secret) if token else _nothing("no token")
     except Exception as error:  # an exception in a thread would otherwise end in silence
         return _failed(error)
 
 
-def _fetch(requests: TokenRequests, step: Step, credentials: Credentials, token: Token | None) -> Outcome[Token]:
+def _fetch(requests: TokenService, step: Step, credentials: Credentials, token: Token | None) -> Outcome[Token]:
     try:
         if step is Step.RENEW and token:
             return requests.renew(token.secret)

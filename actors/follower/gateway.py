@@ -10,8 +10,7 @@ from pydantic import SecretStr
 
 from actors.messages import FollowerMessage, RequestFinished
 from actors.runtime.actor import Seat
-from copytrade.brokers.dhan.requests import NewOrder, OrderChange
-from copytrade.brokers.dhan.rest import Call, Cancelled, DhanRest, Placed
+from copytrade.brokers.api import Cancelled, NewOrder, OrderChange, OrderGateway, PendingRequest, Placed
 from copytrade.brokers.outcomes import Exchange, Outcome, Unknown
 from copytrade.common import wall_clock
 from copytrade.core.decide.decisions import Cancel, Modify, Place
@@ -45,7 +44,7 @@ class CancelOrder:
 
 Request = PlaceOrder | ModifyOrder | CancelOrder
 
-AnyCall = Call[Placed] | Call[Cancelled]
+AnyCall = PendingRequest[Placed] | PendingRequest[Cancelled]
 AnyOutcome = Outcome[Placed] | Outcome[Cancelled]
 
 
@@ -56,8 +55,8 @@ class Sender:
     needs a connection, a thread waits.
     """
 
-    def __init__(self, rest: DhanRest, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
-        self._rest = rest
+    def __init__(self, broker: OrderGateway, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
+        self._broker = broker
         self._seat = seat
         self._epoch = epoch
         self._begun: dict[int, tuple[AnyCall, float]] = {}
@@ -68,8 +67,8 @@ class Sender:
 
     def keep_warm(self, fresh_for: float) -> None:
         """Have connections ready for so many seconds to come, the sessions on them established."""
-        if not self._rest.is_warm(self._count, fresh_for):
-            self._warming.submit(self._rest.warm, self._count, fresh_for)
+        if not self._broker.is_warm(self._count, fresh_for):
+            self._warming.submit(self._broker.warm, self._count, fresh_for)
 
     def send(self, token: int, request: Request) -> None:
         """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""
@@ -83,7 +82,7 @@ class Sender:
 
     def take_token(self, access_token: SecretStr) -> None:
         """Use another access token from the next request on."""
-        self._rest.take_token(access_token)
+        self._broker.take_token(access_token)
 
     def listen(self, token: int) -> None:
         """Wait for the answer to a request: apart from sending it, so that others' requests go first."""
@@ -99,16 +98,16 @@ class Sender:
         """Begin nothing more, and end what is being sent: its outcome is then unknown."""
         for threads in (self._threads, self._warming):
             threads.shutdown(wait=False, cancel_futures=True)
-        self._rest.close()
+        self._broker.close()
 
     def _begin(self, request: Request) -> AnyCall:
         match request:
             case PlaceOrder(order):
-                return self._rest.place(order)
+                return self._broker.place(order)
             case ModifyOrder(order_id, change):
-                return self._rest.modify(order_id, change)
+                return self._broker.modify(order_id, change)
             case CancelOrder(order_id):
-                return self._rest.cancel(order_id)
+                return self._broker.cancel(order_id)
 
     def _look(self, token: int, call: AnyCall, started: float, now: float) -> float | None:
         """Read what has come of an answer; return until when to wait for more, None if it is whole."""

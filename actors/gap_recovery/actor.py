@@ -40,9 +40,8 @@ from actors.messages import (
 )
 from actors.runtime.actor import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock
+from copytrade.brokers.api import AccountReader, Net, OrderBook
 from copytrade.brokers.budget import Window
-from copytrade.brokers.dhan.positions import Net
-from copytrade.brokers.dhan.rest import DhanRest, OrderBook
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.common.logs import alert, fields
@@ -70,7 +69,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         self,
         life: Incarnation[GapRecoveryMessage],
         clock: Clock,
-        accounts: Mapping[str, DhanRest],
+        accounts: Mapping[str, AccountReader],
         feeds: Mapping[str, Address[FeedMessage]],
         tokens: Address[TokenKeeperMessage],
         windows: Sequence[Window],

@@ -20,11 +20,8 @@ from actors.messages import (
     SearchOrder,
 )
 from actors.runtime.actor import Address
-from copytrade.brokers.dhan.positions import account_net, read_result
-from copytrade.brokers.dhan.rest import DhanRest
-from copytrade.brokers.outcomes import Accepted, Outcome, Refusal, Refused
-from copytrade.core.model.accounts import Funds
-from copytrade.core.model.orders import Order
+from copytrade.brokers.api import AccountReader
+from copytrade.brokers.outcomes import Accepted, Outcome, Refused
 
 T = TypeVar("T")
 
@@ -32,15 +29,12 @@ T = TypeVar("T")
 #: It ends with what a `ReadFinished` says beside its request: by the end it may be another's who joined half way.
 Reading = Generator[None, None, tuple[float, Found | Problem, float | None]]
 
-#: Refusals of a search that are about the order and not about the account or the request's way.
-_NO_SUCH_ORDER = (Refusal.ORDER, Refusal.VALIDATION, Refusal.OTHER)
 
-
-def reading_of(rest: DhanRest, request: ReadRequest) -> Reading:
+def reading_of(reader: AccountReader, request: ReadRequest) -> Reading:
     """Read what is asked for, beginning when it is first advanced."""
     began = time.monotonic()
-    answer = yield from _answer(rest, request)
-    return began, answer, rest.known_skew
+    answer = yield from _answer(reader, request)
+    return began, answer, reader.known_skew
 
 
 def carry_on(reading: Reading, request: ReadRequest, recovery: Address[GapRecoveryMessage]) -> None:
@@ -57,33 +51,18 @@ def carry_on(reading: Reading, request: ReadRequest, recovery: Address[GapRecove
         recovery.tell(ReadGoesOn(request))
 
 
-def _answer(rest: DhanRest, request: ReadRequest) -> Generator[None, None, Found | Problem]:
+def _answer(reader: AccountReader, request: ReadRequest) -> Generator[None, None, Found | Problem]:
     match request:
         case ReadBook():
-            return _value(rest.orders())
+            return _value(reader.orders())
         case SearchOrder(correlation_id=correlation_id):
-            return _value(_found(rest.order_by_correlation_id(correlation_id)))
+            return _value(reader.search(correlation_id))
         case ReadCapital():
-            funds = _value(rest.fund_limit())
-            if isinstance(funds, Problem):
-                return funds
-            return Funds(funds.available_balance, funds.sod_limit, funds.collateral)
+            return _value(reader.funds())
         case ReadResult():
-            return _value(read_result(rest))
+            return _value(reader.result())
         case ReadNet(holdings=holdings):
-            positions = _value(rest.positions())
-            if isinstance(positions, Problem) or not holdings:
-                return positions if isinstance(positions, Problem) else account_net(positions, ())
-            yield
-            shares = _value(rest.holdings())
-            return shares if isinstance(shares, Problem) else account_net(positions, shares)
-
-
-def _found(outcome: Outcome[tuple[Order, ...]]) -> Outcome[tuple[Order, ...]]:
-    """Take for an answer that the broker names an error of the order's own: it knows no such order."""
-    if isinstance(outcome, Refused) and outcome.refusal in _NO_SUCH_ORDER:
-        return Accepted((), exchange=outcome.exchange)
-    return outcome
+            return _value((yield from reader.net(holdings=holdings)))
 
 
 def _value(outcome: Outcome[T]) -> T | Problem:

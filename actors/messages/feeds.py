@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
 from actors.runtime.actor import ActorDied, ActorUp, Address
-from copytrade.brokers.dhan.decode import Told
-from copytrade.brokers.dhan.feed import FeedConnection, FeedEnded
-from copytrade.brokers.dhan.rest import OrderBook
+from copytrade.brokers.api import FeedConnection, FeedEnded, OrderBook, Told
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
 from copytrade.core.model.orders import Order
 

@@ -10,7 +10,7 @@ from actors.messages.reads import CapitalRead, ResultRead
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched, IntentRecorded
 from actors.messages.tokens import TokenNews
 from actors.runtime.actor import ActorDied, ActorUp, Address
-from copytrade.brokers.dhan.rest import Cancelled, Placed
+from copytrade.brokers.api import Cancelled, Placed
 from copytrade.brokers.outcomes import Outcome
 from copytrade.core.model.copies import CopyId
 

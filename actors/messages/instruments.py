@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from actors.messages.positions import NetRead
 from actors.runtime.actor import ActorDied, ActorUp, Address
-from copytrade.brokers.dhan.instruments.cache import Master
+from copytrade.brokers.api import Master
 from copytrade.core.model.instruments import Instruments
 
 

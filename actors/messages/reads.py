@@ -8,8 +8,7 @@ from actors.messages.feeds import Generation
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
 from actors.runtime.actor import ActorDied, ActorUp, Address
-from copytrade.brokers.dhan.positions import Net
-from copytrade.brokers.dhan.rest import OrderBook
+from copytrade.brokers.api import Net, OrderBook
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.core.model.accounts import Funds, Result

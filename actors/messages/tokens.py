@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from actors.runtime.actor import ActorDied, ActorUp, Address
-from copytrade.brokers.dhan.accounts import Profile
+from copytrade.brokers.api import Profile
 from copytrade.brokers.outcomes import Outcome
 from copytrade.brokers.tokens.lifecycle import Step
 from copytrade.brokers.tokens.token import Credentials, Token

@@ -48,8 +48,7 @@ from actors.order_feed.leader_positions import LeaderNet
 from actors.order_feed.unreadable import Unread
 from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock, phase_of
-from copytrade.brokers.dhan.decode import Foreign, Told, Unreadable
-from copytrade.brokers.dhan.feed import FeedConnection
+from copytrade.brokers.api import FeedConnection, Foreign, OrderUpdateSource, Told, Unreadable
 from copytrade.common import wall_clock
 from copytrade.common.backoff import Backoff
 from copytrade.common.logs import alert, fields
@@ -82,12 +81,11 @@ STABLE_AFTER = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FeedAccount:
-    """Whose feed it is. ``name`` is ``leader`` or the follower's."""
+    """Whose feed it is, and where its updates come from. ``name`` is ``leader`` or the follower's."""
 
     name: str
     type: AccountType
-    client_id: str
-    feed_url: str
+    updates: OrderUpdateSource
 
 
 class OrderFeed(GuardedActor[FeedMessage]):
@@ -253,7 +251,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._is_prompted = False
         connecting = threading.Thread(
             target=connect_feed,
-            args=(self.seat, self._account.feed_url, self._account.client_id, self._token, self._connection),
+            args=(self.seat, self._account.updates, self._token, self._connection),
             name=f"{self.seat.name}-connecting",
             daemon=True,
         )
@@ -261,7 +259,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _connected(self, socket: FeedConnection) -> None:
         self._socket = socket
-        look = Looking(self.seat, self._account.client_id, self._connection, socket)
+        look = Looking(self.seat, self._connection, socket)
         self.seat.watch(socket.fileno(), look, socket.due, urgent=self._is_leader)
         self._connected_at = time.monotonic()
         self._glances.is_down(down=False)

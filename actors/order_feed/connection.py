@@ -1,20 +1,19 @@
 """A feed's socket: connected in a thread of its own, and read by whoever watches it."""
 
+from collections.abc import Sequence
+
 from loguru import logger
 from pydantic import SecretStr
 
 from actors.messages import ConnectionId, FeedConnected, FeedLost, FeedMessage, FrameReceived
 from actors.runtime.actor import Seat
-from copytrade.brokers.dhan.decode import read_frame
-from copytrade.brokers.dhan.feed import EndKind, FeedConnection, FeedEnded, FrameArrived, connect
+from copytrade.brokers.api import EndKind, FeedConnection, FeedEnded, OrderUpdateSource, Told
 
 
-def connect_feed(
-    seat: Seat[FeedMessage], feed_url: str, client_id: str, token: SecretStr, connection: ConnectionId
-) -> None:
+def connect_feed(seat: Seat[FeedMessage], feed: OrderUpdateSource, token: SecretStr, connection: ConnectionId) -> None:
     """Connect and log in: a thread's whole life, which always ends in FeedConnected or FeedLost."""
     try:
-        socket = connect(feed_url, client_id, token)
+        socket = feed.connect(token)
     except Exception as error:  # an exception in a thread would otherwise end in silence
         logger.opt(exception=error).error("Connecting the feed failed unexpectedly")
         socket = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
@@ -25,13 +24,10 @@ def connect_feed(
 
 
 class Looking:
-    """Reads and decodes what has come on a feed's socket, and tells the feed: called by whoever watches the socket."""
+    """Reads what has come on a feed's connection, and tells the feed: called by the poller."""
 
-    def __init__(
-        self, seat: Seat[FeedMessage], client_id: str, connection: ConnectionId, socket: FeedConnection
-    ) -> None:
+    def __init__(self, seat: Seat[FeedMessage], connection: ConnectionId, socket: FeedConnection) -> None:
         self._seat = seat
-        self._client_id = client_id
         self._connection = connection
         self._socket = socket
 
@@ -47,8 +43,7 @@ class Looking:
         self._seat.tell(FeedLost(self._connection, end))
         return None
 
-    def _deliver(self, frame: FrameArrived) -> None:
+    def _deliver(self, items: Sequence[Told], received: float) -> None:
         if self._seat.epoch != self._connection[0]:
             self._socket.close()  # its actor hung and has been replaced
-        if items := read_frame(frame.payload, self._client_id, frame.received_at):
-            self._seat.tell(FrameReceived(self._connection, items, frame.received_monotonic))
+        self._seat.tell(FrameReceived(self._connection, items, received))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from copytrade.brokers.dhan.decode import Foreign, Unreadable
+from copytrade.brokers.api import Foreign, Unreadable
 from copytrade.common.logs import alert, fields
 
 #: Orders of another account in a row, and none of ours, after which the login is taken for the wrong one.

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from copytrade.brokers.api import AccountReader, OrderGateway, OrderUpdateSource, TokenService
 from copytrade.brokers.dhan.login import TokenRequests
+from copytrade.brokers.dhan.order_updates import OrderUpdates
+from copytrade.brokers.dhan.reader import DhanReader
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Transport
 from copytrade.brokers.tokens.storage import TokenFile, TokenKeyring, TokenMemory, TokenPlace
@@ -24,12 +27,23 @@ def credentials_of(settings: Settings) -> dict[str, Credentials]:
     return {name: credentials_for(account) for name, account in accounts_of(settings).items()}
 
 
-def readers_of(settings: Settings) -> dict[str, DhanRest]:
-    """Return a connection of its own for reading each account's books."""
-    return {name: tokenless_rest_of(account, settings.dhan) for name, account in accounts_of(settings).items()}
+def readers_of(settings: Settings) -> dict[str, AccountReader]:
+    """Return what reads each account, over connections of its own."""
+    accounts = accounts_of(settings).items()
+    return {name: DhanReader(tokenless_rest_of(account, settings.dhan)) for name, account in accounts}
 
 
-def token_requests_of(settings: Settings) -> dict[str, TokenRequests]:
+def gateway_of(account: Account, settings: Settings) -> OrderGateway:
+    """Return what sends an account's orders; it has no token until it is told one."""
+    return tokenless_rest_of(account, settings.dhan)
+
+
+def updates_of(account: Account, settings: Settings) -> OrderUpdateSource:
+    """Return where an account's order updates come from."""
+    return OrderUpdates(settings.dhan.feed_url, account.client_id)
+
+
+def token_requests_of(settings: Settings) -> Mapping[str, TokenService]:
     """Return how each account asks for tokens."""
     dhan = settings.dhan
     return {

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from copytrade.brokers.dhan.requests import NewOrder, OrderChange
-from copytrade.brokers.dhan.rest import Cancelled, DhanRest, Placed
+from copytrade.brokers.api import Cancelled, NewOrder, OrderChange, Placed
+from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.outcomes import Accepted, Outcome, Refused
 from copytrade.common import wall_clock
 from copytrade.core.model.orders import CORRELATION_PREFIX, ZERO, InstrumentKey, OrderType, Product, Segment, Side

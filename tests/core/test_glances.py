@@ -3,7 +3,7 @@ from typing import Any
 
 from actors.messages import BookRead, GlanceAtBook, ReadBook
 from actors.order_feed.confirmation_reads import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, Glances
-from copytrade.brokers.dhan.rest import OrderBook
+from copytrade.brokers.api import OrderBook
 from tests.core.orders import NOW, an_order
 from tests.system.listening import Listener
 

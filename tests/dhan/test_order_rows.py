@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from copytrade.brokers.dhan.decode import Unreadable, read_row
+from copytrade.brokers.api import Unreadable
+from copytrade.brokers.dhan.decode import read_row
 from copytrade.brokers.dhan.responses import Answer, judge
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Reply, Request, Transport

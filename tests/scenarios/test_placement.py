@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from copytrade.brokers.dhan.decode import Unreadable, read_frame
+from copytrade.brokers.api import Unreadable
+from copytrade.brokers.dhan.decode import read_frame
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server import wire
 from copytrade.paper.server.faults import FrameFault

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from copytrade.brokers.api import Profile
 from copytrade.brokers.dhan.decode import PRODUCTS, SEGMENTS, SIDES, multiplier_of
 from copytrade.brokers.dhan.json_fields import Fields, Lenient, UnreadableError
 from copytrade.core.model.accounts import Addresses
@@ -76,15 +77,6 @@ class FundLimit:
     utilized: Decimal
     collateral: Decimal
     withdrawable: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Whose token this is and until when it is valid; ``segments`` are the broker's words for what may be traded."""
-
-    client_id: str
-    token_valid_until: datetime | None
-    segments: tuple[str, ...]
 
 
 def read_trade(fields: Fields) -> Trade:

@@ -8,12 +8,12 @@ which, for frames and rows alike.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+from copytrade.brokers.api import Foreign, Told, Unreadable
 from copytrade.brokers.dhan.json_fields import Fields, Lenient, UnreadableError, exact, excerpt_of
 from copytrade.core.model.orders import (
     SEGMENT_OF,
@@ -120,32 +120,6 @@ _ROW = _Names(
     exchanged="exchangetime",
     reason="omserrordescription",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Something the broker sent that cannot be relied on. ``excerpt`` is its beginning, safe to log.
-
-    The ids are those that can be read all the same, "" for none; ``correlation_id`` is None where that cannot be read.
-    """
-
-    where: str
-    what: str
-    excerpt: str
-    order_id: str = ""
-    correlation_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """An order that is said to be another account's, whatever else is said of it."""
-
-    where: str
-    client_id: str
-
-
-#: What one frame or row can tell of; None is what says nothing of any order that is at the exchange.
-Told = Order | Unreadable | Foreign
 
 
 def _refuse_constant(word: str) -> object:

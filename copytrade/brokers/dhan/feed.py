@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
 import websocket
 from pydantic import SecretStr
 
+from copytrade.brokers.api import EndKind, FeedEnded
 from copytrade.brokers.dhan.decode import FRAME_LIMIT
 from copytrade.brokers.dhan.json_fields import excerpt_of
 from copytrade.brokers.http.client import trusted
@@ -47,34 +47,6 @@ class FrameArrived:
     payload: str | bytes
     received_at: datetime
     received_monotonic: float
-
-
-class EndKind(StrEnum):
-    """How a connection ended."""
-
-    REFUSED = "refused"  #: it never began: no connection, or no handshake
-    CLOSED = "closed"  #: the server said so, with a close frame
-    RESET = "reset"  #: the connection broke
-    SILENT = "silent"  #: nothing came, not even an answer to a ping
-    STOPPED = "stopped"  #: we closed it
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether we ended it, and not the broker or the network."""
-        return self is EndKind.STOPPED
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEnded:
-    """There is no connection, or no more. ``close_code`` is the server's, if it gave one.
-
-    ``http_status`` is what it refused a handshake with: 429 asks for a long wait.
-    """
-
-    kind: EndKind
-    close_code: int | None
-    reason: str
-    http_status: int | None = None
 
 
 FeedEvent = FrameArrived | FeedEnded

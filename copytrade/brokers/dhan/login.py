@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from copytrade.brokers.dhan.accounts import Profile
+from copytrade.brokers.api import Profile
 from copytrade.brokers.dhan.decode import parse_json
 from copytrade.brokers.dhan.json_fields import Fields, UnreadableError, said_by_broker
 from copytrade.brokers.dhan.responses import Answer, judge

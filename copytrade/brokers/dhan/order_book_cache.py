@@ -9,7 +9,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from copytrade.brokers.dhan.decode import Told, parse_json, read_row
+from copytrade.brokers.api import Told
+from copytrade.brokers.dhan.decode import parse_json, read_row
 
 
 class OrderRows:

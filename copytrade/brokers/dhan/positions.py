@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 
+from copytrade.brokers.api import Net
 from copytrade.brokers.dhan.accounts import Holding, Position
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.outcomes import Accepted, Outcome, Unknown
@@ -27,14 +26,6 @@ def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]
     if not isinstance(held, Accepted):
         return held
     return Accepted(net_of(positions.value, held.value), exchange=positions.exchange)
-
-
-@dataclass(frozen=True, slots=True)
-class Net:
-    """What an account holds: units by line, short ones negative, and the multipliers that its positions tell of."""
-
-    units: Mapping[LineKey, int]
-    multipliers: Mapping[InstrumentKey, Decimal]
 
 
 def account_net(positions: Sequence[Position], holdings: Iterable[Holding]) -> Net:

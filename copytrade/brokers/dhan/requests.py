@@ -6,43 +6,12 @@ names are the SDK's, while the sending, and what its HTTP part does with failure
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import quote
 
+from copytrade.brokers.api import NewOrder, OrderChange
 from copytrade.brokers.http.client import Request
-from copytrade.core.model.orders import ZERO, AmoTime, InstrumentKey, OrderType, Product, Side, Validity
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """An order to place. ``quantity`` is units, prices are rupees; ``amo_time`` counts for after-market orders only."""
-
-    correlation_id: str
-    side: Side
-    key: InstrumentKey
-    product: Product
-    order_type: OrderType
-    quantity: int
-    price: Decimal = ZERO
-    validity: Validity = Validity.DAY
-    trigger_price: Decimal = ZERO
-    disclosed_quantity: int = 0
-    after_market: bool = False
-    amo_time: AmoTime = AmoTime.OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class OrderChange:
-    """What a resting order is to be, in full. ``quantity`` is the order's total, what is filled already included."""
-
-    order_type: OrderType
-    quantity: int
-    price: Decimal = ZERO
-    validity: Validity = Validity.DAY
-    trigger_price: Decimal = ZERO
-    disclosed_quantity: int = 0
 
 
 class _Recorder:

@@ -5,17 +5,15 @@ Nothing raises for what the broker or the network does. Every outcome carries th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Generic, TypeVar
 
 from pydantic import SecretStr
 
+from copytrade.brokers.api import Cancelled, Foreign, NewOrder, OrderBook, OrderChange, Placed, Profile, Unreadable
 from copytrade.brokers.dhan.accounts import (
     FundLimit,
     Holding,
     Position,
-    Profile,
     Trade,
     read_addresses,
     read_fund_limit,
@@ -24,51 +22,20 @@ from copytrade.brokers.dhan.accounts import (
     read_profile,
     read_trade,
 )
-from copytrade.brokers.dhan.decode import STATUSES, Foreign, Unreadable, read_row
+from copytrade.brokers.dhan.decode import STATUSES, read_row
 from copytrade.brokers.dhan.json_fields import Fields, UnreadableError
 from copytrade.brokers.dhan.order_book_cache import OrderRows
-from copytrade.brokers.dhan.requests import Builders, NewOrder, OrderChange
+from copytrade.brokers.dhan.requests import Builders
 from copytrade.brokers.dhan.responses import Answer, exchange_of, judge, rows_of
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
 from copytrade.brokers.outcomes import Accepted, Outcome, Refused, Unknown
 from copytrade.common import wall_clock
 from copytrade.core.model.accounts import Addresses
-from copytrade.core.model.orders import IST, Order, Status
+from copytrade.core.model.orders import IST, Order
 
 T = TypeVar("T")
 
 _NO_HOLDINGS = frozenset({"DHOLDING_ERROR", "DH-1111"})
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """The broker took the order (or its change). ``status`` is its first word on it, None if not one we know."""
-
-    order_id: str
-    status: Status | None
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The broker took the cancellation. ``status`` is None if the reply was empty; only a read tells the end."""
-
-    order_id: str
-    status: Status | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderBook:
-    """The day's orders: those that could be read, and what could not. ``read_from`` is when the request began.
-
-    ``foreign`` are the rows that are said to be another account's; nothing else is made of them.
-
-    An order whose row is as it was at the read before is the same object, with the ``observed_at`` that it had.
-    """
-
-    orders: tuple[Order, ...]
-    unreadable: tuple[Unreadable, ...]
-    read_from: datetime
-    foreign: tuple[Foreign, ...] = ()
 
 
 class Call(Generic[T]):

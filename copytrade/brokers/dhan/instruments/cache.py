@@ -1,32 +1,20 @@
 """The day's instrument master: read once, and kept beside the database."""
 
 import csv
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
 
 from loguru import logger
 
+from copytrade.brokers.api import Master, MasterUnreadable
 from copytrade.brokers.dhan.instruments.download import paced, read_instruments
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
-from copytrade.core.model.instruments import Instruments, MasterUnusable, master_rows, read_master
+from copytrade.core.model.instruments import MasterUnusable, master_rows, read_master
 from copytrade.core.model.orders import IST
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Master:
-    """The instruments as they were at ``read_at``."""
-
-    instruments: Instruments
-    read_at: datetime
-
-
-class MasterUnreadable(Exception):
-    """There is no instrument master to be had from where it should be: the message says why."""
 
 
 class MasterSource:

@@ -1,0 +1,54 @@
+"""One account's order updates from the broker's socket, decoded."""
+
+from pydantic import SecretStr
+
+from copytrade.brokers.api import Deliver, FeedEnded
+from copytrade.brokers.dhan.decode import read_frame
+from copytrade.brokers.dhan.feed import FeedConnection, FrameArrived, connect
+
+
+class OrderUpdates:
+    """An ``OrderUpdateSource`` over the order-update socket at ``url``."""
+
+    def __init__(self, url: str, client_id: str) -> None:
+        self._url = url
+        self._client_id = client_id
+
+    def connect(self, token: SecretStr) -> "OrderUpdateConnection | FeedEnded":
+        """Connect and log in; the broker does not confirm a login."""
+        connection = connect(self._url, self._client_id, token)
+        return connection if isinstance(connection, FeedEnded) else OrderUpdateConnection(connection, self._client_id)
+
+
+class OrderUpdateConnection:
+    """A socket that has logged in, whose frames are told as orders."""
+
+    def __init__(self, connection: FeedConnection, client_id: str) -> None:
+        self._connection = connection
+        self._client_id = client_id
+
+    @property
+    def due(self) -> float:
+        """When to look again although nothing has come."""
+        return self._connection.due
+
+    def fileno(self) -> int:
+        """Return the socket's number."""
+        return self._connection.fileno()
+
+    def look(self, deliver: Deliver, now: float) -> FeedEnded | None:
+        """Deliver every frame that has come, one by one."""
+
+        def decode(frame: FrameArrived) -> None:
+            if items := read_frame(frame.payload, self._client_id, frame.received_at):
+                deliver(items, frame.received_monotonic)
+
+        return self._connection.look(decode, now)
+
+    def close(self) -> None:
+        """End the connection now."""
+        self._connection.close()
+
+    def release(self) -> None:
+        """Give the socket back to the system."""
+        self._connection.release()
