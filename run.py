@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from loguru import logger
 from actors.system.close_only import flatten
 from actors.system.session import copy
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
-from copytrade.app.clients import rest_of
+from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift
 from copytrade.app.commands.exit_codes import EXIT_RUNNING, EXIT_UNUSABLE
@@ -41,13 +41,19 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings(options.settings)
     except SettingsUnusable as error:
-        print(f"{options.settings} cannot be used:", *error.faults, sep="\n", file=sys.stderr)
-        return EXIT_UNUSABLE
+        return _unusable(options.settings, error.faults)
+    if faults := unknown_brokers(settings):
+        return _unusable(options.settings, faults)
     if options.command is not None:
         return _command(options, settings)
     if settings.mode == "sandbox":
         return try_sandbox(settings)
     return _copy(options, settings)
+
+
+def _unusable(file: Path, faults: Iterable[str]) -> int:
+    print(f"{file} cannot be used:", *faults, sep="\n", file=sys.stderr)
+    return EXIT_UNUSABLE
 
 
 def _command(options: argparse.Namespace, settings: Settings) -> int:

@@ -18,7 +18,7 @@ from actors.supervisor.actor import Child
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Seats
 from copytrade import settings as s
-from copytrade.app.clients import gateway_of, updates_of
+from copytrade.app.clients import broker_of
 from copytrade.app.policies import needs_capital, needs_holdings, policy_of, surroundings_of
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.accounts import LEADER, AccountType
@@ -104,7 +104,7 @@ class AccountActors:
             while senders:
                 senders.pop().close()
             threads = settings.dhan.connections + CANCEL_RESERVE
-            senders.append(Sender(gateway_of(follower, settings), life_seat, epoch, threads))
+            senders.append(Sender(broker_of(follower, settings).gateway(), life_seat, epoch, threads))
             return senders[0]
 
         def give_birth(life: Incarnation[Any]) -> object:
@@ -117,7 +117,7 @@ class AccountActors:
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
         settings = self._settings
-        feed_account = FeedAccount(name, account_type, updates_of(account, settings))
+        feed_account = FeedAccount(name, account_type, broker_of(account, settings).updates())
         since = self._since if account_type is AccountType.LEADER else None
 
         def give_birth(life: Incarnation[Any]) -> object:

@@ -10,7 +10,7 @@ from actors.supervisor.actor import Child
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Seats
 from actors.token_keeper import TokenKeeper
-from copytrade.app.clients import credentials_of, place_for, readers_of, token_requests_of
+from copytrade.app.clients import brokers_of, credentials_of, place_for
 from copytrade.app.paths import SameDatabase, master_source_of, open_database
 from copytrade.app.policies import custody_policy_of, first_from, read_windows_of, windows_of
 from copytrade.settings import Settings
@@ -30,6 +30,7 @@ def shared_actors(
     """List them in the order in which they start; those without which nothing is copied are restarted as ``core``."""
     urls = settings.alerts.urls if settings.mode != "paper" else ()
     token_place = place_for(settings)
+    brokers = brokers_of(settings)
     database = SameDatabase(settings.store, lambda: open_database(settings))
     return [
         Child(
@@ -65,7 +66,7 @@ def shared_actors(
                 life,
                 clock,
                 credentials_of(settings),
-                token_requests_of(settings),
+                {name: account.tokens() for name, account in brokers.items()},
                 token_place,
                 custody_policy_of(settings.tokens),
             ),
@@ -76,7 +77,12 @@ def shared_actors(
         Child(
             seats.recovery,
             lambda life: GapRecovery.start(
-                life, clock, readers_of(settings), seats.feeds, seats.tokens, read_windows_of(settings.limits.reads)
+                life,
+                clock,
+                {name: account.reader() for name, account in brokers.items()},
+                seats.feeds,
+                seats.tokens,
+                read_windows_of(settings.limits.reads),
             ),
             core,
             CORE_DEADLINE,

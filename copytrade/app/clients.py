@@ -1,10 +1,10 @@
 """How the accounts of the settings reach the broker: what they get their tokens with, and connections."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import SecretStr
 
-from copytrade.brokers.api import AccountReader, OrderGateway, OrderUpdateSource, TokenService
+from copytrade.brokers.api import AccountReader, BrokerAccount, OrderGateway, OrderUpdateSource, TokenService
 from copytrade.brokers.dhan.login import TokenRequests
 from copytrade.brokers.dhan.order_updates import OrderUpdates
 from copytrade.brokers.dhan.reader import DhanReader
@@ -27,33 +27,57 @@ def credentials_of(settings: Settings) -> dict[str, Credentials]:
     return {name: credentials_for(account) for name, account in accounts_of(settings).items()}
 
 
-def readers_of(settings: Settings) -> dict[str, AccountReader]:
-    """Return what reads each account, over connections of its own."""
-    accounts = accounts_of(settings).items()
-    return {name: DhanReader(tokenless_rest_of(account, settings.dhan)) for name, account in accounts}
+class DhanAccount:
+    """A ``BrokerAccount`` at Dhan."""
 
+    def __init__(self, account: Account, settings: Settings) -> None:
+        self._account = account
+        self._dhan = settings.dhan
 
-def gateway_of(account: Account, settings: Settings) -> OrderGateway:
-    """Return what sends an account's orders; it has no token until it is told one."""
-    return tokenless_rest_of(account, settings.dhan)
+    def gateway(self) -> OrderGateway:
+        """Return what sends the account's orders."""
+        return tokenless_rest_of(self._account, self._dhan)
 
+    def reader(self) -> AccountReader:
+        """Return what reads the account."""
+        return DhanReader(tokenless_rest_of(self._account, self._dhan))
 
-def updates_of(account: Account, settings: Settings) -> OrderUpdateSource:
-    """Return where an account's order updates come from."""
-    return OrderUpdates(settings.dhan.feed_url, account.client_id)
+    def updates(self) -> OrderUpdateSource:
+        """Return where the account's order updates come from."""
+        return OrderUpdates(self._dhan.feed_url, self._account.client_id)
 
-
-def token_requests_of(settings: Settings) -> Mapping[str, TokenService]:
-    """Return how each account asks for tokens."""
-    dhan = settings.dhan
-    return {
-        name: TokenRequests(
-            transport_of(account, dhan, dhan.rest_url, None, {"dhanClientId": account.client_id}),
-            transport_of(account, dhan, dhan.auth_url, None),
-            account.client_id,
+    def tokens(self) -> TokenService:
+        """Return what asks about the account's token."""
+        client_id = self._account.client_id
+        return TokenRequests(
+            transport_of(self._account, self._dhan, self._dhan.rest_url, None, {"dhanClientId": client_id}),
+            transport_of(self._account, self._dhan, self._dhan.auth_url, None),
+            client_id,
         )
+
+
+#: The adapters by the name that an account's ``broker`` says.
+ADAPTERS: dict[str, Callable[[Account, Settings], BrokerAccount]] = {"dhan": DhanAccount}
+
+
+def broker_of(account: Account, settings: Settings) -> BrokerAccount:
+    """Return an account at its broker."""
+    return ADAPTERS[account.broker](account, settings)
+
+
+def brokers_of(settings: Settings) -> dict[str, BrokerAccount]:
+    """Return every account at its broker, by the name that actors know it by."""
+    return {name: broker_of(account, settings) for name, account in accounts_of(settings).items()}
+
+
+def unknown_brokers(settings: Settings) -> list[str]:
+    """Return what is wrong with the brokers that the settings name, a line each."""
+    known = ", ".join(sorted(ADAPTERS))
+    return [
+        f"{name}: broker = {account.broker!r} is not known; use one of: {known}"
         for name, account in accounts_of(settings).items()
-    }
+        if account.broker not in ADAPTERS
+    ]
 
 
 def tokenless_rest_of(account: Account, dhan: Dhan) -> DhanRest:

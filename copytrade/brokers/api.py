@@ -337,6 +337,26 @@ class TokenService(Protocol):
         ...
 
 
+class BrokerAccount(Protocol):
+    """One account at one broker. Each call returns connections of their own, that have no token until they are told."""
+
+    def gateway(self) -> OrderGateway:
+        """Return what sends the account's orders."""
+        ...
+
+    def reader(self) -> AccountReader:
+        """Return what reads the account."""
+        ...
+
+    def updates(self) -> OrderUpdateSource:
+        """Return where the account's order updates come from."""
+        ...
+
+    def tokens(self) -> TokenService:
+        """Return what asks about the account's token."""
+        ...
+
+
 class InstrumentSource(Protocol):
     """Where the instrument master comes from."""
 

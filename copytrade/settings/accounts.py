@@ -17,6 +17,7 @@ _PROXY = r"http://([^\s/?#@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\
 class Account(Section):
     """How to act for one account at the broker: with a token that is given, or one had by PIN and TOTP, or either."""
 
+    broker: str = "dhan"
     client_id: ClientId
     access_token: SecretStr | None = Field(default=None, min_length=1)
     pin: SecretStr | None = None
