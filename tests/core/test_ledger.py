@@ -410,6 +410,28 @@ def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     assert allotment.role is Role.EXIT
 
 
+@pytest.mark.parametrize("of_leader", [True, False])
+def test_a_conversion_of_which_a_book_read_confirms_one_end_alone_waits_for_the_other(of_leader: bool) -> None:
+    """Reads of the product that was left agree later than those of the other: it had a fill just before."""
+    account, other = Account.sized("1"), LineKey(OPTION, Product.INTRADAY)
+    entry = account.leader_does("1", Side.BUY, 4)
+    account.entry(entry)
+    account.fills(entry, Part.ENTRY, 0, 4 * LOT)
+    positions = account.positions
+    for second in (1.9, 4.0, 6.1):
+        at = NOW + timedelta(seconds=second)
+        positions.leader_read({other: 4 * LOT} if of_leader else {LINE: 4 * LOT}, at, NOW.date(), ())
+        positions.own_read({LINE: 4 * LOT} if of_leader else {other: 4 * LOT}, at)
+    confirm = positions.confirm_leader if of_leader else positions.confirm_own
+    assert confirm(NOW + timedelta(seconds=5)) == []
+    assert confirm(NOW + timedelta(seconds=7))
+    if of_leader:
+        assert (positions.line(LINE).leader_position, positions.line(other).leader_position) == (0, 4 * LOT)
+    else:
+        assert positions.line(LINE).held_in(Product.INTRADAY) == 4 * LOT
+    assert positions.line(LINE).held == 0 if of_leader else 4 * LOT
+
+
 def test_an_exit_is_bounded_by_what_the_account_really_holds() -> None:
     account = Account.sized("1")
     entry = account.leader_does("1", Side.BUY, 4)

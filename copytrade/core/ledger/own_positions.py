@@ -113,7 +113,7 @@ class OwnNet:
         confirmed = {
             key: units
             for key, units in confirmed.items()
-            if not self.reads.may_be_moving(key, units) and key not in waiting
+            if not self.reads.may_be_moving(key, units, confirmed) and key not in waiting
         }
         for key, difference in confirmed.items():
             self._by_reads[key] += difference

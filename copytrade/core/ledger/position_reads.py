@@ -9,7 +9,7 @@ All times are by our clock; the broker's times of fills are converted.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -141,9 +141,9 @@ class PositionReads:
             return {}
         return {key: difference for key, (difference, at) in self._confirmed.items() if at < book_read}
 
-    def may_be_moving(self, key: LineKey, difference: int) -> bool:
-        """Whether a difference may have moved from or to another product, where it is not confirmed yet."""
-        return any(other not in self._confirmed for other in self._other_ends(key, difference))
+    def may_be_moving(self, key: LineKey, difference: int, confirmed: Container[LineKey]) -> bool:
+        """Whether a difference may have moved from or to another product, which is not among those ``confirmed``."""
+        return any(other not in confirmed for other in self._other_ends(key, difference))
 
     def _other_ends(self, key: LineKey, difference: int) -> list[LineKey]:
         """Return the lines to which, or from which, a difference may have moved."""

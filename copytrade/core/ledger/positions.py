@@ -212,12 +212,13 @@ class Positions:
         """
         waiting = self._awaits_own()
         confirmed = self._leader_reads.confirmed(book_read)
+        both_ends = set(confirmed)
         converted = self._convert(confirmed)
         return converted + self._correct_leader(
             {
                 key: difference
                 for key, difference in confirmed.items()
-                if not self._leader_reads.may_be_moving(key, difference) and key not in waiting
+                if not self._leader_reads.may_be_moving(key, difference, both_ends) and key not in waiting
             }
         )
 
