@@ -466,11 +466,17 @@ def _is_free(copy: Copy, situation: Situation) -> bool:
     return copy.n not in situation.under_way
 
 
+def _is_never_entered(case: _Case) -> bool:
+    """Whether an order that crossed zero is over, and its entry was never sent: what it is skipped for is final."""
+    return case.leader.is_terminal and Part.ENTRY in case.allotted.parts and not case.of(Part.ENTRY)
+
+
 def _for_the_whole(case: _Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
+    says_why = not case.sent or case.unsent is not None or _is_never_entered(case)
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
-            if isinstance(decision, kind) and not (kind is Skip and case.sent and case.unsent is None):
+            if isinstance(decision, kind) and (kind is Wait or says_why):
                 return decision
     if any(copy.n and copy.stage is Stage.NONE and copy.reason is None for copy in case.copies):
         return Skip(Reason.NOT_NEEDED, "the leader's order changed before this one was sent")
