@@ -300,6 +300,9 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         why = "its exit comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
+    if part is Part.ENTRY and not mine and case.allotted.exits_first:
+        why = "what others leave of its line comes first"
+        return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
         return Wait("what became of it is not known yet")
