@@ -43,14 +43,24 @@ class Unshown:
         self._doubts = doubts
         self._agenda = agenda
         self._concerns = concerns
+        self._cancelled_again: set[CopyId] = set()
 
     def give_up(self) -> list[Changed]:
-        """End the entries that reads and a search have not shown, and no longer measure any order's delay by them."""
+        """End the entries that reads and a search have not shown, and no longer measure any order's delay by them.
+
+        Nobody sees whether a cancellation of such an order was carried out: it is sent once more, and then believed.
+        """
         changed = []
         for copy_id in self._doubts.missing():
             copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
             self._doubts.visibility.forget(copy.order_id)
-            if leader is not None and copy.part in _NOT_SENT_AGAIN and not self._agenda.is_under_way(copy_id):
+            if leader is None or self._agenda.is_under_way(copy_id):
+                continue
+            if copy.cancel_sent and copy_id not in self._cancelled_again:
+                self._cancelled_again.add(copy_id)
+                changed.append(self._blotter.change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
+                self._concerns.copy_changed(changed[-1])
+            elif copy.cancel_sent or copy.part in _NOT_SENT_AGAIN:
                 changed.append(self._end(copy, leader))
         return changed
 
