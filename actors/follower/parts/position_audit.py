@@ -25,7 +25,6 @@ from copytrade.core.engine.engine import Changed, Desk
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
 from copytrade.core.ledger.drift import Apart
 from copytrade.core.ledger.positions import Corrected
-from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
 from copytrade.reports import order_log as copy_log
@@ -47,6 +46,7 @@ class PositionAudit:
         epoch: int,
         clock: Clock,
         recovery: Address[GapRecoveryMessage],
+        leader: str,
         desk: Desk,
         broker_clock: BrokerClock,
         interval: float,
@@ -59,6 +59,7 @@ class PositionAudit:
         self._epoch = epoch
         self._clock = clock
         self._recovery = recovery
+        self._leader = leader
         self._desk = desk
         self._broker_clock = broker_clock
         self._interval = interval
@@ -75,7 +76,7 @@ class PositionAudit:
     def begin(self) -> None:
         """Ask for the account's positions at once, and again and again: not all accounts at the same time."""
         self._clock.tell_later(PATIENCE.total_seconds(), self._seat, PositionsOverdue(self._epoch))
-        self._ask(LEADER, urgent=True)
+        self._ask(self._leader, urgent=True)
         if self._dry_run:
             self._desk.assume_own_positions()
             return
@@ -87,7 +88,7 @@ class PositionAudit:
         """Ask again for what a predecessor of gap recovery may not have read."""
         self._asked_urgently = self._asks_again = False
         if not self._desk.are_positions_known:
-            self._ask(LEADER, urgent=True)
+            self._ask(self._leader, urgent=True)
             self._ask(self._seat.name, urgent=True)
 
     def ask(self) -> None:
@@ -99,11 +100,11 @@ class PositionAudit:
         """Have read once more what differed, and then the order book."""
         self._asks_again = False
         for account, is_wanted in (
-            (LEADER, self._desk.wants_leader_read),
+            (self._leader, self._desk.wants_leader_read),
             (self._seat.name, self._desk.wants_own_read),
         ):
             if is_wanted:
-                self._ask(account, urgent=account != LEADER)
+                self._ask(account, urgent=account != self._leader)
                 self._recovery.tell(ReadBook(account, NO_GAP, None, after_gap=False))
         self._follow_up()
 
@@ -140,7 +141,7 @@ class PositionAudit:
         self._desk.know_multipliers(read.multipliers)
         if read.account not in self._book_known:
             self._unread[read.account] = read
-        elif read.account == LEADER:
+        elif read.account == self._leader:
             self._take_leader(read)
         elif not self._dry_run:
             self._asked_urgently = False
