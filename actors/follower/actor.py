@@ -49,7 +49,6 @@ from actors.messages import (
     PermitDelayed,
     PermitGranted,
     PositionsOverdue,
-    PutAway,
     RequestFinished,
     RequestLeft,
     ResultRead,
@@ -141,7 +140,7 @@ class Follower(GuardedActor[FollowerMessage]):
         )
         self._commands = Commands(seat.name, desk, self._journal, broker_clock, self._safeguard, dry_run=policy.dry_run)
         self._strangers = Strangers(seat, epoch, clock, desk, self._journal, broker_clock, window)
-        self._forgetting = Forgetting(seat, epoch, clock, desk, self._strangers)
+        self._forgetting = Forgetting(seat.name, desk, self._strangers)
         self._own_book = OwnBook(
             seat,
             epoch,
@@ -228,8 +227,6 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)
                 self._clock.tell_later(until_turn(self.seat.name, KEEP_WARM_EVERY), self.seat, message)
                 return  # nothing is to be decided because of it
-            case PutAway(epoch) if epoch == self.epoch:
-                self._forgetting.put_away()
             case FailOnPurpose(seconds):
                 _fail(seconds)
             case Drain():

@@ -129,10 +129,15 @@ def test_an_exit_that_is_never_shown_is_sent_again_for_what_the_positions_still_
     assert account.desk.positions.line(LINE).held == 0
 
 
-def test_an_exit_that_the_positions_show_to_be_done_is_not_sent_again() -> None:
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_exit_that_the_positions_show_to_be_done_is_not_sent_again(answers: bool) -> None:
+    """Be it that a request about it was refused since: it has an end on record all the same."""
     account = holding((Part.EXIT, 1))
     account.net = 0
+    if not answers:
+        account.settle(("2", 1), lifecycle.in_doubt(account.copy("2"), "already traded"))
     account.passes(3600.0)
+    assert account.copy("2").status is MappingStatus.PLACED
     assert len(account.times(Place, "2")) == 1
     assert account.copy("2").reason is Reason.INVISIBLE
     assert account.net_reads < 200

@@ -16,7 +16,7 @@ from copytrade.core.engine.invalidation import Concerns
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.copies import Copy, CopyId
+from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.ledger import LineKey, Part, line_of
 from copytrade.core.model.orders import Order
 from copytrade.core.model.reasons import Reason
@@ -82,8 +82,9 @@ class Unshown:
             if still or copy.part is Part.CLOSE:
                 self._positions.bound(line, still)
                 changed.append(self._end(copy, leader))
-            elif copy.reason is not Reason.INVISIBLE:  # it seems to be done
-                changed.append(self._blotter.change(copy, replace(copy, reason=Reason.INVISIBLE), leader))
+            elif copy.reason is not Reason.INVISIBLE:  # it seems to be done, whatever a request about it was answered
+                seems_done = replace(copy, reason=Reason.INVISIBLE, stage=Stage.LIVE, accepted=copy.accepted or copy.wish)
+                changed.append(self._blotter.change(copy, seems_done, leader))
         return changed
 
     def turned_up(self, copy: Copy) -> Copy:
