@@ -78,6 +78,12 @@ class _Case(msgspec.Struct, frozen=True):
         return self.by_part.get(part, ())
 
     @property
+    def skipped(self) -> bool:
+        """Whether something was skipped for a reason of its own: an exit that comes first may end after the order."""
+        unsent = (copy for copy in self.copies if copy.stage is Stage.NONE and not copy.again)
+        return any(copy.reason not in (None, Reason.EXIT_FIRST) for copy in unsent)
+
+    @property
     def unsent(self) -> int | None:
         return next((copy.n for copy in self.copies if copy.n and copy.stage is Stage.NONE), None)
 
@@ -217,10 +223,7 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     if size is None:
         return Wait("the capital is not known yet")
     if not mine:
-        waits = (None, Reason.EXIT_FIRST)  # its exit may end after the leader's order has
-        unsent = [copy for copy in case.copies if copy.stage is Stage.NONE and not copy.again]
-        skipped = [copy for copy in unsent if copy.reason not in waits]
-        if case.leader.is_terminal and skipped:
+        if case.leader.is_terminal and case.skipped:
             return Done()  # what was skipped while it lived is not taken up any more
         return size.quantity if size.reason is None else Skip(size.reason, size.arithmetic)
     if case.leader.status in _LEADER_ENDED:
@@ -477,6 +480,8 @@ def _is_never_entered(case: _Case) -> bool:
 def _for_the_whole(case: _Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
     says_why = not case.sent or case.unsent is not None or _is_never_entered(case)
+    if case.leader.is_terminal and case.skipped:
+        says_why = False  # the first word about an order that is over is the last: it does not depend on who looks when
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
             if isinstance(decision, kind) and (kind is Wait or says_why):

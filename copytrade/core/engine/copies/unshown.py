@@ -82,8 +82,10 @@ class Unshown:
             if still or copy.part is Part.CLOSE:
                 self._positions.bound(line, still)
                 changed.append(self._end(copy, leader))
-            elif copy.reason is not Reason.INVISIBLE:  # it seems to be done, whatever a request about it was answered
-                seems_done = replace(copy, reason=Reason.INVISIBLE, stage=Stage.LIVE, accepted=copy.accepted or copy.wish)
+            elif copy.reason is not Reason.INVISIBLE:  # it seems to be done, whatever was answered since
+                seems_done = replace(
+                    copy, reason=Reason.INVISIBLE, stage=Stage.LIVE, accepted=copy.accepted or copy.wish
+                )
                 changed.append(self._blotter.change(copy, seems_done, leader))
         return changed
 
