@@ -78,10 +78,10 @@ class _Case(msgspec.Struct, frozen=True):
         return self.by_part.get(part, ())
 
     @property
-    def skipped(self) -> bool:
-        """Whether something was skipped for a reason of its own: an exit that comes first may end after the order."""
+    def skipped(self) -> Copy | None:
+        """What was skipped for a reason of its own: an exit that comes first may end after the order."""
         unsent = (copy for copy in self.copies if copy.stage is Stage.NONE and not copy.again)
-        return any(copy.reason not in (None, Reason.EXIT_FIRST) for copy in unsent)
+        return next((copy for copy in unsent if copy.reason not in (None, Reason.EXIT_FIRST)), None)
 
     @property
     def unsent(self) -> int | None:
@@ -480,12 +480,14 @@ def _is_never_entered(case: _Case) -> bool:
 def _for_the_whole(case: _Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
     says_why = not case.sent or case.unsent is not None or _is_never_entered(case)
-    if case.leader.is_terminal and case.skipped:
-        says_why = False  # the first word about an order that is over is the last: it does not depend on who looks when
+    said = case.skipped if case.leader.is_terminal else None
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
-            if isinstance(decision, kind) and (kind is Wait or says_why):
-                return decision
+            if not isinstance(decision, kind) or (kind is Skip and not says_why):
+                continue
+            if kind is Skip and said is not None and said.reason is not None:
+                return Skip(said.reason, said.error)  # of an order that is over, the first word is the last
+            return decision
     if any(copy.n and copy.stage is Stage.NONE and copy.reason is None for copy in case.copies):
         return Skip(Reason.NOT_NEEDED, "the leader's order changed before this one was sent")
     return Done()
