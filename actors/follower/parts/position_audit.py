@@ -1,5 +1,6 @@
 """One follower's audit of positions: what leader and account hold is compared with what their orders come to."""
 
+import time
 from collections.abc import Iterable
 
 from loguru import logger
@@ -70,7 +71,7 @@ class PositionAudit:
         self._unread: dict[str, NetRead] = {}
         self._asks_again = False
         self._asked_urgently = False
-        self._seen: dict[LineKey, Apart] = {}
+        self._seen: dict[LineKey, tuple[Apart, float]] = {}
         self._told: dict[LineKey, Apart] = {}
 
     def begin(self) -> None:
@@ -198,14 +199,18 @@ class PositionAudit:
             self._clock.tell_later(self._desk.positions_lag + MARGIN, self._seat, AuditAgain(self._epoch))
 
     def _compare(self, apart: Iterable[Apart]) -> None:
-        """Say what the account holds apart from its copies; what no order tells of has to be there twice.
+        """Say what the account holds apart from its copies; what no order tells of has to be there for the lag.
 
-        A fill between the read and now looks like that, and is gone the next time.
+        A fill of which the feed has not told yet looks like that, and is gone the next time.
         """
-        found = {one.line: one for one in apart}
+        now, found = time.monotonic(), {one.line: one for one in apart}
+        seen: dict[LineKey, tuple[Apart, float]] = {}
         for line, one in found.items():
-            if self._told.get(line) != one and (not one.unseen or self._seen.get(line) == one):
+            before, since = self._seen.get(line, (one, now))
+            seen[line] = one, since if before == one else now
+            is_lasting = now - seen[line][1] >= self._desk.positions_lag
+            if self._told.get(line) != one and (not one.unseen or is_lasting):
                 self._told[line] = one
                 copy_log.apart(self._seat.name, one)
         self._told = {line: one for line, one in self._told.items() if line in found}
-        self._seen = found
+        self._seen = seen
