@@ -15,9 +15,8 @@ from actors.runtime.actor import Address
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """One account's peers; ``leader`` is the name of the account that it copies."""
+    """One account's peers."""
 
-    leader: str
     leader_feed: Address[FeedMessage]
     own_feed: Address[FeedMessage]
     limiter: Address[RateLimiterMessage]

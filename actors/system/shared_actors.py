@@ -90,9 +90,7 @@ def shared_actors(
         ),
         Child(
             seats.instruments,
-            lambda life: InstrumentMaster.start(
-                life, clock, master_source_of(settings), seats.recovery, settings.leader.name
-            ),
+            lambda life: InstrumentMaster.start(life, clock, master_source_of(settings), seats.recovery),
             core,
             CORE_DEADLINE,
             core=True,

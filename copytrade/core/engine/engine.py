@@ -77,8 +77,8 @@ class Desk:
         known = self._orders, self._positions, self._blotter
         self._concerns = Concerns(*known, self._agenda)
         self._closer = Closer(*known, self._agenda, for_good=only_closes)
+        self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally)
         holds, looks = Holds(max(1, per_hour // SHARE)), Looks()
-        self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally, holds)
         self._unshown = Unshown(*known, self._doubts, self._agenda, self._concerns)
         self._own_orders = OwnOrders(
             *known,
@@ -362,7 +362,7 @@ class Desk:
         known, order = self._orders.get(order.id), self._orders.see(order, received)
         self._circumstances.contracts.see(order)
         if known != order:
-            self._blotter.done.discard(order.id)
+            self._blotter.take_down(order.id)
         if self._orders.is_set_aside(order.id):
             self._agenda.mark([order.id])
             return []
@@ -564,6 +564,16 @@ class Desk:
         if self._forgetting.forgotten is not None:
             self._own_orders.forget_strangers(self._forgetting.forgotten.day)
         return orders
+
+    def to_put_away(self, moment: datetime) -> list[str]:
+        """Return the leader orders that had ended before a moment by the broker's clock, and can be put away."""
+        return self._forgetting.to_put_away(moment)
+
+    def put_away(self, order_id: str) -> bool:
+        """Keep in less room what is known of a leader order, if it still can be; return whether it is."""
+        return self._forgetting.put_away(order_id)
+
+    # Looking around.
 
     def take_differences(self) -> list[Differs]:
         """Return what the broker contradicts itself about, each once a contract."""

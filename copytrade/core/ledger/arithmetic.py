@@ -128,15 +128,7 @@ def sized_alone(
         line = replace(line, ratio=None, lot_size=lot_size)
         if again.exited:
             again = replace(again, forgone=_forgone_before(again, lot_size))
-    elif again.forgone and (filled := _filled(allotment, lot_size)):  # of another size, the same part of it
-        part = Fraction(again.forgone * _filled(again, lot_size), filled)
-        again = replace(again, forgone=whole_lots(part, lot_size))
     return line, again
-
-
-def _filled(entry: Allotment, lot_size: int) -> int:
-    """Return how many units of an entry the leader's fills come to for the follower."""
-    return min(entry.wanted, whole_lots(_exact_filled(entry), lot_size))
 
 
 def resized_alone(allotment: Allotment, order: Order) -> Allotment:
@@ -245,8 +237,6 @@ def follower_filled(
         line = replace(line, held=line.held - (more - undone) * sign)
         return line, replace(allotment, doubled=allotment.doubled - undone)
     there = max(0, -line.held * sign)
-    if part is Part.EXIT:  # an entry of the other side may have filled before it, out of what was to be left
-        there += max(0, line.level * sign - line.lost - max(0, line.held * sign))
     line = replace(line, held=line.held + more * sign)
     if part is Part.CLOSE:
         return line, allotment
