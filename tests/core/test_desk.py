@@ -244,7 +244,7 @@ class Copying(RuleBasedStateMachine):
             after = self.accepted(flight, copy)
         else:
             after = self.declined(flight.action, copy)
-        if fate in ("lost", "answer lost", "late", "refused"):
+        if fate in ("lost", "answer lost", "late", "refused") or not (done or fate == "swallowed"):
             self.desk.came_to_nothing(flight.copy_id, flight.action, self.now())
         self.desk.settle(flight.copy_id, after, float(next(self.ticks)))
 

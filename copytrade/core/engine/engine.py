@@ -77,8 +77,8 @@ class Desk:
         known = self._orders, self._positions, self._blotter
         self._concerns = Concerns(*known, self._agenda)
         self._closer = Closer(*known, self._agenda, for_good=only_closes)
-        self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally)
         holds, looks = Holds(max(1, per_hour // SHARE)), Looks()
+        self._forgetting = Forgetting(*known, self._agenda, self._circumstances, self._closer, self._tally, holds)
         self._unshown = Unshown(*known, self._doubts, self._agenda, self._concerns)
         self._own_orders = OwnOrders(
             *known,

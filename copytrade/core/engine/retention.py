@@ -12,6 +12,7 @@ import msgspec
 from copytrade.core.decide.risk_limits import DAY_BEGINS
 from copytrade.core.engine.context import Circumstances
 from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.engine.copies.holds import Holds
 from copytrade.core.engine.copies.limit_usage import Tally
 from copytrade.core.engine.flattener import Closer
 from copytrade.core.engine.leader_orders import LeaderOrders
@@ -50,6 +51,7 @@ class Forgetting:
         circumstances: Circumstances,
         closer: Closer,
         tally: Tally | None,
+        holds: Holds,
     ) -> None:
         self._orders = orders
         self._positions = positions
@@ -58,6 +60,7 @@ class Forgetting:
         self._circumstances = circumstances
         self._closer = closer
         self._tally = tally
+        self._holds = holds
         #: What was forgotten until now, None before the first time.
         self.forgotten: Forgotten | None = None
 
@@ -138,6 +141,7 @@ class Forgetting:
             self._circumstances.found_late.discard(order_id)
             self._positions.forget(order_id)
             self._agenda.forget(order_id)
+            self._holds.forget(order_id)
         return frozenset(order_ids - over)
 
     def _enterable_on(self, day: date) -> date:

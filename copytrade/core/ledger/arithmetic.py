@@ -128,7 +128,15 @@ def sized_alone(
         line = replace(line, ratio=None, lot_size=lot_size)
         if again.exited:
             again = replace(again, forgone=_forgone_before(again, lot_size))
+    elif again.forgone and (filled := _filled(allotment, lot_size)):  # of another size, the same part of it
+        part = Fraction(again.forgone * _filled(again, lot_size), filled)
+        again = replace(again, forgone=whole_lots(part, lot_size))
     return line, again
+
+
+def _filled(entry: Allotment, lot_size: int) -> int:
+    """Return how many units of an entry the leader's fills come to for the follower."""
+    return min(entry.wanted, whole_lots(_exact_filled(entry), lot_size))
 
 
 def resized_alone(allotment: Allotment, order: Order) -> Allotment:
