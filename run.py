@@ -26,7 +26,6 @@ from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import open_database
 from copytrade.common import wall_clock
 from copytrade.common.logs import configure_logging
-from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
@@ -111,7 +110,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
         if settings.mode == "live":
             judgements = check_for_start(settings, rest_of) if settings.dhan.check else []
             left_out = say_who_is_left_out(settings, judgements)
-            if LEADER in left_out or len(left_out) == len(settings.followers):
+            if settings.leader.name in left_out or len(left_out) == len(settings.followers):
                 return _not_started(left_out, settings)
             settings = without(settings, left_out)
         since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None

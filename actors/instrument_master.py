@@ -21,7 +21,6 @@ from actors.runtime.timers import Clock
 from copytrade.brokers.api import InstrumentSource, Master, MasterUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
-from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST, InstrumentKey
 
@@ -42,11 +41,14 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         clock: Clock,
         source: InstrumentSource,
         recovery: Address[GapRecoveryMessage],
+        leader: str,
     ) -> None:
+        """``leader`` is the account whose positions are looked through for what the master does not know."""
         super().__init__(life)
         self._clock = clock
         self._source = source
         self._recovery = recovery
+        self._leader = leader
         self._master: Master | None = None
         self._wanted_by: dict[str, Address[InstrumentsLoaded]] = {}
         self._failing = False
@@ -118,7 +120,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
 
     def _ask_for_positions(self) -> None:
         self._waits_for_positions = True
-        self._recovery.tell(ReadNet(LEADER, holdings=False, reply_to=self.seat))
+        self._recovery.tell(ReadNet(self._leader, holdings=False, reply_to=self.seat))
 
     def _look_for_unknown(self, net: Mapping[LineKey, int]) -> None:
         """Name what the leader holds, or held today, of which neither lot nor tick is known: once each."""

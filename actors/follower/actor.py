@@ -49,7 +49,6 @@ from actors.messages import (
     PermitDelayed,
     PermitGranted,
     PositionsOverdue,
-    PutAway,
     RequestFinished,
     RequestLeft,
     ResultRead,
@@ -68,7 +67,6 @@ from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields
 from copytrade.core.decide.decisions import Skip
 from copytrade.core.engine.engine import Changed, Desk
-from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import IST
 from copytrade.core.model.reasons import Reason
@@ -122,6 +120,7 @@ class Follower(GuardedActor[FollowerMessage]):
         self._capital = StartCapital(
             seat,
             peers.recovery,
+            peers.leader,
             needed=account.needs_capital,
             with_collateral=account.with_collateral,
             own_capital=account.capitals.follower,
@@ -132,6 +131,7 @@ class Follower(GuardedActor[FollowerMessage]):
             epoch,
             clock,
             peers.recovery,
+            peers.leader,
             desk,
             broker_clock,
             account.audit_interval,
@@ -140,7 +140,7 @@ class Follower(GuardedActor[FollowerMessage]):
         )
         self._commands = Commands(seat.name, desk, self._journal, broker_clock, self._safeguard, dry_run=policy.dry_run)
         self._strangers = Strangers(seat, epoch, clock, desk, self._journal, broker_clock, window)
-        self._forgetting = Forgetting(seat, epoch, clock, desk, self._strangers)
+        self._forgetting = Forgetting(seat.name, desk, self._strangers)
         self._own_book = OwnBook(
             seat,
             epoch,
@@ -199,7 +199,7 @@ class Follower(GuardedActor[FollowerMessage]):
         """Take note of what is new, then do what follows from it."""
         self._desk.subject = ""
         match message:
-            case OrderUpdated(account, order, received, recovered) if account == LEADER:
+            case OrderUpdated(account, order, received, recovered) if account == self._peers.leader:
                 self._journal.note(*self._desk.leader_changed(order, None if recovered else received))
             case OrderUpdated(_, order, received, recovered):
                 self._take_own(self._desk.own_changed(order, None if recovered else received))
@@ -227,8 +227,6 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)
                 self._clock.tell_later(until_turn(self.seat.name, KEEP_WARM_EVERY), self.seat, message)
                 return  # nothing is to be decided because of it
-            case PutAway(epoch) if epoch == self.epoch:
-                self._forgetting.put_away()
             case FailOnPurpose(seconds):
                 _fail(seconds)
             case Drain():
@@ -254,22 +252,22 @@ class Follower(GuardedActor[FollowerMessage]):
     def _learn(self, message: FollowerMessage) -> None:
         """Take note of what lies around the orders."""
         match message:
-            case GateClosed() if message.account == LEADER:
+            case GateClosed() if message.account == self._peers.leader:
                 self._desk.set_gate(is_open=False)
-                self._audit.book_is_unknown(LEADER)
-            case GateOpened() if message.account == LEADER:
+                self._audit.book_is_unknown(self._peers.leader)
+            case GateOpened() if message.account == self._peers.leader:
                 self._desk.set_gate(is_open=True)
-                self._audit.book_is_known(LEADER)
+                self._audit.book_is_known(self._peers.leader)
             case GateClosed():
                 self._desk.own_feed(is_up=False)
             case GateOpened():
                 self._audit.feed_opened()
-            case BookSnapshot() if message.account == LEADER:
+            case BookSnapshot() if message.account == self._peers.leader:
                 for order in message.orders:
                     self._journal.note(*self._desk.leader_changed(order, None))
                 self._desk.set_gate(is_open=message.gate_open)
                 if message.gate_open:
-                    self._audit.book_is_known(LEADER)
+                    self._audit.book_is_known(self._peers.leader)
             case BookSnapshot():
                 for order in message.orders:
                     self._journal.note(self._desk.own_changed(order, None))
@@ -283,7 +281,7 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._journal.note(*self._audit.book_merged(message))
                 if self._loaded and self._own_book.is_read:
                     self._forgetting.take(message)
-            case OrderUnreadable() if message.account == LEADER:
+            case OrderUnreadable() if message.account == self._peers.leader:
                 self._journal.cannot_read(message.order_id, message.what)
             case SearchMerged(correlation_id=correlation_id, began=began, found=False):
                 self._journal.note(*self._desk.searched(correlation_id, began))
@@ -295,7 +293,7 @@ class Follower(GuardedActor[FollowerMessage]):
     def _learn_of_account(self, message: FollowerMessage) -> None:
         """Take note of what the account has, may do and is to do."""
         match message:
-            case CapitalRead(account, capital) if account == LEADER:
+            case CapitalRead(account, capital) if account == self._peers.leader:
                 self._desk.know_leader_capital(capital)
             case CapitalRead(_, capital):
                 self._desk.know_capital(capital)
@@ -367,7 +365,7 @@ class Follower(GuardedActor[FollowerMessage]):
         """Take note that a feed says nothing for a while."""
         if peer.name == self._peers.leader_feed.name:
             self._desk.set_gate(is_open=False)
-            self._audit.book_is_unknown(LEADER)
+            self._audit.book_is_unknown(self._peers.leader)
         elif peer.name == self._peers.own_feed.name:
             self._desk.own_feed(is_up=False)
 

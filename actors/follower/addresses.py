@@ -15,8 +15,9 @@ from actors.runtime.actor import Address
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """One account's peers."""
+    """One account's peers; ``leader`` is the name of the account that it copies."""
 
+    leader: str
     leader_feed: Address[FeedMessage]
     own_feed: Address[FeedMessage]
     limiter: Address[RateLimiterMessage]

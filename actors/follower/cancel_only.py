@@ -43,7 +43,6 @@ from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Cancel
 from copytrade.core.engine.copies import transitions as lifecycle
 from copytrade.core.engine.copies.holds import pause
-from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.copies import Copy, CopyId
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.ledger import Part
@@ -170,7 +169,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
     def _see(self, account: str, order: Order) -> None:
         if not self._loaded:
             return  # told to the predecessor; all of it is told again once it is known what rests
-        if account != LEADER:
+        if account != self._peers.leader:
             self._see_own(order)
         elif self._resting.get(order.id) and self._has_ended(order):
             self._ended[order.id] = order

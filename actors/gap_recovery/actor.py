@@ -45,7 +45,7 @@ from copytrade.brokers.budget import Window
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.common.logs import alert, fields
-from copytrade.core.model.accounts import LEADER, Funds, Result
+from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import IST
 from copytrade.reports import capital_log
 
@@ -157,7 +157,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
 
     def _start(self, wanted: Wanted) -> None:
         request = wanted.request
-        if isinstance(request, ReadBook) and request.after_gap and request.account == LEADER and request.since:
+        if isinstance(request, ReadBook) and request.after_gap and request.since:
             logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
         if wanted.reading is None:
             wanted.reading = reading_of(self._accounts[request.account], request)

@@ -114,13 +114,6 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
-class PutAway:
-    """There is more that is over and can be kept in less room."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class Drained:
     """A follower has nothing under way any more."""
 
@@ -156,7 +149,6 @@ FollowerMessage = (
     | LookAround
     | KeepWarm
     | AdoptStrangers
-    | PutAway
     | FailOnPurpose
     | Resume
     | Drain

@@ -55,7 +55,7 @@ from copytrade.common.logs import alert, fields
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
 from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.market.sessions import MarketHours
-from copytrade.core.model.accounts import LEADER, AccountType
+from copytrade.core.model.accounts import AccountType
 from copytrade.core.model.order_book import Book, Change, chronological
 from copytrade.core.model.orders import IST
 from copytrade.storage.records import ConfigSet, OrderChanged, Record
@@ -81,7 +81,7 @@ STABLE_AFTER = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FeedAccount:
-    """Whose feed it is, and where its updates come from. ``name`` is ``leader`` or the follower's."""
+    """Whose feed it is, and where its updates come from. ``name`` is the leader's or the follower's."""
 
     name: str
     type: AccountType
@@ -125,8 +125,8 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._book = Book()
         self._subscribers: dict[str, Address[FeedNews]] = {}
         self._turns = 0
-        self._net = LeaderNet(life.seat, recovery, holdings=holdings)
-        self._glances = Glances(life.seat, life.epoch, clock, recovery)
+        self._net = LeaderNet(life.seat, recovery, account.name, holdings=holdings)
+        self._glances = Glances(life.seat, life.epoch, clock, recovery, account.name)
         self._backoff = Backoff()
         self._connection: ConnectionId = (life.epoch, 0)
         self._socket: FeedConnection | None = None
@@ -401,11 +401,13 @@ class OrderFeed(GuardedActor[FeedMessage]):
             missed += self._glances.take_untold(now)
             self._found += missed
             if missed:
-                logger.info("Audit found what the feed did not tell {}", fields(account=LEADER, orders=missed))
+                logger.info(
+                    "Audit found what the feed did not tell {}", fields(account=self._account.name, orders=missed)
+                )
             return
         self._missed += missed
         if opens and (self._reconnecting or self._since is not None):
-            logger.info("Found {} missed orders, processing... {}", self._missed, fields(account=LEADER))
+            logger.info("Found {} missed orders, processing... {}", self._missed, fields(account=self._account.name))
 
     @property
     def _is_leader(self) -> bool:
@@ -416,7 +418,13 @@ class OrderFeed(GuardedActor[FeedMessage]):
         for change in changes:
             if self._is_leader and change.before is None and change.after.is_ours:
                 what = fields(order=change.after.id, id=change.after.correlation_id)
-                alert("own_order", LEADER, "Leader order with an id of ours, never copied {}", what, level="ERROR")
+                alert(
+                    "own_order",
+                    self._account.name,
+                    "Leader order with an id of ours, never copied {}",
+                    what,
+                    level="ERROR",
+                )
             if not (self._is_leader and change.after.status.is_ahead_of_exchange):  # nothing follows from that yet
                 self._tell(OrderUpdated(self._account.name, change.after, received, recovered))
             records.append(OrderChanged(self._account.name, self._account.type, change.after))

@@ -6,7 +6,6 @@ from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, G
 from actors.runtime.actor import Address, Seat
 from actors.runtime.timers import Clock
 from copytrade.brokers.read_budget import ReadLane
-from copytrade.core.model.accounts import LEADER
 
 #: Seconds from the news of an order to the look at the book: the broker has mostly shown the order there by then. And
 #: to another look once nothing more is heard, for what it shows later.
@@ -29,8 +28,9 @@ class Glances:
     """A part of the leader's feed, in its thread. However much is new, there is one look a second at most."""
 
     def __init__(
-        self, seat: Seat[FeedMessage], epoch: int, clock: Clock, recovery: Address[GapRecoveryMessage]
+        self, seat: Seat[FeedMessage], epoch: int, clock: Clock, recovery: Address[GapRecoveryMessage], leader: str
     ) -> None:
+        self._leader = leader
         self._seat = seat
         self._epoch = epoch
         self._clock = clock
@@ -61,7 +61,7 @@ class Glances:
         if number != self._number:
             return
         self._is_soon, self._read_at = False, now
-        self._recovery.tell(ReadBook(LEADER, NO_GAP, None, after_gap=False, lane=ReadLane.NEWS))
+        self._recovery.tell(ReadBook(self._leader, NO_GAP, None, after_gap=False, lane=ReadLane.NEWS))
         if self._is_down:
             self._is_soon = True
             self._look_in(max(GLANCE_WHILE_DOWN, GLANCE_EACH * self._size))

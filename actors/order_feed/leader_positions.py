@@ -2,22 +2,24 @@
 
 from actors.messages import FeedMessage, GapRecoveryMessage, NetRead, ReadNet
 from actors.runtime.actor import Address, Seat
-from copytrade.core.model.accounts import LEADER
 
 
 class LeaderNet:
     """A part of the leader's feed, in its thread. ``holdings``: shares are copied, so those held count too."""
 
-    def __init__(self, seat: Seat[FeedMessage], recovery: Address[GapRecoveryMessage], *, holdings: bool) -> None:
+    def __init__(
+        self, seat: Seat[FeedMessage], recovery: Address[GapRecoveryMessage], leader: str, *, holdings: bool
+    ) -> None:
         self._seat = seat
         self._recovery = recovery
+        self._leader = leader
         self._holdings = holdings
         #: The last read, None before the first.
         self.last: NetRead | None = None
 
     def ask(self) -> None:
         """Have it read; the first time before all other reads, since the followers wait for it."""
-        self._recovery.tell(ReadNet(LEADER, self._holdings, self._seat, urgent=self.last is None))
+        self._recovery.tell(ReadNet(self._leader, self._holdings, self._seat, urgent=self.last is None))
 
     def ask_if_unknown(self) -> None:
         """Have it read unless it has been."""

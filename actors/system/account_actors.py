@@ -21,7 +21,7 @@ from copytrade import settings as s
 from copytrade.app.clients import broker_of
 from copytrade.app.policies import needs_capital, needs_holdings, policy_of, surroundings_of
 from copytrade.core.ledger.sizing import Capitals
-from copytrade.core.model.accounts import LEADER, AccountType
+from copytrade.core.model.accounts import AccountType
 from copytrade.reports.queries import holds_shares
 from copytrade.settings.copying import WITH_COLLATERAL
 
@@ -62,7 +62,7 @@ class AccountActors:
 
     def leader_feed(self) -> Child:
         """Return the feed of the leader's orders, without which nothing is copied."""
-        return self._feed(LEADER, AccountType.LEADER, self._settings.leader, core=True)
+        return self._feed(self._settings.leader.name, AccountType.LEADER, self._settings.leader, core=True)
 
     def follower_feed(self, follower: s.Follower) -> Child:
         """Return the feed of a follower's own orders."""
@@ -88,7 +88,8 @@ class AccountActors:
             only_closes=self._only_closes,
         )
         peers = Peers(
-            leader_feed=self._seats.feeds[LEADER],
+            leader=settings.leader.name,
+            leader_feed=self._seats.feeds[settings.leader.name],
             own_feed=self._seats.feeds[follower.name],
             limiter=self._seats.limiter,
             store=self._seats.store,

@@ -14,13 +14,12 @@ from actors.messages import (
 )
 from actors.runtime.actor import Seat
 from actors.runtime.dispatcher import Dispatcher
-from copytrade.core.model.accounts import LEADER
 
 
 class Seats:
     """The seat of every actor under supervision; those of the dispatcher's share its thread."""
 
-    def __init__(self, followers: Iterable[str], dispatcher: Dispatcher) -> None:
+    def __init__(self, leader: str, followers: Iterable[str], dispatcher: Dispatcher) -> None:
         self.notifier: Seat[NotifierMessage] = Seat("notifier")
         self.store: Seat[StoreMessage] = Seat("store", dispatcher)
         self.limiter: Seat[RateLimiterMessage] = Seat("rate-limiter", dispatcher)
@@ -29,5 +28,5 @@ class Seats:
         self.instruments: Seat[InstrumentMasterMessage] = Seat("instruments")
         self.followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name, dispatcher) for name in followers}
         self.feeds: dict[str, Seat[FeedMessage]] = {
-            name: Seat(f"feed-{name}", dispatcher) for name in (LEADER, *self.followers)
+            name: Seat(f"feed-{name}", dispatcher) for name in (leader, *self.followers)
         }

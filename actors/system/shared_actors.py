@@ -90,7 +90,9 @@ def shared_actors(
         ),
         Child(
             seats.instruments,
-            lambda life: InstrumentMaster.start(life, clock, master_source_of(settings), seats.recovery),
+            lambda life: InstrumentMaster.start(
+                life, clock, master_source_of(settings), seats.recovery, settings.leader.name
+            ),
             core,
             CORE_DEADLINE,
             core=True,

@@ -28,7 +28,6 @@ from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
 from copytrade.app.paths import folder_to_flush
 from copytrade.common.logs import alert
-from copytrade.core.model.accounts import LEADER
 from copytrade.settings import Settings, Supervision
 
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
@@ -69,8 +68,8 @@ class CopySystem:
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
-        self._seats = Seats([follower.name for follower in settings.followers], self._dispatcher)
-        leader = self._seats.feeds[LEADER]
+        self._seats = Seats(settings.leader.name, [follower.name for follower in settings.followers], self._dispatcher)
+        leader = self._seats.feeds[settings.leader.name]
         self._readiness = Readiness(
             folder_to_flush(settings.store),
             settings.speed.ready_every,

@@ -401,13 +401,18 @@ def _wait_until_connected(this: _Run) -> None:
 
 
 def _excused(history: History) -> list[str]:
-    """Return the client ids of followers whose requests are meddled with, or whose operator does something."""
+    """Return the client ids of followers whose exits may be late.
+
+    Their requests are meddled with, or their operator does something, or the leader's requests are refused: what he did
+    in a gap is read a minute later then.
+    """
     everybody = {follower.name: follower.client_id for follower in history.followers}
     found: set[str] = set()
     for step in history.steps:
         method = step.terms.get("method")
         if method in ("fault", "refuse", "halt", "set_clock") or step.what == "command":
-            found.update([step.terms["client_id"]] if "client_id" in step.terms else everybody.values())
+            client_id = step.terms.get("client_id", LEADER)
+            found.update(everybody.values() if client_id == LEADER else [client_id])
         if step.what in ("hand", "square_off"):
             found.add(everybody[step.terms["follower"]])
     return sorted(found)

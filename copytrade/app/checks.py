@@ -19,7 +19,7 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.filters import EVERYTHING
 from copytrade.core.ledger.sizing import Strategy
-from copytrade.core.model.accounts import LEADER, Budget, Facts, Master
+from copytrade.core.model.accounts import Budget, Facts, Master
 from copytrade.core.model.instruments import Instrument, MasterUnusable
 from copytrade.core.model.orders import IST
 from copytrade.reports.preflight import Gravity, Judgement, Origin, by_finding, judge, shared_addresses
@@ -138,7 +138,7 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
     measures = {follower.capital for follower in settings.followers if follower.sizing in _BY_CAPITAL}
     kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
     leader = Facts(
-        LEADER,
+        settings.leader.name,
         True,
         settings.leader.client_id,
         kinds,

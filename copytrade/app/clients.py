@@ -12,14 +12,13 @@ from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Transport
 from copytrade.brokers.tokens.storage import TokenFile, TokenKeyring, TokenMemory, TokenPlace
 from copytrade.brokers.tokens.token import Credentials
-from copytrade.core.model.accounts import LEADER
 from copytrade.settings import Account, Dhan, Settings
 from copytrade.storage.files.lock_file import beside, without_password
 
 
 def accounts_of(settings: Settings) -> dict[str, Account]:
     """Return every account by the name that actors know it by."""
-    return {LEADER: settings.leader, **{follower.name: follower for follower in settings.followers}}
+    return {settings.leader.name: settings.leader, **{follower.name: follower for follower in settings.followers}}
 
 
 def credentials_of(settings: Settings) -> dict[str, Credentials]:

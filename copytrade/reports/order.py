@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import peewee
 
 from copytrade.common.redaction import readable
-from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.copies import MappingStatus
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import IST, ZERO
@@ -40,12 +39,13 @@ def explain(database: str, leader_order_id: str) -> str:
     Raises UnknownOrder where there is nothing about it, DatabaseUnusable where the database cannot be read.
     """
     with reading.open_to_read(database) as connection:
-        events = reading.events_of(connection, LEADER, leader_order_id)
+        leader = reading.leader_of(connection, leader_order_id)
+        events = reading.events_of(connection, leader, leader_order_id)
         copies = reading.copies_of(connection, leader_order_id)
         timelines = [_timeline(connection, copy) for copy in copies]
     if not events and not copies:
         raise UnknownOrder(f"There is no leader order {leader_order_id} in {reading.shown(database)}.")
-    lines = [f"Leader order {leader_order_id}{_instrument(copies, events)}, times of India", "", "leader"]
+    lines = [f"Leader order {leader_order_id}{_instrument(copies, events)}, times of India", "", leader]
     lines += _told(map(_of_event, events)) or ["  nothing was learnt of the order itself"]
     for follower, sections in groupby(zip(copies, timelines, strict=True), key=lambda section: section[0].follower):
         lines += ["", follower]

@@ -16,7 +16,6 @@ from playhouse import db_url
 
 from copytrade.common.redaction import readable
 from copytrade.core.ledger.drift import Drift, Fill, LeaderOrder, explained
-from copytrade.core.model.accounts import LEADER
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
@@ -36,7 +35,7 @@ _COPIES = (
     " c.created_at, c.updated_at, c.part, c.fill_ms, c.decision_ms, c.permit_ms, c.request_ms, c.broker_ms,"
     " c.state"
     " FROM copy_mappings c LEFT JOIN orders l"
-    " ON l.id = c.leader_order_id AND l.account = ? AND l.trade_date = c.trade_date"
+    " ON l.id = c.leader_order_id AND l.account_type = 'leader' AND l.trade_date = c.trade_date"
 )
 
 
@@ -128,13 +127,13 @@ def open_to_read(database: str) -> Iterator[peewee.Database]:
 def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
     """Return every copy of a trading day, by follower and then in the order in which they were begun."""
     where = f"{_COPIES} WHERE c.trade_date = ? ORDER BY c.follower, c.created_at, c.leader_order_id, c.n"
-    return [_copy(row) for row in _rows(connection, where, LEADER, day.isoformat())]
+    return [_copy(row) for row in _rows(connection, where, day.isoformat())]
 
 
 def copies_of(connection: peewee.Database, leader_order_id: str) -> list[RecordedCopy]:
     """Return every copy of a leader order, by follower and then in the order in which they were begun."""
     where = f"{_COPIES} WHERE c.leader_order_id = ? ORDER BY c.follower, c.created_at, c.n"
-    return [_copy(row) for row in _rows(connection, where, LEADER, leader_order_id)]
+    return [_copy(row) for row in _rows(connection, where, leader_order_id)]
 
 
 def days_with_copies(connection: peewee.Database) -> list[str]:
@@ -150,6 +149,12 @@ def events_of(connection: peewee.Database, account: str, order_id: str) -> list[
         RecordedEvent(datetime.fromtimestamp(at, UTC), status, json.loads(order))
         for at, status, order in _rows(connection, query, order_id, account)
     ]
+
+
+def leader_of(connection: peewee.Database, leader_order_id: str) -> str:
+    """Return the name of the leader whose order this is, ``leader`` where nothing was learnt of it."""
+    query = "SELECT account FROM orders WHERE id = ? AND account_type = 'leader'"
+    return next((str(account) for (account,) in _rows(connection, query, leader_order_id)), "leader")
 
 
 def orders_of(connection: peewee.Database, account: str, correlation_id: str) -> list[str]:
@@ -239,11 +244,14 @@ def _of(connection: peewee.Database, columns: str, table: str, follower: str) ->
 def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -> list[Fill]:
     """Return what the leader has got, and the follower of its entries, in the order in which it was learnt."""
     entries = {copy.order_id: copy.leader_order_id for copy in copies if copy.order_id and copy.part is Part.ENTRY}
-    query = "SELECT account, order_id, event_data FROM order_events WHERE account IN (?, ?) ORDER BY id"
+    query = (
+        "SELECT account, order_id, event_data FROM order_events"
+        " WHERE account = ? OR account IN (SELECT account FROM orders WHERE account_type = 'leader') ORDER BY id"
+    )
     filled: defaultdict[tuple[str, str], int] = defaultdict(int)
     fills = []
-    for account, order_id, event in _rows(connection, query, LEADER, follower):
-        leader_order_id = order_id if account == LEADER else entries.get(order_id)
+    for account, order_id, event in _rows(connection, query, follower):
+        leader_order_id = order_id if account != follower else entries.get(order_id)
         units = json.loads(event).get("filled_quantity", 0) - filled[account, order_id]
         filled[account, order_id] += units
         if leader_order_id is not None and units:

@@ -4,7 +4,7 @@
 faults: a misspelt limit must not silently be no limit.
 """
 
-from copytrade.settings.accounts import Account, Follower
+from copytrade.settings.accounts import Account, Follower, Leader
 from copytrade.settings.broker import Dhan, Limits, Market, Paper, Reads, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.faults import SettingsUnusable
@@ -19,6 +19,7 @@ __all__ = [
     "Copying",
     "Dhan",
     "Follower",
+    "Leader",
     "Limits",
     "Log",
     "Market",

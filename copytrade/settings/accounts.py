@@ -91,6 +91,12 @@ class Account(Section):
         return self
 
 
+class Leader(Account):
+    """The account that is copied. ``name`` is what messages, tables, logs and reports call it."""
+
+    name: Name = "leader"
+
+
 class Follower(Account, Copying):
     """One follower: its account, whose it is, and how it copies.
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from copytrade.settings.accounts import Account, Follower
+from copytrade.settings.accounts import Follower, Leader
 from copytrade.settings.broker import Dhan, Limits, Market, Paper, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
@@ -14,7 +14,6 @@ from copytrade.settings.values import LOOPBACK, Section
 
 #: Names of actors, which a follower cannot have: each follower is an actor too.
 _RESERVED = (
-    "leader",
     "store",
     "rate-limiter",
     "gap-recovery",
@@ -36,7 +35,7 @@ class Settings(Section):
     """Everything that can be set."""
 
     mode: Literal["paper", "sandbox", "live"] = "paper"
-    leader: Account
+    leader: Leader
     followers: tuple[Follower, ...]
     copying: Copying = Field(default=Copying(), alias="copy")
     dhan: Dhan = Dhan()
@@ -68,8 +67,10 @@ class Settings(Section):
     def _one_client_each(self) -> Self:
         """Refuse an account that would copy itself, or be copied to twice."""
         seen = {self.leader.client_id: "the leader"}
-        names = set(_RESERVED)
+        names = {*_RESERVED, self.leader.name.casefold()}
         faults = [] if self.followers else ["there is no [[followers]] block: nobody to copy to"]
+        if self.leader.name.casefold() in _RESERVED or self.leader.name.casefold().startswith("feed-"):
+            faults.append(f"leader.name {self.leader.name}: that name is taken")
         for follower in self.followers:
             if other := seen.get(follower.client_id):
                 faults.append(f"follower {follower.name} has the same client_id as {other}")

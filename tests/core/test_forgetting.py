@@ -241,13 +241,6 @@ class Days(Copying):
             if not self.desk.forgets.is_known(order_id):
                 self.desk.remembers.positions.retire(order_id)
 
-    @rule()
-    def what_is_over_is_put_away(self) -> None:
-        """Of all that is kept; what was put away is found as it was."""
-        forgets = self.desk.forgets
-        for order_id in forgets.to_put_away(self.now()):
-            forgets.put_away(order_id)
-
     @precondition(lambda self: self.ended_today(self.leader))
     @rule(index=st.integers(0, 99))
     def the_broker_corrects_an_order_of_the_leaders(self, index: int) -> None:

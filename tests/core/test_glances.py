@@ -24,7 +24,7 @@ class Looking:
 
     def __init__(self) -> None:
         self.timers, self.recovery = Timers(), Listener("gap-recovery")
-        self.glances = Glances(Listener("feed-leader"), 1, self.timers, self.recovery)  # type: ignore[arg-type]
+        self.glances = Glances(Listener("feed-leader"), 1, self.timers, self.recovery, "leader")  # type: ignore[arg-type]
         self.looked: list[float] = []
 
     def until(self, moment: float, *news: float) -> list[float]:

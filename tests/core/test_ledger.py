@@ -432,6 +432,25 @@ def test_a_conversion_of_which_a_book_read_confirms_one_end_alone_waits_for_the_
     assert positions.line(LINE).held == 0 if of_leader else 4 * LOT
 
 
+def test_an_entry_that_fills_before_the_exit_of_the_other_side_is_no_excess_of_that_exit() -> None:
+    account = Account.sized("1")
+    short = account.leader_does("1", Side.SELL, 1)
+    account.entry(short)
+    account.fills(short, Part.ENTRY, 0, LOT)
+    crossing = account.leader_does("2", Side.BUY, 2)
+    more = account.leader_does("3", Side.BUY, 1)
+    account.entry(more)
+    account.fills(more, Part.ENTRY, 0, LOT)
+    account.fills(crossing, Part.EXIT, 0, LOT)
+    found = account.positions.allotment("2")
+    assert found is not None
+    assert (found.excess, account.held) == (0, LOT)
+    account.fills(crossing, Part.EXIT, LOT, 2 * LOT)
+    found = account.positions.allotment("2")
+    assert found is not None
+    assert found.excess == LOT
+
+
 def test_an_exit_is_bounded_by_what_the_account_really_holds() -> None:
     account = Account.sized("1")
     entry = account.leader_does("1", Side.BUY, 4)

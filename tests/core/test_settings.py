@@ -113,6 +113,9 @@ def test_nobody_copies_himself_or_is_copied_to_twice(tmp_path: Path, monkeypatch
         assert "that name is taken" in fault
     (fault,) = faults(tmp_path, MINIMUM.replace('"2"', '"1"'))
     assert "same client_id as the leader" in fault
+    for taken in ("store", "ALICE"):
+        (fault,) = faults(tmp_path, MINIMUM.replace("[leader]", f'[leader]\nname = "{taken}"'))
+        assert "that name is taken" in fault
 
 
 def test_no_secret_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

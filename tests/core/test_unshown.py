@@ -129,10 +129,15 @@ def test_an_exit_that_is_never_shown_is_sent_again_for_what_the_positions_still_
     assert account.desk.positions.line(LINE).held == 0
 
 
-def test_an_exit_that_the_positions_show_to_be_done_is_not_sent_again() -> None:
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_exit_that_the_positions_show_to_be_done_is_not_sent_again(answers: bool) -> None:
+    """Be it that a request about it was refused since: it has an end on record all the same."""
     account = holding((Part.EXIT, 1))
     account.net = 0
+    if not answers:
+        account.settle(("2", 1), lifecycle.in_doubt(account.copy("2"), "already traded"))
     account.passes(3600.0)
+    assert account.copy("2").status is MappingStatus.PLACED
     assert len(account.times(Place, "2")) == 1
     assert account.copy("2").reason is Reason.INVISIBLE
     assert account.net_reads < 200
@@ -247,3 +252,22 @@ def test_a_change_that_is_shown_at_once_is_not_read_for() -> None:
     account.leader(status=Status.MODIFIED, price=Decimal(99))
     account.passes(50.0)
     assert account.reads == 0
+
+
+@pytest.mark.parametrize("part", [Part.ENTRY, Part.EXIT])
+def test_a_cancellation_of_an_order_that_is_never_shown_is_sent_once_more(part: Part) -> None:
+    """Nobody can see whether the first was carried out; a broker that takes both is believed."""
+    account = Account(lambda action: "not carried out" if isinstance(action, Cancel) else hides((part, 1))(action))
+    order: dict[str, object] = {"id": "2", "price": Decimal(100)}
+    if part is Part.EXIT:
+        account.leader()
+        account.fills("F0", 130)
+        account.net = 130
+        account.leader(status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
+        order["side"] = Side.SELL
+    account.leader(**order)
+    assert account.copy("2").part is part
+    account.leader(**order, status=Status.CANCELLED)
+    account.passes(600.0)
+    assert len(account.times(Cancel, "2")) == 2
+    assert account.copy("2").reason is Reason.INVISIBLE

@@ -1,20 +1,17 @@
-"""What is not over is not forgotten, however many days have passed since; what is over is put away, and not lost."""
+"""What is not over is not forgotten, however many days have passed since; nor lost when a fill comes to light late."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Place
 from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Desk
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Side, Status
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered
-from tests.core.test_desk import LOT, SURROUNDINGS, policy
+from tests.core.test_desk import LOT
 
 TOMORROW = NOW.date() + timedelta(days=1)
 
@@ -79,34 +76,14 @@ def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
     assert account.desk.is_known("1")
 
 
-def put_away(account: Account) -> list[str]:
-    """Put away what is over, an hour later; return what is."""
-    over = account.desk.to_put_away(NOW + timedelta(hours=1))
-    return [order_id for order_id in over if account.desk.put_away(order_id)]
-
-
-def test_what_is_over_is_put_away_and_found_as_it_was() -> None:
-    account = Account()
-    for number in range(1, 5):
-        entered(account, number, 2)
-    account.leader(an_order(id="5", quantity=2 * LOT))
-    account.leader(an_order(id="6", quantity=2 * LOT, status=Status.REJECTED))
-    account.desk.look_again()  # the last word about one that is skipped is that it was
-    account.goes_on()
-    before = account.desk.everything(), account.desk.positions.everything()
-    assert account.desk.to_put_away(NOW) == []
-    assert put_away(account) == ["1", "2", "3", "4", "6"]
-    assert put_away(account) == []
-    assert (account.desk.everything(), account.desk.positions.everything()) == before
-
-
-def test_a_fill_that_comes_to_light_when_all_was_put_away_is_counted_once() -> None:
+def test_a_fill_that_comes_to_light_when_all_was_over_is_counted_once() -> None:
     account = Account()
     rests = an_order(id="1", quantity=3 * LOT)
     account.leader(rests)
     (copy,) = account.live()
     account.leader(replace(rests, status=Status.CANCELLED))
-    assert put_away(account) == ["1"]
+    account.desk.look_again()
+    account.goes_on()
     late = replace(rests, status=Status.CANCELLED, filled_quantity=2 * LOT)
     for _ in range(2):
         account.leader(late)
@@ -119,7 +96,7 @@ def test_a_fill_that_comes_to_light_when_all_was_put_away_is_counted_once() -> N
     assert (exit_.side, exit_.quantity) == (Side.SELL, 2 * LOT)
 
 
-def test_what_waits_for_the_gate_is_not_put_away_and_is_sent_when_it_opens() -> None:
+def test_what_waits_for_the_gate_is_sent_when_it_opens() -> None:
     """An order that crosses zero: its exit is sent and filled while the gate is closed, its entry waits."""
     account = Account()
     entered(account, 1, 2)
@@ -131,44 +108,11 @@ def test_what_waits_for_the_gate_is_not_put_away_and_is_sent_when_it_opens() -> 
     account.leader(replace(crosses, status=Status.TRADED, filled_quantity=4 * LOT))
     account.goes_on()
     assert account.net() == 0
-    assert put_away(account) == ["1"]
+    account.desk.look_again()
+    account.goes_on()
     account.sent.clear()
     account.desk.set_gate(is_open=True)
     account.goes_on()
     ((order_id, action),) = account.sent
     assert isinstance(action, Place)
     assert (order_id, action.part, action.wish.quantity) == ("2", Part.ENTRY, 2 * LOT)
-
-
-def test_what_changes_is_at_hand_again_until_it_is_put_away_once_more() -> None:
-    account = Account()
-    bought = entered(account, 1, 2)
-    assert put_away(account) == ["1"]
-    account.leader(bought)
-    assert put_away(account) == []
-    account.leader(replace(bought, reason="corrected"))
-    assert put_away(account) == ["1"]
-
-
-def test_nothing_is_put_away_before_the_positions_are_known() -> None:
-    """What the leader holds may yet make an exit of yesterday's overdue."""
-    account = Account()
-    entered(account, 1, 2)
-    copies = [copy for copy, _ in account.desk.everything()]
-    desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS)
-    desk.load(copies, (), (), NOW - timedelta(hours=1), 0.0)
-    for order in account.leaders.values():
-        desk.leader_changed(order, None)
-    assert desk.to_put_away(NOW + timedelta(hours=1)) == []
-    assert not desk.put_away("1")
-
-
-def test_what_is_put_away_is_not_looked_through_while_everything_is_closed() -> None:
-    account = Account()
-    for number in range(1, 4):
-        entered(account, number, 2)
-    assert put_away(account) == ["1", "2", "3"]
-    assert list(account.desk._blotter.at_hand()) == []
-    closed = account.closes()
-    assert closed is not None
-    assert account.net() == 0

@@ -115,9 +115,7 @@ def test_what_is_over_is_forgotten_the_next_day_and_nothing_else_is(
                 }
 
 
-def test_what_is_over_is_put_away_soon_and_goes_on_if_it_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_over_goes_on_if_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broker = PaperBroker(accounts())
     _, move = with_a_clock(broker, monkeypatch)
     with broker, running(settings_for(broker, tmp_path), broker) as copier:
@@ -129,8 +127,6 @@ def test_what_is_over_is_put_away_soon_and_goes_on_if_it_changes(
         move(timedelta(minutes=2))
         for client_id in CLIENTS.values():
             broker.drop_feed(client_id)
-        for follower in ("alice", "bob"):
-            copier.logged(f"Put away what is over follower={follower} orders=1")
         correct_the_price(broker, ALICE, str(copier.copy_of(bought, "alice")["orderId"]), Decimal("0.10"))
         eventually(lambda: copier.mapping(bought, "alice", "filled")[-1] == pytest.approx(0.1), "alice paid more")
         correct_the_price(broker, LEADER, bought, Decimal("0.10"))

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from actors.messages import NetRead, ReadNet, Subscribe
-from copytrade.core.model.accounts import LEADER as LEADER_NAME
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
@@ -26,7 +25,7 @@ def test_the_leaders_positions_are_read_once_for_all_followers(broker: PaperBrok
         early, late = Listener("early"), Listener("late")
         seat(copier, "feed-leader").tell(Subscribe(early))
         told = eventually(lambda: early.of(NetRead), "who has subscribed is told")[0]
-        assert (told.account, told.net[LINE]) == (LEADER_NAME, 2 * LOT)
+        assert (told.account, told.net[LINE]) == ("leader", 2 * LOT)
         seat(copier, "feed-leader").tell(Subscribe(late))
         assert eventually(lambda: late.of(NetRead), "who subscribes later is told the last one") == [told]
 

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 from actors.messages import FollowerMessage, GapRecoveryMessage, ReadCapital
 from actors.runtime.actor import Address, Seat
-from copytrade.core.model.accounts import LEADER
 from copytrade.reports import capital_log
 
 
@@ -15,6 +14,7 @@ class StartCapital:
         self,
         seat: Seat[FollowerMessage],
         recovery: Address[GapRecoveryMessage],
+        leader: str,
         *,
         needed: bool,
         with_collateral: bool = False,
@@ -26,6 +26,7 @@ class StartCapital:
         """
         self._seat = seat
         self._recovery = recovery
+        self._leader = leader
         self._needed = needed
         self._with_collateral = with_collateral
         self._own_capital = own_capital
@@ -35,7 +36,7 @@ class StartCapital:
         """Ask for the capital of both accounts."""
         if not self._needed:
             return
-        self._recovery.tell(ReadCapital(LEADER, self._seat, self._with_collateral))
+        self._recovery.tell(ReadCapital(self._leader, self._seat, self._with_collateral))
         if self._own_capital is None:
             self._recovery.tell(ReadCapital(self._seat.name, self._seat, self._with_collateral))
         elif not self._own_is_said:

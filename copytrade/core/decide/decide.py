@@ -78,6 +78,12 @@ class _Case(msgspec.Struct, frozen=True):
         return self.by_part.get(part, ())
 
     @property
+    def skipped(self) -> Copy | None:
+        """What was skipped for a reason of its own: an exit that comes first may end after the order."""
+        unsent = (copy for copy in self.copies if copy.stage is Stage.NONE and not copy.again)
+        return next((copy for copy in unsent if copy.reason not in (None, Reason.EXIT_FIRST)), None)
+
+    @property
     def unsent(self) -> int | None:
         return next((copy.n for copy in self.copies if copy.n and copy.stage is Stage.NONE), None)
 
@@ -217,10 +223,7 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     if size is None:
         return Wait("the capital is not known yet")
     if not mine:
-        waits = (None, Reason.EXIT_FIRST)  # its exit may end after the leader's order has
-        unsent = [copy for copy in case.copies if copy.stage is Stage.NONE and not copy.again]
-        skipped = [copy for copy in unsent if copy.reason not in waits]
-        if case.leader.is_terminal and skipped:
+        if case.leader.is_terminal and case.skipped:
             return Done()  # what was skipped while it lived is not taken up any more
         return size.quantity if size.reason is None else Skip(size.reason, size.arithmetic)
     if case.leader.status in _LEADER_ENDED:
@@ -299,6 +302,9 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
         return Wait(f"order {plan.waits_for} has to be known first")
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         why = "its exit comes first"
+        return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
+    if part is Part.ENTRY and not mine and case.allotted.exits_first:
+        why = "what others leave of its line comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.situation.under_way:
@@ -466,12 +472,22 @@ def _is_free(copy: Copy, situation: Situation) -> bool:
     return copy.n not in situation.under_way
 
 
+def _is_never_entered(case: _Case) -> bool:
+    """Whether an order that crossed zero is over, and its entry was never sent: what it is skipped for is final."""
+    return case.leader.is_terminal and Part.ENTRY in case.allotted.parts and not case.of(Part.ENTRY)
+
+
 def _for_the_whole(case: _Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
+    says_why = not case.sent or case.unsent is not None or _is_never_entered(case)
+    said = case.skipped if case.leader.is_terminal else None
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
-            if isinstance(decision, kind) and not (kind is Skip and case.sent and case.unsent is None):
-                return decision
+            if not isinstance(decision, kind) or (kind is Skip and not says_why):
+                continue
+            if kind is Skip and said is not None and said.reason is not None:
+                return Skip(said.reason, said.error)  # of an order that is over, the first word is the last
+            return decision
     if any(copy.n and copy.stage is Stage.NONE and copy.reason is None for copy in case.copies):
         return Skip(Reason.NOT_NEEDED, "the leader's order changed before this one was sent")
     return Done()

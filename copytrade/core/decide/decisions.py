@@ -65,8 +65,9 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
     known. ``exit_open`` is what is yet to be taken from what is held.
     ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
-    ``held_against``: what was copied is still held on the other side than the order's. ``leaves_copied``: the order
-    takes from a position that was copied, or may be any moment, so that no filter holds its exit back.
+    ``held_against``: what was copied is still held on the other side than the order's; ``exits_first``: exits have yet
+    to be sent for that. ``leaves_copied``: the order takes from a position that was copied, or may be any moment, so
+    that no filter holds its exit back.
     ``closing`` is the whole that closes a line, whatever the leader does. ``room`` is how much of what is held
     can be taken in each product, None where all is in the line's. ``exit_waits`` says what the rest of the exit
     waits for.
@@ -80,6 +81,7 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     excess: int = 0
     closed_elsewhere: bool = False
     held_against: bool = False
+    exits_first: bool = False
     leaves_copied: bool = False
     closing: int = 0
     room: Mapping[Product, int] | None = None

@@ -68,7 +68,8 @@ class Allotter:
         skew = self._circumstances.skew
         last_price = recent(leader.last_price, leader.observed_at, now - skew, PRICE_IS_FRESH)
         share = self._shares.exit_share(leader, allotment, now - skew, last_price)
-        return allotted(leader, self._positions, entry, share, skew, leaves_copied=leaves_copied)
+        first = self._shares.come_first(leader, allotment)
+        return allotted(leader, self._positions, entry, share, skew, leaves_copied=leaves_copied, exits_first=first)
 
     def _is_entering(self, order_id: str) -> bool:
         """Whether an entry of the line works, so that its ratio is in use."""
@@ -86,11 +87,12 @@ def allotted(
     skew: timedelta = timedelta(0),
     *,
     leaves_copied: bool = False,
+    exits_first: bool = False,
 ) -> Allotted | None:
     """Return what the ledger gives of a leader order, None while the positions are not known.
 
     ``share`` is what its exit is yet to take, by our clock, which lacks ``skew`` to the broker's. ``leaves_copied`` is
-    whether it takes from a position that was copied.
+    whether it takes from a position that was copied, ``exits_first`` whether exits of others have yet to be sent.
     """
     allotment = positions.allotment(order.id)
     if allotment is None or not positions.knows_leader_on(allotment.line):
@@ -113,6 +115,7 @@ def allotted(
         excess=allotment.excess,
         closed_elsewhere=line.lost > 0,
         held_against=line.held * order.side.sign < 0,
+        exits_first=exits_first,
         leaves_copied=leaves_copied,
         room=share.room,
         exit_waits=Wait(share.waits_for, share.until + skew if share.until else None) if share.waits_for else None,

@@ -362,7 +362,7 @@ class Desk:
         known, order = self._orders.get(order.id), self._orders.see(order, received)
         self._circumstances.contracts.see(order)
         if known != order:
-            self._blotter.take_down(order.id)
+            self._blotter.done.discard(order.id)
         if self._orders.is_set_aside(order.id):
             self._agenda.mark([order.id])
             return []
@@ -564,16 +564,6 @@ class Desk:
         if self._forgetting.forgotten is not None:
             self._own_orders.forget_strangers(self._forgetting.forgotten.day)
         return orders
-
-    def to_put_away(self, moment: datetime) -> list[str]:
-        """Return the leader orders that had ended before a moment by the broker's clock, and can be put away."""
-        return self._forgetting.to_put_away(moment)
-
-    def put_away(self, order_id: str) -> bool:
-        """Keep in less room what is known of a leader order, if it still can be; return whether it is."""
-        return self._forgetting.put_away(order_id)
-
-    # Looking around.
 
     def take_differences(self) -> list[Differs]:
         """Return what the broker contradicts itself about, each once a contract."""

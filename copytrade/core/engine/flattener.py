@@ -112,7 +112,7 @@ class Closer:
         """Return copies that may be live and whose leader order nobody has told of, where nothing is copied beside."""
         if not (self._for_good and self.is_awaited):
             return []
-        unled = (copy for copy in self._blotter.at_hand() if copy.leader_order_id not in self._orders)
+        unled = (copy for copy in self._blotter if copy.leader_order_id not in self._orders)
         return [copy for copy in unled if copy.is_open and self._positions.was_told_of(copy.order_id)]
 
     def _due(self, now: datetime) -> list[Allotment]:
@@ -128,7 +128,7 @@ class Closer:
         today = now.astimezone(IST).date()
         return [
             copy
-            for copy in self._blotter.at_hand()
+            for copy in self._blotter
             if copy.is_open
             and (copy.created_at.astimezone(IST).date() >= today or self._positions.was_told_of(copy.order_id))
         ]

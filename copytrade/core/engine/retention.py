@@ -21,7 +21,7 @@ from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import LineKey, Part
-from copytrade.core.model.orders import Order, ended_before, ended_by, trade_date
+from copytrade.core.model.orders import Order, ended_before, trade_date
 
 #: How far back a restart knows orders. What is older is not entered any more, whatever the settings say.
 LOOK_BACK = timedelta(days=7)
@@ -80,32 +80,6 @@ class Forgetting:
         if last is None or day > last.day:
             self._forget_own(day)
         return len(known) - len(self.forgotten.kept)
-
-    def to_put_away(self, moment: datetime) -> list[str]:
-        """Return the leader orders that had ended before a moment by the broker's clock, and can be put away."""
-        return [
-            order_id
-            for order_id, order in self._orders.items()
-            if not self._blotter.is_put_away(order_id) and ended_by(order, moment) and self._is_done_with(order_id)
-        ]
-
-    def put_away(self, order_id: str) -> bool:
-        """Keep in less room what is known of a leader order, if it still can be; return whether it is.
-
-        Nothing else is different: whoever asks for it gets it as it was.
-        """
-        if not self._is_done_with(order_id):
-            return False
-        self._positions.put_away(order_id, [copy.order_id for copy in self._blotter.of(order_id)])
-        self._blotter.put_away(order_id)
-        return True
-
-    def _is_done_with(self, order_id: str) -> bool:
-        """Whether a leader order and its copies are over, and nothing was left to be done when it was last decided."""
-        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
-        if leader is None or not leader.is_terminal or not copies or not all(copy.is_settled for copy in copies):
-            return False
-        return self._are_positions_known() and not self._positions.is_working(order_id)
 
     def _are_positions_known(self) -> bool:
         return self._positions.is_known and self._positions.own_is_known

@@ -245,6 +245,8 @@ def follower_filled(
         line = replace(line, held=line.held - (more - undone) * sign)
         return line, replace(allotment, doubled=allotment.doubled - undone)
     there = max(0, -line.held * sign)
+    if part is Part.EXIT:  # an entry of the other side may have filled before it, out of what was to be left
+        there += max(0, line.level * sign - line.lost - max(0, line.held * sign))
     line = replace(line, held=line.held + more * sign)
     if part is Part.CLOSE:
         return line, allotment

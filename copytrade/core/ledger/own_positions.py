@@ -10,7 +10,6 @@ from fractions import Fraction
 from copytrade.core.ledger.corporate_actions import factor_of
 from copytrade.core.ledger.drift import Apart, all_apart
 from copytrade.core.ledger.position_reads import PositionReads
-from copytrade.core.model.compressed_map import Shelf
 from copytrade.core.model.ledger import LineKey, line_of
 from copytrade.core.model.orders import Order, OrderType, Side
 
@@ -26,7 +25,7 @@ class OwnNet:
     """
 
     def __init__(self) -> None:
-        self._orders = Shelf(Order)
+        self._orders: dict[str, Order] = {}
         self._copies: set[str] = set()
         self._by_orders: Counter[LineKey] = Counter()
         self._by_reads: Counter[LineKey] = Counter()
@@ -49,15 +48,10 @@ class OwnNet:
         """Whether the broker has told of an order since the start."""
         return order_id in self._orders
 
-    def put_away(self, order_id: str) -> None:
-        """Keep an order that is over in less room."""
-        if order_id in self._orders:
-            self._orders.put_away(order_id)
-
     def forget(self, order_ids: Iterable[str]) -> None:
         """Forget orders; their fills stay counted."""
         for order_id in order_ids:
-            self._orders.pop(order_id)
+            self._orders.pop(order_id, None)
             self._copies.discard(order_id)
             self._working.pop(order_id, None)
 

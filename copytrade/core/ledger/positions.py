@@ -18,7 +18,6 @@ from copytrade.core.ledger.entry_sizing import NO_SLICES, Slices, sized_alone, s
 from copytrade.core.ledger.own_positions import OwnNet
 from copytrade.core.ledger.position_reads import RESOLUTION, PositionReads
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy
-from copytrade.core.model.compressed_map import Shelf
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order, Product, Side
@@ -61,7 +60,7 @@ class Positions:
 
     def __init__(self) -> None:
         self._lines: dict[LineKey, Line] = {}
-        self._allotments = Shelf(Allotment)
+        self._allotments: dict[str, Allotment] = {}
         self._working: dict[LineKey, dict[str, Order | None]] = {}
         self._latest_exit: dict[LineKey, str] = {}
         self._leader_base: Counter[LineKey] = Counter()
@@ -518,13 +517,6 @@ class Positions:
             return False
         return leader_order_id in self._working.get(allotment.line, {}) or self._is_latest_exit(allotment)
 
-    def put_away(self, leader_order_id: str, own_order_ids: Iterable[str]) -> None:
-        """Keep in less room how an order was judged that is over, and the follower's own orders for it."""
-        if leader_order_id in self._allotments:
-            self._allotments.put_away(leader_order_id)
-        for order_id in own_order_ids:
-            self._own.put_away(order_id)
-
     def _is_latest_exit(self, allotment: Allotment) -> bool:
         return self._latest_exit.get(allotment.line) == allotment.leader_order_id
 
@@ -544,7 +536,7 @@ class Positions:
         """Forget how a leader order was judged; what it has done to its line stays."""
         self.retire(leader_order_id)
         self._noted.pop(leader_order_id, None)
-        allotment = self._allotments.pop(leader_order_id)
+        allotment = self._allotments.pop(leader_order_id, None)
         if allotment is not None and self._is_latest_exit(allotment):
             del self._latest_exit[allotment.line]
         if (

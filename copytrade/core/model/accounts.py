@@ -129,10 +129,6 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
-#: The leader's name among the accounts; followers have their own.
-LEADER = "leader"
-
-
 class AccountType(StrEnum):
     """Whose order it is."""
 

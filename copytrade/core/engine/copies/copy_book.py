@@ -14,7 +14,6 @@ from copytrade.core.engine.copies.dry_run import is_shadow
 from copytrade.core.engine.copies.limit_usage import Tally
 from copytrade.core.engine.copies.unknown_outcomes import Doubts
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.compressed_map import Shelf
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.orders import Order, order_of, trade_date
 
@@ -35,7 +34,9 @@ class Blotter:
         self._positions = positions
         self._tally = tally
         self._doubts = doubts
-        self._copies = Shelf(tuple[Copy, ...])
+        self._copies: dict[str, tuple[Copy, ...]] = {}
+        #: Leader orders found to be over, with nothing left to be done, and of which no copy has changed since.
+        self.done: set[str] = set()
         #: The leader order for which the broker's order of an id was sent.
         self._leader_of: dict[str, str] = {}
         #: The copies that rest at the broker, and those of which we do not know what became.
@@ -45,13 +46,9 @@ class Blotter:
     def __iter__(self) -> Iterator[Copy]:
         return (copy for copies in self._copies.values() for copy in copies)
 
-    def at_hand(self) -> Iterator[Copy]:
-        """Return the copies that are not put away: whatever may be live is among them."""
-        return (copy for copies in self._copies.at_hand() for copy in copies)
-
     def of(self, order_id: str) -> Sequence[Copy]:
         """Return the copies of a leader order."""
-        return self._copies.get(order_id) or ()
+        return self._copies.get(order_id, ())
 
     def copy(self, copy_id: CopyId) -> Copy:
         """Return a copy that exists."""
@@ -113,27 +110,15 @@ class Blotter:
         if sent := tuple(copy for copy in self.of(order_id) if copy.n):
             self._copies[order_id] = sent
         else:
-            self._copies.pop(order_id)
+            self._copies.pop(order_id, None)
 
     def forget(self, order_id: str) -> None:
         """Forget the copies of a leader order, all of which are over."""
-        for copy in self._copies.pop(order_id) or ():
+        self.done.discard(order_id)
+        for copy in self._copies.pop(order_id, ()):
             self._leader_of.pop(copy.order_id, None)
             self._doubts.forget((order_id, copy.n))
             self._doubts.visibility.forget(copy.order_id)
-
-    def put_away(self, order_id: str) -> None:
-        """Keep the copies of a leader order in less room, all of which are over."""
-        self._copies.put_away(order_id)
-
-    def take_down(self, order_id: str) -> None:
-        """Have the copies of a leader order at hand again, if they were put away: it has changed."""
-        if self._copies.is_put_away(order_id):
-            self._copies[order_id] = self._copies[order_id]
-
-    def is_put_away(self, order_id: str) -> bool:
-        """Whether the copies of a leader order were put away, and none has changed since."""
-        return self._copies.is_put_away(order_id)
 
     def change(self, before: Copy, after: Copy, leader: Order) -> Changed:
         """Keep a copy as it is now, and count what it has filled since."""
@@ -155,6 +140,7 @@ class Blotter:
         """Keep a copy whose fills the ledger has, or that has none."""
         order_id, copies = copy.leader_order_id, self.of(copy.leader_order_id)
         copy_id = order_id, copy.n
+        self.done.discard(order_id)
         self._positions.changed(order_id)
         if any(known.n == copy.n for known in copies):
             self._copies[order_id] = tuple(copy if known.n == copy.n else known for known in copies)

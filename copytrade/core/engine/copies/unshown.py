@@ -16,7 +16,7 @@ from copytrade.core.engine.invalidation import Concerns
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.work_queue import Agenda
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.copies import Copy, CopyId
+from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.ledger import LineKey, Part, line_of
 from copytrade.core.model.orders import Order
 from copytrade.core.model.reasons import Reason
@@ -43,14 +43,24 @@ class Unshown:
         self._doubts = doubts
         self._agenda = agenda
         self._concerns = concerns
+        self._cancelled_again: set[CopyId] = set()
 
     def give_up(self) -> list[Changed]:
-        """End the entries that reads and a search have not shown, and no longer measure any order's delay by them."""
+        """End the entries that reads and a search have not shown, and no longer measure any order's delay by them.
+
+        Nobody sees whether a cancellation of such an order was carried out: it is sent once more, and then believed.
+        """
         changed = []
         for copy_id in self._doubts.missing():
             copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
             self._doubts.visibility.forget(copy.order_id)
-            if leader is not None and copy.part in _NOT_SENT_AGAIN and not self._agenda.is_under_way(copy_id):
+            if leader is None or self._agenda.is_under_way(copy_id):
+                continue
+            if copy.cancel_sent and copy_id not in self._cancelled_again:
+                self._cancelled_again.add(copy_id)
+                changed.append(self._blotter.change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
+                self._concerns.copy_changed(changed[-1])
+            elif copy.cancel_sent or copy.part in _NOT_SENT_AGAIN:
                 changed.append(self._end(copy, leader))
         return changed
 
@@ -72,8 +82,11 @@ class Unshown:
             if still or copy.part is Part.CLOSE:
                 self._positions.bound(line, still)
                 changed.append(self._end(copy, leader))
-            elif copy.reason is not Reason.INVISIBLE:  # it seems to be done
-                changed.append(self._blotter.change(copy, replace(copy, reason=Reason.INVISIBLE), leader))
+            elif copy.reason is not Reason.INVISIBLE:  # it seems to be done, whatever was answered since
+                seems_done = replace(
+                    copy, reason=Reason.INVISIBLE, stage=Stage.LIVE, accepted=copy.accepted or copy.wish
+                )
+                changed.append(self._blotter.change(copy, seems_done, leader))
         return changed
 
     def turned_up(self, copy: Copy) -> Copy:

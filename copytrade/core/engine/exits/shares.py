@@ -56,6 +56,7 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
     exit_open: int
     closed_elsewhere: bool
     held_against: bool
+    exits_first: bool
 
 
 class Shares:
@@ -146,7 +147,16 @@ class Shares:
             return None
         exit_open, line = self.exit_open(order, allotment), self._positions.line(allotment.line)
         crosses = allotment.is_exit and allotment.entry_of(order.quantity) > 0
-        return Basis(allotment, exit_open, line.lost > 0, crosses and line.held * order.side.sign < 0)
+        held_against = crosses and line.held * order.side.sign < 0
+        return Basis(allotment, exit_open, line.lost > 0, held_against, self.come_first(order, allotment))
+
+    def come_first(self, order: Order, allotment: Allotment) -> bool:
+        """Whether exits have yet to be sent for what is held against an entry: it would fill out of what they leave."""
+        line = self._positions.line(allotment.line)
+        if line.held * order.side.sign >= 0 or not allotment.entry_of(order.quantity):
+            return False
+        known = self._of(allotment.line)
+        return any(share > known.exits[member].open for member, share in known.bounded.items())
 
     def forget(self) -> None:
         """Forget what was reckoned: orders are forgotten."""
