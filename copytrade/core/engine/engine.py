@@ -361,8 +361,6 @@ class Desk:
             return []
         known, order = self._orders.get(order.id), self._orders.see(order, received)
         self._circumstances.contracts.see(order)
-        if known != order:
-            self._blotter.done.discard(order.id)
         if self._orders.is_set_aside(order.id):
             self._agenda.mark([order.id])
             return []

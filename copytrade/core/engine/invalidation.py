@@ -25,8 +25,7 @@ class Concerns:
     def everybody(self) -> None:
         """Look again at every order that is not settled, or whose decision was not that nothing is left to be done."""
         self._positions.all_changed()
-        undone = [order for order_id, order in self._orders.items() if order_id not in self._blotter.done]
-        self._agenda.mark(order.id for order in undone if self._is_undone(order))
+        self._agenda.mark(order_id for order_id, order in self._orders.items() if self._is_undone(order))
 
     def whatever_works(self) -> None:
         """Look again at every order of every line that may matter yet."""
@@ -34,11 +33,7 @@ class Concerns:
             self.line(key)
 
     def _is_undone(self, order: Order) -> bool:
-        if self._positions.is_working(order.id) or not self.is_settled(order):
-            return True
-        if order.is_terminal:
-            self._blotter.done.add(order.id)
-        return False
+        return self._positions.is_working(order.id) or not self.is_settled(order)
 
     def is_settled(self, order: Order) -> bool:
         """Whether nothing is left to be done about an order, unless its line moves."""

@@ -35,8 +35,6 @@ class Blotter:
         self._tally = tally
         self._doubts = doubts
         self._copies: dict[str, tuple[Copy, ...]] = {}
-        #: Leader orders found to be over, with nothing left to be done, and of which no copy has changed since.
-        self.done: set[str] = set()
         #: The leader order for which the broker's order of an id was sent.
         self._leader_of: dict[str, str] = {}
         #: The copies that rest at the broker, and those of which we do not know what became.
@@ -114,7 +112,6 @@ class Blotter:
 
     def forget(self, order_id: str) -> None:
         """Forget the copies of a leader order, all of which are over."""
-        self.done.discard(order_id)
         for copy in self._copies.pop(order_id, ()):
             self._leader_of.pop(copy.order_id, None)
             self._doubts.forget((order_id, copy.n))
@@ -140,7 +137,6 @@ class Blotter:
         """Keep a copy whose fills the ledger has, or that has none."""
         order_id, copies = copy.leader_order_id, self.of(copy.leader_order_id)
         copy_id = order_id, copy.n
-        self.done.discard(order_id)
         self._positions.changed(order_id)
         if any(known.n == copy.n for known in copies):
             self._copies[order_id] = tuple(copy if known.n == copy.n else known for known in copies)
