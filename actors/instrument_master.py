@@ -16,7 +16,7 @@ from actors.messages import (
     ReadNet,
     WantInstruments,
 )
-from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation, Seat
+from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.api import InstrumentSource, Master, MasterUnreadable
 from copytrade.common import wall_clock
@@ -40,7 +40,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         life: Incarnation[InstrumentMasterMessage],
         clock: Clock,
         source: InstrumentSource,
-        recovery: Address[GapRecoveryMessage],
+        recovery: Recipient[GapRecoveryMessage],
         leader: str,
     ) -> None:
         """``leader`` is the account whose positions are looked through for what the master does not know."""
@@ -50,7 +50,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         self._recovery = recovery
         self._leader = leader
         self._master: Master | None = None
-        self._wanted_by: dict[str, Address[InstrumentsLoaded]] = {}
+        self._wanted_by: dict[str, Recipient[InstrumentsLoaded]] = {}
         self._failing = False
         self._waits_for_positions = False
         self._unknown: set[InstrumentKey] = set()
@@ -86,7 +86,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         return fields(instruments=len(self._master.instruments), of=read_at)
 
     def _read(self) -> None:
-        arguments = (self.seat, self.epoch, self._source, self._master is None)
+        arguments = (self.address, self.epoch, self._source, self._master is None)
         threading.Thread(target=_read, args=arguments, name="instruments-reader", daemon=True).start()
 
     def _take(self, read: MasterRead) -> None:
@@ -96,7 +96,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         self._failing = False
         self._use(read.master)
         until_renewed = self._source.seconds_until_renewed(wall_clock.now())
-        self._clock.tell_later(until_renewed, self.seat, LoadInstruments(self.epoch))
+        self._clock.tell_later(until_renewed, self.address, LoadInstruments(self.epoch))
 
     def _cannot_read(self, read: MasterRead) -> None:
         """Go on with what there is, and try again soon."""
@@ -110,7 +110,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
             text = "Instrument master unreadable, again in {:.0f}s {}"
             alert("instruments", "", text, RETRY_AFTER, why, level="ERROR")
         self._failing = True
-        self._clock.tell_later(RETRY_AFTER, self.seat, LoadInstruments(self.epoch))
+        self._clock.tell_later(RETRY_AFTER, self.address, LoadInstruments(self.epoch))
 
     def _use(self, master: Master) -> None:
         self._master = master
@@ -120,7 +120,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
 
     def _ask_for_positions(self) -> None:
         self._waits_for_positions = True
-        self._recovery.tell(ReadNet(self._leader, holdings=False, reply_to=self.seat))
+        self._recovery.tell(ReadNet(self._leader, holdings=False, reply_to=self.address))
 
     def _look_for_unknown(self, net: Mapping[LineKey, int]) -> None:
         """Name what the leader holds, or held today, of which neither lot nor tick is known: once each."""
@@ -133,7 +133,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
             alert("unknown_instrument", security_id, text, what)
 
 
-def _read(seat: Seat[InstrumentMasterMessage], epoch: int, source: InstrumentSource, has_none: bool) -> None:
+def _read(address: Address[InstrumentMasterMessage], epoch: int, source: InstrumentSource, has_none: bool) -> None:
     """Read: the reader thread's whole life, which always ends in MasterRead."""
     began = time.monotonic()
     try:
@@ -146,4 +146,4 @@ def _read(seat: Seat[InstrumentMasterMessage], epoch: int, source: InstrumentSou
     except Exception as error:  # an exception in a thread would otherwise end in silence
         logger.opt(exception=error).error("Reading the instrument master failed unexpectedly")
         read = MasterRead(epoch, None, f"{type(error).__name__}: {error}")
-    seat.tell(read)
+    address.tell(read)

@@ -17,7 +17,7 @@ from actors.messages import (
     SettlePermit,
     StoreMessage,
 )
-from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation
+from actors.runtime.actor import ActorUp, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.budget import Budget, Window, midnight
 from copytrade.common.logs import fields
@@ -53,7 +53,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
         self,
         life: Incarnation[RateLimiterMessage],
         clock: Clock,
-        store: Address[StoreMessage],
+        store: Recipient[StoreMessage],
         windows: Sequence[Window],
     ) -> None:
         super().__init__(life)
@@ -67,7 +67,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
 
     def set_up(self) -> None:
         """Ask what was sent before."""
-        self._store.tell(LoadRequests(self.seat))
+        self._store.tell(LoadRequests(self.address))
 
     def receive(self, message: RateLimiterMessage) -> None:
         """Queue a request or take a permit back, then serve whoever can be served."""
@@ -89,7 +89,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
                 self._load(message)
                 return
             case ActorUp(name) if name == self._store.name and not self._is_loaded:
-                self._store.tell(LoadRequests(self.seat))
+                self._store.tell(LoadRequests(self.address))
                 return
             case _:
                 return
@@ -160,4 +160,4 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
             account.waits_until = now + delay
         if not now < account.wakes_at <= now + delay:
             account.wakes_at = now + delay
-            self._clock.tell_later(delay, self.seat, ServeWaiting(request.follower))
+            self._clock.tell_later(delay, self.address, ServeWaiting(request.follower))

@@ -20,11 +20,11 @@ from actors.messages import (
     TokenReplaced,
     WantToken,
 )
-from actors.runtime.actor import Address, GuardedActor, Incarnation
+from actors.runtime.actor import GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.api import Profile, TokenService
-from copytrade.brokers.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
-from copytrade.brokers.tokens.lifecycle import Custody, CustodyPolicy, Failure, Step
+from copytrade.brokers.outcomes import Accepted, HttpExchange, Outcome, Refusal, Refused, Unknown
+from copytrade.brokers.tokens.lifecycle import Failure, Step, TokenLifecycle, TokenPolicy
 from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
 from copytrade.brokers.tokens.token import Credentials, Token
 from copytrade.common import wall_clock
@@ -52,7 +52,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
         accounts: Mapping[str, Credentials],
         requests: Mapping[str, TokenService],
         place: TokenPlace,
-        policy: CustodyPolicy,
+        policy: TokenPolicy,
     ) -> None:
         super().__init__(life)
         self._clock = clock
@@ -61,9 +61,9 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
         self._place = place
         self._policy = policy
         self._kept: dict[str, KeptToken] = {}
-        self._custody: dict[str, Custody] = {}
+        self._lifecycle: dict[str, TokenLifecycle] = {}
         self._told: dict[str, TokenNews] = {}
-        self._tell: dict[str, dict[str, Address[TokenNews]]] = {account: {} for account in accounts}
+        self._tell: dict[str, dict[str, Recipient[TokenNews]]] = {account: {} for account in accounts}
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._numbers = itertools.count(1)
         self._alarm: dict[str, int] = {}
@@ -76,7 +76,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
             self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
             kept = self._kept.get(credentials.client_id, KeptToken())
             now = wall_clock.now()
-            self._custody[account] = Custody(credentials, kept.token, kept.attempted, self._policy, now)
+            self._lifecycle[account] = TokenLifecycle(credentials, kept.token, kept.attempted, self._policy, now)
             self._hide(account)
             self._pump(account)
 
@@ -88,7 +88,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
                 if account in self._told:
                     reply_to.tell(self._told[account])
             case CheckToken(account, refused):
-                self._custody[account].doubt(refused=refused)
+                self._lifecycle[account].doubt(refused=refused)
                 self._pump(account)
             case TokenChecked(account, outcome):
                 self._take_check(account, outcome)
@@ -97,7 +97,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
                 self._take_token(account, step, outcome)
                 self._pump(account)
             case TellToken(account, token):
-                if self._custody[account].is_usable and self._custody[account].token == token:
+                if self._lifecycle[account].is_usable and self._lifecycle[account].token == token:
                     self._say(account, again=True)
             case LookAfterToken(account, number) if number == self._alarm.get(account):
                 self._pump(account)
@@ -110,62 +110,62 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
         """Ask for nothing more. A login that is under way when this incarnation dies may still end well."""
         for account, thread in self._threads.items():
             thread.shutdown(wait=False, cancel_futures=True)
-            if self.vitals.state == "stopped":
+            if self.health.state == "stopped":
                 self._requests[account].close()
 
     def figures(self) -> str:
         """Return how many accounts have a token, and how many were fetched."""
-        usable = sum(custody.is_usable for custody in self._custody.values())
+        usable = sum(lifecycle.is_usable for lifecycle in self._lifecycle.values())
         return fields(tokens=f"{usable}/{len(self._accounts)}", fetched=self._fetched, failed=self._failed or "")
 
     def _pump(self, account: str) -> None:
         """Do what is to be done about an account's token now, or come back when there is something."""
-        custody, now = self._custody[account], wall_clock.now()
-        if expires := custody.to_warn_of(now):
+        lifecycle, now = self._lifecycle[account], wall_clock.now()
+        if expires := lifecycle.to_warn_of(now):
             when = fields(account=account, expires=f"{expires.astimezone(IST):%Y-%m-%d %H:%M}")
             alert("token", account, f"Token expires soon, {_REMEDY} {{}}", when, level="WARNING")
-        step = custody.next(now)
+        step = lifecycle.next(now)
         if isinstance(step, Step):
             self._ask(account, step, now)
         elif step is not None:
             self._alarm[account] = next(self._numbers)
             delay = min(LONGEST_WAIT, max(SHORTEST_WAIT, (step - now).total_seconds()))
-            self._clock.tell_later(delay, self.seat, LookAfterToken(account, self._alarm[account]))
+            self._clock.tell_later(delay, self.address, LookAfterToken(account, self._alarm[account]))
         self._say(account)
 
     def _ask(self, account: str, step: Step, now: datetime) -> None:
-        custody = self._custody[account]
-        custody.begin(step, now)
+        lifecycle = self._lifecycle[account]
+        lifecycle.begin(step, now)
         self._alarm.pop(account, None)
         if step is not Step.CHECK:
             self._keep(account)  # so that a restart does not ask again too soon
-        requests, credentials, token = self._requests[account], custody.credentials, custody.token
-        self._threads[account].submit(_ask, self.seat, account, requests, step, credentials, token)
+        requests, credentials, token = self._requests[account], lifecycle.credentials, lifecycle.token
+        self._threads[account].submit(_ask, self.address, account, requests, step, credentials, token)
 
     def _take_check(self, account: str, outcome: Outcome[Profile]) -> None:
-        custody, now = self._custody[account], wall_clock.now()
+        lifecycle, now = self._lifecycle[account], wall_clock.now()
         match outcome:
             case Accepted(profile):
-                if delay := custody.checked(profile.token_valid_until, now):
+                if delay := lifecycle.checked(profile.token_valid_until, now):
                     again = fields(account=account, again=f"{delay:.1f}s")
                     logger.warning("Token works though it was refused {}", again)
-                    if custody.token:
-                        self._clock.tell_later(delay, self.seat, TellToken(account, custody.token))
+                    if lifecycle.token:
+                        self._clock.tell_later(delay, self.address, TellToken(account, lifecycle.token))
                 else:
                     self._say(account, again=True)
             case Refused(Refusal.TOKEN, code, message):
-                custody.refused(f"{code} {message}".strip(), now)
+                lifecycle.refused(f"{code} {message}".strip(), now)
                 self._hide(account)
             case _:
-                custody.unanswered(now)
+                lifecycle.unanswered(now)
 
     def _take_token(self, account: str, step: Step, outcome: Outcome[Token]) -> None:
-        custody, now = self._custody[account], wall_clock.now()
+        lifecycle, now = self._lifecycle[account], wall_clock.now()
         who = fields(account=account, by=step)
         if isinstance(outcome, Accepted):
             self._fetched += 1
             hide(outcome.value.secret)
-            custody.replaced(outcome.value)
+            lifecycle.replaced(outcome.value)
             self._keep(account)
             until = fields(expires=f"{end.astimezone(IST):%Y-%m-%d %H:%M}" if (end := outcome.value.expires) else "")
             logger.info("Token replaced {} {}", who, until)
@@ -173,13 +173,13 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
         self._failed += 1
         match outcome:
             case Refused(Refusal.NOT_SENT, _, message):
-                custody.not_replaced(Failure.NOT_SENT, now)
+                lifecycle.not_replaced(Failure.NOT_SENT, now)
                 logger.warning("Token not replaced, the broker cannot be reached {} {}", who, fields(error=message))
             case Refused(Refusal.RATE_LIMITED, _, message) | Unknown(message):
-                custody.not_replaced(Failure.OPEN, now)
+                lifecycle.not_replaced(Failure.OPEN, now)
                 logger.warning("Token not replaced, again after a while {} {}", who, fields(error=message))
             case Refused(_, code, message):
-                custody.not_replaced(Failure.REFUSED, now)
+                lifecycle.not_replaced(Failure.REFUSED, now)
                 error = fields(error=f"{code} {message}".strip())
                 if step is Step.RENEW:
                     logger.warning("Token cannot be renewed {} {}", who, error)
@@ -192,27 +192,27 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
         """Take what the settings and the token file say now, on SIGHUP."""
         on_disk = self._read()
         self._kept.update({client_id: kept for client_id, kept in on_disk.items() if kept.token is not None})
-        for account, custody in self._custody.items():
-            credentials = accounts.get(account, custody.credentials)
-            if credentials.client_id != custody.credentials.client_id:
+        for account, lifecycle in self._lifecycle.items():
+            credentials = accounts.get(account, lifecycle.credentials)
+            if credentials.client_id != lifecycle.credentials.client_id:
                 logger.warning("Another client_id takes a restart {}", fields(account=account))
                 continue
             kept = self._kept.get(credentials.client_id, KeptToken())
-            custody.give(credentials, kept.token, wall_clock.now())
+            lifecycle.give(credentials, kept.token, wall_clock.now())
             self._hide(account)
             self._pump(account)
-        logger.info("Tokens read again {}", fields(accounts=len(self._custody)))
+        logger.info("Tokens read again {}", fields(accounts=len(self._lifecycle)))
 
     def _say(self, account: str, *, again: bool = False) -> None:
         """Tell whoever uses the account's token what has become of it, if that is news."""
-        custody, told = self._custody[account], self._told.get(account)
+        lifecycle, told = self._lifecycle[account], self._told.get(account)
         news: TokenNews
-        if custody.is_usable and custody.token:
-            news = TokenReplaced(account, custody.token.secret, custody.token.expires)
-        elif custody.is_busy:
+        if lifecycle.is_usable and lifecycle.token:
+            news = TokenReplaced(account, lifecycle.token.secret, lifecycle.token.expires)
+        elif lifecycle.is_busy:
             return  # it will not be long
         else:
-            news = TokenLost(account, custody.problem)
+            news = TokenLost(account, lifecycle.problem)
             if not isinstance(told, TokenLost):
                 self._alert_loss(account)
         if news != told or again:
@@ -221,18 +221,18 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
                 address.tell(news)
 
     def _alert_loss(self, account: str) -> None:
-        custody = self._custody[account]
-        why = fields(account=account, error=custody.problem)
-        if custody.is_helpless:
+        lifecycle = self._lifecycle[account]
+        why = fields(account=account, error=lifecycle.problem)
+        if lifecycle.is_helpless:
             alert("token", account, f"Token refused, the account waits for another: {_REMEDY} {{}}", why)
         else:
             alert("token", account, "Token refused, the account waits for another {}", why, level="ERROR")
 
     def _hide(self, account: str) -> None:
         """Keep the secrets in use out of the log, whoever should write them there."""
-        custody = self._custody[account]
-        credentials = custody.credentials
-        token = custody.token.secret if custody.token else None
+        lifecycle = self._lifecycle[account]
+        credentials = lifecycle.credentials
+        token = lifecycle.token.secret if lifecycle.token else None
         for secret in (token, credentials.given, credentials.pin, credentials.totp_secret):
             if secret is not None:
                 hide(secret)
@@ -246,12 +246,12 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
 
     def _keep(self, account: str) -> None:
         """Keep an account's token, unless the settings have it, and when another was asked for, for the next run."""
-        custody = self._custody[account]
-        token = custody.token
-        kept = KeptToken(attempted=custody.attempted)
-        if token is not None and token.secret != custody.credentials.given:
-            kept = KeptToken(token.secret, token.expires, token.source, custody.attempted)
-        self._kept[custody.credentials.client_id] = kept
+        lifecycle = self._lifecycle[account]
+        token = lifecycle.token
+        kept = KeptToken(attempted=lifecycle.attempted)
+        if token is not None and token.secret != lifecycle.credentials.given:
+            kept = KeptToken(token.secret, token.expires, token.source, lifecycle.attempted)
+        self._kept[lifecycle.credentials.client_id] = kept
         try:
             self._place.write(self._kept)
         except Exception as error:  # a full disk, or whatever a keyring raises
@@ -260,7 +260,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
 
 
 def _ask(
-    keeper: Address[TokenKeeperMessage],
+    keeper: Recipient[TokenKeeperMessage],
     account: str,
     requests: TokenService,
     step: Step,
@@ -299,4 +299,4 @@ def _failed(error: Exception) -> Unknown:
 
 
 def _nothing(why: str) -> Unknown:
-    return Unknown(why, exchange=Exchange("", "", "", None, "", 0.0))
+    return Unknown(why, exchange=HttpExchange("", "", "", None, "", 0.0))

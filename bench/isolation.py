@@ -72,7 +72,7 @@ def measure(mishap: str) -> tuple[float, float]:
         deadline = time.monotonic() + 20
         while not system.is_ready() and time.monotonic() < deadline:
             time.sleep(0.01)
-        victim = next(child.seat for child in system.children if child.seat.name == NAMES[0])
+        victim = next(child.address for child in system.children if child.address.name == NAMES[0])
         for number in range(ORDERS):
             if mishap in ("crash", "hang") and number % 8 == 4:
                 victim.tell(FailOnPurpose(0.0 if mishap == "crash" else 2.0))

@@ -31,7 +31,7 @@ MUTANTS = [
     Mutant(
         "an intent is committed before its request leaves",
         "actors/follower/parts/in_flight.py",
-        "self._journal.intend(token, changed.after, leader)\n",
+        "self._outbox.intend(token, changed.after, leader)\n",
         "self._send(token, flight)\n",
         "tests/system/test_kill.py tests/system/test_database.py",
     ),
@@ -68,13 +68,13 @@ MUTANTS = [
         "copytrade/core/engine/copies/transitions.py",
         '        return in_doubt(copy, "the program stopped while its request was under way")\n',
         "        return not_sent(copy)\n",
-        "tests/system/test_kill.py tests/core/test_desk.py",
+        "tests/system/test_kill.py tests/core/test_engine.py",
     ),
     Mutant(
         "an unknown outcome is not taken for a refusal",
         "actors/follower/parts/outcomes.py",
-        "                after = lifecycle.in_doubt(copy, unknown.cause)\n",
-        "                after = lifecycle.not_sent(copy)\n",
+        "                after = transitions.in_doubt(copy, unknown.cause)\n",
+        "                after = transitions.not_sent(copy)\n",
         "tests/system/test_faults.py",
     ),
     Mutant(
@@ -82,7 +82,7 @@ MUTANTS = [
         "copytrade/core/model/order_book.py",
         " if seen.source is Source.BOOK else self._with_frame(known, seen)\n",
         "; after = seen\n",
-        "tests/core/test_book.py tests/core/test_desk.py",
+        "tests/core/test_book.py tests/core/test_engine.py",
     ),
     Mutant(
         "a cancellation overtakes everything",
@@ -94,7 +94,7 @@ MUTANTS = [
     Mutant(
         "no entry leaves before the leader's book has been read",
         "copytrade/core/decide/decide.py",
-        "        if not case.situation.gate_open:\n",
+        "        if not case.inputs.gate_open:\n",
         "        if False:\n",
         "tests/core/test_mirror.py tests/system/test_doubt.py",
     ),
@@ -122,7 +122,7 @@ MUTANTS = [
     Mutant(
         "orders that the database has lost are adopted",
         "actors/follower/parts/orphan_orders.py",
-        "        if not self._desk.strangers:\n            return True\n",
+        "        if not self._engine.orphan_orders:\n            return True\n",
         "        return True\n",
         "tests/system/test_doubt.py",
     ),
@@ -157,21 +157,21 @@ MUTANTS = [
     Mutant(
         "no entry leaves once the day's loss is reached",
         "copytrade/core/decide/risk_check.py",
-        "    if standing.breach:\n",
+        "    if limits_used.breach:\n",
         "    if False:\n",
         "tests/core/test_entering.py",
     ),
     Mutant(
         "where a loss is limited entries wait for the day's result",
         "copytrade/core/decide/risk_check.py",
-        "    if standing.result is None:\n        return Wait(",
-        "    if standing.result is None:\n        return None\n        return Wait(",
+        "    if limits_used.result is None:\n        return Wait(",
+        "    if limits_used.result is None:\n        return None\n        return Wait(",
         "tests/core/test_entering.py",
     ),
     Mutant(
         "a day's loss outlives a restart",
         "actors/follower/parts/loss_limit.py",
-        "        return [ConfigSet(breach_key(self._seat.name), str(breach))]\n",
+        "        return [ConfigSet(breach_key(self._address.name), str(breach))]\n",
         "        return []\n",
         "tests/system/test_protection.py",
     ),
@@ -194,7 +194,7 @@ MUTANTS = [
         "copytrade/core/engine/flattener.py",
         "line.key not in busy and ",
         "",
-        "tests/core/test_closing.py tests/core/test_desk.py",
+        "tests/core/test_closing.py tests/core/test_engine.py",
     ),
     Mutant(
         "in a dry run nothing is sent",
@@ -213,7 +213,7 @@ MUTANTS = [
     Mutant(
         "what is forgotten is no news when it is told of again",
         "copytrade/core/engine/engine.py",
-        "        if self._forgetting.is_forgotten(order):\n            return []\n",
+        "        if self._retention.is_forgotten(order):\n            return []\n",
         "",
         "tests/core/test_forgetting.py",
     ),

@@ -78,16 +78,16 @@ def main() -> int:
         system.start()
         _wait(system.is_ready)
         todo, ids = iter(steps(Plan(options.seed, max(20, options.crashes // 8)))), list[str]()
-        seats = {child.seat.name: child.seat for child in system.children}
-        counts = dict.fromkeys(seats, 0)
+        addresses = {child.address.name: child.address for child in system.children}
+        counts = dict.fromkeys(addresses, 0)
         before = measured()
         for number in range(options.crashes):
             if number == WARM_UP:
                 before = measured()
-            name = chance.choice(list(seats))
-            epoch = seats[name].epoch
-            seats[name].tell(Bomb())
-            _wait(lambda name=name, epoch=epoch: seats[name].epoch > epoch and seats[name].is_taken)
+            name = chance.choice(list(addresses))
+            epoch = addresses[name].epoch
+            addresses[name].tell(Bomb())
+            _wait(lambda name=name, epoch=epoch: addresses[name].epoch > epoch and addresses[name].is_taken)
             counts[name] += 1
             if number % 4 == 0 and (step := next(todo, None)):
                 step(rig, ids)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from copytrade.core.decide.decisions import Policy
-from copytrade.core.engine.engine import Surroundings
+from copytrade.core.engine.engine import MarketRules
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.orders import AmoTime
 
@@ -14,7 +14,7 @@ class FollowerAccount:
 
     name: str
     policy: Policy
-    surroundings: Surroundings
+    market_rules: MarketRules
     needs_holdings: bool
     amo_time: AmoTime
     needs_capital: bool

@@ -6,22 +6,22 @@ from datetime import datetime
 
 from actors.follower.account import FollowerAccount
 from actors.follower.addresses import Peers
-from actors.follower.gateway import Sender
-from actors.follower.parts.account_state import AccountStanding
+from actors.follower.gateway import Gateway
+from actors.follower.parts.account_state import AccountState
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.commands import Commands
-from actors.follower.parts.in_flight import Flights
-from actors.follower.parts.loss_limit import Safeguard
-from actors.follower.parts.orphan_orders import Strangers
-from actors.follower.parts.outbox import Journal
-from actors.follower.parts.outcomes import Landing
+from actors.follower.parts.in_flight import InFlight
+from actors.follower.parts.loss_limit import LossLimitWatch
+from actors.follower.parts.orphan_orders import OrphanOrders
+from actors.follower.parts.outbox import Outbox
+from actors.follower.parts.outcomes import Outcomes
 from actors.follower.parts.own_order_book import OwnBook
 from actors.follower.parts.permits import Permits
 from actors.follower.parts.position_audit import PositionAudit
-from actors.follower.parts.retention import Forgetting
+from actors.follower.parts.retention import Retention
 from actors.follower.parts.start_capital import StartCapital
 from actors.messages import (
-    AdoptStrangers,
+    AdoptOrphanOrders,
     AuditAgain,
     AuditPositions,
     BookMerged,
@@ -61,12 +61,12 @@ from actors.messages import (
     WantToken,
     Writer,
 )
-from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation, Seat
+from actors.runtime.actor import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock, until_turn
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields
 from copytrade.core.decide.decisions import Skip
-from copytrade.core.engine.engine import Changed, Desk
+from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import IST
 from copytrade.core.model.reasons import Reason
@@ -92,201 +92,205 @@ class Follower(GuardedActor[FollowerMessage]):
         account: FollowerAccount,
         peers: Peers,
         clock: Clock,
-        make_sender: Callable[[Seat[FollowerMessage], int], Sender],
+        make_sender: Callable[[Address[FollowerMessage], int], Gateway],
     ) -> None:
         super().__init__(life)
         self._account = account
         self._peers = peers
         self._clock = clock
         self._make_sender = make_sender
-        self._writer = Writer(life.seat.name, life.epoch)
+        self._writer = Writer(life.address.name, life.epoch)
         self._loaded = False
-        seat, epoch, policy, window = life.seat, life.epoch, account.policy, account.absence_window
-        desk = self._desk = Desk(
-            seat.name,
+        address, epoch, policy, window = life.address, life.epoch, account.policy, account.absence_window
+        engine = self._engine = CopyEngine(
+            address.name,
             policy,
             account.capitals,
-            account.surroundings,
+            account.market_rules,
             window,
             life.set_aside,
             only_closes=account.only_closes,
             per_hour=account.per_hour,
         )
-        broker_clock = BrokerClock(seat.name)
+        broker_clock = BrokerClock(address.name)
         self._now = broker_clock.now
-        self._journal = Journal(seat, self._writer, peers.store, desk, broker_clock, dry_run=policy.dry_run)
-        self._standing = AccountStanding(seat, epoch, clock, peers.tokens, desk, enters=policy.enabled)
-        self._permits = Permits(seat, epoch, peers.limiter)
+        self._outbox = Outbox(address, self._writer, peers.store, engine, broker_clock, dry_run=policy.dry_run)
+        self._account_state = AccountState(address, epoch, clock, peers.tokens, engine, enters=policy.enabled)
+        self._permits = Permits(address, epoch, peers.limiter)
         self._capital = StartCapital(
-            seat,
+            address,
             peers.recovery,
             peers.leader,
             needed=account.needs_capital,
             with_collateral=account.with_collateral,
             own_capital=account.capitals.follower,
         )
-        self._safeguard = Safeguard(seat, epoch, clock, peers.recovery, desk, policy, account.result_interval)
+        self._loss_limit_watch = LossLimitWatch(
+            address, epoch, clock, peers.recovery, engine, policy, account.result_interval
+        )
         self._audit = PositionAudit(
-            seat,
+            address,
             epoch,
             clock,
             peers.recovery,
             peers.leader,
-            desk,
+            engine,
             broker_clock,
             account.audit_interval,
             holdings=account.needs_holdings,
             dry_run=policy.dry_run,
         )
-        self._commands = Commands(seat.name, desk, self._journal, broker_clock, self._safeguard, dry_run=policy.dry_run)
-        self._strangers = Strangers(seat, epoch, clock, desk, self._journal, broker_clock, window)
-        self._forgetting = Forgetting(seat.name, desk, self._strangers)
+        self._commands = Commands(
+            address.name, engine, self._outbox, broker_clock, self._loss_limit_watch, dry_run=policy.dry_run
+        )
+        self._orphan_orders = OrphanOrders(address, epoch, clock, engine, self._outbox, broker_clock, window)
+        self._retention = Retention(address.name, engine, self._orphan_orders)
         self._own_book = OwnBook(
-            seat,
+            address,
             epoch,
             clock,
             peers.recovery,
-            desk,
-            self._journal,
+            engine,
+            self._outbox,
             broker_clock,
-            self._strangers,
+            self._orphan_orders,
             window,
             holdings=account.needs_holdings,
         )
-        self._flights = Flights(
-            seat,
+        self._in_flight = InFlight(
+            address,
             epoch,
-            desk,
-            self._journal,
+            engine,
+            self._outbox,
             self._permits,
-            self._standing,
+            self._account_state,
             account.amo_time,
             account.connections,
             dry_run=policy.dry_run,
         )
-        self._landing = Landing(
-            seat.name,
-            desk,
-            self._journal,
+        self._outcomes = Outcomes(
+            address.name,
+            engine,
+            self._outbox,
             self._permits,
-            self._standing,
+            self._account_state,
             self._own_book,
-            self._flights,
+            self._in_flight,
             broker_clock.now,
         )
 
     def set_up(self) -> None:
         """Ask for everything that deciding rests on."""
-        self._sender = self._make_sender(self.seat, self.epoch)
-        self._flights.connect(self._sender)
-        self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
-        self._peers.instruments.tell(WantInstruments(self.seat))
-        self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
+        self._gateway = self._make_sender(self.address, self.epoch)
+        self._in_flight.connect(self._gateway)
+        self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
+        self._peers.instruments.tell(WantInstruments(self.address))
+        self._peers.tokens.tell(WantToken(self.address.name, self.address))
         self._capital.ask()
-        self._clock.tell_later(until_turn(self.seat.name, KEEP_WARM_EVERY), self.seat, KeepWarm(self.epoch))
+        self._clock.tell_later(until_turn(self.address.name, KEEP_WARM_EVERY), self.address, KeepWarm(self.epoch))
         self._show()
 
     def tear_down(self) -> None:
         """Begin no more requests."""
         if hasattr(self, "_sender"):
-            self._sender.close()
+            self._gateway.close()
 
     def subject(self) -> str:
         """Return the leader order in hand."""
-        return self._desk.subject
+        return self._engine.subject
 
     def receive(self, message: FollowerMessage) -> None:
         """Take note of what is new, then do what follows from it."""
-        self._desk.subject = ""
+        self._engine.subject = ""
         match message:
             case OrderUpdated(account, order, received, recovered) if account == self._peers.leader:
-                self._journal.note(*self._desk.leader_changed(order, None if recovered else received))
+                self._outbox.note(*self._engine.leader_changed(order, None if recovered else received))
             case OrderUpdated(_, order, received, recovered):
-                self._take_own(self._desk.own_changed(order, None if recovered else received))
+                self._take_own(self._engine.own_changed(order, None if recovered else received))
             case PermitGranted(permit):
                 self._permits.take(permit)
             case PermitDelayed(_, lane):
-                self._permits.delayed(message, self._desk.waiting_in(lane))
+                self._permits.delayed(message, self._engine.waiting_in(lane))
             case IntentRecorded(token, epoch) if epoch == self.epoch:
-                if self._flights.intended(token):
-                    self._journal.write()
+                if self._in_flight.intended(token):
+                    self._outbox.write()
                     return
             case RequestLeft(token, epoch) if epoch == self.epoch:
-                self._flights.left(token)
+                self._in_flight.left(token)
             case RequestFinished() if message.epoch == self.epoch:
-                self._landing.finish(message)
+                self._outcomes.finish(message)
             case LookAgain(leader_order_id, epoch) if epoch == self.epoch:
-                self._desk.wake(leader_order_id)
+                self._engine.wake(leader_order_id)
             case Resume(epoch) if epoch == self.epoch:
-                self._standing.resume()
+                self._account_state.resume()
             case LookAround(epoch) if epoch == self.epoch:
                 self._own_book.read(ReadLane.LAG)
-            case AdoptStrangers(epoch) if epoch == self.epoch:
+            case AdoptOrphanOrders(epoch) if epoch == self.epoch:
                 self._own_book.read()
             case KeepWarm(epoch) if epoch == self.epoch:
-                self._sender.keep_warm(1.5 * KEEP_WARM_EVERY)
-                self._clock.tell_later(until_turn(self.seat.name, KEEP_WARM_EVERY), self.seat, message)
+                self._gateway.keep_warm(1.5 * KEEP_WARM_EVERY)
+                self._clock.tell_later(until_turn(self.address.name, KEEP_WARM_EVERY), self.address, message)
                 return  # nothing is to be decided because of it
             case FailOnPurpose(seconds):
                 _fail(seconds)
             case Drain():
-                self._standing.drain(message)
+                self._account_state.drain(message)
             case ActorUp():
-                self._greet(message)
+                self._on_actor_up(message)
             case ActorDied():
-                self._mourn(message)
+                self._on_actor_died(message)
             case _:
                 self._learn(message)
         self._pump()
-        self._journal.write()
+        self._outbox.write()
         self._show()
 
     def _take_own(self, changed: Changed | None) -> None:
         """Take note of the broker's word about one of our own orders."""
-        self._journal.note(changed)
+        self._outbox.note(changed)
         if self._own_book.is_read:
-            self._strangers.mind()
+            self._orphan_orders.mind()
         if changed is not None and changed.after.filled_quantity != changed.before.filled_quantity:
-            self._safeguard.read()
+            self._loss_limit_watch.read()
 
     def _learn(self, message: FollowerMessage) -> None:
         """Take note of what lies around the orders."""
         match message:
             case GateClosed() if message.account == self._peers.leader:
-                self._desk.set_gate(is_open=False)
+                self._engine.set_gate(is_open=False)
                 self._audit.book_is_unknown(self._peers.leader)
             case GateOpened() if message.account == self._peers.leader:
-                self._desk.set_gate(is_open=True)
+                self._engine.set_gate(is_open=True)
                 self._audit.book_is_known(self._peers.leader)
             case GateClosed():
-                self._desk.own_feed(is_up=False)
+                self._engine.own_feed(is_up=False)
             case GateOpened():
                 self._audit.feed_opened()
             case BookSnapshot() if message.account == self._peers.leader:
                 for order in message.orders:
-                    self._journal.note(*self._desk.leader_changed(order, None))
-                self._desk.set_gate(is_open=message.gate_open)
+                    self._outbox.note(*self._engine.leader_changed(order, None))
+                self._engine.set_gate(is_open=message.gate_open)
                 if message.gate_open:
                     self._audit.book_is_known(self._peers.leader)
             case BookSnapshot():
                 for order in message.orders:
-                    self._journal.note(self._desk.own_changed(order, None))
-                self._desk.own_unread(message.unread)
+                    self._outbox.note(self._engine.own_changed(order, None))
+                self._engine.own_unread(message.unread)
                 self._own_book.take_snapshot(gate_open=message.gate_open)
                 self._audit.take_snapshot(gate_open=message.gate_open)
-                self._desk.look_again()
+                self._engine.look_again()
             case BookMerged():
-                if message.account == self.seat.name:
+                if message.account == self.address.name:
                     self._own_book.take(message)
-                self._journal.note(*self._audit.book_merged(message))
+                self._outbox.note(*self._audit.book_merged(message))
                 if self._loaded and self._own_book.is_read:
-                    self._forgetting.take(message)
+                    self._retention.take(message)
             case OrderUnreadable() if message.account == self._peers.leader:
-                self._journal.cannot_read(message.order_id, message.what)
+                self._outbox.cannot_read(message.order_id, message.what)
             case SearchMerged(correlation_id=correlation_id, began=began, found=False):
-                self._journal.note(*self._desk.searched(correlation_id, began))
+                self._outbox.note(*self._engine.searched(correlation_id, began))
             case InstrumentsLoaded(instruments):
-                self._desk.know_instruments(instruments)
+                self._engine.know_instruments(instruments)
             case _:
                 self._learn_of_account(message)
 
@@ -294,16 +298,16 @@ class Follower(GuardedActor[FollowerMessage]):
         """Take note of what the account has, may do and is to do."""
         match message:
             case CapitalRead(account, capital) if account == self._peers.leader:
-                self._desk.know_leader_capital(capital)
+                self._engine.know_leader_capital(capital)
             case CapitalRead(_, capital):
-                self._desk.know_capital(capital)
+                self._engine.know_capital(capital)
             case ResultRead(_, result) if self._loaded:
-                self._journal.add(*self._safeguard.take(result, self._now()))
+                self._outbox.add(*self._loss_limit_watch.take(result, self._now()))
             case CheckResult(epoch) if epoch == self.epoch:
-                self._safeguard.check(self._now())
+                self._loss_limit_watch.check(self._now())
             case NetRead() if self._loaded:
-                if message.account == self.seat.name:
-                    self._journal.note(*self._desk.net_read(message.net, message.began))
+                if message.account == self.address.name:
+                    self._outbox.note(*self._engine.net_read(message.net, message.began))
                 self._audit.take(message)
             case AuditAgain(epoch) if epoch == self.epoch:
                 self._audit.ask_again()
@@ -314,12 +318,12 @@ class Follower(GuardedActor[FollowerMessage]):
             case CommandGiven() if self._loaded:
                 self._commands.obey(message)
             case EntriesSwitched(enabled):
-                self._standing.switch(enabled=enabled)
+                self._account_state.switch(enabled=enabled)
             case TokenReplaced(_, token):
-                self._sender.take_token(token)
-                self._standing.take_token()
+                self._gateway.take_token(token)
+                self._account_state.take_token()
             case TokenLost(_, why):
-                self._standing.lose_token(why)
+                self._account_state.lose_token(why)
             case CopiesLoaded() if not self._loaded:
                 self._take_copies(message)
             case _:
@@ -328,19 +332,21 @@ class Follower(GuardedActor[FollowerMessage]):
     def _take_copies(self, loaded: CopiesLoaded) -> None:
         """Go on from where the follower was before."""
         self._loaded = True
-        self._standing.switch(enabled=loaded.enabled)
+        self._account_state.switch(enabled=loaded.enabled)
         today = self._now().astimezone(IST).date()
-        self._desk.load(loaded.copies, loaded.lines, loaded.allotments, loaded.copying_since, time.monotonic(), today)
+        self._engine.load(
+            loaded.copies, loaded.lines, loaded.allocations, loaded.copying_since, time.monotonic(), today
+        )
         self._subscribe()
-        self._safeguard.begin(loaded.breach, self._now())
+        self._loss_limit_watch.begin(loaded.breach, self._now())
         self._audit.begin()
 
     def _subscribe(self) -> None:
-        self._forgetting.begin()
+        self._retention.begin()
         for feed in (self._peers.own_feed, self._peers.leader_feed):
-            feed.tell(Subscribe(self.seat))
+            feed.tell(Subscribe(self.address))
 
-    def _greet(self, peer: ActorUp) -> None:
+    def _on_actor_up(self, peer: ActorUp) -> None:
         """Ask a peer that was restarted again for what its predecessor may not have answered."""
         if peer.name in (self._peers.leader_feed.name, self._peers.own_feed.name):
             if self._loaded:
@@ -353,85 +359,85 @@ class Follower(GuardedActor[FollowerMessage]):
                 self._audit.ask_for_missing()
         elif peer.name == self._peers.store.name:
             ask = FollowSwitches if self._loaded else LoadCopies
-            self._peers.store.tell(ask(self.seat.name, self._writer, self.seat))
-            self._journal.write_everything()
-            self._flights.intend_again()
+            self._peers.store.tell(ask(self.address.name, self._writer, self.address))
+            self._outbox.write_everything()
+            self._in_flight.intend_again()
         elif peer.name == self._peers.tokens.name:
-            self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
+            self._peers.tokens.tell(WantToken(self.address.name, self.address))
         elif peer.name == self._peers.instruments.name:
-            self._peers.instruments.tell(WantInstruments(self.seat))
+            self._peers.instruments.tell(WantInstruments(self.address))
 
-    def _mourn(self, peer: ActorDied) -> None:
+    def _on_actor_died(self, peer: ActorDied) -> None:
         """Take note that a feed says nothing for a while."""
         if peer.name == self._peers.leader_feed.name:
-            self._desk.set_gate(is_open=False)
+            self._engine.set_gate(is_open=False)
             self._audit.book_is_unknown(self._peers.leader)
         elif peer.name == self._peers.own_feed.name:
-            self._desk.own_feed(is_up=False)
+            self._engine.own_feed(is_up=False)
 
     def _pump(self) -> None:
         """Decide what is dirty, then do it or see to a permit."""
         now = self._now()
-        is_ready = self._loaded and (self._own_book.is_read or not self._desk.strangers)
-        if is_ready and not self._standing.is_draining:
+        is_ready = self._loaded and (self._own_book.is_read or not self._engine.orphan_orders)
+        if is_ready and not self._account_state.is_draining:
             self._consider(now)
             self._audit.ask_for_exits()
-        if obstacle := self._standing.obstacle:
-            self._journal.note(*self._desk.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), self._now()))
+        if obstacle := self._account_state.obstacle:
+            self._outbox.note(*self._engine.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), self._now()))
         if (waits_in := self._permits.waits_long_in) is not None:
             skip = Skip(Reason.BUDGET, "the account's request budget is used up for now")
-            self._journal.note(*self._desk.note_waiting(waits_in, skip, now))
-        self._flights.land_what_must_not_leave()
-        may_send = is_ready and self._standing.may_send
+            self._outbox.note(*self._engine.note_waiting(waits_in, skip, now))
+        self._in_flight.land_what_must_not_leave()
+        may_send = is_ready and self._account_state.may_send
         lane = self._wanted_lane() if may_send else None
         permit = self._permits.spend(lane)
         if permit is not None:
-            self._flights.begin(permit, now)
+            self._in_flight.begin(permit, now)
             lane = self._wanted_lane()
         if lane is not None:
             self._permits.request(lane)
-        elif may_send and not self._flights:
+        elif may_send and not self._in_flight:
             self._permits.request(Lane.SPARE)
-        if self._standing.is_draining and not self._flights:
-            self._standing.end_draining()
+        if self._account_state.is_draining and not self._in_flight:
+            self._account_state.end_draining()
 
     def _consider(self, now: datetime) -> None:
         """Decide what is dirty; what is to be sent for it comes later."""
-        considered = self._desk.consider(now)
-        self._journal.note(*considered.changed)
-        for difference in self._desk.take_differences():
-            copy_log.differs(self.seat.name, difference)
-        self._flights.decided(considered.wanted)
+        considered = self._engine.consider(now)
+        self._outbox.note(*considered.changed)
+        for difference in self._engine.take_differences():
+            copy_log.differs(self.address.name, difference)
+        self._in_flight.decided(considered.wanted)
         for copy_id in considered.in_doubt:
             self._own_book.look_up(copy_id)
         for leader_order_id, until in considered.wake:
             delay = max(0.0, (until - now).total_seconds())
-            self._clock.tell_later(delay, self.seat, LookAgain(leader_order_id, self.epoch))
-        if self._desk.is_closing:
-            self._journal.add(*self._safeguard.mind_closing(now, self._standing.suspended))
+            self._clock.tell_later(delay, self.address, LookAgain(leader_order_id, self.epoch))
+        if self._engine.is_closing:
+            self._outbox.add(*self._loss_limit_watch.mind_closing(now, self._account_state.suspended))
 
     def _wanted_lane(self) -> Lane | None:
         """Return the most urgent lane in which something is to be sent now, None if there is nothing."""
-        lane = self._desk.lane()
-        return lane if lane is not None and self._flights.have_room(lane) else None
+        lane = self._engine.lane()
+        return lane if lane is not None and self._in_flight.have_room(lane) else None
 
     def _show(self) -> None:
-        is_ready = self._loaded and self._own_book.is_read and self._desk.are_positions_known
-        self.vitals.state = self._standing.state(is_ready=is_ready)
+        is_ready = self._loaded and self._own_book.is_read and self._engine.are_positions_known
+        self.health.state = self._account_state.state(is_ready=is_ready)
 
     def figures(self) -> str:
         """Return what rests, what is not known, how fast the broker has taken what was sent, and what of it is ours."""
-        latencies, ours = self._landing.latencies, self._landing.ours
+        latencies, ours = self._outcomes.latencies, self._outcomes.ours
         return fields(
             dry_run="yes" if self._account.policy.dry_run else "",
-            open=self._desk.open_copies,
-            in_doubt=self._desk.in_doubt or "",
-            result=f"{result.rupees:.2f}" if (result := self._desk.result) else "",
-            close_only="daily_loss" if self._desk.is_breached(self._now()) else "",
-            requests=self._flights.requests,
-            failed=self._landing.failures or "",
-            rate_limited=self._standing.rate_limited or "",
-            lag=f"{lag:.1f}s" if (lag := self._desk.visibility.longest) >= LAG_WORTH_SHOWING else "",
+            open=self._engine.open_copies,
+            in_doubt=self._engine.in_doubt or "",
+            result=f"{result.rupees:.2f}" if (result := self._engine.result) else "",
+            close_only="daily_loss" if self._engine.is_breached(self._now()) else "",
+            requests=self._in_flight.requests,
+            failed=self._outcomes.failures or "",
+            rate_limited=self._account_state.rate_limited or "",
+            lag=f"{lag:.1f}s" if (lag := self._engine.visibility.longest) >= LAG_WORTH_SHOWING else "",
             p50=latencies.percentile(50),
             p99=latencies.percentile(99),
             ours_p50=ours.percentile(50),

@@ -10,7 +10,7 @@ from actors.messages import (
     StoreMessage,
     TokenKeeperMessage,
 )
-from actors.runtime.actor import Address
+from actors.runtime.actor import Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class Peers:
     """One account's peers; ``leader`` is the name of the account that it copies."""
 
     leader: str
-    leader_feed: Address[FeedMessage]
-    own_feed: Address[FeedMessage]
-    limiter: Address[RateLimiterMessage]
-    store: Address[StoreMessage]
-    recovery: Address[GapRecoveryMessage]
-    instruments: Address[InstrumentMasterMessage]
-    tokens: Address[TokenKeeperMessage]
+    leader_feed: Recipient[FeedMessage]
+    own_feed: Recipient[FeedMessage]
+    limiter: Recipient[RateLimiterMessage]
+    store: Recipient[StoreMessage]
+    recovery: Recipient[GapRecoveryMessage]
+    instruments: Recipient[InstrumentMasterMessage]
+    tokens: Recipient[TokenKeeperMessage]

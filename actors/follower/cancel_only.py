@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from actors.follower.addresses import Peers
-from actors.follower.gateway import CancelOrder, Sender, audit_of
+from actors.follower.gateway import CancelOrder, Gateway, audit_of
 from actors.messages import (
     BookSnapshot,
     CheckToken,
@@ -35,13 +35,13 @@ from actors.messages import (
     Write,
     Writer,
 )
-from actors.runtime.actor import QUARANTINED, ActorUp, GuardedActor, Incarnation, Seat
+from actors.runtime.actor import QUARANTINED, ActorUp, Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Cancel
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.copies.holds import pause
 from copytrade.core.model.copies import Copy, CopyId
 from copytrade.core.model.lane import Lane
@@ -61,7 +61,7 @@ class _Flight:
     permit: PermitId
 
 
-class Caretaker(GuardedActor[FollowerMessage]):
+class CancelOnlyFollower(GuardedActor[FollowerMessage]):
     """Knows of each leader order only whether it has ended, so that hardly anything can go wrong in it.
 
     It reads no books: a cancellation that is refused is tried again, which does no harm, later each time; and reported
@@ -73,34 +73,34 @@ class Caretaker(GuardedActor[FollowerMessage]):
         life: Incarnation[FollowerMessage],
         peers: Peers,
         clock: Clock,
-        make_sender: Callable[[Seat[FollowerMessage], int], Sender],
+        make_sender: Callable[[Address[FollowerMessage], int], Gateway],
     ) -> None:
         super().__init__(life)
         self._peers = peers
         self._authorised = self._begun = False
         self._clock = clock
         self._make_sender = make_sender
-        self._writer = Writer(life.seat.name, life.epoch)
+        self._writer = Writer(life.address.name, life.epoch)
         self._numbers = itertools.count(1)
         self._loaded = False
         self._resting: dict[str, dict[str, Copy]] = {}
         self._ended: dict[str, Order] = {}
         self._due: deque[tuple[Order, Copy]] = deque()
         self._waiting: dict[CopyId, tuple[Order, Copy]] = {}
-        self._flights: dict[int, _Flight] = {}
+        self._in_flight: dict[int, _Flight] = {}
         self._tries: dict[str, int] = {}
         self._cancelled = 0
 
     def set_up(self) -> None:
         """Ask for a token; what rests is asked for once there is one."""
-        self._sender = self._make_sender(self.seat, self.epoch)
-        self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
-        self.vitals.state = QUARANTINED
+        self._gateway = self._make_sender(self.address, self.epoch)
+        self._peers.tokens.tell(WantToken(self.address.name, self.address))
+        self.health.state = QUARANTINED
 
     def tear_down(self) -> None:
         """Begin no more requests."""
         if hasattr(self, "_sender"):
-            self._sender.close()
+            self._gateway.close()
 
     def receive(self, message: FollowerMessage) -> None:
         """See which leader orders have ended."""
@@ -118,7 +118,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
                 self._see(account, order)
             case PermitDelayed(_, lane, seconds):
                 waiting = [leader.id for leader, _ in self._due]
-                copy_log.rate_limited(self.seat.name, lane, seconds, waiting, is_long=False)
+                copy_log.rate_limited(self.address.name, lane, seconds, waiting, is_long=False)
             case PermitGranted(permit):
                 self._send(permit)
             case RequestFinished() if message.epoch == self.epoch:
@@ -130,9 +130,9 @@ class Caretaker(GuardedActor[FollowerMessage]):
             case TokenLost():
                 self._authorised = False
             case ActorUp(name):
-                self._greet(name)
+                self._on_actor_up(name)
             case Drain(reply_to):
-                reply_to.tell(Drained(self.seat.name))
+                reply_to.tell(Drained(self.address.name))
             case _:
                 pass
 
@@ -141,25 +141,25 @@ class Caretaker(GuardedActor[FollowerMessage]):
         return fields(open=sum(map(len, self._resting.values())), cancelled=self._cancelled)
 
     def _take_token(self, token: SecretStr) -> None:
-        self._sender.take_token(token)
+        self._gateway.take_token(token)
         was_authorised, self._authorised = self._authorised, True
         if not self._begun:
             self._begun = True
-            self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+            self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
         elif not was_authorised:
             for _ in range(len(self._due)):
                 self._ask()
 
     def _subscribe(self) -> None:
         for feed in (self._peers.own_feed, self._peers.leader_feed):
-            feed.tell(Subscribe(self.seat))
+            feed.tell(Subscribe(self.address))
 
-    def _greet(self, name: str) -> None:
+    def _on_actor_up(self, name: str) -> None:
         """Ask a peer that was restarted again for what its predecessor may not have answered."""
         if name == self._peers.tokens.name:
-            self._peers.tokens.tell(WantToken(self.seat.name, self.seat))
+            self._peers.tokens.tell(WantToken(self.address.name, self.address))
         elif name == self._peers.store.name and self._begun and not self._loaded:
-            self._peers.store.tell(LoadCopies(self.seat.name, self._writer, self.seat))
+            self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
         elif name in (self._peers.leader_feed.name, self._peers.own_feed.name) and self._loaded:
             self._subscribe()
         elif name == self._peers.limiter.name:
@@ -207,39 +207,41 @@ class Caretaker(GuardedActor[FollowerMessage]):
 
     def _alert(self, copy: Copy) -> None:
         who = copy_log.who(copy), fields(id=copy.correlation_id)
-        alert("uncancelled", self.seat.name, "Order of a quarantined follower may rest, cancel it by hand {} {}", *who)
+        alert(
+            "uncancelled", self.address.name, "Order of a quarantined follower may rest, cancel it by hand {} {}", *who
+        )
 
     def _ask(self) -> None:
         permit = PermitId(self.epoch, next(self._numbers))
-        self._peers.limiter.tell(RequestPermit(self.seat.name, permit, Lane.CANCEL, self.seat))
+        self._peers.limiter.tell(RequestPermit(self.address.name, permit, Lane.CANCEL, self.address))
 
     def _send(self, permit: PermitId) -> None:
         if not self._due or not self._authorised:
-            self._peers.limiter.tell(ReleasePermit(self.seat.name, permit))
+            self._peers.limiter.tell(ReleasePermit(self.address.name, permit))
             return
         leader, copy = self._due.popleft()
-        copy = lifecycle.cancelling(copy, Cancel(copy.n))
+        copy = transitions.cancelling(copy, Cancel(copy.n))
         logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(copy))
         token = next(self._numbers)
-        self._flights[token] = _Flight(leader, copy, permit)
-        self._sender.send(token, CancelOrder(copy.order_id))
-        self._sender.listen(token)
+        self._in_flight[token] = _Flight(leader, copy, permit)
+        self._gateway.send(token, CancelOrder(copy.order_id))
+        self._gateway.listen(token)
 
     def _finish(self, finished: RequestFinished) -> None:
-        flight = self._flights.pop(finished.token)
-        self._peers.limiter.tell(SettlePermit(self.seat.name, flight.permit, finished.finished))
+        flight = self._in_flight.pop(finished.token)
+        self._peers.limiter.tell(SettlePermit(self.address.name, flight.permit, finished.finished))
         action, copy = Cancel(flight.copy.n), flight.copy
-        audit = audit_of(self.seat.name, action, finished.outcome.exchange)
+        audit = audit_of(self.address.name, action, finished.outcome.exchange)
         match finished.outcome:
             case Accepted():
-                copy = lifecycle.cancel_accepted(copy)
+                copy = transitions.cancel_accepted(copy)
                 self._cancelled += 1
                 copy_log.cancelled(copy)
             case Refused(Refusal.TOKEN):
                 self._due.append((flight.leader, copy))
                 if self._authorised:
                     self._authorised = False
-                    self._peers.tokens.tell(CheckToken(self.seat.name, refused=True))
+                    self._peers.tokens.tell(CheckToken(self.address.name, refused=True))
             case Refused(_, code, text):
                 self._again(flight, f"{code} {text}".strip())
             case unknown:
@@ -254,7 +256,7 @@ class Caretaker(GuardedActor[FollowerMessage]):
             self._alert(copy)
         copy_id = copy.leader_order_id, copy.n
         self._waiting[copy_id] = flight.leader, copy
-        self._clock.tell_later(pause(tries), self.seat, Retry(copy_id, self.epoch))
+        self._clock.tell_later(pause(tries), self.address, Retry(copy_id, self.epoch))
 
     def _try_again(self, copy_id: CopyId) -> None:
         """Cancel once more what was refused, unless it is known to have ended meanwhile."""

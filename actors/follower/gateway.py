@@ -9,9 +9,9 @@ from loguru import logger
 from pydantic import SecretStr
 
 from actors.messages import FollowerMessage, RequestFinished
-from actors.runtime.actor import Seat
+from actors.runtime.actor import Address
 from copytrade.brokers.api import Cancelled, NewOrder, OrderChange, OrderGateway, PendingRequest, Placed
-from copytrade.brokers.outcomes import Exchange, Outcome, Unknown
+from copytrade.brokers.outcomes import HttpExchange, Outcome, Unknown
 from copytrade.common import wall_clock
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.engine import Action
@@ -48,20 +48,20 @@ AnyCall = PendingRequest[Placed] | PendingRequest[Cancelled]
 AnyOutcome = Outcome[Placed] | Outcome[Cancelled]
 
 
-class Sender:
+class Gateway:
     """One account's connections; each outcome is told as RequestFinished.
 
     A request that has left on a connection that was ready is answered to whoever reads the sockets. For one that still
     needs a connection, a thread waits.
     """
 
-    def __init__(self, broker: OrderGateway, seat: Seat[FollowerMessage], epoch: int, threads: int) -> None:
+    def __init__(self, broker: OrderGateway, address: Address[FollowerMessage], epoch: int, threads: int) -> None:
         self._broker = broker
-        self._seat = seat
+        self._address = address
         self._epoch = epoch
         self._begun: dict[int, tuple[AnyCall, float]] = {}
-        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{seat.name}")
-        self._warming = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"warm-{seat.name}")
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{address.name}")
+        self._warming = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"warm-{address.name}")
         self._count = threads
         self.keep_warm(0.0)
 
@@ -72,13 +72,13 @@ class Sender:
 
     def send(self, token: int, request: Request) -> None:
         """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""
-        if self._seat.epoch != self._epoch:
+        if self._address.epoch != self._epoch:
             return  # a later incarnation owns this account now
         started = time.monotonic()
         try:
             self._begun[token] = self._begin(request), started
         except Exception as error:  # whatever went wrong, the request may have left
-            self._seat.tell(self._failed(token, started, error))
+            self._address.tell(self._failed(token, started, error))
 
     def take_token(self, access_token: SecretStr) -> None:
         """Use another access token from the next request on."""
@@ -90,7 +90,7 @@ class Sender:
             return
         call, started = self._begun.pop(token)
         if call.is_under_way:
-            self._seat.watch(call.fileno(), partial(self._look, token, call, started), call.deadline)
+            self._address.watch(call.fileno(), partial(self._look, token, call, started), call.deadline)
         else:
             self._threads.submit(self._wait, token, call, started)
 
@@ -118,7 +118,7 @@ class Sender:
             finished = self._finished(token, outcome, started)
         except Exception as error:
             finished = self._failed(token, started, error)
-        self._seat.tell(finished)
+        self._address.tell(finished)
         return None
 
     def _wait(self, token: int, call: AnyCall, started: float) -> None:
@@ -126,14 +126,14 @@ class Sender:
             finished = self._finished(token, call.outcome(), started)
         except Exception as error:
             finished = self._failed(token, started, error)
-        self._seat.tell(finished)
+        self._address.tell(finished)
 
     def _finished(self, token: int, outcome: AnyOutcome, started: float) -> RequestFinished:
         return RequestFinished(token, self._epoch, outcome, started, started + outcome.exchange.duration_ms / 1000)
 
     def _failed(self, token: int, started: float, error: Exception) -> RequestFinished:
         logger.opt(exception=error).error("Sending failed unexpectedly")
-        exchange = Exchange("", "", "", None, "", (time.monotonic() - started) * 1000)
+        exchange = HttpExchange("", "", "", None, "", (time.monotonic() - started) * 1000)
         outcome = Unknown(f"{type(error).__name__}: {error}", exchange=exchange)
         return RequestFinished(token, self._epoch, outcome, started, time.monotonic())
 
@@ -141,40 +141,40 @@ class Sender:
 def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) -> Request:
     """Build what is sent for a copy: the wish, and of the leader's order what a wish does not change."""
     match action:
-        case Place(wish=wish):
+        case Place(desired=desired):
             return PlaceOrder(
                 NewOrder(
                     correlation_id=copy.correlation_id,
                     side=copy.side(leader),
                     key=leader.key,
                     product=copy.product or leader.product,
-                    order_type=wish.order_type,
-                    quantity=wish.quantity,
-                    price=wish.price,
-                    validity=wish.validity,
-                    trigger_price=wish.trigger_price,
-                    disclosed_quantity=wish.disclosed_quantity,
+                    order_type=desired.order_type,
+                    quantity=desired.quantity,
+                    price=desired.price,
+                    validity=desired.validity,
+                    trigger_price=desired.trigger_price,
+                    disclosed_quantity=desired.disclosed_quantity,
                     after_market=leader.after_market,
                     amo_time=amo_time,
                 )
             )
-        case Modify(wish=wish):
+        case Modify(desired=desired):
             return ModifyOrder(
                 copy.order_id,
                 OrderChange(
-                    order_type=wish.order_type,
-                    quantity=wish.quantity,
-                    price=wish.price,
-                    validity=wish.validity,
-                    trigger_price=wish.trigger_price,
-                    disclosed_quantity=wish.disclosed_quantity,
+                    order_type=desired.order_type,
+                    quantity=desired.quantity,
+                    price=desired.price,
+                    validity=desired.validity,
+                    trigger_price=desired.trigger_price,
+                    disclosed_quantity=desired.disclosed_quantity,
                 ),
             )
         case Cancel():
             return CancelOrder(copy.order_id)
 
 
-def audit_of(follower: str, action: Action, exchange: Exchange) -> RequestMade:
+def audit_of(follower: str, action: Action, exchange: HttpExchange) -> RequestMade:
     """Return the record of a request and its reply."""
     return RequestMade(
         account=follower,

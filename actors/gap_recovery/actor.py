@@ -38,7 +38,7 @@ from actors.messages import (
     TokenReplaced,
     WantToken,
 )
-from actors.runtime.actor import ActorDied, ActorUp, Address, GuardedActor, Incarnation
+from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.api import AccountReader, Net, OrderBook
 from copytrade.brokers.budget import Window
@@ -70,8 +70,8 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
         life: Incarnation[GapRecoveryMessage],
         clock: Clock,
         accounts: Mapping[str, AccountReader],
-        feeds: Mapping[str, Address[FeedMessage]],
-        tokens: Address[TokenKeeperMessage],
+        feeds: Mapping[str, Recipient[FeedMessage]],
+        tokens: Recipient[TokenKeeperMessage],
         windows: Sequence[Window],
     ) -> None:
         """``windows`` say how often each account is read, the shortest first."""
@@ -144,7 +144,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
 
     def _ask_for_tokens(self) -> None:
         for account in self._accounts:
-            self._tokens.tell(WantToken(account, self.seat))
+            self._tokens.tell(WantToken(account, self.address))
 
     def _serve(self, account: str) -> None:
         """Have the account's thread read what is wanted most, or come back when something may be read."""
@@ -153,7 +153,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             self._start(wanted)
         elif (delay := queue.delay(now)) is not None and now + delay < self._serves_at.get(account, math.inf):
             self._serves_at[account] = now + delay
-            self._clock.tell_later(delay, self.seat, ServeReads(account))
+            self._clock.tell_later(delay, self.address, ServeReads(account))
 
     def _start(self, wanted: Wanted) -> None:
         request = wanted.request
@@ -161,7 +161,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
             logger.info("Fetching orders placed since: {:%Y-%m-%d %H:%M:%S}", request.since.astimezone(IST))
         if wanted.reading is None:
             wanted.reading = reading_of(self._accounts[request.account], request)
-        self._readers[request.account].submit(carry_on, wanted.reading, request, self.seat)
+        self._readers[request.account].submit(carry_on, wanted.reading, request, self.address)
 
     def _take(self, finished: ReadFinished) -> None:
         """Tell everybody for whom it was read; see to what could not be."""

@@ -19,7 +19,7 @@ from actors.messages import (
     ReadResult,
     SearchOrder,
 )
-from actors.runtime.actor import Address
+from actors.runtime.actor import Recipient
 from copytrade.brokers.api import AccountReader
 from copytrade.brokers.outcomes import Accepted, Outcome, Refused
 
@@ -37,7 +37,7 @@ def reading_of(reader: AccountReader, request: ReadRequest) -> Reading:
     return began, answer, reader.known_skew
 
 
-def carry_on(reading: Reading, request: ReadRequest, recovery: Address[GapRecoveryMessage]) -> None:
+def carry_on(reading: Reading, request: ReadRequest, recovery: Recipient[GapRecoveryMessage]) -> None:
     """Make the next request of a read, and tell what came of it under the request it was submitted with."""
     began = time.monotonic()
     try:

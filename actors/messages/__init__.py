@@ -32,7 +32,7 @@ from actors.messages.feeds import (
     Subscribe,
 )
 from actors.messages.followers import (
-    AdoptStrangers,
+    AdoptOrphanOrders,
     AuditAgain,
     AuditPositions,
     CheckResult,
@@ -127,7 +127,7 @@ from actors.messages.tokens import (
 
 __all__ = [
     "NO_GAP",
-    "AdoptStrangers",
+    "AdoptOrphanOrders",
     "AuditAgain",
     "AuditBook",
     "AuditPositions",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
-from actors.runtime.actor import ActorDied, ActorUp, Address
+from actors.runtime.actor import ActorDied, ActorUp, Recipient
 from copytrade.brokers.api import FeedConnection, FeedEnded, OrderBook, Told
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
 from copytrade.core.model.orders import Order
@@ -101,7 +101,7 @@ NO_GAP: Generation = (0, 0)
 class Subscribe:
     """Send me your book and from then on every change; the leader's, what he holds as well, as far as that is known."""
 
-    subscriber: Address[FeedNews]
+    subscriber: Recipient[FeedNews]
 
 
 #: One connection of one incarnation of a feed.

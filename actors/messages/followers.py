@@ -9,7 +9,7 @@ from actors.messages.positions import NetRead
 from actors.messages.reads import CapitalRead, ResultRead
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched, IntentRecorded
 from actors.messages.tokens import TokenNews
-from actors.runtime.actor import ActorDied, ActorUp, Address
+from actors.runtime.actor import ActorDied, ActorUp, Recipient
 from copytrade.brokers.api import Cancelled, Placed
 from copytrade.brokers.outcomes import Outcome
 from copytrade.core.model.copies import CopyId
@@ -65,7 +65,7 @@ class KeepWarm:
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptStrangers:
+class AdoptOrphanOrders:
     """Whatever the broker has taken in our name is visible by now: adopt what the database does not know."""
 
     epoch: int
@@ -124,7 +124,7 @@ class Drained:
 class Drain:
     """Begin nothing new; say when everything under way has ended."""
 
-    reply_to: Address[Drained]
+    reply_to: Recipient[Drained]
 
 
 FollowerMessage = (
@@ -148,7 +148,7 @@ FollowerMessage = (
     | LookAgain
     | LookAround
     | KeepWarm
-    | AdoptStrangers
+    | AdoptOrphanOrders
     | FailOnPurpose
     | Resume
     | Drain

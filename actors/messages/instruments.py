@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from actors.messages.positions import NetRead
-from actors.runtime.actor import ActorDied, ActorUp, Address
+from actors.runtime.actor import ActorDied, ActorUp, Recipient
 from copytrade.brokers.api import Master
 from copytrade.core.model.instruments import Instruments
 
@@ -19,7 +19,7 @@ class InstrumentsLoaded:
 class WantInstruments:
     """Tell me the instruments once they are read."""
 
-    reply_to: Address[InstrumentsLoaded]
+    reply_to: Recipient[InstrumentsLoaded]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.runtime.actor import ActorDied, ActorUp, Address
+from actors.runtime.actor import ActorDied, ActorUp, Recipient
 from copytrade.core.model.lane import Lane
 
 
@@ -41,7 +41,7 @@ class RequestPermit:
     follower: str
     permit: PermitId
     lane: Lane
-    reply_to: Address[PermitNews]
+    reply_to: Recipient[PermitNews]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from actors.messages.feeds import Generation
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
-from actors.runtime.actor import ActorDied, ActorUp, Address
+from actors.runtime.actor import ActorDied, ActorUp, Recipient
 from copytrade.brokers.api import Net, OrderBook
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadLane
@@ -51,7 +51,7 @@ class ReadCapital:
     """Read an account's start-of-day limit, and ``with_collateral`` what is pledged beside it."""
 
     account: str
-    reply_to: Address[CapitalRead]
+    reply_to: Recipient[CapitalRead]
     with_collateral: bool = False
 
 
@@ -68,7 +68,7 @@ class ReadResult:
     """Read what an account has made of the day."""
 
     account: str
-    reply_to: Address[ResultRead]
+    reply_to: Recipient[ResultRead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ReadNet:
 
     account: str
     holdings: bool
-    reply_to: Address[NetRead]
+    reply_to: Recipient[NetRead]
     urgent: bool = False
 
 

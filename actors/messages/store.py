@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from actors.messages.permits import RequestsLoaded
-from actors.runtime.actor import ActorDied, ActorUp, Address
+from actors.runtime.actor import ActorDied, ActorUp, Recipient
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.model.copies import Copy
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage.records import CopyChanged, Record
 
 
@@ -36,7 +36,7 @@ class RecordIntent:
     records: tuple[Record, ...]
     token: int
     writer: Writer
-    reply_to: Address[IntentRecorded]
+    reply_to: Recipient[IntentRecorded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class CopiesLoaded:
 
     copies: Sequence[Copy]
     lines: Sequence[Line]
-    allotments: Sequence[Allotment]
+    allocations: Sequence[Allocation]
     copying_since: datetime
     enabled: bool
     breach: Breach | None = None
@@ -102,14 +102,14 @@ class LoadCopies:
 
     follower: str
     writer: Writer
-    reply_to: "Address[CopiesLoaded | EntriesSwitched | CommandGiven]"
+    reply_to: "Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadRequests:
     """Tell the rate limiter what has been sent in the last day."""
 
-    reply_to: Address[RequestsLoaded]
+    reply_to: Recipient[RequestsLoaded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class FollowSwitches:
 
     follower: str
     writer: Writer
-    reply_to: "Address[CopiesLoaded | EntriesSwitched | CommandGiven]"
+    reply_to: "Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]"
 
 
 StoreMessage = (

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from actors.runtime.actor import ActorDied, ActorUp, Address
+from actors.runtime.actor import ActorDied, ActorUp, Recipient
 from copytrade.brokers.api import Profile
 from copytrade.brokers.outcomes import Outcome
 from copytrade.brokers.tokens.lifecycle import Step
@@ -38,7 +38,7 @@ class WantToken:
     """Tell me an account's token, and whatever becomes of it."""
 
     account: str
-    reply_to: Address[TokenNews]
+    reply_to: Recipient[TokenNews]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,11 @@ from actors.messages import (
     Write,
     Writer,
 )
-from actors.order_feed.confirmation_reads import Glances
-from actors.order_feed.connection import Looking, connect_feed
+from actors.order_feed.confirmation_reads import ConfirmationReads
+from actors.order_feed.connection import FeedReading, connect_feed
 from actors.order_feed.leader_positions import LeaderNet
 from actors.order_feed.unreadable import Unread
-from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation
+from actors.runtime.actor import ActorUp, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.brokers.api import FeedConnection, Foreign, OrderUpdateSource, Told, Unreadable
 from copytrade.common import wall_clock
@@ -101,9 +101,9 @@ class OrderFeed(GuardedActor[FeedMessage]):
         life: Incarnation[FeedMessage],
         account: FeedAccount,
         clock: Clock,
-        store: Address[StoreMessage],
-        recovery: Address[GapRecoveryMessage],
-        tokens: Address[TokenKeeperMessage],
+        store: Recipient[StoreMessage],
+        recovery: Recipient[GapRecoveryMessage],
+        tokens: Recipient[TokenKeeperMessage],
         audit_interval: float,
         since: datetime | None,
         hours: MarketHours | None,
@@ -120,13 +120,13 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._audit_interval = audit_interval
         self._since = since
         self._hours = hours
-        self._writer = Writer(life.seat.name, life.epoch)
+        self._writer = Writer(life.address.name, life.epoch)
         self._uncovered_on: date | None = None
         self._book = Book()
-        self._subscribers: dict[str, Address[FeedNews]] = {}
+        self._subscribers: dict[str, Recipient[FeedNews]] = {}
         self._turns = 0
-        self._net = LeaderNet(life.seat, recovery, account.name, holdings=holdings)
-        self._glances = Glances(life.seat, life.epoch, clock, recovery, account.name)
+        self._net = LeaderNet(life.address, recovery, account.name, holdings=holdings)
+        self._confirmation_reads = ConfirmationReads(life.address, life.epoch, clock, recovery, account.name)
         self._backoff = Backoff()
         self._connection: ConnectionId = (life.epoch, 0)
         self._socket: FeedConnection | None = None
@@ -145,10 +145,10 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def set_up(self) -> None:
         """Ask for a token to connect with, and begin the audits."""
-        self.vitals.state = "connecting"
-        self._tokens.tell(WantToken(self._account.name, self.seat))
+        self.health.state = "connecting"
+        self._tokens.tell(WantToken(self._account.name, self.address))
         first = 1.0 if self._is_leader else phase_of(self._account.name)
-        self._clock.tell_later(self._audit_interval * first, self.seat, AuditBook(self.epoch))
+        self._clock.tell_later(self._audit_interval * first, self.address, AuditBook(self.epoch))
 
     def receive(self, message: FeedMessage) -> None:
         """Merge what arrived; keep connected; answer subscribers."""
@@ -177,7 +177,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
             case Connect(after) if after == self._connection:
                 self._connect()
             case GlanceAtBook(epoch, number) if epoch == self.epoch:
-                self._glances.look(number, time.monotonic())
+                self._confirmation_reads.look(number, time.monotonic())
             case RereadBook(connection) if connection == self._connection:
                 self._read_book()
             case TokenReplaced(_, token, expires):
@@ -185,16 +185,16 @@ class OrderFeed(GuardedActor[FeedMessage]):
             case TokenLost():
                 self._token_lost = True
                 if self._socket is None:
-                    self.vitals.state = "unauthorised"
+                    self.health.state = "unauthorised"
             case AuditBook(epoch) if epoch == self.epoch:
                 self._read_book()
                 if self._is_leader:
                     self._net.ask()
-                self._clock.tell_later(self._audit_interval, self.seat, message)
+                self._clock.tell_later(self._audit_interval, self.address, message)
             case FeedConnected(_, socket):
                 socket.release()  # of a connection that was given up meanwhile
             case ActorUp() if message.name == self._tokens.name:
-                self._tokens.tell(WantToken(self._account.name, self.seat))
+                self._tokens.tell(WantToken(self._account.name, self.address))
             case ActorUp() if message.name == self._store.name:
                 self._write_again()
             case ActorUp() if message.name == self._recovery.name:
@@ -238,7 +238,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._socket.close()
                 self._socket = None
                 self._close_gate()
-            self.vitals.state = "reconnecting" if self._reconnecting else "connecting"
+            self.health.state = "reconnecting" if self._reconnecting else "connecting"
             self._backoff.reset()
             self._connect()
 
@@ -251,19 +251,19 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._is_prompted = False
         connecting = threading.Thread(
             target=connect_feed,
-            args=(self.seat, self._account.updates, self._token, self._connection),
-            name=f"{self.seat.name}-connecting",
+            args=(self.address, self._account.updates, self._token, self._connection),
+            name=f"{self.address.name}-connecting",
             daemon=True,
         )
         connecting.start()
 
     def _connected(self, socket: FeedConnection) -> None:
         self._socket = socket
-        look = Looking(self.seat, self._connection, socket)
-        self.seat.watch(socket.fileno(), look, socket.due, urgent=self._is_leader)
+        look = FeedReading(self.address, self._connection, socket)
+        self.address.watch(socket.fileno(), look, socket.due, urgent=self._is_leader)
         self._connected_at = time.monotonic()
-        self._glances.is_down(down=False)
-        self.vitals.state = "live"
+        self._confirmation_reads.is_down(down=False)
+        self.health.state = "live"
         self._unread.logged_in()
         self._book.connected(wall_clock.now())
         self._close_gate()
@@ -277,7 +277,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         self._read_book()
         stretch = 1.0 if self._is_leader else 1.0 + phase_of(self._account.name)
         for delay in REREAD_AFTER:
-            self._clock.tell_later(delay * stretch, self.seat, RereadBook(self._connection))
+            self._clock.tell_later(delay * stretch, self.address, RereadBook(self._connection))
 
     def _lost(self, message: FeedLost) -> None:
         if self._socket is not None:
@@ -287,16 +287,16 @@ class OrderFeed(GuardedActor[FeedMessage]):
             elif not message.end.kind.is_ours:  # the broker drops a login that it refuses, and says nothing
                 self._tokens.tell(CheckToken(self._account.name, refused=False))
         self._socket = None
-        self.vitals.state = "unauthorised" if self._token_lost else "reconnecting"
+        self.health.state = "unauthorised" if self._token_lost else "reconnecting"
         self._close_gate()
         if self._is_leader:
-            self._glances.is_down(down=True)
+            self._confirmation_reads.is_down(down=True)
         delay = self._backoff.next_delay()
         if message.end.http_status == _TOO_MANY_REQUESTS:
             delay = max(delay, WAIT_AFTER_TOO_MANY)
         why = fields(account=self._account.name, why=message.end.kind, reason=message.end.reason)
         logger.warning("Feed lost, reconnecting in {:.1f}s {}", delay, why)
-        self._clock.tell_later(delay, self.seat, Connect(self._connection))
+        self._clock.tell_later(delay, self.address, Connect(self._connection))
 
     def _close_gate(self) -> None:
         self._generation = (self.epoch, self._generation[1] + 1)
@@ -322,7 +322,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         else:
             self._is_prompted = True
             wait = self._prompted_at + PROMPT_EVERY - now
-            self._clock.tell_later(wait, self.seat, RereadBook(self._connection))
+            self._clock.tell_later(wait, self.address, RereadBook(self._connection))
 
     def _read_book(self, *, urgent: bool = False) -> None:
         """Have it read; before all else while something may be missing."""
@@ -333,7 +333,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _merge_frame(self, items: Sequence[Told], received: float) -> None:
         if self._is_leader:
-            self._glances.has_news(received)
+            self._confirmation_reads.has_news(received)
         for item in items:
             if isinstance(item, Unreadable):
                 self._unread.frame(item)
@@ -342,7 +342,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
                 self._unread.foreign_orders([item])
             else:
                 self._unread.own_frame()
-                self._glances.told(item.id)
+                self._confirmation_reads.told(item.id)
                 if change := self._book.merge(item):
                     self._updates += 1
                     self._publish([change], received, recovered=False)
@@ -355,7 +355,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def _merge_read(self, read: BookRead) -> None:
         book = read.book
-        self._glances.take(read)
+        self._confirmation_reads.take(read)
         self._unread.foreign_orders(book.foreign)
         changes = self._book.merge_read(book.orders, book.read_from)
         self._settle_disputes()
@@ -395,10 +395,10 @@ class OrderFeed(GuardedActor[FeedMessage]):
             return
         now = time.monotonic()
         if glance and self._gate_open:
-            self._glances.is_ahead((change.after.id for change in changes), now)
+            self._confirmation_reads.is_ahead((change.after.id for change in changes), now)
             missed = 0
         if self._gate_open:
-            missed += self._glances.take_untold(now)
+            missed += self._confirmation_reads.take_untold(now)
             self._found += missed
             if missed:
                 logger.info(
@@ -431,7 +431,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         if not changes:
             return
         if self._is_leader:
-            self.vitals.last_order = time.monotonic()
+            self.health.last_order = time.monotonic()
         latest = max(change.after.event_at for change in changes)
         if self._is_leader and (self._since is None or latest > self._since):
             self._since = latest

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, GlanceAtBook, ReadBook
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.read_budget import ReadLane
 
@@ -24,14 +24,19 @@ TOLD_WITHIN = 2.0
 GLANCE_EACH = 0.002
 
 
-class Glances:
+class ConfirmationReads:
     """A part of the leader's feed, in its thread. However much is new, there is one look a second at most."""
 
     def __init__(
-        self, seat: Seat[FeedMessage], epoch: int, clock: Clock, recovery: Address[GapRecoveryMessage], leader: str
+        self,
+        address: Address[FeedMessage],
+        epoch: int,
+        clock: Clock,
+        recovery: Recipient[GapRecoveryMessage],
+        leader: str,
     ) -> None:
         self._leader = leader
-        self._seat = seat
+        self._address = address
         self._epoch = epoch
         self._clock = clock
         self._recovery = recovery
@@ -93,4 +98,4 @@ class Glances:
 
     def _look_in(self, delay: float) -> None:
         self._number += 1
-        self._clock.tell_later(delay, self._seat, GlanceAtBook(self._epoch, self._number))
+        self._clock.tell_later(delay, self._address, GlanceAtBook(self._epoch, self._number))

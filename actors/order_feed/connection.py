@@ -6,11 +6,13 @@ from loguru import logger
 from pydantic import SecretStr
 
 from actors.messages import ConnectionId, FeedConnected, FeedLost, FeedMessage, FrameReceived
-from actors.runtime.actor import Seat
+from actors.runtime.actor import Address
 from copytrade.brokers.api import EndKind, FeedConnection, FeedEnded, OrderUpdateSource, Told
 
 
-def connect_feed(seat: Seat[FeedMessage], feed: OrderUpdateSource, token: SecretStr, connection: ConnectionId) -> None:
+def connect_feed(
+    address: Address[FeedMessage], feed: OrderUpdateSource, token: SecretStr, connection: ConnectionId
+) -> None:
     """Connect and log in: a thread's whole life, which always ends in FeedConnected or FeedLost."""
     try:
         socket = feed.connect(token)
@@ -18,16 +20,16 @@ def connect_feed(seat: Seat[FeedMessage], feed: OrderUpdateSource, token: Secret
         logger.opt(exception=error).error("Connecting the feed failed unexpectedly")
         socket = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
     if isinstance(socket, FeedEnded):
-        seat.tell(FeedLost(connection, socket))
-    elif not seat.tell(FeedConnected(connection, socket)):
+        address.tell(FeedLost(connection, socket))
+    elif not address.tell(FeedConnected(connection, socket)):
         socket.release()
 
 
-class Looking:
+class FeedReading:
     """Reads what has come on a feed's connection, and tells the feed: called by the poller."""
 
-    def __init__(self, seat: Seat[FeedMessage], connection: ConnectionId, socket: FeedConnection) -> None:
-        self._seat = seat
+    def __init__(self, address: Address[FeedMessage], connection: ConnectionId, socket: FeedConnection) -> None:
+        self._address = address
         self._connection = connection
         self._socket = socket
 
@@ -40,10 +42,10 @@ class Looking:
             end = FeedEnded(EndKind.RESET, None, f"{type(error).__name__}: {error}")
         if end is None:
             return self._socket.due
-        self._seat.tell(FeedLost(self._connection, end))
+        self._address.tell(FeedLost(self._connection, end))
         return None
 
     def _deliver(self, items: Sequence[Told], received: float) -> None:
-        if self._seat.epoch != self._connection[0]:
+        if self._address.epoch != self._connection[0]:
             self._socket.close()  # its actor hung and has been replaced
-        self._seat.tell(FrameReceived(self._connection, items, received))
+        self._address.tell(FrameReceived(self._connection, items, received))

@@ -1,16 +1,16 @@
 """What the leader holds, read for all followers at once: fifty need not ask the broker the same."""
 
 from actors.messages import FeedMessage, GapRecoveryMessage, NetRead, ReadNet
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 
 
 class LeaderNet:
     """A part of the leader's feed, in its thread. ``holdings``: shares are copied, so those held count too."""
 
     def __init__(
-        self, seat: Seat[FeedMessage], recovery: Address[GapRecoveryMessage], leader: str, *, holdings: bool
+        self, address: Address[FeedMessage], recovery: Recipient[GapRecoveryMessage], leader: str, *, holdings: bool
     ) -> None:
-        self._seat = seat
+        self._address = address
         self._recovery = recovery
         self._leader = leader
         self._holdings = holdings
@@ -19,7 +19,7 @@ class LeaderNet:
 
     def ask(self) -> None:
         """Have it read; the first time before all other reads, since the followers wait for it."""
-        self._recovery.tell(ReadNet(self._leader, self._holdings, self._seat, urgent=self.last is None))
+        self._recovery.tell(ReadNet(self._leader, self._holdings, self._address, urgent=self.last is None))
 
     def ask_if_unknown(self) -> None:
         """Have it read unless it has been."""

@@ -17,13 +17,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import pykka
 
 from actors.runtime.dispatcher import Dispatcher, Mailbox, TurnOver
-from actors.runtime.poller import Look
+from actors.runtime.poller import OnReadable
 
 M = TypeVar("M")
 Told = TypeVar("Told", contravariant=True)  # noqa: PLC0105 (one letter would say less)
 
 
-class Address(Protocol[Told]):
+class Recipient(Protocol[Told]):
     """Where messages of one protocol can be told."""
 
     @property
@@ -36,7 +36,7 @@ class Address(Protocol[Told]):
         ...
 
 
-class Seat(Generic[M]):
+class Address(Generic[M]):
     """A name in the system, whoever sits there at the moment: an address that outlives each incarnation.
 
     The one object that several threads share: only the supervisor writes it, one reference at a time, as a runtime
@@ -48,7 +48,7 @@ class Seat(Generic[M]):
         self.name = name
         self.dispatcher = dispatcher
         self.epoch = 0
-        self.vitals = Vitals()
+        self.health = Health()
         self._ref: pykka.ActorRef[Any] | None = None
 
     def tell(self, message: M) -> bool:
@@ -63,16 +63,16 @@ class Seat(Generic[M]):
         return True
 
     def take(self, ref: pykka.ActorRef[Any], epoch: int) -> None:
-        """Seat a new incarnation."""
+        """Put a new incarnation behind the address."""
         self.epoch = epoch
-        self.vitals = Vitals()
+        self.health = Health()
         self._ref = ref
 
-    def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
-        """Have the thread of whoever sits here call ``look`` when a socket can be read, and when ``due`` has come."""
+    def watch(self, fileno: int, on_readable: OnReadable, due: float, *, urgent: bool = False) -> None:
+        """Have the actor's thread call ``on_readable`` when a socket can be read, and at ``due``."""
         if self.dispatcher is None:
             raise RuntimeError(f"{self.name} has a thread of its own, which reads no sockets")
-        self.dispatcher.watch(fileno, look, due, urgent=urgent)
+        self.dispatcher.watch(fileno, on_readable, due, urgent=urgent)
 
     def tell_when_idle(self, message: M, within: float) -> None:
         """Tell whoever sits here something once its thread has nothing else to do, in so many seconds at the latest."""
@@ -93,7 +93,7 @@ class Seat(Generic[M]):
 
 
 @dataclass(slots=True)
-class Vitals:
+class Health:
     """What an actor shows of itself: written by its own thread alone, read by the supervisor without asking."""
 
     state: str = "starting"
@@ -142,7 +142,7 @@ class Incarnation(Generic[M]):
     ``set_aside`` are subjects that its predecessors died of too often: it is to leave them alone.
     """
 
-    seat: Seat[M]
+    address: Address[M]
     epoch: int
     report: Callable[[Report], object]
     set_aside: frozenset[str] = frozenset()
@@ -165,15 +165,15 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
     use_daemon_thread = True
 
     def __init__(self, life: Incarnation[M]) -> None:
-        self._dispatcher = life.seat.dispatcher
+        self._dispatcher = life.address.dispatcher
         self._has_begun = False
         super().__init__()
-        self.seat = life.seat
+        self.address = life.address
         self.epoch = life.epoch
         self._report = life.report
         # Bound before on_start runs, so that nothing told from now on misses the new incarnation.
-        self.seat.take(self.actor_ref, self.epoch)
-        self.vitals = self.seat.vitals
+        self.address.take(self.actor_ref, self.epoch)
+        self.health = self.address.health
         self._broken: BaseException | None = None
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # pykka's needs to know nothing of the actor
@@ -212,12 +212,12 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         self._broken = None
         if isinstance(self.actor_inbox, Mailbox):
             self.actor_inbox.close()
-        self.vitals.has_ended = True
+        self.health.has_ended = True
 
     @property
     def is_current(self) -> bool:
         """Whether no later incarnation has taken the seat: to be asked before each side effect."""
-        return self.seat.epoch == self.epoch
+        return self.address.epoch == self.epoch
 
     def set_up(self) -> None:
         """Prepare; runs before the first message."""
@@ -239,18 +239,18 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def on_start(self) -> None:
         """Set up, and say how that went: pykka keeps a failed start to itself."""
-        self.vitals.busy_since = time.monotonic()
+        self.health.busy_since = time.monotonic()
         try:
             self.set_up()
         except BaseException as error:  # a BaseException would leave an undead thread behind
             self._report_death(error)
             raise _Contained from error
-        self.vitals.busy_since = None
+        self.health.busy_since = None
         if not self.is_current:
             return
-        if self.vitals.state == "starting":
-            self.vitals.state = "live"
-        self._report(ActorUp(self.seat.name, self.epoch))
+        if self.health.state == "starting":
+            self.health.state = "live"
+        self._report(ActorUp(self.address.name, self.epoch))
 
     def on_receive(self, message: M) -> None:
         """Hand a message to ``receive``, showing that we are busy with it.
@@ -260,20 +260,20 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         """
         if self._broken is not None:
             raise _Contained from self._broken
-        if self.seat.epoch != self.epoch:
+        if self.address.epoch != self.epoch:
             self.actor_ref.stop(block=False)
             return
         if isinstance(message, ShowFigures):
-            self.vitals.figures = self.figures()
+            self.health.figures = self.figures()
             return
-        self.vitals.busy_since = self.vitals.last_event = time.monotonic()
-        state = self.vitals.state
+        self.health.busy_since = self.health.last_event = time.monotonic()
+        state = self.health.state
         try:
             self.receive(message)
-            if self.seat.epoch != self.epoch:  # replaced meanwhile: nobody may ever tell it anything again
+            if self.address.epoch != self.epoch:  # replaced meanwhile: nobody may ever tell it anything again
                 self.actor_ref.stop(block=False)
-            if self.vitals.state != state:
-                self.vitals.figures = self.figures()
+            if self.health.state != state:
+                self.health.figures = self.figures()
         except Exception as error:
             self._break(error)
             raise
@@ -281,7 +281,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
             self._break(error)
             raise _Contained from error
         finally:
-            self.vitals.busy_since = None
+            self.health.busy_since = None
 
     def _break(self, error: BaseException) -> None:
         self._broken = error
@@ -293,14 +293,14 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def on_stop(self) -> None:
         """Close what we own, because we were asked to stop."""
-        self.vitals.state = "stopped"
+        self.health.state = "stopped"
         self.tear_down()
 
     def _report_death(self, error: BaseException | None) -> None:
-        self.vitals.state = "crashed"
+        self.health.state = "crashed"
         with suppress(Exception):  # of one that is broken already
-            self.vitals.figures = self.figures()
-        died = ActorDied(self.seat.name, self.epoch, _told(error), type(_root(error)).__name__, self.subject())
+            self.health.figures = self.figures()
+        died = ActorDied(self.address.name, self.epoch, _told(error), type(_root(error)).__name__, self.subject())
         try:
             self.tear_down()
         finally:

@@ -17,10 +17,10 @@ from typing import Any
 
 from loguru import logger
 
-from actors.runtime.poller import Look, Sockets
+from actors.runtime.poller import OnReadable, Sockets
 
 #: Seconds between glances at what is urgent while there are messages to run.
-GLANCE_EVERY = 0.002
+POLL_URGENT_EVERY = 0.002
 
 #: Seconds after which an actor with more messages lets others have their turn.
 TURN = 0.001
@@ -53,9 +53,9 @@ class Dispatcher:
         self._ready.append(mailbox)
         self._rouse()
 
-    def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
-        """Have ``look`` called whenever a socket has something to be read, and when ``due`` has come."""
-        self._sockets.watch(fileno, look, due, urgent=urgent)
+    def watch(self, fileno: int, on_readable: OnReadable, due: float, *, urgent: bool = False) -> None:
+        """Have ``on_readable`` called whenever a socket has something to be read, and when ``due`` has come."""
+        self._sockets.watch(fileno, on_readable, due, urgent=urgent)
 
     def call_when_idle(self, call: Callable[[], object], by: float) -> None:
         """Call something once there is nothing left to run or to read, at a monotonic time at the latest.
@@ -90,13 +90,13 @@ class Dispatcher:
         self._sockets.wake()
 
     def _work(self, worker: "_Worker") -> None:
-        glance_at = 0.0
+        poll_urgent_at = 0.0
         try:
             while True:
                 worker.busy_since = began = time.monotonic()
-                if began >= glance_at:
-                    self._sockets.glance(began)
-                    glance_at = began + GLANCE_EVERY
+                if began >= poll_urgent_at:
+                    self._sockets.poll_urgent(began)
+                    poll_urgent_at = began + POLL_URGENT_EVERY
                 if self._afterwards:
                     while self._call_next_afterwards(began):
                         pass
@@ -105,11 +105,11 @@ class Dispatcher:
                 except IndexError:
                     if self._is_stopping and not self._afterwards:
                         break
-                    if self._sockets.look():
+                    if self._sockets.on_readable():
                         pass
                     elif self._afterwards:
                         self._sockets.see()
-                        if not self._sockets.look():
+                        if not self._sockets.on_readable():
                             self._call_next_afterwards()
                     else:
                         worker.busy_since = None

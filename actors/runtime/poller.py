@@ -14,7 +14,7 @@ from contextlib import suppress
 from loguru import logger
 
 #: Looks at a socket at a monotonic time; returns when to look again though nothing has come, None: never again.
-Look = Callable[[float], float | None]
+OnReadable = Callable[[float], float | None]
 
 #: Seconds after which sockets are looked at although there is something else to do.
 NEGLECTED_AFTER = 0.05
@@ -26,11 +26,11 @@ LONGEST_WAIT = 1.0
 class _Watch:
     """A socket that is watched. Only who holds the token changes anything of it."""
 
-    __slots__ = ("due", "fileno", "is_out", "is_over", "is_registered", "is_urgent", "look")
+    __slots__ = ("due", "fileno", "is_out", "is_over", "is_registered", "is_urgent", "on_readable")
 
-    def __init__(self, fileno: int, look: Look, *, is_urgent: bool) -> None:
+    def __init__(self, fileno: int, on_readable: OnReadable, *, is_urgent: bool) -> None:
         self.fileno = fileno
-        self.look = look
+        self.on_readable = on_readable
         self.is_urgent = is_urgent
         self.due = 0.0
         #: From when it is found until it is back from whoever looked at it.
@@ -68,14 +68,14 @@ class Sockets:
         self._waiting: deque[tuple[_Watch, float]] = deque()
         self._looked_at = 0.0
 
-    def watch(self, fileno: int, look: Look, due: float, *, urgent: bool = False) -> None:
-        """Have ``look`` called whenever the socket has something to be read, and when ``due`` has come.
+    def watch(self, fileno: int, on_readable: OnReadable, due: float, *, urgent: bool = False) -> None:
+        """Have ``on_readable`` called whenever the socket has something to be read, and when ``due`` has come.
 
         Raises ValueError for the number of a socket that is closed. The one that is watched is closed in its look.
         """
         if fileno < 0:
             raise ValueError("a socket that is closed cannot be watched")
-        self._coming.append((_Watch(fileno, look, is_urgent=urgent), due))
+        self._coming.append((_Watch(fileno, on_readable, is_urgent=urgent), due))
         self.wake()
 
     def wake(self) -> bool:
@@ -117,18 +117,18 @@ class Sockets:
         finally:
             self._token.append(None)
 
-    def glance(self, now: float) -> None:
-        """Look at what is urgent, and at the others too if they have been neglected for long; wait for nothing."""
+    def poll_urgent(self, now: float) -> None:
+        """Read what is urgent, and the others too if they have waited for long; wait for nothing."""
         if not self._pressing:
             self.see()
         while self._look_at_next(self._pressing):
             pass
         if now - self._looked_at > NEGLECTED_AFTER:
             for _ in range(len(self._waiting)):
-                self.look()
+                self.on_readable()
 
-    def look(self) -> bool:
-        """Look at the next socket that has something; False if none is known to have."""
+    def on_readable(self) -> bool:
+        """Read the next socket that has something; False if none is known to have."""
         if self._look_at_next(self._pressing):
             return True
         self._looked_at = time.monotonic()
@@ -142,7 +142,7 @@ class Sockets:
         if watch.is_over:  # its number is another's
             return True
         try:
-            due = watch.look(found_at)
+            due = watch.on_readable(found_at)
         except Exception as error:  # the thread is not this socket's to end
             logger.opt(exception=error).error("Looking at a socket failed unexpectedly")
             due = None

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from actors.runtime.actor import Address, M
+from actors.runtime.actor import M, Recipient
 
 #: Seconds for which the thread sleeps at most: there are times that are too long to be waited for.
 LONGEST_SLEEP = 86_400.0
@@ -25,7 +25,7 @@ class _Timer(NamedTuple):
 
     due: float
     number: int
-    address: Address[Any]
+    address: Recipient[Any]
     message: object
 
 
@@ -61,7 +61,7 @@ class Clock(threading.Thread):
         self._is_stopping = False
         self._numbers = itertools.count()
 
-    def tell_later(self, delay: float, address: Address[M], message: M) -> None:
+    def tell_later(self, delay: float, address: Recipient[M], message: M) -> None:
         """Tell ``message`` to ``address`` in ``delay`` seconds, whoever sits there then."""
         timer = _Timer(time.monotonic() + delay, next(self._numbers), address, message)
         self._coming.append(timer)

@@ -24,7 +24,7 @@ from actors.messages import (
     Write,
     Writer,
 )
-from actors.runtime.actor import Address, GuardedActor, Incarnation
+from actors.runtime.actor import GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
@@ -86,7 +86,7 @@ class Store(GuardedActor[StoreMessage]):
         self._first_from = first_from
         self._aside = 0
         self._latest: dict[str, int] = {}
-        self._followers: dict[str, Address[CopiesLoaded | EntriesSwitched | CommandGiven]] = {}
+        self._followers: dict[str, Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]] = {}
         self._enabled: dict[str, bool] = {}
         #: Commands that have been told, each to the incarnation that its follower has now.
         self._told: dict[int, str] = {}
@@ -104,7 +104,7 @@ class Store(GuardedActor[StoreMessage]):
             since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
         self._make_room()
-        self._clock.tell_later(SWITCHES_EVERY, self.seat, LookForSwitches(self.epoch))
+        self._clock.tell_later(SWITCHES_EVERY, self.address, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
 
     def receive(self, message: StoreMessage) -> None:
@@ -114,20 +114,20 @@ class Store(GuardedActor[StoreMessage]):
         match message:
             case RecordIntent(record, records, _, writer):
                 if not self._intents:
-                    self.seat.tell_when_idle(Flush(), GATHER)
+                    self.address.tell_when_idle(Flush(), GATHER)
                 self._intents.append(message)
                 self._waiting += [(writer.name, one) for one in (*records, record)]
             case Write(records, writer):
                 self._linger()
                 self._waiting += [(writer.name, record) for record in records]
             case Linger(at):
-                self._clock.tell_later(at - time.monotonic(), self.seat, Flush(everything=True))
+                self._clock.tell_later(at - time.monotonic(), self.address, Flush(everything=True))
             case Flush(everything, again):
                 self._tries_again = self._tries_again and not again
                 self._commit(everything=everything, again=again)
             case LookForSwitches(epoch) if epoch == self.epoch:
                 self._look_for_switches()
-                self._clock.tell_later(SWITCHES_EVERY, self.seat, message)
+                self._clock.tell_later(SWITCHES_EVERY, self.address, message)
             case LoadCopies():
                 self._commit()
                 self._load(message)
@@ -165,7 +165,7 @@ class Store(GuardedActor[StoreMessage]):
             loaded = CopiesLoaded(
                 self._database.copies(request.follower, since),
                 self._database.lines(request.follower),
-                self._database.allotments(request.follower, since),
+                self._database.allocations(request.follower, since),
                 self._copying_since,
                 self._database.is_enabled(request.follower),
                 self._breach_of(request.follower),
@@ -173,7 +173,7 @@ class Store(GuardedActor[StoreMessage]):
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
             logger.error("Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why)
-            self._clock.tell_later(RETRY_AFTER, self.seat, request)
+            self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
         self._followers[request.follower] = request.reply_to
         self._told = {number: follower for number, follower in self._told.items() if follower != request.follower}
@@ -193,7 +193,7 @@ class Store(GuardedActor[StoreMessage]):
         except DATABASE_ERRORS as error:
             why = fields(error=f"{type(error).__name__}: {error}")
             logger.error("Requests cannot be loaded, again in {}s {}", RETRY_AFTER, why)
-            self._clock.tell_later(RETRY_AFTER, self.seat, request)
+            self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
         request.reply_to.tell(RequestsLoaded(answered))
 
@@ -223,9 +223,9 @@ class Store(GuardedActor[StoreMessage]):
             return
         if wall_clock.now().timestamp() - command.given_at > COMMAND_LIFE:
             answer = CommandAnswered(command.number, is_done=False, answer="nobody was there", at=wall_clock.now())
-            self._waiting.append((self.seat.name, answer))
+            self._waiting.append((self.address.name, answer))
             self._told[command.number] = command.follower
-            self.seat.tell(Flush(everything=True))
+            self.address.tell(Flush(everything=True))
         elif follower is not None:
             self._told[command.number] = command.follower
             follower.tell(CommandGiven(command.number, command.name))
@@ -288,11 +288,11 @@ class Store(GuardedActor[StoreMessage]):
         if not self.is_current:
             self._hand_over()
             return
-        if self.vitals.state == "failing" and not again:
+        if self.health.state == "failing" and not again:
             self._put_aside()
             return
         try:
-            if everything or self.vitals.state == "failing":
+            if everything or self.health.state == "failing":
                 self._write_everything()
             else:
                 self._make_durable()
@@ -308,7 +308,7 @@ class Store(GuardedActor[StoreMessage]):
         left = [record for _, record in waiting if isinstance(record, (RequestMade, CommandAnswered))]
         self._waiting = []
         if left:
-            self.seat.tell(Write(tuple(left), Writer(self.seat.name, self.seat.epoch)))
+            self.address.tell(Write(tuple(left), Writer(self.address.name, self.address.epoch)))
 
     def _write_everything(self) -> None:
         self._database.see_that_it_is_there()
@@ -353,7 +353,7 @@ class Store(GuardedActor[StoreMessage]):
         if not self._lingers:
             self._lingers = True
             # To wake the clock takes time that an order has not.
-            self.seat.tell_when_idle(Linger(time.monotonic() + LINGER), LINGER)
+            self.address.tell_when_idle(Linger(time.monotonic() + LINGER), LINGER)
 
     def figures(self) -> str:
         """Return how many records have been committed, in how many transactions."""
@@ -363,14 +363,14 @@ class Store(GuardedActor[StoreMessage]):
         """Keep everything and try again soon; no entry's intent is confirmed meanwhile, so none leaves."""
         if not self.is_current:  # as may well be why it failed
             return
-        if self.vitals.state != "failing":
-            self.vitals.state = "failing"
+        if self.health.state != "failing":
+            self.health.state = "failing"
             waiting = fields(waiting=len(self._waiting), error=error)
             alert("database", "", "Database failing, entries stop {}", waiting, level="ERROR")
         self._put_aside()
         if not self._tries_again:
             self._tries_again = True
-            self._clock.tell_later(RETRY_AFTER, self.seat, Flush(everything=True, again=True))
+            self._clock.tell_later(RETRY_AFTER, self.address, Flush(everything=True, again=True))
 
     def _put_aside(self) -> None:
         """Keep what waits in the side file; exits may leave then."""
@@ -389,6 +389,6 @@ class Store(GuardedActor[StoreMessage]):
         self._intents = [intent for intent in self._intents if intent.record.copy.part is Part.ENTRY]
 
     def _recovers(self) -> None:
-        if self.vitals.state == "failing":
-            self.vitals.state = "live"
+        if self.health.state == "failing":
+            self.health.state = "live"
             logger.warning("Database works again {}", fields(written=len(self._waiting)))

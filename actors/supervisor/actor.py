@@ -24,7 +24,16 @@ from actors.messages import (
     SupervisorMessage,
     Sweep,
 )
-from actors.runtime.actor import QUARANTINED, ActorDied, ActorUp, GuardedActor, Incarnation, Report, Seat, ShowFigures
+from actors.runtime.actor import (
+    QUARANTINED,
+    ActorDied,
+    ActorUp,
+    Address,
+    GuardedActor,
+    Incarnation,
+    Report,
+    ShowFigures,
+)
 from actors.runtime.timers import Clock
 from actors.supervisor import status
 from actors.supervisor.restarts import RestartPolicy, Restarts, Storms
@@ -49,7 +58,7 @@ SWEEP_EVERY, SWEEP_AT_FIRST = 0.5, 0.1
 POISONOUS = 3
 
 
-class Birth(Protocol):
+class StartActor(Protocol):
     """Starts an incarnation of one child in its seat."""
 
     def __call__(self, life: Incarnation[Any]) -> object:
@@ -58,29 +67,29 @@ class Birth(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class ChildSpec:
     """An actor to be kept alive.
 
     ``deadline`` is the seconds that one message may take before it counts as hung. ``core`` children take the process
     with them when they are beyond repair; ``intake`` children bring work in, and are the first to stop; ``drains`` says
     that the child answers Drain when nothing of its is under way any more. While the child is quarantined, its
-    ``caretaker`` has the seat.
+    ``stand_in`` has the seat.
     """
 
-    seat: Seat[Any]
-    give_birth: Birth
+    address: Address[Any]
+    start: StartActor
     restart_policy: RestartPolicy
     deadline: float
     core: bool
     intake: bool = False
     drains: bool = False
-    caretaker: Birth | None = None
+    stand_in: StartActor | None = None
 
 
 class _Kept:
     """What the supervisor remembers of a child."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: ChildSpec) -> None:
         self.child = child
         self.restarts = Restarts(child.restart_policy)
         self.crashes = 0
@@ -104,14 +113,14 @@ class Supervisor(GuardedActor[SupervisorMessage]):
     def __init__(
         self,
         life: Incarnation[SupervisorMessage],
-        children: Sequence[Child],
+        children: Sequence[ChildSpec],
         clock: Clock,
         status_interval: float,
         quarantine_retry: float,
         ended: Callable[[int], object],
     ) -> None:
         super().__init__(life)
-        self._kept = {child.seat.name: _Kept(child) for child in children}
+        self._kept = {child.address.name: _Kept(child) for child in children}
         self._clock = clock
         self._status_interval = status_interval
         self._quarantine_retry = quarantine_retry
@@ -127,12 +136,12 @@ class Supervisor(GuardedActor[SupervisorMessage]):
     def set_up(self) -> None:
         """Start every child that is not there."""
         for kept in self._kept.values():
-            if not kept.child.seat.is_taken:
-                self._start(kept, kept.child.give_birth)
-            elif kept.child.seat.vitals.state == QUARANTINED:  # a caretaker that an earlier supervisor has put there
+            if not kept.child.address.is_taken:
+                self._start(kept, kept.child.start)
+            elif kept.child.address.health.state == QUARANTINED:  # a caretaker that an earlier supervisor has put there
                 self._quarantine(kept)
-        self._clock.tell_later(SWEEP_EVERY, self.seat, Sweep(self.epoch))
-        self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.seat, LogStatus(self.epoch))
+        self._clock.tell_later(SWEEP_EVERY, self.address, Sweep(self.epoch))
+        self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.address, LogStatus(self.epoch))
 
     def receive(self, message: SupervisorMessage) -> None:
         """See what became of the children, and do what follows."""
@@ -141,22 +150,22 @@ class Supervisor(GuardedActor[SupervisorMessage]):
                 if epoch > 1:  # everybody waits for the first incarnation anyway
                     self._tell_others(message)
             case ActorDied():
-                self._bury(message)
+                self._on_child_died(message)
             case RestartActor(name, epoch):
                 kept = self._kept[name]
-                if kept.child.seat.epoch == epoch and self._draining is None:
+                if kept.child.address.epoch == epoch and self._draining is None:
                     self._restart(kept)
             case RetryQuarantined(name):
                 self._retry_quarantined(name)
             case Sweep(epoch) if epoch == self.epoch:
                 self._sweep()
-                self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.seat, message)
+                self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.address, message)
             case LogStatus(epoch):
                 for kept in self._kept.values():
-                    kept.child.seat.tell(ShowFigures())
-                self._clock.tell_later(FIGURES_AFTER, self.seat, LogLines())
+                    kept.child.address.tell(ShowFigures())
+                self._clock.tell_later(FIGURES_AFTER, self.address, LogLines())
                 if epoch == self.epoch:
-                    self._clock.tell_later(self._status_interval, self.seat, message)
+                    self._clock.tell_later(self._status_interval, self.address, message)
             case LogLines():
                 self._log_status()
             case StopAll():
@@ -173,34 +182,34 @@ class Supervisor(GuardedActor[SupervisorMessage]):
 
     def _tell_others(self, report: Report) -> None:
         for kept in self._kept.values():
-            if kept.child.seat.name != report.name:
-                kept.child.seat.tell(report)
+            if kept.child.address.name != report.name:
+                kept.child.address.tell(report)
 
-    def _start(self, kept: _Kept, give_birth: Birth | None) -> None:
-        seat = kept.child.seat
-        epoch = seat.epoch + 1
-        if give_birth is None:
+    def _start(self, kept: _Kept, start: StartActor | None) -> None:
+        address = kept.child.address
+        epoch = address.epoch + 1
+        if start is None:
             return
         try:
-            give_birth(Incarnation(seat, epoch, self.seat.tell, kept.set_aside))
+            start(Incarnation(address, epoch, self.address.tell, kept.set_aside))
         except Exception as error:
-            seat.epoch = epoch
-            self.seat.tell(ActorDied(seat.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
+            address.epoch = epoch
+            self.address.tell(ActorDied(address.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
 
     def _restart(self, kept: _Kept) -> None:
         kept.state = ""
         kept.crashes += 1
-        self._start(kept, kept.child.give_birth)
-        logger.warning("Actor {} restarted ({})", kept.child.seat.name, kept.crashes)
+        self._start(kept, kept.child.start)
+        logger.warning("Actor {} restarted ({})", kept.child.address.name, kept.crashes)
 
-    def _bury(self, death: ActorDied) -> None:
+    def _on_child_died(self, death: ActorDied) -> None:
         """Decide what becomes of a child that died or hung, each incarnation once."""
         kept = self._kept[death.name]
-        if death.epoch != kept.child.seat.epoch or death.epoch == kept.buried or self._draining is not None:
+        if death.epoch != kept.child.address.epoch or death.epoch == kept.buried or self._draining is not None:
             return
         kept.buried = death.epoch
         if kept.state == QUARANTINED:  # its caretaker: until the next chance there is nobody
-            logger.error("Caretaker of {} crashed: {}", death.name, death.error)
+            logger.error("CancelOnlyFollower of {} crashed: {}", death.name, death.error)
             return
         self._tell_others(death)
         logger.error("Actor {} crashed: {}", death.name, death.error)
@@ -214,7 +223,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             alert("storm", "", "Actors die together, restarted together {}", fields(cause=death.kind))
         if delay is not None:
             kept.state = "backing off"
-            self._clock.tell_later(delay, self.seat, RestartActor(death.name, death.epoch))
+            self._clock.tell_later(delay, self.address, RestartActor(death.name, death.epoch))
         elif kept.child.core:
             why = fields(error=death.error)
             alert("core", death.name, "Actor {} cannot be kept alive, stopping {}", death.name, why)
@@ -222,41 +231,43 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             self._drain()
         else:
             self._quarantine(kept)
-            left = fields(error=death.error, retry=f"{self._quarantine_retry:g}s", left=kept.child.seat.vitals.figures)
+            left = fields(
+                error=death.error, retry=f"{self._quarantine_retry:g}s", left=kept.child.address.health.figures
+            )
             alert("quarantine", death.name, "Actor {} quarantined {}", death.name, left)
-            self._start(kept, kept.child.caretaker)
+            self._start(kept, kept.child.stand_in)
 
     def _quarantine(self, kept: _Kept) -> None:
         kept.state = QUARANTINED
-        self._clock.tell_later(self._quarantine_retry, self.seat, RetryQuarantined(kept.child.seat.name))
+        self._clock.tell_later(self._quarantine_retry, self.address, RetryQuarantined(kept.child.address.name))
 
     def _retry_quarantined(self, name: str) -> None:
         """Give one actor, or all for an empty name, another chance."""
         for kept in self._kept.values():
-            if kept.state == QUARANTINED and name in ("", kept.child.seat.name) and self._draining is None:
+            if kept.state == QUARANTINED and name in ("", kept.child.address.name) and self._draining is None:
                 kept.restarts.forgive()
-                if kept.child.seat.ref is not None:
-                    kept.child.seat.ref.stop(block=False)  # its caretaker
+                if kept.child.address.ref is not None:
+                    kept.child.address.ref.stop(block=False)  # its caretaker
                 self._restart(kept)
 
     def _sweep(self) -> None:
         """See who hangs, who has vanished without a word, and whose state has changed."""
         now = time.monotonic()
-        for dispatcher in {kept.child.seat.dispatcher for kept in self._kept.values()}:
+        for dispatcher in {kept.child.address.dispatcher for kept in self._kept.values()}:
             if dispatcher is not None:
                 dispatcher.relieve()
         for kept in self._kept.values():
-            seat = kept.child.seat
-            vitals = seat.vitals
-            busy = vitals.busy_since
-            if self._draining is None and kept.buried != seat.epoch:
+            address = kept.child.address
+            health = address.health
+            busy = health.busy_since
+            if self._draining is None and kept.buried != address.epoch:
                 # Told to ourselves, and so behind what the actor has said of its death, if it has.
                 if busy is not None and now - busy > kept.child.deadline:
                     hung = f"hung: busy with one message for {now - busy:.1f}s"
-                    self.seat.tell(ActorDied(seat.name, seat.epoch, hung, "hung"))
-                elif vitals.has_ended:
-                    self.seat.tell(ActorDied(seat.name, seat.epoch, "ended without a word", "vanished"))
-            shown = status.state(seat, kept.state)
+                    self.address.tell(ActorDied(address.name, address.epoch, hung, "hung"))
+                elif health.has_ended:
+                    self.address.tell(ActorDied(address.name, address.epoch, "ended without a word", "vanished"))
+            shown = status.state(address, kept.state)
             if shown != kept.shown:
                 kept.shown = shown
                 self._log_line(kept)
@@ -265,13 +276,13 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             logger.info("Ready {}", fields(actors=len(self._kept), after=f"{now - self._started_at:.1f}s"))
 
     def _log_line(self, kept: _Kept) -> None:
-        logger.info("STATUS {}", status.status(kept.child.seat, kept.state, kept.crashes))
+        logger.info("STATUS {}", status.status(kept.child.address, kept.state, kept.crashes))
 
     def _log_status(self) -> None:
         for kept in self._kept.values():
             self._log_line(kept)
         totals = fields(
-            actors=f"{sum(kept.child.seat.is_taken for kept in self._kept.values())}/{len(self._kept)}",
+            actors=f"{sum(kept.child.address.is_taken for kept in self._kept.values())}/{len(self._kept)}",
             restarts=sum(kept.crashes for kept in self._kept.values()),
             up=f"{time.monotonic() - self._started_at:.0f}s",
         )
@@ -283,27 +294,27 @@ class Supervisor(GuardedActor[SupervisorMessage]):
             return
         self._draining = set()
         for kept in self._kept.values():
-            if kept.child.intake and kept.child.seat.ref is not None:
-                kept.child.seat.ref.stop(block=False)
-            if kept.child.drains and kept.child.seat.tell(Drain(self.seat)):
-                self._draining.add(kept.child.seat.name)
+            if kept.child.intake and kept.child.address.ref is not None:
+                kept.child.address.ref.stop(block=False)
+            if kept.child.drains and kept.child.address.tell(Drain(self.address)):
+                self._draining.add(kept.child.address.name)
         if self._draining:
-            self._clock.tell_later(DRAIN_DEADLINE, self.seat, DrainingTimedOut())
+            self._clock.tell_later(DRAIN_DEADLINE, self.address, DrainingTimedOut())
         else:
             self._stop_all()
 
     def _stop_all(self) -> None:
         self._draining = set()
         for kept in reversed(self._kept.values()):
-            stop(kept.child.seat)
+            stop(kept.child.address)
         self._ended(self._exit_code)
 
 
-def stop(seat: Seat[Any]) -> None:
+def stop(address: Address[Any]) -> None:
     """Stop whoever sits here, if it can be stopped within its deadline."""
-    if seat.ref is None:
+    if address.ref is None:
         return
     try:
-        seat.ref.stop(block=True, timeout=STOP_DEADLINE)
+        address.ref.stop(block=True, timeout=STOP_DEADLINE)
     except pykka.Timeout:
-        logger.warning("Actor {} did not stop in {}s", seat.name, STOP_DEADLINE)
+        logger.warning("Actor {} did not stop in {}s", address.name, STOP_DEADLINE)

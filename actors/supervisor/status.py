@@ -2,37 +2,37 @@
 
 import time
 
-from actors.runtime.actor import Seat
+from actors.runtime.actor import Address
 from copytrade.common.logs import fields
 
 #: Seconds of one message after which an actor is shown as busy.
 BUSY_AFTER = 1.0
 
 
-def mailbox(seat: Seat[object]) -> int:
+def mailbox(address: Address[object]) -> int:
     """Return how many messages wait for whoever sits here."""
-    ref = seat.ref
+    ref = address.ref
     return ref.actor_inbox.qsize() if ref is not None and hasattr(ref.actor_inbox, "qsize") else 0
 
 
-def state(seat: Seat[object], kept: str) -> str:
+def state(address: Address[object], kept: str) -> str:
     """Return an actor's state in a word: its supervisor's, if that has something to say of it, or its own."""
-    busy = seat.vitals.busy_since
+    busy = address.health.busy_since
     if kept:
         return kept
-    if busy is not None and time.monotonic() - busy > BUSY_AFTER and seat.vitals.state == "live":
+    if busy is not None and time.monotonic() - busy > BUSY_AFTER and address.health.state == "live":
         return "busy"
-    return seat.vitals.state
+    return address.health.state
 
 
-def status(seat: Seat[object], kept: str, restarts: int) -> str:
+def status(address: Address[object], kept: str, restarts: int) -> str:
     """Return an actor's line, without the word STATUS; ``age`` is the seconds since its last message."""
-    vitals, now = seat.vitals, time.monotonic()
-    busy = vitals.busy_since
+    health, now = address.health, time.monotonic()
+    busy = health.busy_since
     figures = fields(
-        mailbox=mailbox(seat),
-        age=f"{now - vitals.last_event:.0f}s",
+        mailbox=mailbox(address),
+        age=f"{now - health.last_event:.0f}s",
         busy=f"{now - busy:.1f}s" if busy is not None and now - busy > BUSY_AFTER else "",
         restarts=restarts,
     )
-    return f"{seat.name:<12} {state(seat, kept):<8} {figures} {vitals.figures}".rstrip()
+    return f"{address.name:<12} {state(address, kept):<8} {figures} {health.figures}".rstrip()

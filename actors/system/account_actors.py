@@ -7,16 +7,16 @@ from typing import Any
 from actors.follower.account import FollowerAccount
 from actors.follower.actor import Follower
 from actors.follower.addresses import Peers
-from actors.follower.cancel_only import Caretaker
-from actors.follower.gateway import Sender
+from actors.follower.cancel_only import CancelOnlyFollower
+from actors.follower.gateway import Gateway
 from actors.follower.parts.in_flight import CANCEL_RESERVE
 from actors.messages import FollowerMessage
 from actors.order_feed.actor import FeedAccount, OrderFeed
-from actors.runtime.actor import Incarnation, Seat
+from actors.runtime.actor import Address, Incarnation
 from actors.runtime.timers import Clock
-from actors.supervisor.actor import Child
+from actors.supervisor.actor import ChildSpec
 from actors.supervisor.restarts import RestartPolicy
-from actors.system.addresses import Seats
+from actors.system.addresses import Addresses
 from copytrade import settings as s
 from copytrade.app.clients import broker_of
 from copytrade.app.policies import needs_capital, needs_holdings, policy_of, surroundings_of
@@ -36,7 +36,7 @@ class AccountActors:
     def __init__(
         self,
         settings: s.Settings,
-        seats: Seats,
+        addresses: Addresses,
         clock: Clock,
         since: datetime | None,
         core: RestartPolicy,
@@ -45,13 +45,13 @@ class AccountActors:
         only_closes: bool,
     ) -> None:
         self._settings = settings
-        self._seats = seats
+        self._addresses = addresses
         self._clock = clock
         self._since = since
         self._core = core
         self._other = other
         self._only_closes = only_closes
-        self._surroundings = surroundings_of(settings)
+        self._market_rules = surroundings_of(settings)
         #: What was copied before the settings left shares out has to be seen where it is, in the depository.
         self._holds_shares = holds_shares(settings.store.database)
 
@@ -60,21 +60,21 @@ class AccountActors:
         """The seconds that one message of an account's actor may take: nothing in it waits for the broker."""
         return self._settings.dhan.request_timeout + self._settings.supervision.hang_after
 
-    def leader_feed(self) -> Child:
+    def leader_feed(self) -> ChildSpec:
         """Return the feed of the leader's orders, without which nothing is copied."""
         return self._feed(self._settings.leader.name, AccountType.LEADER, self._settings.leader, core=True)
 
-    def follower_feed(self, follower: s.Follower) -> Child:
+    def follower_feed(self, follower: s.Follower) -> ChildSpec:
         """Return the feed of a follower's own orders."""
         return self._feed(follower.name, AccountType.FOLLOWER, follower, core=False)
 
-    def follower(self, follower: s.Follower) -> Child:
+    def follower(self, follower: s.Follower) -> ChildSpec:
         """Return what copies into a follower's account."""
-        settings, seat = self._settings, self._seats.followers[follower.name]
+        settings, address = self._settings, self._addresses.followers[follower.name]
         account = FollowerAccount(
             name=follower.name,
             policy=policy_of(follower, settings.recovery),
-            surroundings=self._surroundings,
+            market_rules=self._market_rules,
             needs_holdings=self._holds_shares or needs_holdings(follower),
             amo_time=follower.amo_time,
             needs_capital=needs_capital(follower),
@@ -89,51 +89,51 @@ class AccountActors:
         )
         peers = Peers(
             leader=settings.leader.name,
-            leader_feed=self._seats.feeds[settings.leader.name],
-            own_feed=self._seats.feeds[follower.name],
-            limiter=self._seats.limiter,
-            store=self._seats.store,
-            recovery=self._seats.recovery,
-            instruments=self._seats.instruments,
-            tokens=self._seats.tokens,
+            leader_feed=self._addresses.feeds[settings.leader.name],
+            own_feed=self._addresses.feeds[follower.name],
+            limiter=self._addresses.limiter,
+            store=self._addresses.store,
+            recovery=self._addresses.recovery,
+            instruments=self._addresses.instruments,
+            tokens=self._addresses.tokens,
         )
 
-        senders: list[Sender] = []
+        gateways: list[Gateway] = []
 
-        def make_sender(life_seat: Seat[FollowerMessage], epoch: int) -> Sender:
+        def make_sender(actor_address: Address[FollowerMessage], epoch: int) -> Gateway:
             """Shut what an incarnation that hangs may still be sending with, and connect anew."""
-            while senders:
-                senders.pop().close()
+            while gateways:
+                gateways.pop().close()
             threads = settings.dhan.connections + CANCEL_RESERVE
-            senders.append(Sender(broker_of(follower, settings).gateway(), life_seat, epoch, threads))
-            return senders[0]
+            gateways.append(Gateway(broker_of(follower, settings).gateway(), actor_address, epoch, threads))
+            return gateways[0]
 
-        def give_birth(life: Incarnation[Any]) -> object:
+        def start(life: Incarnation[Any]) -> object:
             return Follower.start(life, account, peers, self._clock, make_sender)
 
         def give_caretaker(life: Incarnation[Any]) -> object:
-            return Caretaker.start(life, peers, self._clock, make_sender)
+            return CancelOnlyFollower.start(life, peers, self._clock, make_sender)
 
-        return Child(seat, give_birth, self._other, self.deadline, core=False, drains=True, caretaker=give_caretaker)
+        return ChildSpec(address, start, self._other, self.deadline, core=False, drains=True, stand_in=give_caretaker)
 
-    def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> Child:
+    def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> ChildSpec:
         settings = self._settings
         feed_account = FeedAccount(name, account_type, broker_of(account, settings).updates())
         since = self._since if account_type is AccountType.LEADER else None
 
-        def give_birth(life: Incarnation[Any]) -> object:
+        def start(life: Incarnation[Any]) -> object:
             return OrderFeed.start(
                 life,
                 feed_account,
                 self._clock,
-                self._seats.store,
-                self._seats.recovery,
-                self._seats.tokens,
+                self._addresses.store,
+                self._addresses.recovery,
+                self._addresses.tokens,
                 settings.recovery.audit_interval,
                 since,
-                self._surroundings.hours,
+                self._market_rules.hours,
                 holdings=self._holds_shares or any(map(needs_holdings, settings.followers)),
             )
 
         policy = self._core if core else self._other
-        return Child(self._seats.feeds[name], give_birth, policy, self.deadline, core=core, intake=True)
+        return ChildSpec(self._addresses.feeds[name], start, policy, self.deadline, core=core, intake=True)

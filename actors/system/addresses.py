@@ -12,21 +12,21 @@ from actors.messages import (
     StoreMessage,
     TokenKeeperMessage,
 )
-from actors.runtime.actor import Seat
+from actors.runtime.actor import Address
 from actors.runtime.dispatcher import Dispatcher
 
 
-class Seats:
+class Addresses:
     """The seat of every actor under supervision; those of the dispatcher's share its thread."""
 
     def __init__(self, leader: str, followers: Iterable[str], dispatcher: Dispatcher) -> None:
-        self.notifier: Seat[NotifierMessage] = Seat("notifier")
-        self.store: Seat[StoreMessage] = Seat("store", dispatcher)
-        self.limiter: Seat[RateLimiterMessage] = Seat("rate-limiter", dispatcher)
-        self.tokens: Seat[TokenKeeperMessage] = Seat("tokens")
-        self.recovery: Seat[GapRecoveryMessage] = Seat("gap-recovery")
-        self.instruments: Seat[InstrumentMasterMessage] = Seat("instruments")
-        self.followers: dict[str, Seat[FollowerMessage]] = {name: Seat(name, dispatcher) for name in followers}
-        self.feeds: dict[str, Seat[FeedMessage]] = {
-            name: Seat(f"feed-{name}", dispatcher) for name in (leader, *self.followers)
+        self.notifier: Address[NotifierMessage] = Address("notifier")
+        self.store: Address[StoreMessage] = Address("store", dispatcher)
+        self.limiter: Address[RateLimiterMessage] = Address("rate-limiter", dispatcher)
+        self.tokens: Address[TokenKeeperMessage] = Address("tokens")
+        self.recovery: Address[GapRecoveryMessage] = Address("gap-recovery")
+        self.instruments: Address[InstrumentMasterMessage] = Address("instruments")
+        self.followers: dict[str, Address[FollowerMessage]] = {name: Address(name, dispatcher) for name in followers}
+        self.feeds: dict[str, Address[FeedMessage]] = {
+            name: Address(f"feed-{name}", dispatcher) for name in (leader, *self.followers)
         }

@@ -6,9 +6,9 @@ from actors.notifier import Notifier
 from actors.rate_limiter import RateLimiter
 from actors.runtime.timers import Clock
 from actors.store.actor import Store
-from actors.supervisor.actor import Child
+from actors.supervisor.actor import ChildSpec
 from actors.supervisor.restarts import RestartPolicy
-from actors.system.addresses import Seats
+from actors.system.addresses import Addresses
 from actors.token_keeper import TokenKeeper
 from copytrade.app.clients import brokers_of, credentials_of, place_for
 from copytrade.app.paths import SameDatabase, master_source_of, open_database
@@ -25,23 +25,23 @@ NOTIFIER_DEADLINE = 60.0
 
 
 def shared_actors(
-    settings: Settings, seats: Seats, clock: Clock, core: RestartPolicy, other: RestartPolicy
-) -> list[Child]:
+    settings: Settings, addresses: Addresses, clock: Clock, core: RestartPolicy, other: RestartPolicy
+) -> list[ChildSpec]:
     """List them in the order in which they start; those without which nothing is copied are restarted as ``core``."""
     urls = settings.alerts.urls if settings.mode != "paper" else ()
     token_place = place_for(settings)
     brokers = brokers_of(settings)
     database = SameDatabase(settings.store, lambda: open_database(settings))
     return [
-        Child(
-            seats.notifier,
+        ChildSpec(
+            addresses.notifier,
             lambda life: Notifier.start(life, urls, settings.alerts.cooldown),
             other,
             NOTIFIER_DEADLINE,
             core=False,
         ),
-        Child(
-            seats.store,
+        ChildSpec(
+            addresses.store,
             lambda life: Store.start(
                 life,
                 clock,
@@ -53,15 +53,15 @@ def shared_actors(
             CORE_DEADLINE,
             core=True,
         ),
-        Child(
-            seats.limiter,
-            lambda life: RateLimiter.start(life, clock, seats.store, windows_of(settings.limits)),
+        ChildSpec(
+            addresses.limiter,
+            lambda life: RateLimiter.start(life, clock, addresses.store, windows_of(settings.limits)),
             core,
             CORE_DEADLINE,
             core=True,
         ),
-        Child(
-            seats.tokens,
+        ChildSpec(
+            addresses.tokens,
             lambda life: TokenKeeper.start(
                 life,
                 clock,
@@ -74,24 +74,24 @@ def shared_actors(
             CORE_DEADLINE,
             core=False,
         ),
-        Child(
-            seats.recovery,
+        ChildSpec(
+            addresses.recovery,
             lambda life: GapRecovery.start(
                 life,
                 clock,
                 {name: account.reader() for name, account in brokers.items()},
-                seats.feeds,
-                seats.tokens,
+                addresses.feeds,
+                addresses.tokens,
                 read_windows_of(settings.limits.reads),
             ),
             core,
             CORE_DEADLINE,
             core=True,
         ),
-        Child(
-            seats.instruments,
+        ChildSpec(
+            addresses.instruments,
             lambda life: InstrumentMaster.start(
-                life, clock, master_source_of(settings), seats.recovery, settings.leader.name
+                life, clock, master_source_of(settings), addresses.recovery, settings.leader.name
             ),
             core,
             CORE_DEADLINE,

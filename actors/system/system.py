@@ -16,13 +16,13 @@ from actors.messages import (
     StopAll,
     SupervisorMessage,
 )
-from actors.runtime.actor import Incarnation, Report, Seat
+from actors.runtime.actor import Address, Incarnation, Report
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.timers import Clock
-from actors.supervisor.actor import Child, Supervisor, stop
+from actors.supervisor.actor import ChildSpec, Supervisor, stop
 from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
-from actors.system.addresses import Seats
+from actors.system.addresses import Addresses
 from actors.system.keep_warm import Readiness
 from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
@@ -67,22 +67,24 @@ class CopySystem:
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
-        self._supervisor: Seat[SupervisorMessage] = Seat("supervisor")
-        self._seats = Seats(settings.leader.name, [follower.name for follower in settings.followers], self._dispatcher)
-        leader = self._seats.feeds[settings.leader.name]
+        self._supervisor: Address[SupervisorMessage] = Address("supervisor")
+        self._addresses = Addresses(
+            settings.leader.name, [follower.name for follower in settings.followers], self._dispatcher
+        )
+        leader = self._addresses.feeds[settings.leader.name]
         self._readiness = Readiness(
             folder_to_flush(settings.store),
             settings.speed.ready_every,
             self._dispatcher,
-            lambda: leader.vitals.last_order,
+            lambda: leader.health.last_order,
         )
         self._other = restart_policy_of(settings.supervision)
         self._accounts = AccountActors(
-            settings, self._seats, self._clock, since, _CORE, self._other, only_closes=only_closes
+            settings, self._addresses, self._clock, since, _CORE, self._other, only_closes=only_closes
         )
         self._alerts: int | None = None
         #: The actors under supervision, in the order in which they start.
-        self.children: list[Child] = []
+        self.children: list[ChildSpec] = []
 
     def start(self) -> None:
         """Start every actor; returns at once."""
@@ -96,9 +98,9 @@ class CopySystem:
 
     def _show_failures(self) -> None:
         """Have one follower crash and another hang, so that a newcomer sees both healed."""
-        seats = list(self._seats.followers.values())
-        self._clock.tell_later(CRASH_AFTER, seats[0], FailOnPurpose(0.0))
-        self._clock.tell_later(HANG_AFTER, seats[-1], FailOnPurpose(self._accounts.deadline + 2.0))
+        addresses = list(self._addresses.followers.values())
+        self._clock.tell_later(CRASH_AFTER, addresses[0], FailOnPurpose(0.0))
+        self._clock.tell_later(HANG_AFTER, addresses[-1], FailOnPurpose(self._accounts.deadline + 2.0))
 
     def _start_supervisor(self) -> None:
         life: Incarnation[SupervisorMessage] = Incarnation(self._supervisor, self._supervisor.epoch + 1, _unwatched)
@@ -116,27 +118,27 @@ class CopySystem:
 
         To be called now and then by whoever is above all actors.
         """
-        seat = self._supervisor
-        busy = seat.vitals.busy_since
+        address = self._supervisor
+        busy = address.health.busy_since
         hangs = busy is not None and time.monotonic() - busy > SUPERVISOR_DEADLINE
-        if seat.is_taken and not hangs:
+        if address.is_taken and not hangs:
             return True
         logger.error("Actor supervisor {}", "hangs" if hangs else "crashed")
         if self._supervisor_restarts.after_crash(time.monotonic()) is None:
             alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
             return False
         self._start_supervisor()
-        logger.warning("Actor supervisor restarted ({})", seat.epoch - 1)
+        logger.warning("Actor supervisor restarted ({})", address.epoch - 1)
         return True
 
     def abandon(self) -> None:
         """Stop every actor in order without the supervisor."""
         for child in reversed(self.children):
-            stop(child.seat)
+            stop(child.address)
 
     def tell_somebody(self, kind: str, who: str, text: str) -> None:
         """Send an alert about what happened before anybody was there to send it."""
-        self._clock.tell_later(NOTIFIER_UP_AFTER, self._seats.notifier, Notify(kind, who, text))
+        self._clock.tell_later(NOTIFIER_UP_AFTER, self._addresses.notifier, Notify(kind, who, text))
 
     def log_status(self) -> None:
         """Log a line about every actor now."""
@@ -148,12 +150,12 @@ class CopySystem:
 
     def give_credentials(self, settings: Settings) -> None:
         """Have the accounts' tokens read again, from settings that were, and from where they are kept."""
-        self._seats.tokens.tell(CredentialsGiven(credentials_of(settings)))
+        self._addresses.tokens.tell(CredentialsGiven(credentials_of(settings)))
 
     def is_ready(self) -> bool:
         """Whether every actor has set up, is connected, and has read what it rests on."""
-        seats: list[Seat[Any]] = [*self._seats.feeds.values(), *self._seats.followers.values()]
-        return all(seat.vitals.state == "live" for seat in seats)
+        addresses: list[Address[Any]] = [*self._addresses.feeds.values(), *self._addresses.followers.values()]
+        return all(address.health.state == "live" for address in addresses)
 
     def stop(self) -> None:
         """Stop intake, let what is under way end, and stop every actor: returns at once."""
@@ -170,13 +172,13 @@ class CopySystem:
     def _notify(self, line: "Message") -> None:
         """Hand an alert from the log to the notifier."""
         extra = line.record["extra"]
-        self._seats.notifier.tell(Notify(extra["alert"], extra["who"], line.record["message"]))
+        self._addresses.notifier.tell(Notify(extra["alert"], extra["who"], line.record["message"]))
 
-    def _children(self) -> list[Child]:
+    def _children(self) -> list[ChildSpec]:
         """List the actors in the order in which they start: who is told before who tells."""
         accounts, followers = self._accounts, self._settings.followers
         return [
-            *shared_actors(self._settings, self._seats, self._clock, _CORE, self._other),
+            *shared_actors(self._settings, self._addresses, self._clock, _CORE, self._other),
             accounts.leader_feed(),
             *(accounts.follower_feed(follower) for follower in followers),
             *(accounts.follower(follower) for follower in followers),

@@ -9,7 +9,7 @@ from copytrade.brokers.dhan.decode import read_frame
 from copytrade.brokers.dhan.requests import Builders
 from copytrade.common import wall_clock
 from copytrade.core.decide.decisions import Policy
-from copytrade.core.engine.engine import Desk, Surroundings
+from copytrade.core.engine.engine import CopyEngine, MarketRules
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.model.order_book import Book
@@ -48,7 +48,7 @@ class Rehearsal:
     def __init__(self) -> None:
         now = wall_clock.now()
         self._since = now - timedelta(days=1)
-        self._surroundings = Surroundings(load_freeze_table({}), None)
+        self._market_rules = MarketRules(load_freeze_table({}), None)
         self._builders = Builders("1")
         self._policy = Policy(
             instruments=frozenset({"OPTIDX"}),
@@ -59,17 +59,17 @@ class Rehearsal:
     def go_through(self) -> int:
         """Copy the order; return how many bytes the request would have had."""
         now, size = wall_clock.now(), 0
-        desk = self._desk()
+        engine = self._engine()
         for leader in read_frame(_FRAME, "1", now):
             if not isinstance(leader, Order) or (change := Book().merge(leader)) is None:
                 continue
-            desk.leader_changed(change.after, None)
-            desk.consider(now)
-            if desk.lane() is None or (picked := desk.pick(now)) is None:
+            engine.leader_changed(change.after, None)
+            engine.consider(now)
+            if engine.lane() is None or (picked := engine.pick(now)) is None:
                 continue
             order, action = picked
-            changed = desk.begin(order, action, now)
-            records: list[Record] = [LedgerChanged("", one, now) for one in desk.positions.take_unwritten()]
+            changed = engine.begin(order, action, now)
+            records: list[Record] = [LedgerChanged("", one, now) for one in engine.positions.take_unwritten()]
             records.append(CopyChanged(changed.after, order, now))
             list(Batch(records).rows())
             request = request_for(action, changed.after, order, AmoTime.OPEN)
@@ -77,11 +77,11 @@ class Rehearsal:
                 size += len(self._builders.place(request.order).payload_json)
         return size
 
-    def _desk(self) -> Desk:
-        desk = Desk("", self._policy, Capitals(), self._surroundings)
-        desk.load((), (), (), self._since, 0.0)
-        desk.know_instruments({})
-        desk.leader_positions_read({}, self._since, self._since.date())
-        desk.own_positions_read({}, self._since)
-        desk.set_gate(is_open=True)
-        return desk
+    def _engine(self) -> CopyEngine:
+        engine = CopyEngine("", self._policy, Capitals(), self._market_rules)
+        engine.load((), (), (), self._since, 0.0)
+        engine.know_instruments({})
+        engine.leader_positions_read({}, self._since, self._since.date())
+        engine.own_positions_read({}, self._since)
+        engine.set_gate(is_open=True)
+        return engine

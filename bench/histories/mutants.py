@@ -118,7 +118,7 @@ MUTANTS = [
     Mutant(
         "an exit through a leg is left out as legs are",
         "copytrade/core/decide/decide.py",
-        "    leaves_copied = allotted is not None and allotted.leaves_copied\n",
+        "    leaves_copied = allocated is not None and allocated.leaves_copied\n",
         "    leaves_copied = False\n",
         "not flat",
         "2",

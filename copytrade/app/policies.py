@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from copytrade.brokers.budget import DAY, Window
-from copytrade.brokers.tokens.lifecycle import CustodyPolicy
+from copytrade.brokers.tokens.lifecycle import TokenPolicy
 from copytrade.common import wall_clock
 from copytrade.core.decide.decisions import Policy
-from copytrade.core.decide.desired_order import Terms
+from copytrade.core.decide.desired_order import OrderTypePolicy
 from copytrade.core.decide.filters import EVERYTHING
-from copytrade.core.decide.risk_limits import Protection
-from copytrade.core.engine.engine import Surroundings
+from copytrade.core.decide.risk_limits import RiskLimits
+from copytrade.core.engine.engine import MarketRules
 from copytrade.core.ledger.sizing import SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.market.sessions import load_market_hours
@@ -38,7 +38,7 @@ def policy_of(follower: Follower, recovery: Recovery) -> Policy:
         late_after=follower.late_after,
         max_missed_age=follower.max_missed_age,
         max_price_deviation=follower.max_price_deviation,
-        terms=Terms(
+        terms=OrderTypePolicy(
             market_as=follower.market_as,
             market_protection_percent=follower.market_protection_percent,
             stop_market_as=follower.stop_market_as,
@@ -47,14 +47,14 @@ def policy_of(follower: Follower, recovery: Recovery) -> Policy:
         unfilled_after=follower.unfilled_after,
         unfilled_action=follower.unfilled_action,
         unfilled_exit_action=follower.unfilled_exit_action,
-        protection=protection_of(follower, recovery),
+        risk_limits=protection_of(follower, recovery),
         dry_run=follower.dry_run,
     )
 
 
-def protection_of(follower: Follower, recovery: Recovery) -> Protection | None:
+def protection_of(follower: Follower, recovery: Recovery) -> RiskLimits | None:
     """Return a follower's limits, None if it has none."""
-    limits = Protection(
+    limits = RiskLimits(
         max_daily_loss=follower.max_daily_loss,
         on_breach=follower.on_breach,
         max_open_lots=follower.max_open_lots,
@@ -96,7 +96,7 @@ def first_from(recovery: Recovery) -> datetime:
     return now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def surroundings_of(settings: Settings) -> Surroundings:
+def surroundings_of(settings: Settings) -> MarketRules:
     """Return what the market allows; the paper broker never closes.
 
     Raises MarketHoursUnusable for an unusable calendar.
@@ -105,7 +105,7 @@ def surroundings_of(settings: Settings) -> Surroundings:
     calendar = Path(market.calendar) if market.calendar else None
     is_bound = market.hours == "exchange" and settings.mode != "paper"
     hours = load_market_hours(calendar) if is_bound else None
-    return Surroundings(load_freeze_table(market.freeze), hours)
+    return MarketRules(load_freeze_table(market.freeze), hours)
 
 
 def windows_of(limits: Limits) -> list[Window]:
@@ -123,7 +123,7 @@ def read_windows_of(reads: Reads) -> list[Window]:
     return [Window(reads.per_second, 1.0), Window(reads.per_minute, 60.0), Window(reads.per_hour, 3600.0)]
 
 
-def custody_policy_of(tokens: Tokens) -> CustodyPolicy:
+def custody_policy_of(tokens: Tokens) -> TokenPolicy:
     """Return when tokens are replaced."""
     seconds = (tokens.renew_before, tokens.warn_before, tokens.attempt_interval)
-    return CustodyPolicy(*(timedelta(seconds=value) for value in seconds))
+    return TokenPolicy(*(timedelta(seconds=value) for value in seconds))

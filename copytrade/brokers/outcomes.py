@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 Value = TypeVar("Value", covariant=True)  # noqa: PLC0105 (reads better than Value_co in every signature)
 
-#: Characters of a reply kept in :class:`Exchange`.
+#: Characters of a reply kept in :class:`HttpExchange`.
 RESPONSE_TEXT_LIMIT = 2_000
 
 
@@ -28,7 +28,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class HttpExchange:
     """One request and its reply, for the audit trail. Holds no secrets.
 
     ``payload_json`` is the request's body, "" without one. ``status`` is None when no reply came. ``response_text`` is
@@ -48,7 +48,7 @@ class Exchange:
 class _Answered:
     """What every outcome carries."""
 
-    exchange: Exchange = field(kw_only=True)
+    exchange: HttpExchange = field(kw_only=True)
 
     @property
     def http_status(self) -> int | None:

@@ -19,7 +19,7 @@ from copytrade.paper.exchange.orders import Family, PaperOrder, Ticket, input_er
 from copytrade.paper.exchange.validation import check_change, check_ticket
 from copytrade.paper.knobs import Knobs
 from copytrade.paper.server import wire
-from copytrade.paper.server.account_status import ALL_SEGMENTS, Standings
+from copytrade.paper.server.account_status import ALL_SEGMENTS, AccountStatuses
 from copytrade.paper.server.connections import Connections
 from copytrade.paper.server.faults import Faults
 from copytrade.paper.server.feeds import Feeds, SentFrame
@@ -79,15 +79,15 @@ class PaperBroker(Knobs):
             auto_fill_market=auto_fill_market,
         )
         connections = Connections(port)
-        self._standings = Standings()
+        self._account_statuses = AccountStatuses()
         self._tokens = Tokens(accounts, lambda: datetime.now(UTC))
-        self.feeds = Feeds(self._tokens.works, self.faults, connections, self._standings, self.showing)
+        self.feeds = Feeds(self._tokens.works, self.faults, connections, self._account_statuses, self.showing)
         self._broker_server = BrokerServer(
             self.exchange,
             self.feeds,
             self.faults,
             connections,
-            self._standings,
+            self._account_statuses,
             self._tokens,
             self.showing,
             master_rows,
@@ -335,22 +335,22 @@ class PaperBroker(Knobs):
 
     def register_addresses(self, client_id: str, *addresses: str) -> None:
         """Have an account send orders from these addresses alone, none if none is given."""
-        self._standings.of(client_id).addresses = addresses
+        self._account_statuses.of(client_id).addresses = addresses
 
-    def set_standing(
+    def set_account_state(
         self, client_id: str, *, segments: Sequence[str] = ALL_SEGMENTS, data_plan: str = "Deactive"
     ) -> None:
         """Set what an account may trade, in the profile's words, and whether it has the data plan."""
-        standing = self._standings.of(client_id)
-        standing.segments, standing.data_plan = tuple(segments), data_plan
+        account_status = self._account_statuses.of(client_id)
+        account_status.segments, account_status.data_plan = tuple(segments), data_plan
 
     def refuse_feed(self, client_id: str, *, refused: bool = True) -> None:
         """Drop an account's logins at the order-update socket although its token works, or take them again."""
-        self._standings.of(client_id).feed_refused = refused
+        self._account_statuses.of(client_id).feed_refused = refused
 
     def set_clock(self, skew: float) -> None:
         """Have the broker's clock, as its replies tell it, differ from ours by so many seconds."""
-        self._standings.clock_skew = skew
+        self._account_statuses.clock_skew = skew
 
     def wait_until(self, condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
         """Wait until a condition holds, and return what it gave. Raises TimeoutError after ``timeout`` seconds."""

@@ -42,20 +42,20 @@ def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str
 
 def placing(copy: Copy, leader: Order) -> None:
     """A new order is about to leave."""
-    wish = copy.wish
-    if wish is None:
+    desired = copy.desired
+    if desired is None:
         return
     parameters = fields(
         side=copy.side(leader),
         symbol=leader.symbol,
-        type=wish.order_type,
+        type=desired.order_type,
         product=leader.product,
-        quantity=wish.quantity,
+        quantity=desired.quantity,
         part="" if copy.part is Part.ENTRY else copy.part,
-        price=wish.price,
-        trigger_price=wish.trigger_price,
-        validity=wish.validity,
-        disclosed_quantity=wish.disclosed_quantity,
+        price=desired.price,
+        trigger_price=desired.trigger_price,
+        validity=desired.validity,
+        disclosed_quantity=desired.disclosed_quantity,
         amo="yes" if leader.after_market else "",
         sizing=copy.arithmetic,
     )
@@ -72,7 +72,7 @@ def left_unread(copy: Copy) -> None:
         "Exit leaves by the ledger, the account's order book and positions could not be read in time: "
         "compare the position with the leader's by hand {} {}",
         who(copy),
-        fields(id=copy.correlation_id, quantity=copy.wish.quantity if copy.wish else None),
+        fields(id=copy.correlation_id, quantity=copy.desired.quantity if copy.desired else None),
     )
 
 
@@ -84,7 +84,7 @@ def left_beside(copy: Copy) -> None:
         "Exit gave way in vain and leaves beside another order of the account: "
         "if both fill, too much is taken, compare the position by hand {} {}",
         who(copy),
-        fields(id=copy.correlation_id, quantity=copy.wish.quantity if copy.wish else None),
+        fields(id=copy.correlation_id, quantity=copy.desired.quantity if copy.desired else None),
     )
 
 
@@ -95,19 +95,19 @@ def unreadable(copy: Copy) -> None:
 
 def kept_back(action: Action, change: Changed) -> None:
     """In a dry run something would have been sent, and was not."""
-    copy, wish = change.after, change.after.wish
+    copy, desired = change.after, change.after.desired
     parameters = ""
-    if wish is not None and not isinstance(action, Cancel):
+    if desired is not None and not isinstance(action, Cancel):
         parameters = fields(
             side=copy.side(change.leader),
             symbol=change.leader.symbol,
-            type=wish.order_type,
+            type=desired.order_type,
             product=change.leader.product,
-            quantity=wish.quantity,
+            quantity=desired.quantity,
             part="" if copy.part is Part.ENTRY else copy.part,
-            price=wish.price,
-            trigger_price=wish.trigger_price,
-            validity=wish.validity,
+            price=desired.price,
+            trigger_price=desired.trigger_price,
+            validity=desired.validity,
             sizing=copy.arithmetic,
         )
     logger.info("Dry run, not sent: {} {} {}", type(action).__name__.lower(), who(copy), parameters)
@@ -122,17 +122,17 @@ def replicated(copy: Copy) -> None:
 
 def modified(copy: Copy) -> None:
     """The broker took the modification."""
-    wish = copy.accepted
+    desired = copy.accepted
     parameters = (
         fields(
-            type=wish.order_type,
-            quantity=wish.quantity,
-            price=wish.price,
-            trigger_price=wish.trigger_price,
-            validity=wish.validity if wish.validity is not Validity.DAY else "",
+            type=desired.order_type,
+            quantity=desired.quantity,
+            price=desired.price,
+            trigger_price=desired.trigger_price,
+            validity=desired.validity if desired.validity is not Validity.DAY else "",
             modifications=copy.modifications,
         )
-        if wish
+        if desired
         else ""
     )
     logger.info("Order modified successfully {} {}", who(copy), parameters)
@@ -268,7 +268,7 @@ def _filled(copy: Copy, leader: Order) -> None:
     done = copy.order is not None and copy.order.status is Status.TRADED
     filled = fields(
         filled=copy.filled_quantity,
-        of=copy.wish.quantity if copy.wish else "",
+        of=copy.desired.quantity if copy.desired else "",
         price=copy.follower_price,
         leader_price=copy.leader_price or "",
         slippage=f"{slippage:f}" if slippage is not None else "",

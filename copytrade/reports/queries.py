@@ -23,7 +23,7 @@ from copytrade.storage import sqlite
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.migrations import SCHEMA_VERSION
-from copytrade.storage.rows import read_allotment, read_copy, read_line
+from copytrade.storage.rows import read_allocation, read_copy, read_line
 from copytrade.storage.schema import ALL, Config
 
 _COPIES = (
@@ -213,13 +213,13 @@ def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, 
     """Explain each line of a follower's by what is written down, beside the account's ``net`` positions."""
     lines = {line.key: line for (text,) in _of(connection, "state", "ledger", follower) if (line := read_line(text))}
     copies = [read_copy(text) for (text,) in _of(connection, "state", "copy_mappings", follower)]
-    allotments = [read_allotment(text) for (text,) in _of(connection, "state", "allotments", follower)]
-    allotments.sort(key=lambda allotment: (allotment.created_at, allotment.leader_order_id))
+    allocations = [read_allocation(text) for (text,) in _of(connection, "state", "allotments", follower)]
+    allocations.sort(key=lambda allocation: (allocation.created_at, allocation.leader_order_id))
     by_order: defaultdict[str, list[Copy]] = defaultdict(list)
     for copy in copies:
         by_order[copy.leader_order_id].append(copy)
     orders: defaultdict[LineKey, list[LeaderOrder]] = defaultdict(list)
-    for one in allotments:
+    for one in allocations:
         orders[one.line].append(LeaderOrder(one, by_order[one.leader_order_id]))
     fills = _fills(connection, follower, copies)
     by_hand, of_lines = _by_hand(connection, follower), _of_lines(net, lines.values())

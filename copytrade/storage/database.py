@@ -14,7 +14,7 @@ from playhouse import db_url
 
 from copytrade.core.model.commands import Answer, Command, enabled_key
 from copytrade.core.model.copies import Copy
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage import sqlite
 from copytrade.storage.audit_chain import AUDIT_HEAD
@@ -27,7 +27,7 @@ from copytrade.storage.rows import (
     Row,
     news_row,
     order_row,
-    read_allotment,
+    read_allocation,
     read_copy,
     read_line,
     time_text,
@@ -36,7 +36,7 @@ from copytrade.storage.sql import Cursor, Insert, answer_to_command, deletion_of
 from copytrade.storage.write_batch import Batch
 
 #: Rows of these are renewed; the others only grow.
-_RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allotments, tables.Config)
+_RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allocations, tables.Config)
 
 
 #: Bytes of SQLite's write-ahead log: it begins anew after a thousand pages of 4 KB, and a header each.
@@ -283,11 +283,11 @@ class Database:
         query = "SELECT state FROM ledger WHERE follower = ?"
         return [read_line(state) for (state,) in self._execute(query, follower).fetchall()]
 
-    def allotments(self, follower: str, since: date) -> list[Allotment]:
+    def allocations(self, follower: str, since: date) -> list[Allocation]:
         """Return how the leader orders of the trading days from ``since`` on were judged for a follower."""
         query = "SELECT state FROM allotments WHERE follower = ? AND trade_date >= ?"
         rows = self._execute(query, follower, since.isoformat()).fetchall()
-        return [read_allotment(state) for (state,) in rows]
+        return [read_allocation(state) for (state,) in rows]
 
     def requests_since(self, moment: datetime) -> list[tuple[str, float]]:
         """Return the account of each request to the broker since, and when it was answered in epoch seconds."""
@@ -303,9 +303,9 @@ class Database:
         """Return SQLite's journal mode and synchronous setting as they are in force; empty for other databases."""
         if not self._is_sqlite:
             return "", ""
-        (journal,) = self._execute("PRAGMA journal_mode").fetchone()
+        (outbox,) = self._execute("PRAGMA journal_mode").fetchone()
         (level,) = self._execute("PRAGMA synchronous").fetchone()
-        return journal, ("off", "normal", "full", "extra")[level]
+        return outbox, ("off", "normal", "full", "extra")[level]
 
     def make_room(self) -> None:
         """Give SQLite's log the size that it grows to before it is used again from its beginning.

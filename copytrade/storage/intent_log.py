@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import peewee
 
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage.record_lines import lines_of, record_of
 from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, Record
 from copytrade.storage.sql import Cursor
 
 #: What can be intended: a copy that is about to be sent, and what it rests on.
-Intended = CopyChanged | LedgerChanged[Line | Allotment]
+Intended = CopyChanged | LedgerChanged[Line | Allocation]
 
 #: Whose the table is, in ``config``.
 OWNER = "intents_owner"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from copytrade.core.model.encoding import STATE, fraction
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage.records import (
     CommandAnswered,
     ConfigSet,
@@ -22,7 +22,7 @@ _KINDS: dict[str, msgspec.json.Decoder[Record]] = {
         "OrderChanged": OrderChanged,
         "CopyChanged": CopyChanged,
         "LineChanged": LedgerChanged[Line],
-        "AllotmentChanged": LedgerChanged[Allotment],
+        "AllotmentChanged": LedgerChanged[Allocation],
         "RequestMade": RequestMade,
         "ConfigSet": ConfigSet,
         "CommandAnswered": CommandAnswered,

@@ -13,10 +13,10 @@ from msgspec.structs import force_setattr, replace
 from copytrade.common.redaction import payload_without_secrets, without_secrets
 from copytrade.core.model.accounts import AccountType
 from copytrade.core.model.copies import Copy
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import Order
 
-Entry_co = TypeVar("Entry_co", bound=Line | Allotment, covariant=True)
+Entry_co = TypeVar("Entry_co", bound=Line | Allocation, covariant=True)
 
 
 class OrderChanged(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +91,7 @@ class CommandAnswered(msgspec.Struct, frozen=True, gc=False):
         force_setattr(self, "answer", without_secrets(self.answer))
 
 
-Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allotment] | RequestMade | ConfigSet | CommandAnswered
+Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allocation] | RequestMade | ConfigSet | CommandAnswered
 
 
 def _clean(order: Order) -> Order:

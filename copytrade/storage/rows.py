@@ -8,7 +8,7 @@ import msgspec
 from copytrade.core.ledger.arithmetic import ratio_now
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.encoding import STATE, fraction
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import IST, trade_date
 from copytrade.storage.records import CopyChanged, OrderChanged, RequestMade
 
@@ -17,9 +17,9 @@ Row = tuple[object, ...]
 
 _COPY = msgspec.json.Decoder(Copy, dec_hook=fraction)
 _LINE = msgspec.json.Decoder(Line, dec_hook=fraction)
-_ALLOTMENT = msgspec.json.Decoder(Allotment, dec_hook=fraction)
+_ALLOCATION = msgspec.json.Decoder(Allocation, dec_hook=fraction)
 
-read_copy, read_line, read_allotment = _COPY.decode, _LINE.decode, _ALLOTMENT.decode
+read_copy, read_line, read_allocation = _COPY.decode, _LINE.decode, _ALLOCATION.decode
 
 
 def order_row(record: OrderChanged) -> Row:
@@ -112,17 +112,17 @@ def line_row(follower: str, line: Line, at: datetime) -> Row:
     )
 
 
-def allotment_row(follower: str, allotment: Allotment, at: datetime) -> Row:
-    """Return the row of ``allotments``."""
+def allocation_row(follower: str, allocation: Allocation, at: datetime) -> Row:
+    """Return the row of ``allocations``."""
     when = time_text(at)
     return (
-        allotment.leader_order_id,
+        allocation.leader_order_id,
         follower,
-        allotment.trade_date.isoformat(),
-        allotment.role,
-        allotment.base,
-        allotment.wanted,
-        STATE.encode(allotment).decode(),
+        allocation.trade_date.isoformat(),
+        allocation.role,
+        allocation.base,
+        allocation.wanted,
+        STATE.encode(allocation).decode(),
         when,
         when,
     )
@@ -141,7 +141,7 @@ def copy_row(record: CopyChanged) -> Row:
         copy.order_id,
         copy.correlation_id,
         leader.quantity if leader else 0,
-        copy.wish.quantity if copy.wish else 0,
+        copy.desired.quantity if copy.desired else 0,
         copy.filled_quantity,
         copy.strategy,
         float(copy.ratio.value) if copy.ratio else None,
@@ -150,15 +150,15 @@ def copy_row(record: CopyChanged) -> Row:
         copy.reason,
         copy.error,
         _rupees(copy.leader_price or (leader.price if leader else None)),
-        _rupees(copy.follower_price or (copy.wish.price if copy.wish else None)),
+        _rupees(copy.follower_price or (copy.desired.price if copy.desired else None)),
         float(slippage) if slippage is not None else None,
         float(slippage * units * copy.multiplier) if slippage is not None and copy.multiplier is not None else None,
         float(slippage / copy.leader_price * 10_000) if slippage is not None else None,
         copy.latency_ms,
-        copy.split.decision_ms if copy.split else None,
-        copy.split.permit_ms if copy.split else None,
-        copy.split.request_ms if copy.split else None,
-        copy.split.broker_ms if copy.split else None,
+        copy.breakdown.decision_ms if copy.breakdown else None,
+        copy.breakdown.permit_ms if copy.breakdown else None,
+        copy.breakdown.request_ms if copy.breakdown else None,
+        copy.breakdown.broker_ms if copy.breakdown else None,
         copy.fill_ms,
         copy.modifications,
         STATE.encode(copy).decode(),

@@ -98,7 +98,7 @@ class Ledger(peewee.Model):
         primary_key = peewee.CompositeKey("follower", "exchange_segment", "security_id", "product")
 
 
-class Allotments(peewee.Model):
+class Allocations(peewee.Model):
     """How each leader order was judged for each follower at first sight, and how much of it was counted."""
 
     leader_order_id = peewee.TextField()
@@ -178,7 +178,7 @@ class Config(peewee.Model):
         table_name = "config"
 
 
-ALL = (Orders, CopyMappings, Ledger, Allotments, Intents, OrderEvents, AuditLog, Commands, Config)
+ALL = (Orders, CopyMappings, Ledger, Allocations, Intents, OrderEvents, AuditLog, Commands, Config)
 
 #: What keeps ``audit_log`` append-only against everybody who does not set out to change it, as SQLite says it. A row in
 #: the place of another would not ask for its deletion.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import peewee
 
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage.audit_chain import AUDIT_HEAD, chained
 from copytrade.storage.records import (
@@ -16,7 +16,7 @@ from copytrade.storage.records import (
     Record,
     RequestMade,
 )
-from copytrade.storage.rows import Row, allotment_row, copy_row, disposition_key, line_row, request_row
+from copytrade.storage.rows import Row, allocation_row, copy_row, disposition_key, line_row, request_row
 
 
 class Batch:
@@ -30,7 +30,7 @@ class Batch:
         self.answers: list[Row] = []
         self._copies: dict[Row, CopyChanged] = {}
         self._ledger: dict[Row, Row] = {}
-        self._allotments: dict[Row, Row] = {}
+        self._allocations: dict[Row, Row] = {}
         self._requests: list[Row] = []
         self._config: dict[str, Row] = {}
         for record in records:
@@ -46,9 +46,9 @@ class Batch:
                 self._copies[*key, copy.n] = record
             case LedgerChanged(follower, Line() as line, at):
                 self._ledger[follower, line.key] = line_row(follower, line, at)
-            case LedgerChanged(follower, Allotment() as allotment, at):
-                self._allotments[allotment.leader_order_id, follower, allotment.trade_date] = allotment_row(
-                    follower, allotment, at
+            case LedgerChanged(follower, Allocation() as allocation, at):
+                self._allocations[allocation.leader_order_id, follower, allocation.trade_date] = allocation_row(
+                    follower, allocation, at
                 )
             case OrderChanged():
                 self.orders.append(record)
@@ -91,8 +91,8 @@ class Batch:
         """Return what is to be written to each table to which anything is."""
         if self._ledger:
             yield tables.Ledger, list(self._ledger.values())
-        if self._allotments:
-            yield tables.Allotments, list(self._allotments.values())
+        if self._allocations:
+            yield tables.Allocations, list(self._allocations.values())
         if self._copies:
             yield tables.CopyMappings, [copy_row(record) for record in self._copies.values()]
         if self._requests:

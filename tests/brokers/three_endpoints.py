@@ -30,7 +30,7 @@ from copytrade.brokers.api import (
     Placed,
     Profile,
 )
-from copytrade.brokers.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
+from copytrade.brokers.outcomes import Accepted, HttpExchange, Outcome, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.token import Token
 from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.ledger import LineKey
@@ -147,7 +147,7 @@ class _Wire:
         self._address = address
         self.who = who
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[Any, Exchange]:
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[Any, HttpExchange]:
         """Return the document, None where there is no answer, and the record of the request."""
         text, began, said, status = json.dumps(body) if body else "", time.monotonic(), "", None
         connection = http.client.HTTPConnection(*self._address, timeout=5)
@@ -158,7 +158,7 @@ class _Wire:
             status, said = reply.status, reply.read().decode()
             document = json.loads(said)
         connection.close()
-        return document, Exchange(method, path, text, status, said, (time.monotonic() - began) * 1000)
+        return document, HttpExchange(method, path, text, status, said, (time.monotonic() - began) * 1000)
 
     def read(self, path: str, make: Callable[[Any], T]) -> Outcome[T]:
         document, exchange = self.ask("GET", f"{path}?who={self.who}")
@@ -278,10 +278,10 @@ class TinyReader:
         return self._wire.read("/have", units)
 
     def funds(self) -> Outcome[Funds]:
-        return Unknown("the broker does not say", exchange=Exchange("", "", "", None, "", 0.0))
+        return Unknown("the broker does not say", exchange=HttpExchange("", "", "", None, "", 0.0))
 
     def result(self) -> Outcome[Result]:
-        return Unknown("the broker does not say", exchange=Exchange("", "", "", None, "", 0.0))
+        return Unknown("the broker does not say", exchange=HttpExchange("", "", "", None, "", 0.0))
 
     def take_token(self, access_token: SecretStr) -> None:
         pass
@@ -365,13 +365,13 @@ class TinyAccount:
         return self
 
     def check(self, token: SecretStr) -> Outcome[Profile]:
-        return Accepted(Profile(self._wire.who, None, ()), exchange=Exchange("", "", "", None, "", 0.0))
+        return Accepted(Profile(self._wire.who, None, ()), exchange=HttpExchange("", "", "", None, "", 0.0))
 
     def renew(self, token: SecretStr) -> Outcome[Token]:
-        return Unknown("there are no tokens", exchange=Exchange("", "", "", None, "", 0.0))
+        return Unknown("there are no tokens", exchange=HttpExchange("", "", "", None, "", 0.0))
 
     def log_in(self, pin: SecretStr, totp_secret: SecretStr, at: datetime) -> Outcome[Token]:
-        return Unknown("there are no tokens", exchange=Exchange("", "", "", None, "", 0.0))
+        return Unknown("there are no tokens", exchange=HttpExchange("", "", "", None, "", 0.0))
 
     def close(self) -> None:
         pass

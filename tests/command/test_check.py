@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.follower.gateway import audit_of
-from copytrade.brokers.outcomes import Exchange
+from copytrade.brokers.outcomes import HttpExchange
 from copytrade.core.decide.decisions import Cancel
 from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
@@ -81,7 +81,7 @@ def test_all_that_can_be_wrong_is_named_in_plain_words(broker: PaperBroker, tmp_
     text = text.replace('"canary-of-expired"', '"canary-of-an-old-login"')
     (tmp_path / "settings.toml").write_text(text.replace(f'"{CLIENTS["stranger"]}"', '"1000000999"'))
     broker.register_addresses(CLIENTS["elsewhere"], "127.0.0.2", "10.0.0.9")
-    broker.set_standing(CLIENTS["inactive"], segments=("Equity", "Currency"))
+    broker.set_account_state(CLIENTS["inactive"], segments=("Equity", "Currency"))
     broker.refuse_feed(CLIENTS["feedless"])
     terms = {"side": "BUY", "security_id": "45674", "quantity": LOT, "price": "100"}
     broker.place(CLIENTS["resting"], correlation_id="ct-1-1", **terms)
@@ -90,7 +90,7 @@ def test_all_that_can_be_wrong_is_named_in_plain_words(broker: PaperBroker, tmp_
     broker.cancel(CLIENTS["resting"], gone)
     database = Database(str(tmp_path / "copy_trading.db"))
     database.claim("live", LEADER)
-    request = audit_of("spent", Cancel(1, "wanted"), Exchange("DELETE", "/orders/1", "", 202, "", 1.0))
+    request = audit_of("spent", Cancel(1, "wanted"), HttpExchange("DELETE", "/orders/1", "", 202, "", 1.0))
     database.write([request] * 10)
     database.close()
 

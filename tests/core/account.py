@@ -7,8 +7,8 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Desk, Surroundings
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import CopyEngine, MarketRules
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.model.copies import Copy, CopyId
@@ -36,12 +36,12 @@ class Account:
         self.leaders: dict[str, Order] = {}
         self.wakes: list[tuple[datetime, str]] = []
         policy = replace(POLICY, late_after=10**9, unfilled_after=10**9, copying_since=NOW - timedelta(hours=1))
-        surroundings = Surroundings(load_freeze_table({}), None)
-        self.desk = Desk("alice", policy, Capitals(), surroundings, 10.0, per_hour=per_hour)
-        self.desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
-        self.desk.know_instruments({OPTION: NIFTY})
-        knows_positions(self.desk)
-        self.desk.set_gate(is_open=True)
+        market_rules = MarketRules(load_freeze_table({}), None)
+        self.engine = CopyEngine("alice", policy, Capitals(), market_rules, 10.0, per_hour=per_hour)
+        self.engine.load([], [], [], NOW - timedelta(hours=1), 0.0)
+        self.engine.know_instruments({OPTION: NIFTY})
+        knows_positions(self.engine)
+        self.engine.set_gate(is_open=True)
 
     @property
     def elapsed(self) -> float:
@@ -50,17 +50,17 @@ class Account:
     def leader(self, **changes: object) -> None:
         order = an_order(**{"updated_at": self.now, "observed_at": self.now, **changes})
         self.leaders[order.id] = order
-        self.desk.leader_changed(order, None)
+        self.engine.leader_changed(order, None)
         self.goes_on()
 
     def goes_on(self) -> None:
         """Do whatever can be done at this moment."""
         while True:
-            considered = self.desk.consider(self.now)
+            considered = self.engine.consider(self.now)
             self.wakes += [(until, order_id) for order_id, until in considered.wake]
             if considered.in_doubt:
                 self.looks(considered.in_doubt)
-            elif (picked := self.desk.pick(self.now)) is not None:
+            elif (picked := self.engine.pick(self.now)) is not None:
                 self.send(*picked)
             else:
                 return
@@ -70,60 +70,60 @@ class Account:
         self.is_read()
         for copy_id in copy_ids:
             at = self.elapsed + 0.001
-            if self.desk.wants_search(copy_id, at) and self.copy(*copy_id).correlation_id not in self.shown_ids():
+            if self.engine.wants_search(copy_id, at) and self.copy(*copy_id).correlation_id not in self.shown_ids():
                 self.searches += 1
-                self.desk.searched(self.copy(*copy_id).correlation_id, at)
-            if self.desk.wants_positions(copy_id, at):
+                self.engine.searched(self.copy(*copy_id).correlation_id, at)
+            if self.engine.wants_positions(copy_id, at):
                 self.net_reads += 1
-                self.desk.net_read({LINE: self.net}, at)
+                self.engine.net_read({LINE: self.net}, at)
 
     def shown_ids(self) -> set[str]:
         return {order.correlation_id for order in self.orders.values()}
 
     def is_read(self) -> None:
         self.reads += 1
-        self.desk.book_read(self.elapsed + 0.001, self.now, frozenset(self.orders))
+        self.engine.book_read(self.elapsed + 0.001, self.now, frozenset(self.orders))
 
     def send(self, leader: Order, action: Action) -> None:
         copy_id = leader.id, action.n
-        copy = self.desk.begin(leader, action, self.now).after
+        copy = self.engine.begin(leader, action, self.now).after
         self.sent.append((self.elapsed, leader.id, action))
         verdict = self.verdict(action)
         if verdict == "accepted":
-            self.desk.was_accepted(copy_id, action)
+            self.engine.was_accepted(copy_id, action)
             self.carry_out(leader, action, copy)
         elif verdict == "not carried out":
-            self.desk.was_accepted(copy_id, action)
+            self.engine.was_accepted(copy_id, action)
             match action:
                 case Place():
-                    self.settle(copy_id, lifecycle.accepted(copy, f"H{len(self.sent)}", None))
+                    self.settle(copy_id, transitions.accepted(copy, f"H{len(self.sent)}", None))
                 case Modify():
-                    self.settle(copy_id, lifecycle.modification_accepted(copy, copy.order_id))
+                    self.settle(copy_id, transitions.modification_accepted(copy, copy.order_id))
                 case Cancel():
-                    self.settle(copy_id, lifecycle.cancel_accepted(copy))
+                    self.settle(copy_id, transitions.cancel_accepted(copy))
         else:
-            self.desk.came_to_nothing(copy_id, action, self.now)
+            self.engine.came_to_nothing(copy_id, action, self.now)
             self.settle(copy_id, after(verdict, action, copy))
 
     def settle(self, copy_id: CopyId, copy: Copy) -> None:
-        self.desk.settle(copy_id, copy, self.elapsed)
+        self.engine.settle(copy_id, copy, self.elapsed)
 
     def carry_out(self, leader: Order, action: Action, copy: Copy) -> None:
         match action:
-            case Place(wish=wish):
+            case Place(desired=desired):
                 order = an_order(id=f"F{len(self.orders)}", side=copy.side(leader), correlation_id=copy.correlation_id)
-                self.settle((leader.id, action.n), lifecycle.accepted(copy, order.id, None))
-                self.shows(replace(order, quantity=wish.quantity, price=wish.price))
-            case Modify(wish=wish):
-                self.settle((leader.id, action.n), lifecycle.modification_accepted(copy, copy.order_id))
-                self.shows(replace(self.orders[copy.order_id], quantity=wish.quantity, price=wish.price))
+                self.settle((leader.id, action.n), transitions.accepted(copy, order.id, None))
+                self.shows(replace(order, quantity=desired.quantity, price=desired.price))
+            case Modify(desired=desired):
+                self.settle((leader.id, action.n), transitions.modification_accepted(copy, copy.order_id))
+                self.shows(replace(self.orders[copy.order_id], quantity=desired.quantity, price=desired.price))
             case Cancel():
-                self.settle((leader.id, action.n), lifecycle.cancel_accepted(copy))
+                self.settle((leader.id, action.n), transitions.cancel_accepted(copy))
                 self.shows(replace(self.orders[copy.order_id], status=Status.CANCELLED))
 
     def shows(self, order: Order) -> None:
         self.orders[order.id] = order
-        self.desk.own_changed(order, None)
+        self.engine.own_changed(order, None)
 
     def fills(self, order_id: str, quantity: int) -> None:
         order = self.orders[order_id]
@@ -145,22 +145,22 @@ class Account:
                 audit += timedelta(seconds=60)
                 self.is_read()
             while self.wakes and self.wakes[0][0] <= self.now:
-                self.desk.wake(self.wakes.pop(0)[1])
+                self.engine.wake(self.wakes.pop(0)[1])
             self.goes_on()
 
     def times(self, kind: type[Action], order_id: str = an_order().id) -> list[float]:
         return [at for at, leader, action in self.sent if isinstance(action, kind) and leader == order_id]
 
     def copy(self, order_id: str = an_order().id, n: int = 1) -> Copy:
-        return self.desk.copy((order_id, n))
+        return self.engine.copy((order_id, n))
 
 
 def after(verdict: str, action: Action, copy: Copy) -> Copy:
     """Return what a request leaves of its copy: one that never left, was refused, or was not answered."""
-    unsent = {Place: lifecycle.not_sent, Modify: lifecycle.modify_not_sent, Cancel: lifecycle.cancel_not_sent}
+    unsent = {Place: transitions.not_sent, Modify: transitions.modify_not_sent, Cancel: transitions.cancel_not_sent}
     if verdict == "not sent":
         return unsent[type(action)](copy)
     if verdict == "refused" and not isinstance(action, Cancel):
-        refused = lifecycle.place_refused if isinstance(action, Place) else lifecycle.modify_refused
+        refused = transitions.place_refused if isinstance(action, Place) else transitions.modify_refused
         return refused(copy, "refused")
-    return lifecycle.in_doubt(copy, verdict)
+    return transitions.in_doubt(copy, verdict)

@@ -9,11 +9,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from copytrade.core.decide.decide import decide
-from copytrade.core.decide.decisions import Decision, Policy, Situation
-from copytrade.core.decide.desired_order import Terms, wish_for
+from copytrade.core.decide.decisions import Decision, DecisionInput, Policy
+from copytrade.core.decide.desired_order import OrderTypePolicy, desired_order
 from copytrade.core.decide.filters import refusal
-from copytrade.core.engine.allocator import allotted
-from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.allocator import allocated
+from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.engine.exits.shares import ExitShare
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
@@ -24,7 +24,7 @@ from copytrade.core.model.orders import IST, Order, Status
 from tests.core.orders import NOW, an_order
 
 HALF = Ratio(Fraction(1, 2), "half")
-TERMS = Terms()
+TERMS = OrderTypePolicy()
 UNKNOWN = Capitals()
 POLICY = Policy(
     instruments=frozenset({"OPTIDX"}),
@@ -32,41 +32,41 @@ POLICY = Policy(
     copying_since=NOW - timedelta(hours=1),
 )
 NIFTY = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", 65, Decimal("0.05"))
-OPEN = Situation(NIFTY, master_read=True, gate_open=True)
+OPEN = DecisionInput(NIFTY, master_read=True, gate_open=True)
 FRESH = Copy("112611230001", "alice", NOW.date(), NOW)
 
 
 def resting(**changes: Any) -> Copy:
     """Make a copy of 2 lots that rests at the broker as the leader's order of 4 wants it."""
-    wish = wish_for(an_order(), 130, NIFTY, TERMS)
-    copy = replace(FRESH, n=1, stage=Stage.LIVE, ratio=HALF, wish=wish, accepted=wish, order_id="7")
+    desired = desired_order(an_order(), 130, NIFTY, TERMS)
+    copy = replace(FRESH, n=1, stage=Stage.LIVE, ratio=HALF, desired=desired, accepted=desired, order_id="7")
     if "accepted" in changes:
-        changes = {"wish": changes["accepted"], **changes}
+        changes = {"desired": changes["accepted"], **changes}
     return replace(copy, **changes)
 
 
 def knows_positions(
-    desk: Desk,
+    engine: CopyEngine,
     *lines: Line,
     leader: Mapping[LineKey, int] | None = None,
     own: Mapping[LineKey, int] | None = None,
     at: datetime = NOW,
 ) -> None:
     """Tell a desk what both accounts hold before its orders, what ``lines`` say if not said otherwise."""
-    desk.own_feed(is_up=True, at=at)
-    corrected = desk.leader_positions_read(
+    engine.own_feed(is_up=True, at=at)
+    corrected = engine.leader_positions_read(
         leader or {line.key: line.leader_position for line in lines}, at, at.astimezone(IST).date()
     )
     assert not corrected
-    desk.own_book_read(at)
-    desk.own_positions_read(own or {line.key: line.held for line in lines}, at)
+    engine.own_book_read(at)
+    engine.own_positions_read(own or {line.key: line.held for line in lines}, at)
 
 
 def ask(
     leader: Order,
     *copies: Copy,
     policy: Policy = POLICY,
-    situation: Situation = OPEN,
+    inputs: DecisionInput = OPEN,
     now: datetime = NOW,
     capitals: Capitals = UNKNOWN,
 ) -> Decision:
@@ -75,9 +75,9 @@ def ask(
     positions.leader_read({}, NOW, NOW.date(), ())
     positions.own_read({}, NOW)
     positions.leader_seen(leader, now)
-    situation = replace(situation, refused=refusal(leader, situation.instrument, policy))
+    inputs = replace(inputs, refused=refusal(leader, inputs.instrument, policy))
     entry = None
     is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
-    if situation.instrument and (copies or not (is_dead or situation.refused)):
-        entry = positions.size_entry(leader, situation.instrument, policy.sizing, capitals, is_opening=True)
-    return decide(leader, copies, allotted(leader, positions, entry, ExitShare(0)), situation, policy, now)
+    if inputs.instrument and (copies or not (is_dead or inputs.refused)):
+        entry = positions.size_entry(leader, inputs.instrument, policy.sizing, capitals, is_opening=True)
+    return decide(leader, copies, allocated(leader, positions, entry, ExitShare(0)), inputs, policy, now)

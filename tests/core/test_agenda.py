@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from copytrade.core.decide.decisions import Cancel, Modify, Place
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Desk, Surroundings
-from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import CopyEngine, MarketRules
+from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.model.copies import CopyId
@@ -19,25 +19,27 @@ from tests.core.asking import NIFTY, POLICY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
 
 
-def a_desk() -> Desk:
-    desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None))
-    desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
-    desk.know_instruments({OPTION: NIFTY})
-    knows_positions(desk)
-    desk.set_gate(is_open=True)
-    return desk
+def an_engine() -> CopyEngine:
+    engine = CopyEngine("alice", POLICY, Capitals(), MarketRules(load_freeze_table({}), None))
+    engine.load([], [], [], NOW - timedelta(hours=1), 0.0)
+    engine.know_instruments({OPTION: NIFTY})
+    knows_positions(engine)
+    engine.set_gate(is_open=True)
+    return engine
 
 
-def send(desk: Desk) -> tuple[str, type]:
+def send(engine: CopyEngine) -> tuple[str, type]:
     """Have the most urgent thing done, with success; say what it was."""
-    desk.consider(NOW)
-    picked = desk.pick(NOW)
+    engine.consider(NOW)
+    picked = engine.pick(NOW)
     assert picked is not None
     leader, action = picked
-    copy = desk.begin(leader, action, NOW).after
+    copy = engine.begin(leader, action, NOW).after
     order_id = f"F{leader.id}"
-    after = lifecycle.cancel_accepted(copy) if isinstance(action, Cancel) else lifecycle.accepted(copy, order_id, None)
-    desk.settle((leader.id, action.n), after, 1.0)
+    after = (
+        transitions.cancel_accepted(copy) if isinstance(action, Cancel) else transitions.accepted(copy, order_id, None)
+    )
+    engine.settle((leader.id, action.n), after, 1.0)
     return leader.id, type(action)
 
 
@@ -47,20 +49,20 @@ def leader_order(number: int, **changes: object) -> Order:
 
 
 def test_cancellations_come_first_then_exits_then_modifications_then_entries() -> None:
-    desk = a_desk()
+    engine = an_engine()
     for number in (1, 2, 3):
-        desk.leader_changed(leader_order(number), None)
-        assert send(desk) == (f"{number}", Place)
+        engine.leader_changed(leader_order(number), None)
+        assert send(engine) == (f"{number}", Place)
     traded = leader_order(13, status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
-    desk.leader_changed(traded, None)
-    desk.own_changed(
+    engine.leader_changed(traded, None)
+    engine.own_changed(
         an_order(id="F3", correlation_id="ct-3-1", quantity=130, status=Status.TRADED, filled_quantity=130), None
     )
-    desk.leader_changed(leader_order(4), None)
-    desk.leader_changed(leader_order(11, status=Status.MODIFIED, price=Decimal(99)), None)
-    desk.leader_changed(leader_order(5, side=Side.SELL), None)
-    desk.leader_changed(leader_order(12, status=Status.CANCELLED), None)
-    assert [send(desk) for _ in range(4)] == [("2", Cancel), ("5", Place), ("1", Modify), ("4", Place)]
+    engine.leader_changed(leader_order(4), None)
+    engine.leader_changed(leader_order(11, status=Status.MODIFIED, price=Decimal(99)), None)
+    engine.leader_changed(leader_order(5, side=Side.SELL), None)
+    engine.leader_changed(leader_order(12, status=Status.CANCELLED), None)
+    assert [send(engine) for _ in range(4)] == [("2", Cancel), ("5", Place), ("1", Modify), ("4", Place)]
 
 
 ORDERS, UNDERLYINGS = st.sampled_from("abcdef"), st.sampled_from(["NIFTY", "GOLD"])
@@ -71,49 +73,49 @@ class AgendaMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.agenda = Agenda()
+        self.work_queue = WorkQueue()
         self.numbers: dict[str, int] = {}
         self.wanted: dict[str, tuple[Lane, str]] = {}
         self.placing: dict[str, list[CopyId]] = {}
 
     @rule(order=ORDERS, lane=st.sampled_from([Lane.CANCEL, Lane.EXIT, Lane.MODIFY, Lane.ENTRY]), underlying=UNDERLYINGS)
     def is_wanted(self, order: str, lane: Lane, underlying: str) -> None:
-        self.agenda.mark([order])
-        assert self.agenda.take_marked() == {order: True}
-        self.agenda.want(order, lane, underlying)
+        self.work_queue.mark([order])
+        assert self.work_queue.take_marked() == {order: True}
+        self.work_queue.want(order, lane, underlying)
         self.numbers.setdefault(order, len(self.numbers))
         self.wanted[order] = lane, underlying
 
     @rule(order=ORDERS)
     def is_wanted_no_more(self, order: str) -> None:
-        self.agenda.mark([order])
-        self.agenda.take_marked()
+        self.work_queue.mark([order])
+        self.work_queue.take_marked()
         self.numbers.setdefault(order, len(self.numbers))
         self.wanted.pop(order, None)
 
     @rule(whether=st.booleans())
     def the_next_is_begun(self, whether: bool) -> None:
-        found = self.agenda.next()
+        found = self.work_queue.next()
         if found is None:
             return
         order, lane = found
         _, underlying = self.wanted.pop(order)
-        self.agenda.take(order)
-        self.agenda.take_marked()
+        self.work_queue.take(order)
+        self.work_queue.take_marked()
         if lane is Lane.ENTRY and whether:
             slices = self.placing.setdefault(underlying, [])
             slices.append((order, 1 + sum(len(one) for one in self.placing.values())))
-            self.agenda.begin(slices[-1], underlying)
+            self.work_queue.begin(slices[-1], underlying)
 
     @rule(underlying=UNDERLYINGS)
     def is_answered(self, underlying: str) -> None:
         for copy_id in self.placing.pop(underlying, []):
-            self.agenda.end(copy_id)
+            self.work_queue.end(copy_id)
 
     @rule()
     def entries_are_called_off(self) -> None:
         entries = {order for order, (lane, _) in self.wanted.items() if lane is Lane.ENTRY}
-        assert set(self.agenda.take_entries()) == entries
+        assert set(self.work_queue.take_entries()) == entries
         for order in entries:
             del self.wanted[order]
 
@@ -125,7 +127,7 @@ class AgendaMachine(RuleBasedStateMachine):
             if lane is not Lane.ENTRY or all(one == order for one, _ in self.placing.get(underlying, []))
         ]
         expected = min(ready, default=None)
-        assert self.agenda.next() == (expected and (expected[2], expected[0]))
+        assert self.work_queue.next() == (expected and (expected[2], expected[0]))
 
 
 TestAgenda = AgendaMachine.TestCase

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Modify, Place
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Action, Desk
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import Action, CopyEngine
 from copytrade.core.ledger.closing_orders import Closed, is_closing
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.copies import CopyId, Stage
@@ -19,7 +19,7 @@ from copytrade.core.model.orders import Order, Product, Side, Status, correlatio
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import NIFTY, knows_positions
 from tests.core.orders import NOW, OPTION, an_order
-from tests.core.test_desk import LOT, SURROUNDINGS, policy
+from tests.core.test_engine import LOT, MARKET_RULES, policy
 
 LINE = LineKey(OPTION, Product.MARGIN)
 
@@ -28,65 +28,65 @@ class Account:
     """A desk, and the orders of its account at a broker that takes everything and fills what it is told to."""
 
     def __init__(self, *, only_closes: bool = False, by_hand: int = 0) -> None:
-        self.desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS, only_closes=only_closes)
+        self.engine = CopyEngine("alice", policy(Decimal(1)), Capitals(), MARKET_RULES, only_closes=only_closes)
         self.only_closes, self.by_hand = only_closes, by_hand
         self.orders: dict[str, Order] = {}
         self.sent: list[tuple[str, Action]] = []
         self.refuses = False
         self.is_silent = False
         self.leaders: dict[str, Order] = {}
-        self.desk.load((), (), (), NOW - timedelta(hours=1), 0.0)
+        self.engine.load((), (), (), NOW - timedelta(hours=1), 0.0)
         self.learns()
 
     def learns(self) -> None:
-        self.desk.know_instruments({OPTION: NIFTY})
-        leader = self.desk.positions.line(LINE).leader_position
-        knows_positions(self.desk, leader={LINE: leader}, own={LINE: self.net()})
-        self.desk.set_gate(is_open=True)
+        self.engine.know_instruments({OPTION: NIFTY})
+        leader = self.engine.positions.line(LINE).leader_position
+        knows_positions(self.engine, leader={LINE: leader}, own={LINE: self.net()})
+        self.engine.set_gate(is_open=True)
 
     def leader(self, order: Order) -> None:
         self.leaders[order.id] = order
-        self.desk.leader_changed(order, None)
+        self.engine.leader_changed(order, None)
         self.goes_on()
 
     def goes_on(self) -> None:
         """Send whatever is wanted until nothing is."""
-        self.desk.consider(NOW)
-        while picked := self.desk.pick(NOW):
+        self.engine.consider(NOW)
+        while picked := self.engine.pick(NOW):
             leader, action = picked
-            copy = self.desk.begin(leader, action, NOW).after
+            copy = self.engine.begin(leader, action, NOW).after
             self.sent.append((leader.id, action))
             self.carry_out((leader.id, action.n), action, leader)
             assert copy.correlation_id
-            self.desk.consider(NOW)
+            self.engine.consider(NOW)
 
     def carry_out(self, copy_id: CopyId, action: Action, leader: Order) -> None:
-        copy = self.desk.copy(copy_id)
+        copy = self.engine.copy(copy_id)
         match action:
             case Place() if self.refuses:
-                self.desk.settle(copy_id, lifecycle.place_refused(copy, "refused"), 1.0)
-            case Place(wish=wish):
+                self.engine.settle(copy_id, transitions.place_refused(copy, "refused"), 1.0)
+            case Place(desired=desired):
                 order = an_order(
                     id=f"F{len(self.orders)}",
                     side=copy.side(leader),
                     product=leader.product,
-                    quantity=wish.quantity,
-                    price=wish.price,
+                    quantity=desired.quantity,
+                    price=desired.price,
                     correlation_id=correlation_id(*copy_id),
                 )
                 self.orders[order.id] = order
-                self.desk.settle(copy_id, lifecycle.accepted(copy, order.id, None), 1.0)
-            case Modify(wish=wish):
-                self.orders[copy.order_id] = replace(self.orders[copy.order_id], quantity=wish.quantity)
-                self.desk.settle(copy_id, lifecycle.accepted(copy, copy.order_id, None), 1.0)
+                self.engine.settle(copy_id, transitions.accepted(copy, order.id, None), 1.0)
+            case Modify(desired=desired):
+                self.orders[copy.order_id] = replace(self.orders[copy.order_id], quantity=desired.quantity)
+                self.engine.settle(copy_id, transitions.accepted(copy, copy.order_id, None), 1.0)
             case Cancel():
-                self.desk.settle(copy_id, lifecycle.cancel_accepted(copy), 1.0)
+                self.engine.settle(copy_id, transitions.cancel_accepted(copy), 1.0)
                 if not self.is_silent:
                     self.tells(self.orders[copy.order_id], status=Status.CANCELLED)
 
     def tells(self, order: Order, **changes: object) -> None:
         self.orders[order.id] = replace(order, **changes)  # type: ignore[arg-type]
-        self.desk.own_changed(self.orders[order.id], None)
+        self.engine.own_changed(self.orders[order.id], None)
 
     def fills(self, order: Order, quantity: int | None = None) -> None:
         order = self.orders[order.id]
@@ -104,26 +104,26 @@ class Account:
 
     def closes(self) -> Closed | None:
         """Close everything; the market fills what closes."""
-        self.desk.close_all()
+        self.engine.close_all()
         self.goes_on()
         closing = [order for order in self.live() if order.correlation_id.startswith("ct-flat")]
         for order in closing:
             self.fills(order)
         self.goes_on()
-        return self.desk.take_closed(NOW)
+        return self.engine.take_closed(NOW)
 
     def restarts(self) -> None:
         """Begin anew from what was written down, and the book."""
-        copies = [copy for copy, _ in self.desk.everything()]
-        written = self.desk.positions.everything()
+        copies = [copy for copy, _ in self.engine.everything()]
+        written = self.engine.positions.everything()
         lines = [one for one in written if hasattr(one, "held")]
-        allotments = [one for one in written if not hasattr(one, "held")]
-        self.desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS, only_closes=self.only_closes)
-        self.desk.load(copies, lines, allotments, NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
+        allocations = [one for one in written if not hasattr(one, "held")]
+        self.engine = CopyEngine("alice", policy(Decimal(1)), Capitals(), MARKET_RULES, only_closes=self.only_closes)
+        self.engine.load(copies, lines, allocations, NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
         self.learns()
         for order in self.orders.values():
-            self.desk.own_changed(order, None)
-        self.desk.book_read(5.0, NOW, frozenset(self.orders))
+            self.engine.own_changed(order, None)
+        self.engine.book_read(5.0, NOW, frozenset(self.orders))
 
 
 def entered(account: Account, number: int, lots: int, side: Side = Side.BUY) -> Order:
@@ -150,9 +150,9 @@ def test_copies_are_cancelled_first_and_then_what_is_held_is_closed(side: Side) 
     assert closed == Closed(2, ("130 NIFTY-Dec2026-26000-CE",), ())
     assert account.net() == 0
     assert not account.live()
-    reasons = {copy.reason for copy, leader in account.desk.everything() if leader.id in ("2", "3")}
+    reasons = {copy.reason for copy, leader in account.engine.everything() if leader.id in ("2", "3")}
     assert reasons == {Reason.FLATTENED}
-    assert account.desk.take_closed(NOW) is None
+    assert account.engine.take_closed(NOW) is None
 
 
 @pytest.mark.parametrize("fills", [0, 1, 2])
@@ -163,10 +163,10 @@ def test_a_line_is_closed_when_the_broker_has_said_how_its_copies_ended(fills: i
     (target,) = account.live()
     account.is_silent = True
     account.sent.clear()
-    account.desk.close_all()
+    account.engine.close_all()
     account.goes_on()
     assert [type(action) for _, action in account.sent] == [Cancel]
-    assert account.desk.take_closed(NOW) is None
+    assert account.engine.take_closed(NOW) is None
     if fills:
         account.fills(target, fills * LOT)
     account.goes_on()
@@ -177,7 +177,7 @@ def test_a_line_is_closed_when_the_broker_has_said_how_its_copies_ended(fills: i
         assert order.quantity == (2 - fills) * LOT
         account.fills(order)
     account.goes_on()
-    assert account.desk.take_closed(NOW) is not None
+    assert account.engine.take_closed(NOW) is not None
     assert account.net() == 0
 
 
@@ -220,8 +220,8 @@ def test_more_than_one_order_takes_is_closed_in_slices_and_late_fills_are_closed
     resting = an_order(id="2", quantity=LOT)
     account.leader(resting)
     (mine,) = account.live()
-    account.desk.close_all()
-    account.desk.consider(NOW)
+    account.engine.close_all()
+    account.engine.consider(NOW)
     account.fills(mine)  # before its cancellation arrives
     account.goes_on()
     while live := account.live():
@@ -229,22 +229,22 @@ def test_more_than_one_order_takes_is_closed_in_slices_and_late_fills_are_closed
         account.fills(live[0])
         account.goes_on()
     assert account.net() == 0
-    assert account.desk.take_closed(NOW) is not None
+    assert account.engine.take_closed(NOW) is not None
 
 
 def test_while_it_closes_nothing_is_entered_and_the_leaders_exit_is_not_sent_as_well() -> None:
     account = Account()
     entered(account, 1, 2)
-    account.desk.close_all()
+    account.engine.close_all()
     account.goes_on()
     (closing,) = account.live()
     account.leader(an_order(id="2", side=Side.SELL, quantity=2 * LOT, status=Status.TRADED, filled_quantity=2 * LOT))
     account.leader(an_order(id="3", quantity=LOT))
     assert account.live() == [closing]
-    assert account.desk.take_closed(NOW) is None
+    assert account.engine.take_closed(NOW) is None
     account.fills(closing)
     account.goes_on()
-    assert account.desk.take_closed(NOW) is not None
+    assert account.engine.take_closed(NOW) is not None
     account.goes_on()
     assert [order.correlation_id for order in account.live()] == ["ct-3-1"]
 
@@ -266,39 +266,39 @@ def test_what_cannot_be_closed_is_said_and_not_tried_for_ever() -> None:
 def test_an_order_that_closes_outlives_a_restart_and_nothing_is_closed_twice() -> None:
     account = Account()
     entered(account, 1, 2)
-    account.desk.close_all()
+    account.engine.close_all()
     account.goes_on()
     (closing,) = account.live()
     account.restarts()
     account.goes_on()
     assert account.live() == [closing]
-    account.desk.close_all()
+    account.engine.close_all()
     account.goes_on()
     assert account.live() == [closing]
     account.fills(closing)
     account.goes_on()
     assert account.net() == 0
-    assert account.desk.take_closed(NOW) is not None
+    assert account.engine.take_closed(NOW) is not None
     account.restarts()
     account.goes_on()
     assert (account.live(), account.net()) == ([], 0)
-    assert not account.desk.is_closing
+    assert not account.engine.is_closing
 
 
 def begun_and_not_sent(account: Account) -> str:
     """Have closing begin with an order that certainly never left; return what it stands for."""
-    account.desk.close_all()
-    account.desk.consider(NOW)
-    leader, action = account.desk.pick(NOW) or (None, None)
+    account.engine.close_all()
+    account.engine.consider(NOW)
+    leader, action = account.engine.pick(NOW) or (None, None)
     assert leader is not None
     assert isinstance(action, Place)
-    change = account.desk.begin(leader, action, NOW)
-    account.desk.settle((leader.id, action.n), lifecycle.not_sent(change.after), 1.0)
+    change = account.engine.begin(leader, action, NOW)
+    account.engine.settle((leader.id, action.n), transitions.not_sent(change.after), 1.0)
     return leader.id
 
 
 def dispositions(account: Account, order_id: str) -> list[tuple[str, Reason | None]]:
-    return [(copy.status, copy.reason) for copy, leader in account.desk.everything() if leader.id == order_id]
+    return [(copy.status, copy.reason) for copy, leader in account.engine.everything() if leader.id == order_id]
 
 
 def test_what_another_order_has_closed_after_a_restart_is_recorded_as_overtaken() -> None:
@@ -314,7 +314,7 @@ def test_what_another_order_has_closed_after_a_restart_is_recorded_as_overtaken(
     account.restarts()
     account.goes_on()
     assert account.net() == 0
-    assert not any(copy.status == "pending" for copy, _ in account.desk.everything())
+    assert not any(copy.status == "pending" for copy, _ in account.engine.everything())
 
 
 def test_what_other_hands_have_closed_before_the_order_left_leaves_nothing_pending() -> None:
@@ -325,24 +325,24 @@ def test_what_other_hands_have_closed_before_the_order_left_leaves_nothing_pendi
     account.tells(an_order(id="hand", side=Side.SELL, quantity=2 * LOT, status=Status.TRADED, filled_quantity=2 * LOT))
     account.by_hand = 0
     account.goes_on()
-    account.desk.take_closed(NOW)
+    account.engine.take_closed(NOW)
     account.goes_on()
     for order in account.live():
         account.fills(order)
     account.goes_on()
-    assert not any(copy.status == "pending" for copy, _ in account.desk.everything())
+    assert not any(copy.status == "pending" for copy, _ in account.engine.everything())
     assert order_id
 
 
 def test_what_was_begun_and_given_up_closes_nothing_later() -> None:
     account = Account()
     entered(account, 1, 7)
-    account.desk.close_all()
-    account.desk.consider(NOW)
-    leader, action = account.desk.pick(NOW) or (None, None)
+    account.engine.close_all()
+    account.engine.consider(NOW)
+    leader, action = account.engine.pick(NOW) or (None, None)
     assert leader is not None
     assert isinstance(action, Place)
-    account.desk.begin(leader, action, NOW)
+    account.engine.begin(leader, action, NOW)
     account.carry_out((leader.id, action.n), action, leader)
     account.fills(account.live()[0])
     account.restarts()
@@ -350,7 +350,7 @@ def test_what_was_begun_and_given_up_closes_nothing_later() -> None:
     assert (account.live(), account.net()) == ([], 4 * LOT)
     entered(account, 2, 1)
     assert account.net() == 5 * LOT
-    account.desk.close_all()
+    account.engine.close_all()
     account.goes_on()
     assert sum(order.quantity for order in account.live()) == 5 * LOT
     for order in account.live():
@@ -364,13 +364,13 @@ def test_an_order_of_an_earlier_day_that_nobody_tells_of_holds_nothing_up(only_c
     account = Account()
     entered(account, 1, 2)
     account.leader(an_order(id="2", quantity=LOT))
-    written = account.desk.everything()
+    written = account.engine.everything()
     assert any(copy.stage is Stage.LIVE for copy, _ in written)
-    lines = [one for one in account.desk.positions.everything() if hasattr(one, "held")]
+    lines = [one for one in account.engine.positions.everything() if hasattr(one, "held")]
     yesterday = NOW.date() - timedelta(days=1)
-    account.desk = Desk("alice", policy(Decimal(1)), Capitals(), SURROUNDINGS, only_closes=only_closes)
+    account.engine = CopyEngine("alice", policy(Decimal(1)), Capitals(), MARKET_RULES, only_closes=only_closes)
     copies = [replace(copy, trade_date=yesterday, created_at=NOW - timedelta(days=1)) for copy, _ in written]
-    account.desk.load(copies, lines, (), NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
+    account.engine.load(copies, lines, (), NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
     account.by_hand = 2 * LOT
     account.orders.clear()
     account.learns()
@@ -423,10 +423,10 @@ def test_whatever_was_copied_closing_ends_flat_and_leaves_what_was_there(
     assert account.closes() is not None
     closers = [order for order in account.orders.values() if is_closing(order.correlation_id.removeprefix("ct-"))]
     assert not account.live()
-    assert not any(line.held for line in account.desk.positions.lines_held())
+    assert not any(line.held for line in account.engine.positions.lines_held())
     closed = sum(order.filled_quantity * order.side.sign for order in closers)
     assert abs(account.net()) <= abs(before) or closed == 0
     assert all(order.side.sign * before < 0 for order in closers)
-    copies = [copy for copy, _ in account.desk.everything()]
+    copies = [copy for copy, _ in account.engine.everything()]
     assert {copy.part for copy in copies if is_closing(copy.leader_order_id)} <= {Part.CLOSE}
     assert not any(copy.stage is Stage.UNKNOWN for copy in copies)

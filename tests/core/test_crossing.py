@@ -23,12 +23,12 @@ def test_an_entry_that_crossed_zero_while_entries_were_off_is_final_and_on_recor
         account.leader(**terms, status=Status.TRADED, filled_quantity=65 * lots, average_price=Decimal(100))
 
     trades("1", Side.SELL, 2)
-    account.desk.switch_entries(enabled=False)
+    account.engine.switch_entries(enabled=False)
     trades("2", Side.BUY, 4)
     assert account.copy("2").part is Part.EXIT
     assert account.copy("2", 0).reason is Reason.COPYING_DISABLED
     trades("3", Side.SELL, 2)
-    account.desk.switch_entries(enabled=True)
+    account.engine.switch_entries(enabled=True)
     account.passes(100)
     assert [leader for _, leader, action in account.sent if isinstance(action, Place)] == ["1", "2"]
 
@@ -58,7 +58,7 @@ def test_an_entry_waits_for_the_exits_of_what_is_held_against_it() -> None:
     account.passes(60)
     fill_all()
     assert [sides(account, order_id) for order_id in ("2", "3")] == [[Part.EXIT, Part.ENTRY], [Part.ENTRY]]
-    assert account.desk.positions.line(LINE).held == 2 * 65
+    assert account.engine.positions.line(LINE).held == 2 * 65
 
 
 def is_exit(action: object) -> bool:
@@ -67,4 +67,4 @@ def is_exit(action: object) -> bool:
 
 def sides(account: Account, order_id: str) -> list[Part]:
     """Return what was placed for an order and taken."""
-    return [one.part for one in account.desk._blotter.of(order_id) if one.order_id]
+    return [one.part for one in account.engine._copy_book.of(order_id) if one.order_id]

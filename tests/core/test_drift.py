@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Skip
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies import transitions
 from copytrade.core.ledger.drift import Apart, Cause, Drift, Fill, LeaderOrder, all_apart, apart, explained, proposals
 from copytrade.core.ledger.sizing import SizingPolicy, Strategy
 from copytrade.core.model.copies import Copy, Stage
@@ -64,7 +64,7 @@ class Story:
         """Write down how a copy of an order stands, or why there is none."""
         copy = Copy(order.id, "alice", DAY, NOW, part=part)
         if stage is Stage.NONE:
-            copy = lifecycle.skipped(copy, Skip(reason or Reason.ZERO_LOTS, "because"))
+            copy = transitions.skipped(copy, Skip(reason or Reason.ZERO_LOTS, "because"))
         else:
             status = Status.REJECTED if reason is Reason.BROKER_REJECTED else Status.CANCELLED
             own = an_order(id="F1", status=status) if stage is Stage.ENDED else None
@@ -76,9 +76,9 @@ class Story:
         line = positions.line(LINE)
         orders = []
         for order_id in self.orders:
-            allotment = positions.allotment(order_id)
-            assert allotment is not None
-            orders.append(LeaderOrder(allotment, self.copies.get(order_id, ())))
+            allocation = positions.allocation(order_id)
+            assert allocation is not None
+            orders.append(LeaderOrder(allocation, self.copies.get(order_id, ())))
         found = explained(line, orders, self.fills, line.held + apart, by_hand)
         assert sum(share.units for share in found.shares) == found.difference
         return found
@@ -229,11 +229,11 @@ def test_every_unit_is_explained_whatever_fills_and_whatever_does_not(
     story = Story.of(sizing)
     for number, (side, lots, filled, got) in enumerate(steps):
         order = story.leader(str(number), side, lots, min(lots, filled))
-        allotment = story.account.positions.allotment(order.id)
-        assert allotment is not None
-        if allotment.exit_of(order.quantity):
+        allocation = story.account.positions.allocation(order.id)
+        assert allocation is not None
+        if allocation.exit_of(order.quantity):
             story.got(order, Part.EXIT, min(story.account.exit(order), got * LOT))
-        if allotment.entry_of(order.quantity):
+        if allocation.entry_of(order.quantity):
             story.enters(order, got * LOT)
     assert Cause.UNEXPLAINED not in {share.cause for share in story.drift().shares}
 

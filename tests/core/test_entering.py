@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Modify, Place, Skip, Wait
-from copytrade.core.decide.risk_limits import Breach, LossLimit, Protection, Standing, trading_day
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Desk
+from copytrade.core.decide.risk_limits import Breach, LimitsUsed, LossLimit, RiskLimits, trading_day
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.accounts import Result
 from copytrade.core.model.copies import Copy
@@ -17,10 +17,10 @@ from copytrade.core.model.orders import IST, InstrumentKey, Order, OrderType, Pr
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import NIFTY, OPEN, POLICY, ask, knows_positions, resting
 from tests.core.orders import NOW, OPTION, an_order
-from tests.core.test_desk import LOT, SURROUNDINGS, policy
+from tests.core.test_engine import LOT, MARKET_RULES, policy
 
 #: What a follower with every limit may enter now: 2 lots are open, 8 entries were sent, and it has lost 400.
-LIMITS = Protection(
+LIMITS = RiskLimits(
     max_daily_loss=LossLimit(Decimal(1000)),
     max_open_lots=4,
     max_orders_per_day=9,
@@ -29,16 +29,16 @@ LIMITS = Protection(
     trade_from=time(9, 20),
     trade_until=time(15, 0),
 )
-STANDING = Standing(result=Result(Decimal(-400), NOW), limit=Decimal(1000), open_lots=2, entries_today=8)
+STANDING = LimitsUsed(result=Result(Decimal(-400), NOW), limit=Decimal(1000), open_lots=2, entries_today=8)
 
 
-def protected(standing: Standing = STANDING, limits: Protection = LIMITS, **asked):  # type: ignore[no-untyped-def]
+def protected(used: LimitsUsed = STANDING, limits: RiskLimits = LIMITS, **asked):  # type: ignore[no-untyped-def]
     leader = asked.pop("leader", an_order())
     return ask(
         leader,
         *asked.pop("copies", ()),
-        policy=replace(POLICY, protection=limits),
-        situation=replace(OPEN, standing=lambda: standing),
+        policy=replace(POLICY, risk_limits=limits),
+        inputs=replace(OPEN, limits_used=lambda: used),
         **asked,
     )
 
@@ -60,28 +60,28 @@ BEYOND = [
 ]
 
 
-@pytest.mark.parametrize(("standing", "limits", "reason"), BEYOND)
+@pytest.mark.parametrize(("used", "limits", "reason"), BEYOND)
 def test_an_entry_beyond_a_limit_is_skipped_with_its_reason(
-    standing: Standing, limits: Protection, reason: Reason
+    used: LimitsUsed, limits: RiskLimits, reason: Reason
 ) -> None:
-    decision = protected(standing, limits)
+    decision = protected(used, limits)
     assert isinstance(decision, Skip)
     assert decision.reason is reason
     assert reason.is_provisional
 
 
-@pytest.mark.parametrize(("standing", "limits", "reason"), BEYOND)
+@pytest.mark.parametrize(("used", "limits", "reason"), BEYOND)
 def test_an_order_that_rests_is_not_enlarged_beyond_a_limit_but_follows_the_leader_otherwise(
-    standing: Standing, limits: Protection, reason: Reason
+    used: LimitsUsed, limits: RiskLimits, reason: Reason
 ) -> None:
     larger = an_order(status=Status.MODIFIED, quantity=520, price=Decimal("101.00"))
-    decision = protected(standing, limits, leader=larger, copies=[resting()])
+    decision = protected(used, limits, leader=larger, copies=[resting()])
     assert isinstance(decision, Modify)
-    assert (decision.wish.quantity, decision.wish.price) == (130, Decimal("101.00"))
-    smaller = protected(standing, limits, leader=replace(larger, quantity=130), copies=[resting()])
+    assert (decision.desired.quantity, decision.desired.price) == (130, Decimal("101.00"))
+    smaller = protected(used, limits, leader=replace(larger, quantity=130), copies=[resting()])
     assert isinstance(smaller, Modify)
-    assert smaller.wish.quantity == 65
-    assert protected(standing, limits, leader=an_order(status=Status.CANCELLED), copies=[resting()]) == Cancel(1)
+    assert smaller.desired.quantity == 65
+    assert protected(used, limits, leader=an_order(status=Status.CANCELLED), copies=[resting()]) == Cancel(1)
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,13 @@ def test_the_night_belongs_to_the_trading_day_before_it() -> None:
 # The desk, which counts.
 
 
-def a_desk(limits: Protection, capitals: Capitals = Capitals(), *copies: Copy) -> Desk:  # noqa: B008 (a value)
-    desk = Desk("alice", replace(policy(Decimal(1)), protection=limits), capitals, SURROUNDINGS)
-    desk.load(copies, (), (), NOW - timedelta(hours=1), 0.0)
-    desk.know_instruments({OPTION: NIFTY})
-    knows_positions(desk)
-    desk.set_gate(is_open=True)
-    return desk
+def an_engine(limits: RiskLimits, capitals: Capitals = Capitals(), *copies: Copy) -> CopyEngine:  # noqa: B008 (a value)
+    engine = CopyEngine("alice", replace(policy(Decimal(1)), risk_limits=limits), capitals, MARKET_RULES)
+    engine.load(copies, (), (), NOW - timedelta(hours=1), 0.0)
+    engine.know_instruments({OPTION: NIFTY})
+    knows_positions(engine)
+    engine.set_gate(is_open=True)
+    return engine
 
 
 def market(number: int, lots: int, side: Side = Side.BUY, **changes: object) -> Order:
@@ -130,22 +130,22 @@ def market(number: int, lots: int, side: Side = Side.BUY, **changes: object) -> 
     )
 
 
-def sent(desk: Desk, *leaders: Order, now: datetime = NOW) -> list[str]:
+def sent(engine: CopyEngine, *leaders: Order, now: datetime = NOW) -> list[str]:
     """Have the leader place orders; return whose copies are sent, each accepted at once and resting."""
     for leader in leaders:
-        desk.leader_changed(leader, None)
-    desk.consider(now)
+        engine.leader_changed(leader, None)
+    engine.consider(now)
     ids = []
-    while picked := desk.pick(now):
+    while picked := engine.pick(now):
         leader, action = picked
-        copy = desk.begin(leader, action, now).after
-        desk.settle((leader.id, action.n), lifecycle.accepted(copy, f"F{leader.id}", None), 1.0)
+        copy = engine.begin(leader, action, now).after
+        engine.settle((leader.id, action.n), transitions.accepted(copy, f"F{leader.id}", None), 1.0)
         ids.append(leader.id)
-        desk.consider(now)
+        engine.consider(now)
     return ids
 
 
-def filled(desk: Desk, leader: Order) -> None:
+def filled(engine: CopyEngine, leader: Order) -> None:
     order = replace(
         leader,
         id=f"F{leader.id}",
@@ -153,70 +153,70 @@ def filled(desk: Desk, leader: Order) -> None:
         status=Status.TRADED,
         filled_quantity=leader.quantity,
     )
-    desk.own_changed(order, None)
+    engine.own_changed(order, None)
 
 
-def reason_of(desk: Desk, leader_order_id: str) -> Reason | None:
-    return next(copy.reason for copy, leader in desk.everything() if leader.id == leader_order_id)
+def reason_of(engine: CopyEngine, leader_order_id: str) -> Reason | None:
+    return next(copy.reason for copy, leader in engine.everything() if leader.id == leader_order_id)
 
 
 def test_open_lots_are_what_is_held_and_what_may_be_live_on_every_line() -> None:
     other = InstrumentKey(Segment.NSE_FNO, "45679")
-    desk = a_desk(Protection(max_open_lots=3))
-    desk.know_instruments({OPTION: NIFTY, other: NIFTY})
+    engine = an_engine(RiskLimits(max_open_lots=3))
+    engine.know_instruments({OPTION: NIFTY, other: NIFTY})
     first, second, third = market(1, 2), market(2, 2, key=other), market(3, 1, product=Product.INTRADAY)
-    assert sent(desk, first, second, third) == ["1", "3"]
-    assert reason_of(desk, "2") is Reason.MAX_OPEN_LOTS
-    filled(desk, first)
-    assert sent(desk, market(4, 1, key=other)) == []
+    assert sent(engine, first, second, third) == ["1", "3"]
+    assert reason_of(engine, "2") is Reason.MAX_OPEN_LOTS
+    filled(engine, first)
+    assert sent(engine, market(4, 1, key=other)) == []
     leaving = market(5, 2, Side.SELL, status=Status.TRADED, filled_quantity=2 * LOT)
-    desk.leader_changed(replace(first, status=Status.TRADED, filled_quantity=2 * LOT), None)
-    assert sent(desk, leaving) == ["5"]
-    filled(desk, leaving)
-    assert sent(desk, market(6, 2, key=other)) == ["6"]
+    engine.leader_changed(replace(first, status=Status.TRADED, filled_quantity=2 * LOT), None)
+    assert sent(engine, leaving) == ["5"]
+    filled(engine, leaving)
+    assert sent(engine, market(6, 2, key=other)) == ["6"]
 
 
 def test_what_was_decided_with_a_lot_to_spare_is_judged_again_when_another_has_taken_it() -> None:
-    desk = a_desk(Protection(max_open_lots=1))
+    engine = an_engine(RiskLimits(max_open_lots=1))
     other = InstrumentKey(Segment.NSE_FNO, "45679")
-    desk.know_instruments({OPTION: NIFTY, other: replace(NIFTY, underlying="BANKNIFTY")})
-    assert sent(desk, market(1, 1), market(2, 1, key=other)) == ["1"]
+    engine.know_instruments({OPTION: NIFTY, other: replace(NIFTY, underlying="BANKNIFTY")})
+    assert sent(engine, market(1, 1), market(2, 1, key=other)) == ["1"]
 
 
 def test_entries_are_counted_by_the_day_and_exits_are_not() -> None:
-    desk = a_desk(Protection(max_orders_per_day=2))
+    engine = an_engine(RiskLimits(max_orders_per_day=2))
     first, second = market(1, 1), market(2, 1)
-    assert sent(desk, first, second) == ["1", "2"]
-    assert sent(desk, market(3, 1)) == []
-    assert reason_of(desk, "3") is Reason.MAX_ORDERS_PER_DAY
+    assert sent(engine, first, second) == ["1", "2"]
+    assert sent(engine, market(3, 1)) == []
+    assert reason_of(engine, "3") is Reason.MAX_ORDERS_PER_DAY
     for leader in (first, second):
-        filled(desk, leader)
-        desk.leader_changed(replace(leader, status=Status.TRADED, filled_quantity=LOT), None)
-    assert sent(desk, market(4, 2, Side.SELL)) == ["4"]
+        filled(engine, leader)
+        engine.leader_changed(replace(leader, status=Status.TRADED, filled_quantity=LOT), None)
+    assert sent(engine, market(4, 2, Side.SELL)) == ["4"]
     tomorrow = NOW + timedelta(days=1)
-    assert sent(desk, market(5, 1, product=Product.INTRADAY, created_at=tomorrow), now=tomorrow) == ["5"]
-    copies = [copy for copy, _ in desk.everything()]
-    again = a_desk(Protection(max_orders_per_day=2), Capitals(), *copies)
+    assert sent(engine, market(5, 1, product=Product.INTRADAY, created_at=tomorrow), now=tomorrow) == ["5"]
+    copies = [copy for copy, _ in engine.everything()]
+    again = an_engine(RiskLimits(max_orders_per_day=2), Capitals(), *copies)
     assert sent(again, market(6, 1)) == []
 
 
 @pytest.mark.parametrize("limit", [LossLimit(Decimal(1000)), LossLimit(Decimal(2), is_percent=True)])
 def test_a_loss_that_is_reached_ends_entries_for_the_trading_day_once(limit: LossLimit) -> None:
-    limits, capitals = Protection(max_daily_loss=limit), Capitals(follower=Decimal(50_000))
-    desk = a_desk(limits, capitals)
-    assert desk.know_result(Result(Decimal("-999.99"), NOW)) is None
-    assert sent(desk, market(1, 1)) == ["1"]
-    breach = desk.know_result(Result(Decimal(-1000), NOW))
+    limits, capitals = RiskLimits(max_daily_loss=limit), Capitals(follower=Decimal(50_000))
+    engine = an_engine(limits, capitals)
+    assert engine.know_result(Result(Decimal("-999.99"), NOW)) is None
+    assert sent(engine, market(1, 1)) == ["1"]
+    breach = engine.know_result(Result(Decimal(-1000), NOW))
     assert breach is not None
     assert Breach.read(str(breach)) == breach
-    assert desk.know_result(Result(Decimal(-2000), NOW)) is None
-    assert desk.know_result(Result(Decimal(500), NOW)) is None
-    assert sent(desk, market(2, 1)) == []
-    assert reason_of(desk, "2") is Reason.MAX_DAILY_LOSS
-    filled(desk, market(1, 1))
-    desk.leader_changed(market(1, 1, status=Status.TRADED, filled_quantity=LOT), None)
-    assert sent(desk, market(3, 1, Side.SELL)) == ["3"]
-    again = a_desk(limits, capitals)
+    assert engine.know_result(Result(Decimal(-2000), NOW)) is None
+    assert engine.know_result(Result(Decimal(500), NOW)) is None
+    assert sent(engine, market(2, 1)) == []
+    assert reason_of(engine, "2") is Reason.MAX_DAILY_LOSS
+    filled(engine, market(1, 1))
+    engine.leader_changed(market(1, 1, status=Status.TRADED, filled_quantity=LOT), None)
+    assert sent(engine, market(3, 1, Side.SELL)) == ["3"]
+    again = an_engine(limits, capitals)
     again.know_breach(breach)
     again.know_result(Result(Decimal(0), NOW))
     assert sent(again, market(4, 1)) == []
@@ -228,8 +228,8 @@ def test_a_loss_that_is_reached_ends_entries_for_the_trading_day_once(limit: Los
 
 
 def test_a_part_of_a_capital_that_is_not_known_lets_nothing_in() -> None:
-    desk = a_desk(Protection(max_daily_loss=LossLimit(Decimal(2), is_percent=True)))
-    assert desk.know_result(Result(Decimal(-1000), NOW)) is None
-    assert sent(desk, market(1, 1)) == []
-    desk.know_capital(Decimal(100_000))
-    assert sent(desk) == ["1"]
+    engine = an_engine(RiskLimits(max_daily_loss=LossLimit(Decimal(2), is_percent=True)))
+    assert engine.know_result(Result(Decimal(-1000), NOW)) is None
+    assert sent(engine, market(1, 1)) == []
+    engine.know_capital(Decimal(100_000))
+    assert sent(engine) == ["1"]

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Place, Skip
-from copytrade.core.decide.desired_order import wish_for
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.decide.desired_order import desired_order
+from copytrade.core.engine.copies import transitions
 from copytrade.core.model.accounts import AccountType
-from copytrade.core.model.copies import Copy, Split
+from copytrade.core.model.copies import Copy, LatencyBreakdown
 from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import Order, OrderType, Source, Status
 from copytrade.core.model.reasons import MEANINGS, Reason
@@ -32,7 +32,7 @@ LEADER_TRADED = replace(
     observed_at=NOW + timedelta(seconds=3, milliseconds=1),
     source=Source.BOOK,
 )
-PLACE = Place(1, Part.ENTRY, wish_for(LEADER, 130, NIFTY, TERMS), "260 x 0.5000 = 130.00 -> 2 x 65")
+PLACE = Place(1, Part.ENTRY, desired_order(LEADER, 130, NIFTY, TERMS), "260 x 0.5000 = 130.00 -> 2 x 65")
 HALF = Ratio(Fraction(1, 2), "fixed ratio 0.5")
 
 
@@ -41,7 +41,7 @@ def at(milliseconds: int) -> datetime:
 
 
 def placing(follower: str) -> Copy:
-    return lifecycle.placing(Copy("L1", follower, NOW.date(), at(1)), PLACE, HALF, "fixed_ratio")
+    return transitions.placing(Copy("L1", follower, NOW.date(), at(1)), PLACE, HALF, "fixed_ratio")
 
 
 def own(order_id: str, milliseconds: int, **changes: Any) -> Order:
@@ -55,12 +55,12 @@ def asked(follower: str, action: str, request: str, status: int | None, millisec
 def filled() -> list[Record]:
     """Alice's copy fills."""
     traded = own("F1", 2500, status=Status.TRADED, filled_quantity=130, average_price=Decimal("100.10"))
-    taken = lifecycle.accepted(placing("alice"), "F1", 12.5, Split(1.5, 0.0, 2.5, 8.5))
-    copy = lifecycle.observed(taken, traded, LEADER, busy=False)
+    taken = transitions.accepted(placing("alice"), "F1", 12.5, LatencyBreakdown(1.5, 0.0, 2.5, 8.5))
+    copy = transitions.observed(taken, traded, LEADER, busy=False)
     place = '{"dhanClientId":"1","orderType":"LIMIT","quantity":130,"price":100.05,"correlationId":"ct-L1-1"}'
     trigger = '{"orderType":"STOP_LOSS","quantity":130,"price":100.05,"triggerPrice":99.5,"validity":"DAY"}'
     return [
-        CopyChanged(lifecycle.with_leader(copy, LEADER_TRADED), LEADER_TRADED, at(3002)),
+        CopyChanged(transitions.with_leader(copy, LEADER_TRADED), LEADER_TRADED, at(3002)),
         OrderChanged("alice", AccountType.FOLLOWER, traded),
         OrderChanged("alice", AccountType.FOLLOWER, own("F1", 20, order_type=OrderType.MARKET, price=Decimal(0))),
         OrderChanged("alice", AccountType.FOLLOWER, replace(own("F12", 20), correlation_id="ct-L12-1")),
@@ -74,7 +74,7 @@ def filled() -> list[Record]:
 
 def refused() -> list[Record]:
     """Bob's order is refused."""
-    copy = lifecycle.place_refused(placing("bob"), "DH-906 insufficient funds")
+    copy = transitions.place_refused(placing("bob"), "DH-906 insufficient funds")
     answer = '{"errorCode":"DH-906",\n "x":"no"}'
     body = '{"orderType":"MARKET","quantity":130,"price":0,"correlationId":"ct-L1-1"}'
     return [CopyChanged(copy, LEADER, at(11)), asked("bob", "place", f"POST /orders {body}", 400, 10, answer)]
@@ -82,7 +82,7 @@ def refused() -> list[Record]:
 
 def skipped() -> list[Record]:
     """Carol is too small."""
-    copy = lifecycle.skipped(Copy("L1", "carol", NOW.date(), at(2)), Skip(Reason.ZERO_LOTS, "under one lot of 65"))
+    copy = transitions.skipped(Copy("L1", "carol", NOW.date(), at(2)), Skip(Reason.ZERO_LOTS, "under one lot of 65"))
     return [
         CopyChanged(copy, LEADER, at(2)),
         OrderChanged("carol", AccountType.FOLLOWER, replace(own("C1", 5), correlation_id="")),
@@ -146,7 +146,7 @@ def test_an_order_at_the_leader_and_at_each_follower(path: Path) -> None:
 
 
 def test_an_order_found_by_its_correlation_id_where_the_answer_was_lost(path: Path) -> None:
-    copy = lifecycle.in_doubt(placing("alice"), "timed out")
+    copy = transitions.in_doubt(placing("alice"), "timed out")
     records = [
         CopyChanged(copy, LEADER, at(1)),
         OrderChanged("alice", AccountType.FOLLOWER, own("F9", 40, status=Status.REJECTED, reason="RMS: margin")),
@@ -162,7 +162,7 @@ def test_an_order_found_by_its_correlation_id_where_the_answer_was_lost(path: Pa
 
 
 def test_each_order_of_a_follower_is_told(path: Path) -> None:
-    first = lifecycle.accepted(placing("alice"), "F1", 12.5)
+    first = transitions.accepted(placing("alice"), "F1", 12.5)
     again = replace(first, n=2, order_id="F2", correlation_id="ct-L1-2", latency_ms=None)
     lines = explained(path, [CopyChanged(first, LEADER, at(1)), CopyChanged(again, LEADER, at(1))])
     assert lines.count("alice") == 1
@@ -189,7 +189,7 @@ def test_a_copy_of_which_the_leaders_order_was_never_written_down(path: Path) ->
 
 def test_what_the_broker_says_is_one_line_in_which_every_character_shows(path: Path) -> None:
     said = "no\x1b[2J\x9b \u202eevil\n  status    filled"
-    copy = lifecycle.place_refused(placing("bob"), said)
+    copy = transitions.place_refused(placing("bob"), said)
     asked_for = asked("bob", "place", "POST /orders {}", 400, 10, f'{{"errorMessage": "{said}"}}')
     rejected = replace(own("F9", 5), status=Status.REJECTED, reason=said, symbol=said)
     events = OrderChanged("bob", AccountType.FOLLOWER, rejected)

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 from msgspec.structs import replace
 
-from copytrade.core.engine.engine import Changed, Considered, Desk
+from copytrade.core.engine.engine import Changed, Considered, CopyEngine
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.model.copies import Copy, Stage
-from copytrade.core.model.ledger import Allotment, Line, LineKey
+from copytrade.core.model.ledger import Allocation, Line, LineKey
 from copytrade.core.model.order_book import Book, chronological
 from copytrade.core.model.orders import IST, Order, Side, Status, ended_before
 from tests.core.asking import knows_positions
 from tests.core.orders import NOW, OPTION
-from tests.core.test_desk import CAPITALS, INSTRUMENT, LOT, LOTS, SURROUNDINGS, Copying, policy
+from tests.core.test_engine import CAPITALS, INSTRUMENT, LOT, LOTS, MARKET_RULES, Copying, policy
 
 #: Seconds after which an entry is too late: not on its day, but on any other.
 HOURS = 4 * 3600.0
@@ -34,7 +34,7 @@ HOURS = 4 * 3600.0
 class Both:
     """Two desks that are told the same: one forgets, one does not. Whatever they say has to be the same."""
 
-    def __init__(self, remembers: Desk, forgets: Desk) -> None:
+    def __init__(self, remembers: CopyEngine, forgets: CopyEngine) -> None:
         self.remembers, self.forgets = remembers, forgets
         self.begins = False
 
@@ -70,13 +70,13 @@ class Both:
 
     def _without_why(self, copy: Copy, leader: Order) -> Copy:
         """Return a copy; what is over is explained anew whenever somebody looks at it."""
-        forgotten = self.forgets._forgetting.forgotten
+        forgotten = self.forgets._retention.forgotten
         is_over = copy.stage is Stage.ENDED or (forgotten and ended_before(leader, forgotten.day))
         return replace(copy, reason=None, error="") if is_over else copy
 
     def agree(self) -> None:
         """See that the same is wanted, and that the ledger is the same but for orders that are forgotten."""
-        one, other = self.remembers._agenda, self.forgets._agenda
+        one, other = self.remembers._work_queue, self.forgets._work_queue
         assert one._wanted == other._wanted
         assert {order_id: at for order_id, at in one._wakes.items() if self.forgets.is_known(order_id)} == other._wakes
         held = {_key(one): one for one in self.remembers.positions.everything()}
@@ -84,9 +84,9 @@ class Both:
             assert self._judged(one) == self._judged(held.pop(_key(one)))
         assert not [one for one in held.values() if isinstance(one, Line)]
 
-    def _judged(self, one: Line | Allotment) -> Line | Allotment:
+    def _judged(self, one: Line | Allocation) -> Line | Allocation:
         """Return how an order was judged without what means nothing once it is over, and depends on who looked when."""
-        if isinstance(one, Allotment) and (order := self.remembers._orders.get(one.leader_order_id)):
+        if isinstance(one, Allocation) and (order := self.remembers._orders.get(one.leader_order_id)):
             return replace(one, reach=0, exited=Fraction(0), forgone=0) if order.is_terminal else one
         return one
 
@@ -110,21 +110,21 @@ def _said_of(leader: Order) -> Order:
     return replace(leader, last_price=None) if is_closing(leader.id) else leader
 
 
-def _net(desk: Desk) -> dict[LineKey, int]:
+def _net(engine: CopyEngine) -> dict[LineKey, int]:
     """Return what the account holds, by its positions and by its orders since."""
-    positions = desk.positions
+    positions = engine.positions
     net = positions._own._expected(positions._copied())
     return {key: units for key, units in net.items() if units}
 
 
-def _key(one: Line | Allotment) -> object:
+def _key(one: Line | Allocation) -> object:
     return one.key if isinstance(one, Line) else one.leader_order_id
 
 
 #: What is kept of lines and of the market, and not of orders.
 NOT_OF_ORDERS = {
-    "Circumstances._slices",
-    "Circumstances.instruments",
+    "Context._slices",
+    "Context.instruments",
     "OwnNet._by_orders",
     "OwnNet._by_reads",
     "OwnNet._traded",
@@ -137,10 +137,10 @@ NOT_OF_ORDERS = {
 }
 
 
-def entries_of(desk: Desk) -> Counter[str]:
+def entries_of(engine: CopyEngine) -> Counter[str]:
     """Return how many entries a desk keeps of orders, in all that it is made of, by the name of what holds them."""
     entries: Counter[str] = Counter()
-    parts, seen = [desk], set[int]()
+    parts, seen = [engine], set[int]()
     while parts:
         part = parts.pop()
         if id(part) in seen:
@@ -161,24 +161,24 @@ def entries_of(desk: Desk) -> Counter[str]:
 class Days(Copying):
     """The days pass: the broker clears its books, or is late to; what was told is told again; both desks restart."""
 
-    def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = ()) -> Any:
+    def an_engine(self, *held: Line | Allocation, copies: Iterable[Copy] = ()) -> Any:
         self.cleared: set[str] = set()
         at = float(next(self.ticks))
         return Both(self.a_desk_with(held, copies, at), self.a_desk_with(held, copies, at))
 
-    def a_desk_with(self, held: Iterable[Line | Allotment], copies: Iterable[Copy], at: float) -> Desk:
+    def a_desk_with(self, held: Iterable[Line | Allocation], copies: Iterable[Copy], at: float) -> CopyEngine:
         terms = replace(policy(self.sizing), late_after=HOURS, max_missed_age=HOURS)
-        desk = Desk("alice", terms, CAPITALS, SURROUNDINGS, absence_window=3.0)
+        engine = CopyEngine("alice", terms, CAPITALS, MARKET_RULES, absence_window=3.0)
         lines = [one for one in held if isinstance(one, Line)]
-        allotments = [one for one in held if isinstance(one, Allotment)]
-        desk.load(copies, lines, allotments, NOW - timedelta(hours=1), at, self.day)
-        desk.know_instruments({OPTION: INSTRUMENT})
-        knows_positions(desk, *lines, at=self.today)
-        desk.set_gate(is_open=True)
-        return desk
+        allocations = [one for one in held if isinstance(one, Allocation)]
+        engine.load(copies, lines, allocations, NOW - timedelta(hours=1), at, self.day)
+        engine.know_instruments({OPTION: INSTRUMENT})
+        knows_positions(engine, *lines, at=self.today)
+        engine.set_gate(is_open=True)
+        return engine
 
-    def desks(self) -> list[Desk]:
-        both: Both = self.desk  # type: ignore[assignment]
+    def desks(self) -> list[CopyEngine]:
+        both: Both = self.engine  # type: ignore[assignment]
         return [both.remembers, both.forgets]
 
     @property
@@ -197,10 +197,10 @@ class Days(Copying):
         status = Status.TRADED if got >= lots else Status.PART_TRADED
         self.leader_places(side, lots * LOT, status=status, filled_quantity=filled, average_price=Decimal(100))
         self.sights_are_lost_and_the_book_is_read()
-        while self.is_anything_wanted() and not self.flights:
+        while self.is_anything_wanted() and not self.in_flight:
             self.sends_what_is_wanted()
-            for flight in list(self.flights):
-                self.flights.remove(flight)
+            for flight in list(self.in_flight):
+                self.in_flight.remove(flight)
                 self.finish(flight, "accepted")
         for order in list(self.broker.values()):
             if copied != "none" and not order.is_terminal:
@@ -222,8 +222,8 @@ class Days(Copying):
         self.orders_left += 4
         self.sights_are_lost_and_the_book_is_read()
         self.the_own_book_is_read()
-        for order_id in list(self.desk.remembers._agenda._wakes):  # by then, what was waited for has come
-            self.desk.wake(order_id)
+        for order_id in list(self.engine.remembers._work_queue._wakes):  # by then, what was waited for has come
+            self.engine.wake(order_id)
         self.is_anything_wanted()
         self.what_is_over_is_forgotten()
         if clears:
@@ -236,10 +236,10 @@ class Days(Copying):
         An exit that found nothing to leave is over with its day. It is not asked any more for what is overdue, should
         the copy of a later one fail: what ended without us stays ended.
         """
-        self.desk.forgets.forget_before(self.day)
+        self.engine.forgets.forget_before(self.day)
         for order_id in self.leader:
-            if not self.desk.forgets.is_known(order_id):
-                self.desk.remembers.positions.retire(order_id)
+            if not self.engine.forgets.is_known(order_id):
+                self.engine.remembers.positions.retire(order_id)
 
     @precondition(lambda self: self.ended_today(self.leader))
     @rule(index=st.integers(0, 99))
@@ -275,21 +275,21 @@ class Days(Copying):
     def an_order_is_told_of_again(self, index: int) -> None:
         """By a frame that comes late, or twice, or by a feed that begins anew: it is no news if it is forgotten."""
         order = list(self.leader.values())[index % len(self.leader)]
-        if self.desk.forgets._forgetting.is_forgotten(order):
-            assert self.desk.forgets.leader_changed(order, None) == []
-            assert not self.desk.forgets.is_known(order.id)
+        if self.engine.forgets._retention.is_forgotten(order):
+            assert self.engine.forgets.leader_changed(order, None) == []
+            assert not self.engine.forgets.is_known(order.id)
         else:
-            self.desk.leader_changed(order, None)
+            self.engine.leader_changed(order, None)
 
     @precondition(lambda self: self.broker)
     @rule(index=st.integers(0, 99))
     def an_own_order_is_told_of_again(self, index: int) -> None:
         order = list(self.broker.values())[index % len(self.broker)]
-        if self.desk.forgets._forgetting.is_forgotten_own(order):
-            assert self.desk.forgets.own_changed(order, None) is None
-            self.desk.agree()
+        if self.engine.forgets._retention.is_forgotten_own(order):
+            assert self.engine.forgets.own_changed(order, None) is None
+            self.engine.agree()
         else:
-            self.desk.own_changed(order, None)
+            self.engine.own_changed(order, None)
 
     @rule(was_sent=st.booleans())
     def restarts(self, was_sent: bool) -> None:
@@ -300,28 +300,28 @@ class Days(Copying):
         was forgotten. So that orders stand in the same line, and the same exit is asked for what is overdue, both take
         over what the one has come to know.
         """
-        for flight in self.flights:
+        for flight in self.in_flight:
             if was_sent:
                 self.carry_out(flight)
-        self.flights.clear()
+        self.in_flight.clear()
         at = float(next(self.ticks))
-        desks = self.desk.remembers, self.desk.forgets
-        remembers, forgets = (self.a_desk_with(*self.written(desks[0], desk), at) for desk in desks)
-        for desk in (remembers, forgets):
+        desks = self.engine.remembers, self.engine.forgets
+        remembers, forgets = (self.a_desk_with(*self.written(desks[0], engine), at) for engine in desks)
+        for engine in (remembers, forgets):
             for order in chronological(self.own_book):
-                desk.own_changed(order, None)
+                engine.own_changed(order, None)
             for order in chronological(self.leader_book):
-                desk.leader_changed(order, None)
-            desk.look_again()
-        self.desk = Both(remembers, forgets)
-        self.desk.begins = True
+                engine.leader_changed(order, None)
+            engine.look_again()
+        self.engine = Both(remembers, forgets)
+        self.engine.begins = True
         self.the_own_book_is_read()
         self.sights_are_lost_and_the_book_is_read()
         remembers.positions._working = {key: dict(line) for key, line in forgets.positions._working.items()}
-        remembers._agenda._numbers = dict(forgets._agenda._numbers)
-        remembers._agenda._next_number = itertools.count(len(remembers._agenda._numbers))
-        forgets._agenda._next_number = itertools.count(len(forgets._agenda._numbers))
-        self.desk.begins = False
+        remembers._work_queue._numbers = dict(forgets._work_queue._numbers)
+        remembers._work_queue._next_number = itertools.count(len(remembers._work_queue._numbers))
+        forgets._work_queue._next_number = itertools.count(len(forgets._work_queue._numbers))
+        self.engine.begins = False
         self.is_anything_wanted()
 
     @precondition(lambda self: not self.cleared)
@@ -331,16 +331,18 @@ class Days(Copying):
         self.leader_book, self.own_book = Book(), Book()
         self.restarts(was_sent)
 
-    def written(self, all_of: Desk, desk: Desk) -> tuple[list[Line | Allotment], list[Copy]]:
+    def written(self, all_of: CopyEngine, engine: CopyEngine) -> tuple[list[Line | Allocation], list[Copy]]:
         """Return what is in a desk's database: what it knows, and of what it has forgotten what the other knows."""
-        held = {_key(one): one for one in (*all_of.positions.everything(), *desk.positions.everything())}
-        copies = {(copy.leader_order_id, copy.n): copy for copy in (*all_of._blotter, *desk._blotter)}
+        held = {_key(one): one for one in (*all_of.positions.everything(), *engine.positions.everything())}
+        copies = {(copy.leader_order_id, copy.n): copy for copy in (*all_of._copy_book, *engine._copy_book)}
         return list(held.values()), list(copies.values())
 
     @invariant()
     def what_the_account_holds_is_the_same(self) -> None:
-        assert _net(self.desk.remembers) == _net(self.desk.forgets)
-        assert [one.id for one in self.desk.remembers.strangers] == [one.id for one in self.desk.forgets.strangers]
+        assert _net(self.engine.remembers) == _net(self.engine.forgets)
+        assert [one.id for one in self.engine.remembers.orphan_orders] == [
+            one.id for one in self.engine.forgets.orphan_orders
+        ]
 
     def is_copied_or_explained(self, leader: Order) -> None:
         if leader.id not in self.cleared:
@@ -351,9 +353,9 @@ class Days(Copying):
         super().the_leader_goes_home()
         self.the_day_ends(set(range(6)), clears=True, days=1)
         self.the_own_book_is_read()
-        forgets = self.desk.forgets
+        forgets = self.engine.forgets
         forgets.positions.take_unwritten()
-        if not forgets.positions.lines_held() and not forgets.positions._twinned:
+        if not forgets.positions.lines_held() and not forgets.positions._is_duplicated:
             assert not entries_of(forgets), entries_of(forgets)
 
 

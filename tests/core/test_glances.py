@@ -2,7 +2,7 @@ import itertools
 from typing import Any
 
 from actors.messages import BookRead, GlanceAtBook, ReadBook
-from actors.order_feed.confirmation_reads import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, Glances
+from actors.order_feed.confirmation_reads import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, ConfirmationReads
 from copytrade.brokers.api import OrderBook
 from tests.core.orders import NOW, an_order
 from tests.system.listening import Listener
@@ -20,11 +20,11 @@ class Timers:
 
 
 class Looking:
-    """Glances, and when they have looked."""
+    """ConfirmationReads, and when they have looked."""
 
     def __init__(self) -> None:
         self.timers, self.recovery = Timers(), Listener("gap-recovery")
-        self.glances = Glances(Listener("feed-leader"), 1, self.timers, self.recovery, "leader")  # type: ignore[arg-type]
+        self.confirmation_reads = ConfirmationReads(Listener("feed-leader"), 1, self.timers, self.recovery, "leader")  # type: ignore[arg-type]
         self.looked: list[float] = []
 
     def until(self, moment: float, *news: float) -> list[float]:
@@ -34,13 +34,13 @@ class Looking:
             due = min((at for at, _ in self.timers.due), default=moment)
             self.timers.now = now = min([due, moment, *coming[:1]])
             if coming and coming[0] == now:
-                self.glances.has_news(coming.pop(0))
+                self.confirmation_reads.has_news(coming.pop(0))
             elif due == now and self.timers.due:
                 at, message = min(self.timers.due, key=lambda one: one[0])
                 self.timers.due.remove((at, message))
                 assert isinstance(message, GlanceAtBook)
                 before = len(self.recovery.of(ReadBook))
-                self.glances.look(message.number, now)
+                self.confirmation_reads.look(message.number, now)
                 self.looked += [now] * (len(self.recovery.of(ReadBook)) - before)
             else:
                 return self.looked
@@ -67,26 +67,26 @@ def test_news_before_the_later_look_puts_it_off() -> None:
 
 
 def test_what_the_feed_tells_a_moment_after_a_look_was_not_lost() -> None:
-    glances = Looking().glances
-    glances.is_ahead(["1", "2"], 101.0)
-    glances.told("1")
-    assert glances.take_untold(102.0) == 0
-    glances.is_ahead(["2"], 102.0)
-    assert (glances.take_untold(103.0), glances.take_untold(104.0)) == (1, 0)
+    confirmation_reads = Looking().confirmation_reads
+    confirmation_reads.is_ahead(["1", "2"], 101.0)
+    confirmation_reads.told("1")
+    assert confirmation_reads.take_untold(102.0) == 0
+    confirmation_reads.is_ahead(["2"], 102.0)
+    assert (confirmation_reads.take_untold(103.0), confirmation_reads.take_untold(104.0)) == (1, 0)
 
 
 def test_while_the_feed_is_down_there_is_a_look_all_the_time_and_none_more_when_it_is_back() -> None:
     looking = Looking()
-    looking.glances.is_down(down=True)
-    looking.glances.is_down(down=True)
+    looking.confirmation_reads.is_down(down=True)
+    looking.confirmation_reads.is_down(down=True)
     assert looking.until(105.0) == [102.0, 104.0]
-    looking.glances.is_down(down=False)
+    looking.confirmation_reads.is_down(down=False)
     assert looking.until(200.0) == [102.0, 104.0, 106.0, 106.0 + GLANCE_LATER - GLANCE_AFTER]
 
 
 def test_long_books_are_looked_at_less_often() -> None:
     looking = Looking()
     orders = tuple(an_order(id=str(number)) for number in range(2000))
-    looking.glances.take(BookRead((1, 1), 100.0, OrderBook(orders, (), NOW), None))
+    looking.confirmation_reads.take(BookRead((1, 1), 100.0, OrderBook(orders, (), NOW), None))
     looked = looking.until(200.0, *[100.0 + number / 10 for number in range(100)])
     assert all(later - earlier >= GLANCE_EACH * 2000 for earlier, later in itertools.pairwise(looked))

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
 from copytrade.core.engine.copies.holds import Holds, pause
-from copytrade.core.model.copies import Wish
+from copytrade.core.model.copies import DesiredOrder
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import OrderType, Side, Status, Validity
 from tests.core.account import Account, Verdict
 from tests.core.orders import NOW
 
-WISH = Wish(130, OrderType.LIMIT, Decimal(100), Decimal(0), Validity.DAY, 0)
+WISH = DesiredOrder(130, OrderType.LIMIT, Decimal(100), Decimal(0), Validity.DAY, 0)
 OTHER_WISH = replace(WISH, price=Decimal(101))
-AT_MARKET = Wish(130, OrderType.MARKET, Decimal(0), Decimal(0), Validity.DAY, 0, own_price=True)
+AT_MARKET = DesiredOrder(130, OrderType.MARKET, Decimal(0), Decimal(0), Validity.DAY, 0, own_price=True)
 COPY = ("1", 1)
 
 
@@ -180,9 +180,9 @@ def test_another_price_of_ours_is_no_other_wish() -> None:
     holds = Holds(100)
     place = Place(1, Part.EXIT, replace(AT_MARKET, order_type=OrderType.LIMIT, price=Decimal(95)), "")
     holds.came_to_nothing(COPY, place, NOW)
-    moved = replace(place, wish=replace(place.wish, price=Decimal(94)))
+    moved = replace(place, desired=replace(place.desired, price=Decimal(94)))
     assert holds.is_held("1", moved, NOW, is_exit=True)
-    assert not holds.is_held("1", replace(place, wish=replace(place.wish, quantity=65)), NOW, is_exit=True)
+    assert not holds.is_held("1", replace(place, desired=replace(place.desired, quantity=65)), NOW, is_exit=True)
 
 
 def test_the_pause_doubles_up_to_half_a_minute() -> None:

@@ -15,7 +15,7 @@ from copytrade.core.ledger.arithmetic import corrected, exit_shares
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
 from copytrade.core.model.instruments import Instrument
-from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, Role, Working
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Role, Working
 from copytrade.core.model.orders import Order, OrderType, Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, OPTION, an_order
@@ -123,9 +123,9 @@ def test_an_order_that_crosses_zero_is_an_exit_to_flat_and_an_entry() -> None:
     entry = account.leader_does("1", Side.BUY, 2)
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
     crossing = account.leader_does("2", Side.SELL, 5, filled=0)
-    allotment = account.positions.allotment("2")
-    assert allotment is not None
-    assert allotment.role is Role.EXIT
+    allocation = account.positions.allocation("2")
+    assert allocation is not None
+    assert allocation.role is Role.EXIT
     assert account.exit(crossing) >= 2 * LOT
     assert account.entry(crossing).quantity == 3 * LOT
 
@@ -335,7 +335,7 @@ def test_a_slice_stays_one_although_the_leader_changes_it_and_the_follower_start
     known = account.positions.everything()
     account.positions = Positions()
     account.positions.load(
-        [one for one in known if isinstance(one, Line)], [one for one in known if isinstance(one, Allotment)]
+        [one for one in known if isinstance(one, Line)], [one for one in known if isinstance(one, Allocation)]
     )
     account.positions.leader_read({}, NOW, NOW.date(), ())
     account.positions.own_read({}, NOW)
@@ -364,7 +364,7 @@ def written_down(lots: int) -> Positions:
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
     held = account.positions.everything()
     positions = Positions()
-    positions.load([one for one in held if isinstance(one, Line)], [one for one in held if isinstance(one, Allotment)])
+    positions.load([one for one in held if isinstance(one, Line)], [one for one in held if isinstance(one, Allocation)])
     return positions
 
 
@@ -405,9 +405,9 @@ def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     assert positions.line(LINE).leader_position == 2 * LOT
     exit_ = an_order(id="2", side=Side.SELL, quantity=2 * LOT, created_at=NOW + timedelta(days=1))
     positions.leader_seen(exit_, NOW)
-    allotment = positions.allotment("2")
-    assert allotment is not None
-    assert allotment.role is Role.EXIT
+    allocation = positions.allocation("2")
+    assert allocation is not None
+    assert allocation.role is Role.EXIT
 
 
 @pytest.mark.parametrize("of_leader", [True, False])
@@ -442,11 +442,11 @@ def test_an_entry_that_fills_before_the_exit_of_the_other_side_is_no_excess_of_t
     account.entry(more)
     account.fills(more, Part.ENTRY, 0, LOT)
     account.fills(crossing, Part.EXIT, 0, LOT)
-    found = account.positions.allotment("2")
+    found = account.positions.allocation("2")
     assert found is not None
     assert (found.excess, account.held) == (0, LOT)
     account.fills(crossing, Part.EXIT, LOT, 2 * LOT)
-    found = account.positions.allotment("2")
+    found = account.positions.allocation("2")
     assert found is not None
     assert found.excess == LOT
 
@@ -496,9 +496,9 @@ def test_what_two_exits_take_beyond_what_is_held_is_to_be_taken_back() -> None:
         order = account.leader_does(order_id, Side.SELL, 2, filled=0)
         account.fills(order, Part.EXIT, 0, 2 * LOT)
     assert account.held == -2 * LOT
-    allotment = account.positions.allotment("stop")
-    assert allotment is not None
-    assert allotment.excess == 2 * LOT
+    allocation = account.positions.allocation("stop")
+    assert allocation is not None
+    assert allocation.excess == 2 * LOT
     account.positions.copy_filled("stop", Part.FLATTEN, 0, 2 * LOT)
     assert account.held == 0
 
@@ -535,14 +535,14 @@ def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
         quantity = lots * lot
         order = an_order(id=str(number), side=side, quantity=quantity, filled_quantity=quantity, status=Status.TRADED)
         positions.leader_seen(order, NOW)
-        allotment = positions.allotment(order.id)
-        assert allotment is not None
-        if allotment.exit_of(quantity):
+        allocation = positions.allocation(order.id)
+        assert allocation is not None
+        if allocation.exit_of(quantity):
             working = [Working(order.id, side, False, 0, True, 0, False)]
             share = taken(positions, order, working)
             positions.own_seen(an_order(id=f"x{number}", side=side, filled_quantity=share), is_copy=True, at=NOW)
             positions.copy_filled(order.id, Part.EXIT, 0, share)
-        if allotment.entry_of(quantity):
+        if allocation.entry_of(quantity):
             found = positions.size_entry(order, instrument, ratio_policy(ratio), Capitals(), is_opening=True)
             assert found is not None
             positions.own_seen(
@@ -631,7 +631,7 @@ def test_what_was_written_off_before_a_restart_is_not_written_off_again() -> Non
     written = account.positions.everything()
     again = Positions()
     lines = [one for one in written if isinstance(one, Line)]
-    again.load(lines, [one for one in written if isinstance(one, Allotment)], NOW.date())
+    again.load(lines, [one for one in written if isinstance(one, Allocation)], NOW.date())
     own = an_order(id="own-1-entry", quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
     again.own_seen(own, is_copy=True, at=NOW)
     again.own_seen(by_hand, is_copy=False, at=NOW)

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from copytrade.brokers.budget import Budget, Window
 from copytrade.core.decide.decisions import Cancel, Done, Modify, Place
-from copytrade.core.decide.desired_order import wish_for
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.decide.desired_order import desired_order
+from copytrade.core.engine.copies import transitions
 from copytrade.core.ledger.sizing import SizingPolicy, Strategy
-from copytrade.core.model.copies import Copy, Stage, Wish
+from copytrade.core.model.copies import Copy, DesiredOrder, Stage
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, OrderType, Source, Status
 from copytrade.core.model.reasons import Reason
@@ -19,29 +19,33 @@ from tests.core.orders import an_order
 
 
 def pending() -> Copy:
-    place = Place(1, Part.ENTRY, wish_for(an_order(), 130, NIFTY, TERMS), "")
-    return lifecycle.placing(FRESH, place, HALF, "fixed_ratio")
+    place = Place(1, Part.ENTRY, desired_order(an_order(), 130, NIFTY, TERMS), "")
+    return transitions.placing(FRESH, place, HALF, "fixed_ratio")
 
 
 def test_a_wish_that_was_refused_once_may_be_wished_again_after_another() -> None:
     dear, dearer = an_order(price=Decimal(101)), an_order(price=Decimal(102))
-    copy = lifecycle.modify_refused(lifecycle.modifying(resting(), Modify(1, wish_for(dear, 130, NIFTY, TERMS))), "no")
-    copy = lifecycle.accepted(lifecycle.modifying(copy, Modify(1, wish_for(dearer, 130, NIFTY, TERMS))), "7", None)
-    assert ask(dear, copy) == Modify(1, wish_for(dear, 130, NIFTY, TERMS))
+    copy = transitions.modify_refused(
+        transitions.modifying(resting(), Modify(1, desired_order(dear, 130, NIFTY, TERMS))), "no"
+    )
+    copy = transitions.accepted(
+        transitions.modifying(copy, Modify(1, desired_order(dearer, 130, NIFTY, TERMS))), "7", None
+    )
+    assert ask(dear, copy) == Modify(1, desired_order(dear, 130, NIFTY, TERMS))
 
 
 def test_a_rejection_that_overtakes_the_answer_keeps_its_reason() -> None:
     rejected = an_order(status=Status.REJECTED, reason="RMS:7:margin")
-    copy = lifecycle.accepted(lifecycle.observed(pending(), rejected, an_order(), busy=True), "7", 3.0)
+    copy = transitions.accepted(transitions.observed(pending(), rejected, an_order(), busy=True), "7", 3.0)
     assert (copy.stage, copy.reason, copy.error) == (Stage.ENDED, Reason.BROKER_REJECTED, "margin: RMS:7:margin")
 
 
 def test_a_copy_that_is_cancelled_under_a_leader_in_position_is_explained() -> None:
     traded = an_order(status=Status.TRADED, filled_quantity=260)
-    copy = lifecycle.observed(resting(), an_order(status=Status.CANCELLED), traded, busy=False)
+    copy = transitions.observed(resting(), an_order(status=Status.CANCELLED), traded, busy=False)
     assert copy.reason is Reason.ENDED_EXTERNALLY
-    asked = lifecycle.cancelling(resting(), Cancel(1))
-    ours = lifecycle.observed(asked, an_order(status=Status.CANCELLED), traded, busy=True)
+    asked = transitions.cancelling(resting(), Cancel(1))
+    ours = transitions.observed(asked, an_order(status=Status.CANCELLED), traded, busy=True)
     assert ours.reason is None
 
 
@@ -49,7 +53,7 @@ def test_a_limit_on_size_never_cancels_what_rests() -> None:
     sizing = SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal("0.5"), max_order_value=Decimal(20_000))
     policy = replace(POLICY, sizing=sizing)
     stop = an_order(order_type=OrderType.STOP_LOSS_MARKET, trigger_price=Decimal(90), price=Decimal(0))
-    copy = resting(accepted=wish_for(stop, 130, NIFTY, TERMS))
+    copy = resting(accepted=desired_order(stop, 130, NIFTY, TERMS))
     row = replace(stop, last_price=None, instrument=None, source=Source.BOOK)
     assert ask(row, copy, policy=policy) == Done()
     assert ask(replace(row, quantity=520), copy, policy=policy) == Done()
@@ -57,7 +61,7 @@ def test_a_limit_on_size_never_cancels_what_rests() -> None:
 
 def test_a_stop_that_shows_as_a_limit_order_after_a_restart_is_left_alone() -> None:
     stop = an_order(order_type=OrderType.STOP_LOSS, trigger_price=Decimal(99))
-    copy = resting(accepted=wish_for(stop, 130, NIFTY, TERMS))
+    copy = resting(accepted=desired_order(stop, 130, NIFTY, TERMS))
     row = an_order(order_type=OrderType.LIMIT, source=Source.BOOK)
     assert ask(row, copy) == Done()
     modified = an_order(order_type=OrderType.LIMIT, status=Status.MODIFIED)
@@ -72,7 +76,7 @@ def test_a_permit_in_use_is_known_as_such() -> None:
     assert not budget.is_open("a")
 
 
-LIMIT = wish_for(an_order(), 130, NIFTY, TERMS)
+LIMIT = desired_order(an_order(), 130, NIFTY, TERMS)
 DEARER = replace(LIMIT, price=Decimal(101))
 LARGER = replace(LIMIT, quantity=195)
 AT_MARKET = replace(LIMIT, order_type=OrderType.MARKET, price=Decimal(0))
@@ -80,13 +84,13 @@ STOP = replace(LIMIT, order_type=OrderType.STOP_LOSS, trigger_price=Decimal(99))
 FURTHER_STOP = replace(STOP, trigger_price=Decimal(98))
 
 
-def shown_as(wish: Wish, order_type: OrderType | None = None) -> Order:
+def shown_as(desired: DesiredOrder, order_type: OrderType | None = None) -> Order:
     return an_order(
         id="7",
-        quantity=wish.quantity,
-        price=wish.price,
-        trigger_price=wish.trigger_price,
-        order_type=order_type or wish.order_type,
+        quantity=desired.quantity,
+        price=desired.price,
+        trigger_price=desired.trigger_price,
+        order_type=order_type or desired.order_type,
     )
 
 
@@ -101,25 +105,27 @@ def shown_as(wish: Wish, order_type: OrderType | None = None) -> Order:
         (STOP, LIMIT),
     ],
 )
-def test_whether_a_modification_was_carried_out_is_told_by_what_the_order_looks_like(before: Wish, after: Wish) -> None:
+def test_whether_a_modification_was_carried_out_is_told_by_what_the_order_looks_like(
+    before: DesiredOrder, after: DesiredOrder
+) -> None:
     known = resting(accepted=before, order=shown_as(before))
-    asked = lifecycle.modifying(known, Modify(1, after))
-    accepted = lifecycle.modification_accepted(asked, "7")
+    asked = transitions.modifying(known, Modify(1, after))
+    accepted = transitions.modification_accepted(asked, "7")
     assert (accepted.replaced, accepted.modifications) == (before, 1)
-    again = lifecycle.observed(accepted, shown_as(before), an_order(), busy=False)
+    again = transitions.observed(accepted, shown_as(before), an_order(), busy=False)
     assert again.replaced == before
-    assert lifecycle.modification_came_to_nothing(again).modifications == 0
-    done = lifecycle.observed(accepted, shown_as(replace(after, price=after.price or Decimal(105))), None, busy=False)
+    assert transitions.modification_came_to_nothing(again).modifications == 0
+    done = transitions.observed(accepted, shown_as(replace(after, price=after.price or Decimal(105))), None, busy=False)
     assert (done.replaced, done.accepted, done.modifications) == (None, after, 1)
 
 
 def test_a_limit_order_is_not_told_from_a_stop_that_was_triggered() -> None:
     known = resting(accepted=LIMIT, order=shown_as(LIMIT))
-    assert lifecycle.modification_accepted(lifecycle.modifying(known, Modify(1, STOP)), "7").replaced is None
+    assert transitions.modification_accepted(transitions.modifying(known, Modify(1, STOP)), "7").replaced is None
 
 
 def test_a_stop_that_is_triggered_does_not_look_as_if_its_modification_had_not_been_carried_out() -> None:
     known = resting(accepted=STOP, order=shown_as(STOP))
-    accepted = lifecycle.modification_accepted(lifecycle.modifying(known, Modify(1, FURTHER_STOP)), "7")
-    triggered = lifecycle.observed(accepted, shown_as(FURTHER_STOP, OrderType.LIMIT), an_order(), busy=False)
+    accepted = transitions.modification_accepted(transitions.modifying(known, Modify(1, FURTHER_STOP)), "7")
+    triggered = transitions.observed(accepted, shown_as(FURTHER_STOP, OrderType.LIMIT), an_order(), busy=False)
     assert triggered.replaced is None

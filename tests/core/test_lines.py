@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Modify, Place, Policy
-from copytrade.core.engine.context import Surroundings
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.context import MarketRules
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.model.ledger import Part
@@ -30,11 +30,11 @@ class Line:
     """A desk, the leader's orders on one line, and the follower's at the broker."""
 
     def __init__(self) -> None:
-        self.desk = Desk("alice", POLICY, Capitals(), Surroundings(load_freeze_table({}), None))
-        self.desk.load([], [], [], NOW - timedelta(hours=1), 0.0)
-        self.desk.know_instruments({OPTION: NIFTY})
-        knows_positions(self.desk)
-        self.desk.set_gate(is_open=True)
+        self.engine = CopyEngine("alice", POLICY, Capitals(), MarketRules(load_freeze_table({}), None))
+        self.engine.load([], [], [], NOW - timedelta(hours=1), 0.0)
+        self.engine.know_instruments({OPTION: NIFTY})
+        knows_positions(self.engine)
+        self.engine.set_gate(is_open=True)
         self.moment = NOW
         self.number = 0
         self.leader: dict[str, Order] = {}
@@ -66,32 +66,32 @@ class Line:
     def tells(self, order: Order) -> Order:
         self.moment += timedelta(milliseconds=10)
         order = self.leader[order.id] = replace(order, updated_at=self.moment, observed_at=self.moment)
-        self.desk.leader_changed(order, None)
+        self.engine.leader_changed(order, None)
         self.settles()
         return order
 
     def settles(self) -> None:
         """Have everything sent that is wanted, taken, and shown; a MARKET order is filled at once."""
-        self.desk.consider(self.moment)
-        while (picked := self.desk.pick(self.moment)) is not None:
+        self.engine.consider(self.moment)
+        while (picked := self.engine.pick(self.moment)) is not None:
             leader, action = picked
             self.requests.append(action)
-            copy = self.desk.begin(leader, action, self.moment).after
+            copy = self.engine.begin(leader, action, self.moment).after
             if isinstance(action, Cancel):
-                after = lifecycle.cancel_accepted(copy)
+                after = transitions.cancel_accepted(copy)
                 own = replace(self.broker[copy.order_id], status=Status.CANCELLED)
             else:
                 order_id = copy.order_id or f"F{len(self.broker)}"
-                after = lifecycle.accepted(copy, order_id, None)
+                after = transitions.accepted(copy, order_id, None)
                 own = an_order(
                     id=order_id,
                     correlation_id=copy.correlation_id,
                     side=copy.side(leader),
-                    quantity=action.wish.quantity,
-                    price=action.wish.price,
-                    order_type=action.wish.order_type,
+                    quantity=action.desired.quantity,
+                    price=action.desired.price,
+                    order_type=action.desired.order_type,
                 )
-            self.desk.settle((leader.id, action.n), after, 1.0)
+            self.engine.settle((leader.id, action.n), after, 1.0)
             self.shows(own)
             if own.order_type is OrderType.MARKET:
                 self.shows(replace(own, status=Status.TRADED, filled_quantity=own.quantity))
@@ -99,8 +99,8 @@ class Line:
     def shows(self, own: Order) -> None:
         self.moment += timedelta(milliseconds=10)
         own = self.broker[own.id] = replace(own, updated_at=self.moment, observed_at=self.moment)
-        self.desk.own_changed(own, None)
-        self.desk.consider(self.moment)
+        self.engine.own_changed(own, None)
+        self.engine.consider(self.moment)
 
     def resting(self) -> list[Order]:
         return [order for order in self.broker.values() if not order.is_terminal]
@@ -116,11 +116,11 @@ def flipping(limits: int) -> Counter[str]:
     line.trades(Side.BUY, 1)
     line.trades(Side.SELL, 2)
     line.requests.clear()
-    before = line.desk.decisions, line.desk.shares.reckonings
+    before = line.engine.decisions, line.engine.shares.reckonings
     for side in [Side.BUY, Side.SELL] * 5:
         line.trades(side, 2)
     kinds = Counter(type(request).__name__ for request in line.requests)
-    decided, reckoned = line.desk.decisions - before[0], line.desk.shares.reckonings - before[1]
+    decided, reckoned = line.engine.decisions - before[0], line.engine.shares.reckonings - before[1]
     return Counter({**kinds, "decided": decided, "reckoned": reckoned})
 
 
@@ -137,7 +137,7 @@ def test_an_order_that_crosses_zero_leaves_before_it_enters_although_a_limit_res
     assert line.held() == -LOT
     line.trades(Side.BUY, 3)
     assert line.held() == 2 * LOT
-    assert not any(copy.part is Part.FLATTEN for copy, _ in line.desk.everything())
+    assert not any(copy.part is Part.FLATTEN for copy, _ in line.engine.everything())
 
 
 def test_limits_that_nothing_is_left_for_to_exit_go_on_resting_whatever_side_the_leader_is_on() -> None:
@@ -152,7 +152,7 @@ def test_the_limit_that_the_market_reaches_first_is_the_exit() -> None:
     line = Line()
     far, near = line.places(Side.SELL, price=Decimal(130)), line.places(Side.SELL, price=Decimal(110))
     line.trades(Side.BUY, 1)
-    parts = {copy.leader_order_id: copy.part for copy, _ in line.desk.everything()}
+    parts = {copy.leader_order_id: copy.part for copy, _ in line.engine.everything()}
     assert parts[near.id] is Part.EXIT
     assert parts[far.id] is Part.ENTRY
 
@@ -166,6 +166,6 @@ def test_a_limit_that_fills_out_of_its_turn_is_an_exit_by_its_fill() -> None:
     line.shows(replace(own, status=Status.TRADED, filled_quantity=own.quantity))
     line.settles()
     assert line.held() == 0
-    assert not any(copy.part is Part.FLATTEN for copy, _ in line.desk.everything())
+    assert not any(copy.part is Part.FLATTEN for copy, _ in line.engine.everything())
     line.tells(replace(near, status=Status.CANCELLED))
     assert line.resting() == []

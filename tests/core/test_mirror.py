@@ -8,21 +8,21 @@ from msgspec.structs import replace
 
 from copytrade.core.decide.decide import MAX_MODIFICATIONS, decide
 from copytrade.core.decide.decisions import (
-    Allotted,
+    Allocated,
     Cancel,
+    DecisionInput,
     Done,
     Lookup,
     Modify,
     Place,
-    Situation,
     Skip,
     UnfilledAction,
     Wait,
 )
-from copytrade.core.decide.desired_order import MarketAs, Terms, wish_for
+from copytrade.core.decide.desired_order import MarketAs, OrderTypePolicy, desired_order
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
 from copytrade.core.market.sessions import load_market_hours
-from copytrade.core.model.copies import Stage, Wish
+from copytrade.core.model.copies import DesiredOrder, Stage
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import InstrumentKey, Leg, OrderType, Product, Segment, Side, Status, Validity
 from copytrade.core.model.reasons import Reason
@@ -34,7 +34,7 @@ def test_an_accepted_order_is_placed_with_every_parameter() -> None:
     leader = an_order(order_type=OrderType.STOP_LOSS, trigger_price=Decimal(99), validity=Validity.DAY)
     decision = ask(leader)
     assert isinstance(decision, Place)
-    assert decision.wish == Wish(130, OrderType.STOP_LOSS, Decimal("100.05"), Decimal(99), Validity.DAY, 0)
+    assert decision.desired == DesiredOrder(130, OrderType.STOP_LOSS, Decimal("100.05"), Decimal(99), Validity.DAY, 0)
     assert decision.arithmetic == "fixed ratio 0.5; 260 x 0.5000 = 130.00 -> 2 x 65"
 
 
@@ -63,21 +63,21 @@ def test_what_is_not_copied_has_a_reason(leader, reason: Reason) -> None:  # typ
 
 def test_an_instrument_of_another_kind_is_filtered_and_an_unknown_one_refused() -> None:
     equity = replace(NIFTY, kind="EQUITY")
-    decision = ask(an_order(), situation=replace(OPEN, instrument=equity))
+    decision = ask(an_order(), inputs=replace(OPEN, instrument=equity))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.FILTERED_INSTRUMENT
     nobody_knows = an_order(lot_size=None, instrument=None)
-    decision = ask(nobody_knows, situation=replace(OPEN, instrument=None))
+    decision = ask(nobody_knows, inputs=replace(OPEN, instrument=None))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.UNKNOWN_INSTRUMENT
     waiting = replace(OPEN, instrument=None, master_read=False)
-    assert isinstance(ask(nobody_knows, situation=waiting), Wait)
+    assert isinstance(ask(nobody_knows, inputs=waiting), Wait)
 
 
 def test_no_entry_leaves_while_the_gate_is_closed_but_a_cancellation_does() -> None:
     closed = replace(OPEN, gate_open=False)
-    assert isinstance(ask(an_order(), situation=closed), Wait)
-    assert ask(an_order(status=Status.CANCELLED), resting(), situation=closed) == Cancel(1)
+    assert isinstance(ask(an_order(), inputs=closed), Wait)
+    assert ask(an_order(status=Status.CANCELLED), resting(), inputs=closed) == Cancel(1)
 
 
 def test_a_zero_lot_skip_is_taken_back_when_the_leader_buys_more() -> None:
@@ -87,7 +87,7 @@ def test_a_zero_lot_skip_is_taken_back_when_the_leader_buys_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "wish"),
+    ("change", "desired"),
     [
         ({"price": Decimal("101.50")}, {"price": Decimal("101.50")}),
         ({"quantity": 520}, {"quantity": 260}),
@@ -96,24 +96,24 @@ def test_a_zero_lot_skip_is_taken_back_when_the_leader_buys_more() -> None:
         ({"validity": Validity.IOC}, {"validity": Validity.IOC}),
     ],
 )
-def test_a_modification_is_restated_in_full(change: dict, wish: dict) -> None:  # type: ignore[type-arg]
-    before = wish_for(an_order(), 130, NIFTY, TERMS)
+def test_a_modification_is_restated_in_full(change: dict, desired: dict) -> None:  # type: ignore[type-arg]
+    before = desired_order(an_order(), 130, NIFTY, TERMS)
     decision = ask(an_order(status=Status.MODIFIED, **change), resting())
-    assert decision == Modify(1, replace(before, **wish))
+    assert decision == Modify(1, replace(before, **desired))
 
 
 def test_nothing_is_sent_for_what_is_as_wished_and_what_was_refused_waits_for_its_next_try() -> None:
     assert ask(an_order(), resting()) == Done()
     dearer = an_order(price=Decimal("101.50"))
-    wish = wish_for(dearer, 130, NIFTY, TERMS)
-    refused = resting(refused=wish)
-    assert ask(dearer, refused, situation=replace(OPEN, is_held=lambda _: True)) == Done()
-    assert ask(dearer, refused) == Modify(1, wish)
+    desired = desired_order(dearer, 130, NIFTY, TERMS)
+    refused = resting(refused=desired)
+    assert ask(dearer, refused, inputs=replace(OPEN, is_held=lambda _: True)) == Done()
+    assert ask(dearer, refused) == Modify(1, desired)
 
 
 def test_a_triggered_stop_causes_no_request() -> None:
     stop = an_order(order_type=OrderType.STOP_LOSS, trigger_price=Decimal(99))
-    copy = resting(accepted=wish_for(stop, 130, NIFTY, TERMS))
+    copy = resting(accepted=desired_order(stop, 130, NIFTY, TERMS))
     assert ask(replace(stop, status=Status.TRIGGERED), copy) == Done()
 
 
@@ -131,7 +131,7 @@ def test_in_place_of_a_twenty_sixth_modification_the_order_is_cancelled_and_then
     part_filled = an_order(status=Status.CANCELLED, quantity=130, filled_quantity=65)
     decision = ask(dearer, replace(leaving, stage=Stage.ENDED, order=part_filled))
     assert isinstance(decision, Place)
-    assert (decision.n, decision.wish.quantity, decision.wish.price) == (2, 65, Decimal(99))
+    assert (decision.n, decision.desired.quantity, decision.desired.price) == (2, 65, Decimal(99))
 
 
 def test_one_request_at_a_time_and_a_look_before_anything_in_doubt() -> None:
@@ -149,7 +149,7 @@ def test_one_cancellation_is_enough() -> None:
 def test_what_the_leader_got_before_cancelling_is_copied() -> None:
     decision = ask(an_order(status=Status.CANCELLED, filled_quantity=130))
     assert isinstance(decision, Place)
-    assert decision.wish.quantity == 65
+    assert decision.desired.quantity == 65
 
 
 @pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "102.05"), (Side.SELL, "98.05")])
@@ -159,8 +159,8 @@ def test_a_late_copy_does_not_chase(side: Side, limit: str) -> None:
     )
     decision = ask(leader, now=NOW + timedelta(seconds=30))
     assert isinstance(decision, Place)
-    assert (decision.wish.order_type, decision.wish.price) == (OrderType.LIMIT, Decimal(limit))
-    copy = resting(accepted=decision.wish)
+    assert (decision.desired.order_type, decision.desired.price) == (OrderType.LIMIT, Decimal(limit))
+    copy = resting(accepted=decision.desired)
     assert isinstance(ask(leader, copy, now=NOW + timedelta(seconds=31)), Wait)
 
 
@@ -177,7 +177,7 @@ def test_capital_decides_the_size_and_is_waited_for() -> None:
     known = Capitals(Decimal(1_000_000), Decimal(500_000))
     decision = ask(an_order(), policy=policy, capitals=known)
     assert isinstance(decision, Place)
-    assert decision.wish.quantity == 130
+    assert decision.desired.quantity == 130
     broke = Capitals(Decimal(1_000_000), Decimal(0))
     decision = ask(an_order(), policy=policy, capitals=broke)
     assert isinstance(decision, Skip)
@@ -188,11 +188,11 @@ def test_limits_cap_an_entry() -> None:
     capped = replace(POLICY, sizing=SizingPolicy(Strategy.FIXED_RATIO, Decimal(1), max_lots=3))
     decision = ask(an_order(), policy=capped)
     assert isinstance(decision, Place)
-    assert decision.wish.quantity == 195
+    assert decision.desired.quantity == 195
     poor = replace(POLICY, sizing=SizingPolicy(Strategy.FIXED_RATIO, Decimal(1), max_order_value=Decimal(7000)))
     decision = ask(an_order(), policy=poor)
     assert isinstance(decision, Place)
-    assert decision.wish.quantity == 65
+    assert decision.desired.quantity == 65
     poorer = replace(POLICY, sizing=SizingPolicy(Strategy.FIXED_RATIO, Decimal(1), max_order_value=Decimal(6000)))
     decision = ask(an_order(), policy=poorer)
     assert isinstance(decision, Skip)
@@ -204,21 +204,21 @@ def test_a_disclosed_quantity_is_scaled_for_shares(disclosed: int, copied: int) 
     shares = InstrumentKey(Segment.NSE_EQ, "2885")
     leader = an_order(key=shares, quantity=1000, lot_size=1, disclosed_quantity=disclosed)
     share = replace(NIFTY, kind="EQUITY", lot_size=1)
-    assert wish_for(leader, 500, share, TERMS).disclosed_quantity == copied
-    assert wish_for(replace(leader, key=OPTION), 500, share, TERMS).disclosed_quantity == 0
+    assert desired_order(leader, 500, share, TERMS).disclosed_quantity == copied
+    assert desired_order(replace(leader, key=OPTION), 500, share, TERMS).disclosed_quantity == 0
 
 
 def test_a_market_order_is_copied_as_one_or_as_our_own_marketable_limit() -> None:
     leader = an_order(order_type=OrderType.MARKET, price=Decimal(0), last_price=Decimal(100))
     decision = ask(leader)
     assert isinstance(decision, Place)
-    assert (decision.wish.order_type, decision.wish.price) == (OrderType.MARKET, Decimal(0))
-    ours = replace(POLICY, terms=Terms(market_as=MarketAs.LIMIT, market_protection_percent=Decimal("1.03")))
+    assert (decision.desired.order_type, decision.desired.price) == (OrderType.MARKET, Decimal(0))
+    ours = replace(POLICY, terms=OrderTypePolicy(market_as=MarketAs.LIMIT, market_protection_percent=Decimal("1.03")))
     decision = ask(leader, policy=ours)
     assert isinstance(decision, Place)
-    assert (decision.wish.order_type, decision.wish.price) == (OrderType.LIMIT, Decimal("101.05"))
+    assert (decision.desired.order_type, decision.desired.price) == (OrderType.LIMIT, Decimal("101.05"))
     later = replace(leader, last_price=Decimal(103), status=Status.PART_TRADED, filled_quantity=65)
-    assert ask(later, resting(accepted=decision.wish), policy=ours) == Done()
+    assert ask(later, resting(accepted=decision.desired), policy=ours) == Done()
 
 
 @pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "105.00"), (Side.SELL, "95.00")])
@@ -226,27 +226,27 @@ def test_a_stop_loss_market_order_becomes_a_stop_with_a_limit_beyond_its_trigger
     leader = an_order(side=side, order_type=OrderType.STOP_LOSS_MARKET, trigger_price=Decimal(100), price=Decimal(0))
     decision = ask(leader)
     assert isinstance(decision, Place)
-    assert decision.wish.order_type is OrderType.STOP_LOSS
-    assert (decision.wish.trigger_price, decision.wish.price) == (Decimal(100), Decimal(limit))
+    assert decision.desired.order_type is OrderType.STOP_LOSS
+    assert (decision.desired.trigger_price, decision.desired.price) == (Decimal(100), Decimal(limit))
 
 
 def test_what_is_above_the_freeze_quantity_is_sliced_and_every_slice_follows() -> None:
-    situation = replace(OPEN, largest=65)
-    first = ask(an_order(), situation=situation)
+    inputs = replace(OPEN, largest=65)
+    first = ask(an_order(), inputs=inputs)
     assert isinstance(first, Place)
-    assert (first.n, first.wish.quantity) == (1, 65)
-    one = resting(wish=first.wish, accepted=first.wish)
-    second = ask(an_order(), one, situation=replace(situation, under_way={1}))
+    assert (first.n, first.desired.quantity) == (1, 65)
+    one = resting(desired=first.desired, accepted=first.desired)
+    second = ask(an_order(), one, inputs=replace(inputs, under_way={1}))
     assert isinstance(second, Place)
-    assert (second.n, second.wish.quantity) == (2, 65)
+    assert (second.n, second.desired.quantity) == (2, 65)
     two = replace(one, n=2)
-    assert ask(an_order(), one, two, situation=situation) == Done()
+    assert ask(an_order(), one, two, inputs=inputs) == Done()
     dearer = an_order(price=Decimal(101), status=Status.MODIFIED)
-    restated = replace(first.wish, price=Decimal(101))
-    assert ask(dearer, one, two, situation=situation) == Modify(1, restated)
-    assert ask(dearer, replace(one, accepted=restated), two, situation=situation) == Modify(2, restated)
-    assert ask(an_order(status=Status.CANCELLED), one, two, situation=replace(situation, under_way={1})) == Cancel(2)
-    assert ask(an_order(quantity=130), one, two, situation=situation) == Cancel(2)
+    restated = replace(first.desired, price=Decimal(101))
+    assert ask(dearer, one, two, inputs=inputs) == Modify(1, restated)
+    assert ask(dearer, replace(one, accepted=restated), two, inputs=inputs) == Modify(2, restated)
+    assert ask(an_order(status=Status.CANCELLED), one, two, inputs=replace(inputs, under_way={1})) == Cancel(2)
+    assert ask(an_order(quantity=130), one, two, inputs=inputs) == Cancel(2)
 
 
 @pytest.mark.parametrize(
@@ -265,9 +265,9 @@ def test_an_entry_that_rests_after_the_leaders_was_filled_is_seen_to(action: Unf
     assert waiting.until == NOW + timedelta(seconds=60)
     decision = ask(traded, resting(), policy=policy, now=NOW + timedelta(seconds=60))
     match decision:
-        case Modify(wish=wish):
-            assert wish.order_type is expected
-            repriced = resting(accepted=wish, reason=Reason.UNFILLED)
+        case Modify(desired=desired):
+            assert desired.order_type is expected
+            repriced = resting(accepted=desired, reason=Reason.UNFILLED)
             assert ask(traded, repriced, policy=policy, now=NOW + timedelta(seconds=600)) == Done()
         case Cancel():
             assert decision == expected
@@ -288,7 +288,7 @@ def test_a_late_copy_has_its_own_time_to_fill() -> None:
 
 def test_an_order_that_was_not_sent_after_all_is_explained() -> None:
     cancelled = resting(stage=Stage.ENDED, cancel_asked=True, order=an_order(status=Status.CANCELLED, quantity=130))
-    unsent = resting(n=2, stage=Stage.NONE, wish=None, accepted=None)
+    unsent = resting(n=2, stage=Stage.NONE, desired=None, accepted=None)
     decision = ask(an_order(status=Status.CANCELLED), cancelled, unsent)
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.NOT_NEEDED
@@ -338,18 +338,18 @@ COPIES = st.builds(
         after_market=st.booleans(),
     ),
     copies=st.lists(COPIES, max_size=4, unique_by=lambda copy: copy.n),
-    allotted=st.one_of(
+    allocated=st.one_of(
         st.none(),
         st.builds(
-            Allotted,
+            Allocated,
             parts=st.sampled_from([(), (Part.ENTRY,), (Part.EXIT,), (Part.EXIT, Part.ENTRY)]),
             entry=st.one_of(st.none(), st.integers(0, 10).map(lambda lots: Size(lots * 65, "any"))),
             entry_at_most=st.integers(0, 10).map(lambda lots: lots * 65),
             exit_open=st.integers(0, 10).map(lambda lots: lots * 65),
         ),
     ),
-    situation=st.builds(
-        Situation,
+    inputs=st.builds(
+        DecisionInput,
         instrument=st.sampled_from([None, NIFTY]),
         master_read=st.booleans(),
         gate_open=st.booleans(),
@@ -359,36 +359,36 @@ COPIES = st.builds(
     age=st.integers(0, 7200),
 )
 def test_every_situation_has_an_answer_that_may_be_sent(  # type: ignore[no-untyped-def]
-    leader, copies, allotted, situation, age
+    leader, copies, allocated, inputs, age
 ) -> None:
-    decision = decide(leader, copies, allotted, situation, POLICY, NOW + timedelta(seconds=age))
+    decision = decide(leader, copies, allocated, inputs, POLICY, NOW + timedelta(seconds=age))
     by_number = {copy.n: copy for copy in copies if copy.n}
     if isinstance(decision, Place | Modify):
-        assert allotted is not None
-        assert decision.wish.quantity % 65 == 0
-        assert decision.wish.quantity > 0
+        assert allocated is not None
+        assert decision.desired.quantity % 65 == 0
+        assert decision.desired.quantity > 0
     if isinstance(decision, Place):
-        assert decision.n not in situation.under_way
+        assert decision.n not in inputs.under_way
         assert decision.n not in by_number or by_number[decision.n].stage is Stage.NONE
-        assert situation.gate_open or decision.part is Part.EXIT
+        assert inputs.gate_open or decision.part is Part.EXIT
         beside = sum(
             copy.quantity if copy.is_open else copy.filled_quantity
             for copy in by_number.values()
             if copy.part is decision.part
         )
         if decision.part is Part.ENTRY:
-            assert beside + decision.wish.quantity <= max(beside, allotted.entry_at_most, allotted.entry.quantity)
+            assert beside + decision.desired.quantity <= max(beside, allocated.entry_at_most, allocated.entry.quantity)
     if isinstance(decision, Modify):
-        assert decision.wish.quantity > by_number[decision.n].filled_quantity
+        assert decision.desired.quantity > by_number[decision.n].filled_quantity
     if isinstance(decision, Modify | Cancel):
         assert by_number[decision.n].stage is Stage.LIVE
-        assert decision.n not in situation.under_way
+        assert decision.n not in inputs.under_way
         assert not by_number[decision.n].cancelling
 
 
 def test_what_was_not_sent_and_has_become_too_old_is_explained_beside_what_was_cancelled() -> None:
     """Of two slices the one was lost over night, and the other cancelled because the leader had wanted less."""
-    unsent = resting(stage=Stage.NONE, wish=None, accepted=None)
+    unsent = resting(stage=Stage.NONE, desired=None, accepted=None)
     cancelled = resting(n=2, stage=Stage.ENDED, cancel_asked=True, order=an_order(status=Status.CANCELLED, quantity=65))
     traded = an_order(status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
     decision = ask(traded, unsent, cancelled, now=NOW + timedelta(seconds=3601))
@@ -401,9 +401,9 @@ def test_what_is_left_to_close_waits_for_the_next_session() -> None:
     closes = an_order(id="flat1", side=Side.SELL, status=Status.TRADED, order_type=OrderType.MARKET)
     order = an_order(status=Status.TRADED, quantity=130, filled_quantity=130)
     filled = resting(part=Part.CLOSE, stage=Stage.ENDED, order=order)
-    unsent = resting(n=2, part=Part.CLOSE, stage=Stage.NONE, wish=None, accepted=None)
-    allotted, situation = Allotted((Part.CLOSE,), closing=260), replace(OPEN, hours=load_market_hours())
-    decision = decide(closes, (filled, unsent), allotted, situation, POLICY, NOW + timedelta(hours=12))
+    unsent = resting(n=2, part=Part.CLOSE, stage=Stage.NONE, desired=None, accepted=None)
+    allocated, inputs = Allocated((Part.CLOSE,), closing=260), replace(OPEN, hours=load_market_hours())
+    decision = decide(closes, (filled, unsent), allocated, inputs, POLICY, NOW + timedelta(hours=12))
     assert isinstance(decision, Wait)
     assert decision.until is not None
 
@@ -414,6 +414,6 @@ def test_what_is_to_be_cancelled_is_not_brought_to_the_market_while_its_cancella
     copy = resting(part=Part.EXIT)
     held = replace(OPEN, is_held=lambda action: isinstance(action, Cancel))
     later = NOW + timedelta(minutes=5)
-    for situation in (OPEN, held):
-        decision = decide(leader, [copy], Allotted((Part.EXIT,)), situation, POLICY, later)
+    for inputs in (OPEN, held):
+        decision = decide(leader, [copy], Allocated((Part.EXIT,)), inputs, POLICY, later)
         assert not isinstance(decision, Modify)

@@ -13,7 +13,7 @@ from copytrade.core.model.orders import Order, OrderType, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account
-from tests.core.test_desk import LOT
+from tests.core.test_engine import LOT
 
 Q = 2 * LOT
 
@@ -48,8 +48,8 @@ def account(*, too_late: bool = False) -> Account:
     """Return one at ratio 1, for which every entry that is found comes too late if so said."""
     account = Account()
     if too_late:
-        circumstances = account.desk._circumstances
-        circumstances.policy = replace(circumstances.policy, late_after=0.0, max_missed_age=0.0)
+        context = account.engine._context
+        context.policy = replace(context.policy, late_after=0.0, max_missed_age=0.0)
     return account
 
 
@@ -63,7 +63,7 @@ def fill_all(account: Account) -> None:
 
 def misjudged(account: Account) -> list[str]:
     """Return the leader orders whose copies are recorded as misjudged."""
-    return [copy.leader_order_id for copy, _ in account.desk.everything() if copy.reason is Reason.MISJUDGED]
+    return [copy.leader_order_id for copy, _ in account.engine.everything() if copy.reason is Reason.MISJUDGED]
 
 
 @pytest.mark.parametrize("too_late", [False, True], ids=["in time", "too late to enter"])
@@ -82,7 +82,7 @@ def test_what_the_exit_entered_is_closed_when_the_entry_is_found(too_late: bool,
     assert all(resting.side is Side.BUY for resting in alice.live()), "what was live of it is cancelled"
     if got:
         closing = next(action for _, action in alice.sent if getattr(action, "part", None) is Part.EXIT)
-        assert closing.wish.order_type is OrderType.MARKET  # type: ignore[union-attr]
+        assert closing.desired.order_type is OrderType.MARKET  # type: ignore[union-attr]
     fill_all(alice)
     assert alice.net() == (0 if too_late else bought - Q)
 
@@ -147,5 +147,5 @@ def test_it_is_recorded_once() -> None:
     alice.leader(sell(2, Q, Q))
     changed: list[Changed] = []
     for _ in range(2):
-        changed += alice.desk.leader_changed(buy(1, Q, Q, -10.0), None)
+        changed += alice.engine.leader_changed(buy(1, Q, Q, -10.0), None)
     assert [one.after.reason for one in changed] == [Reason.MISJUDGED]

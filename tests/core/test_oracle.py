@@ -211,8 +211,8 @@ def test_a_request_that_is_repeated_although_it_is_refused_is_seen(books: Books,
     backed_off = [write(100.0 + 2**number, kind="cancel", order_id="6", payload={}, status=400) for number in range(8)]
     assert books.judged(tmp_path, writes={"1": backed_off}) == {}
     Path(tmp_path / "copy.db").unlink()
-    closer = [one | {"at": one["at"] / 2} for one in refused]
-    assert list(books.judged(tmp_path, writes={"1": closer})) == ["hammered"]
+    flattener = [one | {"at": one["at"] / 2} for one in refused]
+    assert list(books.judged(tmp_path, writes={"1": flattener})) == ["hammered"]
 
 
 def test_an_exit_that_comes_late_is_seen_unless_nobody_was_there(books: Books, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from copytrade.core.model.accounts import Addresses, Budget, Facts, Funds, Master
+from copytrade.core.model.accounts import Budget, Facts, Funds, IpAddresses, Master
 from copytrade.core.model.orders import IST
 from copytrade.reports.preflight import Gravity, Judgement, Origin, judge, shared_addresses
 from copytrade.reports.preflight_table import table
@@ -24,7 +24,7 @@ FINE = Facts(
     token_of="1",
     token_until=NOW + timedelta(hours=20),
     segments=("Equity", "Derivative"),
-    addresses=Addresses(("203.0.113.7", "2001:db8::7"), "203.0.113.7", None),
+    addresses=IpAddresses(("203.0.113.7", "2001:db8::7"), "203.0.113.7", None),
     funds=Funds(Decimal("1000.50"), Decimal(2000)),
     skew=0.4,
     feed="",
@@ -74,11 +74,11 @@ def test_an_account_in_order_is_a_go_without_a_word() -> None:
         ({"token_until": NOW + timedelta(seconds=1), "skew": 1.5}, Gravity.BARS, "token ended at 23 Nov 09:05"),
         ({"token_until": NOW + timedelta(hours=7)}, Gravity.NOTE, "ends at 23 Nov 16:05"),
         ({"address_refused": "DH-911 IP"}, Gravity.BARS, "refuses the address (DH-911 IP)"),
-        ({"addresses": Addresses((), "10.0.0.1")}, Gravity.BARS, "sees 10.0.0.1, registered is none"),
-        ({"addresses": Addresses(("10.0.0.1",), "10.0.0.2")}, Gravity.BARS, "sees 10.0.0.2, registered is 10.0.0.1"),
-        ({"addresses": Addresses(("10.0.0.1",), "10.0.0.1", allowed=False)}, Gravity.BARS, "registered is 10.0.0.1"),
-        ({"addresses": Addresses(("10.0.0.1",))}, Gravity.NOTE, "does not say whether"),
-        ({"addresses": Addresses(("10.0.0.1",)), "source_address": "10.0.0.2"}, Gravity.NOTE, "does not say whether"),
+        ({"addresses": IpAddresses((), "10.0.0.1")}, Gravity.BARS, "sees 10.0.0.1, registered is none"),
+        ({"addresses": IpAddresses(("10.0.0.1",), "10.0.0.2")}, Gravity.BARS, "sees 10.0.0.2, registered is 10.0.0.1"),
+        ({"addresses": IpAddresses(("10.0.0.1",), "10.0.0.1", allowed=False)}, Gravity.BARS, "registered is 10.0.0.1"),
+        ({"addresses": IpAddresses(("10.0.0.1",))}, Gravity.NOTE, "does not say whether"),
+        ({"addresses": IpAddresses(("10.0.0.1",)), "source_address": "10.0.0.2"}, Gravity.NOTE, "does not say whether"),
         ({"funds": Funds(Decimal(0), Decimal(10))}, Gravity.FAULT, "no funds"),
         ({"funds": Funds(Decimal(0), Decimal(0))}, Gravity.FAULT, "The day began with no funds"),
         ({"funds": PLEDGED}, Gravity.NOTE, "Rs 900000.00 are pledged and not counted"),
@@ -121,11 +121,11 @@ def test_each_thing_that_is_wrong_is_said_once(changes: dict[str, Any], gravity:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"addresses": Addresses(None)},  # 404, say: it is not known to be wrong
+        {"addresses": IpAddresses(None)},  # 404, say: it is not known to be wrong
         {"addresses": None},
-        {"addresses": Addresses(("2001:DB8:0::7",), "2001:db8::7")},
-        {"addresses": Addresses(("10.0.0.1",)), "source_address": "10.0.0.1"},
-        {"addresses": Addresses((), "10.0.0.1", allowed=True)},
+        {"addresses": IpAddresses(("2001:DB8:0::7",), "2001:db8::7")},
+        {"addresses": IpAddresses(("10.0.0.1",)), "source_address": "10.0.0.1"},
+        {"addresses": IpAddresses((), "10.0.0.1", allowed=True)},
         {"token_until": None},
         {"segments": ()},
         {"segments": ("EQUITY", "DERIVATIVES")},
@@ -152,7 +152,7 @@ def test_in_a_dry_run_nothing_is_sent_so_neither_address_nor_segment_nor_money_b
 def test_the_leader_sends_nothing_so_neither_address_nor_segment_nor_money_bars_it() -> None:
     leader = {"name": "leader", "is_leader": True, "sends": False, "needs_capital": False}
     for changes in (
-        {"addresses": Addresses((), "10.0.0.1")},
+        {"addresses": IpAddresses((), "10.0.0.1")},
         {"segments": ("Equity",)},
         {"funds": Funds(Decimal(0), Decimal(0))},
     ):

@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Place, Skip
-from copytrade.core.decide.desired_order import wish_for
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.decide.desired_order import desired_order
+from copytrade.core.engine.copies import transitions
 from copytrade.core.model.accounts import AccountType
-from copytrade.core.model.copies import Copy, Split
+from copytrade.core.model.copies import Copy, LatencyBreakdown
 from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import Order, Side, Status
 from copytrade.core.model.reasons import Reason
@@ -39,25 +39,25 @@ CANCELLED = an_order(id="L3", status=Status.CANCELLED)
 
 def a_copy(leader: Order, follower: str, quantity: int, latency: float | None = None) -> Copy:
     fresh = Copy(leader.id, follower, DAY, NOW)
-    place = Place(1, Part.ENTRY, wish_for(leader, quantity, NIFTY, TERMS), "arithmetic")
+    place = Place(1, Part.ENTRY, desired_order(leader, quantity, NIFTY, TERMS), "arithmetic")
     ratio = Ratio(Fraction(quantity, leader.quantity), "given")
-    pending = lifecycle.placing(fresh, place, ratio, "fixed_ratio")
-    split = Split(0.5, 0.0, 1.2, latency - 1.7) if latency is not None else None
-    placed = lifecycle.accepted(pending, f"F-{follower}-{leader.id}", latency, split)
-    return lifecycle.with_leader(placed, leader)
+    pending = transitions.placing(fresh, place, ratio, "fixed_ratio")
+    split = LatencyBreakdown(0.5, 0.0, 1.2, latency - 1.7) if latency is not None else None
+    placed = transitions.accepted(pending, f"F-{follower}-{leader.id}", latency, split)
+    return transitions.with_leader(placed, leader)
 
 
 def ended(copy: Copy, leader: Order, status: Status, filled: int = 0, average: str = "0") -> Copy:
     order = replace(leader, id=copy.order_id, status=status, filled_quantity=filled, average_price=Decimal(average))
-    return lifecycle.observed(copy, order, leader, busy=False)
+    return transitions.observed(copy, order, leader, busy=False)
 
 
 def skipped(leader: Order, follower: str, reason: Reason) -> CopyChanged:
-    return CopyChanged(lifecycle.skipped(Copy(leader.id, follower, DAY, NOW), Skip(reason, "because")), leader, NOW)
+    return CopyChanged(transitions.skipped(Copy(leader.id, follower, DAY, NOW), Skip(reason, "because")), leader, NOW)
 
 
 def a_day() -> list[Record]:
-    refused = lifecycle.place_refused(replace(a_copy(BOUGHT, "carol", 65), order_id=""), "DH-906 no funds")
+    refused = transitions.place_refused(replace(a_copy(BOUGHT, "carol", 65), order_id=""), "DH-906 no funds")
     bought = ended(a_copy(BOUGHT, "alice", 130, 10.0), BOUGHT, Status.TRADED, 130, "100.10")
     return [
         *(OrderChanged("leader", AccountType.LEADER, order) for order in (BOUGHT, SOLD, CANCELLED)),

@@ -52,6 +52,6 @@ def test_what_is_written_down_can_be_taken_for_no_order_and_what_was_sent_is_wri
     written = shadow.recorded(replace(copy, order=shadow.order_of(copy, an_order(), LOT, NOW)))
     assert (written.stage, written.reason, written.status) == (Stage.NONE, Reason.DRY_RUN, MappingStatus.SKIPPED)
     assert (written.order_id, written.order, written.filled_quantity) == ("", None, 0)
-    assert written.wish == copy.wish
+    assert written.desired == copy.desired
     for other in (FRESH, resting()):
         assert shadow.recorded(other) == other

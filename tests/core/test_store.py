@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Place, Skip
-from copytrade.core.decide.desired_order import wish_for
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.decide.desired_order import desired_order
+from copytrade.core.engine.copies import transitions
 from copytrade.core.model.accounts import AccountType
 from copytrade.core.model.copies import Copy
-from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, Ratio, Role
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Ratio, Role
 from copytrade.core.model.orders import Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from copytrade.storage.database import Database, DatabaseUnusable
@@ -27,11 +27,13 @@ FRESH = Copy("L123", "alice", NOW.date(), NOW)
 
 
 LINE = Line(LineKey(OPTION, Product.MARGIN), 260, 130, 130, Fraction(65, 2), 0, Ratio(Fraction(1, 3), "a third"), 65)
-PLACE = Place(1, Part.ENTRY, wish_for(LEADER, 130, NIFTY, TERMS), "arithmetic")
+PLACE = Place(1, Part.ENTRY, desired_order(LEADER, 130, NIFTY, TERMS), "arithmetic")
 
 
 def a_copy() -> Copy:
-    return lifecycle.accepted(lifecycle.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio"), "F456", 12.5)
+    return transitions.accepted(
+        transitions.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio"), "F456", 12.5
+    )
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
@@ -46,13 +48,13 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_operators_questions_are_answered(path: Path) -> None:
     database = Database(str(path))
-    filled = lifecycle.observed(
+    filled = transitions.observed(
         a_copy(),
         an_order(id="F456", status=Status.TRADED, filled_quantity=130, average_price=Decimal("101.15")),
         LEADER,
         busy=False,
     )
-    filled = lifecycle.with_leader(filled, replace(LEADER, average_price=Decimal("101.05")))
+    filled = transitions.with_leader(filled, replace(LEADER, average_price=Decimal("101.05")))
     database.write(
         [
             OrderChanged("leader", AccountType.LEADER, LEADER),
@@ -95,7 +97,7 @@ def test_a_copy_comes_back_as_it_was_written(path: Path) -> None:
 
 def test_an_order_skipped_and_then_sent_after_all_is_one_row(path: Path) -> None:
     database = Database(str(path))
-    skipped = lifecycle.skipped(FRESH, Skip(Reason.ZERO_LOTS, "too small"))
+    skipped = transitions.skipped(FRESH, Skip(Reason.ZERO_LOTS, "too small"))
     database.write([CopyChanged(skipped, LEADER, NOW)])
     assert rows(path, "SELECT n, status, reason FROM copy_mappings") == [(0, "skipped", "zero_lots")]
     database.write([CopyChanged(a_copy(), LEADER, NOW)])
@@ -133,7 +135,7 @@ def store_of(path: Path) -> Database:
     return database
 
 
-PENDING = CopyChanged(lifecycle.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio"), LEADER, NOW)
+PENDING = CopyChanged(transitions.placing(FRESH, PLACE, Ratio(Fraction(1), "all"), "fixed_ratio"), LEADER, NOW)
 PLACED = CopyChanged(a_copy(), LEADER, NOW)
 STATUSES = "SELECT status FROM copy_mappings"
 INTENTS = "SELECT count(*) FROM intents"
@@ -243,17 +245,17 @@ def test_a_commit_is_as_durable_as_the_settings_say(path: Path, synchronous: str
 @pytest.mark.parametrize(("side", "slippage"), [(Side.BUY, Decimal("0.10")), (Side.SELL, Decimal("-0.10"))])
 def test_slippage_is_positive_where_the_follower_did_worse(side: Side, slippage: Decimal) -> None:
     order = an_order(status=Status.TRADED, filled_quantity=130, average_price=Decimal("101.15"), side=side)
-    copy = lifecycle.with_leader(replace(a_copy(), order=order), an_order(average_price=Decimal("101.05")))
+    copy = transitions.with_leader(replace(a_copy(), order=order), an_order(average_price=Decimal("101.05")))
     assert copy.slippage(side) == slippage
 
 
 def test_the_ledger_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    allotment = Allotment(
+    allocation = Allocation(
         "L123", NOW.date(), NOW, LINE.key, Side.BUY, Role.ENTRY, 0, ratio=LINE.ratio, carry=Fraction(1, 3), wanted=130
     )
     path = str(tmp_path / "copy.db")
-    Database(path).write([LedgerChanged("alice", LINE, NOW), LedgerChanged("alice", allotment, NOW)])
+    Database(path).write([LedgerChanged("alice", LINE, NOW), LedgerChanged("alice", allocation, NOW)])
     again = Database(path)
     assert again.lines("alice") == [LINE]
-    assert again.allotments("alice", NOW.date()) == [allotment]
-    assert again.lines("bob") == again.allotments("bob", NOW.date()) == []
+    assert again.allocations("alice", NOW.date()) == [allocation]
+    assert again.lines("bob") == again.allocations("bob", NOW.date()) == []

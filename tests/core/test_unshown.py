@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.copies.unknown_outcomes import Visibility
 from copytrade.core.model.copies import MappingStatus, Stage
 from copytrade.core.model.ledger import Part
@@ -64,9 +64,9 @@ def test_it_is_no_measure_of_the_brokers_delay() -> None:
     account = Account(hides((Part.ENTRY, 1)))
     account.leader()
     account.passes(9.0)
-    assert account.desk.visibility.is_behind
+    assert account.engine.visibility.is_behind
     account.passes(5.0)
-    assert (account.desk.visibility.longest, account.desk.visibility.is_behind) == (0.0, False)
+    assert (account.engine.visibility.longest, account.engine.visibility.is_behind) == (0.0, False)
 
 
 def test_an_order_that_is_shown_in_the_end_is_one() -> None:
@@ -79,7 +79,7 @@ def test_an_order_that_is_shown_in_the_end_is_one() -> None:
 
 def test_reads_that_lack_it_are_not_enough_without_the_search() -> None:
     account = Account(hides((Part.ENTRY, 1)))
-    account.desk.searched = lambda *_: []  # type: ignore[method-assign]
+    account.engine.searched = lambda *_: []  # type: ignore[method-assign]
     account.leader()
     account.passes(60.0)
     assert account.copy().stage is Stage.LIVE
@@ -109,7 +109,7 @@ def test_an_entry_that_was_given_up_and_turns_up_is_the_copy(status: Status) -> 
         filled,
     )
     assert after.reason is not Reason.INVISIBLE
-    assert account.desk.positions.line(LINE).held == filled
+    assert account.engine.positions.line(LINE).held == filled
     account.leader(status=Status.CANCELLED)
     assert len(account.times(Cancel)) == (status is Status.PENDING)
 
@@ -126,7 +126,7 @@ def test_an_exit_that_is_never_shown_is_sent_again_for_what_the_positions_still_
     account.fills(account.copy("2", 2).order_id, 130)
     account.passes(3600.0)
     assert len(account.times(Place, "2")) == 2
-    assert account.desk.positions.line(LINE).held == 0
+    assert account.engine.positions.line(LINE).held == 0
 
 
 @pytest.mark.parametrize("answers", [True, False])
@@ -135,7 +135,7 @@ def test_an_exit_that_the_positions_show_to_be_done_is_not_sent_again(answers: b
     account = holding((Part.EXIT, 1))
     account.net = 0
     if not answers:
-        account.settle(("2", 1), lifecycle.in_doubt(account.copy("2"), "already traded"))
+        account.settle(("2", 1), transitions.in_doubt(account.copy("2"), "already traded"))
     account.passes(3600.0)
     assert account.copy("2").status is MappingStatus.PLACED
     assert len(account.times(Place, "2")) == 1
@@ -143,7 +143,7 @@ def test_an_exit_that_the_positions_show_to_be_done_is_not_sent_again(answers: b
     assert account.net_reads < 200
     account.shows(shown(account, status=Status.TRADED, filled_quantity=130))
     account.goes_on()
-    assert (account.copy("2").filled_quantity, account.desk.positions.line(LINE).held) == (130, 0)
+    assert (account.copy("2").filled_quantity, account.engine.positions.line(LINE).held) == (130, 0)
     assert len(account.times(Place, "2")) == 1, "and nothing is taken back"
 
 
@@ -157,7 +157,7 @@ def test_no_more_is_sent_again_than_the_positions_show() -> None:
 def test_positions_that_were_read_before_say_nothing() -> None:
     account = holding((Part.EXIT, 1))
     account.passes(15.0)
-    account.desk.net_read({LINE: 130}, 15.0)
+    account.engine.net_read({LINE: 130}, 15.0)
     account.goes_on()
     assert len(account.times(Place, "2")) == 1
 
@@ -177,7 +177,7 @@ def test_the_first_of_two_that_turns_up_is_cancelled_and_what_it_filled_taken_ba
     else:
         assert len(account.times(Cancel, "2")) == 1
     account.passes(60.0)
-    assert account.desk.positions.line(LINE).held == 0
+    assert account.engine.positions.line(LINE).held == 0
 
 
 def test_exits_that_are_never_shown_one_after_the_other_are_sent_less_and_less_often() -> None:
@@ -189,7 +189,7 @@ def test_exits_that_are_never_shown_one_after_the_other_are_sent_less_and_less_o
 def test_after_a_restart_the_search_begins_anew() -> None:
     account = Account(hides((Part.ENTRY, 1)))
     account.leader()
-    copy = lifecycle.reloaded(account.copy())
+    copy = transitions.reloaded(account.copy())
     assert (copy.stage, copy.awaits_sight) == (Stage.LIVE, True)
 
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Place
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Side, Status
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered
-from tests.core.test_desk import LOT
+from tests.core.test_engine import LOT
 
 TOMORROW = NOW.date() + timedelta(days=1)
 
@@ -22,31 +22,31 @@ LATER = NOW.date() + LOOK_BACK + timedelta(days=2)
 def test_what_has_been_copied_is_forgotten_and_its_line_is_not() -> None:
     account = Account()
     entered(account, 1, 4)
-    assert account.desk.forget_before(LATER) == 1
-    assert not account.desk.is_known("1")
-    assert [line.held for line in account.desk.positions.lines_held()] == [4 * LOT]
+    assert account.engine.forget_before(LATER) == 1
+    assert not account.engine.is_known("1")
+    assert [line.held for line in account.engine.positions.lines_held()] == [4 * LOT]
 
 
 def test_what_may_yet_be_entered_is_kept() -> None:
     account = Account()
     entered(account, 1, 4)
-    assert account.desk.forget_before(TOMORROW) == 0
-    assert account.desk.is_known("1")
+    assert account.engine.forget_before(TOMORROW) == 0
+    assert account.engine.is_known("1")
 
 
 def test_an_order_in_doubt_is_kept_with_its_leader_order() -> None:
     account = Account()
     leader = an_order(id="1", quantity=4 * LOT)
-    account.desk.leader_changed(leader, None)
-    account.desk.consider(NOW)
-    picked = account.desk.pick(NOW)
+    account.engine.leader_changed(leader, None)
+    account.engine.consider(NOW)
+    picked = account.engine.pick(NOW)
     assert picked is not None
-    copy = account.desk.begin(*picked, NOW).after
-    account.desk.settle(("1", 1), lifecycle.in_doubt(copy, "no answer"), 1.0)
+    copy = account.engine.begin(*picked, NOW).after
+    account.engine.settle(("1", 1), transitions.in_doubt(copy, "no answer"), 1.0)
     account.leader(replace(leader, status=Status.CANCELLED))
-    assert account.desk.forget_before(LATER) == 0
-    assert account.desk.is_known("1")
-    assert account.desk.in_doubt == 1
+    assert account.engine.forget_before(LATER) == 0
+    assert account.engine.is_known("1")
+    assert account.engine.in_doubt == 1
 
 
 def test_the_exit_that_is_asked_for_what_an_entry_gets_late_is_kept() -> None:
@@ -56,9 +56,9 @@ def test_the_exit_that_is_asked_for_what_an_entry_gets_late_is_kept() -> None:
     for order in (entry, leaves):
         account.leader(order)
         account.leader(replace(order, status=Status.TRADED, filled_quantity=order.quantity))
-    assert account.desk.forget_before(LATER) == 0
-    assert account.desk.is_known("1")
-    assert account.desk.is_known("2")
+    assert account.engine.forget_before(LATER) == 0
+    assert account.engine.is_known("1")
+    assert account.engine.is_known("2")
     (rests,) = account.live()
     account.fills(rests)
     account.goes_on()
@@ -72,8 +72,8 @@ def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
     timeless = an_order(id="1", quantity=2 * LOT, created_at=None, updated_at=None)
     account.leader(timeless)
     account.leader(replace(timeless, status=Status.CANCELLED))
-    assert account.desk.forget_before(LATER) == 0
-    assert account.desk.is_known("1")
+    assert account.engine.forget_before(LATER) == 0
+    assert account.engine.is_known("1")
 
 
 def test_a_fill_that_comes_to_light_when_all_was_over_is_counted_once() -> None:
@@ -82,13 +82,13 @@ def test_a_fill_that_comes_to_light_when_all_was_over_is_counted_once() -> None:
     account.leader(rests)
     (copy,) = account.live()
     account.leader(replace(rests, status=Status.CANCELLED))
-    account.desk.look_again()
+    account.engine.look_again()
     account.goes_on()
     late = replace(rests, status=Status.CANCELLED, filled_quantity=2 * LOT)
     for _ in range(2):
         account.leader(late)
         account.tells(account.orders[copy.id], filled_quantity=2 * LOT)
-    (line,) = account.desk.positions.lines_held()
+    (line,) = account.engine.positions.lines_held()
     assert (line.leader_position, line.held, line.level) == (2 * LOT, 2 * LOT, 2 * LOT)
     leaves = an_order(id="2", side=Side.SELL, quantity=2 * LOT)
     account.leader(leaves)
@@ -100,7 +100,7 @@ def test_what_waits_for_the_gate_is_sent_when_it_opens() -> None:
     """An order that crosses zero: its exit is sent and filled while the gate is closed, its entry waits."""
     account = Account()
     entered(account, 1, 2)
-    account.desk.set_gate(is_open=False)
+    account.engine.set_gate(is_open=False)
     crosses = an_order(id="2", side=Side.SELL, quantity=4 * LOT)
     account.leader(crosses)
     for mine in account.live():
@@ -108,11 +108,11 @@ def test_what_waits_for_the_gate_is_sent_when_it_opens() -> None:
     account.leader(replace(crosses, status=Status.TRADED, filled_quantity=4 * LOT))
     account.goes_on()
     assert account.net() == 0
-    account.desk.look_again()
+    account.engine.look_again()
     account.goes_on()
     account.sent.clear()
-    account.desk.set_gate(is_open=True)
+    account.engine.set_gate(is_open=True)
     account.goes_on()
     ((order_id, action),) = account.sent
     assert isinstance(action, Place)
-    assert (order_id, action.part, action.wish.quantity) == ("2", Part.ENTRY, 2 * LOT)
+    assert (order_id, action.part, action.desired.quantity) == ("2", Part.ENTRY, 2 * LOT)

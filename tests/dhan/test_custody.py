@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from copytrade.brokers.tokens.lifecycle import REFUSALS_ALLOWED, Custody, CustodyPolicy, Failure, Step
+from copytrade.brokers.tokens.lifecycle import REFUSALS_ALLOWED, Failure, Step, TokenLifecycle, TokenPolicy
 from copytrade.brokers.tokens.token import Credentials, Source, Token
 from copytrade.core.model.orders import IST
 from tests.dhan.test_auth import jwt
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=IST)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-POLICY = CustodyPolicy(2 * HOUR, 8 * HOUR, 2 * MINUTE)
+POLICY = TokenPolicy(2 * HOUR, 8 * HOUR, 2 * MINUTE)
 PIN = {"pin": SecretStr("271828"), "totp_secret": SecretStr("CANARYCANARYCANARYCANARY")}
 
 
@@ -22,13 +22,13 @@ def token(name="given", lives=24 * HOUR, source=Source.GIVEN):
     return Token(SecretStr(name), None if lives is None else NOW + lives, source)
 
 
-def custody(given="given", kept=None, attempted=None, **ways):
+def lifecycle(given="given", kept=None, attempted=None, **ways):
     credentials = Credentials("1", SecretStr(given) if given else None, **ways)
-    return Custody(credentials, kept, attempted, POLICY, NOW)
+    return TokenLifecycle(credentials, kept, attempted, POLICY, NOW)
 
 
 def checked(kept=None, lives=24 * HOUR, **ways):
-    one = custody(kept=kept, **ways)
+    one = lifecycle(kept=kept, **ways)
     assert one.next(NOW) is Step.CHECK
     one.begin(Step.CHECK, NOW)
     one.checked(NOW + lives, NOW)
@@ -40,7 +40,7 @@ def secret(one):
 
 
 def test_a_token_that_is_given_is_used_at_once_and_checked():
-    one = custody()
+    one = lifecycle()
     assert one.is_usable
     assert one.next(NOW) is Step.CHECK
     one.begin(Step.CHECK, NOW)
@@ -51,15 +51,15 @@ def test_a_token_that_is_given_is_used_at_once_and_checked():
 
 
 def test_the_token_that_lives_longest_is_tried_first_and_a_kept_one_before_one_that_does_not_say():
-    assert secret(custody(kept=token("kept"))) == "kept"
-    assert secret(custody(kept=token("kept", -HOUR))) == "given"
+    assert secret(lifecycle(kept=token("kept"))) == "kept"
+    assert secret(lifecycle(kept=token("kept", -HOUR))) == "given"
     longer = jwt({"exp": (NOW + 24 * HOUR).timestamp()}).get_secret_value()
-    assert secret(custody(longer, kept=token("kept", 23 * HOUR))) == longer
-    assert secret(custody(longer, kept=token("kept", 25 * HOUR))) == "kept"
+    assert secret(lifecycle(longer, kept=token("kept", 23 * HOUR))) == longer
+    assert secret(lifecycle(longer, kept=token("kept", 25 * HOUR))) == "kept"
 
 
 def test_a_token_that_is_refused_gives_way_to_the_next_and_is_not_tried_again():
-    one = custody(kept=token("kept"))
+    one = lifecycle(kept=token("kept"))
     one.begin(Step.CHECK, NOW)
     one.refused("DH-906", NOW)
     assert (secret(one), one.is_usable, one.next(NOW)) == ("given", True, Step.CHECK)
@@ -75,7 +75,7 @@ def test_a_token_that_is_refused_gives_way_to_the_next_and_is_not_tried_again():
 
 
 def test_without_a_token_it_logs_in_and_not_again_within_two_minutes():
-    one = custody(given=None, **PIN)
+    one = lifecycle(given=None, **PIN)
     assert (one.is_usable, one.next(NOW)) == (False, Step.LOG_IN)
     one.begin(Step.LOG_IN, NOW)
     one.not_replaced(Failure.OPEN, NOW)
@@ -87,16 +87,16 @@ def test_without_a_token_it_logs_in_and_not_again_within_two_minutes():
 
 
 def test_an_attempt_before_the_restart_counts_and_one_that_never_left_does_not():
-    one = custody(given=None, attempted=NOW - MINUTE, **PIN)
+    one = lifecycle(given=None, attempted=NOW - MINUTE, **PIN)
     assert one.next(NOW) == NOW + MINUTE
-    one = custody(given=None, **PIN)
+    one = lifecycle(given=None, **PIN)
     one.begin(Step.LOG_IN, NOW)
     one.not_replaced(Failure.NOT_SENT, NOW)
     assert one.next(NOW) < NOW + MINUTE
 
 
 def test_logins_that_are_refused_end_and_begin_again_with_what_is_given():
-    one = custody(given=None, **PIN)
+    one = lifecycle(given=None, **PIN)
     for number in range(REFUSALS_ALLOWED):
         at = NOW + number * 2 * MINUTE
         assert one.next(at) is Step.LOG_IN
@@ -187,7 +187,7 @@ def test_what_is_given_again_changes_nothing():
 
 
 def test_one_that_is_helpless_takes_what_is_put_into_the_file():
-    one = custody()
+    one = lifecycle()
     one.begin(Step.CHECK, NOW)
     one.refused("DH-901", NOW)
     one.give(one.credentials, token("by hand"), NOW)
@@ -196,9 +196,9 @@ def test_one_that_is_helpless_takes_what_is_put_into_the_file():
 
 def test_a_token_of_another_account_is_never_used():
     theirs = jwt({"dhanClientId": "2"}).get_secret_value()
-    one = custody(theirs)
+    one = lifecycle(theirs)
     assert (one.token, one.problem) == (None, "the token belongs to another account")
-    assert custody(theirs, **PIN).next(NOW) is Step.LOG_IN
+    assert lifecycle(theirs, **PIN).next(NOW) is Step.LOG_IN
 
 
 _ANSWERS = st.sampled_from(["works", "refused", "silent", "new", "open", "no", "not_sent", "doubt", "give"])
@@ -207,7 +207,7 @@ _ANSWERS = st.sampled_from(["works", "refused", "silent", "new", "open", "no", "
 @settings(deadline=None)
 @given(st.booleans(), st.booleans(), st.lists(st.tuples(_ANSWERS, st.integers(0, 7200)), max_size=60))
 def test_whatever_happens_attempts_keep_their_distance_and_it_goes_on(can_log_in, has_token, story):
-    one = custody("given" if has_token else None, **(PIN if can_log_in or not has_token else {}))
+    one = lifecycle("given" if has_token else None, **(PIN if can_log_in or not has_token else {}))
     now, attempts = NOW, []
     for number, (answer, seconds) in enumerate(story):
         now += timedelta(seconds=seconds)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from copytrade.brokers.dhan.probe import inspect, try_feed
-from copytrade.core.model.accounts import Addresses, Facts
+from copytrade.core.model.accounts import Facts, IpAddresses
 from copytrade.core.model.orders import IST
 from tests.dhan.conftest import CLIENT_ID, TOKEN
 from tests.dhan.test_auth import jwt
@@ -20,13 +20,13 @@ FUNDS = {"availabelBalance": 5.5, "sodLimit": 10}
 @pytest.mark.parametrize(
     ("answer", "addresses"),
     [
-        ({"primaryIP": "10.0.0.1", "secondaryIP": "", "modifyDatePrimary": "x"}, Addresses(("10.0.0.1",))),
-        ({"primaryIP": "10.0.0.1", "secondaryIP": "::2"}, Addresses(("10.0.0.1", "::2"))),
-        ({"primaryIP": "NA", "secondaryIP": None, "ordersAllowed": "false"}, Addresses((), "", allowed=False)),
-        ({"detectedIP": "10.0.0.1", "ordersAllowed": True}, Addresses(None, "10.0.0.1", allowed=True)),
-        ({"ipMatchStatus": "MATCH", "primaryIP": "10.0.0.1"}, Addresses(("10.0.0.1",), "", allowed=True)),
-        ({"ipMatchStatus": "MISMATCH", "ordersAllowed": None}, Addresses(None, "", allowed=False)),
-        ({"ipMatchStatus": "who knows"}, Addresses(None)),
+        ({"primaryIP": "10.0.0.1", "secondaryIP": "", "modifyDatePrimary": "x"}, IpAddresses(("10.0.0.1",))),
+        ({"primaryIP": "10.0.0.1", "secondaryIP": "::2"}, IpAddresses(("10.0.0.1", "::2"))),
+        ({"primaryIP": "NA", "secondaryIP": None, "ordersAllowed": "false"}, IpAddresses((), "", allowed=False)),
+        ({"detectedIP": "10.0.0.1", "ordersAllowed": True}, IpAddresses(None, "10.0.0.1", allowed=True)),
+        ({"ipMatchStatus": "MATCH", "primaryIP": "10.0.0.1"}, IpAddresses(("10.0.0.1",), "", allowed=True)),
+        ({"ipMatchStatus": "MISMATCH", "ordersAllowed": None}, IpAddresses(None, "", allowed=False)),
+        ({"ipMatchStatus": "who knows"}, IpAddresses(None)),
     ],
 )
 def test_addresses_are_read_in_every_documented_and_seen_shape(server, rest, answer, addresses) -> None:

@@ -8,7 +8,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from tests.scenarios.conftest import COPYING
 from tests.system.copier import ALICE, BOB, LEADER, LOT, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 
@@ -176,7 +176,7 @@ def test_what_the_leader_held_before_copying_began_is_nobodys_to_exit(broker: Pa
 
 def test_a_position_outlives_the_crash_of_its_follower(copier: Copier) -> None:
     enter(copier)
-    seat(copier, "bob").tell(Bomb(RuntimeError("chaos")))
+    address(copier, "bob").tell(Bomb(RuntimeError("chaos")))
     copier.logged("Actor bob restarted")
     leader = copier.buy(2, 0, side="SELL", order_type="MARKET")
     for follower in ("alice", "bob"):

@@ -26,7 +26,7 @@ def placed(at: str, **changes: object) -> tuple[Order, datetime]:
 @pytest.mark.parametrize("at", ["2026-11-23 09:15:00", "2026-11-23 09:05:00", "2026-11-23 15:29:59"])
 def test_what_the_leader_places_now_is_placed_now(at: str) -> None:
     leader, now = placed(at)
-    assert isinstance(ask(leader, situation=AT_THE_EXCHANGE, policy=COPYING, now=now), Place)
+    assert isinstance(ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=now), Place)
 
 
 @pytest.mark.parametrize(
@@ -41,30 +41,30 @@ def test_what_the_leader_places_now_is_placed_now(at: str) -> None:
 )
 def test_what_comes_late_waits_for_its_session(at: str, why: str) -> None:
     leader, now = placed(at)
-    decision = ask(leader, situation=AT_THE_EXCHANGE, policy=COPYING, now=now + timedelta(minutes=1))
+    decision = ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=now + timedelta(minutes=1))
     assert isinstance(decision, Skip)
     assert decision.reason is Reason.MARKET_CLOSED
     assert why in decision.detail
     assert decision.until is not None
-    assert isinstance(ask(leader, situation=AT_THE_EXCHANGE, policy=COPYING, now=decision.until), Place)
+    assert isinstance(ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=decision.until), Place)
 
 
 def test_what_comes_late_within_the_session_is_placed() -> None:
     leader, now = placed("2026-11-23 11:00:00")
     late = now + timedelta(minutes=10)
-    assert isinstance(ask(leader, situation=AT_THE_EXCHANGE, policy=COPYING, now=late), Place)
+    assert isinstance(ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=late), Place)
 
 
 def test_an_after_market_order_has_no_session() -> None:
     leader, now = placed("2026-11-23 20:00:00", after_market=True)
     late = now + timedelta(hours=1)
-    assert isinstance(ask(leader, situation=AT_THE_EXCHANGE, policy=COPYING, now=late), Place)
+    assert isinstance(ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=late), Place)
 
 
 def test_on_a_day_that_nobody_knows_live_orders_are_copied_and_late_ones_refused() -> None:
     leader, now = placed("2031-06-02 11:00:00")
-    assert isinstance(ask(leader, situation=AT_THE_EXCHANGE, policy=COPYING, now=now), Place)
-    late = ask(leader, situation=AT_THE_EXCHANGE, policy=COPYING, now=now + timedelta(minutes=1))
+    assert isinstance(ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=now), Place)
+    late = ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=now + timedelta(minutes=1))
     assert isinstance(late, Skip)
     assert late.reason is Reason.MARKET_CLOSED
 

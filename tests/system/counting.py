@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from actors.runtime.actor import GuardedActor, Incarnation, Seat
+from actors.runtime.actor import Address, GuardedActor, Incarnation
 from actors.runtime.dispatcher import Dispatcher
 from tests.waiting import PATIENCE, eventually
 
@@ -28,11 +28,11 @@ class Counting(GuardedActor[Any]):
         self._inside -= 1
 
 
-def seated(dispatcher: Dispatcher, name: str) -> tuple[Seat[Any], Counting]:
-    seat: Seat[Any] = Seat(name, dispatcher)
-    Counting.start(Incarnation(seat, 1, lambda _report: None))
-    assert seat.ref is not None
-    actor = seat.ref._actor_weakref()
+def seated(dispatcher: Dispatcher, name: str) -> tuple[Address[Any], Counting]:
+    address: Address[Any] = Address(name, dispatcher)
+    Counting.start(Incarnation(address, 1, lambda _report: None))
+    assert address.ref is not None
+    actor = address.ref._actor_weakref()
     assert isinstance(actor, Counting)
     eventually(lambda: hasattr(actor, "_inside"), f"{name} is set up")
-    return seat, actor
+    return address, actor

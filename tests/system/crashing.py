@@ -49,7 +49,7 @@ def never(*_: Any) -> bool:
 def is_intent(kind: str, copy: Copy) -> bool:
     if kind == "place":
         return copy.stage is Stage.PENDING
-    return kind == "modify" and copy.stage is Stage.LIVE and copy.wish != copy.accepted
+    return kind == "modify" and copy.stage is Stage.LIVE and copy.desired != copy.accepted
 
 
 def is_outcome(kind: str, copy: Copy) -> bool:
@@ -57,7 +57,7 @@ def is_outcome(kind: str, copy: Copy) -> bool:
         case "place":
             return copy.stage is Stage.LIVE and copy.accepted is not None
         case "modify":
-            return copy.modifications > 0 and copy.wish == copy.accepted
+            return copy.modifications > 0 and copy.desired == copy.accepted
         case _:
             return copy.cancel_sent or copy.stage is Stage.ENDED
 
@@ -80,19 +80,19 @@ def arm(step: str, kind: str) -> None:
         return transport._client_id == ALICE and begun.content.startswith(METHODS[kind])
 
     def told(what: type) -> Callable[..., bool]:
-        return lambda follower, message: follower.seat.name == "alice" and isinstance(message, what)
+        return lambda follower, message: follower.address.name == "alice" and isinstance(message, what)
 
     finishing: list[str] = []
 
     def finishes(follower: Follower, message: Any) -> bool:
         """Never to die before it: only to see which request it is, which the follower then forgets."""
-        if follower.seat.name == "alice":
-            flight = follower._flights.get(message.token) if isinstance(message, RequestFinished) else None
+        if follower.address.name == "alice":
+            flight = follower._in_flight.get(message.token) if isinstance(message, RequestFinished) else None
             finishing[:] = [type(flight.action).__name__.lower()] if flight else []
         return False
 
     def finished(follower: Follower, _message: Any) -> bool:
-        return follower.seat.name == "alice" and finishing == [kind]
+        return follower.address.name == "alice" and finishing == [kind]
 
     match step:
         case "before the intent is committed":

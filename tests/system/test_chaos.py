@@ -10,7 +10,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from tests.system.copier import CLIENTS, LEADER, LOT, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 SUPERVISION = {"max_restarts": 1000, "backoff": 0.01, "backoff_max": 0.05}
@@ -25,7 +25,7 @@ def test_crashes_and_gaps_in_a_storm_change_nothing_in_the_end(tmp_path: Path, s
     ):
         storm(copier, random.Random(seed))
         eventually(lambda: not differences(copier), f"the copies of seed {seed} are right")
-        assert any(child.seat.epoch > 1 for child in copier.system.children)
+        assert any(child.address.epoch > 1 for child in copier.system.children)
 
 
 def storm(copier: Copier, chance: random.Random) -> None:
@@ -44,8 +44,8 @@ def storm(copier: Copier, chance: random.Random) -> None:
             copier.broker.drop_feed(LEADER, refuse_for=0.05)
         if chance.random() < 0.15:
             name = chance.choice(["alice", "bob", "feed-alice", "feed-bob", "feed-leader"])
-            if name != "feed-leader" or seat(copier, name).epoch < 3:  # the leader's feed has a core actor's budget
-                seat(copier, name).tell(Bomb(RuntimeError("chaos")))
+            if name != "feed-leader" or address(copier, name).epoch < 3:  # the leader's feed has a core actor's budget
+                address(copier, name).tell(Bomb(RuntimeError("chaos")))
 
 
 def differences(copier: Copier) -> list[tuple[Any, ...]]:

@@ -23,7 +23,7 @@ from copytrade.storage.records import ConfigSet, OrderChanged
 from tests.core.orders import an_order
 from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: How SQLite is made to fail, and how it is healed, on the connection that writes.
@@ -139,7 +139,7 @@ def test_an_exit_whose_answer_is_lost_while_the_database_fails_is_not_doubled_by
         copier.broker.faults.add(RestFault(Mischief.RESET, Kind.PLACE, ALICE, accepted=True))
         leaving = sell(copier)
         copier.logged("outcome unknown")
-        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Copies cannot be loaded")
     copier.mapping(leaving, "alice", "filled")
     assert [row["correlationId"] for row in copier.copies("alice")].count(f"ct-{leaving}-1") == 1
@@ -178,11 +178,11 @@ def test_a_failing_database_is_tried_in_its_time_however_much_there_is_to_write(
 
     monkeypatch.setattr(Database, "write", fail)
     failing.set()
-    seat(copier, "store").tell(Write((ConfigSet("any", "value"),), Writer("a test", 1)))
+    address(copier, "store").tell(Write((ConfigSet("any", "value"),), Writer("a test", 1)))
     copier.logged("Database failing")
     for number in range(200):
-        seat(copier, "store").tell(Write((ConfigSet("any", str(number)),), Writer("a test", 1)))
-        seat(copier, "store").tell(Flush(everything=True))
+        address(copier, "store").tell(Write((ConfigSet("any", str(number)),), Writer("a test", 1)))
+        address(copier, "store").tell(Flush(everything=True))
     eventually(lambda: len(tries) >= 4, "it is tried again")
     failing.clear()
     copier.logged("Database works again")
@@ -306,7 +306,7 @@ def test_a_store_that_dies_after_its_database_is_gone_makes_no_new_one(broker: P
         bought(copier)
         path.unlink()
         copier.logged("Database failing, entries stop")
-        seat(copier, "store").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "store").tell(Bomb(RuntimeError("a bug")))
         copier.logged("was deleted, moved or replaced while in use")
         eventually(lambda: not copier.system.is_ready(), "the store cannot come back")
         copier.logged("Actor store cannot be kept alive")

@@ -103,102 +103,102 @@ def test_a_thread_that_cannot_be_had_now_is_had_later(dispatcher: Dispatcher, mo
 
 
 def test_who_asks_an_actor_that_stops_first_hears_of_its_death(dispatcher: Dispatcher) -> None:
-    seat, _ = seated(dispatcher, "mortal")
+    address, _ = seated(dispatcher, "mortal")
     release = threading.Event()
-    seat.tell(release)
-    assert seat.ref is not None
-    seat.ref.stop(block=False)
-    asked = seat.ref.ask("still there?", block=False)
+    address.tell(release)
+    assert address.ref is not None
+    address.ref.stop(block=False)
+    asked = address.ref.ask("still there?", block=False)
     release.set()
     with pytest.raises(pykka.ActorDeadError):
         asked.get(timeout=PATIENCE)
-    eventually(lambda: seat.vitals.has_ended, "it has ended")
+    eventually(lambda: address.health.has_ended, "it has ended")
 
 
 def test_an_actor_whose_library_fails_ends_and_leaves_the_thread_to_the_others(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seat, actor = seated(dispatcher, "broken")
+    address, actor = seated(dispatcher, "broken")
     other, others_actor = seated(dispatcher, "other")
     monkeypatch.setattr(actor, "_actor_loop_running", lambda: 1 / 0)
-    seat.tell("anything")
+    address.tell("anything")
     other.tell("hello")
     eventually(lambda: others_actor.heard == ["hello"], "the other is served")
-    assert seat.vitals.has_ended
+    assert address.health.has_ended
 
 
 def test_what_is_told_to_one_that_has_just_ended_is_dropped_and_keeps_nobody_busy(dispatcher: Dispatcher) -> None:
-    seat, _ = seated(dispatcher, "gone")
-    ref = seat.ref
+    address, _ = seated(dispatcher, "gone")
+    ref = address.ref
     assert ref is not None
     ref.stop(block=False)
-    eventually(lambda: seat.vitals.has_ended, "it has ended")
+    eventually(lambda: address.health.has_ended, "it has ended")
     ref.actor_inbox.put("too late")  # as by who saw it alive a moment before
     eventually(ref.actor_inbox.empty, "it is dropped")
 
 
 def test_what_can_wait_waits_until_nothing_else_is_left(dispatcher: Dispatcher) -> None:
-    seat, actor = seated(dispatcher, "busy")
+    address, actor = seated(dispatcher, "busy")
 
     def begin() -> None:
-        seat.tell_when_idle("at last", PATIENCE)
+        address.tell_when_idle("at last", PATIENCE)
         for number in range(100):
-            seat.tell(number)
+            address.tell(number)
 
-    seat.tell(begin)
+    address.tell(begin)
     eventually(lambda: len(actor.heard) == 102, "all is heard")
     assert actor.heard == [begin, *range(100), "at last"]
 
 
 def test_what_can_wait_waits_for_what_there_is_to_read(dispatcher: Dispatcher) -> None:
-    seat, actor = seated(dispatcher, "busy")
+    address, actor = seated(dispatcher, "busy")
     near, far = socket.socketpair()
     with near, far:
         near.setblocking(False)
 
         def look(_now: float) -> float | None:
-            seat.tell(near.recv(100))
+            address.tell(near.recv(100))
             return None
 
         def begin() -> None:
-            seat.tell_when_idle("at last", PATIENCE)
+            address.tell_when_idle("at last", PATIENCE)
             far.send(b"a reply")
 
-        seat.watch(near.fileno(), look, time.monotonic() + PATIENCE)
-        seat.tell(begin)
+        address.watch(near.fileno(), look, time.monotonic() + PATIENCE)
+        address.tell(begin)
         eventually(lambda: len(actor.heard) == 3, "all is heard")
         assert actor.heard == [begin, b"a reply", "at last"]
 
 
 def test_what_can_wait_longest_comes_last_and_waits_for_all_that_comes_of_the_rest(dispatcher: Dispatcher) -> None:
-    seat, actor = seated(dispatcher, "busy")
+    address, actor = seated(dispatcher, "busy")
     other, _ = seated(dispatcher, "other")
 
     def first() -> None:
-        other.tell(lambda: seat.tell("what comes of it"))
+        other.tell(lambda: address.tell("what comes of it"))
 
     def begin() -> None:
-        seat.tell_when_idle("last", PATIENCE)
-        seat.tell_when_idle(first, PATIENCE / 2)
+        address.tell_when_idle("last", PATIENCE)
+        address.tell_when_idle(first, PATIENCE / 2)
 
-    seat.tell(begin)
+    address.tell(begin)
     eventually(lambda: len(actor.heard) == 4, "all is heard")
     assert actor.heard == [begin, first, "what comes of it", "last"]
 
 
 def test_what_can_wait_does_not_wait_for_ever(dispatcher: Dispatcher) -> None:
-    seat, _ = seated(dispatcher, "busy")
+    address, _ = seated(dispatcher, "busy")
     is_heard = threading.Event()
 
     def again() -> None:
         if not is_heard.is_set():
-            seat.tell(again)
+            address.tell(again)
 
     def begin() -> None:
-        seat.tell_when_idle(is_heard.set, 0.005)
-        seat.tell(again)
+        address.tell_when_idle(is_heard.set, 0.005)
+        address.tell(again)
 
-    seat.tell(begin)
+    address.tell(begin)
     try:
         eventually(is_heard.is_set, "it is heard although there is always something else")
     finally:
@@ -207,9 +207,9 @@ def test_what_can_wait_does_not_wait_for_ever(dispatcher: Dispatcher) -> None:
 
 def test_what_can_wait_wakes_a_thread_that_sleeps(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.runtime.poller.LONGEST_WAIT", 3600.0)
-    seat, actor = seated(dispatcher, "asleep")
+    address, actor = seated(dispatcher, "asleep")
     for number in range(100):  # each finds the thread asleep, or on its way to sleep
-        seat.tell_when_idle(number, PATIENCE)
+        address.tell_when_idle(number, PATIENCE)
         eventually(lambda number=number: number in actor.heard, "it is heard")
 
 
@@ -219,20 +219,20 @@ def test_what_is_told_to_a_thread_on_its_way_to_sleep_keeps_it_awake(
 ) -> None:
     """It has seen that there is nothing to do, and does not wait yet."""
     monkeypatch.setattr("actors.runtime.poller.LONGEST_WAIT", 3600.0)
-    seat, actor = seated(dispatcher, "somebody")
+    address, actor = seated(dispatcher, "somebody")
     wait, told = Sockets.wait, []
 
     def wait_after_all(sockets: Sockets, has_work: Callable[[], object]) -> bool:
         if len(told) < 3:
             told.append(len(told))
             if tell == "now":
-                seat.tell(told[-1])
+                address.tell(told[-1])
             else:
-                seat.tell_when_idle(told[-1], PATIENCE)
+                address.tell_when_idle(told[-1], PATIENCE)
         return wait(sockets, has_work)
 
     monkeypatch.setattr(Sockets, "wait", wait_after_all)
-    seat.tell("first")
+    address.tell("first")
     eventually(lambda: actor.heard == ["first", 0, 1, 2], "all is heard")
 
 
@@ -253,8 +253,8 @@ def test_what_is_told_is_handled_however_often_threads_take_turns(
     eventually(lambda: sum(len(actor.heard) for _, actor in actors) == 400, "all is handled")
     monkeypatch.setattr("actors.runtime.dispatcher.PATIENCE", 3600.0)
     eventually(lambda: len(workers(dispatcher)) == 1, "one thread is enough")
-    seat, actor = actors[0]
-    seat.tell("hello")
+    address, actor = actors[0]
+    address.tell("hello")
     eventually(lambda: actor.heard[-1] == "hello", "it is there")
 
 
@@ -273,18 +273,18 @@ def test_a_thread_that_is_to_end_on_its_way_to_sleep_does_not_sleep(monkeypatch:
 
 def test_threads_end_once_they_have_run_what_is_waiting() -> None:
     dispatcher = Dispatcher("ending")
-    seat, actor = seated(dispatcher, "last")
+    address, actor = seated(dispatcher, "last")
     release = threading.Event()
-    seat.tell(release)
-    seat.tell("told before")
-    seat.tell_when_idle("when idle", PATIENCE)
+    address.tell(release)
+    address.tell("told before")
+    address.tell_when_idle("when idle", PATIENCE)
     dispatcher.stop()
     release.set()
     eventually(lambda: actor.heard == [release, "told before", "when idle"], "all is heard")
     eventually(lambda: not any(thread.name == "ending" for thread in threading.enumerate()), "no thread is left")
-    seat.tell("told after")
+    address.tell("told after")
     eventually(lambda: actor.heard[-1] == "told after", "it is heard all the same")
     eventually(lambda: not any(thread.name == "ending" for thread in threading.enumerate()), "no thread is left")
-    assert seat.ref is not None
-    seat.ref.stop(block=False)
-    eventually(lambda: seat.vitals.has_ended, "it has ended")
+    assert address.ref is not None
+    address.ref.stop(block=False)
+    eventually(lambda: address.health.has_ended, "it has ended")

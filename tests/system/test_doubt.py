@@ -7,7 +7,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: So few seconds that a test can wait for proof.
@@ -155,7 +155,7 @@ def test_entries_wait_while_the_leaders_feed_is_dead(broker: PaperBroker, tmp_pa
     settings = settings_for(broker, tmp_path)
     with running(settings, broker) as copier:
         broker.faults.add(RestFault(Mischief.ANSWER, Kind.READ, LEADER, times=10**6, status=500))
-        seat(copier, "feed-leader").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "feed-leader").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor feed-leader restarted")
         leader = copier.buy(4)
         copier.logged("Order book unreadable")

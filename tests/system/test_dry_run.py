@@ -15,7 +15,7 @@ from copytrade.reports.order import explain
 from copytrade.storage.database import Database
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running
 from tests.system.test_protection import answered, enter, leave, limited, net
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 
@@ -95,7 +95,7 @@ def test_neither_a_crash_nor_a_restart_takes_it_for_an_order(broker: PaperBroker
         held, resting = enter(copier), copier.buy(4)
         recorded(copier, held, "would be filled")
         recorded(copier, resting, "would be placed")
-        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor alice restarted")
         after = copier.buy(4, "99.00")
         recorded(copier, after, "would be placed")

@@ -12,7 +12,7 @@ from copytrade.common.wall_clock import now
 from copytrade.core.model.orders import Order
 from copytrade.paper.broker import PaperBroker
 from tests.system.copier import LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import seat
+from tests.system.test_supervision import address
 from tests.waiting import eventually
 
 _FIXTURE = Path(__file__).parents[1] / "fixtures" / "order-updates.json"
@@ -57,36 +57,36 @@ def test_ten_thousand_frames_of_nonsense_break_nothing(copier: Copier) -> None:
         copier.mapping(leader, follower, "placed")
         copied = {str(row["correlationId"]).split("-")[1] for row in copier.copies(follower)}
         assert copied <= {order.id for order in readable} | {leader}
-    assert {child.seat.epoch for child in copier.system.children} == {1}
+    assert {child.address.epoch for child in copier.system.children} == {1}
     assert not any("Feed lost" in line for line in copier.log)
-    feed = seat(copier, "feed-leader")
+    feed = address(copier, "feed-leader")
     feed.tell(ShowFigures())
-    eventually(lambda: int(f"{feed.vitals.figures} unreadable=0".split("unreadable=")[1].split()[0]) > 5_000)
+    eventually(lambda: int(f"{feed.health.figures} unreadable=0".split("unreadable=")[1].split()[0]) > 5_000)
 
 
 def test_only_what_is_new_of_an_order_makes_the_next_one_expected(copier: Copier) -> None:
-    feed = seat(copier, "feed-leader")
-    began = feed.vitals.last_order
+    feed = address(copier, "feed-leader")
+    began = feed.health.last_order
     copier.broker.send_frame(LEADER, json.dumps({"Type": "order_alert", "Data": {}}))
     eventually(lambda: "unreadable=1" in figures_of(feed), "the frame is taken in")
-    assert feed.vitals.last_order == began
+    assert feed.health.last_order == began
     leader = copier.buy(4)
     copier.mapping(leader, "alice", "placed")
-    ordered = feed.vitals.last_order
+    ordered = feed.health.last_order
     assert ordered > began
     copier.broker.drop_feed(LEADER)
     copier.logged("Found 0 missed orders")
-    assert feed.vitals.last_order == ordered
+    assert feed.health.last_order == ordered
     copier.broker.drop_feed(LEADER, refuse_for=0.2)
     eventually(lambda: not copier.broker.feed_connections(LEADER))
     missed = copier.buy(4, "99.00")
     copier.mapping(missed, "alice", "placed")
-    assert feed.vitals.last_order > ordered
+    assert feed.health.last_order > ordered
 
 
 def figures_of(feed: Any) -> str:
     feed.tell(ShowFigures())
-    return str(feed.vitals.figures)
+    return str(feed.health.figures)
 
 
 def test_a_feed_that_flaps_is_followed(copier: Copier) -> None:
@@ -115,7 +115,7 @@ def test_a_login_that_is_dropped_is_not_a_dead_token_unless_the_broker_says_so(
         assert "account=leader" in copier.logged("Token refused, the account waits for another")
         assert len([line for line in copier.log if "Token refused" in line]) == 1
         broker.replace_token(LEADER, "token-of-leader")
-        eventually(lambda: seat(copier, "feed-leader").vitals.state == "live", "it logs in again")
+        eventually(lambda: address(copier, "feed-leader").health.state == "live", "it logs in again")
         copier.mapping(copier.buy(4), "alice", "placed")
 
 

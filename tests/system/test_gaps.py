@@ -6,7 +6,7 @@ from pathlib import Path
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, LOT, QUICK_READS, Copier, running, settings_for
-from tests.system.test_supervision import seat
+from tests.system.test_supervision import address
 from tests.waiting import eventually
 
 
@@ -92,8 +92,8 @@ def test_a_read_that_began_in_an_earlier_gap_does_not_open_the_gate(broker: Pape
     """It may have been answered before what the later gap hides."""
     settings = settings_for(broker, tmp_path, dhan={"request_timeout": 1.5}, limits={"reads": QUICK_READS})
     with running(settings, broker) as copier:
-        feed = seat(copier, "feed-leader")
-        eventually(lambda: "gate=open" in feed.vitals.figures or copier.system.log_status(), "the start is over")
+        feed = address(copier, "feed-leader")
+        eventually(lambda: "gate=open" in feed.health.figures or copier.system.log_status(), "the start is over")
         for fault in (
             RestFault(Mischief.ANSWER, Kind.READ, LEADER, status=200, body="[]", delay=1.0, path="/orders"),
             RestFault(Mischief.HANG, Kind.READ, LEADER, path="/orders"),

@@ -9,7 +9,7 @@ from copytrade.storage.database import Database
 from copytrade.storage.records import ConfigSet
 from tests.sql import locked
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: One instrument of each of four underlyings: security id, segment, quantity, product.
@@ -90,7 +90,7 @@ def test_what_a_store_was_told_last_survives_its_death(broker: PaperBroker, tmp_
                 LEADER, side="BUY", security_id="1594", segment="NSE_EQ", quantity=10, price="10.00", product="INTRADAY"
             )
             copier.logged("Order skipped: filtered_instrument")
-            seat(copier, "store").tell(Bomb(RuntimeError("a bug")))
+            address(copier, "store").tell(Bomb(RuntimeError("a bug")))
         for follower in ("alice", "bob"):
             assert copier.mapping(shares, follower, "skipped")[0] == "filtered_instrument"
         eventually(lambda: copier.rows("SELECT * FROM orders WHERE id = ?", shares))

@@ -9,7 +9,7 @@ from copytrade.core.engine.copies.holds import pause
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
 from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: Audits that do not come in the time of a test: what is found without them was looked for.
@@ -108,7 +108,7 @@ def test_what_a_quarantined_follower_left_behind_is_cancelled_however_often_that
     with running(settings_for(broker, tmp_path, supervision=supervision), broker) as copier:
         leader = copier.buy(2)
         copier.mapping(leader, "alice", "placed")
-        seat(copier, "alice").tell(Bomb(RuntimeError("again")))
+        address(copier, "alice").tell(Bomb(RuntimeError("again")))
         copier.logged("Actor alice quarantined")
         broker.refuse("DH-906", Kind.CANCEL, ALICE, times=None)
         broker.cancel(LEADER, leader)

@@ -14,7 +14,7 @@ from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from tests.system.copier import LEADER, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, Sleep, seat
+from tests.system.test_supervision import Bomb, Sleep, address
 from tests.waiting import eventually
 
 NAMES = [f"f{number}" for number in range(10)]
@@ -23,15 +23,15 @@ VICTIM = NAMES[0]
 
 
 def crash(copier: Copier) -> None:
-    seat(copier, VICTIM).tell(Bomb(RuntimeError("a bug")))
+    address(copier, VICTIM).tell(Bomb(RuntimeError("a bug")))
 
 
 def hang(copier: Copier) -> None:
-    seat(copier, VICTIM).tell(Sleep())
+    address(copier, VICTIM).tell(Sleep())
 
 
 def exit_(copier: Copier) -> None:
-    seat(copier, VICTIM).tell(Bomb(SystemExit(1)))
+    address(copier, VICTIM).tell(Bomb(SystemExit(1)))
 
 
 def slow_broker(copier: Copier) -> None:
@@ -44,7 +44,7 @@ def lost_answers(copier: Copier) -> None:
 
 
 def feed_dies(copier: Copier) -> None:
-    seat(copier, f"feed-{VICTIM}").tell(Bomb(RuntimeError("a bug")))
+    address(copier, f"feed-{VICTIM}").tell(Bomb(RuntimeError("a bug")))
 
 
 @pytest.mark.parametrize("mishap", [crash, hang, exit_, slow_broker, lost_answers, feed_dies])
@@ -57,7 +57,7 @@ def test_a_mishap_of_one_follower_changes_no_order_of_the_others(
         leaders = load(copier, mishap)
         eventually(lambda: all(copied(copier, name) == leaders for name in NAMES), "everybody has what the leader has")
         for name in NAMES[1:]:
-            assert seat(copier, name).epoch == 1
+            assert address(copier, name).epoch == 1
         ids = [row["correlationId"] for name in NAMES for row in broker.orders(CLIENTS[name])]
         assert max(Counter(ids).values()) == len(NAMES)
 
@@ -71,10 +71,10 @@ def test_followers_that_die_of_one_cause_are_one_storm_and_burn_no_budget(tmp_pa
         with running(settings.model_copy(update={"supervision": few}), broker) as copier:
             for epoch in range(1, 7):
                 for name in NAMES:
-                    eventually(lambda name=name, epoch=epoch: seat(copier, name).epoch == epoch)
-                    eventually(lambda name=name: seat(copier, name).is_taken)
+                    eventually(lambda name=name, epoch=epoch: address(copier, name).epoch == epoch)
+                    eventually(lambda name=name: address(copier, name).is_taken)
                 for name in NAMES:
-                    seat(copier, name).tell(Bomb(RuntimeError("the same for all")))
+                    address(copier, name).tell(Bomb(RuntimeError("the same for all")))
             copier.logged("Actors die together, restarted together cause=RuntimeError")
             leader = copier.buy(4)
             for name in NAMES[-3:]:

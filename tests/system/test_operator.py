@@ -15,7 +15,7 @@ from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.storage.database import Database
 from copytrade.storage.records import ConfigSet
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 
@@ -34,7 +34,7 @@ def test_a_pause_stops_entries_and_nothing_else_until_it_ends(copier: Copier, fo
         copier.mapping(resting, name, "placed")
     switch(copier, follower, "false")
     copier.logged("Entries paused follower=alice")
-    assert seat(copier, "alice").vitals.state == "paused"
+    assert address(copier, "alice").health.state == "paused"
     entry = copier.buy(4, "99.00")
     assert copier.mapping(entry, "alice", "skipped")[0] == "copying_disabled"
     if follower:
@@ -55,7 +55,7 @@ def test_a_pause_outlives_a_restart(broker: PaperBroker, tmp_path: Path) -> None
     with running(settings, broker) as copier:
         switch(copier, "alice", "false")
         copier.logged("Entries paused follower=alice")
-        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor alice restarted")
         entry = copier.buy(4)
         assert copier.mapping(entry, "alice", "skipped")[0] == "copying_disabled"
@@ -63,7 +63,7 @@ def test_a_pause_outlives_a_restart(broker: PaperBroker, tmp_path: Path) -> None
 
 
 def test_a_switch_reaches_a_follower_whose_store_was_restarted(copier: Copier) -> None:
-    seat(copier, "store").tell(Bomb(RuntimeError("a bug")))
+    address(copier, "store").tell(Bomb(RuntimeError("a bug")))
     copier.logged("Actor store restarted (1)")
     switch(copier, "alice", "false")
     copier.logged("Entries paused follower=alice")
@@ -113,7 +113,7 @@ def test_an_alert_reaches_whom_the_settings_name_once_a_kind_and_follower(
         copier.buy(4)
         copier.logged("Account suspended follower=alice")
         eventually(lambda: service.received, "the alert is delivered")
-        eventually(lambda: "held_back=" in seat(copier, "notifier").vitals.figures)
+        eventually(lambda: "held_back=" in address(copier, "notifier").health.figures)
         alerts = [(body["title"], "Account suspended follower=alice" in body["message"]) for body in service.received]
         assert alerts.count(("copytrade: suspended alice", True)) == 1
         assert len(alerts) == len(set(alerts))
@@ -131,4 +131,4 @@ def test_a_dead_alert_service_costs_a_warning_and_delays_nobody(
         copier.mapping(leader, "bob", "placed")
         assert copier.logged("Alert not delivered kind=suspended").startswith("WARNING")
         copier.mapping(copier.buy(4), "bob", "placed")
-        assert seat(copier, "notifier").epoch == 1
+        assert address(copier, "notifier").epoch == 1

@@ -14,7 +14,7 @@ from tests.sql import opened
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.system.test_kill import SETTINGS
 from tests.system.test_kill import copier as killed_at_the_end
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import PATIENCE, eventually
 
 OTHER = "45675"
@@ -279,7 +279,7 @@ def test_an_exit_after_a_crash_of_the_followers_leaves_for_what_their_accounts_h
         for follower in ("alice", "bob"):
             copier.mapping(entry, follower, "filled")
         for follower in ("alice", "bob"):
-            seat(copier, follower).tell(Bomb(RuntimeError("a bug")))
+            address(copier, follower).tell(Bomb(RuntimeError("a bug")))
         market(broker, "alice", "SELL", LOT)
         exit_ = market(broker, "leader", "SELL", 4 * LOT)
         holds(broker, leader=0, alice=0, bob=0)

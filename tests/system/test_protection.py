@@ -18,7 +18,7 @@ from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from copytrade.storage.database import Database
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, Pause, seat
+from tests.system.test_supervision import Bomb, Pause, address
 from tests.waiting import eventually
 
 #: So often what was made of the day is read.
@@ -72,9 +72,9 @@ def test_a_daily_loss_ends_entries_and_nothing_else_with_one_alert(
         copier.mapping(resting, "alice", "cancelled")
         copier.mapping(leave(copier), "alice", "filled")
         eventually(
-            lambda: "close_only=daily_loss" in seat(copier, "alice").vitals.figures or copier.system.log_status()
+            lambda: "close_only=daily_loss" in address(copier, "alice").health.figures or copier.system.log_status()
         )
-        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor alice restarted")
         again = copier.buy(4, "98.00")
         assert copier.mapping(again, "alice", "skipped")[0] == "max_daily_loss"
@@ -95,8 +95,8 @@ def test_a_result_that_meets_a_follower_who_has_just_been_restarted_is_no_second
         copier.mapping(enter(copier), "alice", "filled")
         lose(copier)
         eventually(lambda: breaches(copier), "the loss is noticed")
-        alice, store_may_go_on = seat(copier, "alice"), Event()
-        seat(copier, "store").tell(Pause(store_may_go_on))
+        alice, store_may_go_on = address(copier, "alice"), Event()
+        address(copier, "store").tell(Pause(store_may_go_on))
         alice.tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor alice restarted")
         alice.tell(ResultRead("alice", Result(Decimal(-2600), wall_clock.now())))
@@ -236,7 +236,7 @@ def test_a_command_outlives_its_follower_and_closes_once(
         broker.faults.add(RestFault(Mischief.HANG, Kind.PLACE, ALICE, accepted=is_carried_out))
         (number,) = flatten(copier, "alice")
         eventually(lambda: len(broker.writes(ALICE)) == 2, "the order that closes has left")
-        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor alice restarted")
         assert answered(copier, number)[0] == 1
         assert net(copier, ALICE) == 0

@@ -13,7 +13,7 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.system.listening import Listener
-from tests.system.test_supervision import seat
+from tests.system.test_supervision import address
 from tests.waiting import PATIENCE, eventually
 
 LINE = LineKey(InstrumentKey(Segment.NSE_FNO, OPTION), Product.MARGIN)
@@ -23,17 +23,17 @@ def test_the_leaders_positions_are_read_once_for_all_followers(broker: PaperBrok
     broker.place(LEADER, side="BUY", security_id=OPTION, quantity=2 * LOT, order_type="MARKET")
     with running(settings_for(broker, tmp_path), broker) as copier:
         early, late = Listener("early"), Listener("late")
-        seat(copier, "feed-leader").tell(Subscribe(early))
+        address(copier, "feed-leader").tell(Subscribe(early))
         told = eventually(lambda: early.of(NetRead), "who has subscribed is told")[0]
         assert (told.account, told.net[LINE]) == ("leader", 2 * LOT)
-        seat(copier, "feed-leader").tell(Subscribe(late))
+        address(copier, "feed-leader").tell(Subscribe(late))
         assert eventually(lambda: late.of(NetRead), "who subscribes later is told the last one") == [told]
 
 
 def test_the_leaders_positions_are_read_again_at_each_audit(broker: PaperBroker, tmp_path: Path) -> None:
     with running(settings_for(broker, tmp_path, recovery={"audit_interval": 0.5}), broker) as copier:
         listener = Listener("follower")
-        seat(copier, "feed-leader").tell(Subscribe(listener))
+        address(copier, "feed-leader").tell(Subscribe(listener))
         eventually(lambda: len(listener.of(NetRead)) >= 2, "two audits")
         broker.place(LEADER, side="BUY", security_id=OPTION, quantity=LOT, order_type="MARKET")
         eventually(lambda: listener.of(NetRead)[-1].net.get(LINE) == LOT, "the next audit shows what he bought")
@@ -48,12 +48,12 @@ def positions_reads(copier: Copier) -> int:
 def the_start_is_over(copier: Copier) -> None:
     """Wait for a read of alice's positions that began after all that her start asked for."""
     listener = Listener("starting")
-    seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=listener))
+    address(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=listener))
     eventually(lambda: listener.heard, "what the start asked for is read")
 
 
 def test_positions_are_read_after_they_were_asked_for_and_once_for_all_who_wait(copier: Copier) -> None:
-    recovery = seat(copier, "gap-recovery")
+    recovery = address(copier, "gap-recovery")
     eventually(lambda: positions_reads(copier), "the start has begun to read")
     the_start_is_over(copier)
     copier.broker.faults.add(RestFault(Mischief.NONE, Kind.READ, ALICE, path="/positions", delay=0.5))
@@ -73,7 +73,7 @@ def test_positions_are_read_after_they_were_asked_for_and_once_for_all_who_wait(
 def test_positions_that_cannot_be_read_are_read_again_for_who_waits(copier: Copier) -> None:
     copier.broker.faults.add(RestFault(Mischief.ANSWER, Kind.READ, ALICE, path="/positions", status=503, times=2))
     listener = Listener("asking")
-    seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=listener))
+    address(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=listener))
     eventually(lambda: listener.heard, "it is told in the end")
     assert sum("Positions unreadable" in line for line in copier.log) == 2
 
@@ -204,7 +204,7 @@ def test_an_account_is_left_alone_when_the_broker_calls_for_fewer_reads(
         copier.logged("Broker's rate limit, reading nothing for 1s account=alice")
         copier.logged("Broker's rate limit, reading nothing for 2s account=alice")
         reads = len(broker.reads(ALICE))
-        seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=Listener("exit"), urgent=True))
+        address(copier, "gap-recovery").tell(ReadNet("alice", holdings=False, reply_to=Listener("exit"), urgent=True))
         copier.mapping(copier.buy(4), "alice", "placed")
         eventually(lambda: len(broker.reads(ALICE)) > reads + 5, "it is read again")
         moments = begun(copier, ALICE)[reads - 2 :]
@@ -218,12 +218,12 @@ def test_positions_and_holdings_are_two_reads(broker: PaperBroker, tmp_path: Pat
         the_start_is_over(copier)
         before = len(broker.reads(ALICE))
         listener = Listener("asking")
-        seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener))
+        address(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener))
         eventually(lambda: listener.heard, "it is told")
         reads = [read for read in broker.reads(ALICE)[before:] if read.path in ("/positions", "/holdings")]
         assert [read.path for read in reads] == ["/positions", "/holdings"]
         assert reads[1].at - reads[0].at >= 1.0
-        seat(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener, urgent=True))
+        address(copier, "gap-recovery").tell(ReadNet("alice", holdings=True, reply_to=listener, urgent=True))
         eventually(lambda: len(listener.heard) == 2, "it is told at once")
         positions, holdings = broker.reads(ALICE)[-2:]
         assert holdings.at - positions.at < 1.0
@@ -234,7 +234,7 @@ def test_a_read_that_overtakes_another_of_its_kind_half_way_serves_both_and_the_
 ) -> None:
     with running(settings_for(broker, tmp_path), broker) as copier:
         the_start_is_over(copier)
-        before, recovery, listener = positions_reads(copier), seat(copier, "gap-recovery"), Listener("asking")
+        before, recovery, listener = positions_reads(copier), address(copier, "gap-recovery"), Listener("asking")
         recovery.tell(ReadNet("alice", holdings=True, reply_to=listener))
         eventually(lambda: positions_reads(copier) > before, "the first half is read")
         recovery.tell(ReadNet("alice", holdings=True, reply_to=listener, urgent=True))

@@ -8,9 +8,9 @@ from unittest.mock import Mock
 import pytest
 
 from actors.follower.parts.in_flight import Flight
-from actors.follower.parts.outcomes import Landing
+from actors.follower.parts.outcomes import Outcomes
 from actors.messages import PermitId, RequestFinished
-from copytrade.brokers.outcomes import Exchange, Refusal, Refused, Unknown
+from copytrade.brokers.outcomes import HttpExchange, Refusal, Refused, Unknown
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
 from copytrade.core.model.copies import Stage
 from copytrade.core.model.lane import Lane
@@ -18,7 +18,7 @@ from copytrade.core.model.orders import Order, Status
 from tests.core.account import Account
 from tests.core.orders import NOW, an_order
 
-EXCHANGE = Exchange("POST", "/orders", "", 400, "", 1.0)
+EXCHANGE = HttpExchange("POST", "/orders", "", 400, "", 1.0)
 
 Outcome = Refused | Unknown
 
@@ -68,11 +68,11 @@ def before(kind: type[Action]) -> tuple[Account, Order, Action]:
         Modify: {"status": Status.MODIFIED, "price": Decimal(99)},
         Cancel: {"status": Status.CANCELLED},
     }
-    account.desk.leader_changed(an_order(**changes[kind]), None)
-    account.desk.consider(account.now)
-    picked = account.desk.pick(account.now)
+    account.engine.leader_changed(an_order(**changes[kind]), None)
+    account.engine.consider(account.now)
+    picked = account.engine.pick(account.now)
     assert picked is not None
-    account.desk.begin(*picked, account.now)
+    account.engine.begin(*picked, account.now)
     return account, *picked
 
 
@@ -81,13 +81,13 @@ def before(kind: type[Action]) -> tuple[Account, Order, Action]:
 def test_each_class_of_refusal_has_one_meaning(kind: type[Action], outcome: Outcome, meaning: Meaning) -> None:
     account, leader, action = before(kind)
     stage, again = {Place: meaning.place, Modify: meaning.modify, Cancel: meaning.cancel}[kind]
-    standing, flights, permits = Mock(), Mock(), Mock()
+    standing, in_flight, permits = Mock(), Mock(), Mock()
     flight = Flight(leader, action, PermitId(1, 1), 0.0, 0.0, Lane.ENTRY, sent=True)
-    flights.get.return_value = flight
-    flights.land = lambda _, after: account.settle(flight.copy_id, after)
-    landing = Landing("alice", account.desk, Mock(), permits, standing, Mock(), flights, lambda: account.now)
+    in_flight.get.return_value = flight
+    in_flight.land = lambda _, after: account.settle(flight.copy_id, after)
+    outcomes = Outcomes("alice", account.engine, Mock(), permits, standing, Mock(), in_flight, lambda: account.now)
 
-    landing.finish(RequestFinished(1, 1, outcome, 0.0, 0.001))
+    outcomes.finish(RequestFinished(1, 1, outcome, 0.0, 0.001))
 
     assert [call[0] for call in standing.method_calls] == [meaning.account] * bool(meaning.account)
     permits.settle.assert_called_once()  # the broker may have counted it
@@ -101,8 +101,8 @@ def tries_again(account: Account) -> float | None:
     account.is_read()
     for tenths in range(600):
         account.now = NOW + timedelta(seconds=tenths / 10)
-        account.desk.look_again()
-        account.desk.consider(account.now)
-        if account.desk.lane() is not None:
+        account.engine.look_again()
+        account.engine.consider(account.now)
+        if account.engine.lane() is not None:
             return tenths / 10
     return None

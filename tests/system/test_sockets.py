@@ -117,10 +117,10 @@ def test_what_is_urgent_goes_before_messages_and_the_rest_is_not_forgotten(
 ) -> None:
     """Two actors that keep each other busy for ever leave time for every socket."""
     urgent, ordinary = watched[0].watch(dispatcher, urgent=True), watched[1].watch(dispatcher)
-    seat, actor = seated(dispatcher, "busy")
+    address, actor = seated(dispatcher, "busy")
     over = threading.Event()
-    actor.receive = lambda message: over.is_set() or seat.tell(message)  # type: ignore[method-assign]
-    seat.tell("again")
+    actor.receive = lambda message: over.is_set() or address.tell(message)  # type: ignore[method-assign]
+    address.tell("again")
     urgent.far.send(b"now")
     ordinary.far.send(b"some time")
     eventually(lambda: urgent.heard and ordinary.heard, "both are looked at")
@@ -164,7 +164,7 @@ def test_a_look_that_ends_its_thread_leaves_every_socket_to_the_next(
 def test_what_comes_while_one_thread_looks_is_looked_at_after_it_and_not_beside_it(
     dispatcher: Dispatcher, watched: list[Watched], nobody_wakes_by_itself: None
 ) -> None:
-    seat, actor = seated(dispatcher, "somebody")
+    address, actor = seated(dispatcher, "somebody")
     slow, other = watched[:2]
     entered, release = threading.Event(), threading.Event()
     look = slow.look
@@ -183,7 +183,7 @@ def test_what_comes_while_one_thread_looks_is_looked_at_after_it_and_not_beside_
     slow.far.send(b", two")
     other.far.send(b"hello")
     eventually(lambda: dispatcher.relieve() or other.heard, "another thread looks at the other")
-    seat.tell("hello")
+    address.tell("hello")
     eventually(lambda: actor.heard, "and has no more to do")
     assert slow.looks == []
     release.set()

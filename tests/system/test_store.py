@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
-from actors.runtime.actor import ActorUp, Incarnation, Seat
+from actors.runtime.actor import ActorUp, Address, Incarnation
 from actors.store.actor import RETRY_AFTER, Store
 from copytrade.core.model.ledger import Part
 from copytrade.storage.database import Database
@@ -37,13 +37,13 @@ class Stopped:
     def __init__(self) -> None:
         self.told: list[tuple[float, Any]] = []
 
-    def tell_later(self, seconds: float, _seat: Seat[StoreMessage], message: StoreMessage) -> None:
+    def tell_later(self, seconds: float, _address: Address[StoreMessage], message: StoreMessage) -> None:
         self.told.append((seconds, message))
 
-    def rings(self, seat: Seat[StoreMessage]) -> bool:
+    def rings(self, address: Address[StoreMessage]) -> bool:
         """Tell everything that it keeps."""
         told, self.told = self.told, []
-        return all(seat.tell(message) for _, message in told)
+        return all(address.tell(message) for _, message in told)
 
 
 class Inbox:
@@ -68,22 +68,22 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.path, self.side_file = folder / "copy.db", folder / "unwritten"
         self.clock, self.follower = Stopped(), Inbox()
-        self.seat: Seat[StoreMessage] = Seat("store")
+        self.address: Address[StoreMessage] = Address("store")
         Database(str(self.path)).claim("live", "1")
 
     @contextmanager
     def store(self, database: type[Database] = Database) -> Iterator[None]:
         """Have a store sit there."""
         ups: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        epoch = self.seat.epoch + 1
+        epoch = self.address.epoch + 1
         ref = Store.start(
-            Incarnation(self.seat, epoch, ups.put),
+            Incarnation(self.address, epoch, ups.put),
             self.clock,
             lambda: database(str(self.path)),
             SideFile(self.side_file),
             lambda: TODAY,
         )
-        self.seat.take(ref, epoch)
+        self.address.take(ref, epoch)
         try:
             assert ups.get(timeout=PATIENCE) == ActorUp("store", epoch)
             yield
@@ -95,15 +95,15 @@ class Rig:
         return locked(self.path, "IMMEDIATE")
 
     def intend(self) -> None:
-        self.seat.tell(RecordIntent(EXIT, (), 1, ALICE, self.follower))
+        self.address.tell(RecordIntent(EXIT, (), 1, ALICE, self.follower))
         assert self.follower.next() == IntentRecorded(1, ALICE.epoch)
 
     def write(self, *records: Record) -> None:
-        self.seat.tell(Write(records, ALICE))
-        self.seat.tell(Flush(everything=True))
+        self.address.tell(Write(records, ALICE))
+        self.address.tell(Flush(everything=True))
 
     def load(self) -> None:
-        self.seat.tell(LoadCopies("alice", ALICE, self.follower))
+        self.address.tell(LoadCopies("alice", ALICE, self.follower))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with opened(self.path) as connection:
@@ -131,7 +131,7 @@ def test_an_intent_that_nothing_follows_is_written_in_a_while(rig: Rig) -> None:
         rig.follower.next()
         rig.clock.told.clear()
         rig.intend()
-        eventually(lambda: rig.clock.rings(rig.seat) and rig.rows(COPIES), "it has its row")
+        eventually(lambda: rig.clock.rings(rig.address) and rig.rows(COPIES), "it has its row")
 
 
 def test_nobody_loads_copies_while_what_was_intended_cannot_be_written(rig: Rig) -> None:
@@ -144,7 +144,7 @@ def test_nobody_loads_copies_while_what_was_intended_cannot_be_written(rig: Rig)
             rig.load()
             eventually(lambda: any(isinstance(message, LoadCopies) for _, message in rig.clock.told), "it has to wait")
         assert (RETRY_AFTER, Flush(everything=True, again=True)) in rig.clock.told
-        rig.clock.rings(rig.seat)
+        rig.clock.rings(rig.address)
         loaded = rig.follower.next()
         assert isinstance(loaded, CopiesLoaded)
         assert loaded.copies == [EXIT.copy]
@@ -173,7 +173,9 @@ def test_a_store_that_hung_and_was_replaced_writes_nothing_itself_when_it_wakes(
             rig.write(ConfigSet("any", "newer"))
             eventually(lambda: rig.rows("SELECT value FROM config WHERE key = 'any'") == [("newer",)], "it works")
             Hanging.goes_on.set()
-            eventually(lambda: rig.clock.rings(rig.seat) and rig.rows(REQUESTS) == [("place",)], "it was handed over")
+            eventually(
+                lambda: rig.clock.rings(rig.address) and rig.rows(REQUESTS) == [("place",)], "it was handed over"
+            )
     assert rig.rows("SELECT value FROM config WHERE key = 'any'") == [("newer",)]
     assert rig.rows(REQUESTS) == [("place",)]
     assert not rig.side_file.exists()
@@ -186,7 +188,7 @@ def test_what_a_replaced_store_had_in_the_side_file_is_not_written_twice(rig: Ri
         with rig.locked():
             rig.write(REQUEST)
             rig.intend()  # which the side file answers for
-        replaced = rig.seat.ref
+        replaced = rig.address.ref
         assert replaced is not None
         with rig.store():
             replaced.tell(Flush(everything=True))

@@ -12,7 +12,7 @@ from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, seat
+from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 PIN = "271828"
@@ -140,7 +140,7 @@ def test_a_token_that_dies_is_replaced_and_what_waited_goes_out_once(
         assert logins(broker, ALICE) == [""]
         assert set(statuses(broker, BOB)) == {200, 202}
         assert copier.rows("SELECT count(*) FROM audit_log WHERE account = 'bob' AND status_code >= 400") == [(0,)]
-        eventually(lambda: seat(copier, "feed-alice").vitals.state == "live", "the feed is back, with the new token")
+        eventually(lambda: address(copier, "feed-alice").health.state == "live", "the feed is back, with the new token")
         broker.fill(ALICE, str(copier.copy_of(new, "alice")["orderId"]))
         copier.mapping(new, "alice", "filled")
 
@@ -187,7 +187,7 @@ def test_the_leaders_token_dies_and_what_he_did_meanwhile_is_copied(broker: Pape
             copier.mapping(leader, name, "placed")
         assert logins(broker, LEADER) == [""]
         copier.logged("Reconnected after disconnect")
-        assert all(seat(copier, name).epoch == 1 for name in ("alice", "bob", "feed-leader"))
+        assert all(address(copier, name).epoch == 1 for name in ("alice", "bob", "feed-leader"))
 
 
 def test_a_dead_token_is_found_out_by_the_audit_though_nothing_is_copied(broker: PaperBroker, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_wrong_pin_is_said_in_plain_words_and_not_tried_for_ever(broker: Paper
         assert 'error="Invalid Pin"' in said
         eventually(lambda: logins(broker, ALICE) == ["Invalid Pin"] * 3, "three times")
         copier.mapping(leader, "alice", "skipped")
-        eventually(lambda: seat(copier, "alice").vitals.state == "unauthorised", "STATUS says so")
+        eventually(lambda: address(copier, "alice").health.state == "unauthorised", "STATUS says so")
         broker.replace_token(ALICE, "token-of-alice")
         copier.mapping(leader, "alice", "placed")
         assert logins(broker, ALICE) == ["Invalid Pin"] * 3
@@ -224,11 +224,11 @@ def test_logins_keep_their_distance_over_crashes_and_restarts(broker: PaperBroke
         broker.revoke_token(ALICE)
         leader = copier.buy(4, "99.00")
         copier.mapping(leader, "alice", "skipped")
-        seat(copier, "tokens").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "tokens").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor tokens restarted (1)")
         copier.mapping(copier.buy(4, "98.00"), "alice", "skipped")
     with running(copier.settings, broker, wait=False) as again:
-        eventually(lambda: seat(again, "alice").vitals.state == "unauthorised", "it waits")
+        eventually(lambda: address(again, "alice").health.state == "unauthorised", "it waits")
         again.mapping(again.buy(4, "97.00"), "bob", "placed")
     assert logins(broker, ALICE) == ["Invalid Pin"]
 
@@ -295,7 +295,7 @@ def test_whoever_crashes_after_a_replacement_goes_on_with_the_new_token(
         broker.revoke_token(ALICE)
         copier.mapping(copier.buy(4, "99.00"), "alice", "placed")
         copier.logged("Token replaced account=alice by=login")
-        seat(copier, name).tell(Bomb(RuntimeError("a bug")))
+        address(copier, name).tell(Bomb(RuntimeError("a bug")))
         copier.logged(f"Actor {name} restarted (1)")
         copier.mapping(copier.buy(4, "98.00"), "alice", "placed")
         eventually(copier.system.is_ready, "everybody is at work")
@@ -310,7 +310,7 @@ def test_what_rests_for_a_quarantined_follower_is_cancelled_once_there_is_a_toke
     with running(settings.model_copy(update={"supervision": once}), broker) as copier:
         leader = copier.buy(4, "99.00")
         copier.mapping(leader, "alice", "placed")
-        seat(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+        address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor alice quarantined")
         broker.revoke_token(ALICE)
         broker.cancel(LEADER, leader)

@@ -10,7 +10,7 @@ from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.reports.order import explain
 from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
 from tests.system.test_feed_health import figures_of
-from tests.system.test_supervision import seat
+from tests.system.test_supervision import address
 from tests.waiting import eventually
 
 #: A row as of an order in a segment that is not known here.
@@ -123,7 +123,7 @@ def test_another_accounts_order_on_the_leaders_socket_is_told_once_and_ignored(c
     copier.broker.rewrite("frame", LEADER, put={"clientId": 1000000999})
     copier.broker.rewrite("row", LEADER, put={"dhanClientId": "1000000999"})
     others = [copier.buy(4) for _ in range(3)]
-    feed = seat(copier, "feed-leader")
+    feed = address(copier, "feed-leader")
     eventually(lambda: "foreign=" in figures_of(feed), "they are counted")
     copier.broker.clear_faults()
     copier.broker.rewrite("frame", LEADER, put={"clientId": int(LEADER)})

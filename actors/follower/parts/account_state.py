@@ -5,36 +5,36 @@ import time
 from loguru import logger
 
 from actors.messages import CheckToken, Drain, Drained, FollowerMessage, Resume, TokenKeeperMessage
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Refusal
 from copytrade.common.logs import alert, fields
 from copytrade.core.engine.copies.holds import pause
-from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.engine import CopyEngine
 from copytrade.reports.preflight import ADDRESS_REFUSED
 
 #: Seconds after which an account that the broker refuses is tried again, doubling up to the last.
 SUSPENDED_FOR, SUSPENDED_AT_MOST = 60.0, 900.0
 
 
-class AccountStanding:
+class AccountState:
     """A part of a follower, in its thread. ``enters`` is what the settings say of entries."""
 
     def __init__(
         self,
-        seat: Seat[FollowerMessage],
+        address: Address[FollowerMessage],
         epoch: int,
         clock: Clock,
-        tokens: Address[TokenKeeperMessage],
-        desk: Desk,
+        tokens: Recipient[TokenKeeperMessage],
+        engine: CopyEngine,
         *,
         enters: bool,
     ) -> None:
-        self._seat = seat
+        self._address = address
         self._resume = Resume(epoch)
         self._clock = clock
         self._tokens = tokens
-        self._desk = desk
+        self._engine = engine
         self._enters = enters
         self._enabled = True
         self._token_since: float | None = None
@@ -88,8 +88,8 @@ class AccountStanding:
         """Enter nothing more, or enter again; what the settings switch off stays off."""
         if enabled is not self._enabled:
             self._enabled = enabled
-            logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self._seat.name))
-        self._desk.switch_entries(enabled=enabled and self._enters)
+            logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self._address.name))
+        self._engine.switch_entries(enabled=enabled and self._enters)
 
     def suspend(self, refusal: Refusal, error: str) -> None:
         """Send nothing for long, longer each time: the broker refuses the account itself, until somebody mends that."""
@@ -98,35 +98,35 @@ class AccountStanding:
         self.suspended = error
         delay = min(SUSPENDED_AT_MOST, SUSPENDED_FOR * 2.0 ** min(self._suspensions, 10))
         self._suspended_until = time.monotonic() + delay
-        self._clock.tell_later(delay, self._seat, self._resume)
-        why = fields(follower=self._seat.name, why=refusal, error=error, open=self._desk.open_copies)
+        self._clock.tell_later(delay, self._address, self._resume)
+        why = fields(follower=self._address.name, why=refusal, error=error, open=self._engine.open_copies)
         if self._suspensions:
             logger.warning("Account is refused still, trying again in {:.0f}s {}", delay, why)
         else:
             what_to_do = f" {ADDRESS_REFUSED}" if refusal is Refusal.ADDRESS else ""
-            alert("suspended", self._seat.name, "Account suspended {}{}", why, what_to_do)
+            alert("suspended", self._address.name, "Account suspended {}{}", why, what_to_do)
         self._suspensions += 1
 
     def take_token(self) -> None:
         """Go on with a token that works: everything is decided afresh, for the market has gone on meanwhile."""
         if self._token_lost:
-            logger.info("Account goes on with a token that works {}", fields(follower=self._seat.name))
+            logger.info("Account goes on with a token that works {}", fields(follower=self._address.name))
         if self._token_since is None:
-            self._desk.look_again()
+            self._engine.look_again()
         self._token_since, self._token_lost = time.monotonic(), ""
 
     def lose_token(self, why: str) -> None:
         """Wait for another token; what cannot be copied meanwhile is recorded, and decided afresh when there is one."""
         if not self._token_lost:
-            what = fields(follower=self._seat.name, why="token", error=why, open=self._desk.open_copies)
-            alert("suspended", self._seat.name, "Account waits for a token that works {}", what, level="ERROR")
+            what = fields(follower=self._address.name, why="token", error=why, open=self._engine.open_copies)
+            alert("suspended", self._address.name, "Account waits for a token that works {}", what, level="ERROR")
         self._token_since, self._token_lost = None, why
 
     def doubt_token(self, sent: float) -> None:
         """Send nothing until the token is known to work, or replaced; unless the request left with an earlier one."""
         if self._token_since is not None and sent >= self._token_since:
             self._token_since = None
-            self._tokens.tell(CheckToken(self._seat.name, refused=True))
+            self._tokens.tell(CheckToken(self._address.name, refused=True))
 
     def back_off(self) -> None:
         """Send nothing for a while, for longer each time that the broker calls for less in a row."""
@@ -137,8 +137,8 @@ class AccountStanding:
         self._throttles += 1
         delay = pause(self._throttles)
         self._throttled_until = time.monotonic() + delay
-        logger.warning("Broker's rate limit, backing off {:.0f}s {}", delay, fields(follower=self._seat.name))
-        self._clock.tell_later(delay, self._seat, self._resume)
+        logger.warning("Broker's rate limit, backing off {:.0f}s {}", delay, fields(follower=self._address.name))
+        self._clock.tell_later(delay, self._address, self._resume)
 
     def resume(self) -> None:
         """Send again after having backed off, or been suspended: what was refused may be mended."""
@@ -147,14 +147,14 @@ class AccountStanding:
             self._throttled = False
         if self.suspended and now >= self._suspended_until:
             self.suspended = ""
-            self._desk.look_again()
+            self._engine.look_again()
 
     def accepted(self) -> None:
         """Take note that the broker does what it is asked: the row of its calls for less is over."""
         self._throttles = 0
         if self._suspensions:
             self._suspensions = 0
-            logger.info("Account goes on, the broker takes its requests {}", fields(follower=self._seat.name))
+            logger.info("Account goes on, the broker takes its requests {}", fields(follower=self._address.name))
 
     def drain(self, message: Drain) -> None:
         """Begin nothing new."""
@@ -164,4 +164,4 @@ class AccountStanding:
         """Say once that nothing is under way any more."""
         if self._drain is not None and not self._has_drained:
             self._has_drained = True
-            self._drain.reply_to.tell(Drained(self._seat.name))
+            self._drain.reply_to.tell(Drained(self._address.name))

@@ -8,15 +8,15 @@ from datetime import datetime
 
 from loguru import logger
 
-from actors.follower.gateway import Sender, request_for
-from actors.follower.parts.account_state import AccountStanding
-from actors.follower.parts.outbox import Journal
+from actors.follower.gateway import Gateway, request_for
+from actors.follower.parts.account_state import AccountState
+from actors.follower.parts.outbox import Outbox
 from actors.follower.parts.permits import Permits
 from actors.messages import FollowerMessage, PermitId, RequestLeft
-from actors.runtime.actor import Seat
+from actors.runtime.actor import Address
 from copytrade.core.decide.decisions import Cancel, Place, Skip
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Action, Desk
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import Action, CopyEngine
 from copytrade.core.model.copies import Copy, CopyId
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import AmoTime, Order
@@ -48,50 +48,50 @@ class Flight:
         return self.leader.id, self.action.n
 
 
-class Flights:
+class InFlight:
     """A part of a follower, in its thread. Each request is known by a token until it has landed."""
 
     def __init__(
         self,
-        seat: Seat[FollowerMessage],
+        address: Address[FollowerMessage],
         epoch: int,
-        desk: Desk,
-        journal: Journal,
+        engine: CopyEngine,
+        outbox: Outbox,
         permits: Permits,
-        standing: AccountStanding,
+        account_state: AccountState,
         amo_time: AmoTime,
         connections: int,
         *,
         dry_run: bool,
     ) -> None:
-        self._seat = seat
+        self._address = address
         self._epoch = epoch
-        self._desk = desk
-        self._journal = journal
+        self._engine = engine
+        self._outbox = outbox
         self._permits = permits
-        self._standing = standing
+        self._account_state = account_state
         self._amo_time = amo_time
         self._connections = connections
         self._dry_run = dry_run
-        self._sender: Sender
+        self._gateway: Gateway
         self._tokens = itertools.count(1)
-        self._flights: dict[int, Flight] = {}
+        self._in_flight: dict[int, Flight] = {}
         self._decided: dict[str, float] = {}
         self._worth_sweeping = WORTH_SWEEPING
         #: How many requests have been sent.
         self.requests = 0
 
-    def connect(self, sender: Sender) -> None:
+    def connect(self, gateway: Gateway) -> None:
         """Send with this from now on."""
-        self._sender = sender
+        self._gateway = gateway
 
     def __len__(self) -> int:
         """Return how many are under way."""
-        return len(self._flights)
+        return len(self._in_flight)
 
     def get(self, token: int) -> Flight | None:
         """Return a request that is under way, None if it is not."""
-        return self._flights.get(token)
+        return self._in_flight.get(token)
 
     def have_room(self, lane: Lane) -> bool:
         """Whether another request may be under way.
@@ -100,8 +100,8 @@ class Flights:
         other cancellations alone, as long as there are no more exits under way than connections.
         """
         if lane is Lane.CANCEL:
-            return sum(flight.sent for flight in self._flights.values()) < self._connections + CANCEL_RESERVE
-        return sum(flight.sent or flight.lane <= lane for flight in self._flights.values()) < self._connections
+            return sum(flight.sent for flight in self._in_flight.values()) < self._connections + CANCEL_RESERVE
+        return sum(flight.sent or flight.lane <= lane for flight in self._in_flight.values()) < self._connections
 
     def decided(self, order_ids: Iterable[str]) -> None:
         """Remember when it was decided that something is to be sent for leader orders, until it is begun."""
@@ -109,12 +109,12 @@ class Flights:
         for order_id in order_ids:
             self._decided[order_id] = now
         if len(self._decided) > self._worth_sweeping:
-            self._decided = {order_id: at for order_id, at in self._decided.items() if self._desk.wants(order_id)}
+            self._decided = {order_id: at for order_id, at in self._decided.items() if self._engine.wants(order_id)}
             self._worth_sweeping = 2 * max(len(self._decided), WORTH_SWEEPING)
 
     def begin(self, permit: PermitId, now: datetime) -> None:
         """Do the most urgent thing with a permit, or give it back."""
-        picked = self._desk.pick(now)
+        picked = self._engine.pick(now)
         if picked is None:
             self._permits.release(permit)
             return
@@ -124,41 +124,41 @@ class Flights:
             return
         token = next(self._tokens)
         try:
-            changed = self._desk.begin(leader, action, now)
+            changed = self._engine.begin(leader, action, now)
         except ValueError as error:
             self._permits.release(permit)
-            self._journal.note(*self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
+            self._outbox.note(*self._engine.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
-        if self._desk.leaves_unread(leader.id, action):
+        if self._engine.leaves_unread(leader.id, action):
             copy_log.left_unread(changed.after)
-        if self._desk.leaves_beside(leader.id, action, now):
+        if self._engine.leaves_beside(leader.id, action, now):
             copy_log.left_beside(changed.after)
         begun = time.monotonic()
-        lane = self._desk.lane_of(leader, action)
+        lane = self._engine.lane_of(leader, action)
         flight = Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun, lane)
-        self._flights[token] = flight
+        self._in_flight[token] = flight
         if isinstance(action, Cancel):
             logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(changed.after))
-            self._journal.note(changed)
+            self._outbox.note(changed)
             self._send(token, flight)
         else:
-            self._journal.intend(token, changed.after, leader)
+            self._outbox.intend(token, changed.after, leader)
 
     def _keep_back(self, leader: Order, action: Action, permit: PermitId, now: datetime) -> None:
         """Send nothing, and go on as if it had been sent."""
         self._permits.release(permit)
         try:
-            changed = self._desk.keep_back(leader, action, now)
+            changed = self._engine.keep_back(leader, action, now)
         except ValueError as error:
-            changed = self._desk.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now)
+            changed = self._engine.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now)
         else:
             copy_log.kept_back(action, changed[0])
-        self._journal.note(*changed)
+        self._outbox.note(*changed)
 
     def intended(self, token: int) -> bool:
         """Send what has been written down, unless it must not leave any more; return whether it may."""
         self.land_what_must_not_leave()
-        flight = self._flights.get(token)
+        flight = self._in_flight.get(token)
         if flight is None:
             return False
         if not flight.sent:
@@ -167,39 +167,39 @@ class Flights:
 
     def intend_again(self) -> None:
         """Have everything written down once more that is to be before it is sent."""
-        for token, flight in self._flights.items():
+        for token, flight in self._in_flight.items():
             if not flight.sent:
-                self._journal.intend(token, self._desk.copy(flight.copy_id), flight.leader)
+                self._outbox.intend(token, self._engine.copy(flight.copy_id), flight.leader)
 
     def _send(self, token: int, flight: Flight) -> None:
-        copy = self._desk.copy(flight.copy_id)
+        copy = self._engine.copy(flight.copy_id)
         flight.sent = True
         self.requests += 1
-        self._seat.tell(RequestLeft(token, self._epoch))
-        self._sender.send(token, request_for(flight.action, copy, flight.leader, self._amo_time))
+        self._address.tell(RequestLeft(token, self._epoch))
+        self._gateway.send(token, request_for(flight.action, copy, flight.leader, self._amo_time))
 
     def left(self, token: int) -> None:
         """See to what had to wait until a request and those of others had left: its answer, a permit, the log."""
-        self._sender.listen(token)
+        self._gateway.listen(token)
         self._permits.request(Lane.SPARE)
-        flight = self._flights.get(token)
+        flight = self._in_flight.get(token)
         if flight is not None and isinstance(flight.action, Place):
-            copy_log.placing(self._desk.copy(flight.copy_id), flight.leader)
+            copy_log.placing(self._engine.copy(flight.copy_id), flight.leader)
 
     def land_what_must_not_leave(self) -> None:
         """Give up what has not been sent yet for an account that may not send, or for a leader order that has ended.
 
         The cancellation of such an order does not wait for it.
         """
-        is_barred = self._standing.is_barred
-        for token, flight in list(self._flights.items()):
-            if not flight.sent and (is_barred or self._desk.is_overtaken(flight.leader.id, flight.action)):
-                copy = self._desk.copy(flight.copy_id)
-                unsent = lifecycle.not_sent if isinstance(flight.action, Place) else lifecycle.modify_not_sent
+        is_barred = self._account_state.is_barred
+        for token, flight in list(self._in_flight.items()):
+            if not flight.sent and (is_barred or self._engine.is_overtaken(flight.leader.id, flight.action)):
+                copy = self._engine.copy(flight.copy_id)
+                unsent = transitions.not_sent if isinstance(flight.action, Place) else transitions.modify_not_sent
                 self.land(token, unsent(copy))
                 self._permits.release(flight.permit)
 
     def land(self, token: int, after: Copy) -> None:
         """End a request with its copy as it is after it."""
-        flight = self._flights.pop(token)
-        self._journal.note(*self._desk.settle(flight.copy_id, after, time.monotonic()))
+        flight = self._in_flight.pop(token)
+        self._outbox.note(*self._engine.settle(flight.copy_id, after, time.monotonic()))

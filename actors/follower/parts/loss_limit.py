@@ -5,12 +5,12 @@ from datetime import datetime
 from loguru import logger
 
 from actors.messages import CheckResult, FollowerMessage, GapRecoveryMessage, ReadResult
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Policy
 from copytrade.core.decide.risk_limits import Breach, OnBreach
-from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.accounts import Result
 from copytrade.core.model.commands import breach_key
 from copytrade.storage.records import CommandAnswered, ConfigSet, Record
@@ -19,25 +19,25 @@ from copytrade.storage.records import CommandAnswered, ConfigSet, Record
 LACKED_OFTEN = 3
 
 
-class Safeguard:
+class LossLimitWatch:
     """A part of a follower, in its thread. What it returns is to be written down."""
 
     def __init__(
         self,
-        seat: Seat[FollowerMessage],
+        address: Address[FollowerMessage],
         epoch: int,
         clock: Clock,
-        recovery: Address[GapRecoveryMessage],
-        desk: Desk,
+        recovery: Recipient[GapRecoveryMessage],
+        engine: CopyEngine,
         policy: Policy,
         interval: float | None,
     ) -> None:
         """``interval`` is the seconds between two reads of the day's result, None where no limit asks for it."""
-        self._seat = seat
+        self._address = address
         self._again = CheckResult(epoch)
         self._clock = clock
         self._recovery = recovery
-        self._desk = desk
+        self._engine = engine
         self._policy = policy
         self._interval = interval
         self._checks_without_result = 0
@@ -47,7 +47,7 @@ class Safeguard:
     def begin(self, breach: Breach | None, now: datetime) -> None:
         """Take over what was written down of the day's loss, and begin to watch it."""
         if breach is not None:
-            self._desk.know_breach(breach)
+            self._engine.know_breach(breach)
             self._close_what_is_lost(now)
         self.check(now)
 
@@ -55,49 +55,49 @@ class Safeguard:
         """Have it read what the account has made of the day, and again after the interval."""
         if self._interval is None:
             return
-        self._checks_without_result = self._checks_without_result + 1 if self._desk.lacks_result(now) else 0
+        self._checks_without_result = self._checks_without_result + 1 if self._engine.lacks_result(now) else 0
         if self._checks_without_result == LACKED_OFTEN:
-            who = self._seat.name
+            who = self._address.name
             alert("no_result", who, "Result of the day not known, entries wait {}", fields(follower=who), level="ERROR")
         self.read()
-        self._clock.tell_later(self._interval, self._seat, self._again)
+        self._clock.tell_later(self._interval, self._address, self._again)
 
     def read(self) -> None:
         """Have it read what the account has made of the day, if a limit asks for that."""
         if self._interval is not None:
-            self._recovery.tell(ReadResult(self._seat.name, self._seat))
+            self._recovery.tell(ReadResult(self._address.name, self._address))
 
     def take(self, result: Result, now: datetime) -> list[Record]:
         """Take what was read; if it is too much of a loss, say so once and do what is to be done then."""
-        breach = self._desk.know_result(result)
+        breach = self._engine.know_result(result)
         if breach is None:
             return []
-        what = fields(follower=self._seat.name, loss=breach.detail, open=self._desk.open_copies)
-        alert("daily_loss", self._seat.name, "Daily loss reached, entries stop {}", what)
+        what = fields(follower=self._address.name, loss=breach.detail, open=self._engine.open_copies)
+        alert("daily_loss", self._address.name, "Daily loss reached, entries stop {}", what)
         self._close_what_is_lost(now)
-        return [ConfigSet(breach_key(self._seat.name), str(breach))]
+        return [ConfigSet(breach_key(self._address.name), str(breach))]
 
     def _close_what_is_lost(self, now: datetime) -> None:
         """Close everything, if that is what the day's loss calls for."""
-        protection = self._policy.protection
-        closes = protection and protection.on_breach is OnBreach.FLATTEN and not self._policy.dry_run
-        if closes and self._desk.is_breached(now):
-            self._desk.close_all()
+        risk_limits = self._policy.risk_limits
+        closes = risk_limits and risk_limits.on_breach is OnBreach.FLATTEN and not self._policy.dry_run
+        if closes and self._engine.is_breached(now):
+            self._engine.close_all()
 
     def close_for(self, number: int) -> None:
         """Close everything, because a command says so; it is answered when that is over."""
         if number not in self._closing_for:
-            logger.warning("Closing everything {}", fields(follower=self._seat.name, command=number))
+            logger.warning("Closing everything {}", fields(follower=self._address.name, command=number))
             self._closing_for.append(number)
-            self._desk.close_all()
+            self._engine.close_all()
 
     def mind_closing(self, now: datetime, suspended: str) -> list[Record]:
         """Say what came of closing everything, once that is over, or cannot go on because the account is suspended."""
-        closed = self._desk.take_closed(now)
+        closed = self._engine.take_closed(now)
         if closed is not None and (closed.cancelled or closed.closed or closed.left):
-            what = fields(follower=self._seat.name, outcome=str(closed))
+            what = fields(follower=self._address.name, outcome=str(closed))
             if closed.left:
-                alert("closing", self._seat.name, "Not everything is closed {}", what)
+                alert("closing", self._address.name, "Not everything is closed {}", what)
             else:
                 logger.warning("Everything is closed {}", what)
         if closed is None and not suspended:

@@ -6,34 +6,34 @@ from msgspec.structs import replace
 
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.messages import FollowerMessage, RecordIntent, StoreMessage, Write, Writer
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from copytrade.core.engine.copies import dry_run as shadow
-from copytrade.core.engine.engine import Changed, Desk
+from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.model.copies import Copy, Stage
-from copytrade.core.model.ledger import Allotment, Line
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import IST, Order
 from copytrade.core.model.reasons import Reason
 from copytrade.reports import order_log as copy_log
 from copytrade.storage.records import CopyChanged, LedgerChanged, Record
 
 
-class Journal:
+class Outbox:
     """A part of a follower, in its thread. In a dry run it leaves out what never happened."""
 
     def __init__(
         self,
-        seat: Seat[FollowerMessage],
+        address: Address[FollowerMessage],
         writer: Writer,
-        store: Address[StoreMessage],
-        desk: Desk,
+        store: Recipient[StoreMessage],
+        engine: CopyEngine,
         clock: BrokerClock,
         *,
         dry_run: bool,
     ) -> None:
-        self._seat = seat
+        self._address = address
         self._writer = writer
         self._store = store
-        self._desk = desk
+        self._engine = engine
         self._now = clock.now
         self._dry_run = dry_run
         self._unwritten: list[Record] = []
@@ -53,18 +53,18 @@ class Journal:
 
     def cannot_read(self, order_id: str, what: str) -> None:
         """Keep for writing down that a leader order is not copied because nothing that tells of it can be read."""
-        if self._desk.is_known(order_id):
+        if self._engine.is_known(order_id):
             return  # it could be read once: what has become of it since is on its copies
         now = self._now()
         day = now.astimezone(IST).date()
-        copy = Copy(order_id, self._seat.name, day, now, reason=Reason.UNREADABLE, error=what)
+        copy = Copy(order_id, self._address.name, day, now, reason=Reason.UNREADABLE, error=what)
         copy_log.unreadable(copy)
         self._unwritten.append(CopyChanged(copy, None, now))
 
     def intend(self, token: int, copy: Copy, leader: Order) -> None:
         """Have it written down what is about to be sent, and all that it rests on."""
         record = CopyChanged(copy, leader, self._now())
-        self._store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self._seat))
+        self._store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self._address))
 
     def write(self) -> None:
         """Tell the store what came of a message, unless an intent has told it already."""
@@ -73,22 +73,22 @@ class Journal:
 
     def write_everything(self) -> None:
         """Tell a store that was restarted all that there is, for its predecessor may not have written it."""
-        held = self._ledger_records(self._desk.positions.everything())
-        copies = [CopyChanged(copy, leader, self._now()) for copy, leader in self._desk.everything()]
+        held = self._ledger_records(self._engine.positions.everything())
+        copies = [CopyChanged(copy, leader, self._now()) for copy, leader in self._engine.everything()]
         self._store.tell(Write((*held, *filter(None, map(self._to_write, copies))), self._writer))
 
     def _take_unwritten(self) -> tuple[Record, ...]:
         """Return what is not written yet, the ledger first: who reads of a copy has to find what it rests on."""
-        held = self._desk.positions.take_unwritten()
+        held = self._engine.positions.take_unwritten()
         if not held and not self._unwritten:
             return ()
         unwritten, self._unwritten = self._unwritten, []
         return (*self._ledger_records(held), *unwritten)
 
-    def _ledger_records(self, entries: Iterable[Line | Allotment]) -> list[Record]:
+    def _ledger_records(self, entries: Iterable[Line | Allocation]) -> list[Record]:
         """Return what is written down of the ledger; in a dry run it is one of what never happened."""
         now = self._now()
-        return [] if self._dry_run else [LedgerChanged(self._seat.name, one, now) for one in entries]
+        return [] if self._dry_run else [LedgerChanged(self._address.name, one, now) for one in entries]
 
     def _to_write(self, changed: CopyChanged) -> CopyChanged | None:
         """Return what is written down of a copy.

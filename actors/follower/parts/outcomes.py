@@ -5,18 +5,18 @@ from collections.abc import Callable
 from datetime import datetime
 
 from actors.follower.gateway import audit_of
-from actors.follower.parts.account_state import AccountStanding
-from actors.follower.parts.in_flight import Flight, Flights
-from actors.follower.parts.outbox import Journal
+from actors.follower.parts.account_state import AccountState
+from actors.follower.parts.in_flight import Flight, InFlight
+from actors.follower.parts.outbox import Outbox
 from actors.follower.parts.own_order_book import OwnBook
 from actors.follower.parts.permits import Permits
 from actors.messages import RequestFinished
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
 from copytrade.common.percentiles import Latencies
 from copytrade.core.decide.decisions import Cancel, Modify, Place
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Desk
-from copytrade.core.model.copies import Copy, Split, Stage
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import CopyEngine
+from copytrade.core.model.copies import Copy, LatencyBreakdown, Stage
 from copytrade.core.model.ledger import Part
 from copytrade.reports import order_log as copy_log
 
@@ -34,27 +34,27 @@ _NOT_ITS_FAULT = (*_OF_THE_ACCOUNT, Refusal.NOT_SENT)
 _LEAVING = (Part.EXIT, Part.FLATTEN)
 
 
-class Landing:
+class Outcomes:
     """A part of a follower, in its thread."""
 
     def __init__(
         self,
         follower: str,
-        desk: Desk,
-        journal: Journal,
+        engine: CopyEngine,
+        outbox: Outbox,
         permits: Permits,
-        standing: AccountStanding,
+        account_state: AccountState,
         own_book: OwnBook,
-        flights: Flights,
+        in_flight: InFlight,
         now: Callable[[], datetime],
     ) -> None:
         self._follower = follower
-        self._desk = desk
-        self._journal = journal
+        self._engine = engine
+        self._outbox = outbox
         self._permits = permits
-        self._standing = standing
+        self._account_state = account_state
         self._own_book = own_book
-        self._flights = flights
+        self._in_flight = in_flight
         self._now = now
         #: How many requests the broker has not taken, as far as is known.
         self.failures = 0
@@ -63,74 +63,74 @@ class Landing:
 
     def finish(self, finished: RequestFinished) -> None:
         """Take note of what became of a request."""
-        flight = self._flights.get(finished.token)
+        flight = self._in_flight.get(finished.token)
         if flight is None:
             return
         self._permits.settle(flight.permit, finished.finished)
-        self._journal.add(audit_of(self._follower, flight.action, finished.outcome.exchange))
-        copy = self._desk.copy(flight.copy_id)
+        self._outbox.add(audit_of(self._follower, flight.action, finished.outcome.exchange))
+        copy = self._engine.copy(flight.copy_id)
         match finished.outcome:
             case Accepted(value=value):
-                self._desk.was_accepted(flight.copy_id, flight.action)
-                self._standing.accepted()
+                self._engine.was_accepted(flight.copy_id, flight.action)
+                self._account_state.accepted()
                 after = self._accepted(flight, copy, value.order_id, finished)
             case Refused(refusal, code, message):
                 self.failures += 1
                 if refusal is Refusal.TOKEN:
-                    self._standing.doubt_token(finished.started)
+                    self._account_state.doubt_token(finished.started)
                 after = self._refused(flight, copy, refusal, f"{code} {message}".strip())
             case unknown:
                 self.failures += 1
-                self._desk.came_to_nothing(flight.copy_id, flight.action, self._now())
+                self._engine.came_to_nothing(flight.copy_id, flight.action, self._now())
                 copy_log.failed(flight.action, copy, f"outcome unknown: {unknown.cause}")
-                after = lifecycle.in_doubt(copy, unknown.cause)
-        self._flights.land(finished.token, after)
+                after = transitions.in_doubt(copy, unknown.cause)
+        self._in_flight.land(finished.token, after)
 
     def _accepted(self, flight: Flight, copy: Copy, order_id: str, finished: RequestFinished) -> Copy:
         match flight.action:
             case Place():
-                split = self._split(flight, finished)
-                latency = split.ours_ms + split.broker_ms if split else None
+                breakdown = self._breakdown(flight, finished)
+                latency = breakdown.ours_ms + breakdown.broker_ms if breakdown else None
                 self._own_book.look_around()
-                after = lifecycle.accepted(copy, order_id, latency, split)
+                after = transitions.accepted(copy, order_id, latency, breakdown)
                 if after.stage is not Stage.ENDED:
                     copy_log.replicated(after)
             case Modify():
-                after = lifecycle.modification_accepted(copy, order_id)
+                after = transitions.modification_accepted(copy, order_id)
                 copy_log.modified(after)
             case Cancel():
-                after = lifecycle.cancel_accepted(copy)
+                after = transitions.cancel_accepted(copy)
                 copy_log.cancelled(after)
         return after
 
-    def _split(self, flight: Flight, finished: RequestFinished) -> Split | None:
+    def _breakdown(self, flight: Flight, finished: RequestFinished) -> LatencyBreakdown | None:
         """Return where the time of a placement went, None if its leader order was not told of live."""
-        received = self._desk.received(flight.leader.id)
+        received = self._engine.received(flight.leader.id)
         if received is None:
             return None
         moments = (received, flight.decided, flight.begun, finished.started, finished.finished)
-        split = Split(*((after - before) * 1000 for before, after in itertools.pairwise(moments)))
-        self.latencies.add(split.ours_ms + split.broker_ms)
-        self.ours.add(split.ours_ms)
-        return split
+        breakdown = LatencyBreakdown(*((after - before) * 1000 for before, after in itertools.pairwise(moments)))
+        self.latencies.add(breakdown.ours_ms + breakdown.broker_ms)
+        self.ours.add(breakdown.ours_ms)
+        return breakdown
 
     def _refused(self, flight: Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:
         copy_log.failed(flight.action, copy, error)
         if refusal in _SUSPENDING:
-            self._standing.suspend(refusal, error)
+            self._account_state.suspend(refusal, error)
         elif refusal is Refusal.RATE_LIMITED:
-            self._standing.back_off()
+            self._account_state.back_off()
         elif refusal is not Refusal.TOKEN:
-            self._desk.came_to_nothing(flight.copy_id, flight.action, self._now())
+            self._engine.came_to_nothing(flight.copy_id, flight.action, self._now())
         again = refusal in _NOT_ITS_FAULT
         match flight.action:
             case Place(part=part):
                 return (
-                    lifecycle.not_sent(copy, error)
+                    transitions.not_sent(copy, error)
                     if again or part in _LEAVING
-                    else lifecycle.place_refused(copy, error)
+                    else transitions.place_refused(copy, error)
                 )
             case Modify():
-                return lifecycle.modify_not_sent(copy) if again else lifecycle.modify_refused(copy, error)
+                return transitions.modify_not_sent(copy) if again else transitions.modify_refused(copy, error)
             case Cancel():
-                return lifecycle.cancel_not_sent(copy) if again else lifecycle.in_doubt(copy, error)
+                return transitions.cancel_not_sent(copy) if again else transitions.in_doubt(copy, error)

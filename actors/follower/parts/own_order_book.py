@@ -5,8 +5,8 @@ import time
 from loguru import logger
 
 from actors.follower.parts.broker_clock import BrokerClock
-from actors.follower.parts.orphan_orders import Strangers
-from actors.follower.parts.outbox import Journal
+from actors.follower.parts.orphan_orders import OrphanOrders
+from actors.follower.parts.outbox import Outbox
 from actors.messages import (
     NO_GAP,
     BookMerged,
@@ -17,12 +17,12 @@ from actors.messages import (
     ReadNet,
     SearchOrder,
 )
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields
 from copytrade.core.engine.copies.holds import pause
-from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.copies import CopyId
 
 #: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most:
@@ -35,26 +35,26 @@ class OwnBook:
 
     def __init__(
         self,
-        seat: Seat[FollowerMessage],
+        address: Address[FollowerMessage],
         epoch: int,
         clock: Clock,
-        recovery: Address[GapRecoveryMessage],
-        desk: Desk,
-        journal: Journal,
+        recovery: Recipient[GapRecoveryMessage],
+        engine: CopyEngine,
+        outbox: Outbox,
         broker_clock: BrokerClock,
-        strangers: Strangers,
+        orphan_orders: OrphanOrders,
         window: float,
         *,
         holdings: bool,
     ) -> None:
-        self._seat = seat
+        self._address = address
         self._around = LookAround(epoch)
         self._clock = clock
         self._recovery = recovery
-        self._desk = desk
-        self._journal = journal
+        self._engine = engine
+        self._outbox = outbox
         self._broker_clock = broker_clock
-        self._strangers = strangers
+        self._orphan_orders = orphan_orders
         self._window = window
         self._holdings = holdings
         self._size = 0
@@ -64,55 +64,55 @@ class OwnBook:
         self._catches_up_after = 0.0
         #: Whether it is known what of ours was at the broker when we began, so that something may be sent.
         self.is_read = False
-        desk.set_own_book(is_read=False)
+        engine.set_own_book(is_read=False)
 
     def read(self, lane: ReadLane = ReadLane.AWAITED) -> None:
         """Have it read; before all else while nothing may be sent without."""
-        read = ReadBook(self._seat.name, NO_GAP, None, after_gap=False, urgent=not self.is_read, lane=lane)
+        read = ReadBook(self._address.name, NO_GAP, None, after_gap=False, urgent=not self.is_read, lane=lane)
         self._recovery.tell(read)
 
     def look_around(self) -> None:
         """See now and then how late it shows what was accepted."""
         if (now := time.monotonic()) >= self._looks_around_after:
             rest = max(LOOK_AROUND_EVERY, LOOK_AROUND_EACH * self._size)
-            self._looks_around_after = now + rest * (1.0 + phase_of(self._seat.name))  # not all accounts at once
-            self._clock.tell_later(LOOK_AROUND_AFTER, self._seat, self._around)
+            self._looks_around_after = now + rest * (1.0 + phase_of(self._address.name))  # not all accounts at once
+            self._clock.tell_later(LOOK_AROUND_AFTER, self._address, self._around)
 
     def look_up(self, copy_id: CopyId) -> None:
         """Have it read, and searched for an order in doubt; of one that is to be sent again, the positions as well."""
         self.read()
         now = time.monotonic()
-        if self._desk.wants_search(copy_id, now):
-            self._recovery.tell(SearchOrder(self._seat.name, self._desk.copy(copy_id).correlation_id))
-        if self._desk.wants_positions(copy_id, now):
-            self._recovery.tell(ReadNet(self._seat.name, self._holdings, self._seat, urgent=True))
+        if self._engine.wants_search(copy_id, now):
+            self._recovery.tell(SearchOrder(self._address.name, self._engine.copy(copy_id).correlation_id))
+        if self._engine.wants_positions(copy_id, now):
+            self._recovery.tell(ReadNet(self._address.name, self._holdings, self._address, urgent=True))
 
     def take_snapshot(self, *, gate_open: bool) -> None:
         """Take note of what the feed knew when we subscribed: where it has missed nothing, that is the book."""
-        if gate_open and not self._desk.strangers:
+        if gate_open and not self._engine.orphan_orders:
             self._is_known()
 
     def take(self, read: BookMerged) -> None:
         """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
         self._size = len(read.order_ids)
         now = self._broker_clock.now()
-        self._journal.note(*self._desk.book_read(read.began, now, read.order_ids, read.unreadable))
+        self._outbox.note(*self._engine.book_read(read.began, now, read.order_ids, read.unreadable))
         self._broker_clock.take(read.skew or 0.0)
-        self._desk.know_skew(self._broker_clock.skew)
-        visibility = self._desk.visibility
+        self._engine.know_skew(self._broker_clock.skew)
+        visibility = self._engine.visibility
         if visibility.longest > max(2 * self._lag_told, self._window / 2):
             self._lag_told = visibility.longest
             lag = fields(
-                follower=self._seat.name, lag=f"{visibility.longest:.1f}s", absence_window=f"{self._window:g}s"
+                follower=self._address.name, lag=f"{visibility.longest:.1f}s", absence_window=f"{self._window:g}s"
             )
             logger.warning("Broker shows orders late, absence is proven over a longer time {}", lag)
         self._catch_up(is_behind=visibility.is_behind)
-        if not self.is_read and self._strangers.adopt(read.began):
+        if not self.is_read and self._orphan_orders.adopt(read.began):
             self._is_known()
 
     def _is_known(self) -> None:
         self.is_read = True
-        self._desk.set_own_book(is_read=True)
+        self._engine.set_own_book(is_read=True)
 
     def _catch_up(self, *, is_behind: bool) -> None:
         """Have it read again while it lacks what was accepted, less and less often."""
@@ -121,4 +121,4 @@ class OwnBook:
         elif (now := time.monotonic()) >= self._catches_up_after:
             self._behind += 1
             self._catches_up_after = now + pause(self._behind)
-            self._clock.tell_later(pause(self._behind), self._seat, self._around)
+            self._clock.tell_later(pause(self._behind), self._address, self._around)

@@ -12,7 +12,7 @@ from actors.messages import (
     RequestPermit,
     SettlePermit,
 )
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from copytrade.core.model.lane import Lane
 from copytrade.reports import order_log as copy_log
 
@@ -23,8 +23,8 @@ LONG_WAIT = 60.0
 class Permits:
     """A part of a follower, in its thread. There is one that was asked for, or one in hand, never both."""
 
-    def __init__(self, seat: Seat[FollowerMessage], epoch: int, limiter: Address[RateLimiterMessage]) -> None:
-        self._seat = seat
+    def __init__(self, address: Address[FollowerMessage], epoch: int, limiter: Recipient[RateLimiterMessage]) -> None:
+        self._address = address
         self._epoch = epoch
         self._limiter = limiter
         self._numbers = itertools.count(1)
@@ -38,7 +38,7 @@ class Permits:
         if self._spare is None and (self._asked is None or lane < self._asked[1]):
             permit = self._asked[0] if self._asked else PermitId(self._epoch, next(self._numbers))
             self._asked = (permit, lane)
-            self._limiter.tell(RequestPermit(self._seat.name, permit, lane, self._seat))
+            self._limiter.tell(RequestPermit(self._address.name, permit, lane, self._address))
 
     def take(self, permit: PermitId) -> None:
         """Take a permit that was asked for; what it is used for is seen to with whatever else there is to do."""
@@ -53,7 +53,7 @@ class Permits:
     def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
         """Say that the budget makes ``orders`` wait; should that be long, somebody has to know of it."""
         is_long = message.seconds > LONG_WAIT
-        copy_log.rate_limited(self._seat.name, message.lane, message.seconds, orders, is_long=is_long)
+        copy_log.rate_limited(self._address.name, message.lane, message.seconds, orders, is_long=is_long)
         if is_long and self._asked is not None:
             self.waits_long_in = message.lane
 
@@ -72,11 +72,11 @@ class Permits:
 
     def release(self, permit: PermitId) -> None:
         """Give a permit back that was not needed."""
-        self._limiter.tell(ReleasePermit(self._seat.name, permit))
+        self._limiter.tell(ReleasePermit(self._address.name, permit))
 
     def settle(self, permit: PermitId, at: float) -> None:
         """Say that a permit's request has been answered."""
-        self._limiter.tell(SettlePermit(self._seat.name, permit, at))
+        self._limiter.tell(SettlePermit(self._address.name, permit, at))
 
     def forget(self) -> None:
         """Forget what a rate limiter granted, or was to grant, that is no more."""

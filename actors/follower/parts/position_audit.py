@@ -18,11 +18,11 @@ from actors.messages import (
     ReadBook,
     ReadNet,
 )
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
-from copytrade.core.engine.engine import Changed, Desk
+from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
 from copytrade.core.ledger.drift import Apart
 from copytrade.core.ledger.positions import Corrected
@@ -43,12 +43,12 @@ class PositionAudit:
 
     def __init__(
         self,
-        seat: Seat[FollowerMessage],
+        address: Address[FollowerMessage],
         epoch: int,
         clock: Clock,
-        recovery: Address[GapRecoveryMessage],
+        recovery: Recipient[GapRecoveryMessage],
         leader: str,
-        desk: Desk,
+        engine: CopyEngine,
         broker_clock: BrokerClock,
         interval: float,
         *,
@@ -56,12 +56,12 @@ class PositionAudit:
         dry_run: bool,
     ) -> None:
         """``interval`` is the seconds between two reads. In a dry run the account holds none of what is recorded."""
-        self._seat = seat
+        self._address = address
         self._epoch = epoch
         self._clock = clock
         self._recovery = recovery
         self._leader = leader
-        self._desk = desk
+        self._engine = engine
         self._broker_clock = broker_clock
         self._interval = interval
         self._holdings = holdings
@@ -76,33 +76,33 @@ class PositionAudit:
 
     def begin(self) -> None:
         """Ask for the account's positions at once, and again and again: not all accounts at the same time."""
-        self._clock.tell_later(PATIENCE.total_seconds(), self._seat, PositionsOverdue(self._epoch))
+        self._clock.tell_later(PATIENCE.total_seconds(), self._address, PositionsOverdue(self._epoch))
         self._ask(self._leader, urgent=True)
         if self._dry_run:
-            self._desk.assume_own_positions()
+            self._engine.assume_own_positions()
             return
-        self._ask(self._seat.name, urgent=True)
-        first = self._interval * phase_of(self._seat.name)
-        self._clock.tell_later(first, self._seat, AuditPositions(self._epoch))
+        self._ask(self._address.name, urgent=True)
+        first = self._interval * phase_of(self._address.name)
+        self._clock.tell_later(first, self._address, AuditPositions(self._epoch))
 
     def ask_for_missing(self) -> None:
         """Ask again for what a predecessor of gap recovery may not have read."""
         self._asked_urgently = self._asks_again = False
-        if not self._desk.are_positions_known:
+        if not self._engine.are_positions_known:
             self._ask(self._leader, urgent=True)
-            self._ask(self._seat.name, urgent=True)
+            self._ask(self._address.name, urgent=True)
 
     def ask(self) -> None:
         """Have the account's positions read, and again after the interval; the leader's feed asks for the leader's."""
-        self._ask(self._seat.name)
-        self._clock.tell_later(self._interval, self._seat, AuditPositions(self._epoch))
+        self._ask(self._address.name)
+        self._clock.tell_later(self._interval, self._address, AuditPositions(self._epoch))
 
     def ask_again(self) -> None:
         """Have read once more what differed, and then the order book."""
         self._asks_again = False
         for account, is_wanted in (
-            (self._leader, self._desk.wants_leader_read),
-            (self._seat.name, self._desk.wants_own_read),
+            (self._leader, self._engine.wants_leader_read),
+            (self._address.name, self._engine.wants_own_read),
         ):
             if is_wanted:
                 self._ask(account, urgent=account != self._leader)
@@ -111,48 +111,48 @@ class PositionAudit:
 
     def ask_for_exits(self) -> None:
         """Have book and positions of the account read before everything else, if an exit waits for them."""
-        if self._desk.awaits_exit_reads and not self._asked_urgently:
+        if self._engine.awaits_exit_reads and not self._asked_urgently:
             self._asked_urgently = True
-            self._recovery.tell(ReadBook(self._seat.name, NO_GAP, None, after_gap=False, urgent=True))
-            self._ask(self._seat.name, urgent=True)
+            self._recovery.tell(ReadBook(self._address.name, NO_GAP, None, after_gap=False, urgent=True))
+            self._ask(self._address.name, urgent=True)
         self._follow_up()
 
     def feed_opened(self) -> None:
         """The account's own feed tells of everything since the last read of its book: exits need the positions."""
-        self._desk.own_feed(is_up=True, at=self._own_book_began)
+        self._engine.own_feed(is_up=True, at=self._own_book_began)
         if not self._dry_run:
-            self._ask(self._seat.name, urgent=True)
+            self._ask(self._address.name, urgent=True)
 
     def take_snapshot(self, *, gate_open: bool) -> None:
         """Take note of what the account's feed knew when we subscribed: all, if its gate was open."""
         now = wall_clock.now()
-        self._desk.own_feed(is_up=gate_open, at=now)
+        self._engine.own_feed(is_up=gate_open, at=now)
         if gate_open:
-            self._desk.own_book_told(now)
-            self.book_is_known(self._seat.name)
+            self._engine.own_book_told(now)
+            self.book_is_known(self._address.name)
 
     def overdue(self) -> None:
         """Go by the ledger where positions could not be read in time."""
-        if not self._desk.are_positions_known:
-            logger.error("Positions not read in time, going by the ledger {}", fields(follower=self._seat.name))
-            self._desk.assume_positions()
+        if not self._engine.are_positions_known:
+            logger.error("Positions not read in time, going by the ledger {}", fields(follower=self._address.name))
+            self._engine.assume_positions()
 
     def take(self, read: NetRead) -> None:
         """Take in a read of one of the two accounts, once the orders of that account are known."""
-        self._desk.know_multipliers(read.multipliers)
+        self._engine.know_multipliers(read.multipliers)
         if read.account not in self._book_known:
             self._unread[read.account] = read
         elif read.account == self._leader:
             self._take_leader(read)
         elif not self._dry_run:
             self._asked_urgently = False
-            self._compare(self._desk.own_positions_read(read.net, wall_clock.at(read.began)))
+            self._compare(self._engine.own_positions_read(read.net, wall_clock.at(read.began)))
         self._follow_up()
 
     def _take_leader(self, read: NetRead) -> None:
         at = wall_clock.at(read.began)
         day = (at + self._broker_clock.skew).astimezone(IST).date()
-        self._tell(self._desk.leader_positions_read(read.net, at, day))
+        self._tell(self._engine.leader_positions_read(read.net, at, day))
 
     def book_is_known(self, account: str) -> None:
         """The orders of an account are known: take in what was read of its positions before."""
@@ -170,33 +170,33 @@ class PositionAudit:
         Returns the copies that this changes.
         """
         at, changed = wall_clock.at(read.began), list[Changed]()
-        for before, after in self._desk.rescale(at):
-            copy_log.scaled(self._seat.name, before, after)
-        if read.account == self._seat.name:
+        for before, after in self._engine.rescale(at):
+            copy_log.scaled(self._address.name, before, after)
+        if read.account == self._address.name:
             self._own_book_began = at
             self.book_is_known(read.account)
             if not self._dry_run:
-                for before, after in self._desk.own_book_read(at):
-                    copy_log.moved(self._seat.name, before, after)
+                for before, after in self._engine.own_book_read(at):
+                    copy_log.moved(self._address.name, before, after)
                     if after.lost < before.lost:
-                        changed += self._desk.left_after_all(after)
+                        changed += self._engine.left_after_all(after)
         elif read.account in self._book_known:
-            self._tell(self._desk.leader_book_read(at))
+            self._tell(self._engine.leader_book_read(at))
         self._follow_up()
         return changed
 
     def _tell(self, corrected: Iterable[Corrected]) -> None:
         for one in corrected:
-            copy_log.drifted(self._seat.name, one.before, one.after, is_conversion=one.is_conversion)
+            copy_log.drifted(self._address.name, one.before, one.after, is_conversion=one.is_conversion)
 
     def _ask(self, account: str, *, urgent: bool = False) -> None:
-        self._recovery.tell(ReadNet(account, self._holdings, self._seat, urgent=urgent))
+        self._recovery.tell(ReadNet(account, self._holdings, self._address, urgent=urgent))
 
     def _follow_up(self) -> None:
         """Read again after the lag what a read showed otherwise than the orders."""
-        if not self._asks_again and (self._desk.wants_leader_read or self._desk.wants_own_read):
+        if not self._asks_again and (self._engine.wants_leader_read or self._engine.wants_own_read):
             self._asks_again = True
-            self._clock.tell_later(self._desk.positions_lag + MARGIN, self._seat, AuditAgain(self._epoch))
+            self._clock.tell_later(self._engine.positions_lag + MARGIN, self._address, AuditAgain(self._epoch))
 
     def _compare(self, apart: Iterable[Apart]) -> None:
         """Say what the account holds apart from its copies; what no order tells of has to be there for the lag.
@@ -208,9 +208,9 @@ class PositionAudit:
         for line, one in found.items():
             before, since = self._seen.get(line, (one, now))
             seen[line] = one, since if before == one else now
-            is_lasting = now - seen[line][1] >= self._desk.positions_lag
+            is_lasting = now - seen[line][1] >= self._engine.positions_lag
             if self._told.get(line) != one and (not one.unseen or is_lasting):
                 self._told[line] = one
-                copy_log.apart(self._seat.name, one)
+                copy_log.apart(self._address.name, one)
         self._told = {line: one for line, one in self._told.items() if line in found}
         self._seen = seen

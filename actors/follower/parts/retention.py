@@ -4,18 +4,18 @@ from datetime import date, timedelta
 
 from loguru import logger
 
-from actors.follower.parts.orphan_orders import Strangers
+from actors.follower.parts.orphan_orders import OrphanOrders
 from actors.messages import BookMerged
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.decide.risk_limits import trading_day
-from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.engine import CopyEngine
 
 #: The leader's account and the follower's own.
 ACCOUNTS = 2
 
 
-class Forgetting:
+class Retention:
     """A part of a follower, in its thread.
 
     Reads of both books tell of all that the broker still knows of the days before. Nothing of what is forgotten is
@@ -25,12 +25,12 @@ class Forgetting:
     def __init__(
         self,
         follower: str,
-        desk: Desk,
-        strangers: Strangers,
+        engine: CopyEngine,
+        orphan_orders: OrphanOrders,
     ) -> None:
         self._follower = follower
-        self._desk = desk
-        self._strangers = strangers
+        self._engine = engine
+        self._orphan_orders = orphan_orders
         self._read_on: dict[str, date] = {}
 
     def begin(self) -> None:
@@ -47,8 +47,8 @@ class Forgetting:
             self._forget(min(self._read_on.values()))
 
     def _forget(self, day: date) -> None:
-        orders = self._desk.forget_before(day)
-        self._strangers.forget()
+        orders = self._engine.forget_before(day)
+        self._orphan_orders.forget()
         if orders:
             what = fields(follower=self._follower, orders=orders, before=day)
             logger.info("Forgotten what is over of earlier days {}", what)

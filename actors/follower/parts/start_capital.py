@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from actors.messages import FollowerMessage, GapRecoveryMessage, ReadCapital
-from actors.runtime.actor import Address, Seat
+from actors.runtime.actor import Address, Recipient
 from copytrade.reports import capital_log
 
 
@@ -12,8 +12,8 @@ class StartCapital:
 
     def __init__(
         self,
-        seat: Seat[FollowerMessage],
-        recovery: Address[GapRecoveryMessage],
+        address: Address[FollowerMessage],
+        recovery: Recipient[GapRecoveryMessage],
         leader: str,
         *,
         needed: bool,
@@ -24,7 +24,7 @@ class StartCapital:
 
         ``own_capital`` is the follower's where the settings say it.
         """
-        self._seat = seat
+        self._address = address
         self._recovery = recovery
         self._leader = leader
         self._needed = needed
@@ -36,9 +36,9 @@ class StartCapital:
         """Ask for the capital of both accounts."""
         if not self._needed:
             return
-        self._recovery.tell(ReadCapital(self._leader, self._seat, self._with_collateral))
+        self._recovery.tell(ReadCapital(self._leader, self._address, self._with_collateral))
         if self._own_capital is None:
-            self._recovery.tell(ReadCapital(self._seat.name, self._seat, self._with_collateral))
+            self._recovery.tell(ReadCapital(self._address.name, self._address, self._with_collateral))
         elif not self._own_is_said:
             self._own_is_said = True
-            capital_log.set_in_settings(self._seat.name, self._own_capital)
+            capital_log.set_in_settings(self._address.name, self._own_capital)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from copytrade.brokers.api import Profile
 from copytrade.brokers.dhan.decode import PRODUCTS, SEGMENTS, SIDES, multiplier_of
 from copytrade.brokers.dhan.json_fields import Fields, Lenient, UnreadableError
-from copytrade.core.model.accounts import Addresses
+from copytrade.core.model.accounts import IpAddresses
 from copytrade.core.model.orders import ZERO, InstrumentKey, Product, Side
 
 #: The words for whether orders are taken from here; others say nothing.
@@ -150,14 +150,14 @@ def read_profile(fields: Fields) -> Profile:
     )
 
 
-def read_addresses(fields: Fields) -> Addresses:
+def read_addresses(fields: Fields) -> IpAddresses:
     """Read which addresses are registered, and whether orders from here are taken.
 
     Documented are the registered ones alone; what else is read here was seen in production (2026).
     """
     known = [name for name in ("primaryip", "secondaryip") if fields.raw(name) is not None]
     allowed = _VERDICTS.get(_word(fields.raw("ordersallowed")))
-    return Addresses(
+    return IpAddresses(
         registered=tuple(address for name in known if (address := fields.text(name))) if known else None,
         detected=fields.text("detectedip"),
         allowed=_VERDICTS.get(_word(fields.raw("ipmatchstatus"))) if allowed is None else allowed,

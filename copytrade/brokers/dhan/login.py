@@ -15,7 +15,7 @@ from copytrade.brokers.dhan.json_fields import Fields, UnreadableError, said_by_
 from copytrade.brokers.dhan.responses import Answer, judge
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
-from copytrade.brokers.outcomes import Accepted, Exchange, Outcome, Refusal, Refused, Unknown
+from copytrade.brokers.outcomes import Accepted, HttpExchange, Outcome, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.token import OF_ANOTHER, Source, Token, is_of_another, token_expiry
 from copytrade.common.net import is_sendable
 from copytrade.common.redaction import hide
@@ -95,7 +95,7 @@ class TokenRequests:
         self._auth.close()
         self._transport.close()
 
-    def _read(self, document: object, source: Source, exchange: Exchange) -> Outcome[Token]:
+    def _read(self, document: object, source: Source, exchange: HttpExchange) -> Outcome[Token]:
         """Read a new token; the renewal calls it ``token``. Its own word on its end goes before the broker's."""
         if not isinstance(document, dict):
             return Unknown("the reply is not an object", exchange=exchange)
@@ -108,10 +108,10 @@ class TokenRequests:
         return Accepted(Token(secret, token_expiry(secret) or _expiry(document), source), exchange=exchange)
 
 
-def _bodiless(request: Request, sent: Reply | NotSent | Lost) -> Exchange:
+def _bodiless(request: Request, sent: Reply | NotSent | Lost) -> HttpExchange:
     """Return the exchange without the reply's body, which holds a token if all went well."""
     status = None if isinstance(sent, NotSent) else sent.status
-    return Exchange(request.method, request.path, "", status, "", sent.duration_ms)
+    return HttpExchange(request.method, request.path, "", status, "", sent.duration_ms)
 
 
 def _expiry(document: dict[str, object]) -> datetime | None:

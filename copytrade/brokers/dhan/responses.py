@@ -12,7 +12,7 @@ import msgspec
 from copytrade.brokers.dhan.decode import parse_json
 from copytrade.brokers.dhan.json_fields import LONGEST, excerpt_of, said_by_broker
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request
-from copytrade.brokers.outcomes import RESPONSE_TEXT_LIMIT, Exchange, Refusal, Refused, Unknown
+from copytrade.brokers.outcomes import RESPONSE_TEXT_LIMIT, HttpExchange, Refusal, Refused, Unknown
 from copytrade.common.redaction import payload_without_secrets
 
 _REFUSALS = {
@@ -44,7 +44,7 @@ class Answer:
 
     document: object
     empty: bool
-    exchange: Exchange
+    exchange: HttpExchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ def judge(request: Request, sent: Reply | NotSent | Lost) -> Answer | Refused | 
             return _judge_reply(status, body, exchange)
 
 
-def exchange_of(request: Request, sent: Reply | NotSent | Lost) -> Exchange:
+def exchange_of(request: Request, sent: Reply | NotSent | Lost) -> HttpExchange:
     """Return the request and its reply as the audit trail has them."""
-    return Exchange(
+    return HttpExchange(
         method=request.method,
         path=request.path,
         payload_json=request.payload_json,
@@ -98,7 +98,7 @@ def rows_of(sent: Reply | NotSent | Lost) -> Sequence[msgspec.Raw]:
     return rows if len(rows) > 1 else ()
 
 
-def _judge_reply(status: int, body: bytes, exchange: Exchange) -> Answer | Refused | Unknown:
+def _judge_reply(status: int, body: bytes, exchange: HttpExchange) -> Answer | Refused | Unknown:
     document, is_json = _parse(body)
     error = _broker_error(document)
     code, message = (error.code, error.message) if error else ("", f"HTTP {status}")
@@ -116,7 +116,7 @@ def _judge_reply(status: int, body: bytes, exchange: Exchange) -> Answer | Refus
 
 
 def _judge_success(
-    document: object, is_json: bool, error: _BrokerError | None, exchange: Exchange
+    document: object, is_json: bool, error: _BrokerError | None, exchange: HttpExchange
 ) -> Answer | Refused | Unknown:
     if error is not None:
         single = _single(document)

@@ -1,7 +1,7 @@
 """The broker's REST interface for one account: one method a request, one attempt each, typed outcomes.
 
 Nothing raises for what the broker or the network does. Every outcome carries the
-:class:`~copytrade.brokers.outcomes.Exchange` for the audit trail.
+:class:`~copytrade.brokers.outcomes.HttpExchange` for the audit trail.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from copytrade.brokers.dhan.responses import Answer, exchange_of, judge, rows_of
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
 from copytrade.brokers.outcomes import Accepted, Outcome, Refused, Unknown
 from copytrade.common import wall_clock
-from copytrade.core.model.accounts import Addresses
+from copytrade.core.model.accounts import IpAddresses
 from copytrade.core.model.orders import IST, Order
 
 T = TypeVar("T")
@@ -194,7 +194,7 @@ class DhanRest:
         """Read the profile: GET /profile. The cheapest proof that the token works."""
         return self._read_object(self._build.profile(), read_profile)
 
-    def addresses(self) -> Outcome[Addresses]:
+    def addresses(self) -> Outcome[IpAddresses]:
         """Read the registered addresses: GET /ip/getIP."""
         return self._read_object(self._build.addresses(), read_addresses)
 

@@ -33,7 +33,7 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CustodyPolicy:
+class TokenPolicy:
     """How long before its end a token is replaced and warned about, and how long to wait between attempts."""
 
     renew_before: timedelta
@@ -41,7 +41,7 @@ class CustodyPolicy:
     attempt_interval: timedelta
 
 
-class Custody:
+class TokenLifecycle:
     """One account's token, and what is to be done about it.
 
     ``next`` says what to ask the broker. ``begin`` notes that it is asked, and a method in the past tense what came of
@@ -53,7 +53,7 @@ class Custody:
         credentials: Credentials,
         kept: Token | None,
         attempted: datetime | None,
-        policy: CustodyPolicy,
+        policy: TokenPolicy,
         now: datetime,
     ) -> None:
         """``kept`` is the token of an earlier run, ``attempted`` when another one was last asked for."""
@@ -259,7 +259,7 @@ class Custody:
 def first_token(credentials: Credentials, kept: Token | None, now: datetime) -> Token | None:
     """Return the token that an account begins with, None if it has to log in for one."""
     nothing = timedelta()
-    return Custody(credentials, kept, None, CustodyPolicy(nothing, nothing, nothing), now).token
+    return TokenLifecycle(credentials, kept, None, TokenPolicy(nothing, nothing, nothing), now).token
 
 
 def _candidates(credentials: Credentials, kept: Token | None) -> list[Token]:

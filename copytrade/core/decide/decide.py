@@ -12,27 +12,27 @@ import msgspec
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import (
-    Allotted,
+    Allocated,
     Cancel,
     Decision,
+    DecisionInput,
     Done,
     Flag,
     Lookup,
     Modify,
     Place,
     Policy,
-    Situation,
     Skip,
     UnfilledAction,
     Wait,
 )
-from copytrade.core.decide.desired_order import bounded, marketable, restated, wish_for
+from copytrade.core.decide.desired_order import bounded, desired_order, marketable, restated
 from copytrade.core.decide.risk_check import forbidden
-from copytrade.core.decide.slicing import Spread, spread, spread_by_product
+from copytrade.core.decide.slicing import Slices, sliced, sliced_by_product
 from copytrade.core.ledger.arithmetic import whole_lots
 from copytrade.core.market.prices import price_fault
 from copytrade.core.market.sessions import Session, instrument_class
-from copytrade.core.model.copies import Copy, Stage, Wish
+from copytrade.core.model.copies import Copy, DesiredOrder, Stage
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, Status
@@ -60,9 +60,9 @@ class _Case(msgspec.Struct, frozen=True):
     copies: Sequence[Copy]
     sent: Sequence[Copy]
     by_part: Mapping[Part, Sequence[Copy]]
-    allotted: Allotted
+    allocated: Allocated
     instrument: Instrument
-    situation: Situation
+    inputs: DecisionInput
     policy: Policy
     now: datetime
 
@@ -91,30 +91,30 @@ class _Case(msgspec.Struct, frozen=True):
 def decide(
     leader: Order,
     copies: Sequence[Copy],
-    allotted: Allotted | None,
-    situation: Situation,
+    allocated: Allocated | None,
+    inputs: DecisionInput,
     policy: Policy,
     now: datetime,
 ) -> Decision:
     """Return what to do next about ``leader`` for the follower whose ``copies`` of it these are.
 
-    ``allotted`` is None while the positions are not known: only what ends an order is decided then.
+    ``allocated`` is None while the positions are not known: only what ends an order is decided then.
     """
     sent = [copy for copy in copies if copy.stage is not Stage.NONE]
-    if not sent and (early := _before_the_first(leader, copies, allotted, situation)):
+    if not sent and (early := _before_the_first(leader, copies, allocated, inputs)):
         return early
-    if leader.status in _LEADER_ENDED and (cancel := _cancel_entries(sent, situation)):
+    if leader.status in _LEADER_ENDED and (cancel := _cancel_entries(sent, inputs)):
         return cancel
-    lookup = _lookup(sent, situation)
-    if situation.instrument is None:
+    lookup = _lookup(sent, inputs)
+    if inputs.instrument is None:
         return lookup or Wait("the instrument master has not been read yet")
-    if allotted is None:
+    if allocated is None:
         return lookup or Wait("the positions are not known yet")
     by_part: dict[Part, list[Copy]] = {}
     for copy in sent:
         by_part.setdefault(copy.part, []).append(copy)
-    case = _Case(leader, copies, sent, by_part, allotted, situation.instrument, situation, policy, now)
-    decisions = [_part(case, part) for part in _IN_ORDER if part in by_part or part in allotted.parts]
+    case = _Case(leader, copies, sent, by_part, allocated, inputs.instrument, inputs, policy, now)
+    decisions = [_part(case, part) for part in _IN_ORDER if part in by_part or part in allocated.parts]
     for decision in decisions:
         if isinstance(decision, Place | Modify | Cancel | Flag):
             return decision
@@ -122,13 +122,13 @@ def decide(
 
 
 def _before_the_first(
-    leader: Order, copies: Sequence[Copy], allotted: Allotted | None, situation: Situation
+    leader: Order, copies: Sequence[Copy], allocated: Allocated | None, inputs: DecisionInput
 ) -> Skip | Wait | Done | None:
     """Decide what needs no size; None if it is to be sized.
 
     What is not for copying is copied all the same as far as it takes from a position that was copied.
     """
-    leaves_copied = allotted is not None and allotted.leaves_copied
+    leaves_copied = allocated is not None and allocated.leaves_copied
     if any(copy.is_settled_as_exit for copy in copies):
         return Done()
     if not leaves_copied and any(copy.is_settled for copy in copies):
@@ -141,34 +141,34 @@ def _before_the_first(
         return Skip(_LEADER_ENDED[leader.status], f"the leader's order is {leader.status}")
     if leaves_copied:
         return None
-    why = situation.refused
+    why = inputs.refused
     if why and why.reason is Reason.OWN_ORDER:
         return why
-    if not _is_described(situation) and not situation.master_read:
+    if not _is_described(inputs) and not inputs.master_read:
         return Wait("the instrument master has not been read yet")
-    if why and situation.instrument is not None and allotted is None:
+    if why and inputs.instrument is not None and allocated is None:
         return Wait("the positions are not known yet")
     return why
 
 
-def _is_described(situation: Situation) -> bool:
+def _is_described(inputs: DecisionInput) -> bool:
     """Whether master or feed say what an order is in: else nothing is entered."""
-    return situation.instrument is not None and bool(situation.instrument.kind)
+    return inputs.instrument is not None and bool(inputs.instrument.kind)
 
 
-def _lookup(sent: Sequence[Copy], situation: Situation) -> Lookup | None:
+def _lookup(sent: Sequence[Copy], inputs: DecisionInput) -> Lookup | None:
     """An order of which we do not know what became has to be read."""
     for copy in sent:
-        if copy.stage is Stage.UNKNOWN and _is_free(copy, situation):
+        if copy.stage is Stage.UNKNOWN and _is_free(copy, inputs):
             return Lookup(copy.n)
     return None
 
 
-def _cancel_entries(sent: Sequence[Copy], situation: Situation) -> Cancel | None:
+def _cancel_entries(sent: Sequence[Copy], inputs: DecisionInput) -> Cancel | None:
     """The leader's order is over: so are the entries that rest for it, whatever else is known."""
     for copy in sent:
         cancel = Cancel(copy.n)
-        if copy.part is Part.ENTRY and _can_be_changed(copy, situation) and not situation.is_held(cancel):
+        if copy.part is Part.ENTRY and _can_be_changed(copy, inputs) and not inputs.is_held(cancel):
             return cancel
     return None
 
@@ -183,8 +183,8 @@ def _part(case: _Case, part: Part) -> Decision:
     decision = _change(case, mine, plan)
     if isinstance(decision, Done) and plan.more:
         decision = _grow(case, part, mine, plan)
-    if part is Part.EXIT and isinstance(decision, Done) and case.allotted.exit_waits is not None:
-        return case.allotted.exit_waits
+    if part is Part.EXIT and isinstance(decision, Done) and case.allocated.exit_waits is not None:
+        return case.allocated.exit_waits
     if part in (Part.FLATTEN, Part.TWIN):
         return decision
     if isinstance(decision, Done):
@@ -193,12 +193,12 @@ def _part(case: _Case, part: Part) -> Decision:
     return _note_difference(case, part, mine) if isinstance(decision, Done) else decision
 
 
-def _plan(case: _Case, part: Part, mine: Sequence[Copy], total: int) -> Spread:
+def _plan(case: _Case, part: Part, mine: Sequence[Copy], total: int) -> Slices:
     """Return how a total is spread; what leaves a position that is in several products is, by what each has."""
-    room = case.allotted.room if part in (Part.EXIT, Part.CLOSE) else None
+    room = case.allocated.room if part in (Part.EXIT, Part.CLOSE) else None
     if room is None:
-        return spread(total, mine, case.situation.largest)
-    return spread_by_product(total, mine, case.situation.largest, room, case.leader.product)
+        return sliced(total, mine, case.inputs.largest)
+    return sliced_by_product(total, mine, case.inputs.largest, room, case.leader.product)
 
 
 def _total(case: _Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
@@ -208,18 +208,18 @@ def _total(case: _Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
         case Part.ENTRY:
             return _entry_total(case, mine)
         case Part.FLATTEN:
-            return case.allotted.excess
+            return case.allocated.excess
         case Part.TWIN:
             return sum(copy.filled_quantity for copy in mine)
         case Part.CLOSE:
-            return case.allotted.closing
+            return case.allocated.closing
 
 
 def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     """Return how many units the follower is to have of the leader's order in all."""
     if not mine and (why := _not_entered(case)):
         return why
-    size = case.allotted.entry
+    size = case.allocated.entry
     if size is None:
         return Wait("the capital is not known yet")
     if not mine:
@@ -229,7 +229,7 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     if case.leader.status in _LEADER_ENDED:
         return sum(copy.filled_quantity for copy in mine)
     committed = _committed(mine)
-    kept = min(committed, case.allotted.entry_at_most)
+    kept = min(committed, case.allocated.entry_at_most)
     if size.quantity > kept and _forbidden(case, mine):
         return kept
     return max(kept, size.quantity)  # limits bind what is added, not what rests
@@ -237,9 +237,9 @@ def _entry_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
 
 def _not_entered(case: _Case) -> Skip | Wait | None:
     """Return why nothing is entered whatever the size, None if it is."""
-    if not _is_described(case.situation) and not case.situation.master_read:
+    if not _is_described(case.inputs) and not case.inputs.master_read:
         return Wait("the instrument master has not been read yet")
-    return case.situation.refused
+    return case.inputs.refused
 
 
 def _committed(mine: Sequence[Copy]) -> int:
@@ -251,49 +251,49 @@ def _forbidden(case: _Case, mine: Sequence[Copy]) -> Skip | Wait | None:
     """Return why no more may be entered than has been, None if it may."""
     if why := _not_entered(case):
         return why
-    wanted = case.allotted.entry.quantity if case.allotted.entry else 0
+    wanted = case.allocated.entry.quantity if case.allocated.entry else 0
     return forbidden(
-        case.leader, max(0, wanted - _committed(mine)), case.instrument, case.policy, case.situation, case.now
+        case.leader, max(0, wanted - _committed(mine)), case.instrument, case.policy, case.inputs, case.now
     )
 
 
 def _exit_total(case: _Case, mine: Sequence[Copy]) -> int | Decision:
     """Return how many units the leader's order is to take from the follower's position in all."""
-    still = case.allotted.exit_open
+    still = case.allocated.exit_open
     if not mine and not still:
-        if case.allotted.exit_waits is not None:
-            return case.allotted.exit_waits
-        if case.allotted.closed_elsewhere:
+        if case.allocated.exit_waits is not None:
+            return case.allocated.exit_waits
+        if case.allocated.closed_elsewhere:
             return Skip(Reason.EXTERNAL_CLOSE, "what was copied has been closed elsewhere")
         return Skip(Reason.NOTHING_HELD, "nothing that was copied is left to exit")
     return still + sum(copy.filled_quantity for copy in mine)
 
 
-def _change(case: _Case, mine: Sequence[Copy], plan: Spread) -> Decision:
+def _change(case: _Case, mine: Sequence[Copy], plan: Slices) -> Decision:
     """Cancel or restate the first order that is not what it should be."""
     for copy in mine:
         change = _change_of(case, copy, plan.quantities.get(copy.n, 0))
-        if change is not None and not case.situation.is_held(change):
+        if change is not None and not case.inputs.is_held(change):
             return change
     return Done()
 
 
 def _change_of(case: _Case, copy: Copy, quantity: int) -> Cancel | Modify | None:
     """Return what makes a copy an order of so many units as the leader's is, None where it is that."""
-    accepted = copy.accepted or copy.wish
-    if accepted is None or not _can_be_changed(copy, case.situation):
+    accepted = copy.accepted or copy.desired
+    if accepted is None or not _can_be_changed(copy, case.inputs):
         return None
     if quantity <= copy.filled_quantity:
         return Cancel(copy.n)
-    wish = restated(case.leader, accepted, quantity, case.instrument, case.policy.terms)
-    if wish == copy.accepted:
+    desired = restated(case.leader, accepted, quantity, case.instrument, case.policy.terms)
+    if desired == copy.accepted:
         return None
     if copy.modifications >= MAX_MODIFICATIONS:
         return Cancel(copy.n)  # and what it was to fill is sent anew once its end is known
-    return Modify(copy.n, wish)
+    return Modify(copy.n, desired)
 
 
-def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decision:
+def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decision:
     """Send another order for what no order rests for."""
     exits = case.of(Part.EXIT) if part is Part.ENTRY else []
     if any(copy.is_final and not _is_tried_again(case, copy) for copy in (*mine, *exits)):
@@ -303,86 +303,86 @@ def _grow(case: _Case, part: Part, mine: Sequence[Copy], plan: Spread) -> Decisi
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         why = "its exit comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
-    if part is Part.ENTRY and not mine and case.allotted.exits_first:
+    if part is Part.ENTRY and not mine and case.allocated.exits_first:
         why = "what others leave of its line comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
-    if n in case.situation.under_way:
+    if n in case.inputs.under_way:
         return Wait("what became of it is not known yet")
-    wish = _first_wish(case, part, mine, plan.more)
-    if isinstance(wish, Skip) and mine:
+    desired = _first_desired(case, part, mine, plan.more)
+    if isinstance(desired, Skip) and mine:
         is_last_word = part is Part.ENTRY and case.unsent is not None and not any(copy.is_open for copy in mine)
-        return wish if is_last_word else Wait(wish.detail, wish.until)
-    if not isinstance(wish, Wish):
-        return wish
-    place = Place(n, part, wish, _arithmetic(case, part), plan.product)
-    return Wait("it is tried again in a while") if case.situation.is_held(place) else place
+        return desired if is_last_word else Wait(desired.detail, desired.until)
+    if not isinstance(desired, DesiredOrder):
+        return desired
+    place = Place(n, part, desired, _arithmetic(case, part), plan.product)
+    return Wait("it is tried again in a while") if case.inputs.is_held(place) else place
 
 
 def _is_yet_to_exit(case: _Case) -> bool:
     """Whether an order that crosses zero still finds something to exit, be it that others rest for it."""
-    return Part.EXIT in case.allotted.parts and (case.allotted.exit_open > 0 or case.allotted.held_against)
+    return Part.EXIT in case.allocated.parts and (case.allocated.exit_open > 0 or case.allocated.held_against)
 
 
 def _arithmetic(case: _Case, part: Part) -> str:
-    allotted = case.allotted
+    allocated = case.allocated
     match part:
         case Part.ENTRY:
-            return allotted.entry.arithmetic if allotted.entry else ""
+            return allocated.entry.arithmetic if allocated.entry else ""
         case Part.EXIT:
-            why = _not_entered(case) if Part.ENTRY in allotted.parts else None
+            why = _not_entered(case) if Part.ENTRY in allocated.parts else None
             beyond = f"; what is beyond it is not entered, {why.reason}: {why.detail}" if isinstance(why, Skip) else ""
-            return allotted.exit_arithmetic + beyond
+            return allocated.exit_arithmetic + beyond
         case Part.FLATTEN | Part.TWIN:
-            return f"{allotted.excess} filled beyond what belongs"
+            return f"{allocated.excess} filled beyond what belongs"
         case Part.CLOSE:
-            return f"closing {allotted.closing} held"
+            return f"closing {allocated.closing} held"
 
 
-def _first_wish(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) -> Wish | Skip | Wait:
+def _first_desired(case: _Case, part: Part, mine: Sequence[Copy], quantity: int) -> DesiredOrder | Skip | Wait:
     """Return what a new order should be, or why none may be sent now."""
     leader, policy, instrument = case.leader, case.policy, case.instrument
     if part is Part.ENTRY:
         if why := _forbidden(case, mine):
             return why
-        if not case.situation.gate_open:
+        if not case.inputs.gate_open:
             return Wait("the entry gate is closed until the leader's order book has been read")
     if case.is_late and (closed := _closed(case, part)):
         return closed
-    if part in (Part.EXIT, Part.CLOSE) and (until := case.situation.unread_until()):
+    if part in (Part.EXIT, Part.CLOSE) and (until := case.inputs.unread_until()):
         return Wait("the account's book and positions are being read", until)
     if part is Part.FLATTEN:
         return marketable(replace(leader, side=leader.side.opposite), quantity, instrument, policy.terms)
     if part is Part.CLOSE:
         return marketable(leader, quantity, instrument, policy.terms)
-    wish: Wish | None = wish_for(leader, quantity, instrument, policy.terms)
-    is_overdue = case.situation.takes_back or (leader.is_terminal and case.is_late)
+    desired: DesiredOrder | None = desired_order(leader, quantity, instrument, policy.terms)
+    is_overdue = case.inputs.takes_back or (leader.is_terminal and case.is_late)
     if part is Part.EXIT and (is_overdue or any(copy.is_final for copy in mine)):
-        wish = marketable(leader, quantity, instrument, policy.terms)
+        desired = marketable(leader, quantity, instrument, policy.terms)
     elif leader.is_terminal and case.is_late:
         if case.age > policy.max_missed_age:
             return Skip(Reason.MISSED_TOO_OLD, f"filled {case.age:.0f} s ago, and never seen before")
-        wish = bounded(leader, quantity, instrument, policy.max_price_deviation)
-    if wish is None:
+        desired = bounded(leader, quantity, instrument, policy.max_price_deviation)
+    if desired is None:
         return Wait("the leader's price is not known yet")
-    fault = _price_fault(case, part, wish)
-    return Skip(Reason.PRICE_RULE, fault) if fault else wish
+    fault = _price_fault(case, part, desired)
+    return Skip(Reason.PRICE_RULE, fault) if fault else desired
 
 
-def _price_fault(case: _Case, part: Part, wish: Wish) -> str | None:
+def _price_fault(case: _Case, part: Part, desired: DesiredOrder) -> str | None:
     """Return the exchange's rule that an entry's price breaks, None if none.
 
     A price that the leader's broker has just taken is not judged again, and an exit is never held back.
     """
     leader, instrument = case.leader, case.instrument
-    is_the_leaders = wish.order_type is leader.order_type and not wish.own_price
+    is_the_leaders = desired.order_type is leader.order_type and not desired.own_price
     if part is not Part.ENTRY or (is_the_leaders and not case.is_late):
         return None
     return price_fault(
         leader.side,
-        wish.order_type,
-        wish.price,
-        wish.trigger_price,
+        desired.order_type,
+        desired.price,
+        desired.trigger_price,
         instrument.tick,
         leader.key.segment,
         instrument.kind,
@@ -392,7 +392,7 @@ def _price_fault(case: _Case, part: Part, wish: Wish) -> str | None:
 
 def _closed(case: _Case, part: Part) -> Skip | None:
     """Return the skip of an order that comes too late for its session; an after-market order has none."""
-    hours, leader = case.situation.hours, case.leader
+    hours, leader = case.inputs.hours, case.leader
     if hours is None or leader.after_market:
         return None
     kind = instrument_class(leader.key.segment, case.instrument.kind, is_underlying=True)
@@ -404,7 +404,7 @@ def _closed(case: _Case, part: Part) -> Skip | None:
 
 def _mind_fills(case: _Case, part: Part, mine: Sequence[Copy]) -> Decision:
     """See to orders that rest as they should although the leader's is over: what is to be cancelled waits for that."""
-    resting = [copy for copy in mine if _can_be_changed(copy, case.situation) and copy.reason is not Reason.UNFILLED]
+    resting = [copy for copy in mine if _can_be_changed(copy, case.inputs) and copy.reason is not Reason.UNFILLED]
     if not resting or not case.leader.is_terminal:
         return Done()
     policy, copy = case.policy, resting[0]
@@ -412,7 +412,7 @@ def _mind_fills(case: _Case, part: Part, mine: Sequence[Copy]) -> Decision:
     if case.now < due:
         return Wait("the leader's order is filled, the follower's is not", due)
     decision = _for_the_unfilled(case, part, copy)
-    if isinstance(decision, Cancel | Modify) and case.situation.is_held(decision):
+    if isinstance(decision, Cancel | Modify) and case.inputs.is_held(decision):
         return Wait("it is tried again in a while")
     return decision
 
@@ -450,7 +450,7 @@ def _due(case: _Case, part: Part, mine: Sequence[Copy]) -> int:
     """Return the follower's share of what the leader got; an exit may come to a lot more, kept back before."""
     got = sum(copy.filled_quantity for copy in mine)
     if part is Part.ENTRY:
-        return case.allotted.entry.quantity if case.allotted.entry else got
+        return case.allocated.entry.quantity if case.allocated.entry else got
     if case.leader.status not in _LEADER_ENDED or mine[0].ratio is None:
         return got
     share = mine[0].ratio.value * case.leader.filled_quantity
@@ -464,17 +464,17 @@ def _is_tried_again(case: _Case, copy: Copy) -> bool:
     return case.policy.unfilled_exit_action is UnfilledAction.REPRICE and case.leader.filled_quantity > 0
 
 
-def _can_be_changed(copy: Copy, situation: Situation) -> bool:
-    return copy.stage is Stage.LIVE and not copy.cancelling and _is_free(copy, situation)
+def _can_be_changed(copy: Copy, inputs: DecisionInput) -> bool:
+    return copy.stage is Stage.LIVE and not copy.cancelling and _is_free(copy, inputs)
 
 
-def _is_free(copy: Copy, situation: Situation) -> bool:
-    return copy.n not in situation.under_way
+def _is_free(copy: Copy, inputs: DecisionInput) -> bool:
+    return copy.n not in inputs.under_way
 
 
 def _is_never_entered(case: _Case) -> bool:
     """Whether an order that crossed zero is over, and its entry was never sent: what it is skipped for is final."""
-    return case.leader.is_terminal and Part.ENTRY in case.allotted.parts and not case.of(Part.ENTRY)
+    return case.leader.is_terminal and Part.ENTRY in case.allocated.parts and not case.of(Part.ENTRY)
 
 
 def _for_the_whole(case: _Case, decisions: Sequence[Decision]) -> Decision:

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 import msgspec
 
-from copytrade.core.decide.desired_order import AS_USUAL, Terms
-from copytrade.core.decide.risk_limits import Protection, Standing
+from copytrade.core.decide.desired_order import AS_USUAL, OrderTypePolicy
+from copytrade.core.decide.risk_limits import LimitsUsed, RiskLimits
 from copytrade.core.ledger.sizing import Size, SizingPolicy
 from copytrade.core.market.sessions import MarketHours
-from copytrade.core.model.copies import Wish
+from copytrade.core.model.copies import DesiredOrder
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Product
@@ -33,14 +33,14 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     sizing: SizingPolicy
     copying_since: datetime
     enabled: bool = True
-    terms: Terms = AS_USUAL
+    terms: OrderTypePolicy = AS_USUAL
     late_after: float = 5.0
     max_missed_age: float = 3600.0
     max_price_deviation: Decimal = Decimal(2)
     unfilled_after: float = 60.0
     unfilled_action: UnfilledAction = UnfilledAction.CANCEL
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
-    protection: Protection | None = None
+    risk_limits: RiskLimits | None = None
     dry_run: bool = False
 
 
@@ -49,9 +49,9 @@ def not_awaited() -> datetime | None:
     return None
 
 
-def not_limited() -> Standing:
+def not_limited() -> LimitsUsed:
     """Return how a follower without limits stands."""
-    return Standing()
+    return LimitsUsed()
 
 
 def nothing_held(_action: "Action") -> bool:
@@ -59,7 +59,7 @@ def nothing_held(_action: "Action") -> bool:
     return False
 
 
-class Allotted(msgspec.Struct, frozen=True, gc=False):
+class Allocated(msgspec.Struct, frozen=True, gc=False):
     """What the ledger gives this follower of one leader order, in units.
 
     ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
@@ -88,7 +88,7 @@ class Allotted(msgspec.Struct, frozen=True, gc=False):
     exit_waits: "Wait | None" = None
 
 
-class Situation(msgspec.Struct, frozen=True, gc=False):
+class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     """What else a decision rests on.
 
     ``instrument`` is None where neither master nor feed describes it, ``refused`` where the order may be entered.
@@ -96,7 +96,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer, 0 for
     one that is yet to be numbered. ``is_held`` tells which requests came to nothing and are not made again yet.
     ``second_copier``: whether another program sends our ids. ``takes_back``: whether the leader's order was found so
-    late that others were taken for entries, which it closes. ``standing`` tells how the follower stands against its
+    late that others were taken for entries, which it closes. ``limits_used`` tells how the follower stands against its
     limits; only what would enter asks. ``unread_until`` is how long an exit waits at most for reads of what the
     account really has; only what would leave asks.
     """
@@ -111,7 +111,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     is_held: Callable[["Action"], bool] = nothing_held
     second_copier: bool = False
     takes_back: bool = False
-    standing: Callable[[], Standing] = not_limited
+    limits_used: Callable[[], LimitsUsed] = not_limited
     unread_until: Callable[[], datetime | None] = not_awaited
 
 
@@ -120,7 +120,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
     n: int
     part: Part
-    wish: Wish
+    desired: DesiredOrder
     arithmetic: str
     product: Product | None = None
 
@@ -129,7 +129,7 @@ class Modify(msgspec.Struct, frozen=True, gc=False):
     """Restate the follower's ``n``-th order; the reason, if any, is kept with it."""
 
     n: int
-    wish: Wish
+    desired: DesiredOrder
     reason: Reason | None = None
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from copytrade.core.market.prices import marketable_limit, protection_band, stop_limit, to_tick
-from copytrade.core.model.copies import Wish
+from copytrade.core.model.copies import DesiredOrder
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.orders import ZERO, Order, OrderType, Validity
 from copytrade.core.model.triggers import explains
@@ -31,7 +31,7 @@ class StopMarketAs(StrEnum):
     STOP_MARKET = "stop_market"
 
 
-class Terms(msgspec.Struct, frozen=True, gc=False):
+class OrderTypePolicy(msgspec.Struct, frozen=True, gc=False):
     """How order types are translated; the percentages are of the last price and of the trigger."""
 
     market_as: MarketAs = MarketAs.MARKET
@@ -41,12 +41,12 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 
 
 #: What the settings say if nobody says otherwise.
-AS_USUAL = Terms()
+AS_USUAL = OrderTypePolicy()
 
 
-def wish_for(leader: Order, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
+def desired_order(leader: Order, quantity: int, instrument: Instrument, terms: OrderTypePolicy) -> DesiredOrder:
     """Return the follower's order for ``quantity`` units, with the disclosed quantity in proportion."""
-    wish = Wish(
+    desired = DesiredOrder(
         quantity=quantity,
         order_type=leader.order_type,
         price=leader.price if leader.order_type.has_limit else ZERO,
@@ -54,27 +54,27 @@ def wish_for(leader: Order, quantity: int, instrument: Instrument, terms: Terms)
         validity=leader.validity,
         disclosed_quantity=_disclosed(leader, quantity, instrument.lot_size),
     )
-    if wish.order_type is OrderType.MARKET:
-        return _as_market(wish, leader, instrument, terms)
-    if wish.order_type is OrderType.STOP_LOSS_MARKET and terms.stop_market_as is StopMarketAs.STOP_LIMIT:
+    if desired.order_type is OrderType.MARKET:
+        return _as_market(desired, leader, instrument, terms)
+    if desired.order_type is OrderType.STOP_LOSS_MARKET and terms.stop_market_as is StopMarketAs.STOP_LIMIT:
         limit = _stop_limit(leader, leader.trigger_price, instrument, terms)
-        return replace(wish, order_type=OrderType.STOP_LOSS, price=limit)
-    return wish
+        return replace(desired, order_type=OrderType.STOP_LOSS, price=limit)
+    return desired
 
 
-def _stop_limit(leader: Order, trigger: Decimal, instrument: Instrument, terms: Terms) -> Decimal:
+def _stop_limit(leader: Order, trigger: Decimal, instrument: Instrument, terms: OrderTypePolicy) -> Decimal:
     """Return the limit of the stop that stands for one at the market."""
     percent = terms.stop_limit_percent
     return stop_limit(leader.side, trigger, percent, instrument.tick, leader.key.segment, instrument.kind)
 
 
-def marketable(leader: Order, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
+def marketable(leader: Order, quantity: int, instrument: Instrument, terms: OrderTypePolicy) -> DesiredOrder:
     """Return a wish that fills at once, at what the market gives: for an exit that has to happen."""
-    at_market = Wish(quantity, OrderType.MARKET, ZERO, ZERO, Validity.DAY, 0, own_price=True)
+    at_market = DesiredOrder(quantity, OrderType.MARKET, ZERO, ZERO, Validity.DAY, 0, own_price=True)
     return _as_market(at_market, leader, instrument, terms)
 
 
-def bounded(leader: Order, quantity: int, instrument: Instrument, percent: Decimal) -> Wish | None:
+def bounded(leader: Order, quantity: int, instrument: Instrument, percent: Decimal) -> DesiredOrder | None:
     """Return a limit no further than ``percent`` from the leader's price, so that a late copy does not chase it.
 
     None where the leader's price is not known.
@@ -84,20 +84,22 @@ def bounded(leader: Order, quantity: int, instrument: Instrument, percent: Decim
         return None
     furthest = price * (1 + leader.side.sign * percent / 100)
     limit = to_tick(furthest, instrument.tick, leader.side, outward=False)
-    return Wish(quantity, OrderType.LIMIT, limit, ZERO, Validity.DAY, 0, own_price=True)
+    return DesiredOrder(quantity, OrderType.LIMIT, limit, ZERO, Validity.DAY, 0, own_price=True)
 
 
-def restated(leader: Order, accepted: Wish, quantity: int, instrument: Instrument, terms: Terms) -> Wish:
+def restated(
+    leader: Order, accepted: DesiredOrder, quantity: int, instrument: Instrument, terms: OrderTypePolicy
+) -> DesiredOrder:
     """Return what a resting order should now be: a price of our own stays what it is, a stop remains a stop.
 
     A stop of the leader's that triggering explains is still the stop that was copied; any other change is his.
     """
     if accepted.own_price or _was_triggered(leader, accepted, instrument, terms):
         return replace(accepted, quantity=quantity)
-    return wish_for(leader, quantity, instrument, terms)
+    return desired_order(leader, quantity, instrument, terms)
 
 
-def _was_triggered(leader: Order, accepted: Wish, instrument: Instrument, terms: Terms) -> bool:
+def _was_triggered(leader: Order, accepted: DesiredOrder, instrument: Instrument, terms: OrderTypePolicy) -> bool:
     """Whether the leader's order shows as what triggering made of the stop that was copied.
 
     After a restart nobody remembers that stop but the copy. A stop-limit of ours may stand for a stop-market of his.
@@ -111,15 +113,15 @@ def _was_triggered(leader: Order, accepted: Wish, instrument: Instrument, terms:
     return was_market and explains(leader.side, OrderType.STOP_LOSS_MARKET, price, trigger, leader)
 
 
-def _as_market(wish: Wish, leader: Order, instrument: Instrument, terms: Terms) -> Wish:
+def _as_market(desired: DesiredOrder, leader: Order, instrument: Instrument, terms: OrderTypePolicy) -> DesiredOrder:
     """Make a market order our own marketable limit, where that is wanted and a price is known."""
     reference = leader.last_price or leader.average_price
     if terms.market_as is MarketAs.MARKET or not reference:
-        return wish
+        return desired
     band = protection_band(leader.key.segment, instrument.kind, reference)
     percent = terms.market_protection_percent
     limit = marketable_limit(leader.side, reference, percent, instrument.tick, band)
-    return replace(wish, order_type=OrderType.LIMIT, price=limit, own_price=True)
+    return replace(desired, order_type=OrderType.LIMIT, price=limit, own_price=True)
 
 
 def _disclosed(leader: Order, quantity: int, lot_size: int) -> int:

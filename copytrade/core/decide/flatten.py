@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from copytrade.core.decide.decisions import Cancel, Done, Lookup, Situation, Skip, Wait
+from copytrade.core.decide.decisions import Cancel, DecisionInput, Done, Lookup, Skip, Wait
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.reasons import Reason
 
@@ -14,13 +14,13 @@ def overtaken(copies: Iterable[Copy]) -> Skip | Done:
     return Done()
 
 
-def called_off(copies: Iterable[Copy], situation: Situation) -> Cancel | Lookup | Wait:
+def called_off(copies: Iterable[Copy], inputs: DecisionInput) -> Cancel | Lookup | Wait:
     """Return what to do about the copies of a leader order while everything is being closed."""
     for copy in copies:
-        if copy.n in situation.under_way:
+        if copy.n in inputs.under_way:
             continue
         cancel = Cancel(copy.n, Reason.FLATTENED)
-        if copy.stage is Stage.LIVE and not copy.cancelling and not situation.is_held(cancel):
+        if copy.stage is Stage.LIVE and not copy.cancelling and not inputs.is_held(cancel):
             return cancel
         if copy.stage is Stage.UNKNOWN:
             return Lookup(copy.n)

@@ -36,7 +36,7 @@ class LossLimit(msgspec.Struct, frozen=True, gc=False):
         return f"{self.amount}%" if self.is_percent else str(self.amount)
 
 
-class Protection(msgspec.Struct, frozen=True, gc=False):
+class RiskLimits(msgspec.Struct, frozen=True, gc=False):
     """One follower's limits, None or empty where there is none.
 
     ``allowed`` and ``blocked`` are underlyings, trading symbols or segments in capital letters; ``trade_from`` and
@@ -70,7 +70,7 @@ class Breach(msgspec.Struct, frozen=True, gc=False):
         return cls(date.fromisoformat(day), detail)
 
 
-class Standing(msgspec.Struct, frozen=True, gc=False):
+class LimitsUsed(msgspec.Struct, frozen=True, gc=False):
     """How a follower stands against its limits; what no limit asks for is left at its default.
 
     ``open_lots`` are those held by copying and those of entries that may be live. ``limit`` is the loss in rupees at

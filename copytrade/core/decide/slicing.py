@@ -10,7 +10,7 @@ from copytrade.core.model.orders import Product
 _UNLIMITED = 10**12
 
 
-class Spread(msgspec.Struct, frozen=True, gc=False):
+class Slices(msgspec.Struct, frozen=True, gc=False):
     """``quantities`` are what each resting order should be in all, by its number; ``more`` is for a new one.
 
     ``waits_for`` is the number of an order whose end or acceptance has to be known before anything is added, None if
@@ -23,8 +23,8 @@ class Spread(msgspec.Struct, frozen=True, gc=False):
     product: Product | None = None
 
 
-def spread(total: int, copies: Sequence[Copy], largest: int | None) -> Spread:
-    """Spread ``total`` units, fills included, over the copies; no single order becomes larger than ``largest``.
+def sliced(total: int, copies: Sequence[Copy], largest: int | None) -> Slices:
+    """Slice ``total`` units, fills included, over the copies; no single order becomes larger than ``largest``.
 
     What is too much is taken from the last orders first, what is lacking added to the first that have room. What is
     being cancelled may fill to the last moment: it is counted in full before anything is added.
@@ -40,7 +40,7 @@ def spread(total: int, copies: Sequence[Copy], largest: int | None) -> Spread:
         quantities[copy.n] -= less
         excess -= less
     if excess >= 0:
-        return Spread(quantities, 0, None)
+        return Slices(quantities, 0, None)
     lacking = max(0, target - kept - sum(copy.quantity for copy in leaving))
     waits_for = leaving[0].n if leaving and lacking < -excess else None
     limit = largest or _UNLIMITED
@@ -49,17 +49,17 @@ def spread(total: int, copies: Sequence[Copy], largest: int | None) -> Spread:
         if not room or not lacking:
             continue
         if copy.stage is not Stage.LIVE:
-            return Spread(quantities, min(lacking, limit), copy.n)
+            return Slices(quantities, min(lacking, limit), copy.n)
         more = min(lacking, room)
         quantities[copy.n] += more
         lacking -= more
-    return Spread(quantities, min(lacking, limit), waits_for if not lacking else None)
+    return Slices(quantities, min(lacking, limit), waits_for if not lacking else None)
 
 
-def spread_by_product(
+def sliced_by_product(
     total: int, copies: Sequence[Copy], largest: int | None, room: Mapping[Product, int], own: Product
-) -> Spread:
-    """Spread ``total`` units over orders in several products, no more in each than there is ``room`` for.
+) -> Slices:
+    """Slice ``total`` units over orders in several products, no more in each than there is ``room`` for.
 
     Room is for what is not filled yet. What rests stays where it is as far as that goes; ``own`` is the product of
     copies that name none.
@@ -76,11 +76,11 @@ def spread_by_product(
             wanted[product] += more
             left -= more
     plans = {
-        product: spread(wanted[product] + sum(copy.filled_quantity for copy in mine), mine, largest)
+        product: sliced(wanted[product] + sum(copy.filled_quantity for copy in mine), mine, largest)
         for product, mine in by_product.items()
     }
     quantities = {n: quantity for plan in plans.values() for n, quantity in plan.quantities.items()}
     for product, plan in plans.items():
         if plan.more:
-            return Spread(quantities, plan.more, plan.waits_for, None if product is own else product)
-    return Spread(quantities, 0, None)
+            return Slices(quantities, plan.more, plan.waits_for, None if product is own else product)
+    return Slices(quantities, 0, None)

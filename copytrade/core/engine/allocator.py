@@ -3,83 +3,83 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from copytrade.core.decide.decisions import Allotted, Situation, Wait
-from copytrade.core.engine.context import Circumstances
-from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.decide.decisions import Allocated, DecisionInput, Wait
+from copytrade.core.engine.context import Context
+from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.exits.shares import ExitShare, Shares
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.ledger.own_positions import recent
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.ledger.sizing import Size
 from copytrade.core.model.copies import Copy, Stage
-from copytrade.core.model.ledger import Allotment, Line, Part, line_of
+from copytrade.core.model.ledger import Allocation, Line, Part, line_of
 from copytrade.core.model.orders import Order, Status
 
 #: How old a last price may be that says whether an order is about to fill.
 PRICE_IS_FRESH = timedelta(seconds=5)
 
 
-class Allotter:
+class Allocator:
     """Asks the ledger for an order's size, and the shares of its line for its exit."""
 
     def __init__(
         self,
         orders: LeaderOrders,
         positions: Positions,
-        blotter: Blotter,
-        circumstances: Circumstances,
+        copy_book: CopyBook,
+        context: Context,
         shares: Shares,
     ) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._circumstances = circumstances
+        self._copy_book = copy_book
+        self._context = context
         self._shares = shares
 
-    def allot(self, leader: Order, copies: Sequence[Copy], situation: Situation, now: datetime) -> Allotted | None:
+    def allocate(self, leader: Order, copies: Sequence[Copy], inputs: DecisionInput, now: datetime) -> Allocated | None:
         """Return what an order with these copies is given; one that is not for copying takes what it leaves of a copy.
 
         None while the positions are not known, or what the order is in.
         """
-        allotment, instrument = self._positions.allotment(leader.id), situation.instrument
+        allocation, instrument = self._positions.allocation(leader.id), inputs.instrument
         if instrument is None:
             return None
-        if allotment is None:  # one that is never judged: of days before, or with an id of ours
+        if allocation is None:  # one that is never judged: of days before, or with an id of ours
             is_unsent = all(copy.stage is Stage.NONE for copy in copies)
-            return Allotted(()) if is_unsent and self._positions.knows_leader_on(line_of(leader)) else None
-        policy, capitals = self._circumstances.policy, self._circumstances.capitals
-        is_refused = situation.refused is not None
-        leaves_copied = self._shares.leaves_copied(leader, allotment)
+            return Allocated(()) if is_unsent and self._positions.knows_leader_on(line_of(leader)) else None
+        policy, capitals = self._context.policy, self._context.capitals
+        is_refused = inputs.refused is not None
+        leaves_copied = self._shares.leaves_copied(leader, allocation)
         is_unsent = all(copy.stage is Stage.NONE for copy in copies)
-        if allotment.ratio is None and is_unsent:
+        if allocation.ratio is None and is_unsent:
             is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
             settled = any(copy.is_settled_as_exit if leaves_copied else copy.is_settled for copy in copies)
             if is_dead or settled or (is_refused and not leaves_copied):
-                return Allotted(())
+                return Allocated(())
         entry = None
         is_entered = not is_refused or not is_unsent  # what was adopted has a size, whenever its order was placed
-        if (allotment.entry_of(leader.quantity) and is_entered) or allotment.ratio is not None:
-            opening = allotment.ratio is None and not any(
-                self._is_entering(member) for member in self._positions.working(allotment.line) if member != leader.id
+        if (allocation.entry_of(leader.quantity) and is_entered) or allocation.ratio is not None:
+            opening = allocation.ratio is None and not any(
+                self._is_entering(member) for member in self._positions.working(allocation.line) if member != leader.id
             )
             entry = self._positions.size_entry(
-                leader, instrument, policy.sizing, capitals, is_opening=opening, largest=situation.largest
+                leader, instrument, policy.sizing, capitals, is_opening=opening, largest=inputs.largest
             )
-        skew = self._circumstances.skew
+        skew = self._context.skew
         last_price = recent(leader.last_price, leader.observed_at, now - skew, PRICE_IS_FRESH)
-        share = self._shares.exit_share(leader, allotment, now - skew, last_price)
-        first = self._shares.come_first(leader, allotment)
-        return allotted(leader, self._positions, entry, share, skew, leaves_copied=leaves_copied, exits_first=first)
+        share = self._shares.exit_share(leader, allocation, now - skew, last_price)
+        first = self._shares.come_first(leader, allocation)
+        return allocated(leader, self._positions, entry, share, skew, leaves_copied=leaves_copied, exits_first=first)
 
     def _is_entering(self, order_id: str) -> bool:
         """Whether an entry of the line works, so that its ratio is in use."""
-        order, allotment = self._orders.get(order_id), self._positions.allotment(order_id)
-        if order is None or allotment is None or allotment.ratio is None:
+        order, allocation = self._orders.get(order_id), self._positions.allocation(order_id)
+        if order is None or allocation is None or allocation.ratio is None:
             return False
-        return not order.is_terminal or any(copy.is_open for copy in self._blotter.of(order_id))
+        return not order.is_terminal or any(copy.is_open for copy in self._copy_book.of(order_id))
 
 
-def allotted(
+def allocated(
     order: Order,
     positions: Positions,
     entry: tuple[Size, int] | None,
@@ -88,31 +88,31 @@ def allotted(
     *,
     leaves_copied: bool = False,
     exits_first: bool = False,
-) -> Allotted | None:
+) -> Allocated | None:
     """Return what the ledger gives of a leader order, None while the positions are not known.
 
     ``share`` is what its exit is yet to take, by our clock, which lacks ``skew`` to the broker's. ``leaves_copied`` is
     whether it takes from a position that was copied, ``exits_first`` whether exits of others have yet to be sent.
     """
-    allotment = positions.allotment(order.id)
-    if allotment is None or not positions.knows_leader_on(allotment.line):
+    allocation = positions.allocation(order.id)
+    if allocation is None or not positions.knows_leader_on(allocation.line):
         return None
     parts = []
-    if allotment.exit_of(order.quantity):
+    if allocation.exit_of(order.quantity):
         parts.append(Part.EXIT)
-    if allotment.entry_of(order.quantity):
+    if allocation.entry_of(order.quantity):
         parts.append(Part.ENTRY)
-    if allotment.excess:
+    if allocation.excess:
         parts.append(Part.FLATTEN)
     size, at_most = entry or (None, 0)
-    line = positions.line(allotment.line)
-    return Allotted(
+    line = positions.line(allocation.line)
+    return Allocated(
         parts=tuple(parts),
         entry=size,
         entry_at_most=at_most,
         exit_open=share.units,
-        exit_arithmetic=_exit_shown(line, allotment, order, share.units) if share.units else "",
-        excess=allotment.excess,
+        exit_arithmetic=_exit_shown(line, allocation, order, share.units) if share.units else "",
+        excess=allocation.excess,
         closed_elsewhere=line.lost > 0,
         held_against=line.held * order.side.sign < 0,
         exits_first=exits_first,
@@ -122,8 +122,8 @@ def allotted(
     )
 
 
-def _exit_shown(line: Line, allotment: Allotment, order: Order, exit_open: int) -> str:
+def _exit_shown(line: Line, allocation: Allocation, order: Order, exit_open: int) -> str:
     """Return the arithmetic of an exit as an operator reads it."""
-    leaving = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
+    leaving = 0 if order.is_terminal else allocation.exit_of(order.quantity) - allocation.leader_exited
     leader = f"leader holds {line.leader_position}, leaves {leaving} more"
     return f"{leader}; holds {line.held} where {line.level} belongs: exit {exit_open}"

@@ -6,9 +6,9 @@ from functools import partial
 
 import msgspec
 
-from copytrade.core.decide.decisions import Action, Policy, Situation, not_awaited, not_limited
+from copytrade.core.decide.decisions import Action, DecisionInput, Policy, not_awaited, not_limited
 from copytrade.core.decide.filters import refusal
-from copytrade.core.engine.copies.limit_usage import Tally
+from copytrade.core.engine.copies.limit_usage import LimitUsage
 from copytrade.core.engine.exits.awaited_reads import ExitReads
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.contracts import Contracts
@@ -19,28 +19,28 @@ from copytrade.core.model.ledger import LineKey, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class MarketRules(msgspec.Struct, frozen=True):
     """What the market allows: how large one order may be, and when it trades (None: always)."""
 
     freeze: FreezeTable
     hours: MarketHours | None
 
 
-class Circumstances:
+class Context:
     """What a decision rests on besides the orders, as it is now."""
 
     def __init__(
         self,
         policy: Policy,
         capitals: Capitals,
-        surroundings: Surroundings,
-        tally: Tally | None,
+        market_rules: MarketRules,
+        limit_usage: LimitUsage | None,
         held_lot: Callable[[LineKey], int | None],
     ) -> None:
         """``held_lot`` tells the lot of a line on which something is held by copying, None for any other."""
-        self._surroundings = surroundings
+        self._market_rules = market_rules
         self._held_lot = held_lot
-        self._tally = tally
+        self._limit_usage = limit_usage
         self._slices: dict[tuple[str, int], int | None] = {}
         self._sliced_on: date | None = None
         self.policy = policy
@@ -60,7 +60,7 @@ class Circumstances:
     @property
     def is_limited(self) -> bool:
         """Whether the follower has limits to stand against."""
-        return self._tally is not None
+        return self._limit_usage is not None
 
     @property
     def instruments(self) -> Mapping[InstrumentKey, Instrument] | None:
@@ -83,24 +83,26 @@ class Circumstances:
         instrument = self.instrument(leader)
         return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
-    def situation(
+    def inputs(
         self, leader: Order, under_way: Set[int], is_held: Callable[[Action], bool], now: datetime
-    ) -> Situation:
+    ) -> DecisionInput:
         """Return in which situation to decide an order of whose copies those are ``under_way``."""
         instrument = self.instrument(leader)
-        return Situation(
+        return DecisionInput(
             instrument=instrument,
             master_read=self.instruments is not None,
             gate_open=self.gate_open and self.own_book_read,
             refused=refusal(leader, instrument, self.policy),
             largest=self._largest(instrument, now),
-            hours=self._surroundings.hours,
+            hours=self._market_rules.hours,
             under_way=under_way,
             is_held=is_held,
             second_copier=self.second_copier,
             takes_back=leader.id in self.found_late,
             unread_until=not_awaited if self.policy.dry_run else partial(self._unread_until, leader.id, now),
-            standing=not_limited if self._tally is None else partial(self._tally.standing, self.capitals.follower, now),
+            limits_used=not_limited
+            if self._limit_usage is None
+            else partial(self._limit_usage.limits_used, self.capitals.follower, now),
         )
 
     def _unread_until(self, leader_order_id: str, now: datetime) -> datetime | None:
@@ -116,5 +118,5 @@ class Circumstances:
             self._slices.clear()
         asked = instrument.underlying, instrument.lot_size
         if asked not in self._slices:
-            self._slices[asked] = self._surroundings.freeze.slice_of(*asked, today)
+            self._slices[asked] = self._market_rules.freeze.slice_of(*asked, today)
         return self._slices[asked]

@@ -5,17 +5,17 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
-from copytrade.core.engine.context import Circumstances
+from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies import dry_run as shadow
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.copies.copy_book import Blotter, Changed
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.copies.copy_book import Changed, CopyBook
 from copytrade.core.engine.copies.holds import Holds
 from copytrade.core.engine.copies.lookups import Looks
-from copytrade.core.engine.copies.unknown_outcomes import Doubts
-from copytrade.core.engine.invalidation import Concerns
+from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes
+from copytrade.core.engine.invalidation import Invalidation
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.own_orders import OwnOrders
-from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger import arithmetic as ledger
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, CopyId, Stage
@@ -30,22 +30,22 @@ class Execution:
         self,
         orders: LeaderOrders,
         positions: Positions,
-        blotter: Blotter,
-        circumstances: Circumstances,
-        doubts: Doubts,
-        agenda: Agenda,
-        concerns: Concerns,
+        copy_book: CopyBook,
+        context: Context,
+        unknown_outcomes: UnknownOutcomes,
+        work_queue: WorkQueue,
+        invalidation: Invalidation,
         own_orders: OwnOrders,
         holds: Holds,
         looks: Looks,
     ) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._circumstances = circumstances
-        self._doubts = doubts
-        self._agenda = agenda
-        self._concerns = concerns
+        self._copy_book = copy_book
+        self._context = context
+        self._unknown_outcomes = unknown_outcomes
+        self._work_queue = work_queue
+        self._invalidation = invalidation
         self._own_orders = own_orders
         self._holds = holds
         self._looks = looks
@@ -55,46 +55,46 @@ class Execution:
         copy_id = (leader.id, action.n)
         match action:
             case Place():
-                self._doubts.leaves(copy_id)
-                copy = replace(self._blotter.get(copy_id) or self._blotter.new(leader, now), created_at=now)
-                after = self._placing(lifecycle.with_leader(copy, leader), action, leader)
-                self._blotter.forget_unsent(leader.id)
+                self._unknown_outcomes.leaves(copy_id)
+                copy = replace(self._copy_book.get(copy_id) or self._copy_book.new(leader, now), created_at=now)
+                after = self._placing(transitions.with_leader(copy, leader), action, leader)
+                self._copy_book.forget_unsent(leader.id)
             case Modify():
-                copy = self._blotter.copy(copy_id)
-                after = lifecycle.modifying(copy, action)
+                copy = self._copy_book.copy(copy_id)
+                after = transitions.modifying(copy, action)
             case Cancel():
-                copy = self._blotter.copy(copy_id)
-                after = lifecycle.cancelling(copy, action)
+                copy = self._copy_book.copy(copy_id)
+                after = transitions.cancelling(copy, action)
         is_entry = isinstance(action, Place) and action.part is Part.ENTRY
-        self._agenda.begin(copy_id, self._circumstances.underlying(leader) if is_entry else "")
-        return self._blotter.change(copy, after, leader)
+        self._work_queue.begin(copy_id, self._context.underlying(leader) if is_entry else "")
+        return self._copy_book.change(copy, after, leader)
 
     def _placing(self, copy: Copy, place: Place, leader: Order) -> Copy:
-        allotment = self._positions.allotment(copy.leader_order_id)
-        ratio = allotment.ratio if allotment else None
-        if allotment and place.part is not Part.ENTRY:
-            ratio = ledger.ratio_now(self._positions.line(allotment.line))
-        instrument, strategy = self._circumstances.instrument(leader), self._circumstances.policy.sizing.strategy
-        return lifecycle.placing(copy, place, ratio, strategy, instrument.multiplier if instrument else None)
+        allocation = self._positions.allocation(copy.leader_order_id)
+        ratio = allocation.ratio if allocation else None
+        if allocation and place.part is not Part.ENTRY:
+            ratio = ledger.ratio_now(self._positions.line(allocation.line))
+        instrument, strategy = self._context.instrument(leader), self._context.policy.sizing.strategy
+        return transitions.placing(copy, place, ratio, strategy, instrument.multiplier if instrument else None)
 
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:
         """Note a request's outcome, known at a monotonic time: the copy as it is after it."""
-        self._agenda.end(copy_id)
+        self._work_queue.end(copy_id)
         self._looks.end(copy_id)
-        self._doubts.settled(copy_id, at)
-        leader, before = self._orders[copy_id[0]], self._blotter.copy(copy_id)
-        twin = after.order if after.order and after.order.id != after.order_id else None
-        if twin:  # the one that the feed has shown is not the one that the broker has answered about
+        self._unknown_outcomes.settled(copy_id, at)
+        leader, before = self._orders[copy_id[0]], self._copy_book.copy(copy_id)
+        duplicate = after.order if after.order and after.order.id != after.order_id else None
+        if duplicate:  # the one that the feed has shown is not the one that the broker has answered about
             after = replace(after, order=None, stage=Stage.LIVE)
         is_taken = before.stage is Stage.PENDING and after.stage is Stage.LIVE
-        if is_taken and not self._circumstances.policy.dry_run:
-            self._doubts.visibility.accepted(after.order_id, at, told=before.order is not None)
-        if lifecycle.is_modified(before, after):
+        if is_taken and not self._context.policy.dry_run:
+            self._unknown_outcomes.visibility.accepted(after.order_id, at, told=before.order is not None)
+        if transitions.is_modified(before, after):
             self._holds.carried_out(copy_id, Modify)
-        changed = [self._blotter.change(before, after, leader)]
-        if twin and (doubled := self._own_orders.seen(twin, None)):
+        changed = [self._copy_book.change(before, after, leader)]
+        if duplicate and (doubled := self._own_orders.seen(duplicate, None)):
             changed.append(doubled)
-        self._concerns.copy_changed(changed[0])
+        self._invalidation.copy_changed(changed[0])
         return changed
 
     def came_to_nothing(self, copy_id: CopyId, action: Action, now: datetime) -> None:
@@ -112,18 +112,18 @@ class Execution:
         copy_id, copy = (leader.id, action.n), begun.after
         match action:
             case Place():
-                after = lifecycle.accepted(copy, shadow.order_id(copy), None)
+                after = transitions.accepted(copy, shadow.order_id(copy), None)
             case Modify():
-                after = lifecycle.modification_accepted(copy, copy.order_id)
+                after = transitions.modification_accepted(copy, copy.order_id)
             case Cancel():
-                after = lifecycle.cancel_accepted(copy)
-        changed = self.settle(copy_id, after, self._doubts.settled_at(copy_id))
+                after = transitions.cancel_accepted(copy)
+        changed = self.settle(copy_id, after, self._unknown_outcomes.settled_at(copy_id))
         return [replace(changed[0], before=begun.before), *changed[1:], *self.fill_shadows(leader)]
 
     def fill_shadows(self, leader: Order) -> list[Changed]:
         """Have what was never sent fill, or end, as the leader's order does."""
         changed = []
-        for copy in self._blotter.of(leader.id):
+        for copy in self._copy_book.of(leader.id):
             if copy.stage is Stage.LIVE and shadow.is_shadow(copy):
                 lot_size = self._positions.lot_size(leader.id)
                 order = shadow.order_of(copy, leader, lot_size, leader.event_at)

@@ -8,21 +8,21 @@ from msgspec.structs import replace
 
 from copytrade.core.decide import flatten
 from copytrade.core.decide.decide import decide
-from copytrade.core.decide.decisions import Allotted, Decision, Policy, Situation, Wait
-from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.decide.decisions import Allocated, Decision, DecisionInput, Policy, Wait
+from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.leader_orders import LeaderOrders, as_leader
-from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.closing_orders import Closed
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.instruments import Instrument
-from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, line_of
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order
 from copytrade.core.model.reasons import Reason
 
 
-class Closer:
+class Flattener:
     """Sees to it that every copy is cancelled, and that one order a line closes what is held by copying.
 
     With ``for_good`` it is at work from the beginning to the end: nothing is copied beside.
@@ -32,15 +32,15 @@ class Closer:
         self,
         orders: LeaderOrders,
         positions: Positions,
-        blotter: Blotter,
-        agenda: Agenda,
+        copy_book: CopyBook,
+        work_queue: WorkQueue,
         *,
         for_good: bool = False,
     ) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._agenda = agenda
+        self._copy_book = copy_book
+        self._work_queue = work_queue
         self._for_good = for_good
         self._lines: dict[LineKey, str] = {}
         self._called_off_before = 0
@@ -54,54 +54,54 @@ class Closer:
             self._called_off_before = self._called_off()
         self.is_at_work = self.is_awaited = True
 
-    def reload(self, allotments: Iterable[Allotment]) -> None:
+    def reload(self, allocations: Iterable[Allocation]) -> None:
         """Take over orders that close a line from the database; if one may be live, closing goes on."""
-        for allotment in allotments:
-            if not closing.is_closing(allotment.leader_order_id):
+        for allocation in allocations:
+            if not closing.is_closing(allocation.leader_order_id):
                 continue
-            if any(copy.is_open for copy in self._blotter.of(allotment.leader_order_id)):
+            if any(copy.is_open for copy in self._copy_book.of(allocation.leader_order_id)):
                 self.begin()
-                self._close(allotment)
+                self._close(allocation)
             else:
-                self._stand_in(closing.order_of(allotment, None))
+                self._stand_in(closing.order_of(allocation, None))
 
     def go_on(self, now: datetime) -> None:
         """Have every line closed on which nothing of ours is live any more."""
         for copy in self._without_leader():
             if copy.order is not None:
                 self._stand_in(as_leader(copy, copy.order))
-        for allotment in self._due(now):
-            self._close(allotment)
+        for allocation in self._due(now):
+            self._close(allocation)
 
-    def _close(self, allotment: Allotment) -> None:
+    def _close(self, allocation: Allocation) -> None:
         """Have an order close a line."""
-        self._lines[allotment.line] = allotment.leader_order_id
-        self._stand_in(closing.order_of(allotment, self._last_price(allotment)))
+        self._lines[allocation.line] = allocation.leader_order_id
+        self._stand_in(closing.order_of(allocation, self._last_price(allocation)))
 
     def _stand_in(self, order: Order) -> None:
         self._orders.stand_in(order)
-        self._agenda.mark([order.id])
+        self._work_queue.mark([order.id])
 
-    def call_off(self, copies: Sequence[Copy], situation: Situation) -> Decision:
+    def call_off(self, copies: Sequence[Copy], inputs: DecisionInput) -> Decision:
         """Decide about the copies of a leader order while nothing is copied."""
-        return flatten.called_off(copies, situation) if self.is_awaited else Wait("nothing is copied here")
+        return flatten.called_off(copies, inputs) if self.is_awaited else Wait("nothing is copied here")
 
     def decide(
-        self, leader: Order, copies: Sequence[Copy], situation: Situation, policy: Policy, now: datetime
+        self, leader: Order, copies: Sequence[Copy], inputs: DecisionInput, policy: Policy, now: datetime
     ) -> Decision:
         """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
-        allotment = self._positions.allotment(leader.id)
-        if allotment is None or not self._closes(leader.id):
+        allocation = self._positions.allocation(leader.id)
+        if allocation is None or not self._closes(leader.id):
             return flatten.overtaken(copies)
-        total = self._positions.still_to_close(allotment, sum(copy.filled_quantity for copy in copies))
-        situation = replace(situation, refused=None)
-        line = self._positions.line(allotment.line)
+        total = self._positions.still_to_close(allocation, sum(copy.filled_quantity for copy in copies))
+        inputs = replace(inputs, refused=None)
+        line = self._positions.line(allocation.line)
         room = self._positions.by_product(line) if line.elsewhere or any(copy.product for copy in copies) else None
-        closing_all = Allotted((Part.CLOSE,), closing=total, room=room)
-        return decide(leader, copies, closing_all, situation, policy, now)
+        closing_all = Allocated((Part.CLOSE,), closing=total, room=room)
+        return decide(leader, copies, closing_all, inputs, policy, now)
 
-    def _last_price(self, allotment: Allotment) -> Decimal | None:
-        known = (order for order in self._orders.values() if order.key == allotment.line.key)
+    def _last_price(self, allocation: Allocation) -> Decimal | None:
+        known = (order for order in self._orders.values() if order.key == allocation.line.key)
         return next((order.last_price for order in known if order.last_price), None)
 
     def _closes(self, order_id: str) -> bool:
@@ -112,10 +112,10 @@ class Closer:
         """Return copies that may be live and whose leader order nobody has told of, where nothing is copied beside."""
         if not (self._for_good and self.is_awaited):
             return []
-        unled = (copy for copy in self._blotter if copy.leader_order_id not in self._orders)
+        unled = (copy for copy in self._copy_book if copy.leader_order_id not in self._orders)
         return [copy for copy in unled if copy.is_open and self._positions.was_told_of(copy.order_id)]
 
-    def _due(self, now: datetime) -> list[Allotment]:
+    def _due(self, now: datetime) -> list[Allocation]:
         """Return what closes each line on which nothing of ours is live any more."""
         if not (self.is_awaited and self._positions.own_is_known):
             return []
@@ -128,7 +128,7 @@ class Closer:
         today = now.astimezone(IST).date()
         return [
             copy
-            for copy in self._blotter
+            for copy in self._copy_book
             if copy.is_open
             and (copy.created_at.astimezone(IST).date() >= today or self._positions.was_told_of(copy.order_id))
         ]
@@ -137,8 +137,8 @@ class Closer:
         """Return the line of a leader order, whether it has been told of or is known from the database alone."""
         if order := self._orders.get(order_id):
             return line_of(order)
-        allotment = self._positions.allotment(order_id)
-        return allotment.line if allotment else None
+        allocation = self._positions.allocation(order_id)
+        return allocation.line if allocation else None
 
     def _wants_another(self, line: Line) -> bool:
         """Whether a line that is held wants another order: it has had none, or more was filled after it."""
@@ -158,7 +158,7 @@ class Closer:
         closed = [f"{done} {_name(key, instruments)}" for key in self._lines if (done := self._filled(key))]
         for key in self._lines:
             self._positions.closed(key)
-        self._agenda.mark(self._lines.values())  # what has not been sent of them is not any more
+        self._work_queue.mark(self._lines.values())  # what has not been sent of them is not any more
         self._lines.clear()
         self.is_at_work, self.is_awaited = self._for_good, False
         return Closed(self._called_off() - self._called_off_before, tuple(closed), tuple(left))
@@ -168,7 +168,7 @@ class Closer:
         return any(copy.is_final or (copy.stage is Stage.NONE and copy.reason is not None) for copy in self._of(key))
 
     def _called_off(self) -> int:
-        return sum(copy.reason is Reason.FLATTENED for copy in self._blotter)
+        return sum(copy.reason is Reason.FLATTENED for copy in self._copy_book)
 
     def _filled(self, key: LineKey) -> int:
         return sum(copy.filled_quantity for copy in self._of(key))
@@ -178,7 +178,7 @@ class Closer:
 
     def _of(self, key: LineKey) -> Sequence[Copy]:
         """Return the copies of the order that closes a line."""
-        return self._blotter.of(self._lines.get(key, ""))
+        return self._copy_book.of(self._lines.get(key, ""))
 
 
 def _name(key: LineKey, instruments: Mapping[InstrumentKey, Instrument]) -> str:

@@ -6,17 +6,17 @@ from datetime import date, datetime
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Modify
-from copytrade.core.engine.context import Circumstances
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.copies.copy_book import Blotter, Changed
+from copytrade.core.engine.context import Context
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.copies.copy_book import Changed, CopyBook
 from copytrade.core.engine.copies.holds import Holds
 from copytrade.core.engine.copies.lookups import SHOWN_WITHIN
-from copytrade.core.engine.copies.unknown_outcomes import Doubts, UnreadableRow
+from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes, UnreadableRow
 from copytrade.core.engine.copies.unshown import Unshown
-from copytrade.core.engine.invalidation import Concerns
+from copytrade.core.engine.invalidation import Invalidation
 from copytrade.core.engine.leader_orders import LeaderOrders, as_leader
-from copytrade.core.engine.retention import Forgetting
-from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.engine.retention import Retention
+from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Part, line_of
@@ -30,73 +30,73 @@ class OwnOrders:
         self,
         orders: LeaderOrders,
         positions: Positions,
-        blotter: Blotter,
-        doubts: Doubts,
-        agenda: Agenda,
-        concerns: Concerns,
-        forgetting: Forgetting,
+        copy_book: CopyBook,
+        unknown_outcomes: UnknownOutcomes,
+        work_queue: WorkQueue,
+        invalidation: Invalidation,
+        retention: Retention,
         unshown: Unshown,
         holds: Holds,
-        circumstances: Circumstances,
+        context: Context,
     ) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._doubts = doubts
-        self._agenda = agenda
-        self._concerns = concerns
-        self._forgetting = forgetting
+        self._copy_book = copy_book
+        self._unknown_outcomes = unknown_outcomes
+        self._work_queue = work_queue
+        self._invalidation = invalidation
+        self._retention = retention
         self._unshown = unshown
-        self._circumstances = circumstances
+        self._context = context
         self._holds = holds
-        self._strangers: dict[str, Order] = {}
+        self._orphan_orders: dict[str, Order] = {}
 
     def seen(self, order: Order, received: float | None) -> Changed | None:
         """Take the broker's word about one order; None if it is none of our copies, or of one that is forgotten."""
-        if self._forgetting.is_forgotten_own(order):
-            self._agenda.subject = ""
+        if self._retention.is_forgotten_own(order):
+            self._work_queue.subject = ""
             return None
-        self._doubts.seen(order.id)
+        self._unknown_outcomes.seen(order.id)
         if received is not None:
-            self._doubts.visibility.told(order.id, received)
-        copy = self._blotter.find(order)
+            self._unknown_outcomes.visibility.told(order.id, received)
+        copy = self._copy_book.find(order)
         leader = self._orders.get(copy.leader_order_id) if copy else None
-        self._agenda.subject = copy.leader_order_id if copy else ""
-        is_set_aside = self._orders.is_set_aside(self._agenda.subject)
-        is_copy = copy is not None and not (leader is not None and lifecycle.is_foreign(copy, order, leader))
-        at = order.observed_at if received is not None else order.event_at - self._circumstances.skew
+        self._work_queue.subject = copy.leader_order_id if copy else ""
+        is_set_aside = self._orders.is_set_aside(self._work_queue.subject)
+        is_copy = copy is not None and not (leader is not None and transitions.is_foreign(copy, order, leader))
+        at = order.observed_at if received is not None else order.event_at - self._context.skew
         self._positions.own_seen(order, is_copy=is_copy and not is_set_aside, at=at)
         if is_set_aside:
             return None
         if copy is None or not is_copy:
             if order.is_ours:
-                self._strangers[order.id] = order
-            self._concerns.line(line_of(order))
+                self._orphan_orders[order.id] = order
+            self._invalidation.line(line_of(order))
             return None
         if copy.order_id and copy.order_id != order.id:
-            copy = self._twin(copy, order, leader or as_leader(copy, order))
+            copy = self._duplicate(copy, order, leader or as_leader(copy, order))
         copy_id = (copy.leader_order_id, copy.n)
-        is_busy = self._agenda.is_under_way(copy_id)
-        after = lifecycle.observed(self._unshown.turned_up(copy), order, leader, busy=is_busy)
-        if lifecycle.is_modified(copy, after):
+        is_busy = self._work_queue.is_under_way(copy_id)
+        after = transitions.observed(self._unshown.turned_up(copy), order, leader, busy=is_busy)
+        if transitions.is_modified(copy, after):
             self._holds.carried_out(copy_id, Modify)
         if order.status is Status.TRADED and copy.fill_ms is None:
             after = replace(after, fill_ms=self._orders.milliseconds_until(copy.leader_order_id, received))
-        changed = self._blotter.change(copy, after, leader or as_leader(copy, order))
-        self._concerns.copy_changed(changed)
+        changed = self._copy_book.change(copy, after, leader or as_leader(copy, order))
+        self._invalidation.copy_changed(changed)
         return changed
 
-    def _twin(self, copy: Copy, order: Order, leader: Order) -> Copy:
+    def _duplicate(self, copy: Copy, order: Order, leader: Order) -> Copy:
         """Take in a second order with the id of a copy, so that it is cancelled."""
-        number = self._blotter.next_number(copy.leader_order_id)
-        twin = lifecycle.found(copy, order, leader, number, Part.TWIN)
-        self._blotter.keep(twin)
-        return twin
+        number = self._copy_book.next_number(copy.leader_order_id)
+        duplicate = transitions.found(copy, order, leader, number, Part.TWIN)
+        self._copy_book.keep(duplicate)
+        return duplicate
 
     def unread(self, order_ids: Iterable[str]) -> None:
         """Take note of orders that are there already, and cannot be read."""
         for order_id in order_ids:
-            self._doubts.seen(order_id)
+            self._unknown_outcomes.seen(order_id)
 
     def book_read(
         self, began: float, now: datetime, order_ids: Set[str], unreadable: Sequence[UnreadableRow] = ()
@@ -105,74 +105,74 @@ class OwnOrders:
 
         It says nothing by what it lacks of an order of ours that one of the ``unreadable`` rows may be.
         """
-        self._doubts.read(began, order_ids, unreadable)
+        self._unknown_outcomes.read(began, order_ids, unreadable)
         resolved = [*self._free_absent(), *self._unshown.give_up()]
-        for copy_id in sorted(self._blotter.in_doubt):
-            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
+        for copy_id in sorted(self._copy_book.in_doubt):
+            copy, leader = self._copy_book.copy(copy_id), self._orders.get(copy_id[0])
             if leader is None or copy.order_id not in order_ids:
                 continue
-            if self._doubts.settled_at(copy_id) < began:
-                resolved.append(self._blotter.change(copy, lifecycle.was_read(copy), leader))
+            if self._unknown_outcomes.settled_at(copy_id) < began:
+                resolved.append(self._copy_book.change(copy, transitions.was_read(copy), leader))
         resolved += self._not_carried_out(began, now, order_ids)
-        self._agenda.mark(changed.leader.id for changed in resolved)
-        self._agenda.mark(order_id for order_id, _ in sorted(self._blotter.in_doubt) if order_id in self._orders)
+        self._work_queue.mark(changed.leader.id for changed in resolved)
+        self._work_queue.mark(order_id for order_id, _ in sorted(self._copy_book.in_doubt) if order_id in self._orders)
         return resolved
 
     def _not_carried_out(self, began: float, now: datetime, order_ids: Set[str]) -> list[Changed]:
         """Find the changes that the broker accepted some time before a read, and that the read does not show."""
         found = []
-        for copy_id in sorted(self._blotter.live):
-            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
-            if leader is None or copy.order_id not in order_ids or self._agenda.is_under_way(copy_id):
+        for copy_id in sorted(self._copy_book.live):
+            copy, leader = self._copy_book.copy(copy_id), self._orders.get(copy_id[0])
+            if leader is None or copy.order_id not in order_ids or self._work_queue.is_under_way(copy_id):
                 continue
-            if began <= self._doubts.settled_at(copy_id) + SHOWN_WITHIN:
+            if began <= self._unknown_outcomes.settled_at(copy_id) + SHOWN_WITHIN:
                 continue
             if copy.cancel_sent:
                 self._holds.came_to_nothing(copy_id, Cancel(copy.n), now)
-                found.append(self._blotter.change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
-            elif copy.replaced is not None and copy.wish is not None:
-                self._holds.came_to_nothing(copy_id, Modify(copy.n, copy.wish), now)
-                found.append(self._blotter.change(copy, lifecycle.modification_came_to_nothing(copy), leader))
+                found.append(self._copy_book.change(copy, transitions.cancel_came_to_nothing(copy), leader))
+            elif copy.replaced is not None and copy.desired is not None:
+                self._holds.came_to_nothing(copy_id, Modify(copy.n, copy.desired), now)
+                found.append(self._copy_book.change(copy, transitions.modification_came_to_nothing(copy), leader))
         return found
 
     def searched(self, correlation_id: str, began: float) -> list[Changed]:
         """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
-        if copy_id := self._blotter.named(correlation_id):
-            self._doubts.searched(copy_id, began)
+        if copy_id := self._copy_book.named(correlation_id):
+            self._unknown_outcomes.searched(copy_id, began)
         return [*self._free_absent(), *self._unshown.give_up()]
 
     def _free_absent(self) -> list[Changed]:
         """Free what is proven not to exist, to be decided anew."""
         resolved = []
-        for copy_id in self._doubts.absent():
+        for copy_id in self._unknown_outcomes.absent():
             leader = self._orders.get(copy_id[0])
-            if leader is not None and not self._agenda.is_under_way(copy_id):
-                copy = self._blotter.copy(copy_id)
-                resolved.append(self._blotter.change(copy, lifecycle.proven_absent(copy), leader))
-                self._concerns.copy_changed(resolved[-1])
+            if leader is not None and not self._work_queue.is_under_way(copy_id):
+                copy = self._copy_book.copy(copy_id)
+                resolved.append(self._copy_book.change(copy, transitions.proven_absent(copy), leader))
+                self._invalidation.copy_changed(resolved[-1])
         return resolved
 
     @property
-    def strangers(self) -> list[Order]:
+    def orphan_orders(self) -> list[Order]:
         """Return the orders that carry an id of ours and that nothing in the database speaks of."""
-        return list(self._strangers.values())
+        return list(self._orphan_orders.values())
 
-    def forget_strangers(self, day: date) -> None:
+    def forget_orphan_orders(self, day: date) -> None:
         """Forget those that ended before a day."""
-        for order in self.strangers:
+        for order in self.orphan_orders:
             if ended_before(order, day):
-                del self._strangers[order.id]
+                del self._orphan_orders[order.id]
 
-    def adopt_strangers(self, now: datetime) -> list[Changed]:
+    def adopt_orphan_orders(self, now: datetime) -> list[Changed]:
         """Take orders for ours that the database has lost, where they fit the leader's order; keep the others."""
         adopted = []
-        for order in sorted(self._strangers.values(), key=lambda order: order.correlation_id):
+        for order in sorted(self._orphan_orders.values(), key=lambda order: order.correlation_id):
             copy = self._lost_copy(order, now)
             if copy is None:
                 continue
-            del self._strangers[order.id]
-            self._blotter.forget_unsent(copy.leader_order_id)
-            self._blotter.keep(copy)
+            del self._orphan_orders[order.id]
+            self._copy_book.forget_unsent(copy.leader_order_id)
+            self._copy_book.keep(copy)
             if changed := self.seen(order, None):
                 adopted.append(changed)
         return adopted
@@ -181,9 +181,9 @@ class OwnOrders:
         """Return the copy that an order must have been, None where it fits no leader order."""
         named = order_of(order.correlation_id)
         leader = self._orders.get(named[0]) if named else None
-        allotment = self._positions.allotment(leader.id) if leader else None
-        if named is None or leader is None or allotment is None or self._blotter.get(named) is not None:
+        allocation = self._positions.allocation(leader.id) if leader else None
+        if named is None or leader is None or allocation is None or self._copy_book.get(named) is not None:
             return None
-        part = Part.EXIT if allotment.is_exit else Part.ENTRY
-        copy = lifecycle.found(self._blotter.new(leader, now), order, leader, named[1], part)
-        return None if lifecycle.is_foreign(copy, order, leader) else copy
+        part = Part.EXIT if allocation.is_exit else Part.ENTRY
+        copy = transitions.found(self._copy_book.new(leader, now), order, leader, named[1], part)
+        return None if transitions.is_foreign(copy, order, leader) else copy

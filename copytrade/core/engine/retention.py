@@ -1,4 +1,4 @@
-"""Forgetting what is over: a program that runs for weeks keeps what may still matter, and the orders of its day.
+"""Retention what is over: a program that runs for weeks keeps what may still matter, and the orders of its day.
 
 What is forgotten stays in the database, and in the lines of the ledger. It must not come back as news: of an order that
 ended before the day and that nobody knows, all that matters has been counted.
@@ -10,13 +10,13 @@ from datetime import date, datetime, time, timedelta
 import msgspec
 
 from copytrade.core.decide.risk_limits import DAY_BEGINS
-from copytrade.core.engine.context import Circumstances
-from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.engine.context import Context
+from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.copies.holds import Holds
-from copytrade.core.engine.copies.limit_usage import Tally
-from copytrade.core.engine.flattener import Closer
+from copytrade.core.engine.copies.limit_usage import LimitUsage
+from copytrade.core.engine.flattener import Flattener
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy
@@ -34,7 +34,7 @@ class Forgotten(msgspec.Struct, frozen=True, gc=False):
     kept: frozenset[str] = frozenset()
 
 
-class Forgetting:
+class Retention:
     """Forgets leader orders with all that is known of them, and the account's own orders.
 
     A leader order is over when it has ended, has its disposition, nothing is under way, wanted or awaited for it, no
@@ -46,20 +46,20 @@ class Forgetting:
         self,
         orders: LeaderOrders,
         positions: Positions,
-        blotter: Blotter,
-        agenda: Agenda,
-        circumstances: Circumstances,
-        closer: Closer,
-        tally: Tally | None,
+        copy_book: CopyBook,
+        work_queue: WorkQueue,
+        context: Context,
+        flattener: Flattener,
+        limit_usage: LimitUsage | None,
         holds: Holds,
     ) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._agenda = agenda
-        self._circumstances = circumstances
-        self._closer = closer
-        self._tally = tally
+        self._copy_book = copy_book
+        self._work_queue = work_queue
+        self._context = context
+        self._flattener = flattener
+        self._limit_usage = limit_usage
         self._holds = holds
         #: What was forgotten until now, None before the first time.
         self.forgotten: Forgotten | None = None
@@ -69,7 +69,7 @@ class Forgetting:
 
         Whatever the broker can tell of the days before has to have been told.
         """
-        if not self._are_positions_known() or self._closer.is_at_work:
+        if not self._are_positions_known() or self._flattener.is_at_work:
             return 0
         last = self.forgotten
         if last is None or day > last.day:
@@ -90,7 +90,7 @@ class Forgetting:
             return False
         if not ended_before(order, self.forgotten.day):
             return False
-        return not self._blotter.of(order.id) and self._positions.allotment(order.id) is None
+        return not self._copy_book.of(order.id) and self._positions.allocation(order.id) is None
 
     def is_forgotten_own(self, order: Order) -> bool:
         """Whether an order of the account's is over, and not known any more."""
@@ -101,7 +101,7 @@ class Forgetting:
     def _of_before(self, day: date) -> Iterator[str]:
         """Return all leader orders that are known of days before one."""
         yield from (order.id for order in self._orders.values() if trade_date(order) < day)
-        yield from (copy.leader_order_id for copy in self._blotter if copy.trade_date < day)
+        yield from (copy.leader_order_id for copy in self._copy_book if copy.trade_date < day)
         yield from self._positions.allotted_before(day)
 
     def _without_what_is_over(self, order_ids: Set[str], day: date) -> frozenset[str]:
@@ -110,17 +110,17 @@ class Forgetting:
         over = {order_id for order_id in order_ids if self._is_over(order_id, day, enterable)}
         over -= self._last_exits(over)
         for order_id in over:
-            self._blotter.forget(order_id)
+            self._copy_book.forget(order_id)
             self._orders.forget(order_id)
-            self._circumstances.found_late.discard(order_id)
+            self._context.found_late.discard(order_id)
             self._positions.forget(order_id)
-            self._agenda.forget(order_id)
+            self._work_queue.forget(order_id)
             self._holds.forget(order_id)
         return frozenset(order_ids - over)
 
     def _enterable_on(self, day: date) -> date:
         """Return the first day whose orders may yet be entered on a day, however much too late."""
-        policy = self._circumstances.policy
+        policy = self._context.policy
         age = min(max(policy.late_after, policy.max_missed_age), LOOK_BACK.total_seconds())
         return (datetime.combine(day, time.min) + DAY_BEGINS - timedelta(seconds=age)).date()
 
@@ -130,15 +130,15 @@ class Forgetting:
         What the leader's book does not show any more is known by its copies alone, after a restart. What was to close a
         line may have none.
         """
-        leader, copies = self._orders.get(order_id), self._blotter.of(order_id)
-        if self._agenda.is_on(order_id) or any(copy.is_open or _is_of(copy, day) for copy in copies):
+        leader, copies = self._orders.get(order_id), self._copy_book.of(order_id)
+        if self._work_queue.is_on(order_id) or any(copy.is_open or _is_of(copy, day) for copy in copies):
             return False
-        allotment = self._positions.allotment(order_id)
-        if (allotment and allotment.doubled) or not (copies or closing.is_closing(order_id)):
+        allocation = self._positions.allocation(order_id)
+        if (allocation and allocation.doubled) or not (copies or closing.is_closing(order_id)):
             return False
         if leader is not None:
             return ended_before(leader, enterable)
-        return all(copy.is_settled for copy in copies) or not (allotment and allotment.is_exit)
+        return all(copy.is_settled for copy in copies) or not (allocation and allocation.is_exit)
 
     def _last_exits(self, over: Set[str]) -> set[str]:
         """Return the exits among them that would be asked for what is overdue, where something is held or may be."""
@@ -151,29 +151,29 @@ class Forgetting:
         return kept
 
     def _exited_line(self, order_id: str) -> LineKey | None:
-        allotment = self._positions.allotment(order_id)
-        return allotment.line if allotment and allotment.leader_exited else None
+        allocation = self._positions.allocation(order_id)
+        return allocation.line if allocation and allocation.leader_exited else None
 
     def _may_be_asked(self, order_id: str) -> bool:
         """Whether an order by which the leader has left is asked for what is overdue: not if its copy has failed."""
         if order_id not in self._orders or self._exited_line(order_id) is None:
             return False
-        sent = [copy for copy in self._blotter.of(order_id) if copy.n and copy.part is Part.EXIT]
+        sent = [copy for copy in self._copy_book.of(order_id) if copy.n and copy.part is Part.EXIT]
         if sent:
             return not any(copy.is_final for copy in sent)
-        return not any(copy.is_settled for copy in self._blotter.of(order_id))
+        return not any(copy.is_settled for copy in self._copy_book.of(order_id))
 
     def _forget_own(self, day: date) -> None:
         """Forget the account's own orders: a later read of its positions has their fills in it."""
         self._positions.forget_own([order.id for order in self._positions.own_orders if self._is_over_own(order, day)])
-        if self._tally is not None:
-            self._tally.forget_before(day)
+        if self._limit_usage is not None:
+            self._limit_usage.forget_before(day)
 
     def _is_over_own(self, order: Order, day: date) -> bool:
         """Whether an order of the account's ended before a day, as the copy knows that it may be."""
         if not ended_before(order, day):
             return False
-        copy = self._blotter.find(order)
+        copy = self._copy_book.find(order)
         return copy is None or not copy.is_open
 
 

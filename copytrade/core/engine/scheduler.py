@@ -16,19 +16,19 @@ from copytrade.core.decide.decisions import (
     Skip,
     Wait,
 )
-from copytrade.core.engine.allocator import Allotter
-from copytrade.core.engine.context import Circumstances
+from copytrade.core.engine.allocator import Allocator
+from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies import dry_run as shadow
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.copies.copy_book import Blotter, Changed
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.copies.copy_book import Changed, CopyBook
 from copytrade.core.engine.copies.holds import Holds
 from copytrade.core.engine.copies.lookups import SHOWN_WITHIN, Looks
-from copytrade.core.engine.copies.unknown_outcomes import Doubts
+from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes
 from copytrade.core.engine.exits.shares import Basis, Shares
-from copytrade.core.engine.flattener import Closer
-from copytrade.core.engine.invalidation import Concerns
+from copytrade.core.engine.flattener import Flattener
+from copytrade.core.engine.invalidation import Invalidation
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import CopyId, Stage
@@ -50,35 +50,35 @@ class Considered(msgspec.Struct, frozen=True):
     wanted: list[str]
 
 
-class Decider:
+class Scheduler:
     """Decides what is on the agenda, and keeps a decision as long as nothing has happened since."""
 
     def __init__(
         self,
         orders: LeaderOrders,
         positions: Positions,
-        blotter: Blotter,
-        circumstances: Circumstances,
-        closer: Closer,
-        agenda: Agenda,
-        concerns: Concerns,
-        doubts: Doubts,
+        copy_book: CopyBook,
+        context: Context,
+        flattener: Flattener,
+        work_queue: WorkQueue,
+        invalidation: Invalidation,
+        unknown_outcomes: UnknownOutcomes,
         holds: Holds,
         looks: Looks,
         shares: Shares,
     ) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._circumstances = circumstances
-        self._closer = closer
-        self._agenda = agenda
-        self._concerns = concerns
-        self._doubts = doubts
+        self._copy_book = copy_book
+        self._context = context
+        self._flattener = flattener
+        self._work_queue = work_queue
+        self._invalidation = invalidation
+        self._unknown_outcomes = unknown_outcomes
         self._holds = holds
         self._looks = looks
         self._shares = shares
-        self._allotter = Allotter(orders, positions, blotter, circumstances, shares)
+        self._allocator = Allocator(orders, positions, copy_book, context, shares)
         #: On what of its line each order's last decision has rested.
         self._bases: dict[str, Basis] = {}
         #: How many orders have been decided.
@@ -90,12 +90,12 @@ class Decider:
         considered = Considered([], [], [], [])
         if self._decided and next(iter(self._decided.values()))[0] != now:
             self._decided.clear()  # of another time, and not fresh any more
-        if self._closer.is_at_work:
-            self._closer.go_on(now)
-        for order_id, on_its_own in self._agenda.take_marked().items():
+        if self._flattener.is_at_work:
+            self._flattener.go_on(now)
+        for order_id, on_its_own in self._work_queue.take_marked().items():
             leader = self._orders.get(order_id)
             if leader is not None and (on_its_own or self._is_concerned(leader)):
-                self._agenda.want_nothing(order_id)
+                self._work_queue.want_nothing(order_id)
                 self._note(leader, self._decide(leader, now), considered, now)
         return considered
 
@@ -105,9 +105,9 @@ class Decider:
 
     def _is_concerned(self, leader: Order) -> bool:
         """Whether what has happened to others of its line changes the decision about an order."""
-        if self._concerns.merely_rests(leader):
+        if self._invalidation.merely_rests(leader):
             return False
-        if self._circumstances.is_limited or self._closer.is_at_work:
+        if self._context.is_limited or self._flattener.is_at_work:
             return True
         basis = self._shares.basis(leader)
         return basis is None or basis != self._bases.get(leader.id)
@@ -115,26 +115,26 @@ class Decider:
     def _note(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> None:
         match decision:
             case Place() | Modify() | Cancel():
-                underlying = self._circumstances.underlying(leader)
-                self._agenda.want(leader.id, self.lane_of(leader, decision), underlying)
+                underlying = self._context.underlying(leader)
+                self._work_queue.want(leader.id, self.lane_of(leader, decision), underlying)
                 considered.wanted.append(leader.id)
                 self._decided[leader.id] = now, decision
             case Flag(n):
-                copy = self._blotter.copy((leader.id, n))
-                considered.changed.append(self._blotter.change(copy, lifecycle.flagged(copy, decision), leader))
+                copy = self._copy_book.copy((leader.id, n))
+                considered.changed.append(self._copy_book.change(copy, transitions.flagged(copy, decision), leader))
                 self._note(leader, self._decide(leader, now), considered, now)
                 return
-            case Done() if self._concerns.is_settled(leader):
+            case Done() if self._invalidation.is_settled(leader):
                 self._positions.retire(leader.id)
                 self._bases.pop(leader.id, None)
-                self._agenda.rest(leader.id)
+                self._work_queue.rest(leader.id)
                 self._holds.forget(leader.id)
             case Skip():
-                considered.changed.extend(self._blotter.skip(leader, decision, now))
+                considered.changed.extend(self._copy_book.skip(leader, decision, now))
             case _:
                 pass
         until = self._again_at(leader, decision, considered, now)
-        if until is not None and self._agenda.wake(leader.id, until):
+        if until is not None and self._work_queue.wake(leader.id, until):
             considered.wake.append((leader.id, until))
 
     def _again_at(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> datetime | None:
@@ -148,16 +148,16 @@ class Decider:
 
     def _look(self, leader: Order, considered: Considered, now: datetime) -> list[datetime]:
         """Have copies read of which it is not known what became; return when to look at each again."""
-        if self._circumstances.policy.dry_run or self._orders.is_set_aside(leader.id):
+        if self._context.policy.dry_run or self._orders.is_set_aside(leader.id):
             return []
         moments = []
-        for copy in self._blotter.of(leader.id):
+        for copy in self._copy_book.of(leader.id):
             copy_id = leader.id, copy.n
-            if self._agenda.is_under_way(copy_id):
+            if self._work_queue.is_under_way(copy_id):
                 continue
             if copy.stage is Stage.UNKNOWN or copy.awaits_sight:
                 wait = 0.0 if copy.stage is Stage.UNKNOWN else SHOWN_WITHIN
-                window = self._doubts.searched_after if copy.order_id else self._doubts.window
+                window = self._unknown_outcomes.searched_after if copy.order_id else self._unknown_outcomes.window
                 if self._looks.take(copy_id, now, window, wait):
                     considered.in_doubt.append(copy_id)
                 moments.append(self._looks.due(copy_id))
@@ -167,35 +167,33 @@ class Decider:
 
     def _is_held(self, leader: Order, action: Action, now: datetime) -> bool:
         """Whether a request came to nothing, and is not made again yet."""
-        part = action.part if isinstance(action, Place) else self._blotter.copy((leader.id, action.n)).part
+        part = action.part if isinstance(action, Place) else self._copy_book.copy((leader.id, action.n)).part
         return self._holds.is_held(leader.id, action, now, is_exit=part is not Part.ENTRY)
 
     def _decide(self, leader: Order, now: datetime) -> Decision:
-        self._agenda.subject = leader.id
+        self._work_queue.subject = leader.id
         self.decisions += 1
         if self._orders.is_set_aside(leader.id):
-            if self._blotter.is_sent(leader.id):
+            if self._copy_book.is_sent(leader.id):
                 return Done()
             return Skip(Reason.POISON, "the follower crashed over it again and again")
-        copies, policy = self._blotter.of(leader.id), self._circumstances.policy
-        under_way = self._agenda.waiting(leader.id)
-        situation = self._circumstances.situation(
-            leader, under_way, lambda action: self._is_held(leader, action, now), now
-        )
+        copies, policy = self._copy_book.of(leader.id), self._context.policy
+        under_way = self._work_queue.waiting(leader.id)
+        inputs = self._context.inputs(leader, under_way, lambda action: self._is_held(leader, action, now), now)
         if closing.is_closing(leader.id):
-            return self._closer.decide(leader, copies, situation, policy, now)
+            return self._flattener.decide(leader, copies, inputs, policy, now)
         if policy.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):
             return Wait("nothing is sent, and what rests at the broker is left as it is")
-        if self._closer.is_at_work:
-            return self._closer.call_off(copies, situation)
-        allotted = self._allotter.allot(leader, copies, situation, now)
+        if self._flattener.is_at_work:
+            return self._flattener.call_off(copies, inputs)
+        allocated = self._allocator.allocate(leader, copies, inputs, now)
         if (basis := self._shares.basis(leader)) is not None:
             self._bases[leader.id] = basis
-        return decide(leader, copies, allotted, situation, policy, now)
+        return decide(leader, copies, allocated, inputs, policy, now)
 
     def lane(self) -> Lane | None:
         """Return the most urgent lane in which something could be sent now, None if there is nothing."""
-        following = self._agenda.next()
+        following = self._work_queue.next()
         return following[1] if following else None
 
     def pick(self, now: datetime) -> tuple[Order, Action] | None:
@@ -203,49 +201,49 @@ class Decider:
 
         What ``consider`` has just decided, at the same ``now``, is fresh.
         """
-        while following := self._agenda.next():
+        while following := self._work_queue.next():
             order_id, _ = following
             leader = self._orders[order_id]
             decision = self._decided_at(order_id, now) or self._decide(leader, now)
-            self._agenda.take(order_id)
+            self._work_queue.take(order_id)
             if isinstance(decision, Place | Modify | Cancel):
                 return leader, decision
         return None
 
     def _decided_at(self, order_id: str, now: datetime) -> Decision | None:
         at, decision = self._decided.pop(order_id, (None, None))
-        return decision if at == now and not self._agenda.is_marked(order_id) else None
+        return decision if at == now and not self._work_queue.is_marked(order_id) else None
 
     def was_taken(self) -> None:
         """Take note that something is done: under a limit, what else was decided was judged without it."""
-        if self._circumstances.is_limited:
+        if self._context.is_limited:
             self._decided.clear()
 
     def is_overtaken(self, order_id: str, action: Action) -> bool:
         """Whether the leader's order has ended while a request for it was on its way to the sender."""
         leader = self._orders[order_id]
-        if self._closer.is_at_work and isinstance(action, Place) and action.part is Part.ENTRY:
+        if self._flattener.is_at_work and isinstance(action, Place) and action.part is Part.ENTRY:
             return True
         if not leader.is_terminal or leader.status is Status.TRADED:
             return False
         if isinstance(action, Place):
             return not leader.filled_quantity
-        return isinstance(action, Modify) and self._blotter.copy((order_id, action.n)).part is Part.ENTRY
+        return isinstance(action, Modify) and self._copy_book.copy((order_id, action.n)).part is Part.ENTRY
 
     def skip_unsent(self, skip: Skip, now: datetime) -> list[Changed]:
         """Note that nothing that waits to be placed is copied, and why; an exit goes on waiting all the same."""
-        waiting = [*self._agenda.take_entries(), *self._agenda.exits()]
-        unsent = [order_id for order_id in waiting if not self._blotter.is_sent(order_id)]
-        return [changed for order_id in unsent for changed in self._blotter.skip(self._orders[order_id], skip, now)]
+        waiting = [*self._work_queue.take_entries(), *self._work_queue.exits()]
+        unsent = [order_id for order_id in waiting if not self._copy_book.is_sent(order_id)]
+        return [changed for order_id in unsent for changed in self._copy_book.skip(self._orders[order_id], skip, now)]
 
     def waiting_in(self, lane: Lane) -> list[str]:
         """Return the leader orders for which something waits to be sent in a lane, or in one less urgent."""
-        return self._agenda.wanted_in(lane)
+        return self._work_queue.wanted_in(lane)
 
     def note_waiting(self, lane: Lane, skip: Skip, now: datetime) -> list[Changed]:
         """Note why nothing was sent yet for what waits in a lane, or in one less urgent; it goes on waiting."""
-        unsent = [order_id for order_id in self._agenda.wanted_in(lane) if not self._blotter.is_sent(order_id)]
-        return [changed for order_id in unsent for changed in self._blotter.skip(self._orders[order_id], skip, now)]
+        unsent = [order_id for order_id in self._work_queue.wanted_in(lane) if not self._copy_book.is_sent(order_id)]
+        return [changed for order_id in unsent for changed in self._copy_book.skip(self._orders[order_id], skip, now)]
 
     def lane_of(self, leader: Order, action: Action) -> Lane:
         """Return how urgent a request is."""
@@ -255,4 +253,4 @@ class Decider:
             case Place(part=part):
                 return Lane.ENTRY if part is Part.ENTRY else Lane.EXIT
             case Modify(n):
-                return Lane.MODIFY if self._blotter.copy((leader.id, n)).part is Part.ENTRY else Lane.EXIT
+                return Lane.MODIFY if self._copy_book.copy((leader.id, n)).part is Part.ENTRY else Lane.EXIT

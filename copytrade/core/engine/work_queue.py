@@ -12,7 +12,7 @@ from copytrade.core.model.lane import Lane
 _NONE: frozenset[int] = frozenset()
 
 
-class Agenda:
+class WorkQueue:
     """Leader orders by id.
 
     A *marked* order is worth a look on its own account, or beside another for what that may change. What then asks for

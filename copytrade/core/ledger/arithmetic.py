@@ -15,18 +15,18 @@ from fractions import Fraction
 from msgspec.structs import replace
 
 from copytrade.core.ledger.sizing import Size
-from copytrade.core.model.ledger import NO_UNITS, Allotment, Line, NotHis, Part, Ratio, Role, Working
+from copytrade.core.model.ledger import NO_UNITS, Allocation, Line, NotHis, Part, Ratio, Role, Working
 from copytrade.core.model.orders import Order, OrderType, Product, Side, Status, trade_date
 
 #: How far apart the slices of one order are placed, at most.
 SLICES_WITHIN = timedelta(seconds=1)
 
 
-def first_sight(line: Line, order: Order) -> Allotment:
+def first_sight(line: Line, order: Order) -> Allocation:
     """Judge a leader order that was not seen before, by the leader's filled position without it."""
     base = line.leader_position
     is_exit = base * order.side.sign < 0
-    return Allotment(
+    return Allocation(
         leader_order_id=order.id,
         trade_date=trade_date(order),
         created_at=order.created_at or order.observed_at,
@@ -47,8 +47,8 @@ def may_be_slices(first: Order, since: datetime, order: Order) -> bool:
 
 
 def judged_again(
-    line: Line, allotments: Iterable[Allotment], orders: Mapping[str, Order | None]
-) -> Iterator[Allotment]:
+    line: Line, allocations: Iterable[Allocation], orders: Mapping[str, Order | None]
+) -> Iterator[Allocation]:
     """Yield what rests and is an exit from now on, or of more, with its reach: what those that fill before it leave.
 
     ``orders`` are the leader's on that line, None where one has not been told of since the start: what one of the day
@@ -56,7 +56,7 @@ def judged_again(
     leader's.
     """
     side = Side.SELL if line.leader_position > 0 else Side.BUY
-    opposite = [one for one in allotments if one.side is side]
+    opposite = [one for one in allocations if one.side is side]
     told = [(order, one) for one in opposite if (order := orders[one.leader_order_id]) and not order.is_terminal]
     day = max((one.trade_date for _, one in told), default=date.max)
     untold = sum(one.reach for one in opposite if one.trade_date >= day and orders[one.leader_order_id] is None)
@@ -77,47 +77,47 @@ def _fills_before(order: Order) -> tuple[bool, Decimal]:
     return order.order_type is not OrderType.MARKET, -order.price * order.side.sign
 
 
-def sized(line: Line, allotment: Allotment, order: Order, ratio: Ratio, lot_size: int) -> tuple[Line, Allotment]:
+def sized(line: Line, allocation: Allocation, order: Order, ratio: Ratio, lot_size: int) -> tuple[Line, Allocation]:
     """Size an order's entry, or size it again after the leader has changed it: the increment, in whole lots.
 
     ``wanted`` is what it comes to before any limit of the follower's. What crosses zero begins without a residue.
     """
-    if allotment.ratio is None:
+    if allocation.ratio is None:
         carry = NO_UNITS
-        if line.residue and not allotment.is_exit:
+        if line.residue and not allocation.is_exit:
             kept = _signed(line.residue, order.side)
             lots = whole_lots(kept, lot_size)
             carry = kept - lots if lots else kept  # a whole lot of it is what a dead order gave back: not caught up
         line = replace(line, ratio=ratio, lot_size=lot_size)
-        allotment = replace(allotment, ratio=ratio, carry=carry)
-        if allotment.exited:
-            allotment = replace(allotment, forgone=_forgone_before(allotment, lot_size))
+        allocation = replace(allocation, ratio=ratio, carry=carry)
+        if allocation.exited:
+            allocation = replace(allocation, forgone=_forgone_before(allocation, lot_size))
     parts, of = ratio.value.as_integer_ratio()  # reckoning with fractions takes longer
-    grown = parts * allotment.entry_of(wanted_of(order))
-    if allotment.carry:
-        wanted = whole_lots(Fraction(grown, of) + allotment.carry, lot_size)
+    grown = parts * allocation.entry_of(wanted_of(order))
+    if allocation.carry:
+        wanted = whole_lots(Fraction(grown, of) + allocation.carry, lot_size)
     else:
         wanted = whole_lots(grown, lot_size, of=of)
     left = grown - wanted * of
     residue = Fraction(left, of) if left else NO_UNITS
-    if left or allotment.residue:
-        change = _signed(residue - allotment.residue if allotment.residue else residue, order.side)
+    if left or allocation.residue:
+        change = _signed(residue - allocation.residue if allocation.residue else residue, order.side)
         line = replace(line, residue=line.residue + change if line.residue else change)
-    return line, replace(allotment, residue=residue, wanted=wanted, leader_quantity=order.quantity)
+    return line, replace(allocation, residue=residue, wanted=wanted, leader_quantity=order.quantity)
 
 
 def sized_alone(
-    line: Line, allotment: Allotment, order: Order, size: Size, price: Decimal, lot_size: int
-) -> tuple[Line, Allotment]:
+    line: Line, allocation: Allocation, order: Order, size: Size, price: Decimal, lot_size: int
+) -> tuple[Line, Allocation]:
     """Give an entry a size of its own, or another after the leader has changed it; nothing is carried to the next.
 
     ``size`` is what it comes to before any limit of the follower's, ``price`` what it was reckoned by, 0 for none.
     """
     quantity = wanted_of(order)
-    of = allotment.entry_of(quantity)
-    is_first = allotment.ratio is None
+    of = allocation.entry_of(quantity)
+    is_first = allocation.ratio is None
     again = replace(
-        allotment,
+        allocation,
         ratio=Ratio(Fraction(size.quantity, of) if of else NO_UNITS, size.arithmetic),
         wanted=size.quantity,
         leader_quantity=quantity,
@@ -128,25 +128,25 @@ def sized_alone(
         line = replace(line, ratio=None, lot_size=lot_size)
         if again.exited:
             again = replace(again, forgone=_forgone_before(again, lot_size))
-    elif again.forgone and (filled := _filled(allotment, lot_size)):  # of another size, the same part of it
+    elif again.forgone and (filled := _filled(allocation, lot_size)):  # of another size, the same part of it
         part = Fraction(again.forgone * _filled(again, lot_size), filled)
         again = replace(again, forgone=whole_lots(part, lot_size))
     return line, again
 
 
-def _filled(entry: Allotment, lot_size: int) -> int:
+def _filled(entry: Allocation, lot_size: int) -> int:
     """Return how many units of an entry the leader's fills come to for the follower."""
     return min(entry.wanted, whole_lots(_exact_filled(entry), lot_size))
 
 
-def resized_alone(allotment: Allotment, order: Order) -> Allotment:
+def resized_alone(allocation: Allocation, order: Order) -> Allocation:
     """Return an entry with a size of its own, which it keeps for now although the leader's quantity is another."""
-    before, quantity = allotment.entry_of(allotment.leader_quantity), wanted_of(order)
-    after = allotment.entry_of(quantity)
-    ratio = allotment.ratio
+    before, quantity = allocation.entry_of(allocation.leader_quantity), wanted_of(order)
+    after = allocation.entry_of(quantity)
+    ratio = allocation.ratio
     if ratio and before and after:
         ratio = Ratio(ratio.value * before / after, ratio.arithmetic)
-    return replace(allotment, ratio=ratio, leader_quantity=quantity)
+    return replace(allocation, ratio=ratio, leader_quantity=quantity)
 
 
 def ratio_now(line: Line) -> Ratio | None:
@@ -157,14 +157,14 @@ def ratio_now(line: Line) -> Ratio | None:
     return Ratio(exact / line.leader_position, f"{float(exact):.2f} where the leader holds {line.leader_position}")
 
 
-def _forgone_before(entry: Allotment, lot_size: int) -> int:
+def _forgone_before(entry: Allocation, lot_size: int) -> int:
     """Return how many units an entry is not to have because the leader has left them before it got a size."""
     exact = _exact_filled(entry)
     left = exact - entry.exited * (entry.ratio.value if entry.ratio else 0)
     return whole_lots(exact, lot_size) - whole_lots(left, lot_size)
 
 
-def _exact_filled(entry: Allotment) -> Fraction:
+def _exact_filled(entry: Allocation) -> Fraction:
     """Return what the leader's fills of an entry come to for the follower, before rounding."""
     return entry.carry + (entry.ratio.value if entry.ratio else 0) * entry.leader_entered
 
@@ -176,36 +176,36 @@ def wanted_of(order: Order) -> int:
 
 
 def leader_filled(
-    line: Line, allotment: Allotment, filled: int, others: Iterable[Allotment], *, is_beside: bool = False
-) -> tuple[Line, list[Allotment]]:
+    line: Line, allocation: Allocation, filled: int, others: Iterable[Allocation], *, is_beside: bool = False
+) -> tuple[Line, list[Allocation]]:
     """Count what the leader has got of an order; return the line and every allotment that this changes.
 
     His exit brings the level down in proportion, and of the entries that the follower still waits for, the same
     proportion is forgone: what the leader has left is not entered any more. One that ``is_beside`` leaves what was not
     copied: until nothing of his position is left, it takes from nobody else's.
     """
-    more = filled - allotment.leader_filled
+    more = filled - allocation.leader_filled
     if more <= 0:
         return line, []
-    there = max(0, -line.leader_position * allotment.side.sign)
-    exiting = min(more, max(allotment.reach, there))  # it may fill before what was to be filled first
+    there = max(0, -line.leader_position * allocation.side.sign)
+    exiting = min(more, max(allocation.reach, there))  # it may fill before what was to be filled first
     changed = [
         replace(
-            allotment,
+            allocation,
             leader_filled=filled,
-            leader_exited=allotment.leader_exited + exiting,
-            reach=max(0, allotment.reach - exiting),
+            leader_exited=allocation.leader_exited + exiting,
+            reach=max(0, allocation.reach - exiting),
         )
     ]
-    sign = allotment.side.sign
+    sign = allocation.side.sign
     before = abs(line.leader_position) if line.leader_position * sign < 0 else 0
     if exiting and before and not (is_beside and exiting < before):
         left = Fraction(max(0, before - exiting), before)
         line = _brought_down(line, left)
-        if not left and allotment.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
-            line = replace(line, residue=allotment.residue * sign)
+        if not left and allocation.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
+            line = replace(line, residue=allocation.residue * sign)
         changed += [
-            shrunk for other in others if other.side is not allotment.side and (shrunk := _forgoes(other, left, line))
+            shrunk for other in others if other.side is not allocation.side and (shrunk := _forgoes(other, left, line))
         ]
     return replace(line, leader_position=line.leader_position + more * sign), changed
 
@@ -216,7 +216,7 @@ def _brought_down(line: Line, left: Fraction) -> Line:
     return replace(line, level=level, residue=exact - level)
 
 
-def _forgoes(entry: Allotment, left: Fraction, line: Line) -> Allotment | None:
+def _forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
     """Give up the leader's part of what the follower has not got yet of an entry that the leader has filled."""
     if entry.ratio is None:
         exited = (entry.leader_entered - entry.exited) * (1 - left)
@@ -228,33 +228,33 @@ def _forgoes(entry: Allotment, left: Fraction, line: Line) -> Allotment | None:
 
 
 def follower_filled(
-    line: Line, allotment: Allotment, part: Part, before: int, after: int, product: Product | None = None
-) -> tuple[Line, Allotment]:
+    line: Line, allocation: Allocation, part: Part, before: int, after: int, product: Product | None = None
+) -> tuple[Line, Allocation]:
     """Count the follower's own fills, ``before`` and ``after`` of that part of the leader's order.
 
     What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
     ``product`` is the order's, None for the line's own.
     """
-    sign, more = allotment.side.sign, after - before
+    sign, more = allocation.side.sign, after - before
     if part in (Part.EXIT, Part.CLOSE) and product is not None:
         line = _moved(line, product, more * sign)
     if part is Part.TWIN:  # the ledger does not hold it, and it is not to stay
-        return line, replace(allotment, excess=allotment.excess + more, doubled=allotment.doubled + more)
+        return line, replace(allocation, excess=allocation.excess + more, doubled=allocation.doubled + more)
     if part is Part.FLATTEN:
-        undone = min(more, allotment.doubled)
+        undone = min(more, allocation.doubled)
         line = replace(line, held=line.held - (more - undone) * sign)
-        return line, replace(allotment, doubled=allotment.doubled - undone)
+        return line, replace(allocation, doubled=allocation.doubled - undone)
     there = max(0, -line.held * sign)
     if part is Part.EXIT:  # an entry of the other side may have filled before it, out of what was to be left
         there += max(0, line.level * sign - line.lost - max(0, line.held * sign))
     line = replace(line, held=line.held + more * sign)
     if part is Part.CLOSE:
-        return line, allotment
+        return line, allocation
     if part is Part.EXIT:
-        return line, replace(allotment, excess=allotment.excess + max(0, more - there))
-    counted = min(after, max(allotment.counted, allotment.due)) if allotment.forgone else after
-    line = replace(line, level=line.level + (counted - allotment.counted) * sign)
-    return line, replace(allotment, counted=counted)
+        return line, replace(allocation, excess=allocation.excess + max(0, more - there))
+    counted = min(after, max(allocation.counted, allocation.due)) if allocation.forgone else after
+    line = replace(line, level=line.level + (counted - allocation.counted) * sign)
+    return line, replace(allocation, counted=counted)
 
 
 def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str, int]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from copytrade.core.model.ledger import Allotment, Line, Role
+from copytrade.core.model.ledger import Allocation, Line, Role
 from copytrade.core.model.orders import IST, ZERO, Order, OrderType, Side, Source, Status, Validity
 
 #: The beginning of the id of an order that closes a line; the broker's ids are numbers.
@@ -35,12 +35,12 @@ def is_closing(order_id: str) -> bool:
     return order_id.startswith(_PREFIX)
 
 
-def to_close(line: Line, taken: Set[str], now: datetime) -> Allotment:
+def to_close(line: Line, taken: Set[str], now: datetime) -> Allocation:
     """Return the allotment that closes all that is held on a line; its id is none of the ``taken``."""
     number = int(now.timestamp() * 1000)
     while f"{_PREFIX}{number}" in taken:
         number += 1
-    return Allotment(
+    return Allocation(
         leader_order_id=f"{_PREFIX}{number}",
         trade_date=now.astimezone(IST).date(),
         created_at=now,
@@ -52,21 +52,21 @@ def to_close(line: Line, taken: Set[str], now: datetime) -> Allotment:
     )
 
 
-def order_of(allotment: Allotment, last_price: Decimal | None) -> Order:
+def order_of(allocation: Allocation, last_price: Decimal | None) -> Order:
     """Return what stands in the place of the leader's order: over, and never filled, so that it is no trade of his."""
     return Order(
-        id=allotment.leader_order_id,
+        id=allocation.leader_order_id,
         client_id="",
         status=Status.TRADED,
-        side=allotment.side,
-        key=allotment.line.key,
-        product=allotment.line.product,
+        side=allocation.side,
+        key=allocation.line.key,
+        product=allocation.line.product,
         order_type=OrderType.MARKET,
         validity=Validity.DAY,
-        quantity=allotment.leader_quantity,
+        quantity=allocation.leader_quantity,
         price=ZERO,
-        observed_at=allotment.created_at,
-        created_at=allotment.created_at,
+        observed_at=allocation.created_at,
+        created_at=allocation.created_at,
         source=Source.BOOK,
         last_price=last_price,
     )

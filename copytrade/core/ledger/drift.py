@@ -16,7 +16,7 @@ import msgspec
 from copytrade.core.ledger.arithmetic import whole_lots
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.model.copies import Copy, MappingStatus, Stage
-from copytrade.core.model.ledger import Allotment, Line, LineKey, Part
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 
 _NOTHING = Fraction(0)
 
@@ -100,7 +100,7 @@ class Apart(NamedTuple):
 class LeaderOrder(msgspec.Struct, frozen=True, gc=False):
     """A leader order as a follower judged it, and what it sent for it."""
 
-    allotment: Allotment
+    allocation: Allocation
     copies: Sequence[Copy] = ()
 
 
@@ -133,18 +133,18 @@ def explained(
     ratio, expected = line.ratio.value if line.ratio else None, _NOTHING
     orders, flattening = _apart_from_closing(orders)
     shares: list[Share] = []
-    if ratio is not None or any(order.allotment.ratio for order in orders):
+    if ratio is not None or any(order.allocation.ratio for order in orders):
         replay = _Replay(line, orders)
         replay.run(fills)
         expected = replay.expected
         ratio = expected / line.leader_position if line.leader_position else ratio or _NOTHING
         shares += replay.shares()
-        exits = sum(order.allotment.leader_exited > 0 for order in orders)
+        exits = sum(order.allocation.leader_exited > 0 for order in orders)
         shares += _level_shares(line, expected, shares, exits, flattening)
         shares += _overdue(line, orders, flattening)
     elif line.held:
         shares.append(Share(Fraction(line.held), Cause.UNEXPLAINED))
-    twins = sum(order.allotment.doubled * order.allotment.side.sign for order in orders)
+    twins = sum(order.allocation.doubled * order.allocation.side.sign for order in orders)
     besides = apart(line.key, net - twins, line.held)
     hands = ", ".join(by_hand) if by_hand else "no order of it is known"
     shares += [
@@ -169,7 +169,7 @@ class _Replay:
         self._line = line
         self._of_line = line.ratio.value if line.ratio else _NOTHING
         self.expected = _NOTHING
-        self._orders = {order.allotment.leader_order_id: order for order in orders}
+        self._orders = {order.allocation.leader_order_id: order for order in orders}
         self._missing = dict.fromkeys(self._orders, _NOTHING)
         self._not_theirs: dict[Cause, Fraction] = {}
         self._counted: Counter[Fill] = Counter()
@@ -178,13 +178,13 @@ class _Replay:
     def run(self, fills: Iterable[Fill]) -> None:
         """Take the fills in; what they do not tell of an order is taken to have happened at the end."""
         if self._orders:
-            self._move(next(iter(self._orders.values())).allotment.base, Cause.BEFORE_START)
+            self._move(next(iter(self._orders.values())).allocation.base, Cause.BEFORE_START)
         for fill in fills:
             if fill.leader_order_id in self._orders:
                 self._fill(fill)
         for order_id, order in self._orders.items():
-            self._fill(Fill(order_id, order.allotment.leader_filled))
-            self._fill(Fill(order_id, order.allotment.counted, by_copying=True))
+            self._fill(Fill(order_id, order.allocation.leader_filled))
+            self._fill(Fill(order_id, order.allocation.counted, by_copying=True))
         self._move(self._line.leader_position, Cause.UNSEEN if self._orders else Cause.BEFORE_START)
 
     def shares(self) -> list[Share]:
@@ -192,28 +192,28 @@ class _Replay:
         shares = [Share(units, cause) for cause, units in self._not_theirs.items()]
         for order_id, missing in self._missing.items():
             order = self._orders[order_id]
-            sign = order.allotment.side.sign
+            sign = order.allocation.side.sign
             for units, cause, detail in _missed(order, self._ratio(order), self._line.lot_size, missing):
                 shares.append(Share(-units * sign, cause, detail, "" if cause is Cause.ROUNDING else order_id))
         return shares
 
     def _ratio(self, order: LeaderOrder) -> Fraction:
-        allotment = order.allotment
-        if allotment.ratio is not None and (allotment.sized_alone or self._line.ratio is None):
-            return allotment.ratio.value
+        allocation = order.allocation
+        if allocation.ratio is not None and (allocation.sized_alone or self._line.ratio is None):
+            return allocation.ratio.value
         return self._of_line
 
     def _fill(self, fill: Fill) -> None:
-        allotment = self._orders[fill.leader_order_id].allotment
+        allocation = self._orders[fill.leader_order_id].allocation
         whose = fill._replace(units=0)
         units = min(
-            fill.units, (allotment.counted if fill.by_copying else allotment.leader_filled) - self._counted[whose]
+            fill.units, (allocation.counted if fill.by_copying else allocation.leader_filled) - self._counted[whose]
         )
         self._counted[whose] += units
         if fill.by_copying:
             self._missing[fill.leader_order_id] -= units
             return
-        sign = allotment.side.sign
+        sign = allocation.side.sign
         exiting = min(units, max(0, -self._position * sign))
         if exiting:
             self._scale(Fraction(abs(self._position) - exiting, abs(self._position)))
@@ -247,11 +247,11 @@ def _missed(
     if missing < 0:
         yield missing, Cause.AHEAD, ""
         return
-    allotment = order.allotment
-    exact = ratio * allotment.leader_entered
-    whole = whole_lots(exact + allotment.carry, lot_size) if allotment.ratio else exact
-    left = max(_NOTHING, Fraction(whole) - allotment.counted)
-    capped = min(left, whole - allotment.wanted) if 0 < allotment.wanted < whole else _NOTHING
+    allocation = order.allocation
+    exact = ratio * allocation.leader_entered
+    whole = whole_lots(exact + allocation.carry, lot_size) if allocation.ratio else exact
+    left = max(_NOTHING, Fraction(whole) - allocation.counted)
+    capped = min(left, whole - allocation.wanted) if 0 < allocation.wanted < whole else _NOTHING
     parts = [
         (exact - whole, Cause.ROUNDING, ""),
         (Fraction(capped), Cause.LIMIT, ""),
@@ -297,8 +297,8 @@ def proposals(drift: Drift) -> list[Proposal]:
 
 def _apart_from_closing(orders: Sequence[LeaderOrder]) -> tuple[list[LeaderOrder], int]:
     """Return the leader's own orders, and how many units orders have closed that stand for none of his."""
-    own = [order for order in orders if not is_closing(order.allotment.leader_order_id)]
-    others = [order for order in orders if is_closing(order.allotment.leader_order_id)]
+    own = [order for order in orders if not is_closing(order.allocation.leader_order_id)]
+    others = [order for order in orders if is_closing(order.allocation.leader_order_id)]
     return own, sum(copy.filled_quantity for order in others for copy in order.copies)
 
 
@@ -329,10 +329,10 @@ def _overdue(line: Line, orders: Sequence[LeaderOrder], flattening: int) -> list
     units = Fraction(line.held - line.level)
     if units * _sign(line.level) < 0:
         return [Share(units, Cause.FLATTENED if flattening else Cause.AHEAD)]
-    exits = [order for order in orders if order.allotment.leader_exited]
+    exits = [order for order in orders if order.allocation.leader_exited]
     if not exits:
         return [Share(units, Cause.AHEAD)]
-    return [Share(units, *_why(exits[-1].copies, Part.EXIT), exits[-1].allotment.leader_order_id)]
+    return [Share(units, *_why(exits[-1].copies, Part.EXIT), exits[-1].allocation.leader_order_id)]
 
 
 def _merged(shares: Iterable[Share]) -> tuple[Share, ...]:

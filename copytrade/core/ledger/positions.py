@@ -14,12 +14,12 @@ from copytrade.core.ledger import arithmetic as ledger
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.corporate_actions import factor_of
 from copytrade.core.ledger.drift import Apart
-from copytrade.core.ledger.entry_sizing import NO_SLICES, Slices, sized_alone, sized_by_ratio
+from copytrade.core.ledger.entry_sizing import NO_SLICES, SliceRule, sized_alone, sized_by_ratio
 from copytrade.core.ledger.own_positions import OwnNet
 from copytrade.core.ledger.position_reads import RESOLUTION, PositionReads
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy
 from copytrade.core.model.instruments import Instrument
-from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, line_of
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order, Product, Side
 from copytrade.core.model.reasons import Reason
 
@@ -30,7 +30,7 @@ SIZES_KEPT = 256
 class _Sized(NamedTuple):
     """An entry as it was sized, which is how it is sized again as long as it is ``of`` the same."""
 
-    of: tuple[Allotment, Order, Instrument, SizingPolicy, Slices]
+    of: tuple[Allocation, Order, Instrument, SizingPolicy, SliceRule]
     size: Size
     at_most: int
 
@@ -60,7 +60,7 @@ class Positions:
 
     def __init__(self) -> None:
         self._lines: dict[LineKey, Line] = {}
-        self._allotments: dict[str, Allotment] = {}
+        self._allocations: dict[str, Allocation] = {}
         self._working: dict[LineKey, dict[str, Order | None]] = {}
         self._latest_exit: dict[LineKey, str] = {}
         self._leader_base: Counter[LineKey] = Counter()
@@ -74,31 +74,31 @@ class Positions:
         self._is_assumed = self._own_is_assumed = False
         self._in_other_products: defaultdict[InstrumentKey, set[LineKey]] = defaultdict(set)
         self._wanted: dict[LineKey, datetime] = {}
-        self._twinned: set[str] = set()
-        self._unwritten: dict[LineKey | str, Line | Allotment] = {}
+        self._is_duplicated: set[str] = set()
+        self._unwritten: dict[LineKey | str, Line | Allocation] = {}
         self._sized: dict[str, _Sized] = {}
         self._latest: dict[LineKey, _Latest] = {}
         self._versions: Counter[LineKey] = Counter()
         self._all_changed = 0
 
-    def load(self, lines: Iterable[Line], allotments: Iterable[Allotment], day: date | None = None) -> None:
+    def load(self, lines: Iterable[Line], allocations: Iterable[Allocation], day: date | None = None) -> None:
         """Take over what was written down; if that is of this trading ``day``, its lines tell what the leader holds."""
         for line in lines:
             self._lines[line.key] = line
             if line.elsewhere:
                 self._in_other_products[line.key.key].add(line.key)
-        ordered = sorted(allotments, key=lambda allotment: (allotment.created_at, allotment.leader_order_id))
-        for allotment in ordered:
-            self._allotments[allotment.leader_order_id] = allotment
-            self._goes_on = self._goes_on or allotment.trade_date == day
-            if allotment.doubled:
-                self._twinned.add(allotment.leader_order_id)
-            if closing.is_closing(allotment.leader_order_id):
+        ordered = sorted(allocations, key=lambda allocation: (allocation.created_at, allocation.leader_order_id))
+        for allocation in ordered:
+            self._allocations[allocation.leader_order_id] = allocation
+            self._goes_on = self._goes_on or allocation.trade_date == day
+            if allocation.doubled:
+                self._is_duplicated.add(allocation.leader_order_id)
+            if closing.is_closing(allocation.leader_order_id):
                 continue
-            if allotment.trade_date == ordered[-1].trade_date:  # what is older comes back if it is told of again
-                self._working.setdefault(allotment.line, {})[allotment.leader_order_id] = None
-            if allotment.leader_exited:
-                self._latest_exit[allotment.line] = allotment.leader_order_id
+            if allocation.trade_date == ordered[-1].trade_date:  # what is older comes back if it is told of again
+                self._working.setdefault(allocation.line, {})[allocation.leader_order_id] = None
+            if allocation.leader_exited:
+                self._latest_exit[allocation.line] = allocation.leader_order_id
 
     # What reads of the positions say.
 
@@ -177,7 +177,7 @@ class Positions:
 
     def _uncounted(self, order: Order) -> int:
         """Return how many units of a leader order have been filled that are not counted yet, signed."""
-        if order.id not in self._allotments and self._is_of_before(order):
+        if order.id not in self._allocations and self._is_of_before(order):
             return 0
         return (order.filled_quantity - self._counted(order)) * order.side.sign
 
@@ -186,8 +186,8 @@ class Positions:
         if order.is_ours:
             told = self.line(line_of(order)).not_his
             return next((abs(one.units) for one in told if one.order_id == order.id), 0)
-        allotment = self._allotments.get(order.id)
-        return allotment.leader_filled if allotment else 0
+        allocation = self._allocations.get(order.id)
+        return allocation.leader_filled if allocation else 0
 
     def _is_of_before(self, order: Order) -> bool:
         """Whether what happened to an unknown order did so before the day of the first read: the positions have it."""
@@ -380,8 +380,8 @@ class Positions:
                 for product, units in self._lines[key].elsewhere:
                     there = LineKey(key.key, product)
                     copied[there] = copied.get(there, 0) + units
-        for order_id in self._twinned:
-            twin = self._allotments[order_id]
+        for order_id in self._is_duplicated:
+            twin = self._allocations[order_id]
             copied[twin.line] = copied.get(twin.line, 0) + twin.doubled * twin.side.sign
         return copied
 
@@ -394,57 +394,57 @@ class Positions:
         was not copied. An order with an id of ours is none of the leader's, and its fills are left out of his position.
         Returns the orders of the same line that are exits from now on.
         """
-        allotment = self._allotments.get(order.id)
-        if allotment is None and self._is_of_before(order):
+        allocation = self._allocations.get(order.id)
+        if allocation is None and self._is_of_before(order):
             return []
         if self._of_first_read:
             self._take_back(order, happened_at or at)
         line = self.line(line_of(order))
-        if order.filled_quantity or (allotment is not None and allotment.leader_filled):
+        if order.filled_quantity or (allocation is not None and allocation.leader_filled):
             self._note_fill(order, at)
             self._noted.pop(order.id, None)
         if order.is_ours:
             if order.filled_quantity > self._counted(order):
                 self._keep(ledger.filled_beside_leader(line, order))
             return []
-        if allotment is None:
-            allotment = self._first_seen(line, order)
-        elif (latest := self._latest.get(line.key)) is None or allotment.created_at > latest.placed:
-            self._latest[line.key] = _Latest(order, allotment.created_at, allotment.created_at)
+        if allocation is None:
+            allocation = self._first_seen(line, order)
+        elif (latest := self._latest.get(line.key)) is None or allocation.created_at > latest.placed:
+            self._latest[line.key] = _Latest(order, allocation.created_at, allocation.created_at)
         working = self._working.setdefault(line.key, {})
         working[order.id] = order
         self._versions[line.key] += 1
-        if allotment.sized_alone:
-            if ledger.wanted_of(order) != allotment.leader_quantity:
-                allotment = ledger.resized_alone(allotment, order)
-                self._keep(allotment)
-        elif allotment.ratio is not None and order.quantity != allotment.leader_quantity:
-            line, allotment = ledger.sized(line, allotment, order, allotment.ratio, line.lot_size)
-            self._keep(line, allotment)
-        others = (self._allotments[member] for member in working if member != order.id)
-        line, changed = ledger.leader_filled(line, allotment, order.filled_quantity, others, is_beside=is_beside)
+        if allocation.sized_alone:
+            if ledger.wanted_of(order) != allocation.leader_quantity:
+                allocation = ledger.resized_alone(allocation, order)
+                self._keep(allocation)
+        elif allocation.ratio is not None and order.quantity != allocation.leader_quantity:
+            line, allocation = ledger.sized(line, allocation, order, allocation.ratio, line.lot_size)
+            self._keep(line, allocation)
+        others = (self._allocations[member] for member in working if member != order.id)
+        line, changed = ledger.leader_filled(line, allocation, order.filled_quantity, others, is_beside=is_beside)
         turned = []
         if changed:
             self._keep(line, *changed)
-            if self._allotments[order.id].leader_exited > allotment.leader_exited:
+            if self._allocations[order.id].leader_exited > allocation.leader_exited:
                 self._latest_exit[line.key] = order.id
                 turned.append(order.id)
         if line.leader_position * order.side.sign < 0 or (changed and line.leader_position):
-            again = list(ledger.judged_again(line, (self._allotments[member] for member in working), working))
+            again = list(ledger.judged_again(line, (self._allocations[member] for member in working), working))
             self._keep(*again)
             turned += [one.leader_order_id for one in again]
         return turned
 
-    def _first_seen(self, line: Line, order: Order) -> Allotment:
+    def _first_seen(self, line: Line, order: Order) -> Allocation:
         """Judge an order at first sight; it names the one placed right before it where both may be slices of one."""
-        allotment, latest = ledger.first_sight(line, order), self._latest.get(line.key)
-        since = placed = allotment.created_at
+        allocation, latest = ledger.first_sight(line, order), self._latest.get(line.key)
+        since = placed = allocation.created_at
         if latest is not None and ledger.may_be_slices(latest.order, latest.since, order):
             since = latest.since
-            allotment = replace(allotment, slice_after=latest.order.id)
+            allocation = replace(allocation, slice_after=latest.order.id)
         self._latest[line.key] = _Latest(order, placed, since)
-        self._keep(allotment)
-        return allotment
+        self._keep(allocation)
+        return allocation
 
     def own_seen(self, order: Order, *, is_copy: bool, at: datetime) -> None:
         """Count the fills of any order of the follower's account; ``at`` is when the last of them was."""
@@ -461,10 +461,10 @@ class Positions:
 
         ``product`` is that of the copy that was filled, None for the leader order's.
         """
-        allotment = self._allotments.get(leader_order_id)
-        if allotment is not None and before != after:
-            line = self.line(allotment.line)
-            self._keep(*ledger.follower_filled(line, allotment, part, before, after, product))
+        allocation = self._allocations.get(leader_order_id)
+        if allocation is not None and before != after:
+            line = self.line(allocation.line)
+            self._keep(*ledger.follower_filled(line, allocation, part, before, after, product))
 
     def version(self, key: LineKey) -> int:
         """Return a number that grows whenever anything on a line has changed on which the shares of its exits rest."""
@@ -476,8 +476,8 @@ class Positions:
 
     def changed(self, leader_order_id: str) -> None:
         """Take note that the copies of a leader order have changed."""
-        if (allotment := self._allotments.get(leader_order_id)) is not None:
-            self._versions[allotment.line] += 1
+        if (allocation := self._allocations.get(leader_order_id)) is not None:
+            self._versions[allocation.line] += 1
 
     def reconciled(self, key: LineKey) -> Line:
         """Return what is held on a line, and still there."""
@@ -500,25 +500,25 @@ class Positions:
 
     def retire(self, leader_order_id: str) -> None:
         """Take note that an order is over at the leader and at the follower."""
-        allotment = self._allotments.get(leader_order_id)
-        if allotment is not None:
-            working = self._working.get(allotment.line, {})
+        allocation = self._allocations.get(leader_order_id)
+        if allocation is not None:
+            working = self._working.get(allocation.line, {})
             working.pop(leader_order_id, None)
-            self._versions[allotment.line] += 1
+            self._versions[allocation.line] += 1
             if not working:
-                self._working.pop(allotment.line, None)
-                self._wanted.pop(allotment.line, None)
+                self._working.pop(allocation.line, None)
+                self._wanted.pop(allocation.line, None)
             self._sized.pop(leader_order_id, None)
 
     def is_working(self, leader_order_id: str) -> bool:
         """Whether an order was judged, and may matter yet."""
-        allotment = self._allotments.get(leader_order_id)
-        if allotment is None:
+        allocation = self._allocations.get(leader_order_id)
+        if allocation is None:
             return False
-        return leader_order_id in self._working.get(allotment.line, {}) or self._is_latest_exit(allotment)
+        return leader_order_id in self._working.get(allocation.line, {}) or self._is_latest_exit(allocation)
 
-    def _is_latest_exit(self, allotment: Allotment) -> bool:
-        return self._latest_exit.get(allotment.line) == allotment.leader_order_id
+    def _is_latest_exit(self, allocation: Allocation) -> bool:
+        return self._latest_exit.get(allocation.line) == allocation.leader_order_id
 
     def lines_with_orders(self) -> list[LineKey]:
         """Return the lines on which leader orders may matter yet."""
@@ -530,21 +530,21 @@ class Positions:
 
     def allotted_before(self, day: date) -> Iterator[str]:
         """Return the leader orders that were judged, and that are of days before one."""
-        return (one.leader_order_id for one in self._allotments.values() if one.trade_date < day)
+        return (one.leader_order_id for one in self._allocations.values() if one.trade_date < day)
 
     def forget(self, leader_order_id: str) -> None:
         """Forget how a leader order was judged; what it has done to its line stays."""
         self.retire(leader_order_id)
         self._noted.pop(leader_order_id, None)
-        allotment = self._allotments.pop(leader_order_id, None)
-        if allotment is not None and self._is_latest_exit(allotment):
-            del self._latest_exit[allotment.line]
+        allocation = self._allocations.pop(leader_order_id, None)
+        if allocation is not None and self._is_latest_exit(allocation):
+            del self._latest_exit[allocation.line]
         if (
-            allotment is not None
-            and (latest := self._latest.get(allotment.line))
+            allocation is not None
+            and (latest := self._latest.get(allocation.line))
             and latest.order.id == leader_order_id
         ):
-            del self._latest[allotment.line]
+            del self._latest[allocation.line]
 
     @property
     def own_orders(self) -> Iterable[Order]:
@@ -560,37 +560,37 @@ class Positions:
 
         What the leader has left since is not entered any more: in all no more than what he still holds comes to.
         """
-        allotment = self._allotments.get(leader_order_id)
-        if allotment is None or not (allotment.wanted or allotment.leader_exited):
+        allocation = self._allocations.get(leader_order_id)
+        if allocation is None or not (allocation.wanted or allocation.leader_exited):
             return False
-        self._working.setdefault(allotment.line, {})[leader_order_id] = None
-        line, sign = self.line(allotment.line), allotment.side.sign
+        self._working.setdefault(allocation.line, {})[leader_order_id] = None
+        line, sign = self.line(allocation.line), allocation.side.sign
         position = max(0, line.leader_position * sign)
-        if allotment.sized_alone and allotment.ratio is not None:
-            own = allotment.ratio.value * min(position, allotment.leader_entered)
-            left = ledger.whole_lots(own, line.lot_size) - allotment.counted
+        if allocation.sized_alone and allocation.ratio is not None:
+            own = allocation.ratio.value * min(position, allocation.leader_entered)
+            left = ledger.whole_lots(own, line.lot_size) - allocation.counted
         else:
             ratio = line.ratio.value if line.ratio else Fraction(0)
             left = ledger.whole_lots(ratio * position, line.lot_size) - max(0, line.level * sign)
         units = max(0, min(units, left))
-        forgone = max(allotment.forgone, allotment.wanted - allotment.counted - units)
-        if forgone != allotment.forgone:
-            self._keep(replace(allotment, forgone=forgone))
+        forgone = max(allocation.forgone, allocation.wanted - allocation.counted - units)
+        if forgone != allocation.forgone:
+            self._keep(replace(allocation, forgone=forgone))
         return True
 
-    def allotment(self, leader_order_id: str) -> Allotment | None:
+    def allocation(self, leader_order_id: str) -> Allocation | None:
         """Return how a leader order was judged, None if it was not yet."""
-        return self._allotments.get(leader_order_id)
+        return self._allocations.get(leader_order_id)
 
-    def take_unwritten(self) -> list[Line | Allotment]:
+    def take_unwritten(self) -> list[Line | Allocation]:
         """Return what has changed since the last time, to be written down."""
         unwritten = list(self._unwritten.values())
         self._unwritten.clear()
         return unwritten
 
-    def everything(self) -> list[Line | Allotment]:
+    def everything(self) -> list[Line | Allocation]:
         """Return all of it, to be written down again."""
-        return [*self._lines.values(), *self._allotments.values()]
+        return [*self._lines.values(), *self._allocations.values()]
 
     def size_entry(
         self,
@@ -607,58 +607,58 @@ class Positions:
         ``is_opening``: whether no other entry works on the line. It matters to what has no ratio yet. ``largest`` is
         the most units that one order may have: a leader's order that is larger comes in slices.
         """
-        allotment = self._allotments[order.id]
-        is_alone = policy.strategy.sizes_each_order and (allotment.ratio is None or allotment.sized_alone)
-        slices = self._slices_before(allotment, largest) if is_alone else NO_SLICES
+        allocation = self._allocations[order.id]
+        is_alone = policy.strategy.sizes_each_order and (allocation.ratio is None or allocation.sized_alone)
+        slices = self._slices_before(allocation, largest) if is_alone else NO_SLICES
         if slices is None:  # they are forgotten: the share that it has got stays
             is_alone, slices = False, NO_SLICES
         known = self._sized.get(order.id)
-        if known is not None and known.of == (allotment, order, instrument, policy, slices):
+        if known is not None and known.of == (allocation, order, instrument, policy, slices):
             return known.size, known.at_most
-        line = self.line(allotment.line)
-        if allotment.ratio is None:
+        line = self.line(allocation.line)
+        if allocation.ratio is None:
             if order.quantity % instrument.lot_size:
                 why = f"{order.quantity} units are no whole lots of {instrument.lot_size}"
                 return Size(0, why, Reason.UNKNOWN_INSTRUMENT), 0
             line = self._reconciled(line)
-            if is_opening and not allotment.base and not line.held:
+            if is_opening and not allocation.base and not line.held:
                 line = replace(line, ratio=None, residue=Fraction(0), level=0, lost=0)
         if is_alone:
-            found = sized_alone(line, allotment, order, instrument, policy, capitals, slices)
+            found = sized_alone(line, allocation, order, instrument, policy, capitals, slices)
         else:
-            found = sized_by_ratio(line, allotment, order, instrument, policy, capitals)
+            found = sized_by_ratio(line, allocation, order, instrument, policy, capitals)
         if found is None:
             return None
         if isinstance(found, Size):
             return found, 0
         line, again, size = found
         at_most, again = max(0, again.wanted - again.forgone), replace(again, wanted=size.quantity)
-        if again != allotment:
+        if again != allocation:
             self._keep(line, again)
         if again.forgone and size.reason is None:
             left = f"{size.arithmetic}, less {again.forgone} that the leader has left"
             size = Size(again.due, left, None if again.due else Reason.LEADER_EXITED)
-        self._sized[order.id] = _Sized((self._allotments[order.id], order, instrument, policy, slices), size, at_most)
+        self._sized[order.id] = _Sized((self._allocations[order.id], order, instrument, policy, slices), size, at_most)
         if len(self._sized) > SIZES_KEPT:
             del self._sized[next(iter(self._sized))]
         return size, at_most
 
-    def _slices_before(self, allotment: Allotment, largest: int | None) -> Slices | None:
+    def _slices_before(self, allocation: Allocation, largest: int | None) -> SliceRule | None:
         """Return what the slices before an entry come to, if it is one: all but the last are as large as they may be.
 
         Whether it is one is judged when it is first sized, and stays. None where they are not known any more.
         """
         slices = NO_SLICES
-        while allotment.slice_after:
-            before, is_judged = self._allotments.get(allotment.slice_after), allotment.ratio is not None
+        while allocation.slice_after:
+            before, is_judged = self._allocations.get(allocation.slice_after), allocation.ratio is not None
             if before is None:
                 return None if is_judged else slices
             if not is_judged and (largest is None or before.leader_quantity < largest):
                 return slices
             entered = slices.entered + before.entry_of(before.leader_quantity)
             given = slices.given + max(before.wanted, before.counted)
-            slices = Slices(entered, given, (before.leader_order_id, *slices.orders))
-            allotment = before
+            slices = SliceRule(entered, given, (before.leader_order_id, *slices.orders))
+            allocation = before
         return slices
 
     def by_product(self, line: Line) -> dict[Product, int]:
@@ -701,15 +701,15 @@ class Positions:
         lines = [self._reconciled(line) for line in list(self._lines.values()) if line.held]
         return [line for line in lines if self.really_held(line)]
 
-    def close(self, line: Line, now: datetime) -> Allotment:
+    def close(self, line: Line, now: datetime) -> Allocation:
         """Allot all that is held on a line to be closed, whatever the leader does."""
-        allotment = closing.to_close(line, self._allotments.keys(), now)
-        self._keep(allotment)
-        return allotment
+        allocation = closing.to_close(line, self._allocations.keys(), now)
+        self._keep(allocation)
+        return allocation
 
-    def still_to_close(self, allotment: Allotment, filled: int) -> int:
+    def still_to_close(self, allocation: Allocation, filled: int) -> int:
         """Return how many units are to be closed in all, ``filled`` included: no more than is still there."""
-        return min(allotment.leader_quantity, filled + self.really_held(self._reconciled(self.line(allotment.line))))
+        return min(allocation.leader_quantity, filled + self.really_held(self._reconciled(self.line(allocation.line))))
 
     def closed(self, key: LineKey) -> None:
         """Take note that a line was closed: what the leader has there is not this follower's any more."""
@@ -728,8 +728,8 @@ class Positions:
 
     def lot_size(self, leader_order_id: str) -> int:
         """Return the lot of a leader order's line, 1 while it is not known."""
-        allotment = self._allotments.get(leader_order_id)
-        return self.line(allotment.line).lot_size if allotment else 1
+        allocation = self._allocations.get(leader_order_id)
+        return self.line(allocation.line).lot_size if allocation else 1
 
     def _reconciled(self, line: Line) -> Line:
         """Return the line with no more held than is there: other hands closed the rest.
@@ -769,7 +769,7 @@ class Positions:
         beside = self._own.beside(key) * direction
         return max(0, min(units, units + beside - self._own.lacking(key, direction)))
 
-    def _keep(self, *changed: Line | Allotment) -> None:
+    def _keep(self, *changed: Line | Allocation) -> None:
         for one in changed:
             if isinstance(one, Line):
                 if self._lines.get(one.key) != one:
@@ -779,9 +779,9 @@ class Positions:
                         self._in_other_products[one.key.key].add(one.key)
             else:
                 self._versions[one.line] += 1
-                self._allotments[one.leader_order_id] = one
+                self._allocations[one.leader_order_id] = one
                 self._unwritten[one.leader_order_id] = one
-                (self._twinned.add if one.doubled else self._twinned.discard)(one.leader_order_id)
+                (self._is_duplicated.add if one.doubled else self._is_duplicated.discard)(one.leader_order_id)
 
 
 def _conversions(

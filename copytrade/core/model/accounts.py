@@ -13,7 +13,7 @@ from copytrade.core.model.orders import ZERO
 LARGE_PART = Decimal("0.25")
 
 
-class Addresses(msgspec.Struct, frozen=True, gc=False):
+class IpAddresses(msgspec.Struct, frozen=True, gc=False):
     """What the broker says of an account's addresses. ``detected`` is where it sees us, "" where it does not say.
 
     ``registered`` is None where it does not say either; ``allowed`` is its own verdict, None without one.
@@ -98,7 +98,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     token_until: datetime | None = None
     segments: tuple[str, ...] = ()
     address_refused: str = ""
-    addresses: Addresses | None = None
+    addresses: IpAddresses | None = None
     funds: Funds | None = None
     skew: float | None = None
     feed: str | None = None

@@ -36,7 +36,7 @@ class MappingStatus(StrEnum):
     SKIPPED = "skipped"
 
 
-class Wish(msgspec.Struct, frozen=True, gc=False):
+class DesiredOrder(msgspec.Struct, frozen=True, gc=False):
     """What the follower's order should be: the parameters that a modification restates.
 
     ``quantity`` is the total. With an ``own_price`` type and price are ours, and do not follow the leader's: a late
@@ -52,7 +52,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     own_price: bool = False
 
 
-class Split(msgspec.Struct, frozen=True, gc=False):
+class LatencyBreakdown(msgspec.Struct, frozen=True, gc=False):
     """Where a copy's time went, in milliseconds, each from the end of the one before.
 
     From the leader's update to the decision, to the permit, to the request on its way (its intent is on disk by then),
@@ -76,12 +76,13 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     There may be several: above the freeze quantity, where the leader's order crosses zero (an exit and an entry
     ``part``), and where one replaces another. ``n`` numbers them; with ``n`` 0 none was sent, and the copy says why.
 
-    ``accepted`` is the last wish that the broker took, ``refused`` the last that it would not: a wish is compared with
-    these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT). ``replaced`` is
+    ``accepted`` is the last desired order that the broker took, ``refused`` the last that it refused. A desired order
+    is compared with these, never with what the broker reads back, which differs (a MARKET order reads back as LIMIT).
+    ``desired`` and ``breakdown`` are stored as ``wish`` and ``split``, as earlier versions wrote them. ``replaced`` is
     what the broker had taken before a modification that neither feed nor order book has shown yet; ``modifications``
     counts those that were carried out. A copy is ``cancelling`` from the request on, ``cancel_sent`` once the broker
     has taken it; that it was ever ``cancel_asked`` for stays. ``order`` is the broker's word about ours.
-    ``latency_ms`` is the time from the leader's update to the broker's acceptance, ``split`` where it went,
+    ``latency_ms`` is the time from the leader's update to the broker's acceptance, ``breakdown`` where it went,
     ``fill_ms`` to the complete fill. ``again`` is an operator's word that what it came to is not the last of it.
     Rupees are price x quantity x ``multiplier``, None where that is not known.
     ``product`` is None for the leader's, and another one where the position that the order closes was converted.
@@ -99,14 +100,14 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     arithmetic: str = ""
     correlation_id: str = ""
     order_id: str = ""
-    wish: Wish | None = None
-    accepted: Wish | None = None
-    refused: Wish | None = None
+    desired: DesiredOrder | None = msgspec.field(default=None, name="wish")
+    accepted: DesiredOrder | None = None
+    refused: DesiredOrder | None = None
     cancelling: bool = False
     cancel_sent: bool = False
     cancel_asked: bool = False
     modifications: int = 0
-    replaced: Wish | None = None
+    replaced: DesiredOrder | None = None
     order: Order | None = None
     reason: Reason | None = None
     error: str = ""
@@ -114,7 +115,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     leader_price: Decimal = ZERO
     latency_ms: float | None = None
     fill_ms: float | None = None
-    split: Split | None = None
+    breakdown: LatencyBreakdown | None = msgspec.field(default=None, name="split")
     again: bool = False
     multiplier: Decimal | None = ONE
     product: Product | None = None
@@ -154,10 +155,10 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def quantity(self) -> int:
         """The whole order in units, at most: what the broker took or what was asked for since."""
-        wished, accepted = self.wish, self.accepted
-        if wished is accepted or accepted is None:
-            return wished.quantity if wished else 0
-        return max(wished.quantity, accepted.quantity) if wished else accepted.quantity
+        desired, accepted = self.desired, self.accepted
+        if desired is accepted or accepted is None:
+            return desired.quantity if desired else 0
+        return max(desired.quantity, accepted.quantity) if desired else accepted.quantity
 
     @property
     def awaits_sight(self) -> bool:

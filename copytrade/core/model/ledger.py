@@ -106,7 +106,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return (self.key.product, *(product for product, _ in self.elsewhere))
 
 
-class Allotment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class Allocation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
 
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was

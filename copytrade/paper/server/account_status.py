@@ -16,7 +16,7 @@ _INVALID_IP = Refusal(400, "DH-905", "Input_Exception", "Invalid IP")
 
 
 @dataclass(slots=True)
-class Standing:
+class AccountStatus:
     """One account. ``addresses`` are those it has registered, the primary first; None lets it send from any."""
 
     addresses: tuple[str, ...] | None = None
@@ -53,16 +53,16 @@ class Standing:
         return self.addresses is None or address in self.addresses
 
 
-class Standings:
+class AccountStatuses:
     """Every account's, and how far the broker's own clock is from ours, in seconds."""
 
     def __init__(self) -> None:
-        self._standings: dict[str, Standing] = defaultdict(Standing)
+        self._account_statuses: dict[str, AccountStatus] = defaultdict(AccountStatus)
         self.clock_skew = 0.0
 
-    def of(self, client_id: str) -> Standing:
+    def of(self, client_id: str) -> AccountStatus:
         """Return an account's, to be read and changed."""
-        return self._standings[client_id]
+        return self._account_statuses[client_id]
 
     def date(self, now: float) -> str:
         """Return the Date header of a reply at ``now``, epoch seconds."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from copytrade.paper.server.account_status import Standings
+from copytrade.paper.server.account_status import AccountStatuses
 from copytrade.paper.server.connections import Connections
 from copytrade.paper.server.faults import Faults
 from copytrade.paper.server.showing import Showing
@@ -41,11 +41,11 @@ class Feeds:
         token_works: Callable[[str, str], bool],
         faults: Faults,
         connections: Connections,
-        standings: Standings,
+        standings: AccountStatuses,
         showing: Showing,
     ) -> None:
         self._showing = showing
-        self._standings = standings
+        self._account_statuses = standings
         self._token_works = token_works
         self._faults = faults
         self._connections = connections
@@ -134,7 +134,7 @@ class Feeds:
             request = json.loads(text)["LoginReq"]
             client_id = str(request["ClientId"])
             if request["MsgCode"] == _LOGIN_CODE and self._token_works(client_id, request["Token"]):
-                return None if self._standings.of(client_id).feed_refused else client_id
+                return None if self._account_statuses.of(client_id).feed_refused else client_id
         except (ValueError, KeyError, TypeError):
             pass  # not a login at all: refused like a wrong one
         return None

@@ -19,7 +19,7 @@ from copytrade.paper.exchange.matching import Exchange, PaperAccount
 from copytrade.paper.exchange.orders import PaperOrder, Refusal, input_error, order_error
 from copytrade.paper.exchange.validation import read_change, read_ticket
 from copytrade.paper.server import wire
-from copytrade.paper.server.account_status import Standings
+from copytrade.paper.server.account_status import AccountStatuses
 from copytrade.paper.server.connections import Connections
 from copytrade.paper.server.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.server.feeds import Feeds
@@ -84,14 +84,14 @@ class BrokerServer:
         feeds: Feeds,
         faults: Faults,
         connections: Connections,
-        standings: Standings,
+        standings: AccountStatuses,
         tokens: Tokens,
         showing: Showing,
         master_rows: int,
         per_second: int,
     ) -> None:
         self._exchange = exchange
-        self._standings = standings
+        self._account_statuses = standings
         self._tokens = tokens
         self._feeds = feeds
         self._faults = faults
@@ -132,7 +132,7 @@ class BrokerServer:
     def _route(self, path: str, method: str, kind: Kind, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
             response = await answer(request)
-            response.headers["date"] = self._standings.date(time.time())
+            response.headers["date"] = self._account_statuses.date(time.time())
             return response
 
         async def answer(request: Request) -> Response:
@@ -178,7 +178,7 @@ class BrokerServer:
                 self._count(account, write.at)
                 if write.payload.get("dhanClientId", account.client_id) != account.client_id:
                     raise input_error("Invalid dhanClientId")
-                self._standings.of(account.client_id).check_address(_address(request))
+                self._account_statuses.of(account.client_id).check_address(_address(request))
             status, answer = handler(request, account, write.payload)
         except Refusal as refusal:
             status, answer = refusal.status, wire.error(refusal)
@@ -227,7 +227,7 @@ class BrokerServer:
 
     def _place(self, _request: Request, account: PaperAccount, payload: Mapping[str, object]) -> tuple[int, object]:
         ticket = read_ticket(payload, self._exchange.instruments)
-        self._standings.of(account.client_id).check_segment(ticket.instrument.segment)
+        self._account_statuses.of(account.client_id).check_segment(ticket.instrument.segment)
         order = self._exchange.place(account.client_id, ticket)
         return 200, {"orderId": order.id, "orderStatus": "TRANSIT"}
 
@@ -289,12 +289,12 @@ class BrokerServer:
         return 200, self._showing.rewritings.told(Told.FUNDS, account.client_id, funds)
 
     def _profile(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        standing = self._standings.of(account.client_id)
+        account_status = self._account_statuses.of(account.client_id)
         until = self._tokens.valid_until(account.client_id)
-        return 200, wire.profile(account, until, standing.segments, standing.data_plan)
+        return 200, wire.profile(account, until, account_status.segments, account_status.data_plan)
 
     def _addresses(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        return 200, self._standings.of(account.client_id).addresses_as_seen_from(_address(request))
+        return 200, self._account_statuses.of(account.client_id).addresses_as_seen_from(_address(request))
 
     def _renew(self, request: Request, _account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
         if "dhanClientId" not in request.headers:

@@ -9,10 +9,10 @@ from datetime import datetime
 import msgspec
 
 from copytrade.core.decide.decisions import Skip
-from copytrade.core.engine.copies import transitions as lifecycle
+from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.copies.dry_run import is_shadow
-from copytrade.core.engine.copies.limit_usage import Tally
-from copytrade.core.engine.copies.unknown_outcomes import Doubts
+from copytrade.core.engine.copies.limit_usage import LimitUsage
+from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.orders import Order, order_of, trade_date
@@ -26,14 +26,16 @@ class Changed(msgspec.Struct, frozen=True):
     leader: Order
 
 
-class Blotter:
+class CopyBook:
     """The copies of one ``follower``."""
 
-    def __init__(self, follower: str, positions: Positions, tally: Tally | None, doubts: Doubts) -> None:
+    def __init__(
+        self, follower: str, positions: Positions, limit_usage: LimitUsage | None, unknown_outcomes: UnknownOutcomes
+    ) -> None:
         self.follower = follower
         self._positions = positions
-        self._tally = tally
-        self._doubts = doubts
+        self._limit_usage = limit_usage
+        self._unknown_outcomes = unknown_outcomes
         self._copies: dict[str, tuple[Copy, ...]] = {}
         #: The leader order for which the broker's order of an id was sent.
         self._leader_of: dict[str, str] = {}
@@ -97,7 +99,7 @@ class Blotter:
         """Note that an order is not copied, and why, where that is news."""
         unsent = self.unsent(leader.id) or [self.new(leader, now)]
         return [
-            self.change(copy, lifecycle.skipped(copy, skip), leader)
+            self.change(copy, transitions.skipped(copy, skip), leader)
             for copy in unsent
             if copy.reason is not skip.reason
         ]
@@ -114,8 +116,8 @@ class Blotter:
         """Forget the copies of a leader order, all of which are over."""
         for copy in self._copies.pop(order_id, ()):
             self._leader_of.pop(copy.order_id, None)
-            self._doubts.forget((order_id, copy.n))
-            self._doubts.visibility.forget(copy.order_id)
+            self._unknown_outcomes.forget((order_id, copy.n))
+            self._unknown_outcomes.visibility.forget(copy.order_id)
 
     def change(self, before: Copy, after: Copy, leader: Order) -> Changed:
         """Keep a copy as it is now, and count what it has filled since."""
@@ -144,17 +146,17 @@ class Blotter:
             self._copies[order_id] = (*copies, copy)
         if copy.order_id:
             self._leader_of[copy.order_id] = order_id
-        if self._tally is not None:
-            self._tally.count(copy_id, copy)
+        if self._limit_usage is not None:
+            self._limit_usage.count(copy_id, copy)
         if copy.stage is Stage.UNKNOWN and not copy.order_id:
-            self._doubts.begin(copy_id)
+            self._unknown_outcomes.begin(copy_id)
         else:
-            self._doubts.end(copy_id)
+            self._unknown_outcomes.end(copy_id)
         if copy.is_open and copy.order_id and copy.order is None and not is_shadow(copy):
-            self._doubts.expect(copy_id, copy.order_id)
+            self._unknown_outcomes.expect(copy_id, copy.order_id)
         else:
-            self._doubts.shown(copy_id)
+            self._unknown_outcomes.shown(copy_id)
         if copy.stage is Stage.ENDED:
-            self._doubts.forget(copy_id)
+            self._unknown_outcomes.forget(copy_id)
         for stage, members in ((Stage.UNKNOWN, self.in_doubt), (Stage.LIVE, self.live)):
             (members.add if copy.stage is stage else members.discard)(copy_id)

@@ -47,17 +47,17 @@ def order_of(copy: Copy, leader: Order, lot_size: int, now: datetime) -> Order:
         status = Status.CANCELLED
     else:
         status = Status.TRADED if is_whole else Status.PART_TRADED if filled else Status.PENDING
-    wish = copy.wish
+    desired = copy.desired
     return replace(
         leader,
         id=copy.order_id,
         status=status,
         side=copy.side(leader),
-        order_type=wish.order_type if wish else leader.order_type,
+        order_type=desired.order_type if desired else leader.order_type,
         quantity=wanted,
         filled_quantity=filled,
-        price=wish.price if wish else leader.price,
-        trigger_price=wish.trigger_price if wish else leader.trigger_price,
+        price=desired.price if desired else leader.price,
+        trigger_price=desired.trigger_price if desired else leader.trigger_price,
         average_price=(leader.average_price or leader.price) if filled else leader.average_price,
         correlation_id=copy.correlation_id,
         updated_at=now,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Action, Cancel
-from copytrade.core.model.copies import CopyId, Wish
+from copytrade.core.model.copies import CopyId, DesiredOrder
 from copytrade.core.model.orders import ZERO, OrderType
 
 #: Seconds before a request that came to nothing is made again, doubling up to the last.
@@ -37,7 +37,7 @@ class Hold(NamedTuple):
     ``is_spent``: the order has spent its share of the budget, so that no other wish goes before its end either.
     """
 
-    wish: Wish | None
+    desired: DesiredOrder | None
     tries: int
     began: datetime
     seconds: float
@@ -73,7 +73,7 @@ class Holds:
         before = holds.get((n, type(action)))
         tries = before.tries + 1 if before else 1
         seconds = max(pause(tries), WHEN_SPENT) if is_spent else pause(tries)
-        holds[n, type(action)] = Hold(_wish_of(action), tries, now, seconds, is_spent)
+        holds[n, type(action)] = Hold(_desired_order_of(action), tries, now, seconds, is_spent)
 
     def carried_out(self, copy_id: CopyId, kind: type[Action]) -> None:
         """Note that a request was carried out: what comes to nothing after it is the first of a row."""
@@ -86,7 +86,7 @@ class Holds:
         hold = self._holds.get(order_id, {}).get((action.n, type(action)))
         if hold is None or not hold.is_on(now):
             return False
-        return hold.is_spent or not (_is_urgent(action, is_exit=is_exit) and hold.wish != _wish_of(action))
+        return hold.is_spent or not (_is_urgent(action, is_exit=is_exit) and hold.desired != _desired_order_of(action))
 
     def end(self, order_id: str, now: datetime) -> datetime | None:
         """Return when the next hold of a leader order's copies ends, None if there is none."""
@@ -108,11 +108,11 @@ def _is_urgent(action: Action, *, is_exit: bool) -> bool:
     """Whether it cancels, or leaves at what the market gives."""
     if isinstance(action, Cancel):
         return True
-    return is_exit and (action.wish.own_price or action.wish.order_type is OrderType.MARKET)
+    return is_exit and (action.desired.own_price or action.desired.order_type is OrderType.MARKET)
 
 
-def _wish_of(action: Action) -> Wish | None:
+def _desired_order_of(action: Action) -> DesiredOrder | None:
     """Return what a request wishes; where the price is ours, another price is no other wish."""
     if isinstance(action, Cancel):
         return None
-    return replace(action.wish, price=ZERO) if action.wish.own_price else action.wish
+    return replace(action.desired, price=ZERO) if action.desired.own_price else action.desired

@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 
-from copytrade.core.decide.risk_limits import Breach, Protection, Standing, trading_day
+from copytrade.core.decide.risk_limits import Breach, LimitsUsed, RiskLimits, trading_day
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.accounts import Result
 from copytrade.core.model.copies import Copy, CopyId, Stage
@@ -13,11 +13,11 @@ from copytrade.core.model.orders import IST
 from copytrade.core.model.reasons import Reason
 
 
-class Tally:
+class LimitUsage:
     """Counts for a follower that has limits, against its ``positions``."""
 
-    def __init__(self, protection: Protection, positions: Positions) -> None:
-        self._protection = protection
+    def __init__(self, risk_limits: RiskLimits, positions: Positions) -> None:
+        self._protection = risk_limits
         self._positions = positions
         #: What the account had made of the day when that was last read.
         self.result: Result | None = None
@@ -65,7 +65,7 @@ class Tally:
         for past in [past for past in self._entries if past < day]:
             del self._entries[past]
 
-    def standing(self, capital: Decimal | None, now: datetime) -> Standing:
+    def limits_used(self, capital: Decimal | None, now: datetime) -> LimitsUsed:
         """Return how the follower stands against those of its limits that are set."""
         breach, limit, result, lots, sent = "", None, None, 0, 0
         if self._protection.max_daily_loss is not None:
@@ -80,7 +80,7 @@ class Tally:
             )
         if self._protection.max_orders_per_day is not None:
             sent = len(self._entries.get(now.astimezone(IST).date(), ()))
-        return Standing(breach, result, limit, lots, sent)
+        return LimitsUsed(breach, result, limit, lots, sent)
 
     def _limit(self, capital: Decimal | None) -> Decimal | None:
         limit = self._protection.max_daily_loss

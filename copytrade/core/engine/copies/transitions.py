@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Flag, Modify, Place, Skip
-from copytrade.core.model.copies import Copy, Split, Stage, Wish
+from copytrade.core.model.copies import Copy, DesiredOrder, LatencyBreakdown, Stage
 from copytrade.core.model.instruments import ONE
 from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import Order, Status, Validity, correlation_id, trade_date
@@ -36,7 +36,7 @@ def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str, multip
         part=place.part,
         stage=Stage.PENDING,
         correlation_id=correlation_id(copy.leader_order_id, place.n),
-        wish=place.wish,
+        desired=place.desired,
         product=place.product,
         ratio=ratio,
         strategy=strategy,
@@ -49,12 +49,12 @@ def placing(copy: Copy, place: Place, ratio: Ratio | None, strategy: str, multip
 
 def modifying(copy: Copy, modify: Modify) -> Copy:
     """A modification is about to be sent; it counts against the order's limit once it is known to be carried out."""
-    return replace(copy, wish=modify.wish, reason=modify.reason or copy.reason)
+    return replace(copy, desired=modify.desired, reason=modify.reason or copy.reason)
 
 
 def not_sent(copy: Copy, error: str = "") -> Copy:
     """The order is certainly not at the broker: it can be sent again under the same id."""
-    return replace(copy, stage=Stage.NONE, wish=None, error=error)
+    return replace(copy, stage=Stage.NONE, desired=None, error=error)
 
 
 def proven_absent(copy: Copy) -> Copy:
@@ -64,7 +64,7 @@ def proven_absent(copy: Copy) -> Copy:
 
 def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
     """An order that carries our id is at the broker, and no copy is known to be it: make it the ``n``-th of these."""
-    wish = _wish_of(order, leader)
+    desired = _desired_order_of(order, leader)
     return replace(
         copy,
         n=n,
@@ -72,9 +72,9 @@ def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
         stage=Stage.LIVE,
         correlation_id=order.correlation_id,
         order_id=order.id,
-        wish=wish,
+        desired=desired,
         product=order.product if order.product is not leader.product else None,
-        accepted=wish,
+        accepted=desired,
         refused=None,
         cancelling=False,
         cancel_sent=False,
@@ -89,10 +89,15 @@ def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
     )
 
 
-def accepted(copy: Copy, order_id: str, latency_ms: float | None, split: Split | None = None) -> Copy:
+def accepted(copy: Copy, order_id: str, latency_ms: float | None, breakdown: LatencyBreakdown | None = None) -> Copy:
     """The broker took the order as wished."""
     taken = replace(
-        copy, order_id=order_id, accepted=copy.wish, refused=None, latency_ms=latency_ms, split=split or copy.split
+        copy,
+        order_id=order_id,
+        accepted=copy.desired,
+        refused=None,
+        latency_ms=latency_ms,
+        breakdown=breakdown or copy.breakdown,
     )
     return taken if copy.stage is Stage.ENDED else replace(taken, stage=Stage.LIVE, error="")
 
@@ -101,7 +106,7 @@ def modification_accepted(copy: Copy, order_id: str) -> Copy:
     """The broker took the modification as wished; what the order was before is kept until it shows otherwise."""
     before = copy.replaced or copy.accepted
     taken = replace(accepted(copy, order_id, copy.latency_ms), modifications=copy.modifications + 1)
-    return replace(taken, replaced=before if _tells(copy.order, before, copy.wish) else None)
+    return replace(taken, replaced=before if _tells(copy.order, before, copy.desired) else None)
 
 
 def modification_came_to_nothing(copy: Copy) -> Copy:
@@ -116,12 +121,12 @@ def place_refused(copy: Copy, error: str) -> Copy:
 
 def modify_refused(copy: Copy, error: str) -> Copy:
     """The broker would not take the modification: the order stays as it was, and the next try waits."""
-    return replace(copy, refused=copy.wish, wish=copy.accepted, error=error)
+    return replace(copy, refused=copy.desired, desired=copy.accepted, error=error)
 
 
 def modify_not_sent(copy: Copy) -> Copy:
     """The modification certainly did nothing, and may be sent again."""
-    return replace(copy, wish=copy.accepted)
+    return replace(copy, desired=copy.accepted)
 
 
 def cancelling(copy: Copy, cancel: Cancel) -> Copy:
@@ -149,7 +154,7 @@ def in_doubt(copy: Copy, error: str) -> Copy:
     if copy.stage is Stage.ENDED:
         return copy
     if copy.stage is Stage.PENDING and copy.order is not None:  # the feed has shown that it exists
-        return replace(copy, stage=Stage.LIVE, accepted=copy.wish, error=error)
+        return replace(copy, stage=Stage.LIVE, accepted=copy.desired, error=error)
     return replace(copy, stage=Stage.UNKNOWN, cancelling=False, error=error)
 
 
@@ -178,13 +183,15 @@ def reloaded(copy: Copy) -> Copy:
 
 def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> Copy:
     """The broker's word about our order is new. While ``busy``, a request's answer is still to come."""
-    wish = copy.wish or _wish_of(order, leader)  # none where it was proven not to exist, and does
-    changed = replace(copy, order=order, order_id=order.id, wish=wish, reason=copy.reason if copy.wish else None)
+    desired = copy.desired or _desired_order_of(order, leader)  # none where it was proven not to exist, and does
+    changed = replace(
+        copy, order=order, order_id=order.id, desired=desired, reason=copy.reason if copy.desired else None
+    )
     if order.is_terminal:
         return _ended(changed, order, leader)
     if busy and copy.stage is not Stage.UNKNOWN:
         return changed
-    return _as_shown(replace(changed, stage=Stage.LIVE, accepted=copy.accepted or wish))
+    return _as_shown(replace(changed, stage=Stage.LIVE, accepted=copy.accepted or desired))
 
 
 def is_modified(before: Copy, after: Copy) -> bool:
@@ -194,26 +201,26 @@ def is_modified(before: Copy, after: Copy) -> bool:
 
 def _as_shown(copy: Copy) -> Copy:
     """Conclude from what the order looks like whether a modification was carried out."""
-    if _tells(copy.order, copy.wish, copy.accepted):  # one whose answer was lost
-        copy = replace(copy, accepted=copy.wish, modifications=copy.modifications + 1)
+    if _tells(copy.order, copy.desired, copy.accepted):  # one whose answer was lost
+        copy = replace(copy, accepted=copy.desired, modifications=copy.modifications + 1)
     return copy if _tells(copy.order, copy.replaced, copy.accepted) else replace(copy, replaced=None)
 
 
-def _tells(order: Order | None, one: Wish | None, other: Wish | None) -> bool:
+def _tells(order: Order | None, one: DesiredOrder | None, other: DesiredOrder | None) -> bool:
     """Whether an order looks like one wish and not like another; a market order's price is hardly ever a limit's."""
     if one is not None and other is not None and one.order_type.has_limit and not other.order_type.has_limit:
         return _looks_like(order, one)
     return _looks_like(order, one) and not _looks_like(order, other)
 
 
-def _looks_like(order: Order | None, wish: Wish | None) -> bool:
+def _looks_like(order: Order | None, desired: DesiredOrder | None) -> bool:
     """Whether an order is as wished, by what the broker reads back as sent. A triggered stop is a limit order."""
-    if order is None or wish is None or order.quantity != wish.quantity:
+    if order is None or desired is None or order.quantity != desired.quantity:
         return False
-    if wish.order_type.has_limit and order.price != wish.price:
+    if desired.order_type.has_limit and order.price != desired.price:
         return False
     if order.order_type.has_trigger:
-        return wish.order_type.has_trigger and order.trigger_price == wish.trigger_price
+        return desired.order_type.has_trigger and order.trigger_price == desired.trigger_price
     return True
 
 
@@ -228,16 +235,16 @@ def is_foreign(copy: Copy, order: Order, leader: Order) -> bool:
 
 
 def _is_open(copy: Copy) -> bool:
-    return copy.stage is Stage.PENDING or (copy.stage is Stage.LIVE and _differ(copy.wish, copy.accepted))
+    return copy.stage is Stage.PENDING or (copy.stage is Stage.LIVE and _differ(copy.desired, copy.accepted))
 
 
-def _differ(wish: Wish | None, accepted_wish: Wish | None) -> bool:
-    return wish is not None and wish != accepted_wish
+def _differ(desired: DesiredOrder | None, accepted_order: DesiredOrder | None) -> bool:
+    return desired is not None and desired != accepted_order
 
 
-def _wish_of(order: Order, leader: Order | None) -> Wish:
+def _desired_order_of(order: Order, leader: Order | None) -> DesiredOrder:
     """Return the wish that an order at the broker fulfils; where its type is not the leader's, so is its price not."""
-    return Wish(
+    return DesiredOrder(
         quantity=order.quantity,
         order_type=order.order_type,
         price=order.price,
@@ -249,7 +256,7 @@ def _wish_of(order: Order, leader: Order | None) -> Wish:
 
 
 def _ended(copy: Copy, order: Order, leader: Order | None) -> Copy:
-    ended = replace(copy, stage=Stage.ENDED, accepted=copy.accepted or copy.wish)
+    ended = replace(copy, stage=Stage.ENDED, accepted=copy.accepted or copy.desired)
     if order.status is Status.TRADED:
         return ended
     if order.status is Status.REJECTED:

@@ -43,7 +43,7 @@ class UnreadableRow(msgspec.Struct, frozen=True, gc=False):
         return bool(self.correlation_id) and not str(self.correlation_id).startswith(CORRELATION_PREFIX)
 
 
-class Doubt(msgspec.Struct, frozen=True, gc=False):
+class UnknownOutcome(msgspec.Struct, frozen=True, gc=False):
     """What is known about an order since nobody knows whether the broker has it.
 
     ``silent``: whether the account's feed has been up since then, so that its silence says something; without that,
@@ -56,11 +56,11 @@ class Doubt(msgspec.Struct, frozen=True, gc=False):
     last_read: float = 0.0
     last_search: float = 0.0
 
-    def after_read(self, began: float) -> "Doubt":
+    def after_read(self, began: float) -> "UnknownOutcome":
         """Count a complete read of the order book that does not show the order."""
         return replace(self, reads=self.reads + 1, last_read=began) if began >= self.since else self
 
-    def after_search(self, began: float) -> "Doubt":
+    def after_search(self, began: float) -> "UnknownOutcome":
         """Count an answered search for the order's id that does not show it."""
         return replace(self, last_search=began) if began >= self.since else self
 
@@ -124,7 +124,7 @@ class Visibility:
         return max(at_least, MARGIN * self.longest)
 
 
-class Doubts:
+class UnknownOutcomes:
     """The orders of one account of which nobody knows whether the broker has them.
 
     ``at_least`` are the seconds over which their absence has to be proven, however early the broker shows its orders.
@@ -132,9 +132,9 @@ class Doubts:
 
     def __init__(self, at_least: float) -> None:
         self._at_least = at_least
-        self._doubts: dict[CopyId, Doubt] = {}
+        self._unknown_outcomes: dict[CopyId, UnknownOutcome] = {}
         #: By the broker's id, what is known of an order that it has accepted and nothing has shown.
-        self._unshown: dict[CopyId, tuple[str, Doubt]] = {}
+        self._unshown: dict[CopyId, tuple[str, UnknownOutcome]] = {}
         self._settled_at: dict[CopyId, float] = {}
         #: In which order the ids of the account's orders were first seen, and how many were when a placement left.
         self._seen: dict[str, int] = {}
@@ -173,18 +173,18 @@ class Doubts:
         self._seen_before[copy_id] = self._sights
 
     def begin(self, copy_id: CopyId) -> None:
-        """Doubt whether the broker has an order, if that is not doubted already."""
-        if copy_id not in self._doubts:
-            self._doubts[copy_id] = Doubt(self.settled_at(copy_id), self._feed_up)
+        """Begin to prove that the broker never had an order, unless that has begun."""
+        if copy_id not in self._unknown_outcomes:
+            self._unknown_outcomes[copy_id] = UnknownOutcome(self.settled_at(copy_id), self._feed_up)
 
     def end(self, copy_id: CopyId) -> None:
-        """Doubt it no more."""
-        self._doubts.pop(copy_id, None)
+        """The outcome is known: stop the proof."""
+        self._unknown_outcomes.pop(copy_id, None)
 
     def expect(self, copy_id: CopyId, order_id: str) -> None:
         """Watch for an order that the broker has accepted and nothing has shown, if that is not watched for already."""
         if copy_id not in self._unshown:
-            self._unshown[copy_id] = order_id, Doubt(self.settled_at(copy_id), silent=True)
+            self._unshown[copy_id] = order_id, UnknownOutcome(self.settled_at(copy_id), silent=True)
 
     def shown(self, copy_id: CopyId) -> None:
         """Watch for it no more."""
@@ -219,7 +219,9 @@ class Doubts:
         """Take note that the account's own feed is there, or is not: only then does its silence say something."""
         self._feed_up = is_up
         if not is_up:
-            self._doubts = {copy_id: replace(doubt, silent=False) for copy_id, doubt in self._doubts.items()}
+            self._unknown_outcomes = {
+                copy_id: replace(doubt, silent=False) for copy_id, doubt in self._unknown_outcomes.items()
+            }
 
     def read(self, began: float, order_ids: Set[str], unreadable: Sequence[UnreadableRow] = ()) -> None:
         """A read of the order book shows some orders, and some rows that are ``unreadable``."""
@@ -230,9 +232,9 @@ class Doubts:
         for order_id in shown:
             self.seen(order_id)
         unclear = [row for row in unreadable if not row.is_others]
-        for copy_id, doubt in self._doubts.items():
+        for copy_id, doubt in self._unknown_outcomes.items():
             if not any(self._may_be(copy_id, row) for row in unclear):
-                self._doubts[copy_id] = doubt.after_read(began)
+                self._unknown_outcomes[copy_id] = doubt.after_read(began)
         if "" not in shown:
             for copy_id, (order_id, doubt) in self._unshown.items():
                 if order_id not in shown:
@@ -244,8 +246,8 @@ class Doubts:
 
     def searched(self, copy_id: CopyId, began: float) -> None:
         """A search for an order's id has shown none."""
-        if copy_id in self._doubts:
-            self._doubts[copy_id] = self._doubts[copy_id].after_search(began)
+        if copy_id in self._unknown_outcomes:
+            self._unknown_outcomes[copy_id] = self._unknown_outcomes[copy_id].after_search(began)
         if copy_id in self._unshown:
             order_id, doubt = self._unshown[copy_id]
             self._unshown[copy_id] = order_id, doubt.after_search(began)
@@ -253,4 +255,4 @@ class Doubts:
     def absent(self) -> list[CopyId]:
         """Return the orders that are proven not to exist."""
         window = self.window
-        return [copy_id for copy_id, doubt in self._doubts.items() if doubt.is_absent(window)]
+        return [copy_id for copy_id, doubt in self._unknown_outcomes.items() if doubt.is_absent(window)]

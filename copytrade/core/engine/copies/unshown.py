@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.copies.copy_book import Blotter, Changed
-from copytrade.core.engine.copies.unknown_outcomes import Doubts
-from copytrade.core.engine.invalidation import Concerns
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.copies.copy_book import Changed, CopyBook
+from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes
+from copytrade.core.engine.invalidation import Invalidation
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.engine.work_queue import Agenda
+from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.ledger import LineKey, Part, line_of
@@ -32,17 +32,17 @@ class Unshown:
         self,
         orders: LeaderOrders,
         positions: Positions,
-        blotter: Blotter,
-        doubts: Doubts,
-        agenda: Agenda,
-        concerns: Concerns,
+        copy_book: CopyBook,
+        unknown_outcomes: UnknownOutcomes,
+        work_queue: WorkQueue,
+        invalidation: Invalidation,
     ) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._doubts = doubts
-        self._agenda = agenda
-        self._concerns = concerns
+        self._copy_book = copy_book
+        self._unknown_outcomes = unknown_outcomes
+        self._work_queue = work_queue
+        self._invalidation = invalidation
         self._cancelled_again: set[CopyId] = set()
 
     def give_up(self) -> list[Changed]:
@@ -51,31 +51,31 @@ class Unshown:
         Nobody sees whether a cancellation of such an order was carried out: it is sent once more, and then believed.
         """
         changed = []
-        for copy_id in self._doubts.missing():
-            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
-            self._doubts.visibility.forget(copy.order_id)
-            if leader is None or self._agenda.is_under_way(copy_id):
+        for copy_id in self._unknown_outcomes.missing():
+            copy, leader = self._copy_book.copy(copy_id), self._orders.get(copy_id[0])
+            self._unknown_outcomes.visibility.forget(copy.order_id)
+            if leader is None or self._work_queue.is_under_way(copy_id):
                 continue
             if copy.cancel_sent and copy_id not in self._cancelled_again:
                 self._cancelled_again.add(copy_id)
-                changed.append(self._blotter.change(copy, lifecycle.cancel_came_to_nothing(copy), leader))
-                self._concerns.copy_changed(changed[-1])
+                changed.append(self._copy_book.change(copy, transitions.cancel_came_to_nothing(copy), leader))
+                self._invalidation.copy_changed(changed[-1])
             elif copy.cancel_sent or copy.part in _NOT_SENT_AGAIN:
                 changed.append(self._end(copy, leader))
         return changed
 
     def wants_positions(self, copy_id: CopyId, at: float) -> bool:
         """Whether a read of positions begun at a monotonic time would say that an order is to be sent again."""
-        if self._doubts.missing_for(copy_id, at) < self._patience(copy_id):
+        if self._unknown_outcomes.missing_for(copy_id, at) < self._patience(copy_id):
             return False
-        return self._blotter.copy(copy_id).part not in _NOT_SENT_AGAIN
+        return self._copy_book.copy(copy_id).part not in _NOT_SENT_AGAIN
 
     def net_read(self, net: Mapping[LineKey, int], began: float) -> list[Changed]:
         """Take note of what the account holds, by a read begun at a monotonic time: what is left has to be left."""
         changed = []
-        for copy_id in self._doubts.missing():
-            copy, leader = self._blotter.copy(copy_id), self._orders.get(copy_id[0])
-            if leader is None or self._agenda.is_under_way(copy_id) or not self.wants_positions(copy_id, began):
+        for copy_id in self._unknown_outcomes.missing():
+            copy, leader = self._copy_book.copy(copy_id), self._orders.get(copy_id[0])
+            if leader is None or self._work_queue.is_under_way(copy_id) or not self.wants_positions(copy_id, began):
                 continue
             line = line_of(leader)
             still = max(0, -net.get(line, 0) * copy.side(leader).sign)
@@ -84,26 +84,26 @@ class Unshown:
                 changed.append(self._end(copy, leader))
             elif copy.reason is not Reason.INVISIBLE:  # it seems to be done, whatever was answered since
                 seems_done = replace(
-                    copy, reason=Reason.INVISIBLE, stage=Stage.LIVE, accepted=copy.accepted or copy.wish
+                    copy, reason=Reason.INVISIBLE, stage=Stage.LIVE, accepted=copy.accepted or copy.desired
                 )
-                changed.append(self._blotter.change(copy, seems_done, leader))
+                changed.append(self._copy_book.change(copy, seems_done, leader))
         return changed
 
     def turned_up(self, copy: Copy) -> Copy:
         """Return a copy that is shown after all as what it is now: a twin, if another was sent in its place."""
         if copy.reason is not Reason.INVISIBLE:
             return copy
-        later = (other for other in self._blotter.of(copy.leader_order_id) if other.n > copy.n)
+        later = (other for other in self._copy_book.of(copy.leader_order_id) if other.n > copy.n)
         is_replaced = copy.part not in _NOT_SENT_AGAIN and any(other.part is copy.part for other in later)
-        return lifecycle.turned_up(copy, Part.TWIN if is_replaced else copy.part)
+        return transitions.turned_up(copy, Part.TWIN if is_replaced else copy.part)
 
     def _patience(self, copy_id: CopyId) -> float:
         """Return the seconds that an exit is waited for, twice as long for each that was not shown before."""
         order_id, _ = copy_id
-        before = sum(copy.reason is Reason.INVISIBLE and not copy.is_open for copy in self._blotter.of(order_id))
-        return self._doubts.exit_patience * 2.0 ** min(before, 5)
+        before = sum(copy.reason is Reason.INVISIBLE and not copy.is_open for copy in self._copy_book.of(order_id))
+        return self._unknown_outcomes.exit_patience * 2.0 ** min(before, 5)
 
     def _end(self, copy: Copy, leader: Order) -> Changed:
-        changed = self._blotter.change(copy, lifecycle.invisible(copy), leader)
-        self._concerns.copy_changed(changed)
+        changed = self._copy_book.change(copy, transitions.invisible(copy), leader)
+        self._invalidation.copy_changed(changed)
         return changed

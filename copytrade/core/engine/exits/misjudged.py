@@ -19,16 +19,16 @@ def misjudged_without(found: Order, orders: LeaderOrders, positions: Positions) 
     To be asked before those are counted. The orders came after the fills, and would have met a position on the other
     side.
     """
-    line, known = line_of(found), positions.allotment(found.id)
+    line, known = line_of(found), positions.allocation(found.id)
     last, more = orders.last_placed(line), found.filled_quantity - (known.leader_filled if known else 0)
     if more <= 0 or last is None or last < found.event_at:
         return []
     return [
         order.id
         for order in _placed_after(found, orders, was_known=known is not None)
-        if (allotment := positions.allotment(order.id))
-        and allotment.role is Role.ENTRY
-        and (allotment.base + more * found.side.sign) * order.side.sign < 0
+        if (allocation := positions.allocation(order.id))
+        and allocation.role is Role.ENTRY
+        and (allocation.base + more * found.side.sign) * order.side.sign < 0
     ]
 
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from copytrade.core.engine.context import Circumstances
-from copytrade.core.engine.copies.copy_book import Blotter
+from copytrade.core.engine.context import Context
+from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.ledger import arithmetic as ledger
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Stage
-from copytrade.core.model.ledger import Allotment, Line, LineKey, Part, Working
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Working
 from copytrade.core.model.orders import Leg, Order, OrderType, Product
 from copytrade.core.model.reasons import Reason
 
@@ -52,7 +52,7 @@ class _Reckoned(msgspec.Struct, frozen=True):
 class Basis(msgspec.Struct, frozen=True, gc=False):
     """All that a decision takes from the line of its order, once its entry has a size."""
 
-    allotment: Allotment
+    allocation: Allocation
     exit_open: int
     closed_elsewhere: bool
     held_against: bool
@@ -62,37 +62,35 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
 class Shares:
     """The shares of every line, kept until the line changes."""
 
-    def __init__(
-        self, orders: LeaderOrders, positions: Positions, blotter: Blotter, circumstances: Circumstances
-    ) -> None:
+    def __init__(self, orders: LeaderOrders, positions: Positions, copy_book: CopyBook, context: Context) -> None:
         self._orders = orders
         self._positions = positions
-        self._blotter = blotter
-        self._circumstances = circumstances
+        self._copy_book = copy_book
+        self._context = context
         self._reckoned: dict[LineKey, _Reckoned] = {}
         self._gives_way: dict[str, datetime] = {}
         #: How often the shares of a line have been reckoned.
         self.reckonings = 0
 
     def exit_share(
-        self, order: Order, allotment: Allotment, now: datetime, last_price: Decimal | None = None
+        self, order: Order, allocation: Allocation, now: datetime, last_price: Decimal | None = None
     ) -> ExitShare:
         """Return what an order's exit is yet to take; ``last_price`` is the instrument's of just now, if it is known.
 
         It is bounded by what the account has. Less than was copied by the last read alone, the rest waits for others;
         where other hands are about to close some of it, that waits for them.
         """
-        if not allotment.exit_of(order.quantity):
+        if not allocation.exit_of(order.quantity):
             return ExitShare(0)
-        known = self._of(allotment.line)
+        known = self._of(allocation.line)
         whole = _open(known, order, known.shares, abs(known.line.held))
         units, waits_for, until = _open(known, order, known.bounded, known.there), "", None
         if units < whole:
-            self._positions.want(allotment.line, now)
+            self._positions.want(allocation.line, now)
             waits_for = "the account's positions lack what was copied and are read once more"
         filling = self._positions.about_to_fill(known.line, order.side, last_price) if units else {}
         if filling:
-            gives_way_until = self._positions.want(allotment.line, now) + GIVES_WAY
+            gives_way_until = self._positions.want(allocation.line, now) + GIVES_WAY
             if now < gives_way_until:
                 units, until = max(0, units - sum(filling.values())), gives_way_until
                 waits_for = "another order of the account is about to close the position"
@@ -101,7 +99,7 @@ class Shares:
                 filling = {}
         elif not waits_for:
             self._gives_way.pop(order.id, None)
-            self._positions.is_wanted_no_more(allotment.line)
+            self._positions.is_wanted_no_more(allocation.line)
         return ExitShare(units, self._room(known, order, filling), waits_for, until)
 
     def gave_way_in_vain(self, leader_order_id: str, now: datetime) -> bool:
@@ -118,7 +116,7 @@ class Shares:
             (copy, member)
             for member, exit_ in known.exits.items()
             if exit_.is_stop is order.order_type.has_trigger
-            for copy in self._blotter.of(member)
+            for copy in self._copy_book.of(member)
             if copy.part is Part.EXIT and copy.is_open
         ]
         if not known.line.elsewhere and not any(copy.product for copy, _ in exits):
@@ -130,11 +128,11 @@ class Shares:
                 room[product] -= copy.exposure
         return {product: max(0, units - filling.get(product, 0)) for product, units in room.items()}
 
-    def exit_open(self, order: Order, allotment: Allotment) -> int:
+    def exit_open(self, order: Order, allocation: Allocation) -> int:
         """Return how many units an order's exit can take by what the account has, 0 where it has none."""
-        if not allotment.exit_of(order.quantity):
+        if not allocation.exit_of(order.quantity):
             return 0
-        known = self._of(allotment.line)
+        known = self._of(allocation.line)
         return _open(known, order, known.bounded, known.there)
 
     def basis(self, order: Order) -> Basis | None:
@@ -142,20 +140,20 @@ class Shares:
 
         An entry that has no size yet takes more from the line than this says.
         """
-        allotment = self._positions.allotment(order.id)
-        if allotment is None or (allotment.ratio is None and allotment.entry_of(order.quantity)):
+        allocation = self._positions.allocation(order.id)
+        if allocation is None or (allocation.ratio is None and allocation.entry_of(order.quantity)):
             return None
-        exit_open, line = self.exit_open(order, allotment), self._positions.line(allotment.line)
-        crosses = allotment.is_exit and allotment.entry_of(order.quantity) > 0
+        exit_open, line = self.exit_open(order, allocation), self._positions.line(allocation.line)
+        crosses = allocation.is_exit and allocation.entry_of(order.quantity) > 0
         held_against = crosses and line.held * order.side.sign < 0
-        return Basis(allotment, exit_open, line.lost > 0, held_against, self.come_first(order, allotment))
+        return Basis(allocation, exit_open, line.lost > 0, held_against, self.come_first(order, allocation))
 
-    def come_first(self, order: Order, allotment: Allotment) -> bool:
+    def come_first(self, order: Order, allocation: Allocation) -> bool:
         """Whether exits have yet to be sent for what is held against an entry: it would fill out of what they leave."""
-        line = self._positions.line(allotment.line)
-        if line.held * order.side.sign >= 0 or not allotment.entry_of(order.quantity):
+        line = self._positions.line(allocation.line)
+        if line.held * order.side.sign >= 0 or not allocation.entry_of(order.quantity):
             return False
-        known = self._of(allotment.line)
+        known = self._of(allocation.line)
         return any(share > known.exits[member].open for member, share in known.bounded.items())
 
     def forget(self) -> None:
@@ -188,57 +186,57 @@ class Shares:
             open_stops=sum(exit_.open for exit_ in exits.values() if exit_.is_stop),
         )
 
-    def leaves_copied(self, order: Order, allotment: Allotment) -> bool:
+    def leaves_copied(self, order: Order, allocation: Allocation) -> bool:
         """Whether a leader order takes from a position that was copied, or may be any moment: no filter stops that.
 
         A leg whose entry was not copied takes from what that entered, as long as the leader has any of the position.
         """
-        if order.is_ours or not allotment.is_exit:
+        if order.is_ours or not allocation.is_exit:
             return False
-        line, sign = self._positions.line(allotment.line), order.side.sign
+        line, sign = self._positions.line(allocation.line), order.side.sign
         if line.leader_position * sign < 0 and self.is_beside(order):
             return False
-        return line.held * sign < 0 or self._may_yet_be_held(allotment)
+        return line.held * sign < 0 or self._may_yet_be_held(allocation)
 
     def is_beside(self, order: Order) -> bool:
         """Whether an order is the leg of a family whose entry was not copied."""
         if order.leg not in (Leg.STOP_LOSS, Leg.TARGET) or not order.parent_id:
             return False
-        if self._blotter.is_sent(order.parent_id):
+        if self._copy_book.is_sent(order.parent_id):
             return False
         parent = self._orders.get(order.parent_id)
-        if parent is not None and self._circumstances.is_refused(parent):
+        if parent is not None and self._context.is_refused(parent):
             return True
-        return any(copy.reason not in (None, Reason.ZERO_LOTS) for copy in self._blotter.unsent(order.parent_id))
+        return any(copy.reason not in (None, Reason.ZERO_LOTS) for copy in self._copy_book.unsent(order.parent_id))
 
-    def _may_yet_be_held(self, allotment: Allotment) -> bool:
+    def _may_yet_be_held(self, allocation: Allocation) -> bool:
         """Whether an entry that a leader order would leave is on its way, or rests."""
         return any(
-            (other := self._positions.allotment(member)) is not None
-            and other.side is not allotment.side
-            and any(copy.is_open and copy.part is Part.ENTRY for copy in self._blotter.of(member))
-            for member in self._positions.working(allotment.line)
+            (other := self._positions.allocation(member)) is not None
+            and other.side is not allocation.side
+            and any(copy.is_open and copy.part is Part.ENTRY for copy in self._copy_book.of(member))
+            for member in self._positions.working(allocation.line)
         )
 
     def exits(self, key: LineKey) -> list[Working]:
         """Return the exits of a line that are copied, in the order in which the leader placed them."""
         working = []
         for member in self._positions.working(key):
-            order, allotment = self._orders.get(member), self._positions.allotment(member)
-            if order is None or allotment is None or not allotment.is_exit or not allotment.exit_of(order.quantity):
+            order, allocation = self._orders.get(member), self._positions.allocation(member)
+            if order is None or allocation is None or not allocation.is_exit or not allocation.exit_of(order.quantity):
                 continue
-            mine = self._blotter.of(member)
+            mine = self._copy_book.of(member)
             copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
-            if not copies and self._circumstances.is_refused(order) and not self.leaves_copied(order, allotment):
+            if not copies and self._context.is_refused(order) and not self.leaves_copied(order, allocation):
                 continue
-            left = 0 if order.is_terminal else allotment.exit_of(order.quantity) - allotment.leader_exited
+            left = 0 if order.is_terminal else allocation.exit_of(order.quantity) - allocation.leader_exited
             working.append(
                 Working(
                     leader_order_id=member,
                     side=order.side,
                     is_stop=order.order_type.has_trigger,
                     leader_open=left,
-                    has_filled=allotment.leader_exited > 0,
+                    has_filled=allocation.leader_exited > 0,
                     open=sum(copy.exposure for copy in copies),
                     is_final=any(copy.is_final for copy in copies),
                     at_market=order.order_type is OrderType.MARKET,

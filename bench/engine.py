@@ -1,6 +1,6 @@
 """What a desk takes for one copy, in microseconds of one thread, while fifty others rest on the same line.
 
-python -m bench.desk
+python -m bench.engine
 """
 
 import gc
@@ -15,9 +15,9 @@ from typing import ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Place, Policy
-from copytrade.core.engine.context import Surroundings
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Desk
+from copytrade.core.engine.context import MarketRules
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.market.sessions import load_market_hours
@@ -63,16 +63,16 @@ class Stopwatch:
         return answer
 
 
-def a_desk() -> Desk:
-    """Seat a follower half as large as the leader, who holds nothing."""
-    surroundings = Surroundings(load_freeze_table(), load_market_hours())
-    desk = Desk("alice", POLICY, Capitals(Decimal(1_000_000), Decimal(510_000)), surroundings)
-    desk.load((), (), (), BEGAN, 0.0)
-    desk.know_instruments({OPTION: Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))})
-    desk.leader_positions_read({}, BEGAN, BEGAN.date())
-    desk.own_positions_read({}, BEGAN)
-    desk.set_gate(is_open=True)
-    return desk
+def an_engine() -> CopyEngine:
+    """Set up a follower half as large as the leader, who holds nothing."""
+    market_rules = MarketRules(load_freeze_table(), load_market_hours())
+    engine = CopyEngine("alice", POLICY, Capitals(Decimal(1_000_000), Decimal(510_000)), market_rules)
+    engine.load((), (), (), BEGAN, 0.0)
+    engine.know_instruments({OPTION: Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))})
+    engine.leader_positions_read({}, BEGAN, BEGAN.date())
+    engine.own_positions_read({}, BEGAN)
+    engine.set_gate(is_open=True)
+    return engine
 
 
 def leader_order(number: int, now: datetime) -> Order:
@@ -104,38 +104,38 @@ def filled(order: Order, now: datetime) -> Order:
 
 def copy_all(watch: Stopwatch) -> None:
     """Have every leader order copied and, once fifty rest, the oldest filled."""
-    desk, resting, now = a_desk(), deque[tuple[Order, Order]](), BEGAN
+    engine, resting, now = an_engine(), deque[tuple[Order, Order]](), BEGAN
 
     def begun(leader: Order) -> tuple[Place, Copy]:
-        desk.leader_changed(leader, 1.0)
-        desk.consider(now)
-        picked = desk.pick(now) if desk.lane() is not None else None
+        engine.leader_changed(leader, 1.0)
+        engine.consider(now)
+        picked = engine.pick(now) if engine.lane() is not None else None
         if picked is None or not isinstance(picked[1], Place):
             raise SystemExit(f"{leader.id} is not copied")
-        changed = desk.begin(*picked, now)
-        desk.positions.take_unwritten()
+        changed = engine.begin(*picked, now)
+        engine.positions.take_unwritten()
         return picked[1], changed.after
 
     def taken(copy_id: tuple[str, int], after: Copy) -> None:
-        desk.settle(copy_id, after, 2.0)
-        desk.consider(now)
-        desk.lane()
+        engine.settle(copy_id, after, 2.0)
+        engine.consider(now)
+        engine.lane()
 
     def told(leader: Order | None, own: Order) -> None:
         if leader is not None:
-            desk.leader_changed(leader, 3.0)
-            desk.consider(now)
-        desk.own_changed(own, 3.0)
-        desk.consider(now)
-        desk.lane()
+            engine.leader_changed(leader, 3.0)
+            engine.consider(now)
+        engine.own_changed(own, 3.0)
+        engine.consider(now)
+        engine.lane()
 
     for number in range(ORDERS):
         now += timedelta(milliseconds=20)
         leader = leader_order(number, now)
         place, copy = watch.time("decided and begun", begun, leader)
-        after = lifecycle.accepted(copy, f"F{number}", None)
+        after = transitions.accepted(copy, f"F{number}", None)
         watch.time("answered", taken, (leader.id, place.n), after)
-        own = replace(leader, id=f"F{number}", quantity=place.wish.quantity, correlation_id=copy.correlation_id)
+        own = replace(leader, id=f"F{number}", quantity=place.desired.quantity, correlation_id=copy.correlation_id)
         watch.time("shown by the feed", told, None, own)
         resting.append((leader, own))
         if len(resting) > RESTING:

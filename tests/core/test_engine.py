@@ -18,14 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Cancel, Modify, Place, Policy
-from copytrade.core.engine.copies import transitions as lifecycle
-from copytrade.core.engine.engine import Action, Desk, Surroundings
+from copytrade.core.engine.copies import transitions
+from copytrade.core.engine.engine import Action, CopyEngine, MarketRules
 from copytrade.core.ledger.arithmetic import exit_shares
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.instruments import Instrument
-from copytrade.core.model.ledger import Allotment, Line, LineKey, Part
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 from copytrade.core.model.order_book import Book
 from copytrade.core.model.orders import Order, Product, Side, Status
 from copytrade.core.model.reasons import Reason
@@ -41,7 +41,7 @@ PRICES = st.integers(1900, 2100).map(lambda ticks: Decimal(ticks) * Decimal("0.0
 LOTS = st.integers(1, 8)
 
 #: No order of a follower's is larger than three lots; what is, is sliced.
-SURROUNDINGS = Surroundings(load_freeze_table({"NIFTY": 3 * LOT}), None)
+MARKET_RULES = MarketRules(load_freeze_table({"NIFTY": 3 * LOT}), None)
 
 
 #: One percent of the follower's capital pays for two or three lots, as prices are.
@@ -77,9 +77,13 @@ class Flight:
         return self.leader.id, self.action.n
 
 
-def reckoned_afresh(desk: Desk, leader: Order, allotment: Allotment) -> int:
-    line = desk.positions.reconciled(allotment.line)
-    there, exits, is_stop = desk.positions.really_held(line), desk.shares.exits(line.key), leader.order_type.has_trigger
+def reckoned_afresh(engine: CopyEngine, leader: Order, allocation: Allocation) -> int:
+    line = engine.positions.reconciled(allocation.line)
+    there, exits, is_stop = (
+        engine.positions.really_held(line),
+        engine.shares.exits(line.key),
+        leader.order_type.has_trigger,
+    )
     beside = sum(one.open for one in exits if one.is_stop is is_stop and one.leader_order_id != leader.id)
     return min(exit_shares(line, exits, there).get(leader.id, 0), max(0, there - beside))
 
@@ -97,27 +101,27 @@ class Copying(RuleBasedStateMachine):
         self.ticks = itertools.count(1)
         self.today = NOW
         self.orders_left = 6
-        self.desk = self.a_desk()
+        self.engine = self.an_engine()
         self.leader_book, self.own_book = Book(), Book()
         self.leader: dict[str, Order] = {}
         self.most: dict[str, int] = {}
         self.sights: list[Order] = []
-        self.flights: list[Flight] = []
+        self.in_flight: list[Flight] = []
         self.broker: dict[str, Order] = {}
         self.parts: dict[str, Part] = {}
         self.late: list[Flight] = []
         self.was_late = False
         self.wakes: set[tuple[datetime, str]] = set()
 
-    def a_desk(self, *held: Line | Allotment, copies: Iterable[Copy] = ()) -> Desk:
-        desk = Desk("alice", policy(self.sizing), CAPITALS, SURROUNDINGS, absence_window=3.0)
+    def an_engine(self, *held: Line | Allocation, copies: Iterable[Copy] = ()) -> CopyEngine:
+        engine = CopyEngine("alice", policy(self.sizing), CAPITALS, MARKET_RULES, absence_window=3.0)
         lines = [one for one in held if isinstance(one, Line)]
-        allotments = [one for one in held if isinstance(one, Allotment)]
-        desk.load(copies, lines, allotments, NOW - timedelta(hours=1), float(next(self.ticks)), NOW.date())
-        desk.know_instruments({OPTION: INSTRUMENT})
-        knows_positions(desk, *lines)
-        desk.set_gate(is_open=True)
-        return desk
+        allocations = [one for one in held if isinstance(one, Allocation)]
+        engine.load(copies, lines, allocations, NOW - timedelta(hours=1), float(next(self.ticks)), NOW.date())
+        engine.know_instruments({OPTION: INSTRUMENT})
+        knows_positions(engine, *lines)
+        engine.set_gate(is_open=True)
+        return engine
 
     def now(self) -> datetime:
         return self.today + timedelta(seconds=next(self.ticks))
@@ -198,7 +202,7 @@ class Copying(RuleBasedStateMachine):
 
     def sees(self, order: Order) -> None:
         if change := self.leader_book.merge(order):
-            self.desk.leader_changed(change.after, None)
+            self.engine.leader_changed(change.after, None)
 
     # The follower.
 
@@ -206,69 +210,69 @@ class Copying(RuleBasedStateMachine):
     @rule()
     def sends_what_is_wanted(self) -> None:
         now = self.now()
-        if picked := self.desk.pick(now):
+        if picked := self.engine.pick(now):
             leader, action = picked
-            changed = self.desk.begin(leader, action, now)
-            self.flights.append(Flight(leader, action, changed.after))
+            changed = self.engine.begin(leader, action, now)
+            self.in_flight.append(Flight(leader, action, changed.after))
 
     def is_anything_wanted(self) -> bool:
         now = self.now()
         due = {(until, order_id) for until, order_id in self.wakes if until <= now}
         self.wakes -= due
         for _, order_id in sorted(due):
-            self.desk.wake(order_id)
-        self.wakes |= {(until, order_id) for order_id, until in self.desk.consider(now).wake}
-        return self.desk.lane() is not None
+            self.engine.wake(order_id)
+        self.wakes |= {(until, order_id) for order_id, until in self.engine.consider(now).wake}
+        return self.engine.lane() is not None
 
     def somebody_waits(self) -> bool:
         """Whether an order is to be looked at again before long."""
         return any(until < self.now() + timedelta(hours=1) for until, _ in self.wakes)
 
-    @precondition(lambda self: self.flights)
+    @precondition(lambda self: self.in_flight)
     @rule(index=st.integers(0, 9), fate=st.sampled_from(FATES))
     def a_request_ends(self, index: int, fate: str) -> None:
-        if self.flights:
-            self.finish(self.flights.pop(index % len(self.flights)), fate)
+        if self.in_flight:
+            self.finish(self.in_flight.pop(index % len(self.in_flight)), fate)
 
     def finish(self, flight: Flight, fate: str) -> None:
         done = fate in ("accepted", "answer lost") and self.carry_out(flight)
-        copy = self.desk.copy(flight.copy_id)
+        copy = self.engine.copy(flight.copy_id)
         if fate == "late":
             self.late.append(flight)
         if fate in ("lost", "answer lost", "late"):
-            after = lifecycle.in_doubt(copy, "lost")
+            after = transitions.in_doubt(copy, "lost")
         elif done or fate == "swallowed":
             if isinstance(flight.action, Place) and not done:
                 flight.order_id = f"S{next(self.ticks)}"
-            self.desk.was_accepted(flight.copy_id, flight.action)
+            self.engine.was_accepted(flight.copy_id, flight.action)
             after = self.accepted(flight, copy)
         else:
             after = self.declined(flight.action, copy)
         if fate in ("lost", "answer lost", "late", "refused") or not (done or fate == "swallowed"):
-            self.desk.came_to_nothing(flight.copy_id, flight.action, self.now())
-        self.desk.settle(flight.copy_id, after, float(next(self.ticks)))
+            self.engine.came_to_nothing(flight.copy_id, flight.action, self.now())
+        self.engine.settle(flight.copy_id, after, float(next(self.ticks)))
 
     def carry_out(self, flight: Flight) -> bool:
         """Do at the broker what the request asks for; False if the broker refuses it."""
         match flight.action:
-            case Place(part=part, wish=wish):
+            case Place(part=part, desired=desired):
                 order = an_order(
                     id=f"F{len(self.broker)}",
                     side=flight.copy.side(flight.leader),
                     correlation_id=flight.copy.correlation_id,
-                    quantity=wish.quantity,
-                    price=wish.price,
+                    quantity=desired.quantity,
+                    price=desired.price,
                     created_at=self.today,
                 )
                 self.parts[order.id] = part
                 flight.order_id = order.id
                 self.broker[order.id] = self.changes(order)
                 return True
-            case Modify(wish=wish):
+            case Modify(desired=desired):
                 order = self.broker.get(flight.copy.order_id)
-                if order is None or order.is_terminal or wish.quantity <= order.filled_quantity:
+                if order is None or order.is_terminal or desired.quantity <= order.filled_quantity:
                     return False
-                self.broker[order.id] = self.changes(order, quantity=wish.quantity, price=wish.price)
+                self.broker[order.id] = self.changes(order, quantity=desired.quantity, price=desired.price)
                 return True
             case Cancel():
                 order = self.broker.get(flight.copy.order_id)
@@ -279,10 +283,10 @@ class Copying(RuleBasedStateMachine):
 
     def accepted(self, flight: Flight, copy: Copy) -> Copy:
         if isinstance(flight.action, Cancel):
-            return lifecycle.cancel_accepted(copy)
+            return transitions.cancel_accepted(copy)
         if isinstance(flight.action, Modify):
-            return lifecycle.modification_accepted(copy, copy.order_id)
-        return lifecycle.accepted(copy, flight.order_id or copy.order_id, None)
+            return transitions.modification_accepted(copy, copy.order_id)
+        return transitions.accepted(copy, flight.order_id or copy.order_id, None)
 
     @precondition(lambda self: self.late)
     @rule(index=st.integers(0, 9))
@@ -295,11 +299,11 @@ class Copying(RuleBasedStateMachine):
     def declined(self, action: Action, copy: Copy) -> Copy:
         match action:
             case Place():
-                return lifecycle.place_refused(copy, "refused")
+                return transitions.place_refused(copy, "refused")
             case Modify():
-                return lifecycle.modify_refused(copy, "refused")
+                return transitions.modify_refused(copy, "refused")
             case Cancel():
-                return lifecycle.in_doubt(copy, "refused")
+                return transitions.in_doubt(copy, "refused")
 
     @precondition(lambda self: any(not order.is_terminal for order in self.broker.values()))
     @rule(index=st.integers(0, 9), lots=LOTS)
@@ -331,39 +335,39 @@ class Copying(RuleBasedStateMachine):
         shown = self.in_the_book(self.broker)
         for order in shown:
             self.sees_own(order)
-        self.desk.book_read(began, self.today, frozenset(order.id for order in shown))
+        self.engine.book_read(began, self.today, frozenset(order.id for order in shown))
 
     @rule()
     def orders_in_doubt_are_searched(self) -> None:
         began = float(next(self.ticks))
-        for copy, _ in self.desk.everything():
-            if copy.is_open and self.desk.wants_search((copy.leader_order_id, copy.n), began):
+        for copy, _ in self.engine.everything():
+            if copy.is_open and self.engine.wants_search((copy.leader_order_id, copy.n), began):
                 matching = [order for order in self.broker.values() if order.correlation_id == copy.correlation_id]
                 for order in matching:
                     self.sees_own(order)
                 if not matching:
-                    self.desk.searched(copy.correlation_id, began)
+                    self.engine.searched(copy.correlation_id, began)
 
     @rule()
     def the_own_positions_are_read(self) -> None:
         began = float(next(self.ticks))
-        self.desk.net_read({LineKey(OPTION, Product.MARGIN): self.net(self.broker)}, began)
+        self.engine.net_read({LineKey(OPTION, Product.MARGIN): self.net(self.broker)}, began)
 
     def sees_own(self, order: Order) -> None:
         if change := self.own_book.merge(order):
-            self.desk.own_changed(change.after, None)
+            self.engine.own_changed(change.after, None)
 
     @precondition(lambda self: self.leader)
     @rule(index=st.integers(0, 9), lots=LOTS)
     def an_operator_has_an_order_tried_again(self, index: int, lots: int) -> None:
-        self.desk.try_again(list(self.leader)[index % len(self.leader)], lots * LOT)
+        self.engine.try_again(list(self.leader)[index % len(self.leader)], lots * LOT)
 
     @precondition(lambda self: self.broker)
     @rule()
     def everything_is_to_be_closed(self) -> None:
-        self.desk.close_all()
+        self.engine.close_all()
 
-    @precondition(lambda self: self.desk.is_closing)
+    @precondition(lambda self: self.engine.is_closing)
     @rule()
     def closing_goes_on(self) -> None:
         """The market fills what closes; nothing is copied until all of it is closed."""
@@ -372,17 +376,17 @@ class Copying(RuleBasedStateMachine):
             if self.parts[order.id] is Part.CLOSE and not order.is_terminal:
                 self.fill(order, order.quantity)
                 self.sees_own(self.broker[order.id])
-        self.desk.take_closed(self.today)
+        self.engine.take_closed(self.today)
 
     @rule(was_sent=st.booleans())
     def restarts(self, was_sent: bool) -> None:
         """Die with requests under way, and come back with what was written down and what the broker says."""
-        for flight in self.flights:
+        for flight in self.in_flight:
             if was_sent:
                 self.carry_out(flight)
-        self.flights.clear()
-        copies = [copy for copy, _ in self.desk.everything()]
-        self.desk = self.a_desk(*self.desk.positions.everything(), copies=copies)
+        self.in_flight.clear()
+        copies = [copy for copy, _ in self.engine.everything()]
+        self.engine = self.an_engine(*self.engine.positions.everything(), copies=copies)
         self.leader_book, self.own_book = Book(), Book()
         self.the_own_book_is_read()
         self.sights_are_lost_and_the_book_is_read()
@@ -397,7 +401,7 @@ class Copying(RuleBasedStateMachine):
     @invariant()
     def no_entry_exceeds_what_its_strategy_gives(self) -> None:
         entered: Counter[str] = Counter()
-        exits = {copy.order_id for copy, _ in self.desk.everything() if copy.part is not Part.ENTRY}
+        exits = {copy.order_id for copy, _ in self.engine.everything() if copy.part is not Part.ENTRY}
         for order in self.broker.values():
             if self.parts[order.id] is Part.ENTRY and order.id not in exits:
                 open_or_filled = order.filled_quantity if order.is_terminal else order.quantity
@@ -430,19 +434,19 @@ class Copying(RuleBasedStateMachine):
 
     @invariant()
     def one_request_is_under_way_for_an_order(self) -> None:
-        under_way = Counter(flight.copy_id for flight in self.flights)
+        under_way = Counter(flight.copy_id for flight in self.in_flight)
         assert all(count == 1 for count in under_way.values()), under_way
 
     @invariant()
     def the_shares_that_are_kept_are_those_reckoned_afresh(self) -> None:
-        for desk in self.desks():
+        for engine in self.desks():
             for order_id in self.leader:
-                leader, allotment = desk.leader_order(order_id), desk.positions.allotment(order_id)
-                if leader is not None and allotment is not None and allotment.exit_of(leader.quantity):
-                    assert desk.shares.exit_open(leader, allotment) == reckoned_afresh(desk, leader, allotment)
+                leader, allocation = engine.leader_order(order_id), engine.positions.allocation(order_id)
+                if leader is not None and allocation is not None and allocation.exit_of(leader.quantity):
+                    assert engine.shares.exit_open(leader, allocation) == reckoned_afresh(engine, leader, allocation)
 
-    def desks(self) -> list[Desk]:
-        return [self.desk]
+    def desks(self) -> list[CopyEngine]:
+        return [self.engine]
 
     @invariant()
     def no_order_is_larger_than_the_freeze_quantity(self) -> None:
@@ -450,7 +454,7 @@ class Copying(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let the faults stop: everything known, everything answered, and nothing left to do. Then close the day."""
-        if not hasattr(self, "desk"):
+        if not hasattr(self, "engine"):
             return
         self.comes_to_rest()
         for leader in self.leader.values():
@@ -461,8 +465,8 @@ class Copying(RuleBasedStateMachine):
         while self.late:
             self.a_request_arrives_late(0)
         for _ in range(500):
-            while self.flights:
-                self.finish(self.flights.pop(), "accepted")
+            while self.in_flight:
+                self.finish(self.in_flight.pop(), "accepted")
             self.sights_are_lost_and_the_book_is_read()
             self.the_own_book_is_read()
             self.orders_in_doubt_are_searched()
@@ -470,12 +474,12 @@ class Copying(RuleBasedStateMachine):
             self.closing_goes_on()
             if self.is_anything_wanted():
                 self.sends_what_is_wanted()
-            elif not self.somebody_waits() and not self.desk.in_doubt and not self.desk.is_closing:
+            elif not self.somebody_waits() and not self.engine.in_doubt and not self.engine.is_closing:
                 break
         else:
             raise AssertionError("it never comes to rest")
         self.no_order_is_doubled()
-        self.desk.look_again()
+        self.engine.look_again()
         assert not self.is_anything_wanted(), "an order was not decided again although its line had changed"
 
     def the_leader_goes_home(self) -> None:
@@ -493,11 +497,11 @@ class Copying(RuleBasedStateMachine):
             live = [order for order in self.broker.values() if not order.is_terminal]
             if not live:
                 break
-            parts = {copy.order_id: copy.part for copy, _ in self.desk.everything()}
+            parts = {copy.order_id: copy.part for copy, _ in self.engine.everything()}
             for order in live:
                 assert parts[order.id] is not Part.ENTRY, "the leader has left: nothing is entered any more"
                 self.fill(order, order.quantity)
-        copies = [copy for copy, _ in self.desk.everything()]
+        copies = [copy for copy, _ in self.engine.everything()]
         assert not any(copy.stage is Stage.UNKNOWN for copy in copies)
         if not any(self.is_on_record(copy) for copy in copies):
             assert self.net(self.broker) == 0
@@ -514,10 +518,10 @@ class Copying(RuleBasedStateMachine):
         return sum(order.filled_quantity * order.side.sign for order in orders.values())
 
     def is_copied_or_explained(self, leader: Order) -> None:
-        copies = [copy for copy, order in self.desk.everything() if order.id == leader.id]
+        copies = [copy for copy, order in self.engine.everything() if order.id == leader.id]
         if not copies and not leader.is_terminal and self.net(self.broker) * leader.side.sign < 0:
             return  # it crosses zero, and waits until those that rest to leave have left, or it is filled itself
-        leaves = any(copy.is_open and copy.part is Part.EXIT for copy, _ in self.desk.everything())
+        leaves = any(copy.is_open and copy.part is Part.EXIT for copy, _ in self.engine.everything())
         assert copies or leaves, "nobody has decided about it, and it does not wait for an exit to be done"
         for copy in copies:
             order = self.broker.get(copy.order_id)
@@ -531,7 +535,7 @@ class Copying(RuleBasedStateMachine):
                 assert copy.reason in (Reason.BROKER_REFUSED, Reason.INVISIBLE)
             elif leader.status in (Status.CANCELLED, Status.REJECTED, Status.EXPIRED) and copy.part is Part.ENTRY:
                 assert order.is_terminal
-            elif not order.is_terminal and copy.refused is None and not (copy.wish and copy.wish.own_price):
+            elif not order.is_terminal and copy.refused is None and not (copy.desired and copy.desired.own_price):
                 assert order.price == leader.price
 
 
