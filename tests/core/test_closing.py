@@ -1,5 +1,6 @@
 """Closing everything: copies are cancelled, what is held by copying is closed, and nothing else is touched."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -112,14 +113,18 @@ class Account:
         self.goes_on()
         return self.engine.take_closed(NOW)
 
-    def restarts(self) -> None:
-        """Begin anew from what was written down, and the book."""
+    def restarts(self, told_first: Iterable[Order] = ()) -> None:
+        """Begin anew from what was written down, and the book; of some leader orders before positions are known."""
         copies = [copy for copy, _ in self.engine.everything()]
         written = self.engine.positions.everything()
         lines = [one for one in written if hasattr(one, "held")]
         allocations = [one for one in written if not hasattr(one, "held")]
         self.engine = CopyEngine("alice", policy(Decimal(1)), Capitals(), MARKET_RULES, only_closes=self.only_closes)
         self.engine.load(copies, lines, allocations, NOW - timedelta(hours=1), 0.0)  # type: ignore[arg-type]
+        for order in told_first:
+            self.engine.leader_changed(order, None)
+        self.engine.look_again()
+        self.engine.consider(NOW)
         self.learns()
         for order in self.orders.values():
             self.engine.own_changed(order, None)

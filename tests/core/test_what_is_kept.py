@@ -9,6 +9,7 @@ from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Side, Status
+from copytrade.core.model.reasons import Reason
 from tests.core.orders import NOW, an_order
 from tests.core.test_closing import Account, entered
 from tests.core.test_engine import LOT
@@ -116,3 +117,21 @@ def test_what_waits_for_the_gate_is_sent_when_it_opens() -> None:
     ((order_id, action),) = account.sent
     assert isinstance(action, Place)
     assert (order_id, action.part, action.desired.quantity) == ("2", Part.ENTRY, 2 * LOT)
+
+
+def test_an_exit_that_found_nothing_is_looked_at_again_after_a_restart_that_shows_more() -> None:
+    """While the positions are not read yet nothing shows that it has anything to leave: that is no last word."""
+    account = Account()
+    account.is_silent = True
+    entry, leaves = an_order(id="1", quantity=2 * LOT), an_order(id="2", side=Side.SELL, quantity=2 * LOT)
+    account.leader(entry)
+    (rests,) = account.live()
+    for order in (entry, leaves):
+        account.leader(replace(order, status=Status.TRADED, filled_quantity=2 * LOT))
+    assert [copy.reason for copy, _ in account.engine.everything() if not copy.n] == [Reason.NOTHING_HELD]
+
+    account.orders[rests.id] = replace(rests, status=Status.CANCELLED, filled_quantity=2 * LOT)
+    account.restarts(told_first=account.leaders.values())
+    account.goes_on()
+    (exit_,) = account.live()
+    assert (exit_.side, exit_.quantity) == (Side.SELL, 2 * LOT)
