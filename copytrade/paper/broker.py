@@ -337,7 +337,7 @@ class PaperBroker(Knobs):
         """Have an account send orders from these addresses alone, none if none is given."""
         self._account_statuses.of(client_id).addresses = addresses
 
-    def set_account_state(
+    def set_standing(
         self, client_id: str, *, segments: Sequence[str] = ALL_SEGMENTS, data_plan: str = "Deactive"
     ) -> None:
         """Set what an account may trade, in the profile's words, and whether it has the data plan."""

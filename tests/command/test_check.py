@@ -81,7 +81,7 @@ def test_all_that_can_be_wrong_is_named_in_plain_words(broker: PaperBroker, tmp_
     text = text.replace('"canary-of-expired"', '"canary-of-an-old-login"')
     (tmp_path / "settings.toml").write_text(text.replace(f'"{CLIENTS["stranger"]}"', '"1000000999"'))
     broker.register_addresses(CLIENTS["elsewhere"], "127.0.0.2", "10.0.0.9")
-    broker.set_account_state(CLIENTS["inactive"], segments=("Equity", "Currency"))
+    broker.set_standing(CLIENTS["inactive"], segments=("Equity", "Currency"))
     broker.refuse_feed(CLIENTS["feedless"])
     terms = {"side": "BUY", "security_id": "45674", "quantity": LOT, "price": "100"}
     broker.place(CLIENTS["resting"], correlation_id="ct-1-1", **terms)

@@ -201,7 +201,8 @@ def leader_filled(
     before = abs(line.leader_position) if line.leader_position * sign < 0 else 0
     if exiting and before and not (is_beside and exiting < before):
         left = Fraction(max(0, before - exiting), before)
-        line = _brought_down(line, left)
+        others = list(others)
+        line = _brought_down(line, left, sum(one.counted * sign for one in (allocation, *others) if _is_ahead(one, sign)))
         if not left and allocation.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
             line = replace(line, residue=allocation.residue * sign)
         changed += [
@@ -210,10 +211,16 @@ def leader_filled(
     return replace(line, leader_position=line.leader_position + more * sign), changed
 
 
-def _brought_down(line: Line, left: Fraction) -> Line:
-    exact = (line.level + line.residue) * left
+def _is_ahead(entry: Allocation, sign: int) -> bool:
+    """Whether what was got of an order is of the side on which the leader is not yet: his own fills of it are exits."""
+    return entry.side.sign == sign and entry.counted > 0 and entry.leader_entered == 0
+
+
+def _brought_down(line: Line, left: Fraction, ahead: int = 0) -> Line:
+    """Return the line with that part of its level left; units that are ``ahead`` of the leader (signed) all stay."""
+    exact = (line.level - ahead + line.residue) * left
     level = whole_lots(abs(exact), line.lot_size) * (1 if exact > 0 else -1)
-    return replace(line, level=level, residue=exact - level)
+    return replace(line, level=level + ahead, residue=exact - level)
 
 
 def _forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:

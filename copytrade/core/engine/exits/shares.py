@@ -149,12 +149,20 @@ class Shares:
         return Basis(allocation, exit_open, line.lost > 0, held_against, self.come_first(order, allocation))
 
     def come_first(self, order: Order, allocation: Allocation) -> bool:
-        """Whether exits have yet to be sent for what is held against an entry: it would fill out of what they leave."""
+        """Whether the broker has yet to take exits of what is held against an entry: it would fill out of that.
+
+        An exit of which nobody knows what became may have to be sent again.
+        """
         line = self._positions.line(allocation.line)
         if line.held * order.side.sign >= 0 or not allocation.entry_of(order.quantity):
             return False
         known = self._of(allocation.line)
-        return any(share > known.exits[member].open for member, share in known.bounded.items())
+        return any(share > self._taken(member) for member, share in known.bounded.items())
+
+    def _taken(self, leader_order_id: str) -> int:
+        """Return how many units of an order's exits rest at the broker."""
+        copies = self._copy_book.of(leader_order_id)
+        return sum(copy.exposure for copy in copies if copy.part is Part.EXIT and copy.stage is Stage.LIVE)
 
     def forget(self) -> None:
         """Forget what was reckoned: orders are forgotten."""
