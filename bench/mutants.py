@@ -93,7 +93,7 @@ MUTANTS = [
     ),
     Mutant(
         "no entry leaves before the leader's book has been read",
-        "copytrade/core/decide/decide.py",
+        "copytrade/core/decide/new_order.py",
         "        if not case.inputs.gate_open:\n",
         "        if False:\n",
         "tests/core/test_mirror.py tests/system/test_doubt.py",
@@ -177,8 +177,8 @@ MUTANTS = [
     ),
     Mutant(
         "what rests is not enlarged beyond a limit",
-        "copytrade/core/decide/decide.py",
-        "    if size.quantity > kept and _forbidden(case, mine):\n",
+        "copytrade/core/decide/totals.py",
+        "    if size.quantity > kept and forbidden_more(case, mine):\n",
         "    if False:\n",
         "tests/core/test_entering.py",
     ),

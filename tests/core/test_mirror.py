@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.core.decide.decide import MAX_MODIFICATIONS, decide
+from copytrade.core.decide.decide import decide
 from copytrade.core.decide.decisions import (
+    MAX_MODIFICATIONS,
     Allocated,
     Cancel,
     DecisionInput,

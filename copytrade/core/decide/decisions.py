@@ -17,6 +17,9 @@ from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Product
 from copytrade.core.model.reasons import Reason
 
+#: The broker takes this many modifications of one order (its documentation).
+MAX_MODIFICATIONS = 25
+
 
 class UnfilledAction(StrEnum):
     """What to do about an order that is still not filled a while after the leader's was."""
@@ -113,6 +116,11 @@ class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     takes_back: bool = False
     limits_used: Callable[[], LimitsUsed] = not_limited
     unread_until: Callable[[], datetime | None] = not_awaited
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the master or the feed describes the instrument; if neither does, nothing is entered."""
+        return self.instrument is not None and bool(self.instrument.kind)
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
