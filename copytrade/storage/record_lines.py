@@ -16,6 +16,7 @@ from copytrade.storage.records import (
     RequestMade,
 )
 
+#: Kinds of records by the names under which they are stored: these stay, whatever a class is called.
 _KINDS: dict[str, msgspec.json.Decoder[Record]] = {
     name: msgspec.json.Decoder(kind, dec_hook=fraction)
     for name, kind in {
@@ -50,5 +51,5 @@ def record_of(line: bytes) -> Record:
 
 def _kind(record: Record) -> str:
     if isinstance(record, LedgerChanged):
-        return f"{type(record.entry).__name__}Changed"
+        return "LineChanged" if isinstance(record.entry, Line) else "AllotmentChanged"
     return type(record).__name__

@@ -17,6 +17,7 @@ from copytrade.core.model.orders import Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.intent_log import IntentsUnusable
+from copytrade.storage.record_lines import lines_of, record_of
 from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, OPTION, an_order
@@ -259,3 +260,11 @@ def test_the_ledger_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert again.lines("alice") == [LINE]
     assert again.allocations("alice", NOW.date()) == [allocation]
     assert again.lines("bob") == again.allocations("bob", NOW.date()) == []
+
+
+def test_records_keep_the_names_under_which_earlier_versions_stored_them() -> None:
+    allocation = Allocation("L1", NOW.date(), NOW, LINE.key, Side.BUY, Role.ENTRY, 260)
+    records = [PENDING, LedgerChanged("alice", LINE, NOW), LedgerChanged("alice", allocation, NOW)]
+    lines = lines_of(records).splitlines()
+    assert [line.split(b'"')[1] for line in lines] == [b"CopyChanged", b"LineChanged", b"AllotmentChanged"]
+    assert [record_of(line) for line in lines] == records
