@@ -38,8 +38,8 @@ MUTANTS = [
     Mutant(
         "what was intended before a crash is written before anything else is done",
         "copytrade/storage/intent_log.py",
-        "records = [record for (lines,) in cursor.fetchall() for record in _read(lines)]\n",
-        "records = []\n",
+        "records = [*intended(cursor), ConfigSet(OWNER, self._token)]\n",
+        "records = [ConfigSet(OWNER, self._token)]\n",
         "tests/core/test_store.py tests/system/test_kill.py",
     ),
     Mutant(

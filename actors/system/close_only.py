@@ -18,6 +18,7 @@ from copytrade.common.logs import configure_logging
 from copytrade.common.redaction import readable
 from copytrade.core.model.commands import FLATTEN, Answer
 from copytrade.core.model.orders import IST
+from copytrade.reports.open_orders import held_and_resting
 from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
@@ -32,8 +33,9 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
     try:
         database = open_for_command(settings)
         database.claim(settings.mode, settings.leader.client_id)
-        print(*_held_by_copying(database, followers), sep="\n")
         database.close()
+        since = wall_clock.now().astimezone(IST).date() - timedelta(days=1)
+        print(*held_and_resting(settings.store.database, [one.name for one in followers], since), sep="\n")
         if not confirmed and not is_confirmed("Cancel these orders and close these positions at the market?"):
             print("nothing was done")
             return EXIT_REFUSED
@@ -47,21 +49,6 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
         print(f"{silent}: no answer yet; the log and the broker know how far it has come")
     is_done = len(answers) == len(followers) and all(answer.is_done for answer in answers)
     return 0 if is_done else EXIT_REFUSED
-
-
-def _held_by_copying(database: Database, followers: Sequence[Follower]) -> list[str]:
-    """Return a line a follower on what the database says is held by copying, and rests."""
-    today = wall_clock.now().astimezone(IST).date()
-    lines = []
-    for follower in followers:
-        held = [
-            f"{line.held} of {line.key.key.segment}:{line.key.key.security_id} {line.key.product}"
-            for line in database.lines(follower.name)
-            if line.held
-        ]
-        resting = sum(copy.is_open for copy in database.copies(follower.name, today - timedelta(days=1)))
-        lines.append(f"{follower.name}: {resting} orders rest, held: {', '.join(held) or 'nothing'}")
-    return lines
 
 
 def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:

@@ -23,7 +23,8 @@ from copytrade.core.model.accounts import Budget, Facts, Master
 from copytrade.core.model.instruments import Instrument, MasterUnusable
 from copytrade.core.model.orders import IST
 from copytrade.reports.preflight import Gravity, Judgement, Origin, by_finding, judge, shared_addresses
-from copytrade.reports.queries import held_by, open_to_read, remembered, requests_since, shown
+from copytrade.reports.queries import held_by, remembered, requests_since
+from copytrade.reports.snapshot import open_to_read, shown
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.settings.copying import WITH_COLLATERAL
 from copytrade.storage.database import DatabaseUnusable

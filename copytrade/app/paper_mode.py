@@ -5,7 +5,8 @@ from pydantic import SecretStr
 from copytrade.app.paths import open_database
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess
-from copytrade.reports.queries import open_to_read, remembered
+from copytrade.reports.queries import remembered
+from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Account, Dhan, Settings
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.records import ConfigSet

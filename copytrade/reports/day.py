@@ -10,7 +10,8 @@ from operator import attrgetter
 from copytrade.common.percentiles import percentile
 from copytrade.core.model.copies import MappingStatus
 from copytrade.core.model.orders import IST, ZERO
-from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies, open_to_read
+from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies
+from copytrade.reports.snapshot import open_to_read
 from copytrade.reports.text_table import aligned
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)

@@ -8,7 +8,8 @@ from copytrade.brokers.outcomes import Accepted, Outcome, Unknown
 from copytrade.core.ledger.drift import Cause, Drift, Proposal, proposals
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey
-from copytrade.reports.queries import drifts_of, open_to_read, symbols
+from copytrade.reports.queries import drifts_of, symbols
+from copytrade.reports.snapshot import open_to_read
 
 #: Seconds that a copier is given to write down what has filled, and how often it is waited for an account to be still.
 SETTLING, ATTEMPTS = 0.3, 5

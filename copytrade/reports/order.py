@@ -16,6 +16,7 @@ from copytrade.core.model.orders import IST, ZERO
 from copytrade.core.model.reasons import MEANINGS, Reason
 from copytrade.reports import queries as reading
 from copytrade.reports.queries import RecordedCopy, RecordedEvent, RecordedRequest
+from copytrade.reports.snapshot import open_to_read, shown
 
 #: Characters of an answer that are shown.
 _ANSWER_SHOWN = 300
@@ -38,13 +39,13 @@ def explain(database: str, leader_order_id: str) -> str:
 
     Raises UnknownOrder where there is nothing about it, DatabaseUnusable where the database cannot be read.
     """
-    with reading.open_to_read(database) as connection:
+    with open_to_read(database) as connection:
         leader = reading.leader_of(connection, leader_order_id)
         events = reading.events_of(connection, leader, leader_order_id)
         copies = reading.copies_of(connection, leader_order_id)
         timelines = [_timeline(connection, copy) for copy in copies]
     if not events and not copies:
-        raise UnknownOrder(f"There is no leader order {leader_order_id} in {reading.shown(database)}.")
+        raise UnknownOrder(f"There is no leader order {leader_order_id} in {shown(database)}.")
     lines = [f"Leader order {leader_order_id}{_instrument(copies, events)}, times of India", "", leader]
     lines += _told(map(_of_event, events)) or ["  nothing was learnt of the order itself"]
     for follower, sections in groupby(zip(copies, timelines, strict=True), key=lambda section: section[0].follower):

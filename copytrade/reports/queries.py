@@ -1,30 +1,27 @@
-"""What was written down, for whoever wants to look: nothing is changed or created, and a copier may run meanwhile."""
+"""Queries over a database that is open for reading (:mod:`copytrade.reports.snapshot`)."""
 
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-import apsw
 import peewee
-from playhouse import db_url
 
 from copytrade.common.redaction import readable
 from copytrade.core.ledger.drift import Drift, Fill, LeaderOrder, explained
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
-from copytrade.storage import sqlite
+from copytrade.reports.snapshot import open_to_read, rows_of
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.storage.database import DatabaseUnusable
-from copytrade.storage.migrations import SCHEMA_VERSION
-from copytrade.storage.rows import read_allocation, read_copy, read_line
-from copytrade.storage.schema import ALL, Config
+from copytrade.storage.intent_log import intended
+from copytrade.storage.records import CopyChanged
+from copytrade.storage.rows import disposition_key, read_allocation, read_copy, read_line
 
 _COPIES = (
     "SELECT c.leader_order_id, c.follower, c.n, c.follower_order_id, c.correlation_id, c.follower_quantity,"
@@ -109,37 +106,22 @@ class RecordedRequest:
     duration_ms: float
 
 
-@contextmanager
-def open_to_read(database: str) -> Iterator[peewee.Database]:
-    """Open a file or a database URL for reading, and see all of it as it is at one moment.
-
-    Raises DatabaseUnusable where there is none, it is none of ours, or it fails while it is read.
-    """
-    try:
-        connection = _connect(database)
-        with connection.connection_context(), connection.atomic():
-            _recognise(connection, shown(database))
-            yield connection
-    except (peewee.PeeweeException, apsw.Error, OSError, RuntimeError, ValueError) as error:
-        raise DatabaseUnusable(f"{shown(database)}: cannot be read as a copier's database: {error}") from None
-
-
 def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
     """Return every copy of a trading day, by follower and then in the order in which they were begun."""
     where = f"{_COPIES} WHERE c.trade_date = ? ORDER BY c.follower, c.created_at, c.leader_order_id, c.n"
-    return [_copy(row) for row in _rows(connection, where, day.isoformat())]
+    return [_copy(row) for row in rows_of(connection, where, day.isoformat())]
 
 
 def copies_of(connection: peewee.Database, leader_order_id: str) -> list[RecordedCopy]:
     """Return every copy of a leader order, by follower and then in the order in which they were begun."""
     where = f"{_COPIES} WHERE c.leader_order_id = ? ORDER BY c.follower, c.created_at, c.n"
-    return [_copy(row) for row in _rows(connection, where, leader_order_id)]
+    return [_copy(row) for row in rows_of(connection, where, leader_order_id)]
 
 
 def days_with_copies(connection: peewee.Database) -> list[str]:
     """Return the trading days of which there are copies, the latest first, as ISO dates."""
     query = "SELECT DISTINCT trade_date FROM copy_mappings ORDER BY trade_date DESC"
-    return [day for (day,) in _rows(connection, query)]
+    return [day for (day,) in rows_of(connection, query)]
 
 
 def events_of(connection: peewee.Database, account: str, order_id: str) -> list[RecordedEvent]:
@@ -147,20 +129,20 @@ def events_of(connection: peewee.Database, account: str, order_id: str) -> list[
     query = "SELECT event_ts, event_type, event_data FROM order_events WHERE order_id = ? AND account = ? ORDER BY id"
     return [
         RecordedEvent(datetime.fromtimestamp(at, UTC), status, json.loads(order))
-        for at, status, order in _rows(connection, query, order_id, account)
+        for at, status, order in rows_of(connection, query, order_id, account)
     ]
 
 
 def leader_of(connection: peewee.Database, leader_order_id: str) -> str:
     """Return the name of the leader whose order this is, ``leader`` where nothing was learnt of it."""
     query = "SELECT account FROM orders WHERE id = ? AND account_type = 'leader'"
-    return next((str(account) for (account,) in _rows(connection, query, leader_order_id)), "leader")
+    return next((str(account) for (account,) in rows_of(connection, query, leader_order_id)), "leader")
 
 
 def orders_of(connection: peewee.Database, account: str, correlation_id: str) -> list[str]:
     """Return the ids of an account's orders that carry a correlation id."""
     query = "SELECT id FROM orders WHERE account = ? AND correlation_id = ?"
-    return [order_id for (order_id,) in _rows(connection, query, account, correlation_id)]
+    return [order_id for (order_id,) in rows_of(connection, query, account, correlation_id)]
 
 
 def requests_about(connection: peewee.Database, account: str, *names: str) -> list[RecordedRequest]:
@@ -171,7 +153,7 @@ def requests_about(connection: peewee.Database, account: str, *names: str) -> li
     )
     found = {}
     for name in filter(None, names):
-        for row_id, at, action, request, *answer in _rows(connection, query, account, f"%{name}%"):
+        for row_id, at, action, request, *answer in rows_of(connection, query, account, f"%{name}%"):
             if name in re.findall(r"[\w-]+", request):  # and not an id that only begins like this one
                 found[row_id] = RecordedRequest(datetime.fromtimestamp(at, UTC), action, _body(request), *answer)
     return [found[row_id] for row_id in sorted(found)]
@@ -190,7 +172,7 @@ def audit_verdict(connection: peewee.Database) -> Verdict:
 def held_by(connection: peewee.Database, follower: str) -> list[str]:
     """Return each position that a follower holds because of copying: units, security id and product."""
     query = "SELECT held, security_id, product FROM ledger WHERE follower = ? AND held <> 0"
-    return [f"{held} of {security_id} {product}" for held, security_id, product in _rows(connection, query, follower)]
+    return [f"{held} of {security_id} {product}" for held, security_id, product in rows_of(connection, query, follower)]
 
 
 def holds_shares(database: str) -> bool:
@@ -198,20 +180,37 @@ def holds_shares(database: str) -> bool:
     query = "SELECT 1 FROM ledger WHERE held <> 0 AND product = ? AND exchange_segment IN (?, ?)"
     try:
         with open_to_read(database) as connection:
-            return bool(_rows(connection, query, Product.CNC, Segment.NSE_EQ, Segment.BSE_EQ))
+            return bool(rows_of(connection, query, Product.CNC, Segment.NSE_EQ, Segment.BSE_EQ))
     except DatabaseUnusable:
         return False
 
 
 def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:
-    """Return how many requests each account has sent since then."""
+    """Return how many requests each account has sent since then, or was about to send.
+
+    A copy in the intent log counts as one: its request may have left, and is not in ``audit_log`` yet.
+    """
     query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"
-    return dict(_rows(connection, query, moment.timestamp()))
+    sent = Counter[str](dict(rows_of(connection, query, moment.timestamp())))
+    about = [one.copy for one in intended(connection.cursor()) if isinstance(one, CopyChanged) and one.at >= moment]
+    sent.update({(disposition_key(copy), copy.n): copy.follower for copy in about if copy.n}.values())
+    return sent
+
+
+def lines_of(connection: peewee.Database, follower: str) -> list[Line]:
+    """Return a follower's ledger."""
+    return [read_line(state) for (state,) in _of(connection, "state", "ledger", follower)]
+
+
+def copies_since(connection: peewee.Database, follower: str, day: date) -> list[Copy]:
+    """Return a follower's copies of the trading days from ``day`` on."""
+    query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
+    return [read_copy(state) for (state,) in rows_of(connection, query, follower, day.isoformat())]
 
 
 def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, int]) -> list[Drift]:
     """Explain each line of a follower's by what is written down, beside the account's ``net`` positions."""
-    lines = {line.key: line for (text,) in _of(connection, "state", "ledger", follower) if (line := read_line(text))}
+    lines = {line.key: line for line in lines_of(connection, follower)}
     copies = [read_copy(text) for (text,) in _of(connection, "state", "copy_mappings", follower)]
     allocations = [read_allocation(text) for (text,) in _of(connection, "state", "allotments", follower)]
     allocations.sort(key=lambda allocation: (allocation.created_at, allocation.leader_order_id))
@@ -238,7 +237,7 @@ def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[Line
 
 
 def _of(connection: peewee.Database, columns: str, table: str, follower: str) -> list[tuple[Any, ...]]:
-    return _rows(connection, f"SELECT {columns} FROM {table} WHERE follower = ?", follower)  # noqa: S608 (our own words)
+    return rows_of(connection, f"SELECT {columns} FROM {table} WHERE follower = ?", follower)  # noqa: S608 (our own words)
 
 
 def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -> list[Fill]:
@@ -250,7 +249,7 @@ def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -
     )
     filled: defaultdict[tuple[str, str], int] = defaultdict(int)
     fills = []
-    for account, order_id, event in _rows(connection, query, follower):
+    for account, order_id, event in rows_of(connection, query, follower):
         leader_order_id = order_id if account != follower else entries.get(order_id)
         units = json.loads(event).get("filled_quantity", 0) - filled[account, order_id]
         filled[account, order_id] += units
@@ -266,7 +265,7 @@ def _by_hand(connection: peewee.Database, follower: str) -> Mapping[LineKey, lis
         " WHERE account = ? AND filled_quantity > 0 AND correlation_id NOT LIKE ? ORDER BY created_at, id"
     )
     found: defaultdict[LineKey, list[str]] = defaultdict(list)
-    for order_id, segment, security_id, product, side, filled, day in _rows(connection, query, follower, "ct-%"):
+    for order_id, segment, security_id, product, side, filled, day in rows_of(connection, query, follower, "ct-%"):
         key = LineKey(InstrumentKey(Segment(segment), security_id), Product(product))
         found[key].append(f"{side} {filled} by order {order_id} of {day}")
     return found
@@ -275,44 +274,13 @@ def _by_hand(connection: peewee.Database, follower: str) -> Mapping[LineKey, lis
 def symbols(connection: peewee.Database) -> dict[InstrumentKey, str]:
     """Return what is known to trade under which symbol."""
     query = "SELECT DISTINCT exchange_segment, security_id, symbol FROM orders WHERE symbol <> ''"
-    rows = _rows(connection, query)
+    rows = rows_of(connection, query)
     return {InstrumentKey(Segment(segment), security_id): readable(symbol) for segment, security_id, symbol in rows}
 
 
 def remembered(connection: peewee.Database, key: str) -> str | None:
     """Return a value of ``config``, None where there is none."""
-    return dict(_rows(connection, "SELECT key, value FROM config WHERE key = ?", key)).get(key)
-
-
-def _connect(database: str) -> peewee.Database:
-    file = sqlite.file_of(database)
-    if file is not None:
-        return sqlite.connected_to_read(file)
-    connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False)
-    return connection
-
-
-def _recognise(connection: peewee.Database, database: str) -> None:
-    missing = {model._meta.table_name for model in ALL} - set(connection.get_tables())  # noqa: SLF001 (peewee's API)
-    if Config._meta.table_name not in missing:  # noqa: SLF001
-        for (version,) in _rows(connection, "SELECT value FROM config WHERE key = ?", "schema_version"):
-            if version != str(SCHEMA_VERSION):
-                raise DatabaseUnusable(
-                    f"{database}: has tables of version {version}, this program reads version {SCHEMA_VERSION}"
-                )
-    if missing:
-        raise DatabaseUnusable(f"{database}: is no copier's database: it has no table {', '.join(sorted(missing))}")
-
-
-def shown(database: str) -> str:
-    """Return a path or URL as it may be shown: without a password."""
-    return re.sub(r"://.*@", "://", database)
-
-
-def _rows(connection: peewee.Database, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """Run a query whose places are marked as SQLite marks them."""
-    rows: list[tuple[Any, ...]] = connection.execute_sql(query.replace("?", connection.param), parameters).fetchall()
-    return rows
+    return dict(rows_of(connection, "SELECT key, value FROM config WHERE key = ?", key)).get(key)
 
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:

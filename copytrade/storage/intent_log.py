@@ -62,9 +62,7 @@ class Intents:
                 raise IntentsUnusable("taken over by another store")
             records: list[Record] = [*self._intended]
         else:
-            cursor.execute("SELECT records FROM intents ORDER BY id", ())
-            records = [record for (lines,) in cursor.fetchall() for record in _read(lines)]
-            records.append(ConfigSet(OWNER, self._token))
+            records = [*intended(cursor), ConfigSet(OWNER, self._token)]
         cursor.execute("DELETE FROM intents", ())
         return records
 
@@ -74,8 +72,10 @@ class Intents:
         self._intended = []
 
 
-def _read(lines: str) -> list[Record]:
+def intended(cursor: Cursor) -> list[Record]:
+    """Return what the table holds, oldest first. Raises IntentsUnusable for what this program cannot read."""
+    cursor.execute("SELECT records FROM intents ORDER BY id", ())
     try:
-        return [record_of(line) for line in lines.encode().splitlines()]
+        return [record_of(line) for (lines,) in cursor.fetchall() for line in lines.encode().splitlines()]
     except ValueError as error:
         raise IntentsUnusable(f"holds intents that this program cannot read: {error}") from error

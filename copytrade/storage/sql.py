@@ -58,10 +58,14 @@ class Insert:
 
 
 def _renewal(model: type[peewee.Model], columns: Sequence[str]) -> str:
-    primary = model._meta.primary_key
-    keys = list(primary.field_names) if isinstance(primary, peewee.CompositeKey) else ["key"]
+    keys = keys_of(model)
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in (*keys, "created_at"))
     return f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+
+
+def keys_of(model: type[peewee.Model]) -> list[str]:
+    """Return the columns of a table's primary key."""
+    return [field.column_name for field in model._meta.get_primary_keys()]
 
 
 #: What of an order is news where it is not what it was: after a restart every order of the day is told of again.

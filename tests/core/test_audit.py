@@ -8,7 +8,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from copytrade.reports.queries import audit_verdict, open_to_read
+from copytrade.reports.queries import audit_verdict
+from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.audit_chain import Verdict, told
 from copytrade.storage.database import Database
 from copytrade.storage.files.fallback_file import SideFile

@@ -7,7 +7,8 @@ from copytrade.app.commands.exit_codes import EXIT_TAMPERED, EXIT_UNUSABLE
 from copytrade.common.redaction import readable_lines
 from copytrade.reports.day import report
 from copytrade.reports.order import UnknownOrder, explain
-from copytrade.reports.queries import audit_verdict, open_to_read
+from copytrade.reports.queries import audit_verdict
+from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.audit_chain import told
 from copytrade.storage.database import DatabaseUnusable
 
