@@ -14,11 +14,13 @@ from loguru import logger
 
 from actors.system.system import CopySystem
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
-from copytrade.app.paths import file_to_watch, open_database
+from copytrade.app.paths import file_to_watch
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.common.logs import fields
+from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import summary
+from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
 from copytrade.storage.backup import BackupFailed, back_up
 from copytrade.storage.database import DATABASE_ERRORS
@@ -126,9 +128,8 @@ def _reread(system: CopySystem, path: Path) -> None:
 def _summarise(settings: Settings, began: datetime) -> None:
     """Print what the session came to, if the database can still say."""
     try:
-        database = open_database(settings)
-        print(summary(database.copies_since(began), (wall_clock.now() - began).total_seconds()))
-        database.close()
+        with open_to_read(settings.store.database) as connection:
+            print(summary(copies_begun(connection, began), (wall_clock.now() - began).total_seconds()))
     except DATABASE_ERRORS as error:
         logger.error("No summary {}", fields(error=error))
 

@@ -124,7 +124,7 @@ def _facts(copy: RecordedCopy) -> list[str]:
         order = copy.follower_order_id or "id not known"
         facts.append(("order", f"{order}, correlation id {copy.correlation_id}, modifications {copy.modifications}"))
     if copy.ratio is not None:
-        facts.append(("sizing", f"{copy.strategy}, ratio {copy.ratio:g}: {copy.arithmetic}"))
+        facts.append(("sizing", f"{copy.sizing_strategy}, ratio {copy.ratio:g}: {copy.arithmetic}"))
     if copy.slippage is not None:
         total = copy.slippage * copy.follower_filled * (copy.multiplier or ZERO)
         prices = f"leader {copy.leader_price:.4f}, follower {copy.follower_price:.4f}"
@@ -138,8 +138,8 @@ def _facts(copy: RecordedCopy) -> list[str]:
         facts.append(("of which", f"{ours}; broker {copy.broker_ms:.1f}"))
     if copy.reason is not None:
         facts.append(("reason", f"{copy.reason}: {_meaning(copy.reason)}"))
-    if copy.error:
-        facts.append(("detail" if copy.status == MappingStatus.SKIPPED else "error", readable(copy.error)))
+    if copy.error_message:
+        facts.append(("detail" if copy.status == MappingStatus.SKIPPED else "error", readable(copy.error_message)))
     return [f"  {name:<9} {fact}" for name, fact in facts]
 
 

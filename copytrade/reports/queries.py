@@ -17,69 +17,43 @@ from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.reports.snapshot import open_to_read, rows_of
+from copytrade.storage import copy_row
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.intent_log import intended
 from copytrade.storage.records import CopyChanged
-from copytrade.storage.rows import disposition_key, read_allocation, read_copy, read_line
+from copytrade.storage.rows import disposition_key, read_allocation, read_copy, read_line, time_text
+
+#: What is read of the leader's order beside each copy.
+_OF_LEADER = (
+    "l.side",
+    "COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id)",
+    "l.filled_quantity",
+    "l.average_price",
+)
 
 _COPIES = (
-    "SELECT c.leader_order_id, c.follower, c.n, c.follower_order_id, c.correlation_id, c.follower_quantity,"
-    " c.follower_filled, c.sizing_strategy, c.ratio, c.arithmetic, c.status, c.reason, c.error_message,"
-    " c.latency_ms, c.modifications,"
-    " l.side, COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id), l.filled_quantity,"
-    " l.average_price, c.leader_price, c.follower_price, c.slippage,"
-    " c.created_at, c.updated_at, c.part, c.fill_ms, c.decision_ms, c.permit_ms, c.request_ms, c.broker_ms,"
-    " c.state"
+    f"SELECT {', '.join((*(f'c.{column}' for column in copy_row.COLUMNS), *_OF_LEADER))}"  # noqa: S608 (our own words)
     " FROM copy_mappings c LEFT JOIN orders l"
     " ON l.id = c.leader_order_id AND l.account_type = 'leader' AND l.trade_date = c.trade_date"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCopy:
-    """A row of ``copy_mappings`` with the leader's order. Prices in rupees a unit, quantities in units.
+class RecordedCopy(copy_row.CopyRow, frozen=True, gc=False):
+    """A row of ``copy_mappings`` with the leader's order, whose fields are None where it was never written down.
 
-    ``leader_price`` and ``follower_price`` are averages where ``slippage`` is known, else they may be limits. ``side``,
-    ``symbol``, ``leader_filled`` and ``leader_average`` are None where the leader's order was never written down.
     Rupees are price x quantity x ``multiplier``, None where that was not known.
     """
 
-    leader_order_id: str
-    follower: str
-    n: int
-    follower_order_id: str
-    correlation_id: str
-    follower_quantity: int
-    follower_filled: int
-    strategy: str
-    ratio: float | None
-    arithmetic: str
-    status: str
-    reason: str | None
-    error: str
-    latency_ms: float | None
-    modifications: int
     side: str | None
     symbol: str | None
     leader_filled: int | None
     leader_average: Decimal | None
-    leader_price: Decimal | None
-    follower_price: Decimal | None
-    slippage: Decimal | None
-    created_at: datetime
-    updated_at: datetime
-    part: str
-    fill_ms: float | None
-    decision_ms: float | None
-    permit_ms: float | None
-    request_ms: float | None
-    broker_ms: float | None
     multiplier: Decimal | None
 
     @property
     def ours_ms(self) -> float | None:
-        """What of the latency is this program's."""
+        """The part of the latency that this program took."""
         if self.decision_ms is None or self.permit_ms is None or self.request_ms is None:
             return None
         return self.decision_ms + self.permit_ms + self.request_ms
@@ -116,6 +90,11 @@ def copies_of(connection: peewee.Database, leader_order_id: str) -> list[Recorde
     """Return every copy of a leader order, by follower and then in the order in which they were begun."""
     where = f"{_COPIES} WHERE c.leader_order_id = ? ORDER BY c.follower, c.created_at, c.n"
     return [_copy(row) for row in rows_of(connection, where, leader_order_id)]
+
+
+def copies_begun(connection: peewee.Database, since: datetime) -> list[RecordedCopy]:
+    """Return every copy begun at or after a moment."""
+    return [_copy(row) for row in rows_of(connection, f"{_COPIES} WHERE c.created_at >= ?", time_text(since))]
 
 
 def days_with_copies(connection: peewee.Database) -> list[str]:
@@ -284,14 +263,16 @@ def remembered(connection: peewee.Database, key: str) -> str | None:
 
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:
-    terms = [*row[:16], None if row[16] is None else readable(row[16]), row[17]]
-    prices, times, rest = map(_rupees, row[18:22]), map(datetime.fromisoformat, row[22:24]), row[24:-1]
-    return RecordedCopy(*terms, *prices, *times, *rest, *(read_copy(state).multiplier for state in row[-1:]))
-
-
-def _rupees(value: float | None) -> Decimal | None:
-    """Return the decimal that was written down: a float's shortest text is what it was made from."""
-    return None if value is None else Decimal(str(value))
+    width = len(copy_row.COLUMNS)
+    side, symbol, filled, average = row[width:]
+    return RecordedCopy(
+        **copy_row.read(row[:width]),
+        side=side,
+        symbol=None if symbol is None else readable(symbol),
+        leader_filled=filled,
+        leader_average=None if average is None else Decimal(str(average)),
+        multiplier=read_copy(row[copy_row.COLUMNS.index("state")]).multiplier,
+    )
 
 
 def _body(request: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from copytrade.common.percentiles import percentile
 from copytrade.core.model.copies import MappingStatus
-from copytrade.storage.database import CopyRow
+from copytrade.storage.copy_row import CopyRow
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
 
@@ -28,7 +28,7 @@ def _line(follower: str, rows: Sequence[CopyRow]) -> str:
     statuses = Counter(row.status for row in rows)
     reasons = Counter(row.reason for row in rows if row.status == MappingStatus.SKIPPED)
     latencies = [row.latency_ms for row in rows if row.latency_ms is not None]
-    slippages = [row.slippage for row in rows if row.slippage is not None]
+    slippages = [row.slippage_rupees for row in rows if row.slippage_rupees is not None]
     why = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     return (
         f"{follower:<16} {sum(statuses[status] for status in _SENT):>6} {statuses[MappingStatus.FILLED]:>6}"

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
@@ -30,7 +29,6 @@ from copytrade.storage.rows import (
     read_allocation,
     read_copy,
     read_line,
-    time_text,
 )
 from copytrade.storage.sql import Cursor, Insert, answer_to_command, deletion_of_dispositions, news_of_order
 from copytrade.storage.write_batch import Batch
@@ -70,17 +68,6 @@ UNWRITABLE: tuple[type[Exception], ...] = (
     TypeError,
     ArithmeticError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRow:
-    """A copy as the session's summary counts it; its slippage in rupees."""
-
-    follower: str
-    status: str
-    reason: str | None
-    latency_ms: float | None
-    slippage: float | None
 
 
 class Database:
@@ -293,11 +280,6 @@ class Database:
         """Return the account of each request to the broker since, and when it was answered in epoch seconds."""
         query = "SELECT account, ts FROM audit_log WHERE ts >= ?"
         return [(account, ts) for account, ts in self._execute(query, moment.timestamp()).fetchall()]
-
-    def copies_since(self, moment: datetime) -> list[CopyRow]:
-        """Return every copy begun at or after ``moment``."""
-        query = "SELECT follower, status, reason, latency_ms, slippage_rupees FROM copy_mappings WHERE created_at >= ?"
-        return [CopyRow(*row) for row in self._execute(query, time_text(moment)).fetchall()]
 
     def durability(self) -> tuple[str, str]:
         """Return SQLite's journal mode and synchronous setting as they are in force; empty for other databases."""

@@ -6,8 +6,7 @@ from uuid import uuid4
 import peewee
 
 from copytrade.core.model.ledger import Allocation, Line
-from copytrade.storage.record_lines import lines_of, record_of
-from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, Record
+from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, Record, lines_of, record_of
 from copytrade.storage.sql import Cursor
 
 #: What can be intended: a copy that is about to be sent, and what it rests on.

@@ -1,7 +1,6 @@
 """Records as rows: what of each is a column, and its whole state as JSON, from which it is read back."""
 
 from datetime import datetime
-from decimal import Decimal
 
 import msgspec
 
@@ -10,7 +9,7 @@ from copytrade.core.model.copies import Copy
 from copytrade.core.model.encoding import STATE, fraction
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import IST, trade_date
-from copytrade.storage.records import CopyChanged, OrderChanged, RequestMade
+from copytrade.storage.records import OrderChanged, RequestMade
 
 Row = tuple[object, ...]
 
@@ -126,49 +125,6 @@ def allocation_row(follower: str, allocation: Allocation, at: datetime) -> Row:
         when,
         when,
     )
-
-
-def copy_row(record: CopyChanged) -> Row:
-    """Return the row of ``copy_mappings``."""
-    copy, leader = record.copy, record.leader
-    slippage, units = copy.slippage(copy.side(leader)) if leader else None, copy.filled_quantity
-    return (
-        copy.leader_order_id,
-        copy.follower,
-        copy.trade_date.isoformat(),
-        copy.n,
-        copy.part,
-        copy.order_id,
-        copy.correlation_id,
-        leader.quantity if leader else 0,
-        copy.desired.quantity if copy.desired else 0,
-        copy.filled_quantity,
-        copy.strategy,
-        float(copy.ratio.value) if copy.ratio else None,
-        copy.arithmetic,
-        copy.status,
-        copy.reason,
-        copy.error,
-        _rupees(copy.leader_price or (leader.price if leader else None)),
-        _rupees(copy.follower_price or (copy.desired.price if copy.desired else None)),
-        float(slippage) if slippage is not None else None,
-        float(slippage * units * copy.multiplier) if slippage is not None and copy.multiplier is not None else None,
-        float(slippage / copy.leader_price * 10_000) if slippage is not None else None,
-        copy.latency_ms,
-        copy.breakdown.decision_ms if copy.breakdown else None,
-        copy.breakdown.permit_ms if copy.breakdown else None,
-        copy.breakdown.request_ms if copy.breakdown else None,
-        copy.breakdown.broker_ms if copy.breakdown else None,
-        copy.fill_ms,
-        copy.modifications,
-        STATE.encode(copy).decode(),
-        time_text(copy.created_at),
-        time_text(record.at),
-    )
-
-
-def _rupees(price: Decimal | None) -> float | None:
-    return float(price) if price else None
 
 
 def time_text(moment: datetime) -> str:

@@ -2,6 +2,8 @@
 
 import peewee
 
+from copytrade.storage import copy_row
+
 
 class Orders(peewee.Model):
     """The last word of the broker about every order, the leader's and the followers'."""
@@ -35,47 +37,15 @@ class Orders(peewee.Model):
 
 
 class CopyMappings(peewee.Model):
-    """What each follower did about each leader order: one row an order sent, ``n`` 0 where none was.
-
-    ``slippage`` is rupees a unit, ``slippage_rupees`` in all; positive is worse for the follower, whatever the side.
-    ``latency_ms`` is from the leader's update to the broker's acceptance: the four after it added up.
-    """
-
-    leader_order_id = peewee.TextField()
-    follower = peewee.TextField()
-    trade_date = peewee.TextField()
-    n = peewee.IntegerField()
-    part = peewee.TextField()
-    follower_order_id = peewee.TextField()
-    correlation_id = peewee.TextField()
-    leader_quantity = peewee.IntegerField()
-    follower_quantity = peewee.IntegerField()
-    follower_filled = peewee.IntegerField()
-    sizing_strategy = peewee.TextField()
-    ratio = peewee.FloatField(null=True)
-    arithmetic = peewee.TextField()
-    status = peewee.TextField()
-    reason = peewee.TextField(null=True)
-    error_message = peewee.TextField()
-    leader_price = peewee.FloatField(null=True)
-    follower_price = peewee.FloatField(null=True)
-    slippage = peewee.FloatField(null=True)
-    slippage_rupees = peewee.FloatField(null=True)
-    slippage_bps = peewee.FloatField(null=True)
-    latency_ms = peewee.FloatField(null=True)
-    decision_ms = peewee.FloatField(null=True)
-    permit_ms = peewee.FloatField(null=True)
-    request_ms = peewee.FloatField(null=True)
-    broker_ms = peewee.FloatField(null=True)
-    fill_ms = peewee.FloatField(null=True)
-    modifications = peewee.IntegerField()
-    state = peewee.TextField()
-    created_at = peewee.TextField()
-    updated_at = peewee.TextField()
+    """What each follower did about each leader order: its columns are the fields of CopyRow."""
 
     class Meta:
         table_name = "copy_mappings"
         primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date", "n")
+
+
+for _name, _field in copy_row.fields().items():
+    CopyMappings._meta.add_field(_name, _field)
 
 
 class Ledger(peewee.Model):

@@ -7,6 +7,7 @@ import peewee
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage.audit_chain import AUDIT_HEAD, chained
+from copytrade.storage.copy_row import CopyRow
 from copytrade.storage.records import (
     CommandAnswered,
     ConfigSet,
@@ -16,7 +17,7 @@ from copytrade.storage.records import (
     Record,
     RequestMade,
 )
-from copytrade.storage.rows import Row, allocation_row, copy_row, disposition_key, line_row, request_row
+from copytrade.storage.rows import Row, allocation_row, disposition_key, line_row, request_row
 
 
 class Batch:
@@ -94,7 +95,7 @@ class Batch:
         if self._allocations:
             yield tables.Allocations, list(self._allocations.values())
         if self._copies:
-            yield tables.CopyMappings, [copy_row(record) for record in self._copies.values()]
+            yield tables.CopyMappings, [CopyRow.of(record).stored() for record in self._copies.values()]
         if self._requests:
             yield tables.AuditLog, self._requests
         if self._config:

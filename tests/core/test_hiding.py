@@ -13,8 +13,7 @@ from copytrade.brokers.dhan.json_fields import Fields
 from copytrade.common import redaction as hiding
 from copytrade.common.redaction import hide, payload_without_secrets, readable, without_secrets
 from copytrade.core.model.accounts import AccountType
-from copytrade.storage.record_lines import lines_of
-from copytrade.storage.records import CommandAnswered, CopyChanged, OrderChanged, RequestMade
+from copytrade.storage.records import CommandAnswered, CopyChanged, OrderChanged, RequestMade, lines_of
 from copytrade.storage.rows import news_row, order_row
 from tests.core.asking import resting
 from tests.core.orders import NOW, an_order

@@ -17,8 +17,15 @@ from copytrade.core.model.orders import Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.intent_log import IntentsUnusable
-from copytrade.storage.record_lines import lines_of, record_of
-from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, OrderChanged, RequestMade
+from copytrade.storage.records import (
+    ConfigSet,
+    CopyChanged,
+    LedgerChanged,
+    OrderChanged,
+    RequestMade,
+    lines_of,
+    record_of,
+)
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, OPTION, an_order
 from tests.sql import opened

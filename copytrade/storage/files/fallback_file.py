@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
-from copytrade.storage.record_lines import lines_of, record_of
-from copytrade.storage.records import ConfigSet, Record
+from copytrade.storage.records import ConfigSet, Record, lines_of, record_of
 
 #: The token of the side file that was written to the database last, in ``config``.
 WRITTEN = "side_file_written"
