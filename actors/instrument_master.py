@@ -18,7 +18,7 @@ from actors.messages import (
 )
 from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
-from copytrade.brokers.api import InstrumentSource, Master, MasterUnreadable
+from copytrade.brokers.instrument_source import InstrumentSource, Master, MasterUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.model.ledger import LineKey

@@ -13,8 +13,8 @@ from typing import Any
 from bench.contestants import LEADER, accounts_of
 from bench.measures import first_frames
 from bench.speed import trial
-from copytrade.common.percentiles import percentile
 from copytrade.paper.process import PaperProcess
+from copytrade.reports.percentiles import percentile
 
 CONTRACT, LOT, PRICE = "45674", 65, 120
 

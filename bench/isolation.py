@@ -16,9 +16,9 @@ from loguru import logger
 from actors.messages import FailOnPurpose
 from actors.system.system import CopySystem
 from bench.rig import KEPT, LEADER, LOT, Rig
-from copytrade.common.percentiles import percentile
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
+from copytrade.reports.percentiles import percentile
 from copytrade.settings import Settings
 
 NAMES = [f"f{number}" for number in range(10)]

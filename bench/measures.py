@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from copytrade.common.percentiles import percentile
+from copytrade.reports.percentiles import percentile
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from actors.messages.positions import NetRead
 from actors.runtime.actor import ActorDied, ActorUp, Recipient
-from copytrade.brokers.api import Master
+from copytrade.brokers.instrument_source import Master
 from copytrade.core.model.instruments import Instruments
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pydantic import SecretStr
 
 from copytrade.brokers.api import AccountReader, BrokerAccount, OrderGateway, OrderUpdateSource, TokenService
+from copytrade.brokers.dhan.feed.order_updates import OrderUpdates
 from copytrade.brokers.dhan.login import TokenRequests
-from copytrade.brokers.dhan.order_updates import OrderUpdates
 from copytrade.brokers.dhan.reader import DhanReader
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Transport

@@ -1,8 +1,8 @@
 """What every adapter of a broker offers: all that actors may know of one.
 
 An account is reached in three ways: an :class:`OrderGateway` sends its orders, an :class:`AccountReader` reads it, and
-an :class:`OrderUpdateSource` tells of its orders as they change. :class:`TokenService` and :class:`InstrumentSource`
-are what comes before. Nothing here raises for what the broker or the network does, if not said otherwise.
+an :class:`OrderUpdateSource` tells of its orders as they change. A :class:`TokenService` gets the token that all three
+need. No method raises for what the broker or the network does, if its docstring does not say so.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from copytrade.brokers.outcomes import Outcome
 from copytrade.brokers.tokens.token import Token
 from copytrade.core.model.accounts import Funds, Result
-from copytrade.core.model.instruments import Instruments
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import (
     ZERO,
@@ -162,18 +161,6 @@ class Net:
 
     units: Mapping[LineKey, int]
     multipliers: Mapping[InstrumentKey, Decimal]
-
-
-@dataclass(frozen=True, slots=True)
-class Master:
-    """The instruments as they were at ``read_at``."""
-
-    instruments: Instruments
-    read_at: datetime
-
-
-class MasterUnreadable(Exception):
-    """There is no instrument master to be had from where it should be: the message says why."""
 
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 (as in outcomes.py)
@@ -354,20 +341,4 @@ class BrokerAccount(Protocol):
 
     def tokens(self) -> TokenService:
         """Return what asks about the account's token."""
-        ...
-
-
-class InstrumentSource(Protocol):
-    """Where the instrument master comes from."""
-
-    def seconds_until_renewed(self, now: datetime) -> float:
-        """Return how long it is until the master is to be read again."""
-        ...
-
-    def read(self) -> Master:
-        """Return today's master. Raises MasterUnreadable."""
-        ...
-
-    def kept(self) -> Master | None:
-        """Return what was read before, of whatever day, None where there is nothing that is usable."""
         ...

@@ -7,9 +7,9 @@ from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 
-from copytrade.common.percentiles import percentile
 from copytrade.core.model.copies import MappingStatus
 from copytrade.core.model.orders import IST, ZERO
+from copytrade.reports.percentiles import percentile
 from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies
 from copytrade.reports.snapshot import open_to_read
 from copytrade.reports.text_table import aligned

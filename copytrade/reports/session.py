@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from copytrade.common.percentiles import percentile
 from copytrade.core.model.copies import MappingStatus
+from copytrade.reports.percentiles import percentile
 from copytrade.storage.copy_row import CopyRow
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)

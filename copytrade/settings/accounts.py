@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, IPvAnyAddress, SecretStr, field_validator, model_validator
 
-from copytrade.common.net import is_sendable
+from copytrade.common.header_value import is_sendable
 from copytrade.settings.copying import Copying
 from copytrade.settings.values import ClientId, Name, Section
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from copytrade.brokers.api import EndKind, FeedEnded
 from copytrade.brokers.dhan.decode import FRAME_LIMIT
-from copytrade.brokers.dhan.feed import FeedConnection, connect
+from copytrade.brokers.dhan.feed.connection import FeedConnection, connect
 
 TOKEN = "canary-token-0123456789"
 CLOSE = 8

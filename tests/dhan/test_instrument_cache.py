@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.brokers.api import MasterUnreadable
 from copytrade.brokers.dhan.instruments.cache import MasterSource
+from copytrade.brokers.instrument_source import MasterUnreadable
 from copytrade.common import wall_clock
 from copytrade.core.model.instruments import Instruments
 from copytrade.core.model.orders import IST

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from copytrade.brokers.api import FeedEnded
-from copytrade.brokers.dhan.feed import connect
+from copytrade.brokers.dhan.feed.connection import connect
 from copytrade.brokers.dhan.instruments.download import read_instruments
 from copytrade.brokers.http.client import NotSent, Request
 from tests.dhan.conftest import TOKEN

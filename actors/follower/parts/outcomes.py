@@ -12,13 +12,13 @@ from actors.follower.parts.own_order_book import OwnBook
 from actors.follower.parts.permits import Permits
 from actors.messages import RequestFinished
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
-from copytrade.common.percentiles import Latencies
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.copies import Copy, LatencyBreakdown, Stage
 from copytrade.core.model.ledger import Part
 from copytrade.reports import order_log as copy_log
+from copytrade.reports.percentiles import Latencies
 
 #: Refusals that concern the account, whatever the order, and that nothing here can mend.
 _SUSPENDING = (Refusal.ADDRESS, Refusal.ACCOUNT)

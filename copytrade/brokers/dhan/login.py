@@ -17,7 +17,7 @@ from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
 from copytrade.brokers.outcomes import Accepted, HttpExchange, Outcome, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.token import OF_ANOTHER, Source, Token, is_of_another, token_expiry
-from copytrade.common.net import is_sendable
+from copytrade.common.header_value import is_sendable
 from copytrade.common.redaction import hide
 from copytrade.common.totp import totp_code
 from copytrade.core.model.orders import IST

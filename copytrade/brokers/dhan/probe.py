@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from copytrade.brokers.api import EndKind, FeedEnded, Profile
 from copytrade.brokers.dhan.accounts import FundLimit
-from copytrade.brokers.dhan.feed import connect
+from copytrade.brokers.dhan.feed.connection import connect
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.brokers.tokens.token import token_expiry

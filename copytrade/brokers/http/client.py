@@ -5,6 +5,7 @@ must never be sent a second time, and the token must never go to another host.
 """
 
 import base64
+import ipaddress
 import re
 import ssl
 import time
@@ -20,7 +21,7 @@ from copytrade.brokers.http.connection import BrokenExchangeError, Connection, E
 from copytrade.brokers.http.pool import Connections
 from copytrade.brokers.http.response import ReplyReader
 from copytrade.brokers.http.server_clock import ServerClock
-from copytrade.common.net import is_loopback, is_sendable
+from copytrade.common.header_value import is_sendable
 
 _PATH = re.compile(r"/[!-~]*")
 _UNUSABLE = "the client id and the access token must be printable ASCII without spaces"
@@ -270,6 +271,14 @@ class Transport:
 def trusted() -> ssl.SSLContext:
     """Return the system's trusted certificates, read once: it takes some 10 ms, and there are many connections."""
     return ssl.create_default_context()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _proxy(proxy_url: str, *, secure: bool) -> Proxy:

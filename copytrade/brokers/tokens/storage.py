@@ -16,7 +16,7 @@ import msgspec
 from pydantic import SecretStr
 
 from copytrade.brokers.tokens.token import Source, Token, given_token
-from copytrade.common.net import is_sendable
+from copytrade.common.header_value import is_sendable
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from loguru import logger
 
-from copytrade.brokers.api import Master, MasterUnreadable
 from copytrade.brokers.dhan.instruments.download import paced, read_instruments
+from copytrade.brokers.instrument_source import Master, MasterUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.model.instruments import MasterUnusable, master_rows, read_master

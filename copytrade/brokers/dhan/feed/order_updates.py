@@ -4,7 +4,7 @@ from pydantic import SecretStr
 
 from copytrade.brokers.api import Deliver, FeedEnded
 from copytrade.brokers.dhan.decode import read_frame
-from copytrade.brokers.dhan.feed import FeedConnection, FrameArrived, connect
+from copytrade.brokers.dhan.feed.connection import FeedConnection, FrameArrived, connect
 
 
 class OrderUpdates:
