@@ -1,42 +1,36 @@
 """What can be turned at the paper broker: what it shows late, in other words or not at all, and what accounts have."""
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from copytrade.paper.exchange.instruments import PaperInstrument
-from copytrade.paper.exchange.matching import Exchange
 from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.exchange.portfolio import PaperHolding
 from copytrade.paper.server import wire
+from copytrade.paper.server.account_status import ALL_SEGMENTS, AccountStatuses
 from copytrade.paper.server.faults import Faults, Kind, Mischief, RestFault
+from copytrade.paper.server.feeds import Feeds, SentFrame
 from copytrade.paper.server.refusals import REFUSALS
+from copytrade.paper.server.rest import BrokerServer, ReceivedRead, ReceivedWrite
 from copytrade.paper.server.rewriting import Rewriting, Told
 from copytrade.paper.server.showing import NEVER_SHOWN, Showing
-
-T = TypeVar("T")
-
-Amount = float | str | Decimal
+from copytrade.paper.server.tokens import LoginAttempt, Tokens
+from copytrade.paper.trading import Amount, Trading
 
 
-class Knobs(ABC):
+class Knobs(Trading):
     """The part of the paper broker's Python face that bends what is told. ``docs/paper-broker.md`` lists all of it."""
 
-    exchange: Exchange
     faults: Faults
     showing: Showing
-
-    @abstractmethod
-    def call(self, work: Callable[[], T]) -> T:
-        """Do something on the server's loop and return what it gives."""
-
-    @abstractmethod
-    def instrument(self, security_id: str, segment: str = "NSE_FNO") -> PaperInstrument:
-        """Return an instrument. Raises Refusal where there is none."""
+    feeds: Feeds
+    tokens: Tokens
+    account_statuses: AccountStatuses
+    received: BrokerServer
 
     def changes(self, client_id: str) -> list[dict[str, object]]:
         """Return all that happened to an account's orders: a row each as it then was, ``at`` in monotonic seconds."""
@@ -163,3 +157,81 @@ class Knobs(ABC):
         if isinstance(fields.get("expiry"), str):
             read["expiry"] = date.fromisoformat(fields["expiry"])
         self.call(lambda: self.exchange.list_instrument(PaperInstrument(**read)))
+
+    def replace_token(self, client_id: str, token: str = "", lives: float = 86_400.0) -> str:
+        """Give an account another token for so many seconds, as on the web site; return it. The old one ends."""
+        return self.call(lambda: self.tokens.replace(client_id, token, timedelta(seconds=lives)))
+
+    def revoke_token(self, client_id: str) -> None:
+        """End an account's token, as a login from elsewhere does. Sockets that have logged in stay."""
+        self.call(lambda: self.tokens.revoke(client_id))
+
+    def shorten_token(self, client_id: str, lives: float = 0.0) -> None:
+        """Have an account's token expire in so many seconds."""
+        self.call(lambda: self.tokens.shorten(client_id, timedelta(seconds=lives)))
+
+    def change_pin(self, client_id: str, pin: str) -> None:
+        """Have an account log in with another PIN."""
+        self.call(lambda: self.tokens.change_pin(client_id, pin))
+
+    def allow_logins(self, every: float) -> None:
+        """Allow a login every so many seconds, and not only every two minutes."""
+        self.call(lambda: setattr(self.tokens, "between_logins", timedelta(seconds=every)))
+
+    def token_attempts(self, client_id: str) -> list[LoginAttempt]:
+        """Return every login and renewal that was asked for."""
+        return self.call(lambda: list(self.tokens.attempts[client_id]))
+
+    def writes(self, client_id: str) -> list[ReceivedWrite]:
+        """Return every order request that has come in for an account, the refused ones too."""
+        return self.call(lambda: list(self.received.writes[client_id]))
+
+    def reads(self, client_id: str) -> list[ReceivedRead]:
+        """Return every read that has come in for an account, the refused ones too."""
+        return self.call(lambda: list(self.received.reads[client_id]))
+
+    def feed_connections(self, client_id: str) -> int:
+        """Return how many order-update sockets an account has open."""
+        return self.call(lambda: self.feeds.connections(client_id))
+
+    def drop_feed(self, client_id: str, refuse_for: float = 0.0, *, reset: bool = False) -> None:
+        """End an account's order-update sockets, and refuse every handshake for so many seconds.
+
+        They end with a close frame, or by a reset of the connection.
+        """
+        self.call(lambda: self.feeds.drop(client_id, refuse_for, reset=reset))
+
+    def mute_feed(self, client_id: str, *, muted: bool = True) -> None:
+        """Keep an account's sockets open but silent, or let them speak again."""
+        self.call(lambda: self.feeds.mute(client_id, muted=muted))
+
+    def watch(self, client_id: str) -> None:
+        """Keep from now on what is sent over an account's order-update sockets."""
+        self.call(lambda: self.feeds.watch(client_id))
+
+    def sent_frames(self, client_id: str) -> list[SentFrame]:
+        """Return what has been sent over an account's order-update sockets since it was watched."""
+        return self.call(lambda: list(self.feeds.sent.get(client_id, ())))
+
+    def send_frame(self, client_id: str, message: str | bytes) -> None:
+        """Send anything at all over an account's order-update sockets."""
+        self.call(lambda: self.feeds.send(client_id, message))
+
+    def register_addresses(self, client_id: str, *addresses: str) -> None:
+        """Have an account send orders from these addresses alone, none if none is given."""
+        self.account_statuses.of(client_id).addresses = addresses
+
+    def set_standing(
+        self, client_id: str, *, segments: Sequence[str] = ALL_SEGMENTS, data_plan: str = "Deactive"
+    ) -> None:
+        """Set what an account may trade, in the profile's words, and whether it has the data plan."""
+        account_status = self.account_statuses.of(client_id)
+        account_status.segments, account_status.data_plan = tuple(segments), data_plan
+
+    def refuse_feed(self, client_id: str, *, refused: bool = True) -> None:
+        """Drop an account's logins at the order-update socket although its token works, or take them again."""
+        self.account_statuses.of(client_id).feed_refused = refused
+
+    def set_clock(self, skew: float) -> None:
+        """Have the broker's clock, as its replies tell it, differ from ours by so many seconds."""
+        self.account_statuses.clock_skew = skew

@@ -41,11 +41,11 @@ class Feeds:
         token_works: Callable[[str, str], bool],
         faults: Faults,
         connections: Connections,
-        standings: AccountStatuses,
+        account_statuses: AccountStatuses,
         showing: Showing,
     ) -> None:
         self._showing = showing
-        self._account_statuses = standings
+        self._account_statuses = account_statuses
         self._token_works = token_works
         self._faults = faults
         self._connections = connections

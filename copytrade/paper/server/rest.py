@@ -84,14 +84,14 @@ class BrokerServer:
         feeds: Feeds,
         faults: Faults,
         connections: Connections,
-        standings: AccountStatuses,
+        account_statuses: AccountStatuses,
         tokens: Tokens,
         showing: Showing,
         master_rows: int,
         per_second: int,
     ) -> None:
         self._exchange = exchange
-        self._account_statuses = standings
+        self._account_statuses = account_statuses
         self._tokens = tokens
         self._feeds = feeds
         self._faults = faults
