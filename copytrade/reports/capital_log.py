@@ -1,4 +1,4 @@
-"""What is logged of the capital that accounts are sized by: once an account, when it is first known."""
+"""Log lines about the capital that accounts are sized by: once per account, when it is first known."""
 
 from decimal import Decimal
 
@@ -9,12 +9,12 @@ from copytrade.core.model.accounts import Funds
 
 
 def set_in_settings(account: str, capital: Decimal) -> None:
-    """The settings say how much it is."""
+    """Log a capital that the settings give."""
     logger.info("Capital to size by {}", fields(account=account, capital=capital, source="settings"))
 
 
 def counted(account: str, funds: Funds, *, with_collateral: bool) -> None:
-    """The broker says how much it is, with or without what is pledged."""
+    """Log a capital that the broker reports, with or without pledged collateral."""
     source = "sod_and_collateral" if with_collateral else "sod"
     capital = funds.capital(with_collateral=with_collateral)
     left_out = None if with_collateral or not funds.collateral else f"{funds.collateral:.2f}"

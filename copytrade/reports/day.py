@@ -1,4 +1,4 @@
-"""What a trading day came to: how much of the leader's trading each follower got, and at which prices."""
+"""The report of a trading day: how much of the leader's trading each follower copied, and at which prices."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from copytrade.reports.text_table import aligned
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
 _OPEN = (MappingStatus.PLACED, MappingStatus.PENDING)
 
-#: How many days a day without copies names at most.
+#: How many other days are named at most when a day has no copies.
 _DAYS_NAMED = 10
 
 _FOLLOWER_HEADS = (
@@ -38,7 +38,7 @@ _LEGEND = (
 
 
 def report(database: str, day: date) -> str:
-    """Return a line a follower and a line a filled copy of a trading day. Raises DatabaseUnusable."""
+    """Return the report: a line per follower and a line per filled copy. Raises DatabaseUnusable."""
     with open_to_read(database) as connection:
         copies = copies_on(connection, day)
         if not copies:
@@ -85,17 +85,17 @@ def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
 
 
 def _leader_value(copy: RecordedCopy) -> Decimal:
-    """Return what the leader traded in the order, in rupees."""
+    """Return the value of the leader's fills of the order, in rupees."""
     return _value(copy, copy.leader_filled, copy.leader_average)
 
 
 def _value(copy: RecordedCopy, units: int | None, price: Decimal | None) -> Decimal:
-    """Return rupees; none where the multiplier of a commodity or a currency was not known."""
+    """Return rupees; 0 if the multiplier of a commodity or currency is not known."""
     return (units or 0) * (price or ZERO) * (copy.multiplier or ZERO)
 
 
 def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
-    """Return the slippage of these copies: in rupees, in rupees a unit, and in basis points."""
+    """Return the slippage of these copies: in rupees, in rupees per unit, and in basis points."""
     total, units, at_leaders_price = ZERO, 0, ZERO
     for copy in copies:
         if copy.slippage is not None and copy.leader_price is not None:
@@ -108,7 +108,7 @@ def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
 
 
 def _not_copied(name: str, copies: Sequence[RecordedCopy]) -> list[str]:
-    """Return a line each on why orders were skipped and why copies failed, where any were."""
+    """Return a line with the reasons of skipped orders and one with those of failed copies, if there are any."""
     lines = []
     for status in (MappingStatus.SKIPPED, MappingStatus.FAILED):
         reasons = Counter(copy.reason or "no reason" for copy in copies if copy.status == status)

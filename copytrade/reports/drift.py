@@ -1,4 +1,4 @@
-"""What each follower's account differs by from what the leader's comes to, as an operator reads it."""
+"""The drift report: how each follower's account differs from what the leader's would be for it, and why."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,19 +11,19 @@ from copytrade.core.model.orders import InstrumentKey
 from copytrade.reports.queries import drifts_of, symbols
 from copytrade.reports.snapshot import open_to_read
 
-#: Seconds that a copier is given to write down what has filled, and how often it is waited for an account to be still.
+#: Seconds for a running copier to store fills, and how often to try until the positions do not change.
 SETTLING, ATTEMPTS = 0.3, 5
 
 Net = Mapping[LineKey, int]
 
 
 class PositionsUnread(Exception):
-    """The broker did not say what an account holds: the message says why."""
+    """The positions of an account could not be read: the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """One follower's drift as lines, whether every unit is explained, and what could be taken up again."""
+    """One follower's drift as text, whether every unit is explained, and what could be tried again."""
 
     text: str
     is_explained: bool
@@ -31,10 +31,10 @@ class DriftReport:
 
 
 def drift_report(database: str, follower: str, read: Callable[[], Outcome[Net]]) -> DriftReport:
-    """Explain what one follower's account differs by.
+    """Explain the drift of one follower's account.
 
-    ``read`` gives the account's net positions. Where they change while the database is read, both are read again: a
-    fill between the two would look like somebody else's. Raises DatabaseUnusable and PositionsUnread.
+    ``read`` returns the account's net positions. If they change while the database is read, both are read again: a
+    fill between the two would look like a trade by hand. Raises DatabaseUnusable and PositionsUnread.
     """
     net = _net(read)
     for _ in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""What rests and is held by copying, as ``flatten`` shows it before it asks."""
+"""The open orders and positions of each follower by copying, as ``flatten`` shows them before it asks."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -8,7 +8,7 @@ from copytrade.reports.snapshot import open_to_read
 
 
 def held_and_resting(database: str, followers: Iterable[str], since: date) -> list[str]:
-    """Return a line a follower: its open orders of the trading days from ``since`` on, and its positions.
+    """Return a line per follower: its open orders of the trading days from ``since`` on, and its positions.
 
     Raises DatabaseUnusable.
     """

@@ -27,7 +27,7 @@ class UnknownOrder(Exception):
 
 
 class _Moment(NamedTuple):
-    """Something that happened, and what it is called."""
+    """One line of a timeline."""
 
     at: datetime
     name: str
@@ -35,9 +35,9 @@ class _Moment(NamedTuple):
 
 
 def explain(database: str, leader_order_id: str) -> str:
-    """Return what became of a leader order, a section for the leader and one a follower, each oldest first.
+    """Return the history of a leader order: a section for the leader and one per follower, each oldest first.
 
-    Raises UnknownOrder where there is nothing about it, DatabaseUnusable where the database cannot be read.
+    Raises UnknownOrder if the database has nothing about it, DatabaseUnusable if it cannot be read.
     """
     with open_to_read(database) as connection:
         leader = reading.leader_of(connection, leader_order_id)
@@ -67,7 +67,7 @@ def _instrument(copies: Sequence[RecordedCopy], events: Sequence[RecordedEvent])
 
 
 def _timeline(connection: peewee.Database, copy: RecordedCopy) -> list[_Moment]:
-    """Collect what a follower did about a leader order and what became of its own."""
+    """Collect what a follower did about a leader order, and what happened to its own order."""
     moments = [_Moment(copy.created_at, "considered", "")]
     if copy.updated_at != copy.created_at:
         moments.append(_Moment(copy.updated_at, "last change", f"copy {copy.status}"))
@@ -93,7 +93,7 @@ def _of_event(event: RecordedEvent) -> _Moment:
 
 
 def _of_request(request: RecordedRequest) -> _Moment:
-    """Return a request as of when it was sent: when its answer was dealt with, less what that took to come."""
+    """Return a request at the time it was sent: the time of its answer less its duration."""
     body = request.body
     terms = ""
     if "quantity" in body:
@@ -109,14 +109,14 @@ def _of_request(request: RecordedRequest) -> _Moment:
 
 
 def _terms(order_type: Any, quantity: Any, price: Any, trigger_price: Any) -> str:
-    """Return what an order asks for, like ``LIMIT 130 at 100.05``; prices in rupees, none or 0 where it has none."""
+    """Return the terms of an order, like ``LIMIT 130 at 100.05``. Prices are rupees; None or 0 means no price."""
     limit = f" at {price}" if Decimal(str(price or 0)) else ""
     trigger = f", trigger {trigger_price}" if Decimal(str(trigger_price or 0)) else ""
     return f"{order_type} {quantity}{limit}{trigger}"
 
 
 def _facts(copy: RecordedCopy) -> list[str]:
-    """Return what is known of a copy, a line each."""
+    """Return the facts of a copy, one per line."""
     units = f", {copy.follower_filled} of {copy.follower_quantity} units" if copy.n else ""
     part = f", {copy.part}" if copy.n and copy.part != Part.ENTRY else ""
     facts = [("copy", f"n {copy.n}{part}, {copy.status}{units}")]
@@ -151,7 +151,7 @@ def _meaning(reason: str) -> str:
 
 
 def _told(moments: Iterable[_Moment]) -> list[str]:
-    """Return a line a moment, oldest first, in the time of India."""
+    """Return a line per moment, oldest first, in India's time."""
     return [
         f"  {moment.at.astimezone(IST).replace(tzinfo=None).isoformat(' ', 'milliseconds')}"
         f"  {moment.name:<11}  {moment.detail}".rstrip()

@@ -1,4 +1,4 @@
-"""What a follower logs about its copies: the lines that operators and their tools look for, in fixed words."""
+"""The log lines about copies: their wording is fixed, because operators and their tools search for it."""
 
 from collections.abc import Sequence
 
@@ -26,12 +26,12 @@ _FAILED = {Place: "Failed to place", Modify: "Failed to modify", Cancel: "Failed
 
 
 def who(copy: Copy) -> str:
-    """Name the follower, the leader's order and the follower's, for a line about them."""
+    """Return the fields that name the follower, the leader's order and the follower's."""
     return fields(follower=copy.follower, leader_order=copy.leader_order_id, order=copy.order_id)
 
 
 def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str], *, is_long: bool) -> None:
-    """The request budget makes leader orders wait; should that be long, somebody is told."""
+    """Leader orders wait for the request budget; a long wait is an alert."""
     named = ",".join(orders[:NAMED]) + (f",+{len(orders) - NAMED}" if len(orders) > NAMED else "")
     waiting = fields(follower=follower, lane=lane.name.lower(), orders=named)
     logger.info("Rate limit reached, waiting {:.2f}s {}", seconds, waiting)
@@ -41,7 +41,7 @@ def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str
 
 
 def placing(copy: Copy, leader: Order) -> None:
-    """A new order is about to leave."""
+    """A new order is about to be sent."""
     desired = copy.desired
     if desired is None:
         return
@@ -65,7 +65,7 @@ def placing(copy: Copy, leader: Order) -> None:
 
 
 def left_unread(copy: Copy) -> None:
-    """An exit leaves by the ledger: what the account really has could not be read in time."""
+    """An exit is sent by the ledger: the account's positions could not be read in time."""
     alert(
         "unread_exit",
         copy.follower,
@@ -77,7 +77,7 @@ def left_unread(copy: Copy) -> None:
 
 
 def left_beside(copy: Copy) -> None:
-    """An exit leaves although another order of the account was about to close the position: both may fill."""
+    """An exit is sent although another order of the account was about to close the position: both may fill."""
     alert(
         "exit_beside_another",
         copy.follower,
@@ -89,12 +89,12 @@ def left_beside(copy: Copy) -> None:
 
 
 def unreadable(copy: Copy) -> None:
-    """Nothing that tells of a leader order can be read."""
+    """A leader order cannot be read, neither from the feed nor from the order book."""
     logger.warning("Order skipped: {} {} {}", copy.reason, who(copy), fields(detail=copy.error))
 
 
 def kept_back(action: Action, change: Changed) -> None:
-    """In a dry run something would have been sent, and was not."""
+    """A dry run did not send a request."""
     copy, desired = change.after, change.after.desired
     parameters = ""
     if desired is not None and not isinstance(action, Cancel):
@@ -145,12 +145,12 @@ def cancelled(copy: Copy) -> None:
 
 
 def failed(action: Action, copy: Copy, error: str) -> None:
-    """The broker refused, or did not say what it did."""
+    """The broker refused, or the outcome is unknown."""
     logger.error("{} {} {}", _FAILED[type(action)], who(copy), fields(error=error))
 
 
 def changed(change: Changed) -> None:
-    """A copy is not what it was: log what an operator wants to see of that."""
+    """A copy changed: log what an operator needs to see."""
     before, after = change.before, change.after
     if is_shadow(after):
         return
@@ -165,7 +165,7 @@ def changed(change: Changed) -> None:
 
 
 def drifted(follower: str, before: Line, after: Line, *, is_conversion: bool = False) -> None:
-    """The leader's position is not what was written down: it changed while nobody looked, or to another product."""
+    """The leader's position differs from the stored one: it changed while the copier was down, or was converted."""
     figures = fields(
         follower=follower,
         instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
@@ -180,7 +180,7 @@ def drifted(follower: str, before: Line, after: Line, *, is_conversion: bool = F
 
 
 def differs(follower: str, one: Differs) -> None:
-    """The broker contradicts itself about a contract, and what is done about that."""
+    """The broker contradicts itself about a contract; the line says what is done about it."""
     name = f"{one.key.segment}:{one.key.security_id}"
     figures = fields(follower=follower, instrument=name, symbol=one.symbol)
     who = f"{follower}:{name}"
@@ -196,7 +196,7 @@ def differs(follower: str, one: Differs) -> None:
 
 
 def moved(follower: str, before: Line, after: Line) -> None:
-    """The account has copied units in another product than before, or has units again that seemed closed."""
+    """Copied units were converted to another product, or units that seemed closed are back."""
     what = "Copied position was converted"
     if after.lost != before.lost:
         is_back = after.lost < before.lost
@@ -205,7 +205,7 @@ def moved(follower: str, before: Line, after: Line) -> None:
 
 
 def scaled(follower: str, before: Line, after: Line) -> None:
-    """Leader and account hold a multiple of their shares over night: a split or a bonus."""
+    """Leader and account hold a multiple of their shares overnight: a split or a bonus."""
     logger.warning("Shares were split, the line is scaled {}", _line(follower, before, after))
 
 
@@ -222,7 +222,7 @@ def _line(follower: str, before: Line, after: Line) -> str:
 
 
 def apart(follower: str, one: Apart) -> None:
-    """The account holds something apart from its copies, or less than was copied: told, and left as it is."""
+    """The account holds more or less than was copied: logged, and left as it is."""
     key = one.line.key
     figures = fields(
         follower=follower,

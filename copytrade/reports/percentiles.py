@@ -1,4 +1,4 @@
-"""Latencies of late, for a line of status; the exact figures of a day are in the database."""
+"""Percentiles, and the recent latencies for a line of status. The exact figures of a day are in the database."""
 
 from collections import deque
 
@@ -10,11 +10,11 @@ class Latencies:
         self._latest: deque[float] = deque(maxlen=keep)
 
     def add(self, milliseconds: float) -> None:
-        """Take one in."""
+        """Add one."""
         self._latest.append(milliseconds)
 
     def percentile(self, percent: float) -> str:
-        """Return the percentile as text, "" while there is none."""
+        """Return the percentile as text, "" if there are no latencies."""
         value = percentile(self._latest, percent)
         return "" if value is None else f"{value:.1f}ms"
 

@@ -1,8 +1,7 @@
-"""What has to be right before an account can trade, judged from facts, and in plain words what to do.
+"""The preflight: what must be right before an account can trade, judged from facts, and what to do if it is not.
 
-Two kinds of fault are told apart. What *bars* an account is the broker's own word that it would refuse every order: it
-is left out at the start. Everything else is a fault that an operator should see to, but an account that has it is
-started all the same: it may hold positions, and exits need it.
+There are two kinds of fault. The broker would refuse every order of an account that is *barred*: it is left out at the
+start. Any other fault needs the operator, but the account is started: it may hold positions, and exits need it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +15,13 @@ from copytrade.core.decide.filters import EVERYTHING
 from copytrade.core.model.accounts import Facts
 from copytrade.core.model.orders import IST
 
-#: Seconds that our clock may differ from the broker's without a word, and without its being a fault.
+#: Seconds that our clock may differ from the broker's without a note, and without a fault.
 CLOCK_DIFFERS, CLOCK_IS_WRONG = 2.0, 60.0
 
-#: How long a token has to last for nobody to be told: a trading day of the stock exchanges and more.
+#: A token that expires sooner is noted: a trading day of the stock exchanges and more.
 TOKEN_LASTS = timedelta(hours=8)
 
-#: How old an instrument master may be: over a long weekend none is published.
+#: Maximum age of an instrument master: over a long weekend none is published.
 MASTER_LASTS = timedelta(days=4)
 
 #: What to do when the broker says "Invalid IP" (DH-905, DH-911): it takes orders from registered addresses alone.
@@ -34,7 +33,7 @@ ADDRESS_REFUSED = (
 
 _NEW_TOKEN = "make a new one (web.dhan.co, Access DhanHQ APIs) and put it where the settings take it from"  # noqa: S105
 
-#: The profile's word for the segment that an instrument kind trades in, as it begins.
+#: The first word of the profile's name of the segment that an instrument kind trades in.
 _SEGMENT_OF_KIND = {
     "EQUITY": "Equity",
     **dict.fromkeys(("OPTIDX", "OPTSTK", "FUTIDX", "FUTSTK"), "Derivative"),
@@ -44,7 +43,7 @@ _SEGMENT_OF_KIND = {
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Whose orders come from where. ``address`` is only compared, ``shown`` is what may be shown of it."""
+    """The address from which a follower's orders come. ``address`` is only compared; ``shown`` may be printed."""
 
     name: str
     relationship: str
@@ -53,39 +52,39 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gravity(IntEnum):
-    """How bad a finding is."""
+    """How severe a finding is."""
 
-    NOTE = 1  #: good to know
-    FAULT = 2  #: to be seen to, but exits may work
+    NOTE = 1  #: information
+    FAULT = 2  #: needs the operator, but exits may work
     BARS = 3  #: the broker would refuse every order
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
-    """Something about an account, and what to do about it."""
+    """A finding about an account, and what to do about it."""
 
     gravity: Gravity
     words: str
 
 
 class Judgement(msgspec.Struct, frozen=True, gc=False):
-    """What an account came to."""
+    """The facts of an account and the findings about it."""
 
     facts: Facts
     findings: tuple[Finding, ...]
 
     @property
     def can_trade(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no fault."""
         return all(finding.gravity is Gravity.NOTE for finding in self.findings)
 
     @property
     def why_barred(self) -> str:
-        """Return why the broker would refuse all of its orders, "" if it would not."""
+        """Return why the broker would refuse all orders of the account, "" if it would not."""
         return " ".join(finding.words for finding in self.findings if finding.gravity is Gravity.BARS)
 
 
 def judge(facts: Facts) -> Judgement:
-    """Return everything there is to say about an account."""
+    """Return every finding about an account."""
     findings = (
         *_way(facts),
         *_token(facts),
@@ -102,7 +101,7 @@ def judge(facts: Facts) -> Judgement:
 
 
 def by_finding(judgements: Iterable[Judgement]) -> list[tuple[Finding, list[str]]]:
-    """Return each finding once, the gravest first, with the names of the accounts that it is about."""
+    """Return each finding once, the most severe first, with the names of its accounts."""
     names: dict[Finding, list[str]] = {}
     for judgement in judgements:
         for finding in judgement.findings:
@@ -111,10 +110,10 @@ def by_finding(judgements: Iterable[Judgement]) -> list[tuple[Finding, list[str]
 
 
 def shared_addresses(followers: Sequence[Origin]) -> list[str]:
-    """Return a warning for each two followers that send from one address and are not the same person.
+    """Return a warning for each two followers of different people that send from one address.
 
-    One has one self and one spouse; two children, parents or others are taken to be two people. The leader is none of
-    them: no order is sent for it.
+    "self" is one person and "spouse" another; two children, parents or others count as two people. The leader does
+    not count: no order is sent for it.
     """
     return [
         f"{one.name} ({one.relationship}) and {other.name} ({other.relationship}) send from the same address,"
@@ -290,7 +289,7 @@ def _their_now(facts: Facts) -> datetime:
 
 
 def moment(when: datetime | None) -> str:
-    """Return a time as it is shown, in India."""
+    """Return a time as text, in India's time."""
     return "-" if when is None else f"{when.astimezone(IST):%d %b %H:%M}"
 
 

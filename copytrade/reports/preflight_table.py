@@ -1,4 +1,4 @@
-"""What was found about the accounts, as a table with words below it."""
+"""The preflight as a table, with the findings below it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ _TEXT_HEADS = frozenset({"account", "", "token until", "address", "segments", "f
 
 
 def table(judgements: Sequence[Judgement], more: Iterable[str] = ()) -> str:
-    """Return the table, and below it what to see to: what several accounts have in common is said once."""
+    """Return the table and the findings below it; a finding about several accounts is printed once."""
     lines = aligned(_HEADS, [_row(judgement) for judgement in judgements], _TEXT_HEADS)
     told = [f"{', '.join(names)}: {finding.words}" for finding, names in by_finding(judgements)]
     below = [*told, *more]

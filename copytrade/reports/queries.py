@@ -24,7 +24,7 @@ from copytrade.storage.intent_log import intended
 from copytrade.storage.records import CopyChanged
 from copytrade.storage.rows import disposition_key, read_allocation, read_copy, read_line, time_text
 
-#: What is read of the leader's order beside each copy.
+#: The columns of the leader's order that are read with each copy.
 _OF_LEADER = (
     "l.side",
     "COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id)",
@@ -61,7 +61,7 @@ class RecordedCopy(copy_row.CopyRow, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """A row of ``order_events``; ``order`` is what was known of the order, without what was at its default."""
+    """A row of ``order_events``; ``order`` is the order as JSON, without fields at their default."""
 
     at: datetime
     status: str
@@ -70,7 +70,7 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A row of ``audit_log``; ``at`` is when the answer was dealt with, ``body`` what was asked for."""
+    """A row of ``audit_log``; ``at`` is when the answer was processed, ``body`` the body of the request."""
 
     at: datetime
     action: str
@@ -81,30 +81,30 @@ class RecordedRequest:
 
 
 def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
-    """Return every copy of a trading day, by follower and then in the order in which they were begun."""
+    """Return every copy of a trading day, by follower and then by time of creation."""
     where = f"{_COPIES} WHERE c.trade_date = ? ORDER BY c.follower, c.created_at, c.leader_order_id, c.n"
     return [_copy(row) for row in rows_of(connection, where, day.isoformat())]
 
 
 def copies_of(connection: peewee.Database, leader_order_id: str) -> list[RecordedCopy]:
-    """Return every copy of a leader order, by follower and then in the order in which they were begun."""
+    """Return every copy of a leader order, by follower and then by time of creation."""
     where = f"{_COPIES} WHERE c.leader_order_id = ? ORDER BY c.follower, c.created_at, c.n"
     return [_copy(row) for row in rows_of(connection, where, leader_order_id)]
 
 
 def copies_begun(connection: peewee.Database, since: datetime) -> list[RecordedCopy]:
-    """Return every copy begun at or after a moment."""
+    """Return every copy created at or after ``since``."""
     return [_copy(row) for row in rows_of(connection, f"{_COPIES} WHERE c.created_at >= ?", time_text(since))]
 
 
 def days_with_copies(connection: peewee.Database) -> list[str]:
-    """Return the trading days of which there are copies, the latest first, as ISO dates."""
+    """Return the trading days with copies as ISO dates, the latest first."""
     query = "SELECT DISTINCT trade_date FROM copy_mappings ORDER BY trade_date DESC"
     return [day for (day,) in rows_of(connection, query)]
 
 
 def events_of(connection: peewee.Database, account: str, order_id: str) -> list[RecordedEvent]:
-    """Return what was learnt of an account's order, oldest first."""
+    """Return the events of an account's order, oldest first."""
     query = "SELECT event_ts, event_type, event_data FROM order_events WHERE order_id = ? AND account = ? ORDER BY id"
     return [
         RecordedEvent(datetime.fromtimestamp(at, UTC), status, json.loads(order))
@@ -113,7 +113,7 @@ def events_of(connection: peewee.Database, account: str, order_id: str) -> list[
 
 
 def leader_of(connection: peewee.Database, leader_order_id: str) -> str:
-    """Return the name of the leader whose order this is, ``leader`` where nothing was learnt of it."""
+    """Return the name of the leader whose order this is, ``leader`` if the order is not known."""
     query = "SELECT account FROM orders WHERE id = ? AND account_type = 'leader'"
     return next((str(account) for (account,) in rows_of(connection, query, leader_order_id)), "leader")
 
@@ -139,7 +139,7 @@ def requests_about(connection: peewee.Database, account: str, *names: str) -> li
 
 
 def audit_verdict(connection: peewee.Database) -> Verdict:
-    """Follow the chain of the whole audit trail, a row at a time."""
+    """Verify the chain of the whole audit trail, a row at a time."""
     head = remembered(connection, AUDIT_HEAD)
     rows = connection.execute_sql(
         "SELECT id, action, account, request_data, response_data, status_code, duration_ms, ts, hash"
@@ -149,13 +149,13 @@ def audit_verdict(connection: peewee.Database) -> Verdict:
 
 
 def held_by(connection: peewee.Database, follower: str) -> list[str]:
-    """Return each position that a follower holds because of copying: units, security id and product."""
+    """Return each position that a follower holds by copying: units, security id and product."""
     query = "SELECT held, security_id, product FROM ledger WHERE follower = ? AND held <> 0"
     return [f"{held} of {security_id} {product}" for held, security_id, product in rows_of(connection, query, follower)]
 
 
 def holds_shares(database: str) -> bool:
-    """Return whether any follower holds shares for delivery by copying, as far as there is a database."""
+    """Return whether any follower holds shares for delivery by copying; False without a database."""
     query = "SELECT 1 FROM ledger WHERE held <> 0 AND product = ? AND exchange_segment IN (?, ?)"
     try:
         with open_to_read(database) as connection:
@@ -165,9 +165,9 @@ def holds_shares(database: str) -> bool:
 
 
 def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:
-    """Return how many requests each account has sent since then, or was about to send.
+    """Return how many requests each account has sent since ``moment``, or was about to send.
 
-    A copy in the intent log counts as one: its request may have left, and is not in ``audit_log`` yet.
+    A copy in the intent log counts as one request: it may have been sent, and is not in ``audit_log`` yet.
     """
     query = "SELECT account, count(*) FROM audit_log WHERE ts >= ? GROUP BY account"
     sent = Counter[str](dict(rows_of(connection, query, moment.timestamp())))
@@ -188,7 +188,7 @@ def copies_since(connection: peewee.Database, follower: str, day: date) -> list[
 
 
 def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, int]) -> list[Drift]:
-    """Explain each line of a follower's by what is written down, beside the account's ``net`` positions."""
+    """Explain the drift of each line of a follower from the database and the account's ``net`` positions."""
     lines = {line.key: line for line in lines_of(connection, follower)}
     copies = [read_copy(text) for (text,) in _of(connection, "state", "copy_mappings", follower)]
     allocations = [read_allocation(text) for (text,) in _of(connection, "state", "allotments", follower)]
@@ -206,7 +206,7 @@ def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, 
 
 
 def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[LineKey]:
-    """Return what an account holds by the line to which it belongs: copies that were converted to their own."""
+    """Return what an account holds per line; units that were converted count for the line they were copied in."""
     of_lines = Counter(net)
     for line in lines:
         for product, units in line.elsewhere:
@@ -220,7 +220,7 @@ def _of(connection: peewee.Database, columns: str, table: str, follower: str) ->
 
 
 def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -> list[Fill]:
-    """Return what the leader has got, and the follower of its entries, in the order in which it was learnt."""
+    """Return the fills of the leader, and of the follower's entries, in the order of their arrival."""
     entries = {copy.order_id: copy.leader_order_id for copy in copies if copy.order_id and copy.part is Part.ENTRY}
     query = (
         "SELECT account, order_id, event_data FROM order_events"
@@ -238,7 +238,7 @@ def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -
 
 
 def _by_hand(connection: peewee.Database, follower: str) -> Mapping[LineKey, list[str]]:
-    """Return the account's orders that have filled and that no copier sent, as they are shown."""
+    """Return the filled orders of an account that no copier sent, as text."""
     query = (
         "SELECT id, exchange_segment, security_id, product, side, filled_quantity, trade_date FROM orders"
         " WHERE account = ? AND filled_quantity > 0 AND correlation_id NOT LIKE ? ORDER BY created_at, id"
@@ -251,7 +251,7 @@ def _by_hand(connection: peewee.Database, follower: str) -> Mapping[LineKey, lis
 
 
 def symbols(connection: peewee.Database) -> dict[InstrumentKey, str]:
-    """Return what is known to trade under which symbol."""
+    """Return the known symbols by instrument."""
     query = "SELECT DISTINCT exchange_segment, security_id, symbol FROM orders WHERE symbol <> ''"
     rows = rows_of(connection, query)
     return {InstrumentKey(Segment(segment), security_id): readable(symbol) for segment, security_id, symbol in rows}
@@ -276,7 +276,7 @@ def _copy(row: tuple[Any, ...]) -> RecordedCopy:
 
 
 def _body(request: str) -> dict[str, Any]:
-    """Return the body of a request that is written down as method, path and JSON."""
+    """Return the body of a request that is stored as method, path and JSON."""
     _, _, body = request.partition("{")
     try:
         fields: dict[str, Any] = json.loads("{" + body)

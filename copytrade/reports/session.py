@@ -1,4 +1,4 @@
-"""What a session came to, on one screen."""
+"""The summary of a session, on one screen."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
 
 
 def summary(rows: Sequence[CopyRow], seconds: float) -> str:
-    """Return a table of the copies begun in a session of so many seconds, one line a follower."""
+    """Return a table of the copies created in a session of ``seconds``, one line per follower."""
     by_follower: dict[str, list[CopyRow]] = defaultdict(list)
     for row in rows:
         by_follower[row.follower].append(row)

@@ -1,8 +1,8 @@
 """A database as it is at one moment, for reading only, with the write-ahead log of intents applied.
 
 A copier may run meanwhile. After a crash and until the next start, its last intents are in the table ``intents`` alone.
-So temporary views stand before the tables that intents change: a query of ``copy_mappings`` reads the table with its
-intents. The views belong to the connection and vanish with it; nothing in the database is changed or created.
+So temporary views shadow the tables that intents change: a query of ``copy_mappings`` reads the table with the intents
+applied. The views belong to the connection and end with it. Nothing in the database is changed or created.
 """
 
 import re
@@ -26,9 +26,9 @@ from copytrade.storage.write_batch import Batch
 
 @contextmanager
 def open_to_read(database: str) -> Iterator[peewee.Database]:
-    """Open a file or a database URL for reading, and see all of it as it is at one moment.
+    """Open a file or a database URL for reading, in one transaction: everything is read as of one moment.
 
-    Raises DatabaseUnusable where there is none, it is not a copier's, or it fails while it is read.
+    Raises DatabaseUnusable if there is none, it is not a copier's, or reading fails.
     """
     try:
         connection = _connect(database)
@@ -42,7 +42,7 @@ def open_to_read(database: str) -> Iterator[peewee.Database]:
 
 
 def rows_of(connection: peewee.Database, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """Run a query whose places are marked as SQLite marks them."""
+    """Run a query with ``?`` for each parameter; return its rows."""
     rows: list[tuple[Any, ...]] = connection.execute_sql(query.replace("?", connection.param), parameters).fetchall()
     return rows
 
@@ -73,7 +73,7 @@ def _recognise(connection: peewee.Database, database: str) -> None:
 
 
 def _apply(connection: peewee.Database, model: type[peewee.Model], rows: Sequence[Row]) -> None:
-    """Put a view of a table's name before the table: these rows, and those of the table that they do not replace.
+    """Shadow a table with a temporary view of the same name: these rows, and those that they do not replace.
 
     In the view ``main`` names SQLite's table; elsewhere the table's bare name is resolved before the view exists.
     """

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 
 def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], text_heads: Collection[str]) -> list[str]:
-    """Return a table whose columns are as wide as they need to be: ``text_heads`` to the left, figures to the right."""
+    """Return the lines of a table: columns of ``text_heads`` are left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     marks = ["<" if head in text_heads else ">" for head in heads]
     return [

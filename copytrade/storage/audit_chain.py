@@ -1,6 +1,6 @@
 """The audit trail's chain: each row of ``audit_log`` carries a hash of its content and of the hash before it.
 
-Whoever changes, removes or adds a row changes what every later hash should have been.
+Changing, removing or adding a row makes every later hash wrong.
 """
 
 import hashlib
@@ -12,14 +12,14 @@ from datetime import datetime
 from copytrade.core.model.orders import IST
 from copytrade.storage.rows import Row
 
-#: Where ``config`` keeps the hash written last. The next row is chained to it, so that rows removed from the end are
-#: missed as well.
+#: The key in ``config`` of the hash written last. The next row is chained to it, so that rows removed from the end are
+#: noticed as well.
 AUDIT_HEAD = "audit_head"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """A row as it is found: its id, its hash ("" of a version that had none) and all that is hashed.
+    """A row as read: its id, its hash ("" if an earlier version wrote none) and the values that are hashed.
 
     ``content`` is the row of ``audit_log`` in the order of its columns; the last is the time in epoch seconds.
     """
@@ -31,9 +31,9 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of the trail: how many rows are as written, and what is wrong with the first that is not.
+    """The result of a verification: how many rows are unchanged, and what is wrong with the first that is not.
 
-    ``unchained`` rows are of a version that wrote no hashes: nothing is known of them. ``began`` and ``ended`` are the
+    ``unchained`` rows were written by a version without hashes and cannot be verified. ``began`` and ``ended`` are the
     times of the first and the last row in epoch seconds, None without rows.
     """
 
@@ -83,7 +83,7 @@ def verify(rows: Iterable[AuditRow], head: str | None) -> Verdict:
 
 
 def told(verdict: Verdict) -> str:
-    """Return a verdict as a line or two for the operator."""
+    """Return a verdict as one or two lines for the operator."""
     rows = verdict.rows + verdict.unchained
     span = f", {_moment(verdict.began)} to {_moment(verdict.ended)}" if verdict.began and verdict.ended else ""
     state = f"broken: {verdict.fault}" if verdict.fault else "intact"

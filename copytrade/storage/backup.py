@@ -1,4 +1,4 @@
-"""Copies of the database, one each time that the program stops in order."""
+"""Copies of the database: one at each orderly stop of the program."""
 
 import os
 import time
@@ -12,23 +12,23 @@ from copytrade.core.model.orders import IST
 from copytrade.storage import sqlite
 from copytrade.storage.files.lock_file import beside
 
-#: Bytes a second that are counted on: SQLite itself copied 480 MB in one (measured), a slow disk is the limit.
+#: Bytes per second that a slow disk is expected to take. SQLite itself copied 480 MB per second (measured).
 RATE = 50_000_000
 
-#: After so many steps of SQLite's machine it is seen whether there is time left: some 0.1 ms.
+#: Steps of SQLite's virtual machine between two looks at the clock: some 0.1 ms.
 STEPS = 1000
 
 _NAMES = "????-??-??T??????.db"
 
 
 class BackupFailed(Exception):
-    """There is no copy of the database: the message says why."""
+    """The database could not be copied: the message says why."""
 
 
 def back_up(database: str, keep: int, seconds: float) -> Path:
-    """Copy a database of SQLite's to a folder beside it within so many seconds, and keep the latest ``keep`` copies.
+    """Copy an SQLite database to a folder beside it within ``seconds``, and keep the latest ``keep`` copies.
 
-    The copy is whole, and for its owner alone. Raises BackupFailed; the earlier copies are then as they were.
+    The copy is complete, and readable by its owner only. Raises BackupFailed, which leaves earlier copies unchanged.
     """
     deadline = time.monotonic() + seconds
     folder = beside(database, "backups")

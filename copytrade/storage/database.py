@@ -1,4 +1,4 @@
-"""The database: records in, copies and answers out. Used by one thread at a time."""
+"""The database: writes records, reads copies, ledger, commands and answers. Used by one thread at a time."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,14 +33,14 @@ from copytrade.storage.rows import (
 from copytrade.storage.sql import Cursor, Insert, answer_to_command, deletion_of_dispositions, news_of_order
 from copytrade.storage.write_batch import Batch
 
-#: Rows of these are renewed; the others only grow.
+#: Tables whose rows are updated; the others are append-only.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allocations, tables.Config)
 
 
-#: Bytes of SQLite's write-ahead log: it begins anew after a thousand pages of 4 KB, and a header each.
+#: Bytes of SQLite's write-ahead log: it starts over after a thousand pages of 4 KB with a header each.
 LOG_SIZE = 1100 * 4128
 
-#: Bytes that are written to it at once: one piece of all would stay with the thread that had it, start for start.
+#: Bytes written to it at once. A buffer of the whole size would stay in the thread's memory.
 PIECE = 65_536
 
 
@@ -48,7 +48,7 @@ class DatabaseUnusable(Exception):
     """The database cannot be used: the message says which, why and what to do."""
 
 
-#: What a database that is locked, full or broken raises; while rows are fetched peewee does not wrap SQLite's errors.
+#: Errors of a database that is locked, full or broken. peewee does not wrap SQLite's errors while rows are fetched.
 DATABASE_ERRORS: tuple[type[Exception], ...] = (
     peewee.PeeweeException,
     apsw.Error,
@@ -58,7 +58,7 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-#: What it raises over records that no database can take, whatever its state.
+#: Errors of records that no database can store, whatever its state.
 UNWRITABLE: tuple[type[Exception], ...] = (
     peewee.IntegrityError,
     peewee.DataError,
@@ -78,7 +78,7 @@ class Database:
         try:
             self._connection = _connect(database, synchronous)
             self._connection.connect()
-            for model in tables.ALL:  # bound to no database: there may be two in one process
+            for model in tables.ALL:  # models are bound to no database: one process may have two
                 peewee.SchemaManager(model, self._connection).create_all(safe=True)
             if self._is_sqlite:
                 for trigger in tables.APPEND_ONLY:
@@ -97,10 +97,10 @@ class Database:
         self._files: OpenFiles | None = None
 
     def claim(self, mode: str, leader_client_id: str) -> None:
-        """Make sure that this database is sound, of this version, and of this mode and leader.
+        """Check that this database is sound and belongs to this mode and leader; migrate one of an earlier version.
 
-        A new one is marked as theirs, one of an earlier version is brought here. Raises DatabaseUnusable for a damaged
-        one, one of a later version, and one of another mode or leader: paper and live never mix.
+        A new database is marked with them. Raises DatabaseUnusable for one that is damaged, of a later version, or of
+        another mode or leader: paper and live never mix.
         """
         self._check()
         for key, ours in (("mode", mode), ("leader_client_id", leader_client_id)):
@@ -147,20 +147,20 @@ class Database:
                 self._write(Batch([ConfigSet("schema_version", str(SCHEMA_VERSION))]))
 
     def take_over(self) -> None:
-        """Be the store's connection: its first transaction writes what an earlier one intended and did not write.
+        """Become the store's connection. Its first transaction writes the intents that an earlier store left behind.
 
-        From then on the earlier one can write nothing here: it raises IntentsUnusable. And from then on it is seen
-        before each commit that the files are still there.
+        After that transaction the earlier store cannot write: it raises IntentsUnusable. Before each commit the
+        connection checks that the files of the database are still there.
         """
         self._intents = Intents(self._connection)
         if isinstance(self._connection, peewee.SqliteDatabase):
-            self.config(OWNER)  # SQLite makes its log when it is first needed
+            self.config(OWNER)  # a first read makes SQLite create its log
             self._files = OpenFiles(self._connection.database)
 
     def see_that_it_is_there(self) -> None:
-        """Raise DatabaseUnusable if the files of the database have been deleted, moved or replaced since the take-over.
+        """Raise DatabaseUnusable if the files of the database were deleted, moved or replaced since the take-over.
 
-        What is committed then would be lost. They may come back, if they were only moved.
+        A commit would be lost then. Files that were only moved may be put back.
         """
         if self._files is not None and (missing := self._files.missing()):
             raise DatabaseUnusable(
@@ -169,14 +169,14 @@ class Database:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something may be intended that is not in its table yet."""
+        """Whether the intent log may hold records that are not in their tables yet."""
         return self._intents is not None and not self._intents.are_settled
 
     def intend(self, records: Sequence[Intended]) -> None:
-        """Make records durable at once; the next ``write`` puts them into their tables, or that of who takes over.
+        """Make records durable at once in the intent log; the next ``write``, or the next store, puts them into tables.
 
-        That is one page to be written, where each table and its index are two, and most are written once, as what they
-        are by then, and not twice. Before the first ``write`` of one that has taken over it is a ``write`` itself.
+        The log is one page to write; a table and its index are two each. A record that changes before the next
+        ``write`` gets its row once. Before the first ``write`` after a take-over this is a ``write`` itself.
         """
         if self._intents is None or not self._intents.is_ours:
             self.write(records)
@@ -188,8 +188,8 @@ class Database:
     def write(self, records: Iterable[Record]) -> None:
         """Write all records in one transaction: when this returns, all of them are durable, or none was written.
 
-        They are grouped into few statements: each lets other threads run, and the more of them there are, the longer
-        whoever waits for the commit may wait for its turn.
+        Records are grouped into few statements. Each statement lets other threads run, so many statements would delay
+        those that wait for the commit.
         """
         if self._intents is None:
             with self._transaction():
@@ -204,14 +204,14 @@ class Database:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         if isinstance(self._connection, peewee.SqliteDatabase):
-            self._connection.begin("IMMEDIATE")  # at once, or not at all: who reads first may find that he is too late
+            self._connection.begin("IMMEDIATE")  # a transaction that reads first may fail to get the lock
         else:
             self._connection.begin()
         try:
             yield
             self._connection.commit()
         except BaseException:
-            with suppress(*DATABASE_ERRORS):  # SQLite has taken back by itself what a full disk ended
+            with suppress(*DATABASE_ERRORS):  # SQLite itself rolls back on a full disk
                 self._connection.rollback()
             raise
 
@@ -229,7 +229,7 @@ class Database:
                 self._insert(cursor, model, rows)
 
     def config(self, key: str) -> str | None:
-        """Return a remembered value, or None."""
+        """Return a value of ``config``, or None."""
         row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
         return None if row is None else str(row[0])
 
@@ -238,51 +238,51 @@ class Database:
         return self.are_enabled([follower])[follower]
 
     def are_enabled(self, followers: Iterable[str]) -> dict[str, bool]:
-        """Return the same of several followers."""
+        """Return, for each follower, whether it is enabled."""
         query = "SELECT key FROM config WHERE key LIKE ? AND value <> 'true'"
         paused = {key for (key,) in self._execute(query, enabled_key("") + "%").fetchall()}
         return {one: not paused & {enabled_key(""), enabled_key(one)} for one in followers}
 
     def give_command(self, name: str, follower: str, at: datetime) -> int:
-        """Write down what a follower is told to do; return the command's number."""
+        """Store a command for a follower; return its number."""
         with self._connection.atomic():
             given = tables.Commands.insert(name=name, follower=follower, given_at=at.timestamp())
             return int(given.execute(self._connection))
 
     def commands(self) -> list[Command]:
-        """Return the commands that have no answer, in the order in which they were given."""
+        """Return the unanswered commands, oldest first."""
         query = "SELECT id, name, follower, given_at FROM commands WHERE answer IS NULL ORDER BY id"
         return [Command(*row) for row in self._execute(query).fetchall()]
 
     def answer(self, number: int) -> Answer | None:
-        """Return what came of a command, None before it is known."""
+        """Return the answer to a command, None while there is none."""
         query = "SELECT follower, is_done, answer FROM commands WHERE id = ? AND answer IS NOT NULL"
         row = self._execute(query, number).fetchone()
         return Answer(row[0], bool(row[1]), row[2]) if row else None
 
     def copies(self, follower: str, since: date) -> list[Copy]:
-        """Return a follower's copies of the trading days from ``since`` on, as they were last written."""
+        """Return a follower's copies of the trading days from ``since`` on."""
         query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
         return [read_copy(state) for (state,) in self._execute(query, follower, since.isoformat()).fetchall()]
 
     def lines(self, follower: str) -> list[Line]:
-        """Return a follower's ledger as it was last written."""
+        """Return a follower's ledger."""
         query = "SELECT state FROM ledger WHERE follower = ?"
         return [read_line(state) for (state,) in self._execute(query, follower).fetchall()]
 
     def allocations(self, follower: str, since: date) -> list[Allocation]:
-        """Return how the leader orders of the trading days from ``since`` on were judged for a follower."""
+        """Return a follower's allocations of the trading days from ``since`` on."""
         query = "SELECT state FROM allotments WHERE follower = ? AND trade_date >= ?"
         rows = self._execute(query, follower, since.isoformat()).fetchall()
         return [read_allocation(state) for (state,) in rows]
 
     def requests_since(self, moment: datetime) -> list[tuple[str, float]]:
-        """Return the account of each request to the broker since, and when it was answered in epoch seconds."""
+        """Return the account and the answer's time (epoch seconds) of each request to the broker since ``moment``."""
         query = "SELECT account, ts FROM audit_log WHERE ts >= ?"
         return [(account, ts) for account, ts in self._execute(query, moment.timestamp()).fetchall()]
 
     def durability(self) -> tuple[str, str]:
-        """Return SQLite's journal mode and synchronous setting as they are in force; empty for other databases."""
+        """Return SQLite's journal mode and synchronous level in force; two empty texts for other databases."""
         if not self._is_sqlite:
             return "", ""
         (outbox,) = self._execute("PRAGMA journal_mode").fetchone()
@@ -290,10 +290,10 @@ class Database:
         return outbox, ("off", "normal", "full", "extra")[level]
 
     def make_room(self) -> None:
-        """Give SQLite's log the size that it grows to before it is used again from its beginning.
+        """Extend SQLite's write-ahead log to the size at which it starts over.
 
-        A commit that writes over what is there is durable sooner than one that makes a file longer: that has to wait
-        for the file system's own books as well. What is beyond the log's last entry means nothing to SQLite.
+        A commit that overwrites is durable sooner than one that makes the file longer, which also has to wait for
+        the file system's metadata. SQLite ignores what is beyond the log's last entry.
         """
         if not self._is_sqlite:
             return
@@ -308,7 +308,7 @@ class Database:
         self._connection.close()
 
     def _execute(self, query: str, *parameters: object) -> Cursor:
-        """Run a query whose places are marked as SQLite marks them."""
+        """Run a query with ``?`` for each parameter."""
         cursor: Cursor = self._connection.execute_sql(query.replace("?", self._connection.param), parameters)
         return cursor
 

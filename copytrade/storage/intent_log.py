@@ -1,4 +1,4 @@
-"""What is about to be sent: durable in a row of its own until it is in its tables."""
+"""The intent log: a write-ahead log of what is about to be sent, until it is in its tables."""
 
 from collections.abc import Iterable, Sequence
 from uuid import uuid4
@@ -9,22 +9,22 @@ from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, Record, lines_of, record_of
 from copytrade.storage.sql import Cursor
 
-#: What can be intended: a copy that is about to be sent, and what it rests on.
+#: The kinds of intended records: a copy that is about to be sent, and the ledger entries it depends on.
 Intended = CopyChanged | LedgerChanged[Line | Allocation]
 
-#: Whose the table is, in ``config``.
+#: The key in ``config`` of the owner of the table.
 OWNER = "intents_owner"
 
 
 class IntentsUnusable(Exception):
-    """The table is another store's, or holds what this program cannot read."""
+    """Another store owns the table, or it holds what this program cannot read."""
 
 
 class Intents:
-    """The table as one store has it: it becomes this one's with the first transaction, and whoever had it does no more.
+    """The intents table, owned by one store. Its first transaction takes ownership, the previous owner writes no more.
 
-    So one that hung and has been replaced can neither add to it nor write anything when it wakes, and nothing that it
-    had added before is lost or written twice.
+    So a store that hung and was replaced can neither add intents nor write when it wakes. What it had added before is
+    neither lost nor written twice.
     """
 
     def __init__(self, connection: peewee.Database) -> None:
@@ -37,16 +37,16 @@ class Intents:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it has become this store's."""
+        """Whether this store owns the table."""
         return self._is_ours
 
     @property
     def are_settled(self) -> bool:
-        """Whether it is this store's, and all that was added is in the other tables."""
+        """Whether this store owns the table, and everything in it has been written to the other tables."""
         return self._is_ours and not self._intended
 
     def add(self, connection: peewee.Database, intended: Sequence[Intended]) -> None:
-        """Add records, which are durable at once: the statement is a transaction by itself. Only once it is ours."""
+        """Add records, durable at once: the statement is a transaction. Raises IntentsUnusable if not the owner."""
         cursor = connection.cursor()
         cursor.execute(self._add, (lines_of(intended).decode(), OWNER, self._token))
         if connection.rows_affected(cursor) != 1:
@@ -54,7 +54,7 @@ class Intents:
         self._intended += intended
 
     def take_out(self, cursor: Cursor) -> Iterable[Record]:
-        """Remove everything, and return what is to be written in the same transaction."""
+        """Empty the table; return the records, which must be written in the same transaction."""
         if self._is_ours:
             cursor.execute(self._owned, (OWNER, self._token))
             if not cursor.fetchall():
@@ -66,7 +66,7 @@ class Intents:
         return records
 
     def note_written(self) -> None:
-        """Take note that what was taken out has been written, and that all is ours now."""
+        """Note that the transaction of ``take_out`` is committed: this store owns the table, and it is empty."""
         self._is_ours = True
         self._intended = []
 

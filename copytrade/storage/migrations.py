@@ -1,7 +1,7 @@
-"""How a database of an earlier version becomes one of this version: forward only, a step at a time.
+"""Migration of a database of an earlier version: forward only, one version at a time.
 
-New tables need no step, they are created where they are missing. Each step is plain SQL that every supported database
-understands, and runs in the transaction that also notes the new version, so it happens wholly or not at all.
+New tables need no step: missing tables are created. Each step is plain SQL that every supported database understands.
+All steps and the new version are one transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 #: The version that this program reads and writes.
 SCHEMA_VERSION = 4
 
-#: For each earlier version, what makes the next one of it.
+#: For each earlier version, the statements that lead to the next one.
 STEPS: Mapping[int, Sequence[str]] = {
     1: (
         "ALTER TABLE copy_mappings ADD COLUMN part TEXT NOT NULL DEFAULT 'entry'",
@@ -31,7 +31,7 @@ STEPS: Mapping[int, Sequence[str]] = {
 
 
 def steps_from(version: str) -> list[str] | None:
-    """Return the statements that bring a database of ``version`` here, none if it is; None if there is no way."""
+    """Return the statements that migrate a database of ``version``, none if it is current; None if impossible."""
     if not version.isdigit() or not 1 <= int(version) <= SCHEMA_VERSION:
         return None
     return [statement for step in range(int(version), SCHEMA_VERSION) for statement in STEPS[step]]

@@ -1,7 +1,7 @@
-"""What is written down: each record is one fact, and writing it twice is the same as writing it once.
+"""Records: what is written to the database, each one fact. Writing a record twice is the same as writing it once.
 
-Secrets are taken out as a record is made, of all that is free text in it, and of no id and no key: so none stands in a
-table, an intent, the side file or a copy of the database, whoever repeated it.
+Secrets are removed when a record is made, from free text but not from ids and keys. So no table, intent, side file or
+copy of the database holds one, even if the broker repeated it.
 """
 
 from collections.abc import Iterable
@@ -22,26 +22,26 @@ Entry_co = TypeVar("Entry_co", bound=Line | Allocation, covariant=True)
 
 
 class OrderChanged(msgspec.Struct, frozen=True, gc=False):
-    """The broker's word about an order is new. ``account`` is ``leader`` or the follower's name."""
+    """The broker reported a new state of an order. ``account`` is the leader's or the follower's name."""
 
     account: str
     account_type: AccountType
     order: Order
 
     def __post_init__(self) -> None:
-        """Take out of it what nobody may see."""
+        """Remove secrets."""
         force_setattr(self, "order", _clean(self.order))
 
 
 class CopyChanged(msgspec.Struct, frozen=True, gc=False):
-    """A follower's dealings with a leader order have come further; ``leader`` is None where that cannot be read."""
+    """A copy changed; ``leader`` is the leader's order, None if it cannot be read."""
 
     copy: Copy
     leader: Order | None
     at: datetime
 
     def __post_init__(self) -> None:
-        """Take out of it what nobody may see."""
+        """Remove secrets."""
         if self.leader is not None:
             force_setattr(self, "leader", _clean(self.leader))
         if self.copy.error and (error := without_secrets(self.copy.error)) != self.copy.error:
@@ -49,7 +49,7 @@ class CopyChanged(msgspec.Struct, frozen=True, gc=False):
 
 
 class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True, gc=False):
-    """A line of a follower's ledger, or what it allots to a leader order, is not what it was."""
+    """A line of a follower's ledger, or its allocation of a leader order, changed."""
 
     follower: str
     entry: Entry_co
@@ -57,7 +57,7 @@ class LedgerChanged(msgspec.Struct, Generic[Entry_co], frozen=True, gc=False):
 
 
 class RequestMade(msgspec.Struct, frozen=True, gc=False):
-    """A request to the broker and what came back. ``duration_ms`` is the caller's wait."""
+    """A request to the broker and the reply. ``duration_ms`` is how long the caller waited."""
 
     account: str
     action: str
@@ -68,7 +68,7 @@ class RequestMade(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
     def __post_init__(self) -> None:
-        """Take out of it what nobody may see."""
+        """Remove secrets."""
         force_setattr(self, "request", payload_without_secrets(self.request))
         force_setattr(self, "response", payload_without_secrets(self.response))
 
@@ -81,7 +81,7 @@ class ConfigSet(msgspec.Struct, frozen=True, gc=False):
 
 
 class CommandAnswered(msgspec.Struct, frozen=True, gc=False):
-    """What an operator wanted is done, or is not: the answer says what came of it."""
+    """The answer to a command of the operator: whether it was carried out, and the result as text."""
 
     number: int
     is_done: bool
@@ -89,7 +89,7 @@ class CommandAnswered(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
     def __post_init__(self) -> None:
-        """Take out of it what nobody may see."""
+        """Remove secrets."""
         force_setattr(self, "answer", without_secrets(self.answer))
 
 
@@ -97,7 +97,7 @@ Record = OrderChanged | CopyChanged | LedgerChanged[Line | Allocation] | Request
 
 
 def _clean(order: Order) -> Order:
-    """Return an order whose reason, the broker's free text, holds no secret."""
+    """Return the order with secrets removed from its reason, the broker's free text."""
     if not order.reason:
         return order
     reason = without_secrets(order.reason)
@@ -122,12 +122,12 @@ _LINE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def lines_of(records: Iterable[Record]) -> bytes:
-    """Return records as lines, each with its end."""
+    """Return records as lines of JSON, each ended by a line feed."""
     return STATE.encode_lines([{_kind(record): record} for record in records])
 
 
 def record_of(line: bytes) -> Record:
-    """Return the record of a line. Raises ValueError for what is none, or is cut off."""
+    """Return the record of a line. Raises ValueError for a line that is cut off or no record."""
     try:
         ((kind, fields),) = _LINE.decode(line).items()
         if kind not in _KINDS:

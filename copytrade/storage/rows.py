@@ -1,4 +1,4 @@
-"""Records as rows: what of each is a column, and its whole state as JSON, from which it is read back."""
+"""Records as rows: some columns for queries, and the whole state as JSON, from which it is read back."""
 
 from datetime import datetime
 
@@ -51,7 +51,7 @@ def order_row(record: OrderChanged) -> Row:
 
 
 def news_row(record: OrderChanged) -> Row:
-    """Return what an event of ``order_events`` is made of, if it is one: see ``statements.news_of_order``."""
+    """Return the parameters of ``sql.news_of_order``."""
     order = record.order
     return (
         order.id,
@@ -76,7 +76,7 @@ def news_row(record: OrderChanged) -> Row:
 
 
 def request_row(record: RequestMade) -> Row:
-    """Return the row of ``audit_log`` but for its hash."""
+    """Return the row of ``audit_log`` without its hash."""
     return (
         record.action,
         record.account,
@@ -89,7 +89,7 @@ def request_row(record: RequestMade) -> Row:
 
 
 def disposition_key(copy: Copy) -> tuple[str, str, str]:
-    """Return the key of a copy's row in ``copy_mappings``, but for its number."""
+    """Return the key of a copy's row in ``copy_mappings`` without its number."""
     return copy.leader_order_id, copy.follower, copy.trade_date.isoformat()
 
 
@@ -112,7 +112,7 @@ def line_row(follower: str, line: Line, at: datetime) -> Row:
 
 
 def allocation_row(follower: str, allocation: Allocation, at: datetime) -> Row:
-    """Return the row of ``allocations``."""
+    """Return the row of ``allotments``."""
     when = time_text(at)
     return (
         allocation.leader_order_id,
@@ -128,5 +128,5 @@ def allocation_row(follower: str, allocation: Allocation, at: datetime) -> Row:
 
 
 def time_text(moment: datetime) -> str:
-    """Return a moment as it is written: India's time with its offset."""
+    """Return a time as text: India's time with its offset, to the millisecond."""
     return moment.astimezone(IST).isoformat(sep=" ", timespec="milliseconds")

@@ -6,7 +6,7 @@ from copytrade.storage import copy_row
 
 
 class Orders(peewee.Model):
-    """The last word of the broker about every order, the leader's and the followers'."""
+    """The latest state of every order, the leader's and the followers'."""
 
     id = peewee.TextField()
     account = peewee.TextField()
@@ -49,7 +49,7 @@ for _name, _field in copy_row.fields().items():
 
 
 class Ledger(peewee.Model):
-    """What each follower holds because of copying, a row an instrument and product; short positions are negative."""
+    """What each follower holds by copying, a row per instrument and product; short positions are negative."""
 
     follower = peewee.TextField()
     exchange_segment = peewee.TextField()
@@ -69,7 +69,7 @@ class Ledger(peewee.Model):
 
 
 class Allocations(peewee.Model):
-    """How each leader order was judged for each follower at first sight, and how much of it was counted."""
+    """How each leader order was allocated to each follower at first sight, and how much of it was counted."""
 
     leader_order_id = peewee.TextField()
     follower = peewee.TextField()
@@ -87,7 +87,7 @@ class Allocations(peewee.Model):
 
 
 class Intents(peewee.Model):
-    """What is about to be sent, and what it rests on, until it stands in the other tables: a line of JSON a record."""
+    """The write-ahead log: what is about to be sent, until it is in the other tables. A line of JSON per record."""
 
     records = peewee.TextField()
 
@@ -96,7 +96,7 @@ class Intents(peewee.Model):
 
 
 class OrderEvents(peewee.Model):
-    """Every change of every order, in the order in which it was learnt."""
+    """Every change of every order, in the order of its arrival."""
 
     order_id = peewee.TextField(index=True)
     account = peewee.TextField()
@@ -125,7 +125,7 @@ class AuditLog(peewee.Model):
 
 
 class Commands(peewee.Model):
-    """What an operator has told one follower to do while it runs, and what came of it; times are epoch seconds."""
+    """Commands of the operator to one follower while it runs, and their answers; times are epoch seconds."""
 
     name = peewee.TextField()
     follower = peewee.TextField()
@@ -139,7 +139,7 @@ class Commands(peewee.Model):
 
 
 class Config(peewee.Model):
-    """What is remembered across restarts."""
+    """Values kept across restarts."""
 
     key = peewee.TextField(primary_key=True)
     value = peewee.TextField()
@@ -150,8 +150,8 @@ class Config(peewee.Model):
 
 ALL = (Orders, CopyMappings, Ledger, Allocations, Intents, OrderEvents, AuditLog, Commands, Config)
 
-#: What keeps ``audit_log`` append-only against everybody who does not set out to change it, as SQLite says it. A row in
-#: the place of another would not ask for its deletion.
+#: SQLite triggers that keep ``audit_log`` append-only against accidents. A row that replaces another one does not fire
+#: the trigger for deletions, hence the third.
 APPEND_ONLY = tuple(
     f"CREATE TRIGGER IF NOT EXISTS audit_log_refuses_{name} BEFORE {event} ON audit_log{when}"
     " BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END"

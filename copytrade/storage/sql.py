@@ -1,4 +1,4 @@
-"""SQL that writes many rows at once, made from the models of the tables."""
+"""SQL that writes many rows at once, built from the models of the tables."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -8,12 +8,12 @@ import peewee
 
 from copytrade.storage.rows import Row
 
-#: Rows in one statement at most. Fewer go in statements of half as many, and so on, so that few have to be prepared.
+#: Maximum rows per statement. Fewer rows use statements of half the size and so on, so few statements are prepared.
 ROWS_AT_MOST = 64
 
 
 class Cursor(Protocol):
-    """What runs statements and gives rows, as apsw and the drivers of DB-API have in common."""
+    """A database cursor, as far as apsw and the DB-API drivers agree."""
 
     def execute(self, statement: str, parameters: Row, /) -> Any:
         """Run a statement."""
@@ -33,7 +33,7 @@ class Cursor(Protocol):
 
 
 class Insert:
-    """The statement that inserts rows of one table, or renews those that are there, keeping their ``created_at``."""
+    """The statement that inserts rows of a table; with ``renews`` it updates existing rows, but not ``created_at``."""
 
     def __init__(self, connection: peewee.Database, model: type[peewee.Model], *, renews: bool) -> None:
         columns = [field.column_name for field in model._meta.sorted_fields if not isinstance(field, peewee.AutoField)]
@@ -43,7 +43,7 @@ class Insert:
         self._known: dict[int, str] = {}
 
     def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
-        """Return statements with their parameters that write the rows, in their order."""
+        """Return statements with their parameters that write the rows, in order."""
         size, begin = ROWS_AT_MOST, 0
         while begin < len(rows):
             while size > len(rows) - begin:
@@ -68,7 +68,7 @@ def keys_of(model: type[peewee.Model]) -> list[str]:
     return [field.column_name for field in model._meta.get_primary_keys()]
 
 
-#: What of an order is news where it is not what it was: after a restart every order of the day is told of again.
+#: Columns that make an order event new. After a restart the broker reports all of today's orders again.
 NEWS = (
     "status",
     "quantity",
@@ -84,9 +84,9 @@ NEWS = (
 
 
 def news_of_order(connection: peewee.Database) -> str:
-    """Return the statement that adds an event of an order, unless nothing of it is news.
+    """Return the statement that adds an event of an order, unless nothing is new.
 
-    It takes the event's row, the order's key in ``orders``, and :data:`NEWS`.
+    Its parameters are the event's row, the order's key in ``orders``, and the values of :data:`NEWS`.
     """
     mark = connection.param
     known = " AND ".join(f"{column} = {mark}" for column in ("id", "account", "trade_date", *NEWS))
@@ -97,7 +97,7 @@ def news_of_order(connection: peewee.Database) -> str:
 
 
 def deletion_of_dispositions(connection: peewee.Database) -> str:
-    """Return the statement that removes the row of an order not sent, once one is sent after all."""
+    """Return the statement that removes the row of an order not sent (``n`` 0), once one is sent."""
     mark = connection.param
     return (
         f"DELETE FROM copy_mappings WHERE leader_order_id = {mark} AND follower = {mark}"
@@ -106,7 +106,7 @@ def deletion_of_dispositions(connection: peewee.Database) -> str:
 
 
 def answer_to_command(connection: peewee.Database) -> str:
-    """Return the statement that answers a command, unless it has been answered."""
+    """Return the statement that answers a command that has no answer yet."""
     mark = connection.param
     return (
         f"UPDATE commands SET is_done = {mark}, answer = {mark}, answered_at = {mark}"

@@ -1,9 +1,9 @@
-"""SQLite, as apsw brings it: which versions are sound, and how a file is opened.
+"""SQLite as bundled with apsw: which versions are sound, and how a file is opened.
 
 Versions from 3.7.0 to 3.51.2 can lose a commit or damage the file when one connection commits while another begins the
 write-ahead log anew (https://sqlite.org/wal.html, "The WAL-Reset Bug"), and every command beside a running copier is
-another connection. So no process of this program uses the library of Python's own ``sqlite3``. Nor may two libraries
-have one file open in one process: when either closes it, the kernel drops the locks of both.
+another connection. So no process of this program uses Python's ``sqlite3``. Nor may one process
+open a file with two libraries: when either closes it, the kernel drops the locks of both.
 """
 
 import re
@@ -18,7 +18,7 @@ from playhouse.apsw_ext import APSWDatabase
 SOUND_SINCE = (3, 51, 3)
 MENDED = ((3, 44, 6), (3, 50, 7))
 
-#: Seconds for which a statement waits for another connection's lock, where it writes and where it reads.
+#: Seconds that a statement waits for the lock of another connection, to write and to read.
 WRITER_WAITS, READER_WAITS = 1.0, 5.0
 
 #: The two bytes at offset 18 of a file that keeps a write-ahead log.
@@ -38,7 +38,7 @@ def version() -> str:
 
 
 def is_sound(text: str) -> bool:
-    """Whether a version of SQLite is one without the fault, e.g. ``3.51.3`` or ``3.50.7``."""
+    """Whether a version of SQLite does not have the fault, e.g. ``3.51.3`` or ``3.50.7``."""
     found = tuple(int(number) for number in re.findall(r"\d+", text)[:3])
     return found >= SOUND_SINCE or any(found[:2] == mended[:2] and found >= mended for mended in MENDED)
 
@@ -52,7 +52,7 @@ def file_of(database: str) -> str | None:
 
 
 def connected_to_write(file: str, synchronous: str) -> peewee.SqliteDatabase:
-    """Return a database that is not open yet, with a write-ahead log; its file is made for its owner alone.
+    """Return a database, not open yet, with a write-ahead log; a new file is readable by its owner only.
 
     Raises SqliteUnsound.
     """
@@ -67,9 +67,9 @@ def connected_to_write(file: str, synchronous: str) -> peewee.SqliteDatabase:
 
 
 def connected_to_read(file: str) -> peewee.SqliteDatabase:
-    """Return a database that is not open yet, and that changes and creates nothing.
+    """Return a database, not open yet, for reading only; no file is changed or created.
 
-    Raises SqliteUnsound, and FileNotFoundError where there is none.
+    Raises SqliteUnsound, and FileNotFoundError if there is no file.
     """
     see_that_it_is_sound()
     path = Path(file).absolute()
@@ -80,7 +80,7 @@ def connected_to_read(file: str) -> peewee.SqliteDatabase:
 
 
 def opened_to_read(file: str) -> apsw.Connection:
-    """Return a connection to a file that somebody may be writing to. Raises SqliteUnsound and apsw.Error."""
+    """Return a read-only connection to a file that may be in use. Raises SqliteUnsound and apsw.Error."""
     see_that_it_is_sound()
     connection = apsw.Connection(file, flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(int(READER_WAITS * 1000))
@@ -88,7 +88,7 @@ def opened_to_read(file: str) -> apsw.Connection:
 
 
 def see_that_it_is_sound() -> None:
-    """Raise SqliteUnsound, with what to do, for a library that can lose commits."""
+    """Raise SqliteUnsound if the library can lose commits."""
     if not is_sound(version()):
         raise SqliteUnsound(
             f"SQLite {version()} can lose what was written when two processes use the database: install apsw"
@@ -97,16 +97,16 @@ def see_that_it_is_sound() -> None:
 
 
 def _database(file: str, waits: float, **options: object) -> peewee.SqliteDatabase:
-    """Return a database that is used by one thread at a time, but not always by the same."""
+    """Return a database for one thread at a time, not always the same thread."""
     database: peewee.SqliteDatabase = APSWDatabase(file, autoconnect=False, thread_safe=False, timeout=waits, **options)
     return database
 
 
 def _access(path: Path) -> str:
-    """Return how SQLite is to open the file.
+    """Return the URI option with which SQLite opens a file to read.
 
-    Even to read, SQLite creates the write-ahead log where it is missing, and leaves it behind. Where it is missing
-    nobody writes, and the file can be read as one that does not change.
+    Even to read, SQLite creates a missing write-ahead log and leaves it behind. If the log is missing nobody is
+    writing, so the file can be read as immutable.
     """
     with path.open("rb") as file:
         keeps_log = file.read(20)[18:] == _WAL_FORMAT

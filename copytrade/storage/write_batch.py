@@ -1,4 +1,4 @@
-"""What is written in one transaction: records by table, and in the order in which they have to be written."""
+"""The records of one transaction, sorted by table and in the order in which they have to be written."""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,13 +21,13 @@ from copytrade.storage.rows import Row, allocation_row, disposition_key, line_ro
 
 
 class Batch:
-    """Records by table, each row once and as it was last."""
+    """Records by table; each row once, in its latest state."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.orders: list[OrderChanged] = []
-        #: Of what has been sent after all: the keys of the rows that said why it was not.
+        #: Keys of the rows (``n`` 0) to remove, because an order was sent after all.
         self.sent: list[Row] = []
-        #: What came of commands.
+        #: Answers to commands.
         self.answers: list[Row] = []
         self._copies: dict[Row, CopyChanged] = {}
         self._ledger: dict[Row, Row] = {}
@@ -61,7 +61,7 @@ class Batch:
                 self.answers.append((int(is_done), answer, at.timestamp(), number))
 
     def rounds(self) -> Iterator[list[OrderChanged]]:
-        """Return what is told of orders, each order once a round: what is news depends on what was told before."""
+        """Return the changes of orders in rounds, each order once per round: an event depends on the one before."""
         rest = self.orders
         while rest:
             once: dict[tuple[str, str], OrderChanged] = {}
@@ -77,19 +77,19 @@ class Batch:
 
     @property
     def has_requests(self) -> bool:
-        """Whether there is anything for the audit trail."""
+        """Whether there are rows for the audit trail."""
         return bool(self._requests)
 
     def chain(self, previous: str) -> None:
-        """Chain the requests to the hash written last; to be read in the transaction that writes them.
+        """Chain the requests to ``previous``, the hash written last.
 
-        A commit of an actor that was replaced meanwhile may have come in between, so it is not kept in memory.
+        Read it in the same transaction, not from memory: a replaced store may have committed in between.
         """
         self._requests = chained(previous, self._requests)
         self._config[AUDIT_HEAD] = (AUDIT_HEAD, self._requests[-1][-1])
 
     def rows(self) -> Iterator[tuple[type[peewee.Model], list[Row]]]:
-        """Return what is to be written to each table to which anything is."""
+        """Return the rows of each table that has any."""
         if self._ledger:
             yield tables.Ledger, list(self._ledger.values())
         if self._allocations:

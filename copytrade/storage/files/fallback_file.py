@@ -1,6 +1,6 @@
-"""What the database could not take, line by line in a file beside it, until it can.
+"""The side file: records that the database could not take, one per line, until it can.
 
-An exit may leave once its intent is in this file: then a crash while the database fails cannot double it.
+An exit may be sent once its intent is in this file: a crash while the database fails cannot duplicate it.
 """
 
 import os
@@ -10,15 +10,15 @@ from uuid import uuid4
 
 from copytrade.storage.records import ConfigSet, Record, lines_of, record_of
 
-#: The token of the side file that was written to the database last, in ``config``.
+#: The key in ``config`` of the token of the side file that was written to the database last.
 WRITTEN = "side_file_written"
 
 
 class SideFile:
-    """Records in the order in which they were to be written. Raises OSError where the disk does not work either.
+    """Records in the order of writing. Raises OSError where the disk fails too.
 
-    Each file begins with a token. Whoever writes its records to the database writes ``mark`` with them, so that a file
-    that a crash has left behind after that is not taken for news.
+    Each file begins with a token. The store writes ``mark`` with the records of the file, so that a file left behind
+    by a crash after that is not written again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,12 +27,12 @@ class SideFile:
 
     @property
     def mark(self) -> ConfigSet:
-        """What says that the file of now has been written to the database."""
+        """The record that says that the current file has been written to the database."""
         return ConfigSet(WRITTEN, self._token)
 
     def append(self, records: Iterable[Record]) -> None:
-        """Add records; when this returns they are on disk."""
-        lines = [b"\n"]  # ends a line that was cut off when the disk had no more room
+        """Append records; they are on disk when this returns."""
+        lines = [b"\n"]  # ends a line that a full disk cut off
         if not self.path.exists():
             self._token = uuid4().hex
             lines.append(lines_of([self.mark]))
@@ -44,9 +44,9 @@ class SideFile:
             os.fsync(file.fileno())
 
     def read(self) -> tuple[list[Record], int]:
-        """Return what is in the file, and how many lines cannot be read, such as one that a full disk cut off.
+        """Return the records of the file, and the number of unreadable lines, such as one cut off by a full disk.
 
-        What is no file, or none that may be read, counts as one such line.
+        A path that is no readable file counts as one unreadable line.
         """
         if not os.path.lexists(self.path):
             return [], 0
@@ -70,7 +70,7 @@ class SideFile:
         return records, unreadable
 
     def set_aside(self) -> Path:
-        """Give what is there another name, and return it: somebody may still make something of it. Raises OSError."""
+        """Rename the file to keep it for inspection; return the new path. Raises OSError."""
         aside, number = Path(f"{self.path}.unreadable"), 1
         while os.path.lexists(aside):
             number += 1
@@ -79,5 +79,5 @@ class SideFile:
         return aside
 
     def clear(self) -> None:
-        """Forget what has been written to the database."""
+        """Delete the file: its records are in the database."""
         self.path.unlink(missing_ok=True)

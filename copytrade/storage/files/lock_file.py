@@ -1,8 +1,8 @@
-"""One running copier a database, by locks that the kernel releases however the process ends.
+"""One running copier per database, by locks that the kernel releases however the process ends.
 
-There are two: of a file beside the database, and of the database's own file, which has one inode however many names
-lead to it (a link, another mount). SQLite locks by other means, which on Linux know nothing of these; elsewhere the two
-kinds may exclude each other, so there is only the first.
+There are two: on a file beside the database, and on the database's own file, which has one inode whatever its name (a
+link, another mount). SQLite uses another kind of lock. On Linux the two kinds are independent; elsewhere they may
+exclude each other, so only the first lock is taken there.
 """
 
 import fcntl
@@ -19,14 +19,14 @@ from copytrade.storage.sqlite import file_of
 
 
 def without_password(database: str) -> str:
-    """Return a database's name or URL as it may be shown."""
+    """Return a database's name or URL without its password."""
     return re.sub(r"://[^@/]*@", "://***@", database)
 
 
 def beside(database: str, suffix: str) -> Path:
-    """Return the path of a file that belongs to a database; one that is elsewhere has it in the working folder.
+    """Return the path of a file that belongs to a database; in the working folder if the database is a URL.
 
-    A symbolic link has none of its own: whoever follows another name has to find what was left there.
+    A symbolic link is resolved first, so that every name of the database leads to the same file.
     """
     if "://" in database:
         return Path(f"copy_trading.{suffix}")
@@ -34,10 +34,10 @@ def beside(database: str, suffix: str) -> Path:
     return Path(f"{real}.{suffix}")
 
 
-#: Seconds in which a command that looks at a lock has let it go again.
+#: Seconds within which a command that looks at a lock releases it.
 PATIENCE = 0.1
 
-#: Whether a lock of the database's own file leaves those alone that SQLite takes on it.
+#: Whether a lock on the database's own file does not interfere with SQLite's locks.
 _LOCKS_ITSELF = sys.platform == "linux"
 
 
@@ -46,10 +46,10 @@ class AlreadyRunning(Exception):
 
 
 class Lock:
-    """Both locks, held until it is left or closed.
+    """Both locks, held until ``close`` or the end of the ``with`` block.
 
-    To close a file drops the locks that SQLite has on it in the same process. So it is taken before the database is
-    opened, and left after that is closed.
+    Closing a file drops the locks that SQLite has on it in the same process. So take the lock before the database is
+    opened, and close it after the database is closed.
     """
 
     def __init__(self, database: str) -> None:
@@ -67,7 +67,7 @@ class Lock:
             self._held = held.pop_all()
 
     def close(self) -> None:
-        """Give the locks back."""
+        """Release the locks."""
         self._held.close()
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ def _file_to_lock(database: str) -> str | None:
 
 
 def _locked_itself(file: str, held: ExitStack) -> str | None:
-    """Lock a database's own file, made where there is none; return what is wrong if another process has it."""
+    """Lock the database's own file, created if missing; return what is wrong if another process holds the lock."""
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         if not _locked(descriptor):
@@ -94,11 +94,11 @@ def _locked_itself(file: str, held: ExitStack) -> str | None:
             if os.path.samestat(os.fstat(descriptor), os.stat(file)):  # noqa: PTH116 (as the call before it)
                 held.callback(os.close, descriptor)
                 return None
-        os.close(descriptor)  # the name leads to another file by now
+        os.close(descriptor)  # the file was replaced meanwhile
 
 
 def _locked(descriptor: int) -> bool:
-    """Take a lock for oneself, from a command as well that just looks whether it is taken."""
+    """Take an exclusive lock, waiting a moment for a command that only looks at it."""
     ends = time.monotonic() + PATIENCE
     while not _take(descriptor, fcntl.LOCK_EX):
         if time.monotonic() > ends:
@@ -117,26 +117,26 @@ def _take(descriptor: int, how: int) -> bool:
 
 
 def hold_lock(database: str) -> Lock:
-    """Take the locks of a database, which is not open in this process. Raises AlreadyRunning."""
+    """Take the locks of a database that is not open in this process. Raises AlreadyRunning."""
     return Lock(database)
 
 
 def is_running(database: str) -> bool:
-    """Whether a process is copying with this database, which is not open in this one.
+    """Whether a process is copying with this database, which must not be open in this process.
 
-    The locks are held for no longer than it takes to see, and nothing is made.
+    The locks are tried for a moment only, and no file is created.
     """
     return _is_locked(beside(database, "lock")) or _is_locked(_file_to_lock(database))
 
 
 def mismatch(database: str) -> str:
-    """Return why a database, not open in this process, is not the one that the copier beside it has; "" if it is.
+    """Return why a database, not open in this process, is not the one that the running copier uses; "" if it is.
 
-    What is written to another file, or under another name than SQLite's log has, no copier would ever see.
+    The copier would never see what is written to another file, or under another name than that of SQLite's log.
     """
     if (file := _file_to_lock(database)) is None:
         return ""
-    for _ in range(2):  # one that is just starting has the first before the second
+    for _ in range(2):  # a copier that is just starting has the first lock before the second
         is_named, is_itself = _is_locked(beside(database, "lock")), _is_locked(file)
         if is_named == is_itself:
             return ""
@@ -153,6 +153,6 @@ def _is_locked(path: str | Path | None) -> bool:
         return False
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return not _take(descriptor, fcntl.LOCK_SH)  # who looks is in the way of nobody else who does
+        return not _take(descriptor, fcntl.LOCK_SH)  # shared: two commands may look at once
     finally:
         os.close(descriptor)
