@@ -192,7 +192,7 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def tear_down(self) -> None:
         """Begin no more requests."""
-        if hasattr(self, "_sender"):
+        if hasattr(self, "_gateway"):
             self._gateway.close()
 
     def subject(self) -> str:

@@ -99,7 +99,7 @@ class CancelOnlyFollower(GuardedActor[FollowerMessage]):
 
     def tear_down(self) -> None:
         """Begin no more requests."""
-        if hasattr(self, "_sender"):
+        if hasattr(self, "_gateway"):
             self._gateway.close()
 
     def receive(self, message: FollowerMessage) -> None:
