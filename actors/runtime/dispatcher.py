@@ -45,8 +45,6 @@ class Dispatcher:
         self._afterwards: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._is_stopping = False
-        #: When something was last run, in monotonic seconds.
-        self.ran_at = 0.0
 
     def schedule(self, mailbox: "Mailbox") -> None:
         """Run a mailbox when its turn comes."""
@@ -118,7 +116,6 @@ class Dispatcher:
                         continue
                 else:
                     mailbox.run()
-                    self.ran_at = began
                 if time.monotonic() - began > PATIENCE and self._leaves(worker):
                     break
         finally:

@@ -36,9 +36,9 @@ class Storage(Section):
 
 
 class Speed(Section):
-    """What is done for the next order after a pause: disk and caches are kept ready, every so many seconds.
+    """What is done for the next order after a pause: the disk is touched every ``ready_every`` seconds.
 
-    That is while the leader trades; a minute after his last order it is done seldom.
+    It is left alone from a minute after the leader's last order on.
     """
 
     ready_every: Annotated[float, Field(ge=0, le=60)] = 0.015
