@@ -3,19 +3,13 @@
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from loguru import logger
 
-from actors.messages import (
-    GapRecoveryMessage,
-    InstrumentMasterMessage,
-    InstrumentsLoaded,
-    LoadInstruments,
-    MasterRead,
-    NetRead,
-    ReadNet,
-    WantInstruments,
-)
+from actors.messages.instruments import InstrumentMasterMessage, InstrumentsLoaded, WantInstruments
+from actors.messages.positions import NetRead
+from actors.messages.reads import GapRecoveryMessage, ReadNet
 from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.instrument_source import InstrumentSource, Master, MasterUnreadable
@@ -28,7 +22,27 @@ from copytrade.core.model.orders import IST, InstrumentKey
 RETRY_AFTER = 30.0
 
 
-class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
+@dataclass(frozen=True, slots=True)
+class LoadInstruments:
+    """Read the instrument master: told by one incarnation to itself."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class MasterRead:
+    """The reader thread has the instrument master, or says why not; ``kept`` is then what there is of another day."""
+
+    epoch: int
+    master: Master | None
+    problem: str = ""
+    kept: Master | None = None
+
+
+InstrumentMasterInbox = InstrumentMasterMessage | LoadInstruments | MasterRead
+
+
+class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
     """Owns the instruments, and has a thread read them anew each morning.
 
     Where there are none to be had, those of the last day that there were are used, and somebody is told. What the
@@ -37,7 +51,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
 
     def __init__(
         self,
-        life: Incarnation[InstrumentMasterMessage],
+        life: Incarnation[InstrumentMasterInbox],
         clock: Clock,
         source: InstrumentSource,
         recovery: Recipient[GapRecoveryMessage],
@@ -59,7 +73,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
         """Begin to read as the first thing."""
         self._read()
 
-    def receive(self, message: InstrumentMasterMessage) -> None:
+    def receive(self, message: InstrumentMasterInbox) -> None:
         """Read, or tell what was read."""
         match message:
             case LoadInstruments(epoch) if epoch == self.epoch:
@@ -133,7 +147,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterMessage]):
             alert("unknown_instrument", security_id, text, what)
 
 
-def _read(address: Address[InstrumentMasterMessage], epoch: int, source: InstrumentSource, has_none: bool) -> None:
+def _read(address: Address[InstrumentMasterInbox], epoch: int, source: InstrumentSource, has_none: bool) -> None:
     """Read: the reader thread's whole life, which always ends in MasterRead."""
     began = time.monotonic()
     try:

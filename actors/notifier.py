@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.messages import NotifierMessage, Notify
+from actors.messages.alerts import NotifierMessage, Notify
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
 from copytrade.common.logs import fields
 

@@ -4,8 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from actors.messages import (
-    LoadRequests,
+from actors.messages.permits import (
     PermitDelayed,
     PermitGranted,
     PermitId,
@@ -13,10 +12,9 @@ from actors.messages import (
     ReleasePermit,
     RequestPermit,
     RequestsLoaded,
-    ServeWaiting,
     SettlePermit,
-    StoreMessage,
 )
+from actors.messages.store import LoadRequests, StoreMessage
 from actors.runtime.actor import ActorUp, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.budget import Budget, Window, midnight
@@ -33,6 +31,16 @@ SAME_WAIT = 1.0
 MUCH_LONGER = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class ServeWaiting:
+    """A place in a follower's budget may have become free."""
+
+    follower: str
+
+
+RateLimiterInbox = RateLimiterMessage | ServeWaiting
+
+
 @dataclass(slots=True)
 class _Account:
     budget: Budget
@@ -43,7 +51,7 @@ class _Account:
     wakes_at: float = 0.0
 
 
-class RateLimiter(GuardedActor[RateLimiterMessage]):
+class RateLimiter(GuardedActor[RateLimiterInbox]):
     """Keeps a budget for each follower. It never blocks and never sleeps: who must wait is served later.
 
     Nobody is served before the store has said what was sent in an earlier life of the program: the broker counts on.
@@ -51,7 +59,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
 
     def __init__(
         self,
-        life: Incarnation[RateLimiterMessage],
+        life: Incarnation[RateLimiterInbox],
         clock: Clock,
         store: Recipient[StoreMessage],
         windows: Sequence[Window],
@@ -69,7 +77,7 @@ class RateLimiter(GuardedActor[RateLimiterMessage]):
         """Ask what was sent before."""
         self._store.tell(LoadRequests(self.address))
 
-    def receive(self, message: RateLimiterMessage) -> None:
+    def receive(self, message: RateLimiterInbox) -> None:
         """Queue a request or take a permit back, then serve whoever can be served."""
         match message:
             case RequestPermit(follower, permit):

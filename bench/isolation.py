@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from loguru import logger
 
-from actors.messages import FailOnPurpose
+from actors.messages.followers import FailOnPurpose
 from actors.system.system import CopySystem
 from bench.rig import KEPT, LEADER, LOT, Rig
 from copytrade.paper.exchange.matching import PaperAccount

@@ -7,6 +7,20 @@ from datetime import datetime
 from actors.follower.account import FollowerAccount
 from actors.follower.addresses import Peers
 from actors.follower.gateway import Gateway
+from actors.follower.messages import (
+    AdoptOrphanOrders,
+    AuditAgain,
+    AuditPositions,
+    CheckResult,
+    FollowerInbox,
+    KeepWarm,
+    LookAgain,
+    LookAround,
+    PositionsOverdue,
+    RequestFinished,
+    RequestLeft,
+    Resume,
+)
 from actors.follower.parts.account_state import AccountState
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.commands import Commands
@@ -20,47 +34,31 @@ from actors.follower.parts.permits import Permits
 from actors.follower.parts.position_audit import PositionAudit
 from actors.follower.parts.retention import Retention
 from actors.follower.parts.start_capital import StartCapital
-from actors.messages import (
-    AdoptOrphanOrders,
-    AuditAgain,
-    AuditPositions,
+from actors.messages.feeds import (
     BookMerged,
     BookSnapshot,
-    CapitalRead,
-    CheckResult,
-    CommandGiven,
-    CopiesLoaded,
-    Drain,
-    EntriesSwitched,
-    FailOnPurpose,
-    FollowerMessage,
-    FollowSwitches,
     GateClosed,
     GateOpened,
-    InstrumentsLoaded,
-    IntentRecorded,
-    KeepWarm,
-    LoadCopies,
-    LookAgain,
-    LookAround,
-    NetRead,
     OrderUnreadable,
     OrderUpdated,
-    PermitDelayed,
-    PermitGranted,
-    PositionsOverdue,
-    RequestFinished,
-    RequestLeft,
-    ResultRead,
-    Resume,
     SearchMerged,
     Subscribe,
-    TokenLost,
-    TokenReplaced,
-    WantInstruments,
-    WantToken,
+)
+from actors.messages.followers import Drain, FailOnPurpose
+from actors.messages.instruments import InstrumentsLoaded, WantInstruments
+from actors.messages.permits import PermitDelayed, PermitGranted
+from actors.messages.positions import NetRead
+from actors.messages.reads import CapitalRead, ResultRead
+from actors.messages.store import (
+    CommandGiven,
+    CopiesLoaded,
+    EntriesSwitched,
+    FollowSwitches,
+    IntentRecorded,
+    LoadCopies,
     Writer,
 )
+from actors.messages.tokens import TokenLost, TokenReplaced, WantToken
 from actors.runtime.actor import ActorDied, ActorUp, Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock, until_turn
 from copytrade.brokers.read_budget import ReadLane
@@ -79,7 +77,7 @@ LAG_WORTH_SHOWING = 0.1
 KEEP_WARM_EVERY = 10.0
 
 
-class Follower(GuardedActor[FollowerMessage]):
+class Follower(GuardedActor[FollowerInbox]):
     """Tells its desk what happened, and does what the desk wants: asks for permits, records, sends.
 
     An update only marks a leader order dirty. While something is wanted and no permit is on its way, one is asked for;
@@ -88,11 +86,11 @@ class Follower(GuardedActor[FollowerMessage]):
 
     def __init__(
         self,
-        life: Incarnation[FollowerMessage],
+        life: Incarnation[FollowerInbox],
         account: FollowerAccount,
         peers: Peers,
         clock: Clock,
-        make_sender: Callable[[Address[FollowerMessage], int], Gateway],
+        make_sender: Callable[[Address[FollowerInbox], int], Gateway],
     ) -> None:
         super().__init__(life)
         self._account = account
@@ -199,7 +197,7 @@ class Follower(GuardedActor[FollowerMessage]):
         """Return the leader order in hand."""
         return self._engine.subject
 
-    def receive(self, message: FollowerMessage) -> None:
+    def receive(self, message: FollowerInbox) -> None:
         """Take note of what is new, then do what follows from it."""
         self._engine.subject = ""
         match message:
@@ -253,7 +251,7 @@ class Follower(GuardedActor[FollowerMessage]):
         if changed is not None and changed.after.filled_quantity != changed.before.filled_quantity:
             self._loss_limit_watch.read()
 
-    def _learn(self, message: FollowerMessage) -> None:
+    def _learn(self, message: FollowerInbox) -> None:
         """Take note of what lies around the orders."""
         match message:
             case GateClosed() if message.account == self._peers.leader:
@@ -294,7 +292,7 @@ class Follower(GuardedActor[FollowerMessage]):
             case _:
                 self._learn_of_account(message)
 
-    def _learn_of_account(self, message: FollowerMessage) -> None:
+    def _learn_of_account(self, message: FollowerInbox) -> None:
         """Take note of what the account has, may do and is to do."""
         match message:
             case CapitalRead(account, capital) if account == self._peers.leader:

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-from actors.messages import (
-    FeedMessage,
-    GapRecoveryMessage,
-    InstrumentMasterMessage,
-    RateLimiterMessage,
-    StoreMessage,
-    TokenKeeperMessage,
-)
+from actors.messages.feeds import FeedMessage
+from actors.messages.instruments import InstrumentMasterMessage
+from actors.messages.permits import RateLimiterMessage
+from actors.messages.reads import GapRecoveryMessage
+from actors.messages.store import StoreMessage
+from actors.messages.tokens import TokenKeeperMessage
 from actors.runtime.actor import Recipient
 
 

@@ -11,30 +11,12 @@ from pydantic import SecretStr
 
 from actors.follower.addresses import Peers
 from actors.follower.gateway import CancelOrder, Gateway, audit_of
-from actors.messages import (
-    BookSnapshot,
-    CheckToken,
-    CopiesLoaded,
-    Drain,
-    Drained,
-    FollowerMessage,
-    LoadCopies,
-    OrderUpdated,
-    PermitDelayed,
-    PermitGranted,
-    PermitId,
-    ReleasePermit,
-    RequestFinished,
-    RequestPermit,
-    Retry,
-    SettlePermit,
-    Subscribe,
-    TokenLost,
-    TokenReplaced,
-    WantToken,
-    Write,
-    Writer,
-)
+from actors.follower.messages import FollowerInbox, RequestFinished, Retry
+from actors.messages.feeds import BookSnapshot, OrderUpdated, Subscribe
+from actors.messages.followers import Drain, Drained
+from actors.messages.permits import PermitDelayed, PermitGranted, PermitId, ReleasePermit, RequestPermit, SettlePermit
+from actors.messages.store import CopiesLoaded, LoadCopies, Write, Writer
+from actors.messages.tokens import CheckToken, TokenLost, TokenReplaced, WantToken
 from actors.runtime.actor import QUARANTINED, ActorUp, Address, GuardedActor, Incarnation
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
@@ -61,7 +43,7 @@ class _Flight:
     permit: PermitId
 
 
-class CancelOnlyFollower(GuardedActor[FollowerMessage]):
+class CancelOnlyFollower(GuardedActor[FollowerInbox]):
     """Knows of each leader order only whether it has ended, so that hardly anything can go wrong in it.
 
     It reads no books: a cancellation that is refused is tried again, which does no harm, later each time; and reported
@@ -70,10 +52,10 @@ class CancelOnlyFollower(GuardedActor[FollowerMessage]):
 
     def __init__(
         self,
-        life: Incarnation[FollowerMessage],
+        life: Incarnation[FollowerInbox],
         peers: Peers,
         clock: Clock,
-        make_sender: Callable[[Address[FollowerMessage], int], Gateway],
+        make_sender: Callable[[Address[FollowerInbox], int], Gateway],
     ) -> None:
         super().__init__(life)
         self._peers = peers
@@ -102,7 +84,7 @@ class CancelOnlyFollower(GuardedActor[FollowerMessage]):
         if hasattr(self, "_gateway"):
             self._gateway.close()
 
-    def receive(self, message: FollowerMessage) -> None:
+    def receive(self, message: FollowerInbox) -> None:
         """See which leader orders have ended."""
         match message:
             case CopiesLoaded(copies) if not self._loaded:

@@ -8,7 +8,7 @@ from functools import partial
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.messages import FollowerMessage, RequestFinished
+from actors.follower.messages import FollowerInbox, RequestFinished
 from actors.runtime.actor import Address
 from copytrade.brokers.api import Cancelled, NewOrder, OrderChange, OrderGateway, PendingRequest, Placed
 from copytrade.brokers.outcomes import HttpExchange, Outcome, Unknown
@@ -55,7 +55,7 @@ class Gateway:
     needs a connection, a thread waits.
     """
 
-    def __init__(self, broker: OrderGateway, address: Address[FollowerMessage], epoch: int, threads: int) -> None:
+    def __init__(self, broker: OrderGateway, address: Address[FollowerInbox], epoch: int, threads: int) -> None:
         self._broker = broker
         self._address = address
         self._epoch = epoch

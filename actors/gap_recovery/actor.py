@@ -12,32 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from loguru import logger
 from pydantic import SecretStr
 
+from actors.gap_recovery.messages import GapRecoveryInbox, Problem, ReadFinished, ReadGoesOn, ServeReads
 from actors.gap_recovery.read_queue import ReadQueue, Wanted
 from actors.gap_recovery.reads import carry_on, reading_of
-from actors.messages import (
-    BookRead,
+from actors.messages.feeds import BookRead, FeedMessage, SearchAnswered
+from actors.messages.positions import NetRead
+from actors.messages.reads import (
     CapitalRead,
-    CheckToken,
-    FeedMessage,
-    GapRecoveryMessage,
-    NetRead,
-    Problem,
     ReadBook,
     ReadCapital,
-    ReadFinished,
-    ReadGoesOn,
     ReadNet,
     ReadRequest,
     ReadResult,
     ResultRead,
-    SearchAnswered,
     SearchOrder,
-    ServeReads,
-    TokenKeeperMessage,
-    TokenLost,
-    TokenReplaced,
-    WantToken,
 )
+from actors.messages.tokens import CheckToken, TokenKeeperMessage, TokenLost, TokenReplaced, WantToken
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.api import AccountReader, Net, OrderBook
@@ -58,7 +48,7 @@ _NAMES = {
 }
 
 
-class GapRecovery(GuardedActor[GapRecoveryMessage]):
+class GapRecovery(GuardedActor[GapRecoveryInbox]):
     """Coordinates reads; each account has one reader thread, so no account waits for another's.
 
     What is to be read waits in a queue of the account's: for a token that works, for what is more urgent, and for its
@@ -67,7 +57,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
 
     def __init__(
         self,
-        life: Incarnation[GapRecoveryMessage],
+        life: Incarnation[GapRecoveryInbox],
         clock: Clock,
         accounts: Mapping[str, AccountReader],
         feeds: Mapping[str, Recipient[FeedMessage]],
@@ -94,7 +84,7 @@ class GapRecovery(GuardedActor[GapRecoveryMessage]):
                 queue.budget.assume_full(time.monotonic())
         self._ask_for_tokens()
 
-    def receive(self, message: GapRecoveryMessage) -> None:
+    def receive(self, message: GapRecoveryInbox) -> None:
         """Start a read, or hand on what was read."""
         match message:
             case ReadFinished(request):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from actors.gap_recovery.reads import Reading
-from actors.messages import ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
+from actors.messages.reads import ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.common.backoff import Backoff
 

@@ -6,19 +6,8 @@ from typing import TypeVar
 
 from loguru import logger
 
-from actors.messages import (
-    Found,
-    GapRecoveryMessage,
-    Problem,
-    ReadBook,
-    ReadCapital,
-    ReadFinished,
-    ReadGoesOn,
-    ReadNet,
-    ReadRequest,
-    ReadResult,
-    SearchOrder,
-)
+from actors.gap_recovery.messages import Found, GapRecoveryInbox, Problem, ReadFinished, ReadGoesOn
+from actors.messages.reads import ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
 from actors.runtime.actor import Recipient
 from copytrade.brokers.api import AccountReader
 from copytrade.brokers.outcomes import Accepted, Outcome, Refused
@@ -37,7 +26,7 @@ def reading_of(reader: AccountReader, request: ReadRequest) -> Reading:
     return began, answer, reader.known_skew
 
 
-def carry_on(reading: Reading, request: ReadRequest, recovery: Recipient[GapRecoveryMessage]) -> None:
+def carry_on(reading: Reading, request: ReadRequest, recovery: Recipient[GapRecoveryInbox]) -> None:
     """Make the next request of a read, and tell what came of it under the request it was submitted with."""
     began = time.monotonic()
     try:

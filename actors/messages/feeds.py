@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
 from actors.runtime.actor import ActorDied, ActorUp, Recipient
-from copytrade.brokers.api import FeedConnection, FeedEnded, OrderBook, Told
+from copytrade.brokers.api import OrderBook
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
 from copytrade.core.model.orders import Order
 
@@ -104,67 +104,6 @@ class Subscribe:
     subscriber: Recipient[FeedNews]
 
 
-#: One connection of one incarnation of a feed.
-ConnectionId = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedConnected:
-    """The feed's socket is open and the login was sent; the broker acknowledges neither."""
-
-    connection: ConnectionId
-    socket: FeedConnection
-
-
-@dataclass(frozen=True, slots=True)
-class FrameReceived:
-    """A frame has come in on a connection, at a monotonic time: what it tells of."""
-
-    connection: ConnectionId
-    items: Sequence[Told]
-    received: float
-
-
-@dataclass(frozen=True, slots=True)
-class FeedLost:
-    """A connection has ended, or could not be made."""
-
-    connection: ConnectionId
-    end: FeedEnded
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """Try to connect again."""
-
-    after: ConnectionId
-
-
-@dataclass(frozen=True, slots=True)
-class RereadBook:
-    """Read the book once more on this connection: a login has no acknowledgement, or something could not be read."""
-
-    connection: ConnectionId
-
-
-@dataclass(frozen=True, slots=True)
-class AuditBook:
-    """Read the book although nothing seems wrong."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class GlanceAtBook:
-    """Read the book because there was something new of an order: a frame about another may have been lost.
-
-    Only the last ``number`` that was given counts.
-    """
-
-    epoch: int
-    number: int
-
-
 @dataclass(frozen=True, slots=True)
 class BookRead:
     """The account's whole order book, as it was at some moment after ``generation`` and ``began`` (monotonic).
@@ -188,19 +127,4 @@ class SearchAnswered:
     orders: Sequence[Order]
 
 
-FeedMessage = (
-    Subscribe
-    | FeedConnected
-    | FrameReceived
-    | FeedLost
-    | Connect
-    | RereadBook
-    | AuditBook
-    | GlanceAtBook
-    | BookRead
-    | SearchAnswered
-    | NetRead
-    | TokenNews
-    | ActorUp
-    | ActorDied
-)
+FeedMessage = Subscribe | BookRead | SearchAnswered | NetRead | TokenNews | ActorUp | ActorDied

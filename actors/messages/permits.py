@@ -62,17 +62,10 @@ class ReleasePermit:
 
 
 @dataclass(frozen=True, slots=True)
-class ServeWaiting:
-    """A place in a follower's budget may have become free."""
-
-    follower: str
-
-
-@dataclass(frozen=True, slots=True)
 class RequestsLoaded:
     """When the requests of the last day were answered, in monotonic seconds, by account."""
 
     answered: Mapping[str, Sequence[float]]
 
 
-RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | ServeWaiting | RequestsLoaded | ActorUp | ActorDied
+RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | RequestsLoaded | ActorUp | ActorDied

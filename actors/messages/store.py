@@ -48,21 +48,6 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Flush:
-    """Commit the intents that wait and what they rest on, or ``everything``; ``again``: what could not be before."""
-
-    everything: bool = False
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Linger:
-    """Commit everything a little later: at a monotonic time."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
 class CopiesLoaded:
     """What a follower had done when it last wrote."""
 
@@ -90,13 +75,6 @@ class CommandGiven:
 
 
 @dataclass(frozen=True, slots=True)
-class LookForSwitches:
-    """See whether an operator has paused or resumed anybody, or given a command."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class LoadCopies:
     """Tell a follower what it had done."""
 
@@ -121,15 +99,4 @@ class FollowSwitches:
     reply_to: "Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]"
 
 
-StoreMessage = (
-    RecordIntent
-    | Write
-    | Flush
-    | Linger
-    | LoadCopies
-    | FollowSwitches
-    | LoadRequests
-    | LookForSwitches
-    | ActorUp
-    | ActorDied
-)
+StoreMessage = RecordIntent | Write | LoadCopies | FollowSwitches | LoadRequests | ActorUp | ActorDied

@@ -14,18 +14,6 @@ class LogStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class LogLines:
-    """Log a line about every actor."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Look at every actor, again and again."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class RetryQuarantined:
     """Give a quarantined actor another chance; all of them for an empty name."""
 
@@ -33,32 +21,8 @@ class RetryQuarantined:
 
 
 @dataclass(frozen=True, slots=True)
-class RestartActor:
-    """The wait before a restart is over."""
-
-    name: str
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class StopAll:
     """Stop every actor in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class DrainingTimedOut:
-    """Whatever is still under way at the followers stays pending."""
-
-
-SupervisorMessage = (
-    ActorUp
-    | ActorDied
-    | LogStatus
-    | LogLines
-    | Sweep
-    | RestartActor
-    | RetryQuarantined
-    | StopAll
-    | Drained
-    | DrainingTimedOut
-)
+SupervisorMessage = ActorUp | ActorDied | LogStatus | RetryQuarantined | StopAll | Drained

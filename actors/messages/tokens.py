@@ -7,10 +7,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from actors.runtime.actor import ActorDied, ActorUp, Recipient
-from copytrade.brokers.api import Profile
-from copytrade.brokers.outcomes import Outcome
-from copytrade.brokers.tokens.lifecycle import Step
-from copytrade.brokers.tokens.token import Credentials, Token
+from copytrade.brokers.tokens.token import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,53 +50,10 @@ class CheckToken:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenChecked:
-    """What the broker said when asked for the profile."""
-
-    account: str
-    outcome: Outcome[Profile]
-
-
-@dataclass(frozen=True, slots=True)
-class TokenFetched:
-    """What the broker said when asked for another token."""
-
-    account: str
-    step: Step
-    outcome: Outcome[Token]
-
-
-@dataclass(frozen=True, slots=True)
-class TellToken:
-    """Say now that this token works."""
-
-    account: str
-    token: Token
-
-
-@dataclass(frozen=True, slots=True)
-class LookAfterToken:
-    """There may be something to be done about an account's token; only the latest ``number`` counts."""
-
-    account: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class CredentialsGiven:
     """How each account gets its tokens has been read again."""
 
     accounts: Mapping[str, Credentials]
 
 
-TokenKeeperMessage = (
-    WantToken
-    | CheckToken
-    | TokenChecked
-    | TokenFetched
-    | TellToken
-    | LookAfterToken
-    | CredentialsGiven
-    | ActorUp
-    | ActorDied
-)
+TokenKeeperMessage = WantToken | CheckToken | CredentialsGiven | ActorUp | ActorDied

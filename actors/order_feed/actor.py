@@ -9,42 +9,37 @@ from datetime import date, datetime, timedelta
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.messages import (
-    AuditBook,
+from actors.messages.feeds import (
     BookMerged,
     BookRead,
     BookSnapshot,
-    CheckToken,
+    FeedNews,
+    GateClosed,
+    GateOpened,
+    OrderUnreadable,
+    OrderUpdated,
+    SearchAnswered,
+    SearchMerged,
+    Subscribe,
+)
+from actors.messages.positions import NetRead
+from actors.messages.reads import GapRecoveryMessage, ReadBook
+from actors.messages.store import StoreMessage, Write, Writer
+from actors.messages.tokens import CheckToken, TokenKeeperMessage, TokenLost, TokenReplaced, WantToken
+from actors.order_feed.confirmation_reads import ConfirmationReads
+from actors.order_feed.connection import FeedReading, connect_feed
+from actors.order_feed.leader_positions import LeaderNet
+from actors.order_feed.messages import (
+    AuditBook,
     Connect,
     ConnectionId,
     FeedConnected,
     FeedLost,
-    FeedMessage,
-    FeedNews,
     FrameReceived,
-    GapRecoveryMessage,
-    GateClosed,
-    GateOpened,
     GlanceAtBook,
-    NetRead,
-    OrderUnreadable,
-    OrderUpdated,
-    ReadBook,
+    OrderFeedInbox,
     RereadBook,
-    SearchAnswered,
-    SearchMerged,
-    StoreMessage,
-    Subscribe,
-    TokenKeeperMessage,
-    TokenLost,
-    TokenReplaced,
-    WantToken,
-    Write,
-    Writer,
 )
-from actors.order_feed.confirmation_reads import ConfirmationReads
-from actors.order_feed.connection import FeedReading, connect_feed
-from actors.order_feed.leader_positions import LeaderNet
 from actors.order_feed.unreadable import Unread
 from actors.runtime.actor import ActorUp, GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock, phase_of
@@ -88,7 +83,7 @@ class FeedAccount:
     updates: OrderUpdateSource
 
 
-class OrderFeed(GuardedActor[FeedMessage]):
+class OrderFeed(GuardedActor[OrderFeedInbox]):
     """Merges what comes into its book, and tells every subscriber what changed; it does no other work.
 
     It owns one socket at a time: a thread connects it, the dispatcher reads it, the leader's before all others. It
@@ -98,7 +93,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
 
     def __init__(
         self,
-        life: Incarnation[FeedMessage],
+        life: Incarnation[OrderFeedInbox],
         account: FeedAccount,
         clock: Clock,
         store: Recipient[StoreMessage],
@@ -150,7 +145,7 @@ class OrderFeed(GuardedActor[FeedMessage]):
         first = 1.0 if self._is_leader else phase_of(self._account.name)
         self._clock.tell_later(self._audit_interval * first, self.address, AuditBook(self.epoch))
 
-    def receive(self, message: FeedMessage) -> None:
+    def receive(self, message: OrderFeedInbox) -> None:
         """Merge what arrived; keep connected; answer subscribers."""
         match message:
             case FrameReceived(connection, items, received) if connection == self._connection:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from actors.messages import NO_GAP, BookRead, FeedMessage, GapRecoveryMessage, GlanceAtBook, ReadBook
+from actors.messages.feeds import NO_GAP, BookRead
+from actors.messages.reads import GapRecoveryMessage, ReadBook
+from actors.order_feed.messages import GlanceAtBook, OrderFeedInbox
 from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.read_budget import ReadLane
@@ -29,7 +31,7 @@ class ConfirmationReads:
 
     def __init__(
         self,
-        address: Address[FeedMessage],
+        address: Address[OrderFeedInbox],
         epoch: int,
         clock: Clock,
         recovery: Recipient[GapRecoveryMessage],

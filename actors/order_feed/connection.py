@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.messages import ConnectionId, FeedConnected, FeedLost, FeedMessage, FrameReceived
+from actors.order_feed.messages import ConnectionId, FeedConnected, FeedLost, FrameReceived, OrderFeedInbox
 from actors.runtime.actor import Address
 from copytrade.brokers.api import EndKind, FeedConnection, FeedEnded, OrderUpdateSource, Told
 
 
 def connect_feed(
-    address: Address[FeedMessage], feed: OrderUpdateSource, token: SecretStr, connection: ConnectionId
+    address: Address[OrderFeedInbox], feed: OrderUpdateSource, token: SecretStr, connection: ConnectionId
 ) -> None:
     """Connect and log in: a thread's whole life, which always ends in FeedConnected or FeedLost."""
     try:
@@ -28,7 +28,7 @@ def connect_feed(
 class FeedReading:
     """Reads what has come on a feed's connection, and tells the feed: called by the poller."""
 
-    def __init__(self, address: Address[FeedMessage], connection: ConnectionId, socket: FeedConnection) -> None:
+    def __init__(self, address: Address[OrderFeedInbox], connection: ConnectionId, socket: FeedConnection) -> None:
         self._address = address
         self._connection = connection
         self._socket = socket

@@ -1,6 +1,8 @@
 """What the leader holds, read for all followers at once: fifty need not ask the broker the same."""
 
-from actors.messages import FeedMessage, GapRecoveryMessage, NetRead, ReadNet
+from actors.messages.positions import NetRead
+from actors.messages.reads import GapRecoveryMessage, ReadNet
+from actors.order_feed.messages import OrderFeedInbox
 from actors.runtime.actor import Address, Recipient
 
 
@@ -8,7 +10,7 @@ class LeaderNet:
     """A part of the leader's feed, in its thread. ``holdings``: shares are copied, so those held count too."""
 
     def __init__(
-        self, address: Address[FeedMessage], recovery: Recipient[GapRecoveryMessage], leader: str, *, holdings: bool
+        self, address: Address[OrderFeedInbox], recovery: Recipient[GapRecoveryMessage], leader: str, *, holdings: bool
     ) -> None:
         self._address = address
         self._recovery = recovery

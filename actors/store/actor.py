@@ -7,25 +7,22 @@ from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
-from actors.messages import (
+from actors.messages.permits import RequestsLoaded
+from actors.messages.store import (
     CommandGiven,
     CopiesLoaded,
     EntriesSwitched,
-    Flush,
     FollowSwitches,
     IntentRecorded,
-    Linger,
     LoadCopies,
     LoadRequests,
-    LookForSwitches,
     RecordIntent,
-    RequestsLoaded,
-    StoreMessage,
     Write,
     Writer,
 )
 from actors.runtime.actor import GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
+from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.risk_limits import Breach
@@ -57,7 +54,7 @@ COMMAND_LIFE = 60.0
 COPYING_SINCE = "copying_since"
 
 
-class Store(GuardedActor[StoreMessage]):
+class Store(GuardedActor[StoreInbox]):
     """Commits what it is told, in groups.
 
     The first intent of a batch tells the store itself ``Flush``; whatever intents were already waiting join the batch,
@@ -71,7 +68,7 @@ class Store(GuardedActor[StoreMessage]):
 
     def __init__(
         self,
-        life: Incarnation[StoreMessage],
+        life: Incarnation[StoreInbox],
         clock: Clock,
         open_database: Callable[[], Database],
         side_file: SideFile,
@@ -107,7 +104,7 @@ class Store(GuardedActor[StoreMessage]):
         self._clock.tell_later(SWITCHES_EVERY, self.address, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
 
-    def receive(self, message: StoreMessage) -> None:
+    def receive(self, message: StoreInbox) -> None:
         """Take records in; commit; answer."""
         if isinstance(message, RecordIntent | Write | LoadCopies | FollowSwitches) and self._is_stale(message.writer):
             return

@@ -12,18 +12,8 @@ from typing import Any, Protocol
 import pykka
 from loguru import logger
 
-from actors.messages import (
-    Drain,
-    Drained,
-    DrainingTimedOut,
-    LogLines,
-    LogStatus,
-    RestartActor,
-    RetryQuarantined,
-    StopAll,
-    SupervisorMessage,
-    Sweep,
-)
+from actors.messages.followers import Drain, Drained
+from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
 from actors.runtime.actor import (
     QUARANTINED,
     ActorDied,
@@ -36,6 +26,7 @@ from actors.runtime.actor import (
 )
 from actors.runtime.timers import Clock
 from actors.supervisor import status
+from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep
 from actors.supervisor.restarts import RestartPolicy, Restarts, Storms
 from copytrade.common.logs import alert, fields
 
@@ -103,7 +94,7 @@ class _Kept:
         return frozenset(subject for subject, deaths in self.died_over.items() if deaths >= POISONOUS)
 
 
-class Supervisor(GuardedActor[SupervisorMessage]):
+class Supervisor(GuardedActor[SupervisorInbox]):
     """Keeps its children alive, one for one: a crash of one touches no other.
 
     Children start in the order given and stop in the reverse; ``ended`` is called once, with the exit code, when all
@@ -112,7 +103,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
 
     def __init__(
         self,
-        life: Incarnation[SupervisorMessage],
+        life: Incarnation[SupervisorInbox],
         children: Sequence[ChildSpec],
         clock: Clock,
         status_interval: float,
@@ -143,7 +134,7 @@ class Supervisor(GuardedActor[SupervisorMessage]):
         self._clock.tell_later(SWEEP_EVERY, self.address, Sweep(self.epoch))
         self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.address, LogStatus(self.epoch))
 
-    def receive(self, message: SupervisorMessage) -> None:
+    def receive(self, message: SupervisorInbox) -> None:
         """See what became of the children, and do what follows."""
         match message:
             case ActorUp(_, epoch):

@@ -9,8 +9,8 @@ from actors.follower.actor import Follower
 from actors.follower.addresses import Peers
 from actors.follower.cancel_only import CancelOnlyFollower
 from actors.follower.gateway import Gateway
+from actors.follower.messages import FollowerInbox
 from actors.follower.parts.in_flight import CANCEL_RESERVE
-from actors.messages import FollowerMessage
 from actors.order_feed.actor import FeedAccount, OrderFeed
 from actors.runtime.actor import Address, Incarnation
 from actors.runtime.timers import Clock
@@ -100,7 +100,7 @@ class AccountActors:
 
         gateways: list[Gateway] = []
 
-        def make_sender(actor_address: Address[FollowerMessage], epoch: int) -> Gateway:
+        def make_sender(actor_address: Address[FollowerInbox], epoch: int) -> Gateway:
             """Shut what an incarnation that hangs may still be sending with, and connect anew."""
             while gateways:
                 gateways.pop().close()

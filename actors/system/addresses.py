@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable
 
-from actors.messages import (
-    FeedMessage,
-    FollowerMessage,
-    GapRecoveryMessage,
-    InstrumentMasterMessage,
-    NotifierMessage,
-    RateLimiterMessage,
-    StoreMessage,
-    TokenKeeperMessage,
-)
+from actors.follower.messages import FollowerInbox
+from actors.gap_recovery.messages import GapRecoveryInbox
+from actors.instrument_master import InstrumentMasterInbox
+from actors.messages.alerts import NotifierMessage
+from actors.order_feed.messages import OrderFeedInbox
+from actors.rate_limiter import RateLimiterInbox
 from actors.runtime.actor import Address
 from actors.runtime.dispatcher import Dispatcher
+from actors.store.messages import StoreInbox
+from actors.token_keeper.messages import TokenKeeperInbox
 
 
 class Addresses:
@@ -21,12 +19,12 @@ class Addresses:
 
     def __init__(self, leader: str, followers: Iterable[str], dispatcher: Dispatcher) -> None:
         self.notifier: Address[NotifierMessage] = Address("notifier")
-        self.store: Address[StoreMessage] = Address("store", dispatcher)
-        self.limiter: Address[RateLimiterMessage] = Address("rate-limiter", dispatcher)
-        self.tokens: Address[TokenKeeperMessage] = Address("tokens")
-        self.recovery: Address[GapRecoveryMessage] = Address("gap-recovery")
-        self.instruments: Address[InstrumentMasterMessage] = Address("instruments")
-        self.followers: dict[str, Address[FollowerMessage]] = {name: Address(name, dispatcher) for name in followers}
-        self.feeds: dict[str, Address[FeedMessage]] = {
+        self.store: Address[StoreInbox] = Address("store", dispatcher)
+        self.limiter: Address[RateLimiterInbox] = Address("rate-limiter", dispatcher)
+        self.tokens: Address[TokenKeeperInbox] = Address("tokens")
+        self.recovery: Address[GapRecoveryInbox] = Address("gap-recovery")
+        self.instruments: Address[InstrumentMasterInbox] = Address("instruments")
+        self.followers: dict[str, Address[FollowerInbox]] = {name: Address(name, dispatcher) for name in followers}
+        self.feeds: dict[str, Address[OrderFeedInbox]] = {
             name: Address(f"feed-{name}", dispatcher) for name in (leader, *self.followers)
         }

@@ -9,7 +9,7 @@ from actors.store.actor import Store
 from actors.supervisor.actor import ChildSpec
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
-from actors.token_keeper import TokenKeeper
+from actors.token_keeper.actor import TokenKeeper
 from copytrade.app.clients import brokers_of, credentials_of, place_for
 from copytrade.app.paths import SameDatabase, master_source_of, open_database
 from copytrade.app.policies import custody_policy_of, first_from, read_windows_of, windows_of

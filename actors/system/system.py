@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from actors.messages import (
-    CredentialsGiven,
-    FailOnPurpose,
-    LogStatus,
-    Notify,
-    RetryQuarantined,
-    StopAll,
-    SupervisorMessage,
-)
+from actors.messages.alerts import Notify
+from actors.messages.followers import FailOnPurpose
+from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
+from actors.messages.tokens import CredentialsGiven
 from actors.runtime.actor import Address, Incarnation, Report
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.timers import Clock
 from actors.supervisor.actor import ChildSpec, Supervisor, stop
+from actors.supervisor.messages import SupervisorInbox
 from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
@@ -67,7 +63,7 @@ class CopySystem:
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
-        self._supervisor: Address[SupervisorMessage] = Address("supervisor")
+        self._supervisor: Address[SupervisorInbox] = Address("supervisor")
         self._addresses = Addresses(
             settings.leader.name, [follower.name for follower in settings.followers], self._dispatcher
         )
@@ -103,7 +99,7 @@ class CopySystem:
         self._clock.tell_later(HANG_AFTER, addresses[-1], FailOnPurpose(self._accounts.deadline + 2.0))
 
     def _start_supervisor(self) -> None:
-        life: Incarnation[SupervisorMessage] = Incarnation(self._supervisor, self._supervisor.epoch + 1, _unwatched)
+        life: Incarnation[SupervisorInbox] = Incarnation(self._supervisor, self._supervisor.epoch + 1, _unwatched)
         Supervisor.start(
             life,
             self.children,

@@ -1,8 +1,10 @@
 import itertools
 from typing import Any
 
-from actors.messages import BookRead, GlanceAtBook, ReadBook
+from actors.messages.feeds import BookRead
+from actors.messages.reads import ReadBook
 from actors.order_feed.confirmation_reads import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, ConfirmationReads
+from actors.order_feed.messages import GlanceAtBook
 from copytrade.brokers.api import OrderBook
 from tests.core.orders import NOW, an_order
 from tests.system.listening import Listener

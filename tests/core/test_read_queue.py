@@ -1,7 +1,8 @@
 from typing import Any
 
 from actors.gap_recovery.read_queue import PATIENCE, URGENT_EVERY, ReadQueue
-from actors.messages import NO_GAP, ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
+from actors.messages.feeds import NO_GAP
+from actors.messages.reads import ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
 from copytrade.app.policies import read_windows_of
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.settings import Reads

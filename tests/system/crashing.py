@@ -11,7 +11,8 @@ from typing import Any
 
 import run
 from actors.follower.actor import Follower
-from actors.messages import CopiesLoaded, RequestFinished
+from actors.follower.messages import RequestFinished
+from actors.messages.store import CopiesLoaded
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Begun, Transport
 from copytrade.brokers.http.connection import Connection

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import actors.system.shared_actors
-from actors.messages import Flush, Write, Writer
+from actors.messages.store import Write, Writer
 from actors.store.actor import RETRY_AFTER
+from actors.store.messages import Flush
 from copytrade.core.model.accounts import AccountType
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import ResultRead
+from actors.messages.reads import ResultRead
 from copytrade.common import wall_clock
 from copytrade.core.model.accounts import Result
 from copytrade.core.model.commands import FLATTEN

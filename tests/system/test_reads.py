@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import NetRead, ReadNet, Subscribe
+from actors.messages.feeds import Subscribe
+from actors.messages.positions import NetRead
+from actors.messages.reads import ReadNet
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker

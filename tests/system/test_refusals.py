@@ -7,9 +7,10 @@ from unittest.mock import Mock
 
 import pytest
 
+from actors.follower.messages import RequestFinished
 from actors.follower.parts.in_flight import Flight
 from actors.follower.parts.outcomes import Outcomes
-from actors.messages import PermitId, RequestFinished
+from actors.messages.permits import PermitId
 from copytrade.brokers.outcomes import HttpExchange, Refusal, Refused, Unknown
 from copytrade.core.decide.decisions import Action, Cancel, Modify, Place
 from copytrade.core.model.copies import Stage

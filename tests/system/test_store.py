@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from actors.messages import CopiesLoaded, Flush, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
+from actors.messages.store import CopiesLoaded, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
 from actors.runtime.actor import ActorUp, Address, Incarnation
 from actors.store.actor import RETRY_AFTER, Store
+from actors.store.messages import Flush
 from copytrade.core.model.ledger import Part
 from copytrade.storage.database import Database
 from copytrade.storage.files.fallback_file import SideFile

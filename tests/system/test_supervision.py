@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from actors.follower.actor import Follower
-from actors.messages import Sweep, Write, Writer
+from actors.messages.store import Write, Writer
+from actors.supervisor.messages import Sweep
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.orders import Order
 from copytrade.paper.broker import PaperBroker

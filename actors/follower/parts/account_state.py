@@ -4,7 +4,9 @@ import time
 
 from loguru import logger
 
-from actors.messages import CheckToken, Drain, Drained, FollowerMessage, Resume, TokenKeeperMessage
+from actors.follower.messages import FollowerInbox, Resume
+from actors.messages.followers import Drain, Drained
+from actors.messages.tokens import CheckToken, TokenKeeperMessage
 from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Refusal
@@ -22,7 +24,7 @@ class AccountState:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         epoch: int,
         clock: Clock,
         tokens: Recipient[TokenKeeperMessage],

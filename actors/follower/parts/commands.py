@@ -5,7 +5,7 @@ from loguru import logger
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.loss_limit import LossLimitWatch
 from actors.follower.parts.outbox import Outbox
-from actors.messages import CommandGiven
+from actors.messages.store import CommandGiven
 from copytrade.common.logs import fields
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.commands import FLATTEN, TRY_AGAIN

@@ -9,10 +9,11 @@ from datetime import datetime
 from loguru import logger
 
 from actors.follower.gateway import Gateway, request_for
+from actors.follower.messages import FollowerInbox, RequestLeft
 from actors.follower.parts.account_state import AccountState
 from actors.follower.parts.outbox import Outbox
 from actors.follower.parts.permits import Permits
-from actors.messages import FollowerMessage, PermitId, RequestLeft
+from actors.messages.permits import PermitId
 from actors.runtime.actor import Address
 from copytrade.core.decide.decisions import Cancel, Place, Skip
 from copytrade.core.engine.copies import transitions
@@ -53,7 +54,7 @@ class InFlight:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         epoch: int,
         engine: CopyEngine,
         outbox: Outbox,

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from loguru import logger
 
-from actors.messages import CheckResult, FollowerMessage, GapRecoveryMessage, ReadResult
+from actors.follower.messages import CheckResult, FollowerInbox
+from actors.messages.reads import GapRecoveryMessage, ReadResult
 from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.common.logs import alert, fields
@@ -24,7 +25,7 @@ class LossLimitWatch:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         epoch: int,
         clock: Clock,
         recovery: Recipient[GapRecoveryMessage],

@@ -4,9 +4,9 @@ import time
 
 from loguru import logger
 
+from actors.follower.messages import AdoptOrphanOrders, FollowerInbox
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.outbox import Outbox
-from actors.messages import AdoptOrphanOrders, FollowerMessage
 from actors.runtime.actor import Address
 from actors.runtime.timers import Clock
 from copytrade.common.logs import alert, fields
@@ -21,7 +21,7 @@ class OrphanOrders:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         epoch: int,
         clock: Clock,
         engine: CopyEngine,

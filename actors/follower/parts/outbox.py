@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from actors.follower.messages import FollowerInbox
 from actors.follower.parts.broker_clock import BrokerClock
-from actors.messages import FollowerMessage, RecordIntent, StoreMessage, Write, Writer
+from actors.messages.store import RecordIntent, StoreMessage, Write, Writer
 from actors.runtime.actor import Address, Recipient
 from copytrade.core.engine.copies import dry_run as shadow
 from copytrade.core.engine.engine import Changed, CopyEngine
@@ -22,7 +23,7 @@ class Outbox:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         writer: Writer,
         store: Recipient[StoreMessage],
         engine: CopyEngine,

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from actors.follower.gateway import audit_of
+from actors.follower.messages import RequestFinished
 from actors.follower.parts.account_state import AccountState
 from actors.follower.parts.in_flight import Flight, InFlight
 from actors.follower.parts.outbox import Outbox
 from actors.follower.parts.own_order_book import OwnBook
 from actors.follower.parts.permits import Permits
-from actors.messages import RequestFinished
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions

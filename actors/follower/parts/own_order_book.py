@@ -4,19 +4,12 @@ import time
 
 from loguru import logger
 
+from actors.follower.messages import FollowerInbox, LookAround
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.orphan_orders import OrphanOrders
 from actors.follower.parts.outbox import Outbox
-from actors.messages import (
-    NO_GAP,
-    BookMerged,
-    FollowerMessage,
-    GapRecoveryMessage,
-    LookAround,
-    ReadBook,
-    ReadNet,
-    SearchOrder,
-)
+from actors.messages.feeds import NO_GAP, BookMerged
+from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet, SearchOrder
 from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.brokers.read_budget import ReadLane
@@ -35,7 +28,7 @@ class OwnBook:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         epoch: int,
         clock: Clock,
         recovery: Recipient[GapRecoveryMessage],

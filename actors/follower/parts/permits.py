@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Sequence
 
-from actors.messages import (
-    FollowerMessage,
+from actors.follower.messages import FollowerInbox
+from actors.messages.permits import (
     PermitDelayed,
     PermitId,
     RateLimiterMessage,
@@ -23,7 +23,7 @@ LONG_WAIT = 60.0
 class Permits:
     """A part of a follower, in its thread. There is one that was asked for, or one in hand, never both."""
 
-    def __init__(self, address: Address[FollowerMessage], epoch: int, limiter: Recipient[RateLimiterMessage]) -> None:
+    def __init__(self, address: Address[FollowerInbox], epoch: int, limiter: Recipient[RateLimiterMessage]) -> None:
         self._address = address
         self._epoch = epoch
         self._limiter = limiter

@@ -5,19 +5,11 @@ from collections.abc import Iterable
 
 from loguru import logger
 
+from actors.follower.messages import AuditAgain, AuditPositions, FollowerInbox, PositionsOverdue
 from actors.follower.parts.broker_clock import BrokerClock
-from actors.messages import (
-    NO_GAP,
-    AuditAgain,
-    AuditPositions,
-    BookMerged,
-    FollowerMessage,
-    GapRecoveryMessage,
-    NetRead,
-    PositionsOverdue,
-    ReadBook,
-    ReadNet,
-)
+from actors.messages.feeds import NO_GAP, BookMerged
+from actors.messages.positions import NetRead
+from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet
 from actors.runtime.actor import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.common import wall_clock
@@ -43,7 +35,7 @@ class PositionAudit:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         epoch: int,
         clock: Clock,
         recovery: Recipient[GapRecoveryMessage],

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from loguru import logger
 
 from actors.follower.parts.orphan_orders import OrphanOrders
-from actors.messages import BookMerged
+from actors.messages.feeds import BookMerged
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.decide.risk_limits import trading_day

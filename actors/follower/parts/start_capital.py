@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from actors.messages import FollowerMessage, GapRecoveryMessage, ReadCapital
+from actors.follower.messages import FollowerInbox
+from actors.messages.reads import GapRecoveryMessage, ReadCapital
 from actors.runtime.actor import Address, Recipient
 from copytrade.reports import capital_log
 
@@ -12,7 +13,7 @@ class StartCapital:
 
     def __init__(
         self,
-        address: Address[FollowerMessage],
+        address: Address[FollowerInbox],
         recovery: Recipient[GapRecoveryMessage],
         leader: str,
         *,

@@ -7,21 +7,10 @@ from datetime import datetime
 
 from loguru import logger
 
-from actors.messages import (
-    CheckToken,
-    CredentialsGiven,
-    LookAfterToken,
-    TellToken,
-    TokenChecked,
-    TokenFetched,
-    TokenKeeperMessage,
-    TokenLost,
-    TokenNews,
-    TokenReplaced,
-    WantToken,
-)
+from actors.messages.tokens import CheckToken, CredentialsGiven, TokenLost, TokenNews, TokenReplaced, WantToken
 from actors.runtime.actor import GuardedActor, Incarnation, Recipient
 from actors.runtime.timers import Clock
+from actors.token_keeper.messages import LookAfterToken, TellToken, TokenChecked, TokenFetched, TokenKeeperInbox
 from copytrade.brokers.api import Profile, TokenService
 from copytrade.brokers.outcomes import Accepted, HttpExchange, Outcome, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.lifecycle import Failure, Step, TokenLifecycle, TokenPolicy
@@ -39,7 +28,7 @@ SHORTEST_WAIT, LONGEST_WAIT = 0.05, 600.0
 _REMEDY = "put a new access_token into the settings, .env or the token file and send SIGHUP"
 
 
-class TokenKeeper(GuardedActor[TokenKeeperMessage]):
+class TokenKeeper(GuardedActor[TokenKeeperInbox]):
     """The one owner of every account's token: another login anywhere ends the one before.
 
     Its requests run on one thread an account, so that no account waits for another's.
@@ -47,7 +36,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
 
     def __init__(
         self,
-        life: Incarnation[TokenKeeperMessage],
+        life: Incarnation[TokenKeeperInbox],
         clock: Clock,
         accounts: Mapping[str, Credentials],
         requests: Mapping[str, TokenService],
@@ -80,7 +69,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
             self._hide(account)
             self._pump(account)
 
-    def receive(self, message: TokenKeeperMessage) -> None:
+    def receive(self, message: TokenKeeperInbox) -> None:
         """Answer whoever wants a token; take in what the broker says of one."""
         match message:
             case WantToken(account, reply_to):
@@ -260,7 +249,7 @@ class TokenKeeper(GuardedActor[TokenKeeperMessage]):
 
 
 def _ask(
-    keeper: Recipient[TokenKeeperMessage],
+    keeper: Recipient[TokenKeeperInbox],
     account: str,
     requests: TokenService,
     step: Step,

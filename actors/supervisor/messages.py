@@ -1,0 +1,33 @@
+"""What the supervisor tells itself, and all that its inbox holds."""
+
+from dataclasses import dataclass
+
+from actors.messages.supervision import SupervisorMessage
+
+
+@dataclass(frozen=True, slots=True)
+class LogLines:
+    """Log a line about every actor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Look at every actor, again and again."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestartActor:
+    """The wait before a restart is over."""
+
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrainingTimedOut:
+    """Whatever is still under way at the followers stays pending."""
+
+
+SupervisorInbox = SupervisorMessage | LogLines | Sweep | RestartActor | DrainingTimedOut
