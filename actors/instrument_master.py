@@ -10,7 +10,8 @@ from loguru import logger
 from actors.messages.instruments import InstrumentMasterMessage, InstrumentsLoaded, WantInstruments
 from actors.messages.positions import NetRead
 from actors.messages.reads import GapRecoveryMessage, ReadNet
-from actors.runtime.actor import ActorUp, Address, GuardedActor, Incarnation, Recipient
+from actors.runtime.actor import ActorUp, GuardedActor, Incarnation
+from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.instrument_source import InstrumentSource, Master, MasterUnreadable
 from copytrade.common import wall_clock

@@ -15,7 +15,8 @@ from actors.messages.permits import (
     SettlePermit,
 )
 from actors.messages.store import LoadRequests, StoreMessage
-from actors.runtime.actor import ActorUp, GuardedActor, Incarnation, Recipient
+from actors.runtime.actor import ActorUp, GuardedActor, Incarnation
+from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.budget import Budget, Window, midnight
 from copytrade.common.logs import fields

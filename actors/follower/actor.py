@@ -59,7 +59,8 @@ from actors.messages.store import (
     Writer,
 )
 from actors.messages.tokens import TokenLost, TokenReplaced, WantToken
-from actors.runtime.actor import ActorDied, ActorUp, Address, GuardedActor, Incarnation
+from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
+from actors.runtime.address import Address
 from actors.runtime.timers import Clock, until_turn
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields

@@ -8,7 +8,7 @@ from actors.messages.permits import RateLimiterMessage
 from actors.messages.reads import GapRecoveryMessage
 from actors.messages.store import StoreMessage
 from actors.messages.tokens import TokenKeeperMessage
-from actors.runtime.actor import Recipient
+from actors.runtime.address import Recipient
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from actors.messages.followers import Drain, Drained
 from actors.messages.permits import PermitDelayed, PermitGranted, PermitId, ReleasePermit, RequestPermit, SettlePermit
 from actors.messages.store import CopiesLoaded, LoadCopies, Write, Writer
 from actors.messages.tokens import CheckToken, TokenLost, TokenReplaced, WantToken
-from actors.runtime.actor import QUARANTINED, ActorUp, Address, GuardedActor, Incarnation
+from actors.runtime.actor import QUARANTINED, ActorUp, GuardedActor, Incarnation
+from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
 from copytrade.common import wall_clock

@@ -9,7 +9,7 @@ from loguru import logger
 from pydantic import SecretStr
 
 from actors.follower.messages import FollowerInbox, RequestFinished
-from actors.runtime.actor import Address
+from actors.runtime.address import Address
 from copytrade.brokers.api import Cancelled, NewOrder, OrderChange, OrderGateway, PendingRequest, Placed
 from copytrade.brokers.outcomes import HttpExchange, Outcome, Unknown
 from copytrade.common import wall_clock

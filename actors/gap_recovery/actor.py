@@ -28,7 +28,8 @@ from actors.messages.reads import (
     SearchOrder,
 )
 from actors.messages.tokens import CheckToken, TokenKeeperMessage, TokenLost, TokenReplaced, WantToken
-from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation, Recipient
+from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
+from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.api import AccountReader, Net, OrderBook
 from copytrade.brokers.budget import Window

@@ -8,7 +8,7 @@ from loguru import logger
 
 from actors.gap_recovery.messages import Found, GapRecoveryInbox, Problem, ReadFinished, ReadGoesOn
 from actors.messages.reads import ReadBook, ReadCapital, ReadNet, ReadRequest, ReadResult, SearchOrder
-from actors.runtime.actor import Recipient
+from actors.runtime.address import Recipient
 from copytrade.brokers.api import AccountReader
 from copytrade.brokers.outcomes import Accepted, Outcome, Refused
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
-from actors.runtime.actor import ActorDied, ActorUp, Recipient
+from actors.runtime.actor import ActorDied, ActorUp
+from actors.runtime.address import Recipient
 from copytrade.brokers.api import OrderBook
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
 from copytrade.core.model.orders import Order

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from actors.runtime.actor import Recipient
+from actors.runtime.address import Recipient
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from actors.messages.positions import NetRead
-from actors.runtime.actor import ActorDied, ActorUp, Recipient
+from actors.runtime.actor import ActorDied, ActorUp
+from actors.runtime.address import Recipient
 from copytrade.core.model.instruments import Instruments
 
 

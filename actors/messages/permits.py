@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.runtime.actor import ActorDied, ActorUp, Recipient
+from actors.runtime.actor import ActorDied, ActorUp
+from actors.runtime.address import Recipient
 from copytrade.core.model.lane import Lane
 
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from actors.messages.feeds import Generation
 from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
-from actors.runtime.actor import ActorDied, ActorUp, Recipient
+from actors.runtime.actor import ActorDied, ActorUp
+from actors.runtime.address import Recipient
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.core.model.accounts import Result
 

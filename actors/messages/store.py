@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from actors.messages.permits import RequestsLoaded
-from actors.runtime.actor import ActorDied, ActorUp, Recipient
+from actors.runtime.actor import ActorDied, ActorUp
+from actors.runtime.address import Recipient
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from actors.runtime.actor import ActorDied, ActorUp, Recipient
+from actors.runtime.actor import ActorDied, ActorUp
+from actors.runtime.address import Recipient
 from copytrade.brokers.tokens.token import Credentials
 
 

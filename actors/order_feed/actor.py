@@ -41,7 +41,8 @@ from actors.order_feed.messages import (
     RereadBook,
 )
 from actors.order_feed.unreadable import Unread
-from actors.runtime.actor import ActorUp, GuardedActor, Incarnation, Recipient
+from actors.runtime.actor import ActorUp, GuardedActor, Incarnation
+from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.brokers.api import FeedConnection, Foreign, OrderUpdateSource, Told, Unreadable
 from copytrade.common import wall_clock

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from actors.messages.feeds import NO_GAP, BookRead
 from actors.messages.reads import GapRecoveryMessage, ReadBook
 from actors.order_feed.messages import GlanceAtBook, OrderFeedInbox
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.read_budget import ReadLane
 

@@ -6,7 +6,7 @@ from loguru import logger
 from pydantic import SecretStr
 
 from actors.order_feed.messages import ConnectionId, FeedConnected, FeedLost, FrameReceived, OrderFeedInbox
-from actors.runtime.actor import Address
+from actors.runtime.address import Address
 from copytrade.brokers.api import EndKind, FeedConnection, FeedEnded, OrderUpdateSource, Told
 
 

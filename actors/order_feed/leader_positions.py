@@ -3,7 +3,7 @@
 from actors.messages.positions import NetRead
 from actors.messages.reads import GapRecoveryMessage, ReadNet
 from actors.order_feed.messages import OrderFeedInbox
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 
 
 class LeaderNet:

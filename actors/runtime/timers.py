@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from actors.runtime.actor import M, Recipient
+from actors.runtime.address import M, Recipient
 
 #: Seconds for which the thread sleeps at most: there are times that are too long to be waited for.
 LONGEST_SLEEP = 86_400.0

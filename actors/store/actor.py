@@ -20,7 +20,8 @@ from actors.messages.store import (
     Write,
     Writer,
 )
-from actors.runtime.actor import GuardedActor, Incarnation, Recipient
+from actors.runtime.actor import GuardedActor, Incarnation
+from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
 from copytrade.common import wall_clock

@@ -14,16 +14,8 @@ from loguru import logger
 
 from actors.messages.followers import Drain, Drained
 from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
-from actors.runtime.actor import (
-    QUARANTINED,
-    ActorDied,
-    ActorUp,
-    Address,
-    GuardedActor,
-    Incarnation,
-    Report,
-    ShowFigures,
-)
+from actors.runtime.actor import QUARANTINED, ActorDied, ActorUp, GuardedActor, Incarnation, Report, ShowFigures
+from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from actors.supervisor import status
 from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep

@@ -2,7 +2,7 @@
 
 import time
 
-from actors.runtime.actor import Address
+from actors.runtime.address import Address
 from copytrade.common.logs import fields
 
 #: Seconds of one message after which an actor is shown as busy.

@@ -12,7 +12,8 @@ from actors.follower.gateway import Gateway
 from actors.follower.messages import FollowerInbox
 from actors.follower.parts.in_flight import CANCEL_RESERVE
 from actors.order_feed.actor import FeedAccount, OrderFeed
-from actors.runtime.actor import Address, Incarnation
+from actors.runtime.actor import Incarnation
+from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from actors.supervisor.actor import ChildSpec
 from actors.supervisor.restarts import RestartPolicy

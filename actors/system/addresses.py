@@ -8,7 +8,7 @@ from actors.instrument_master import InstrumentMasterInbox
 from actors.messages.alerts import NotifierMessage
 from actors.order_feed.messages import OrderFeedInbox
 from actors.rate_limiter import RateLimiterInbox
-from actors.runtime.actor import Address
+from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
 from actors.store.messages import StoreInbox
 from actors.token_keeper.messages import TokenKeeperInbox

@@ -11,7 +11,8 @@ from actors.messages.alerts import Notify
 from actors.messages.followers import FailOnPurpose
 from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
 from actors.messages.tokens import CredentialsGiven
-from actors.runtime.actor import Address, Incarnation, Report
+from actors.runtime.actor import Incarnation, Report
+from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.timers import Clock
 from actors.supervisor.actor import ChildSpec, Supervisor, stop

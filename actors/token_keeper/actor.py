@@ -8,7 +8,8 @@ from datetime import datetime
 from loguru import logger
 
 from actors.messages.tokens import CheckToken, CredentialsGiven, TokenLost, TokenNews, TokenReplaced, WantToken
-from actors.runtime.actor import GuardedActor, Incarnation, Recipient
+from actors.runtime.actor import GuardedActor, Incarnation
+from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 from actors.token_keeper.messages import LookAfterToken, TellToken, TokenChecked, TokenFetched, TokenKeeperInbox
 from copytrade.brokers.api import Profile, TokenService

@@ -3,7 +3,8 @@
 import threading
 from typing import Any
 
-from actors.runtime.actor import Address, GuardedActor, Incarnation
+from actors.runtime.actor import GuardedActor, Incarnation
+from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
 from tests.waiting import PATIENCE, eventually
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from actors.messages.store import CopiesLoaded, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
-from actors.runtime.actor import ActorUp, Address, Incarnation
+from actors.runtime.actor import ActorUp, Incarnation
+from actors.runtime.address import Address
 from actors.store.actor import RETRY_AFTER, Store
 from actors.store.messages import Flush
 from copytrade.core.model.ledger import Part

@@ -7,7 +7,7 @@ from loguru import logger
 from actors.follower.messages import FollowerInbox, Resume
 from actors.messages.followers import Drain, Drained
 from actors.messages.tokens import CheckToken, TokenKeeperMessage
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Refusal
 from copytrade.common.logs import alert, fields

@@ -14,7 +14,7 @@ from actors.follower.parts.account_state import AccountState
 from actors.follower.parts.outbox import Outbox
 from actors.follower.parts.permits import Permits
 from actors.messages.permits import PermitId
-from actors.runtime.actor import Address
+from actors.runtime.address import Address
 from copytrade.core.decide.decisions import Cancel, Place, Skip
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.engine import Action, CopyEngine

@@ -6,7 +6,7 @@ from loguru import logger
 
 from actors.follower.messages import CheckResult, FollowerInbox
 from actors.messages.reads import GapRecoveryMessage, ReadResult
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Policy

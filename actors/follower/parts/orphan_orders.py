@@ -7,7 +7,7 @@ from loguru import logger
 from actors.follower.messages import AdoptOrphanOrders, FollowerInbox
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.outbox import Outbox
-from actors.runtime.actor import Address
+from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.engine.engine import CopyEngine

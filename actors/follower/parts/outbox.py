@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from actors.follower.messages import FollowerInbox
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.messages.store import RecordIntent, StoreMessage, Write, Writer
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from copytrade.core.engine.copies import dry_run as shadow
 from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.model.copies import Copy, Stage

@@ -10,7 +10,7 @@ from actors.follower.parts.orphan_orders import OrphanOrders
 from actors.follower.parts.outbox import Outbox
 from actors.messages.feeds import NO_GAP, BookMerged
 from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet, SearchOrder
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields

@@ -12,7 +12,7 @@ from actors.messages.permits import (
     RequestPermit,
     SettlePermit,
 )
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from copytrade.core.model.lane import Lane
 from copytrade.reports import order_log as copy_log
 

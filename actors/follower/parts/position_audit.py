@@ -10,7 +10,7 @@ from actors.follower.parts.broker_clock import BrokerClock
 from actors.messages.feeds import NO_GAP, BookMerged
 from actors.messages.positions import NetRead
 from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields

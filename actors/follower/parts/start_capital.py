@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from actors.follower.messages import FollowerInbox
 from actors.messages.reads import GapRecoveryMessage, ReadCapital
-from actors.runtime.actor import Address, Recipient
+from actors.runtime.address import Address, Recipient
 from copytrade.reports import capital_log
 
 
