@@ -100,9 +100,9 @@ MUTANTS = [
     ),
     Mutant(
         "a read opens only the gate of the gap in which it began",
-        "actors/order_feed/actor.py",
-        "not self._gate_open and read.generation == self._generation and self._socket is not None",
-        "not self._gate_open",
+        "actors/order_feed/gate.py",
+        "not self.is_open and generation == self._generation",
+        "not self.is_open",
         "tests/system",
     ),
     Mutant(

@@ -11,7 +11,8 @@ from actors.follower.cancel_only import CancelOnlyFollower
 from actors.follower.gateway import Gateway
 from actors.follower.messages import FollowerInbox
 from actors.follower.parts.in_flight import CANCEL_RESERVE
-from actors.order_feed.actor import FeedAccount, OrderFeed
+from actors.order_feed.account import FeedAccount
+from actors.order_feed.actor import OrderFeed
 from actors.runtime.actor import Incarnation
 from actors.runtime.address import Address
 from actors.runtime.timers import Clock
