@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 
 from actors.follower.account import FollowerAccount
 from actors.follower.addresses import Peers
+from actors.follower.assembly import assemble
 from actors.follower.gateway import Gateway
 from actors.follower.messages import (
     AdoptOrphanOrders,
@@ -21,19 +21,6 @@ from actors.follower.messages import (
     RequestLeft,
     Resume,
 )
-from actors.follower.parts.account_state import AccountState
-from actors.follower.parts.broker_clock import BrokerClock
-from actors.follower.parts.commands import Commands
-from actors.follower.parts.in_flight import InFlight
-from actors.follower.parts.loss_limit import LossLimitWatch
-from actors.follower.parts.orphan_orders import OrphanOrders
-from actors.follower.parts.outbox import Outbox
-from actors.follower.parts.outcomes import Outcomes
-from actors.follower.parts.own_order_book import OwnBook
-from actors.follower.parts.permits import Permits
-from actors.follower.parts.position_audit import PositionAudit
-from actors.follower.parts.retention import Retention
-from actors.follower.parts.start_capital import StartCapital
 from actors.messages.feeds import (
     BookMerged,
     BookSnapshot,
@@ -64,12 +51,8 @@ from actors.runtime.address import Address
 from actors.runtime.timers import Clock, until_turn
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields
-from copytrade.core.decide.decisions import Skip
-from copytrade.core.engine.engine import Changed, CopyEngine
-from copytrade.core.model.lane import Lane
+from copytrade.core.engine.engine import Changed
 from copytrade.core.model.orders import IST
-from copytrade.core.model.reasons import Reason
-from copytrade.reports import order_log as copy_log
 
 #: Seconds that the broker may be late in showing orders without a word about it in STATUS.
 LAG_WORTH_SHOWING = 0.1
@@ -91,96 +74,35 @@ class Follower(GuardedActor[FollowerInbox]):
         account: FollowerAccount,
         peers: Peers,
         clock: Clock,
-        make_sender: Callable[[Address[FollowerInbox], int], Gateway],
+        make_gateway: Callable[[Address[FollowerInbox], int], Gateway],
     ) -> None:
         super().__init__(life)
         self._account = account
         self._peers = peers
         self._clock = clock
-        self._make_sender = make_sender
+        self._make_gateway = make_gateway
         self._writer = Writer(life.address.name, life.epoch)
         self._loaded = False
-        address, epoch, policy, window = life.address, life.epoch, account.policy, account.absence_window
-        engine = self._engine = CopyEngine(
-            address.name,
-            policy,
-            account.capitals,
-            account.market_rules,
-            window,
-            life.set_aside,
-            only_closes=account.only_closes,
-            per_hour=account.per_hour,
-        )
-        broker_clock = BrokerClock(address.name)
-        self._now = broker_clock.now
-        self._outbox = Outbox(address, self._writer, peers.store, engine, broker_clock, dry_run=policy.dry_run)
-        self._account_state = AccountState(address, epoch, clock, peers.tokens, engine, enters=policy.enabled)
-        self._permits = Permits(address, epoch, peers.limiter)
-        self._capital = StartCapital(
-            address,
-            peers.recovery,
-            peers.leader,
-            needed=account.needs_capital,
-            with_collateral=account.with_collateral,
-            own_capital=account.capitals.follower,
-        )
-        self._loss_limit_watch = LossLimitWatch(
-            address, epoch, clock, peers.recovery, engine, policy, account.result_interval
-        )
-        self._audit = PositionAudit(
-            address,
-            epoch,
-            clock,
-            peers.recovery,
-            peers.leader,
-            engine,
-            broker_clock,
-            account.audit_interval,
-            holdings=account.needs_holdings,
-            dry_run=policy.dry_run,
-        )
-        self._commands = Commands(
-            address.name, engine, self._outbox, broker_clock, self._loss_limit_watch, dry_run=policy.dry_run
-        )
-        self._orphan_orders = OrphanOrders(address, epoch, clock, engine, self._outbox, broker_clock, window)
-        self._retention = Retention(address.name, engine, self._orphan_orders)
-        self._own_book = OwnBook(
-            address,
-            epoch,
-            clock,
-            peers.recovery,
-            engine,
-            self._outbox,
-            broker_clock,
-            self._orphan_orders,
-            window,
-            holdings=account.needs_holdings,
-        )
-        self._in_flight = InFlight(
-            address,
-            epoch,
-            engine,
-            self._outbox,
-            self._permits,
-            self._account_state,
-            account.amo_time,
-            account.connections,
-            dry_run=policy.dry_run,
-        )
-        self._outcomes = Outcomes(
-            address.name,
-            engine,
-            self._outbox,
-            self._permits,
-            self._account_state,
-            self._own_book,
-            self._in_flight,
-            broker_clock.now,
-        )
+        parts = assemble(life, account, peers, clock, self._writer)
+        self._engine = parts.engine
+        self._now = parts.broker_clock.now
+        self._outbox = parts.outbox
+        self._account_state = parts.account_state
+        self._permits = parts.permits
+        self._capital = parts.capital
+        self._loss_limit_watch = parts.loss_limit_watch
+        self._audit = parts.audit
+        self._commands = parts.commands
+        self._orphan_orders = parts.orphan_orders
+        self._retention = parts.retention
+        self._own_book = parts.own_book
+        self._in_flight = parts.in_flight
+        self._outcomes = parts.outcomes
+        self._pump = parts.pump
 
     def set_up(self) -> None:
         """Ask for everything that deciding rests on."""
-        self._gateway = self._make_sender(self.address, self.epoch)
+        self._gateway = self._make_gateway(self.address, self.epoch)
         self._in_flight.connect(self._gateway)
         self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
         self._peers.instruments.tell(WantInstruments(self.address))
@@ -240,7 +162,7 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._on_actor_died(message)
             case _:
                 self._learn(message)
-        self._pump()
+        self._pump.run(self._now(), is_loaded=self._loaded)
         self._outbox.write()
         self._show()
 
@@ -373,52 +295,6 @@ class Follower(GuardedActor[FollowerInbox]):
             self._audit.book_is_unknown(self._peers.leader)
         elif peer.name == self._peers.own_feed.name:
             self._engine.own_feed(is_up=False)
-
-    def _pump(self) -> None:
-        """Decide what is dirty, then do it or see to a permit."""
-        now = self._now()
-        is_ready = self._loaded and (self._own_book.is_read or not self._engine.orphan_orders)
-        if is_ready and not self._account_state.is_draining:
-            self._consider(now)
-            self._audit.ask_for_exits()
-        if obstacle := self._account_state.obstacle:
-            self._outbox.note(*self._engine.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), self._now()))
-        if (waits_in := self._permits.waits_long_in) is not None:
-            skip = Skip(Reason.BUDGET, "the account's request budget is used up for now")
-            self._outbox.note(*self._engine.note_waiting(waits_in, skip, now))
-        self._in_flight.land_what_must_not_leave()
-        may_send = is_ready and self._account_state.may_send
-        lane = self._wanted_lane() if may_send else None
-        permit = self._permits.spend(lane)
-        if permit is not None:
-            self._in_flight.begin(permit, now)
-            lane = self._wanted_lane()
-        if lane is not None:
-            self._permits.request(lane)
-        elif may_send and not self._in_flight:
-            self._permits.request(Lane.SPARE)
-        if self._account_state.is_draining and not self._in_flight:
-            self._account_state.end_draining()
-
-    def _consider(self, now: datetime) -> None:
-        """Decide what is dirty; what is to be sent for it comes later."""
-        considered = self._engine.consider(now)
-        self._outbox.note(*considered.changed)
-        for difference in self._engine.take_differences():
-            copy_log.differs(self.address.name, difference)
-        self._in_flight.decided(considered.wanted)
-        for copy_id in considered.in_doubt:
-            self._own_book.look_up(copy_id)
-        for leader_order_id, until in considered.wake:
-            delay = max(0.0, (until - now).total_seconds())
-            self._clock.tell_later(delay, self.address, LookAgain(leader_order_id, self.epoch))
-        if self._engine.is_closing:
-            self._outbox.add(*self._loss_limit_watch.mind_closing(now, self._account_state.suspended))
-
-    def _wanted_lane(self) -> Lane | None:
-        """Return the most urgent lane in which something is to be sent now, None if there is nothing."""
-        lane = self._engine.lane()
-        return lane if lane is not None and self._in_flight.have_room(lane) else None
 
     def _show(self) -> None:
         is_ready = self._loaded and self._own_book.is_read and self._engine.are_positions_known

@@ -56,13 +56,13 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
         life: Incarnation[FollowerInbox],
         peers: Peers,
         clock: Clock,
-        make_sender: Callable[[Address[FollowerInbox], int], Gateway],
+        make_gateway: Callable[[Address[FollowerInbox], int], Gateway],
     ) -> None:
         super().__init__(life)
         self._peers = peers
         self._authorised = self._begun = False
         self._clock = clock
-        self._make_sender = make_sender
+        self._make_gateway = make_gateway
         self._writer = Writer(life.address.name, life.epoch)
         self._numbers = itertools.count(1)
         self._loaded = False
@@ -76,7 +76,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
 
     def set_up(self) -> None:
         """Ask for a token; what rests is asked for once there is one."""
-        self._gateway = self._make_sender(self.address, self.epoch)
+        self._gateway = self._make_gateway(self.address, self.epoch)
         self._peers.tokens.tell(WantToken(self.address.name, self.address))
         self.health.state = QUARANTINED
 

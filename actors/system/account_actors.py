@@ -102,7 +102,7 @@ class AccountActors:
 
         gateways: list[Gateway] = []
 
-        def make_sender(actor_address: Address[FollowerInbox], epoch: int) -> Gateway:
+        def make_gateway(actor_address: Address[FollowerInbox], epoch: int) -> Gateway:
             """Shut what an incarnation that hangs may still be sending with, and connect anew."""
             while gateways:
                 gateways.pop().close()
@@ -111,12 +111,12 @@ class AccountActors:
             return gateways[0]
 
         def start(life: Incarnation[Any]) -> object:
-            return Follower.start(life, account, peers, self._clock, make_sender)
+            return Follower.start(life, account, peers, self._clock, make_gateway)
 
-        def give_caretaker(life: Incarnation[Any]) -> object:
-            return CancelOnlyFollower.start(life, peers, self._clock, make_sender)
+        def start_stand_in(life: Incarnation[Any]) -> object:
+            return CancelOnlyFollower.start(life, peers, self._clock, make_gateway)
 
-        return ChildSpec(address, start, self._other, self.deadline, core=False, drains=True, stand_in=give_caretaker)
+        return ChildSpec(address, start, self._other, self.deadline, core=False, drains=True, stand_in=start_stand_in)
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> ChildSpec:
         settings = self._settings
