@@ -30,10 +30,10 @@ PATIENCE = 0.02
 
 
 class Dispatcher:
-    """Runs mailboxes. Nothing in it is locked: what two threads may reach for is taken with one atomic step.
+    """Runs mailboxes. Only the table of sockets has a lock; all else that threads share is taken in one atomic step.
 
-    Whoever adds something to do sees afterwards whether a thread waits, and wakes it; a thread that is going to wait
-    says so before it sees whether there is something to do. So one of the two sees the other.
+    A thread that adds work looks afterwards whether another one waits, and wakes it. A thread that is going to wait
+    says so before it looks for work. So one of the two sees the other.
     """
 
     def __init__(self, name: str) -> None:
@@ -103,11 +103,11 @@ class Dispatcher:
                 except IndexError:
                     if self._is_stopping and not self._afterwards:
                         break
-                    if self._sockets.on_readable():
+                    if self._sockets.read_next():
                         pass
                     elif self._afterwards:
-                        self._sockets.see()
-                        if not self._sockets.on_readable():
+                        self._sockets.poll()
+                        if not self._sockets.read_next():
                             self._call_next_afterwards()
                     else:
                         worker.busy_since = None

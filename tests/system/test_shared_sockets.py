@@ -66,22 +66,22 @@ def test_who_was_found_and_whose_number_is_another_s_meanwhile_is_not_looked_at(
     sockets, looks = Sockets(), []
     one.far.send(b"for the second")
     sockets.watch(one.near.fileno(), looks.append, time.monotonic() + LATER)
-    sockets.see()
+    sockets.poll()
     sockets.watch(one.near.fileno(), one.look, time.monotonic() + LATER)
-    sockets.see()
-    while sockets.look():
-        sockets.see()
+    sockets.poll()
+    while sockets.read_next():
+        sockets.poll()
     assert one.heard == [b"for the second"]
     assert looks == []
 
 
 def test_one_thread_waits_at_a_time_and_no_other_waits_for_it(nobody_wakes_by_itself: None) -> None:
     sockets, waits = Sockets(), threading.Event()
-    sockets.see()
+    sockets.poll()
     thread = in_a_thread(lambda: sockets.wait(waits.set))
     assert waits.wait(PATIENCE)
     assert not sockets.wait(nothing)
-    sockets.see()
+    sockets.poll()
     assert sockets.wake()
     assert ended(thread)
     assert not sockets.wake()
@@ -90,31 +90,30 @@ def test_one_thread_waits_at_a_time_and_no_other_waits_for_it(nobody_wakes_by_it
 def test_who_is_told_on_the_way_to_sleep_does_not_sleep(nobody_wakes_by_itself: None) -> None:
     """A thread has seen that there is nothing to do, and does not wait yet."""
     sockets, woken = Sockets(), []
-    sockets.see()
+    sockets.poll()
     assert ended(in_a_thread(lambda: sockets.wait(lambda: woken.append(sockets.wake()))))
     assert woken == [True]
     assert ended(in_a_thread(lambda: sockets.wait(lambda: True)))
 
 
 def test_a_socket_that_is_told_of_on_the_way_to_sleep_is_watched(
-    watched: list[Watched], monkeypatch: pytest.MonkeyPatch, nobody_wakes_by_itself: None
+    watched: list[Watched], nobody_wakes_by_itself: None
 ) -> None:
-    """A thread has taken in which sockets are to be watched, and does not wait yet."""
+    """A thread has seen that there is nothing to do, and does not wait yet."""
     sockets, one = Sockets(), watched[0]
     one.far.send(b"hello")
-    sockets.see()
-    take_in = Sockets._take_in
+    sockets.poll()
+    told = []
 
-    def told_late(of: Sockets) -> None:
-        take_in(of)
-        monkeypatch.setattr(Sockets, "_take_in", take_in)
-        sockets.watch(one.near.fileno(), one.look, time.monotonic() + LATER)
+    def told_late() -> None:
+        if not told:
+            told.append(in_a_thread(lambda: sockets.watch(one.near.fileno(), one.look, time.monotonic() + LATER)))
+            assert ended(told[0])
 
     def work() -> None:
-        while not sockets.look():
-            sockets.wait(nothing)
+        while not sockets.read_next():
+            sockets.wait(told_late)
 
-    monkeypatch.setattr(Sockets, "_take_in", told_late)
     assert ended(in_a_thread(work))
     assert one.heard == [b"hello"]
 
@@ -133,8 +132,8 @@ def test_a_socket_that_is_back_from_a_look_wakes_who_waits(
 
     sockets.watch(one.near.fileno(), look, time.monotonic() + LATER)
     one.far.send(b"hello")
-    sockets.see()
-    assert sockets.look()
+    sockets.poll()
+    assert sockets.read_next()
     assert ended(threads[0])
 
 
@@ -150,18 +149,18 @@ def test_a_socket_that_somebody_is_at_wakes_nobody_again_and_again(
         sockets.watch(silent.near.fileno(), silent.look, time.monotonic() + 0.05)
         while not silent.looks:
             waits.append(sockets.wait(nothing))
-            sockets.look()
+            sockets.read_next()
         return busy.look(now)
 
     sockets.watch(busy.near.fileno(), look, time.monotonic() + LATER, urgent=urgent)
     busy.far.send(b"hello")
-    sockets.see()
-    assert sockets.look()
+    sockets.poll()
+    assert sockets.read_next()
     assert len(waits) <= 5
     assert busy.heard == [b"hello"]
     busy.far.send(b"again")
-    sockets.see()
-    assert sockets.look()
+    sockets.poll()
+    assert sockets.read_next()
     assert busy.heard == [b"hello", b"again"]
 
 
@@ -177,8 +176,8 @@ def test_threads_that_share_the_sockets_miss_nothing_and_are_never_two_at_one(
     def work() -> None:
         try:
             while not over.is_set():
-                sockets.glance(time.monotonic())
-                if not sockets.look():
+                sockets.poll_urgent(time.monotonic())
+                if not sockets.read_next():
                     sockets.wait(over.is_set)
         except BaseException as error:
             failed.append(error)

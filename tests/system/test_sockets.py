@@ -83,14 +83,14 @@ def test_what_was_found_of_a_socket_is_not_looked_at_once_its_number_is_another_
     sockets.wait(lambda: False)
     new.take_number_of(old)
     sockets.watch(new.near.fileno(), new.look, later)
-    sockets.see()
-    while sockets.look():
+    sockets.poll()
+    while sockets.read_next():
         pass
     assert first.heard == [b"hello"]
     assert old.looks == []
     new.far.send(b"hello")
-    sockets.see()
-    assert sockets.look()
+    sockets.poll()
+    assert sockets.read_next()
     assert new.heard == [b"hello"]
 
 
