@@ -128,14 +128,14 @@ MUTANTS = [
     ),
     Mutant(
         "while the database fails no entry leaves",
-        "actors/store/actor.py",
+        "actors/store/group_commit.py",
         "            if intent.record.copy.part is not Part.ENTRY:\n",
         "            if True:\n",
         "tests/system/test_database.py",
     ),
     Mutant(
         "an exit is durable before it leaves, although the database fails",
-        "actors/store/actor.py",
+        "actors/store/group_commit.py",
         "            self._side_file.append([record for _, record in self._waiting[self._aside :]])\n",
         "            pass\n",
         "tests/system/test_database.py",

@@ -12,7 +12,7 @@ import pytest
 
 import actors.system.shared_actors
 from actors.messages.store import Write, Writer
-from actors.store.actor import RETRY_AFTER
+from actors.store.group_commit import RETRY_AFTER
 from actors.store.messages import Flush
 from copytrade.core.model.accounts import AccountType
 from copytrade.paper.broker import PaperBroker

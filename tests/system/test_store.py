@@ -13,7 +13,8 @@ import pytest
 from actors.messages.store import CopiesLoaded, IntentRecorded, LoadCopies, RecordIntent, StoreMessage, Write, Writer
 from actors.runtime.actor import ActorUp, Incarnation
 from actors.runtime.address import Address
-from actors.store.actor import RETRY_AFTER, Store
+from actors.store.actor import Store
+from actors.store.group_commit import RETRY_AFTER
 from actors.store.messages import Flush
 from copytrade.core.model.ledger import Part
 from copytrade.storage.database import Database

@@ -1,0 +1,69 @@
+"""What an operator has switched or wants, read from the database and told to followers."""
+
+from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched
+from actors.runtime.address import Recipient
+from actors.store.group_commit import GroupCommit
+from copytrade.common import wall_clock
+from copytrade.core.model.commands import Command
+from copytrade.storage.database import DATABASE_ERRORS, Database
+from copytrade.storage.records import CommandAnswered
+
+#: Seconds after which a command that no follower was there to take is not carried out any more.
+COMMAND_LIFE = 60.0
+
+Follower = Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]
+
+
+class OperatorCommands:
+    """A part of the store, in its thread."""
+
+    def __init__(self, database: Database, group_commit: GroupCommit) -> None:
+        self._database = database
+        self._group_commit = group_commit
+        self._followers: dict[str, Follower] = {}
+        self._enabled: dict[str, bool] = {}
+        #: Commands that have been told, each to the incarnation that its follower has now.
+        self._told: dict[int, str] = {}
+
+    def follow(self, name: str, follower: Follower) -> None:
+        """Tell a follower from now on what is switched and wanted, and whether it is enabled."""
+        self._followers[name] = follower
+        self._enabled.pop(name, None)
+
+    def follow_anew(self, name: str, follower: Follower, *, enabled: bool) -> None:
+        """Tell a new incarnation of a follower, which knows whether it is enabled; commands are told to it again."""
+        self._followers[name] = follower
+        self._told = {number: told for number, told in self._told.items() if told != name}
+        self._enabled[name] = enabled
+
+    def look(self) -> None:
+        """Tell followers what has been switched or wanted since the last look, if the database is still there."""
+        try:
+            self._database.see_that_it_is_there()
+        except DATABASE_ERRORS as error:
+            self._group_commit.fails(error)
+            return
+        try:
+            now = self._database.are_enabled(self._followers)
+            commands = self._database.commands()
+        except DATABASE_ERRORS:
+            return  # the next commit says what is wrong
+        for name, enabled in now.items():
+            if enabled is not self._enabled.get(name):
+                self._followers[name].tell(EntriesSwitched(enabled))
+        self._enabled = now
+        for command in commands:
+            self._tell(command)
+
+    def _tell(self, command: Command) -> None:
+        """Tell a follower a command, each incarnation once; an old command is answered instead."""
+        follower = self._followers.get(command.follower)
+        if command.number in self._told:
+            return
+        if wall_clock.now().timestamp() - command.given_at > COMMAND_LIFE:
+            answer = CommandAnswered(command.number, is_done=False, answer="nobody was there", at=wall_clock.now())
+            self._told[command.number] = command.follower
+            self._group_commit.write_at_once(answer)
+        elif follower is not None:
+            self._told[command.number] = command.follower
+            follower.tell(CommandGiven(command.number, command.name))
