@@ -4,10 +4,8 @@ It parses nothing from outside and does no I/O.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pykka
 from loguru import logger
@@ -18,8 +16,9 @@ from actors.runtime.actor import QUARANTINED, ActorDied, ActorUp, GuardedActor, 
 from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from actors.supervisor import status
+from actors.supervisor.child import ChildSpec, Kept, StartActor
 from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep
-from actors.supervisor.restarts import RestartPolicy, Restarts, Storms
+from actors.supervisor.restarts import RestartPolicy, Storms
 from copytrade.common.logs import alert, fields
 
 #: Seconds that requests under way get to end, at a stop.
@@ -36,54 +35,6 @@ STOP_DEADLINE = 1.0
 
 #: Seconds between looks at every actor, and until everybody has been at work for the first time.
 SWEEP_EVERY, SWEEP_AT_FIRST = 0.5, 0.1
-
-#: Deaths over one subject after which an actor's next incarnation leaves it alone.
-POISONOUS = 3
-
-
-class StartActor(Protocol):
-    """Starts an incarnation of one child in its seat."""
-
-    def __call__(self, life: Incarnation[Any]) -> object:
-        """Start the actor; it takes its seat before its thread runs."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChildSpec:
-    """An actor to be kept alive.
-
-    ``deadline`` is the seconds that one message may take before it counts as hung. ``core`` children take the process
-    with them when they are beyond repair; ``intake`` children bring work in, and are the first to stop; ``drains`` says
-    that the child answers Drain when nothing of its is under way any more. While the child is quarantined, its
-    ``stand_in`` has the seat.
-    """
-
-    address: Address[Any]
-    start: StartActor
-    restart_policy: RestartPolicy
-    deadline: float
-    core: bool
-    intake: bool = False
-    drains: bool = False
-    stand_in: StartActor | None = None
-
-
-class _Kept:
-    """What the supervisor remembers of a child."""
-
-    def __init__(self, child: ChildSpec) -> None:
-        self.child = child
-        self.restarts = Restarts(child.restart_policy)
-        self.crashes = 0
-        self.state = ""
-        self.shown = ""
-        self.buried = 0
-        self.died_over: Counter[str] = Counter()
-
-    @property
-    def set_aside(self) -> frozenset[str]:
-        return frozenset(subject for subject, deaths in self.died_over.items() if deaths >= POISONOUS)
 
 
 class Supervisor(GuardedActor[SupervisorInbox]):
@@ -103,7 +54,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         ended: Callable[[int], object],
     ) -> None:
         super().__init__(life)
-        self._kept = {child.address.name: _Kept(child) for child in children}
+        self._kept = {child.address.name: Kept(child) for child in children}
         self._clock = clock
         self._status_interval = status_interval
         self._quarantine_retry = quarantine_retry
@@ -121,7 +72,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         for kept in self._kept.values():
             if not kept.child.address.is_taken:
                 self._start(kept, kept.child.start)
-            elif kept.child.address.health.state == QUARANTINED:  # a caretaker that an earlier supervisor has put there
+            elif kept.child.address.health.state == QUARANTINED:  # a stand-in that an earlier supervisor has started
                 self._quarantine(kept)
         self._clock.tell_later(SWEEP_EVERY, self.address, Sweep(self.epoch))
         self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.address, LogStatus(self.epoch))
@@ -168,7 +119,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             if kept.child.address.name != report.name:
                 kept.child.address.tell(report)
 
-    def _start(self, kept: _Kept, start: StartActor | None) -> None:
+    def _start(self, kept: Kept, start: StartActor | None) -> None:
         address = kept.child.address
         epoch = address.epoch + 1
         if start is None:
@@ -179,7 +130,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             address.epoch = epoch
             self.address.tell(ActorDied(address.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
 
-    def _restart(self, kept: _Kept) -> None:
+    def _restart(self, kept: Kept) -> None:
         kept.state = ""
         kept.crashes += 1
         self._start(kept, kept.child.start)
@@ -191,8 +142,8 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         if death.epoch != kept.child.address.epoch or death.epoch == kept.buried or self._draining is not None:
             return
         kept.buried = death.epoch
-        if kept.state == QUARANTINED:  # its caretaker: until the next chance there is nobody
-            logger.error("CancelOnlyFollower of {} crashed: {}", death.name, death.error)
+        if kept.state == QUARANTINED:  # its stand-in: until the next chance there is nobody
+            logger.error("Stand-in of {} crashed: {}", death.name, death.error)
             return
         self._tell_others(death)
         logger.error("Actor {} crashed: {}", death.name, death.error)
@@ -220,7 +171,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             alert("quarantine", death.name, "Actor {} quarantined {}", death.name, left)
             self._start(kept, kept.child.stand_in)
 
-    def _quarantine(self, kept: _Kept) -> None:
+    def _quarantine(self, kept: Kept) -> None:
         kept.state = QUARANTINED
         self._clock.tell_later(self._quarantine_retry, self.address, RetryQuarantined(kept.child.address.name))
 
@@ -230,7 +181,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             if kept.state == QUARANTINED and name in ("", kept.child.address.name) and self._draining is None:
                 kept.restarts.forgive()
                 if kept.child.address.ref is not None:
-                    kept.child.address.ref.stop(block=False)  # its caretaker
+                    kept.child.address.ref.stop(block=False)  # its stand-in
                 self._restart(kept)
 
     def _sweep(self) -> None:
@@ -258,7 +209,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             self._was_ready = True
             logger.info("Ready {}", fields(actors=len(self._kept), after=f"{now - self._started_at:.1f}s"))
 
-    def _log_line(self, kept: _Kept) -> None:
+    def _log_line(self, kept: Kept) -> None:
         logger.info("STATUS {}", status.status(kept.child.address, kept.state, kept.crashes))
 
     def _log_status(self) -> None:

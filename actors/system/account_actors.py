@@ -16,7 +16,7 @@ from actors.order_feed.actor import OrderFeed
 from actors.runtime.actor import Incarnation
 from actors.runtime.address import Address
 from actors.runtime.timers import Clock
-from actors.supervisor.actor import ChildSpec
+from actors.supervisor.child import ChildSpec
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
 from copytrade import settings as s

@@ -6,7 +6,7 @@ from actors.notifier import Notifier
 from actors.rate_limiter import RateLimiter
 from actors.runtime.timers import Clock
 from actors.store.actor import Store
-from actors.supervisor.actor import ChildSpec
+from actors.supervisor.child import ChildSpec
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
 from actors.token_keeper.actor import TokenKeeper

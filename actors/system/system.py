@@ -15,7 +15,8 @@ from actors.runtime.actor import Incarnation, Report
 from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.timers import Clock
-from actors.supervisor.actor import ChildSpec, Supervisor, stop
+from actors.supervisor.actor import Supervisor, stop
+from actors.supervisor.child import ChildSpec
 from actors.supervisor.messages import SupervisorInbox
 from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors

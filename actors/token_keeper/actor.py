@@ -12,8 +12,9 @@ from actors.runtime.actor import GuardedActor, Incarnation
 from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 from actors.token_keeper.messages import LookAfterToken, TellToken, TokenChecked, TokenFetched, TokenKeeperInbox
+from actors.token_keeper.requests import ask_broker
 from copytrade.brokers.api import Profile, TokenService
-from copytrade.brokers.outcomes import Accepted, HttpExchange, Outcome, Refusal, Refused, Unknown
+from copytrade.brokers.outcomes import Accepted, Outcome, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.lifecycle import Failure, Step, TokenLifecycle, TokenPolicy
 from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
 from copytrade.brokers.tokens.token import Credentials, Token
@@ -130,7 +131,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         if step is not Step.CHECK:
             self._keep(account)  # so that a restart does not ask again too soon
         requests, credentials, token = self._requests[account], lifecycle.credentials, lifecycle.token
-        self._threads[account].submit(_ask, self.address, account, requests, step, credentials, token)
+        self._threads[account].submit(ask_broker, self.address, account, requests, step, credentials, token)
 
     def _take_check(self, account: str, outcome: Outcome[Profile]) -> None:
         lifecycle, now = self._lifecycle[account], wall_clock.now()
@@ -247,46 +248,3 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         except Exception as error:  # a full disk, or whatever a keyring raises
             where = fields(where=self._place, problem=type(error).__name__)
             logger.error("Token not kept, a restart will need another {}", where)
-
-
-def _ask(
-    keeper: Recipient[TokenKeeperInbox],
-    account: str,
-    requests: TokenService,
-    step: Step,
-    credentials: Credentials,
-    token: Token | None,
-) -> None:
-    """Ask the broker: runs on the account's thread, and answers whatever happens."""
-    if step is Step.CHECK:
-        keeper.tell(TokenChecked(account, _check(requests, token)))
-    else:
-        keeper.tell(TokenFetched(account, step, _fetch(requests, step, credentials, token)))
-
-
-def _check(requests: TokenService, token: Token | None) -> Outcome[Profile]:
-    try:
-        return requests.check(token.secret) if token else _nothing("no token")
-    except Exception as error:  # an exception in a thread would otherwise end in silence
-        return _failed(error)
-
-
-def _fetch(requests: TokenService, step: Step, credentials: Credentials, token: Token | None) -> Outcome[Token]:
-    try:
-        if step is Step.RENEW and token:
-            return requests.renew(token.secret)
-        if credentials.pin and credentials.totp_secret:
-            return requests.log_in(credentials.pin, credentials.totp_secret, wall_clock.now())
-        return _nothing("no credentials")
-    except Exception as error:  # an exception in a thread would otherwise end in silence
-        return _failed(error)
-
-
-def _failed(error: Exception) -> Unknown:
-    """Log an unexpected error without its words: what it was busy with is secret."""
-    logger.error("Asking about a token failed unexpectedly {}", fields(error=type(error).__name__))
-    return _nothing(type(error).__name__)
-
-
-def _nothing(why: str) -> Unknown:
-    return Unknown(why, exchange=HttpExchange("", "", "", None, "", 0.0))
