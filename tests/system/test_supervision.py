@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from actors.follower.actor import Follower
+from actors.follower.gateway import Gateway
 from actors.messages.store import Write, Writer
 from actors.supervisor.messages import Sweep
 from copytrade.core.engine.engine import CopyEngine
@@ -72,6 +73,16 @@ def test_a_follower_that_crashes_comes_back_and_misses_nothing(copier: Copier) -
     assert "a bug" in copier.logged("Actor alice crashed: RuntimeError")
     assert copier.logged("Actor alice restarted (1)")
     assert address(copier, "bob").epoch == 1
+
+
+def test_a_follower_that_crashes_closes_its_connections(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Gateway] = []
+    close = Gateway.close
+    monkeypatch.setattr(Gateway, "close", lambda gateway: (closed.append(gateway), close(gateway)))
+    monkeypatch.setattr(Follower, "set_up", lambda follower: follower.health)  # its successor opens none
+    address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+    eventually(lambda: is_taken(copier, "alice", 2), "it is restarted")
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize("name", ["store", "rate-limiter", "gap-recovery", "instruments", "feed-leader", "feed-alice"])
