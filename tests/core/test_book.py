@@ -200,6 +200,14 @@ def test_a_frame_with_an_earlier_stamp_is_not_believed_and_asks_for_a_read() -> 
     assert read(book, a_row(2.2, 5, price=DEARER)).price == DEARER
 
 
+def test_two_reads_that_are_behind_do_not_undo_a_frame_that_was_stamped_later() -> None:
+    """The change between was made while nobody looked: the book shows it for a while after the frame of the next."""
+    book = told(a_frame(0, 10, price=DEARER))
+    read(book, a_row(0.1, 8))
+    assert read(book, a_row(1.3, 8)).price == DEARER
+    assert book.asks_for_read()
+
+
 def test_a_frame_that_repeats_the_last_does_not_undo_what_reads_said_since() -> None:
     frame = a_frame(0, 10)
     book = told(frame)

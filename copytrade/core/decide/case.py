@@ -61,7 +61,8 @@ class Case(msgspec.Struct, frozen=True):
 
 def can_be_changed(copy: Copy, inputs: DecisionInput) -> bool:
     """Whether a copy rests at the broker, and no request for it is pending."""
-    return copy.stage is Stage.LIVE and not copy.cancelling and is_free(copy, inputs)
+    seems_done = copy.part is Part.EXIT and copy.reason is Reason.INVISIBLE
+    return copy.stage is Stage.LIVE and not (copy.cancelling or seems_done) and is_free(copy, inputs)
 
 
 def is_free(copy: Copy, inputs: DecisionInput) -> bool:

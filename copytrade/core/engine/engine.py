@@ -164,7 +164,10 @@ class CopyEngine:
         """
         skew = self._context.skew
         orders = [(order, order.event_at - skew) for order in self._unjudged()]
+        was_suspected = self._positions.is_leader_suspected
         corrected = self._positions.leader_read(net, at, day, orders)
+        if was_suspected and not self._positions.is_leader_suspected:
+            self._invalidation.whatever_works()
         self._judge_all()
         return corrected
 

@@ -202,7 +202,8 @@ def leader_filled(
     if exiting and before and not (is_beside and exiting < before):
         left = Fraction(max(0, before - exiting), before)
         others = list(others)
-        line = _brought_down(line, left, sum(one.counted * sign for one in (allocation, *others) if _is_ahead(one, sign)))
+        ahead = sum(one.counted for one in (allocation, *others) if _is_ahead(one, sign))
+        line = _brought_down(line, left, ahead * sign)
         if not left and allocation.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
             line = replace(line, residue=allocation.residue * sign)
         changed += [

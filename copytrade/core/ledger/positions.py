@@ -348,6 +348,15 @@ class Positions:
         return [self._lines[key] for key in ordered if key in self._lines]
 
     @property
+    def is_leader_suspected(self) -> bool:
+        """Whether the last read of the leader's positions differs from his orders on any line."""
+        return bool(self._leader_reads.suspected)
+
+    def may_be_exit(self, key: LineKey, side: Side) -> bool:
+        """Whether a read, not confirmed yet, shows more of the leader's position for an order of a side to leave."""
+        return self._leader_reads.suspected.get(key, 0) * side.sign < 0
+
+    @property
     def needs_leader_read(self) -> bool:
         """Whether a difference of the leader's positions waits for another read."""
         return self._leader_reads.needs_another() or bool(self._awaits_leader())

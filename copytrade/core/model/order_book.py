@@ -7,9 +7,10 @@ order never comes to life, and its terms (type, prices, quantity, validity) are 
 * Frames are ordered among themselves by how much is filled, by the broker's stamp, and then as they came. One without a
   stamp, or with one that cannot be read, is ordered as it came.
 * A read wins over terms if it began long enough after the order's last frame: two seconds, or three times the longest
-  delay with which this book has shown what a frame told. Before that it may be behind. Then one that differs asks for
-  another read, and two that agree on what was never believed before, begun a second apart, win as well. So does one
-  after a gap, with no frame of the order since, that is not stamped earlier than the last.
+  delay with which this book has shown what a frame told. Before that it may be behind, and one that differs asks for
+  another read. Two reads win earlier if they agree on terms that were never believed, began a second apart, and are not
+  stamped earlier than the last frame, or a frame has told the same. So does a read after a gap, with no frame of the
+  order since, that is not stamped earlier than the last.
 * A read that shows less than is known for certain is behind, and wins nothing.
 """
 
@@ -47,7 +48,7 @@ class _Evidence(msgspec.Struct, gc=False):
 
     ``stamp`` is that of the frame whose terms are believed, ``last`` what that frame said, ``arrived`` when the last
     frame came. ``past`` are the terms that were believed before. ``disputed`` are those of a read that has not won yet,
-    which began at ``since``.
+    which began at ``since``; ``overtaken`` are those of a frame stamped earlier than the one that is believed.
     """
 
     stamp: datetime | None
@@ -57,6 +58,7 @@ class _Evidence(msgspec.Struct, gc=False):
     past: tuple[Terms, ...] = ()
     disputed: Terms | None = None
     since: datetime = _NEVER
+    overtaken: Terms | None = None
 
 
 class Book:
@@ -165,6 +167,7 @@ class Book:
             is_repeated = _restates(evidence.last, _said(seen))
         evidence.arrived = max(evidence.arrived, seen.observed_at)
         if not _is_next(seen, known, evidence.stamp):
+            evidence.overtaken = terms_of(seen)
             self._asks |= not known.is_terminal and not _agree(known, seen)
             return merged(known, seen, known)
         evidence.stamp, evidence.last = seen.updated_at or evidence.stamp, _said(seen)
@@ -205,6 +208,7 @@ class Book:
         return (
             evidence.disputed == terms
             and seen.observed_at - evidence.since >= APART
+            and (_is_at_least(seen.updated_at, evidence.stamp) or evidence.overtaken == terms)
             and terms not in evidence.past  # which is what a book that is behind would show
         )
 

@@ -151,10 +151,15 @@ class Shares:
     def come_first(self, order: Order, allocation: Allocation) -> bool:
         """Whether the broker has yet to take exits of what is held against an entry: it would fill out of that.
 
-        An exit of which nobody knows what became may have to be sent again.
+        An exit of which nobody knows what became may have to be sent again. Where a read shows a larger position of the
+        leader's than his orders, what looks like an entry may be an exit: a book that is behind lacks what he entered.
         """
         line = self._positions.line(allocation.line)
-        if line.held * order.side.sign >= 0 or not allocation.entry_of(order.quantity):
+        if not allocation.entry_of(order.quantity):
+            return False
+        if self._positions.may_be_exit(allocation.line, order.side):
+            return True
+        if line.held * order.side.sign >= 0:
             return False
         known = self._of(allocation.line)
         return any(share > self._taken(member) for member, share in known.bounded.items())
