@@ -113,7 +113,7 @@ def copy_all(watch: Stopwatch) -> None:
         if picked is None or not isinstance(picked[1], Place):
             raise SystemExit(f"{leader.id} is not copied")
         changed = engine.begin(*picked, now)
-        engine.positions.take_unwritten()
+        engine.positions.ledger.take_unwritten()
         return picked[1], changed.after
 
     def taken(copy_id: tuple[str, int], after: Copy) -> None:

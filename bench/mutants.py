@@ -184,8 +184,8 @@ MUTANTS = [
     ),
     Mutant(
         "no more is left or closed than the account's net position",
-        "copytrade/core/ledger/positions.py",
-        "        beside = self._own.beside(key) * direction\n",
+        "copytrade/core/ledger/holdings.py",
+        "        beside = self.account.beside(key) * direction\n",
         "        beside = 0\n",
         "tests/core/test_closing.py",
     ),

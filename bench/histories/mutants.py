@@ -87,7 +87,7 @@ MUTANTS = [
     ),
     Mutant(
         "one read of positions is believed",
-        "copytrade/core/ledger/position_reads.py",
+        "copytrade/core/ledger/reads/position_reads.py",
         "            elif suspected := unexplained[key] or self._appeared(key, difference, unexplained):\n"
         "                self.suspected[key] = suspected\n"
         "                if confirmed is not None and confirmed[0] == difference:\n"
@@ -109,8 +109,8 @@ MUTANTS = [
     ),
     Mutant(
         "a position that the leader converts is not followed",
-        "copytrade/core/ledger/positions.py",
-        "        units = min(abs(gone), abs(position), abs(more)) * _sign(position)\n",
+        "copytrade/core/ledger/arithmetic/conversions.py",
+        "        units = min(abs(gone), abs(position), abs(more)) * sign(position)\n",
         "        continue\n",
         "not flat",
         "27",

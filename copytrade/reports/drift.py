@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from copytrade.brokers.outcomes import Accepted, Outcome, Unknown
-from copytrade.core.ledger.drift import Cause, Drift, Proposal, proposals
+from copytrade.core.ledger.drift.causes import Cause, Drift
+from copytrade.core.ledger.drift.proposals import Proposal, proposals
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey
 from copytrade.reports.queries import drifts_of, symbols

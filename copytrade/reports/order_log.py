@@ -8,7 +8,7 @@ from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies.dry_run import is_shadow
 from copytrade.core.engine.engine import Action, Changed
-from copytrade.core.ledger.drift import Apart
+from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.market.contracts import Differs
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.lane import Lane

@@ -12,7 +12,8 @@ from typing import Any
 import peewee
 
 from copytrade.common.redaction import readable
-from copytrade.core.ledger.drift import Drift, Fill, LeaderOrder, explained
+from copytrade.core.ledger.drift.causes import Drift, Fill, LeaderOrder
+from copytrade.core.ledger.drift.explanation import explained
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment

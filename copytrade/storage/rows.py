@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from copytrade.core.ledger.arithmetic import ratio_now
+from copytrade.core.ledger.arithmetic.entries import ratio_now
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.encoding import STATE, fraction
 from copytrade.core.model.ledger import Allocation, Line

@@ -72,12 +72,12 @@ def ask(
 ) -> Decision:
     """Return what ``decide`` says, the order being the first that the leader placed."""
     positions = Positions()
-    positions.leader_read({}, NOW, NOW.date(), ())
-    positions.own_read({}, NOW)
+    positions.leader.read({}, NOW, NOW.date(), ())
+    positions.holdings.read({}, NOW)
     positions.leader_seen(leader, now)
     inputs = replace(inputs, refused=refusal(leader, inputs.instrument, policy))
     entry = None
     is_dead = leader.is_terminal and leader.status is not Status.TRADED and not leader.filled_quantity
     if inputs.instrument and (copies or not (is_dead or inputs.refused)):
-        entry = positions.size_entry(leader, inputs.instrument, policy.sizing, capitals, is_opening=True)
+        entry = positions.sizes.size(leader, inputs.instrument, policy.sizing, capitals, is_opening=True)
     return decide(leader, copies, allocated(leader, positions, entry, ExitShare(0)), inputs, policy, now)

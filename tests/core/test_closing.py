@@ -41,7 +41,7 @@ class Account:
 
     def learns(self) -> None:
         self.engine.know_instruments({OPTION: NIFTY})
-        leader = self.engine.positions.line(LINE).leader_position
+        leader = self.engine.positions.ledger.line(LINE).leader_position
         knows_positions(self.engine, leader={LINE: leader}, own={LINE: self.net()})
         self.engine.set_gate(is_open=True)
 
@@ -116,7 +116,7 @@ class Account:
     def restarts(self, told_first: Iterable[Order] = ()) -> None:
         """Begin anew from what was written down, and the book; of some leader orders before positions are known."""
         copies = [copy for copy, _ in self.engine.everything()]
-        written = self.engine.positions.everything()
+        written = self.engine.positions.ledger.everything()
         lines = [one for one in written if hasattr(one, "held")]
         allocations = [one for one in written if not hasattr(one, "held")]
         self.engine = CopyEngine("alice", policy(Decimal(1)), Capitals(), MARKET_RULES, only_closes=self.only_closes)
@@ -371,7 +371,7 @@ def test_an_order_of_an_earlier_day_that_nobody_tells_of_holds_nothing_up(only_c
     account.leader(an_order(id="2", quantity=LOT))
     written = account.engine.everything()
     assert any(copy.stage is Stage.LIVE for copy, _ in written)
-    lines = [one for one in account.engine.positions.everything() if hasattr(one, "held")]
+    lines = [one for one in account.engine.positions.ledger.everything() if hasattr(one, "held")]
     yesterday = NOW.date() - timedelta(days=1)
     account.engine = CopyEngine("alice", policy(Decimal(1)), Capitals(), MARKET_RULES, only_closes=only_closes)
     copies = [replace(copy, trade_date=yesterday, created_at=NOW - timedelta(days=1)) for copy, _ in written]
@@ -428,7 +428,7 @@ def test_whatever_was_copied_closing_ends_flat_and_leaves_what_was_there(
     assert account.closes() is not None
     closers = [order for order in account.orders.values() if is_closing(order.correlation_id.removeprefix("ct-"))]
     assert not account.live()
-    assert not any(line.held for line in account.engine.positions.lines_held())
+    assert not any(line.held for line in account.engine.positions.holdings.lines_held())
     closed = sum(order.filled_quantity * order.side.sign for order in closers)
     assert abs(account.net()) <= abs(before) or closed == 0
     assert all(order.side.sign * before < 0 for order in closers)

@@ -58,7 +58,7 @@ def test_an_entry_waits_for_the_exits_of_what_is_held_against_it() -> None:
     account.passes(60)
     fill_all()
     assert [sides(account, order_id) for order_id in ("2", "3")] == [[Part.EXIT, Part.ENTRY], [Part.ENTRY]]
-    assert account.engine.positions.line(LINE).held == 2 * 65
+    assert account.engine.positions.ledger.line(LINE).held == 2 * 65
 
 
 def is_exit(action: object) -> bool:

@@ -10,7 +10,10 @@ from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Skip
 from copytrade.core.engine.copies import transitions
-from copytrade.core.ledger.drift import Apart, Cause, Drift, Fill, LeaderOrder, all_apart, apart, explained, proposals
+from copytrade.core.ledger.drift.apart import Apart, all_apart, apart
+from copytrade.core.ledger.drift.causes import Cause, Drift, Fill, LeaderOrder
+from copytrade.core.ledger.drift.explanation import explained
+from copytrade.core.ledger.drift.proposals import proposals
 from copytrade.core.ledger.sizing import SizingPolicy, Strategy
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.ledger import LineKey, Part
@@ -73,10 +76,10 @@ class Story:
 
     def drift(self, apart: int = 0, by_hand: tuple[str, ...] = ()) -> Drift:
         positions = self.account.positions
-        line = positions.line(LINE)
+        line = positions.ledger.line(LINE)
         orders = []
         for order_id in self.orders:
-            allocation = positions.allocation(order_id)
+            allocation = positions.ledger.allocation(order_id)
             assert allocation is not None
             orders.append(LeaderOrder(allocation, self.copies.get(order_id, ())))
         found = explained(line, orders, self.fills, line.held + apart, by_hand)
@@ -191,7 +194,7 @@ def test_other_hands_are_named_whether_they_add_or_close() -> None:
 def test_what_was_closed_elsewhere_stays_named_once_it_is_written_off() -> None:
     story = Story.of("1")
     story.enters(story.leader("1", Side.BUY, 4))
-    story.account.positions.own_seen(
+    story.account.positions.holdings.account.seen(
         an_order(id="by hand", side=Side.SELL, filled_quantity=3 * LOT), is_copy=False, at=NOW
     )
     out = story.leader("2", Side.SELL, 1, filled=0)
@@ -229,7 +232,7 @@ def test_every_unit_is_explained_whatever_fills_and_whatever_does_not(
     story = Story.of(sizing)
     for number, (side, lots, filled, got) in enumerate(steps):
         order = story.leader(str(number), side, lots, min(lots, filled))
-        allocation = story.account.positions.allocation(order.id)
+        allocation = story.account.positions.ledger.allocation(order.id)
         assert allocation is not None
         if allocation.exit_of(order.quantity):
             story.got(order, Part.EXIT, min(story.account.exit(order), got * LOT))

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from copytrade.core.decide.decisions import Cancel, Modify, Place, Policy
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.engine import Action, CopyEngine, MarketRules
-from copytrade.core.ledger.arithmetic import exit_shares
+from copytrade.core.ledger.arithmetic.exit_shares import exit_shares
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.model.copies import Copy, CopyId, Stage
@@ -78,9 +78,9 @@ class Flight:
 
 
 def reckoned_afresh(engine: CopyEngine, leader: Order, allocation: Allocation) -> int:
-    line = engine.positions.reconciled(allocation.line)
+    line = engine.positions.holdings.reconciled(allocation.line)
     there, exits, is_stop = (
-        engine.positions.really_held(line),
+        engine.positions.holdings.really_held(line),
         engine.shares.exits(line.key),
         leader.order_type.has_trigger,
     )
@@ -386,7 +386,7 @@ class Copying(RuleBasedStateMachine):
                 self.carry_out(flight)
         self.in_flight.clear()
         copies = [copy for copy, _ in self.engine.everything()]
-        self.engine = self.an_engine(*self.engine.positions.everything(), copies=copies)
+        self.engine = self.an_engine(*self.engine.positions.ledger.everything(), copies=copies)
         self.leader_book, self.own_book = Book(), Book()
         self.the_own_book_is_read()
         self.sights_are_lost_and_the_book_is_read()
@@ -441,7 +441,7 @@ class Copying(RuleBasedStateMachine):
     def the_shares_that_are_kept_are_those_reckoned_afresh(self) -> None:
         for engine in self.desks():
             for order_id in self.leader:
-                leader, allocation = engine.leader_order(order_id), engine.positions.allocation(order_id)
+                leader, allocation = engine.leader_order(order_id), engine.positions.ledger.allocation(order_id)
                 if leader is not None and allocation is not None and allocation.exit_of(leader.quantity):
                     assert engine.shares.exit_open(leader, allocation) == reckoned_afresh(engine, leader, allocation)
 

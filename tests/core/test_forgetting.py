@@ -77,12 +77,20 @@ class Both:
     def agree(self) -> None:
         """See that the same is wanted, and that the ledger is the same but for orders that are forgotten."""
         one, other = self.remembers._work_queue, self.forgets._work_queue
-        assert one._wanted == other._wanted
+        assert {
+            order_id: lane for order_id, lane in one._wanted.items() if self._may_be_sent(order_id)
+        } == other._wanted
         assert {order_id: at for order_id, at in one._wakes.items() if self.forgets.is_known(order_id)} == other._wakes
-        held = {_key(one): one for one in self.remembers.positions.everything()}
-        for one in self.forgets.positions.everything():
+        held = {_key(one): one for one in self.remembers.positions.ledger.everything()}
+        for one in self.forgets.positions.ledger.everything():
             assert self._judged(one) == self._judged(held.pop(_key(one)))
         assert not [one for one in held.values() if isinstance(one, Line)]
+
+    def _may_be_sent(self, order_id: str) -> bool:
+        """Whether what is wanted for an order is not too old: that is only found when it is decided again."""
+        forgotten = self.forgets._retention.forgotten
+        is_old = forgotten and ended_before(self.remembers._orders[order_id], forgotten.day)
+        return not is_old or order_id in self.forgets._work_queue._wanted
 
     def _judged(self, one: Line | Allocation) -> Line | Allocation:
         """Return how an order was judged without what means nothing once it is over, and depends on who looked when."""
@@ -113,7 +121,7 @@ def _said_of(leader: Order) -> Order:
 def _net(engine: CopyEngine) -> dict[LineKey, int]:
     """Return what the account holds, by its positions and by its orders since."""
     positions = engine.positions
-    net = positions._own._expected(positions._copied())
+    net = positions.holdings.account._expected(positions.ledger.copied())
     return {key: units for key, units in net.items() if units}
 
 
@@ -131,9 +139,9 @@ NOT_OF_ORDERS = {
     "PositionReads._filled_at",
     "PositionReads._fills",
     "PositionReads._streaks",
-    "Positions._leader_base",
-    "Positions._lines",
-    "Positions._versions",
+    "Ledger.leader_base",
+    "Ledger.lines",
+    "Ledger._versions",
 }
 
 
@@ -317,7 +325,9 @@ class Days(Copying):
         self.engine.begins = True
         self.the_own_book_is_read()
         self.sights_are_lost_and_the_book_is_read()
-        remembers.positions._working = {key: dict(line) for key, line in forgets.positions._working.items()}
+        remembers.positions.working._orders = {
+            key: dict(line) for key, line in forgets.positions.working._orders.items()
+        }
         remembers._work_queue._numbers = dict(forgets._work_queue._numbers)
         remembers._work_queue._next_number = itertools.count(len(remembers._work_queue._numbers))
         forgets._work_queue._next_number = itertools.count(len(forgets._work_queue._numbers))
@@ -333,7 +343,9 @@ class Days(Copying):
 
     def written(self, all_of: CopyEngine, engine: CopyEngine) -> tuple[list[Line | Allocation], list[Copy]]:
         """Return what is in a desk's database: what it knows, and of what it has forgotten what the other knows."""
-        held = {_key(one): one for one in (*all_of.positions.everything(), *engine.positions.everything())}
+        held = {
+            _key(one): one for one in (*all_of.positions.ledger.everything(), *engine.positions.ledger.everything())
+        }
         copies = {(copy.leader_order_id, copy.n): copy for copy in (*all_of._copy_book, *engine._copy_book)}
         return list(held.values()), list(copies.values())
 
@@ -354,8 +366,8 @@ class Days(Copying):
         self.the_day_ends(set(range(6)), clears=True, days=1)
         self.the_own_book_is_read()
         forgets = self.engine.forgets
-        forgets.positions.take_unwritten()
-        if not forgets.positions.lines_held() and not forgets.positions._is_duplicated:
+        forgets.positions.ledger.take_unwritten()
+        if not forgets.positions.holdings.lines_held() and not forgets.positions.ledger._duplicated:
             assert not entries_of(forgets), entries_of(forgets)
 
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.core.ledger.arithmetic import corrected, exit_shares
+from copytrade.core.ledger.arithmetic.corrections import corrected
+from copytrade.core.ledger.arithmetic.exit_shares import exit_shares
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
 from copytrade.core.model.instruments import Instrument
@@ -35,8 +36,8 @@ def ratio_policy(ratio: str | Decimal) -> SizingPolicy:
 
 def taken(positions: Positions, order: Order, exits: list[Working]) -> int:
     """Return how many units an exit is yet to take, of what the account really has."""
-    line = positions.reconciled(LINE)
-    return exit_shares(line, exits, positions.really_held(line)).get(order.id, 0)
+    line = positions.holdings.reconciled(LINE)
+    return exit_shares(line, exits, positions.holdings.really_held(line)).get(order.id, 0)
 
 
 @dataclass
@@ -50,8 +51,8 @@ class Account:
     @classmethod
     def sized(cls, ratio: str | SizingPolicy, leader: int = 0) -> "Account":
         positions = Positions()
-        positions.leader_read({LINE: leader}, NOW - timedelta(hours=1), NOW.date(), ())
-        positions.own_read({}, NOW)
+        positions.leader.read({LINE: leader}, NOW - timedelta(hours=1), NOW.date(), ())
+        positions.holdings.read({}, NOW)
         return cls(ratio if isinstance(ratio, SizingPolicy) else ratio_policy(ratio), positions)
 
     def leader_does(
@@ -71,7 +72,7 @@ class Account:
         return order
 
     def entry(self, order: Order, *, is_opening: bool = True) -> Size:
-        found = self.positions.size_entry(
+        found = self.positions.sizes.size(
             order, INSTRUMENT, self.policy, self.capitals, is_opening=is_opening, largest=LARGEST
         )
         assert found is not None
@@ -84,12 +85,12 @@ class Account:
 
     def fills(self, order: Order, part: Part, before: int, after: int) -> None:
         own = an_order(id=f"own-{order.id}-{part}", side=order.side, filled_quantity=after)
-        self.positions.own_seen(own, is_copy=True, at=NOW)
+        self.positions.holdings.account.seen(own, is_copy=True, at=NOW)
         self.positions.copy_filled(order.id, part, before, after)
 
     @property
     def held(self) -> int:
-        return self.positions.line(LINE).held
+        return self.positions.ledger.line(LINE).held
 
 
 def test_four_lots_in_and_four_exits_of_one_lot_leave_a_half_size_follower_flat() -> None:
@@ -123,7 +124,7 @@ def test_an_order_that_crosses_zero_is_an_exit_to_flat_and_an_entry() -> None:
     entry = account.leader_does("1", Side.BUY, 2)
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
     crossing = account.leader_does("2", Side.SELL, 5, filled=0)
-    allocation = account.positions.allocation("2")
+    allocation = account.positions.ledger.allocation("2")
     assert allocation is not None
     assert allocation.role is Role.EXIT
     assert account.exit(crossing) >= 2 * LOT
@@ -332,13 +333,13 @@ def test_a_slice_stays_one_although_the_leader_changes_it_and_the_follower_start
     account = of_lots(1)
     for number in (1, 2):
         account.entry(account.leader_does(str(number), Side.BUY, 27, filled=0))
-    known = account.positions.everything()
+    known = account.positions.ledger.everything()
     account.positions = Positions()
     account.positions.load(
         [one for one in known if isinstance(one, Line)], [one for one in known if isinstance(one, Allocation)]
     )
-    account.positions.leader_read({}, NOW, NOW.date(), ())
-    account.positions.own_read({}, NOW)
+    account.positions.leader.read({}, NOW, NOW.date(), ())
+    account.positions.holdings.read({}, NOW)
     first = account.leader_does("1", Side.BUY, 20, filled=0)
     second = account.leader_does("2", Side.BUY, 15, filled=0, price=Decimal(99))
     last = account.leader_does("3", Side.BUY, 6, filled=0)
@@ -350,7 +351,7 @@ def test_what_was_squared_off_by_others_does_not_burden_the_next_position() -> N
     first = account.leader_does("1", Side.BUY, 2)
     account.fills(first, Part.ENTRY, 0, account.entry(first).quantity)
     account.leader_does("2", Side.SELL, 2)
-    account.positions.own_seen(
+    account.positions.holdings.account.seen(
         an_order(id="square-off", side=Side.SELL, filled_quantity=2 * LOT), is_copy=False, at=NOW
     )
     assert account.entry(account.leader_does("3", Side.BUY, 3)).quantity == 3 * LOT
@@ -362,7 +363,7 @@ def written_down(lots: int) -> Positions:
     account = Account.sized("0.5")
     entry = account.leader_does("1", Side.BUY, lots)
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
-    held = account.positions.everything()
+    held = account.positions.ledger.everything()
     positions = Positions()
     positions.load([one for one in held if isinstance(one, Line)], [one for one in held if isinstance(one, Allocation)])
     return positions
@@ -370,14 +371,14 @@ def written_down(lots: int) -> Positions:
 
 def test_a_position_outlives_a_night() -> None:
     positions = written_down(4)
-    assert positions.leader_read({LINE: 4 * LOT}, MORNING, TOMORROW, ()) == []
-    positions.own_read({LINE: 2 * LOT}, MORNING)
+    assert positions.leader.read({LINE: 4 * LOT}, MORNING, TOMORROW, ()) == []
+    positions.holdings.read({LINE: 2 * LOT}, MORNING)
     morning = Account(ratio_policy("0.5"), positions)
     assert morning.exit(morning.leader_does("2", Side.SELL, 2, days=1)) == LOT
 
 
 def test_a_position_that_expired_in_the_night_is_gone() -> None:
-    ((before, after, _),) = written_down(4).leader_read({}, MORNING, TOMORROW, ())
+    ((before, after, _),) = written_down(4).leader.read({}, MORNING, TOMORROW, ())
     assert (before.leader_position, after.leader_position, after.level) == (4 * LOT, 0, 0)
 
 
@@ -386,26 +387,26 @@ def test_what_expired_is_held_no_more_whichever_account_is_read_first(leader_is_
     positions, told = written_down(4), list[tuple[Line, Line]]()
     for second in (0, 3, 6, 9):
         at = MORNING + timedelta(seconds=second)
-        positions.own_read({}, at)
+        positions.holdings.read({}, at)
         if second >= leader_is_read_at:
-            positions.leader_read({}, at, TOMORROW, ())
+            positions.leader.read({}, at, TOMORROW, ())
         told += positions.confirm_own(at + timedelta(seconds=1))
     ((before, after),) = told
-    assert (before.held, after.held, positions.line(LINE).held) == (2 * LOT, 0, 0)
+    assert (before.held, after.held, positions.ledger.line(LINE).held) == (2 * LOT, 0, 0)
 
 
 def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     """A follower that comes back after midnight is told of them again, by a feed that has been running since."""
     held = {LINE: 2 * LOT}
     positions = Positions()
-    positions.own_seen(an_order(id="own", filled_quantity=2 * LOT), is_copy=True, at=NOW)
-    positions.own_read(held, MORNING)
-    positions.leader_read(held, MORNING, TOMORROW, ())
+    positions.holdings.account.seen(an_order(id="own", filled_quantity=2 * LOT), is_copy=True, at=NOW)
+    positions.holdings.read(held, MORNING)
+    positions.leader.read(held, MORNING, TOMORROW, ())
     positions.leader_seen(an_order(id="1", filled_quantity=2 * LOT), NOW)
-    assert positions.line(LINE).leader_position == 2 * LOT
+    assert positions.ledger.line(LINE).leader_position == 2 * LOT
     exit_ = an_order(id="2", side=Side.SELL, quantity=2 * LOT, created_at=NOW + timedelta(days=1))
     positions.leader_seen(exit_, NOW)
-    allocation = positions.allocation("2")
+    allocation = positions.ledger.allocation("2")
     assert allocation is not None
     assert allocation.role is Role.EXIT
 
@@ -420,16 +421,19 @@ def test_a_conversion_of_which_a_book_read_confirms_one_end_alone_waits_for_the_
     positions = account.positions
     for second in (1.9, 4.0, 6.1):
         at = NOW + timedelta(seconds=second)
-        positions.leader_read({other: 4 * LOT} if of_leader else {LINE: 4 * LOT}, at, NOW.date(), ())
-        positions.own_read({LINE: 4 * LOT} if of_leader else {other: 4 * LOT}, at)
+        positions.leader.read({other: 4 * LOT} if of_leader else {LINE: 4 * LOT}, at, NOW.date(), ())
+        positions.holdings.read({LINE: 4 * LOT} if of_leader else {other: 4 * LOT}, at)
     confirm = positions.confirm_leader if of_leader else positions.confirm_own
     assert confirm(NOW + timedelta(seconds=5)) == []
     assert confirm(NOW + timedelta(seconds=7))
     if of_leader:
-        assert (positions.line(LINE).leader_position, positions.line(other).leader_position) == (0, 4 * LOT)
+        assert (positions.ledger.line(LINE).leader_position, positions.ledger.line(other).leader_position) == (
+            0,
+            4 * LOT,
+        )
     else:
-        assert positions.line(LINE).held_in(Product.INTRADAY) == 4 * LOT
-    assert positions.line(LINE).held == 0 if of_leader else 4 * LOT
+        assert positions.ledger.line(LINE).held_in(Product.INTRADAY) == 4 * LOT
+    assert positions.ledger.line(LINE).held == 0 if of_leader else 4 * LOT
 
 
 def test_an_entry_that_fills_before_the_exit_of_the_other_side_is_no_excess_of_that_exit() -> None:
@@ -442,11 +446,11 @@ def test_an_entry_that_fills_before_the_exit_of_the_other_side_is_no_excess_of_t
     account.entry(more)
     account.fills(more, Part.ENTRY, 0, LOT)
     account.fills(crossing, Part.EXIT, 0, LOT)
-    found = account.positions.allocation("2")
+    found = account.positions.ledger.allocation("2")
     assert found is not None
     assert (found.excess, account.held) == (0, LOT)
     account.fills(crossing, Part.EXIT, LOT, 2 * LOT)
-    found = account.positions.allocation("2")
+    found = account.positions.ledger.allocation("2")
     assert found is not None
     assert found.excess == LOT
 
@@ -455,13 +459,13 @@ def test_an_exit_is_bounded_by_what_the_account_really_holds() -> None:
     account = Account.sized("1")
     entry = account.leader_does("1", Side.BUY, 4)
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
-    account.positions.own_seen(
+    account.positions.holdings.account.seen(
         an_order(id="by hand", side=Side.SELL, quantity=3 * LOT, filled_quantity=3 * LOT, status=Status.TRADED),
         is_copy=False,
         at=NOW,
     )
     assert account.exit(account.leader_does("2", Side.SELL, 4)) == LOT
-    assert account.positions.line(LINE).lost == 3 * LOT
+    assert account.positions.ledger.line(LINE).lost == 3 * LOT
 
 
 def test_an_unfilled_entry_that_the_leader_has_left_is_forgone() -> None:
@@ -496,7 +500,7 @@ def test_what_two_exits_take_beyond_what_is_held_is_to_be_taken_back() -> None:
         order = account.leader_does(order_id, Side.SELL, 2, filled=0)
         account.fills(order, Part.EXIT, 0, 2 * LOT)
     assert account.held == -2 * LOT
-    allocation = account.positions.allocation("stop")
+    allocation = account.positions.ledger.allocation("stop")
     assert allocation is not None
     assert allocation.excess == 2 * LOT
     account.positions.copy_filled("stop", Part.FLATTEN, 0, 2 * LOT)
@@ -528,29 +532,31 @@ def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
     ratio, lot, orders = history
     instrument = replace(INSTRUMENT, lot_size=lot)
     positions = Positions()
-    positions.leader_read({}, NOW, NOW.date(), ())
-    positions.own_read({}, NOW)
+    positions.leader.read({}, NOW, NOW.date(), ())
+    positions.holdings.read({}, NOW)
     position = 0
     for number, (side, lots) in enumerate(orders):
         quantity = lots * lot
         order = an_order(id=str(number), side=side, quantity=quantity, filled_quantity=quantity, status=Status.TRADED)
         positions.leader_seen(order, NOW)
-        allocation = positions.allocation(order.id)
+        allocation = positions.ledger.allocation(order.id)
         assert allocation is not None
         if allocation.exit_of(quantity):
             working = [Working(order.id, side, False, 0, True, 0, False)]
             share = taken(positions, order, working)
-            positions.own_seen(an_order(id=f"x{number}", side=side, filled_quantity=share), is_copy=True, at=NOW)
+            positions.holdings.account.seen(
+                an_order(id=f"x{number}", side=side, filled_quantity=share), is_copy=True, at=NOW
+            )
             positions.copy_filled(order.id, Part.EXIT, 0, share)
         if allocation.entry_of(quantity):
-            found = positions.size_entry(order, instrument, ratio_policy(ratio), Capitals(), is_opening=True)
+            found = positions.sizes.size(order, instrument, ratio_policy(ratio), Capitals(), is_opening=True)
             assert found is not None
-            positions.own_seen(
+            positions.holdings.account.seen(
                 an_order(id=f"e{number}", side=side, filled_quantity=found[0].quantity), is_copy=True, at=NOW
             )
             positions.copy_filled(order.id, Part.ENTRY, 0, found[0].quantity)
         position += side.sign * quantity
-        held = positions.line(LINE).held
+        held = positions.ledger.line(LINE).held
         assert held * position >= 0, "never on the opposite side"
         exact = Fraction(Decimal(ratio)) * abs(position)
         assert abs(held) <= exact
@@ -604,20 +610,20 @@ def test_a_fill_that_the_first_read_showed_before_its_order_is_counted_once() ->
     positions = Positions()
     bought = an_order(id="1", quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
     long_ago, now = NOW - timedelta(seconds=20), NOW + timedelta(seconds=1)
-    positions.leader_read({LINE: 0}, now, NOW.date(), [(bought, long_ago)])
+    positions.leader.read({LINE: 0}, now, NOW.date(), [(bought, long_ago)])
     positions.leader_seen(bought, long_ago)
-    assert positions.line(LINE).leader_position == 0
+    assert positions.ledger.line(LINE).leader_position == 0
     sold = an_order(id="2", side=Side.SELL, quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
     positions.leader_seen(sold, now + timedelta(seconds=0.1), now)
-    assert positions.line(LINE).leader_position == 0
+    assert positions.ledger.line(LINE).leader_position == 0
 
 
 def test_what_the_leader_does_after_the_first_read_is_no_part_of_it() -> None:
     positions = Positions()
-    positions.leader_read({LINE: 4 * LOT}, NOW, NOW.date(), ())
+    positions.leader.read({LINE: 4 * LOT}, NOW, NOW.date(), ())
     later = NOW + timedelta(seconds=5)
     positions.leader_seen(an_order(id="1", quantity=LOT, filled_quantity=LOT, status=Status.TRADED), later, later)
-    assert positions.line(LINE).leader_position == 5 * LOT
+    assert positions.ledger.line(LINE).leader_position == 5 * LOT
 
 
 def test_what_was_written_off_before_a_restart_is_not_written_off_again() -> None:
@@ -625,53 +631,53 @@ def test_what_was_written_off_before_a_restart_is_not_written_off_again() -> Non
     entry = account.leader_does("1", Side.BUY, 4)
     account.fills(entry, Part.ENTRY, 0, account.entry(entry).quantity)
     by_hand = an_order(id="by hand", side=Side.SELL, quantity=LOT, filled_quantity=LOT, status=Status.TRADED)
-    account.positions.own_seen(by_hand, is_copy=False, at=NOW)
-    assert account.positions.reconciled(LINE).held == 3 * LOT
+    account.positions.holdings.account.seen(by_hand, is_copy=False, at=NOW)
+    assert account.positions.holdings.reconciled(LINE).held == 3 * LOT
 
-    written = account.positions.everything()
+    written = account.positions.ledger.everything()
     again = Positions()
     lines = [one for one in written if isinstance(one, Line)]
     again.load(lines, [one for one in written if isinstance(one, Allocation)], NOW.date())
     own = an_order(id="own-1-entry", quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
-    again.own_seen(own, is_copy=True, at=NOW)
-    again.own_seen(by_hand, is_copy=False, at=NOW)
-    assert again.reconciled(LINE).held == 3 * LOT
-    again.own_read({LINE: 3 * LOT}, NOW + timedelta(minutes=1))
-    assert again.reconciled(LINE).held == 3 * LOT
+    again.holdings.account.seen(own, is_copy=True, at=NOW)
+    again.holdings.account.seen(by_hand, is_copy=False, at=NOW)
+    assert again.holdings.reconciled(LINE).held == 3 * LOT
+    again.holdings.read({LINE: 3 * LOT}, NOW + timedelta(minutes=1))
+    assert again.holdings.reconciled(LINE).held == 3 * LOT
 
 
 def test_what_orders_with_ids_of_ours_filled_is_not_his_on_the_next_day_either() -> None:
     positions = Positions()
-    positions.leader_read({}, NOW - timedelta(hours=1), NOW.date(), ())
+    positions.leader.read({}, NOW - timedelta(hours=1), NOW.date(), ())
     bought = an_order(id="1", quantity=2 * LOT, filled_quantity=2 * LOT, status=Status.TRADED)
     positions.leader_seen(bought, NOW)
     for number, lots in (("2", 1), ("3", 3)):
         ours = replace(bought, id=number, quantity=lots * LOT, filled_quantity=lots * LOT, correlation_id="ct-9-1")
         for _ in range(2):  # it is told of again and again
             positions.leader_seen(ours, NOW)
-    assert (positions.line(LINE).leader_position, positions.line(LINE).leader_net) == (2 * LOT, 6 * LOT)
+    assert (positions.ledger.line(LINE).leader_position, positions.ledger.line(LINE).leader_net) == (2 * LOT, 6 * LOT)
     after = Positions()
-    after.load([positions.line(LINE)], [], TOMORROW)
-    assert after.leader_read({LINE: 6 * LOT}, MORNING, TOMORROW, ()) == []
-    assert after.line(LINE).leader_position == 2 * LOT
-    assert len(after.line(LINE).not_his) == 1
+    after.load([positions.ledger.line(LINE)], [], TOMORROW)
+    assert after.leader.read({LINE: 6 * LOT}, MORNING, TOMORROW, ()) == []
+    assert after.ledger.line(LINE).leader_position == 2 * LOT
+    assert len(after.ledger.line(LINE).not_his) == 1
 
 
 def test_a_leg_that_is_beside_takes_from_nobody_elses_position_until_nothing_is_left() -> None:
     alice = Account.sized("1")
     alice.leader_does("1", Side.BUY, 4)
-    alice.positions.size_entry(
+    alice.positions.sizes.size(
         an_order(id="1", quantity=4 * LOT), INSTRUMENT, alice.policy, NO_CAPITALS, is_opening=True
     )
     alice.positions.copy_filled("1", Part.ENTRY, 0, 4 * LOT)
     alice.leader_does("2", Side.BUY, 2)
     leg = an_order(id="3", side=Side.SELL, quantity=2 * LOT, filled_quantity=2 * LOT, status=Status.TRADED)
     alice.positions.leader_seen(leg, NOW, is_beside=True)
-    line = alice.positions.line(LINE)
+    line = alice.positions.ledger.line(LINE)
     assert (line.leader_position, line.level) == (4 * LOT, 4 * LOT)
     last = replace(leg, id="4", quantity=4 * LOT, filled_quantity=4 * LOT)
     alice.positions.leader_seen(last, NOW, is_beside=True)
-    line = alice.positions.line(LINE)
+    line = alice.positions.ledger.line(LINE)
     assert (line.leader_position, line.level) == (0, 0)
 
 

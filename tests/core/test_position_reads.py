@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from copytrade.core.ledger.own_positions import OwnNet
-from copytrade.core.ledger.position_reads import LEAST_LAG, LONGEST_LAG, PositionReads
+from copytrade.core.ledger.reads.own_positions import OwnNet
+from copytrade.core.ledger.reads.position_reads import LEAST_LAG, LONGEST_LAG, PositionReads
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import Order, Product, Side, Status
 from tests.core.orders import NOW, OPTION, an_order

@@ -109,7 +109,7 @@ def test_an_entry_that_was_given_up_and_turns_up_is_the_copy(status: Status) -> 
         filled,
     )
     assert after.reason is not Reason.INVISIBLE
-    assert account.engine.positions.line(LINE).held == filled
+    assert account.engine.positions.ledger.line(LINE).held == filled
     account.leader(status=Status.CANCELLED)
     assert len(account.times(Cancel)) == (status is Status.PENDING)
 
@@ -126,7 +126,7 @@ def test_an_exit_that_is_never_shown_is_sent_again_for_what_the_positions_still_
     account.fills(account.copy("2", 2).order_id, 130)
     account.passes(3600.0)
     assert len(account.times(Place, "2")) == 2
-    assert account.engine.positions.line(LINE).held == 0
+    assert account.engine.positions.ledger.line(LINE).held == 0
 
 
 @pytest.mark.parametrize("answers", [True, False])
@@ -143,7 +143,7 @@ def test_an_exit_that_the_positions_show_to_be_done_is_not_sent_again(answers: b
     assert account.net_reads < 200
     account.shows(shown(account, status=Status.TRADED, filled_quantity=130))
     account.goes_on()
-    assert (account.copy("2").filled_quantity, account.engine.positions.line(LINE).held) == (130, 0)
+    assert (account.copy("2").filled_quantity, account.engine.positions.ledger.line(LINE).held) == (130, 0)
     assert len(account.times(Place, "2")) == 1, "and nothing is taken back"
 
 
@@ -177,7 +177,7 @@ def test_the_first_of_two_that_turns_up_is_cancelled_and_what_it_filled_taken_ba
     else:
         assert len(account.times(Cancel, "2")) == 1
     account.passes(60.0)
-    assert account.engine.positions.line(LINE).held == 0
+    assert account.engine.positions.ledger.line(LINE).held == 0
 
 
 def test_exits_that_are_never_shown_one_after_the_other_are_sent_less_and_less_often() -> None:

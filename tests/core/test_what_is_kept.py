@@ -25,7 +25,7 @@ def test_what_has_been_copied_is_forgotten_and_its_line_is_not() -> None:
     entered(account, 1, 4)
     assert account.engine.forget_before(LATER) == 1
     assert not account.engine.is_known("1")
-    assert [line.held for line in account.engine.positions.lines_held()] == [4 * LOT]
+    assert [line.held for line in account.engine.positions.holdings.lines_held()] == [4 * LOT]
 
 
 def test_what_may_yet_be_entered_is_kept() -> None:
@@ -89,7 +89,7 @@ def test_a_fill_that_comes_to_light_when_all_was_over_is_counted_once() -> None:
     for _ in range(2):
         account.leader(late)
         account.tells(account.orders[copy.id], filled_quantity=2 * LOT)
-    (line,) = account.engine.positions.lines_held()
+    (line,) = account.engine.positions.holdings.lines_held()
     assert (line.leader_position, line.held, line.level) == (2 * LOT, 2 * LOT, 2 * LOT)
     leaves = an_order(id="2", side=Side.SELL, quantity=2 * LOT)
     account.leader(leaves)

@@ -24,7 +24,7 @@ INTRADAY, MARGIN = "INTRADAY", "MARGIN"
 @pytest.fixture(autouse=True)
 def reads_that_agree_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper broker shows positions at once: reads that are to agree need not be seconds apart."""
-    monkeypatch.setattr("copytrade.core.ledger.position_reads.LEAST_LAG", timedelta(milliseconds=300))
+    monkeypatch.setattr("copytrade.core.ledger.reads.position_reads.LEAST_LAG", timedelta(milliseconds=300))
 
 
 @pytest.fixture

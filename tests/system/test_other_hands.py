@@ -13,7 +13,7 @@ from tests.waiting import eventually
 
 @pytest.fixture(autouse=True)
 def reads_that_agree_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("copytrade.core.ledger.position_reads.LEAST_LAG", timedelta(milliseconds=300))
+    monkeypatch.setattr("copytrade.core.ledger.reads.position_reads.LEAST_LAG", timedelta(milliseconds=300))
 
 
 @pytest.fixture

@@ -74,13 +74,13 @@ class Outbox:
 
     def write_everything(self) -> None:
         """Tell a store that was restarted all that there is, for its predecessor may not have written it."""
-        held = self._ledger_records(self._engine.positions.everything())
+        held = self._ledger_records(self._engine.positions.ledger.everything())
         copies = [CopyChanged(copy, leader, self._now()) for copy, leader in self._engine.everything()]
         self._store.tell(Write((*held, *filter(None, map(self._to_write, copies))), self._writer))
 
     def _take_unwritten(self) -> tuple[Record, ...]:
         """Return what is not written yet, the ledger first: who reads of a copy has to find what it rests on."""
-        held = self._engine.positions.take_unwritten()
+        held = self._engine.positions.ledger.take_unwritten()
         if not held and not self._unwritten:
             return ()
         unwritten, self._unwritten = self._unwritten, []

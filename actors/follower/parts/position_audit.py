@@ -16,8 +16,8 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
-from copytrade.core.ledger.drift import Apart
-from copytrade.core.ledger.positions import Corrected
+from copytrade.core.ledger.drift.apart import Apart
+from copytrade.core.ledger.reads.leader_positions import Corrected
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
 from copytrade.reports import order_log as copy_log

@@ -14,7 +14,7 @@ from copytrade.app.policies import needs_holdings
 from copytrade.brokers.dhan.positions import read_net
 from copytrade.common import wall_clock
 from copytrade.common.redaction import readable, readable_lines
-from copytrade.core.ledger.drift import Proposal
+from copytrade.core.ledger.drift.proposals import Proposal
 from copytrade.core.model.commands import TRY_AGAIN
 from copytrade.reports.drift import DriftReport, PositionsUnread, drift_report
 from copytrade.reports.queries import holds_shares

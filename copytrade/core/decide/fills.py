@@ -15,7 +15,7 @@ from copytrade.core.decide.decisions import (
     Wait,
 )
 from copytrade.core.decide.desired_order import marketable
-from copytrade.core.ledger.arithmetic import whole_lots
+from copytrade.core.ledger.arithmetic.lots import whole_lots
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.reasons import Reason

@@ -8,8 +8,8 @@ from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.exits.shares import ExitShare, Shares
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.ledger.own_positions import recent
 from copytrade.core.ledger.positions import Positions
+from copytrade.core.ledger.reads.own_positions import recent
 from copytrade.core.ledger.sizing import Size
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.ledger import Allocation, Line, Part, line_of
@@ -41,12 +41,12 @@ class Allocator:
 
         None while the positions are not known, or what the order is in.
         """
-        allocation, instrument = self._positions.allocation(leader.id), inputs.instrument
+        allocation, instrument = self._positions.ledger.allocation(leader.id), inputs.instrument
         if instrument is None:
             return None
         if allocation is None:  # one that is never judged: of days before, or with an id of ours
             is_unsent = all(copy.stage is Stage.NONE for copy in copies)
-            return Allocated(()) if is_unsent and self._positions.knows_leader_on(line_of(leader)) else None
+            return Allocated(()) if is_unsent and self._positions.leader.is_known_on(line_of(leader)) else None
         policy, capitals = self._context.policy, self._context.capitals
         is_refused = inputs.refused is not None
         leaves_copied = self._shares.leaves_copied(leader, allocation)
@@ -60,9 +60,11 @@ class Allocator:
         is_entered = not is_refused or not is_unsent  # what was adopted has a size, whenever its order was placed
         if (allocation.entry_of(leader.quantity) and is_entered) or allocation.ratio is not None:
             opening = allocation.ratio is None and not any(
-                self._is_entering(member) for member in self._positions.working(allocation.line) if member != leader.id
+                self._is_entering(member)
+                for member in self._positions.working.on(allocation.line)
+                if member != leader.id
             )
-            entry = self._positions.size_entry(
+            entry = self._positions.sizes.size(
                 leader, instrument, policy.sizing, capitals, is_opening=opening, largest=inputs.largest
             )
         skew = self._context.skew
@@ -73,7 +75,7 @@ class Allocator:
 
     def _is_entering(self, order_id: str) -> bool:
         """Whether an entry of the line works, so that its ratio is in use."""
-        order, allocation = self._orders.get(order_id), self._positions.allocation(order_id)
+        order, allocation = self._orders.get(order_id), self._positions.ledger.allocation(order_id)
         if order is None or allocation is None or allocation.ratio is None:
             return False
         return not order.is_terminal or any(copy.is_open for copy in self._copy_book.of(order_id))
@@ -94,8 +96,8 @@ def allocated(
     ``share`` is what its exit is yet to take, by our clock, which lacks ``skew`` to the broker's. ``leaves_copied`` is
     whether it takes from a position that was copied, ``exits_first`` whether exits of others have yet to be sent.
     """
-    allocation = positions.allocation(order.id)
-    if allocation is None or not positions.knows_leader_on(allocation.line):
+    allocation = positions.ledger.allocation(order.id)
+    if allocation is None or not positions.leader.is_known_on(allocation.line):
         return None
     parts = []
     if allocation.exit_of(order.quantity):
@@ -105,7 +107,7 @@ def allocated(
     if allocation.excess:
         parts.append(Part.FLATTEN)
     size, at_most = entry or (None, 0)
-    line = positions.line(allocation.line)
+    line = positions.ledger.line(allocation.line)
     return Allocated(
         parts=tuple(parts),
         entry=size,

@@ -31,8 +31,9 @@ from copytrade.core.engine.scheduler import Considered, Scheduler
 from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.closing_orders import Closed
-from copytrade.core.ledger.drift import Apart
-from copytrade.core.ledger.positions import Corrected, Positions
+from copytrade.core.ledger.drift.apart import Apart
+from copytrade.core.ledger.positions import Positions
+from copytrade.core.ledger.reads.leader_positions import Corrected
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.market.contracts import Differs
 from copytrade.core.model.accounts import Result
@@ -69,7 +70,7 @@ class CopyEngine:
     ) -> None:
         self._positions = Positions()
         self._limit_usage = LimitUsage(policy.risk_limits, self._positions) if policy.risk_limits else None
-        self._context = Context(policy, capitals, market_rules, self._limit_usage, self._positions.held_lot)
+        self._context = Context(policy, capitals, market_rules, self._limit_usage, self._positions.ledger.held_lot)
         self._work_queue = WorkQueue()
         self._unknown_outcomes = UnknownOutcomes(absence_window)
         self._orders = LeaderOrders(set_aside)
@@ -164,9 +165,9 @@ class CopyEngine:
         """
         skew = self._context.skew
         orders = [(order, order.event_at - skew) for order in self._unjudged()]
-        was_suspected = self._positions.is_leader_suspected
-        corrected = self._positions.leader_read(net, at, day, orders)
-        if was_suspected and not self._positions.is_leader_suspected:
+        was_suspected = self._positions.leader.is_suspected
+        corrected = self._positions.leader.read(net, at, day, orders)
+        if was_suspected and not self._positions.leader.is_suspected:
             self._invalidation.whatever_works()
         self._judge_all()
         return corrected
@@ -184,10 +185,10 @@ class CopyEngine:
     def own_positions_read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
         """Take in a read of the account's own net positions, begun at ``at``; return what differs from the copies."""
         self._positions.saw_lag(self._unknown_outcomes.visibility.longest)
-        before = dict(self._positions.suspected)
-        apart, was_awaited = self._positions.own_read(net, at), self.awaits_exit_reads
+        before = dict(self._positions.holdings.suspected)
+        apart, was_awaited = self._positions.holdings.read(net, at), self.awaits_exit_reads
         self._context.exit_reads.positions_read(at)
-        if before or self._positions.suspected or self._positions.needs_own_read:
+        if before or self._positions.holdings.suspected or self._positions.needs_own_read:
             self._invalidation.whatever_works()
         if was_awaited:
             self.look_again()
@@ -208,7 +209,7 @@ class CopyEngine:
 
     def left_after_all(self, line: Line) -> list[Changed]:
         """Let the leader's latest exit of a line take what seemed closed by other hands, and is there."""
-        latest = self._positions.latest_exit(line.key)
+        latest = self._positions.working.latest_exit(line.key)
         leader = self._orders.get(latest) if latest else None
         if leader is None:
             return []
@@ -234,7 +235,7 @@ class CopyEngine:
 
     def assume_own_positions(self) -> None:
         """Do without the account's own positions: in a dry run they have nothing of what is recorded."""
-        self._positions.assume_own()
+        self._positions.holdings.assume()
 
     @property
     def positions_lag(self) -> float:
@@ -244,7 +245,7 @@ class CopyEngine:
     @property
     def are_positions_known(self) -> bool:
         """Whether the positions of leader and follower have been read, or nobody waits for them."""
-        return self._positions.is_known and self._positions.own_is_known
+        return self._positions.leader.is_known and self._positions.holdings.are_known
 
     def _unjudged(self) -> list[Order]:
         return [order for order in chronological(self._orders.values()) if self._is_judged(order)]
@@ -254,7 +255,7 @@ class CopyEngine:
 
     def _judge_all(self) -> None:
         for order in self._unjudged():
-            if self._positions.knows_leader_on(line_of(order)):
+            if self._positions.leader.is_known_on(line_of(order)):
                 self.subject = order.id
                 self._judge(order, order.event_at - self._context.skew)
         self.look_again()
@@ -376,7 +377,7 @@ class CopyEngine:
             return []
         misjudged = self._misjudged_without(order) if order.filled_quantity and not order.is_ours else []
         at = order.observed_at if received is not None else order.event_at - self._context.skew
-        changed = self._judge(order, at) if self._positions.knows_leader_on(line_of(order)) else []
+        changed = self._judge(order, at) if self._positions.leader.is_known_on(line_of(order)) else []
         changed += [change for order_id in misjudged for change in self._take_back(order_id, order)]
         self._invalidation.leader_changed(known, order)
         for copy in self._copy_book.of(order.id):
@@ -421,7 +422,7 @@ class CopyEngine:
         """Whether neither the leader nor the follower has entered anything by an order that may yet fill."""
         if copy.filled_quantity or (leader.is_terminal and leader.status is not Status.TRADED):
             return False
-        allocation = self._positions.allocation(leader.id)
+        allocation = self._positions.ledger.allocation(leader.id)
         return allocation is not None and not allocation.leader_entered
 
     def own_changed(self, order: Order, received: float | None) -> Changed | None:
@@ -444,7 +445,7 @@ class CopyEngine:
     @property
     def knows_leader(self) -> bool:
         """Whether the leader's orders and positions are known."""
-        return self._context.gate_open and self._positions.is_known
+        return self._context.gate_open and self._positions.leader.is_known
 
     def suspect_second_copier(self) -> None:
         """Enter nothing any more: somebody else sends orders with our ids."""

@@ -16,7 +16,7 @@ from copytrade.core.engine.invalidation import Invalidation
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.own_orders import OwnOrders
 from copytrade.core.engine.work_queue import WorkQueue
-from copytrade.core.ledger import arithmetic as ledger
+from copytrade.core.ledger.arithmetic.entries import ratio_now
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.ledger import Part
@@ -70,10 +70,10 @@ class Execution:
         return self._copy_book.change(copy, after, leader)
 
     def _placing(self, copy: Copy, place: Place, leader: Order) -> Copy:
-        allocation = self._positions.allocation(copy.leader_order_id)
+        allocation = self._positions.ledger.allocation(copy.leader_order_id)
         ratio = allocation.ratio if allocation else None
         if allocation and place.part is not Part.ENTRY:
-            ratio = ledger.ratio_now(self._positions.line(allocation.line))
+            ratio = ratio_now(self._positions.ledger.line(allocation.line))
         instrument, strategy = self._context.instrument(leader), self._context.policy.sizing.strategy
         return transitions.placing(copy, place, ratio, strategy, instrument.multiplier if instrument else None)
 
@@ -125,7 +125,7 @@ class Execution:
         changed = []
         for copy in self._copy_book.of(leader.id):
             if copy.stage is Stage.LIVE and shadow.is_shadow(copy):
-                lot_size = self._positions.lot_size(leader.id)
+                lot_size = self._positions.ledger.lot_size(leader.id)
                 order = shadow.order_of(copy, leader, lot_size, leader.event_at)
                 if told := self._own_orders.seen(order, None):
                     changed.append(told)

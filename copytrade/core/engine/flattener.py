@@ -90,13 +90,17 @@ class Flattener:
         self, leader: Order, copies: Sequence[Copy], inputs: DecisionInput, policy: Policy, now: datetime
     ) -> Decision:
         """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
-        allocation = self._positions.allocation(leader.id)
+        allocation = self._positions.ledger.allocation(leader.id)
         if allocation is None or not self._closes(leader.id):
             return flatten.overtaken(copies)
-        total = self._positions.still_to_close(allocation, sum(copy.filled_quantity for copy in copies))
+        total = self._positions.holdings.still_to_close(allocation, sum(copy.filled_quantity for copy in copies))
         inputs = replace(inputs, refused=None)
-        line = self._positions.line(allocation.line)
-        room = self._positions.by_product(line) if line.elsewhere or any(copy.product for copy in copies) else None
+        line = self._positions.ledger.line(allocation.line)
+        room = (
+            self._positions.holdings.by_product(line)
+            if line.elsewhere or any(copy.product for copy in copies)
+            else None
+        )
         closing_all = Allocated((Part.CLOSE,), closing=total, room=room)
         return decide(leader, copies, closing_all, inputs, policy, now)
 
@@ -113,15 +117,17 @@ class Flattener:
         if not (self._for_good and self.is_awaited):
             return []
         unled = (copy for copy in self._copy_book if copy.leader_order_id not in self._orders)
-        return [copy for copy in unled if copy.is_open and self._positions.was_told_of(copy.order_id)]
+        return [copy for copy in unled if copy.is_open and self._positions.holdings.account.was_told_of(copy.order_id)]
 
     def _due(self, now: datetime) -> list[Allocation]:
         """Return what closes each line on which nothing of ours is live any more."""
-        if not (self.is_awaited and self._positions.own_is_known):
+        if not (self.is_awaited and self._positions.holdings.are_known):
             return []
         busy = {self._line_of(copy.leader_order_id) for copy in self._live(now)}
-        lines = [line for line in self._positions.lines_held() if line.key not in busy and self._wants_another(line)]
-        return [self._positions.close(line, now) for line in lines]
+        lines = [
+            line for line in self._positions.holdings.lines_held() if line.key not in busy and self._wants_another(line)
+        ]
+        return [self._positions.holdings.close(line, now) for line in lines]
 
     def _live(self, now: datetime) -> list[Copy]:
         """Return the copies that may be live: one sent on an earlier day of which nobody has told since is not."""
@@ -130,14 +136,17 @@ class Flattener:
             copy
             for copy in self._copy_book
             if copy.is_open
-            and (copy.created_at.astimezone(IST).date() >= today or self._positions.was_told_of(copy.order_id))
+            and (
+                copy.created_at.astimezone(IST).date() >= today
+                or self._positions.holdings.account.was_told_of(copy.order_id)
+            )
         ]
 
     def _line_of(self, order_id: str) -> LineKey | None:
         """Return the line of a leader order, whether it has been told of or is known from the database alone."""
         if order := self._orders.get(order_id):
             return line_of(order)
-        allocation = self._positions.allocation(order_id)
+        allocation = self._positions.ledger.allocation(order_id)
         return allocation.line if allocation else None
 
     def _wants_another(self, line: Line) -> bool:
@@ -149,15 +158,15 @@ class Flattener:
 
     def take_outcome(self, instruments: Mapping[InstrumentKey, Instrument], now: datetime) -> Closed | None:
         """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
-        if not (self.is_awaited and self._positions.own_is_known):
+        if not (self.is_awaited and self._positions.holdings.are_known):
             return None
-        held = self._positions.lines_held()
+        held = self._positions.holdings.lines_held()
         if self._live(now) or not all(self._has_failed(line.key) for line in held):
             return None
         left = [f"{line.held} {_name(line.key, instruments)} ({self._why_left(line.key)})" for line in held]
         closed = [f"{done} {_name(key, instruments)}" for key in self._lines if (done := self._filled(key))]
         for key in self._lines:
-            self._positions.closed(key)
+            self._positions.holdings.closed(key)
         self._work_queue.mark(self._lines.values())  # what has not been sent of them is not any more
         self._lines.clear()
         self.is_at_work, self.is_awaited = self._for_good, False

@@ -24,16 +24,16 @@ class Invalidation:
 
     def everybody(self) -> None:
         """Look again at every order that is not settled, or whose decision was not that nothing is left to be done."""
-        self._positions.all_changed()
+        self._positions.ledger.all_changed()
         self._work_queue.mark(order_id for order_id, order in self._orders.items() if self._is_undone(order))
 
     def whatever_works(self) -> None:
         """Look again at every order of every line that may matter yet."""
-        for key in self._positions.lines_with_orders():
+        for key in self._positions.working.lines():
             self.line(key)
 
     def _is_undone(self, order: Order) -> bool:
-        return self._positions.is_working(order.id) or not self.is_settled(order)
+        return self._positions.working.contains(order.id) or not self.is_settled(order)
 
     def is_settled(self, order: Order) -> bool:
         """Whether nothing is left to be done about an order, unless its line moves."""
@@ -61,11 +61,11 @@ class Invalidation:
 
     def line(self, key: LineKey) -> None:
         """Look at every order of a line that may matter yet."""
-        self._work_queue.mark_beside(member for member in self._positions.working(key) if member in self._orders)
+        self._work_queue.mark_beside(member for member in self._positions.working.on(key) if member in self._orders)
 
     def merely_rests(self, order: Order) -> bool:
         """Whether an order is an entry alone that is at the broker as it should be, whatever else its line does."""
-        allocation = self._positions.allocation(order.id)
+        allocation = self._positions.ledger.allocation(order.id)
         if order.is_terminal or allocation is None or allocation.is_exit or allocation.excess:
             return False
         copies = self._copy_book.of(order.id)
@@ -78,7 +78,7 @@ class Invalidation:
         return is_resting and is_whole
 
     def _is_exiting(self, order_id: str) -> bool:
-        allocation = self._positions.allocation(order_id)
+        allocation = self._positions.ledger.allocation(order_id)
         return allocation is None or allocation.is_exit
 
 

@@ -65,7 +65,7 @@ class OwnOrders:
         is_set_aside = self._orders.is_set_aside(self._work_queue.subject)
         is_copy = copy is not None and not (leader is not None and transitions.is_foreign(copy, order, leader))
         at = order.observed_at if received is not None else order.event_at - self._context.skew
-        self._positions.own_seen(order, is_copy=is_copy and not is_set_aside, at=at)
+        self._positions.holdings.account.seen(order, is_copy=is_copy and not is_set_aside, at=at)
         if is_set_aside:
             return None
         if copy is None or not is_copy:
@@ -181,7 +181,7 @@ class OwnOrders:
         """Return the copy that an order must have been, None where it fits no leader order."""
         named = order_of(order.correlation_id)
         leader = self._orders.get(named[0]) if named else None
-        allocation = self._positions.allocation(leader.id) if leader else None
+        allocation = self._positions.ledger.allocation(leader.id) if leader else None
         if named is None or leader is None or allocation is None or self._copy_book.get(named) is not None:
             return None
         part = Part.EXIT if allocation.is_exit else Part.ENTRY

@@ -82,7 +82,7 @@ class Retention:
         return len(known) - len(self.forgotten.kept)
 
     def _are_positions_known(self) -> bool:
-        return self._positions.is_known and self._positions.own_is_known
+        return self._positions.leader.is_known and self._positions.holdings.are_known
 
     def is_forgotten(self, order: Order) -> bool:
         """Whether an order of the leader's is over, and not known any more."""
@@ -90,11 +90,11 @@ class Retention:
             return False
         if not ended_before(order, self.forgotten.day):
             return False
-        return not self._copy_book.of(order.id) and self._positions.allocation(order.id) is None
+        return not self._copy_book.of(order.id) and self._positions.ledger.allocation(order.id) is None
 
     def is_forgotten_own(self, order: Order) -> bool:
         """Whether an order of the account's is over, and not known any more."""
-        if self.forgotten is None or self._positions.was_told_of(order.id):
+        if self.forgotten is None or self._positions.holdings.account.was_told_of(order.id):
             return False
         return self._is_over_own(order, self.forgotten.day)
 
@@ -102,7 +102,7 @@ class Retention:
         """Return all leader orders that are known of days before one."""
         yield from (order.id for order in self._orders.values() if trade_date(order) < day)
         yield from (copy.leader_order_id for copy in self._copy_book if copy.trade_date < day)
-        yield from self._positions.allotted_before(day)
+        yield from self._positions.ledger.allocated_before(day)
 
     def _without_what_is_over(self, order_ids: Set[str], day: date) -> frozenset[str]:
         """Forget what is over of some leader orders, and return the others."""
@@ -133,7 +133,7 @@ class Retention:
         leader, copies = self._orders.get(order_id), self._copy_book.of(order_id)
         if self._work_queue.is_on(order_id) or any(copy.is_open or _is_of(copy, day) for copy in copies):
             return False
-        allocation = self._positions.allocation(order_id)
+        allocation = self._positions.ledger.allocation(order_id)
         if (allocation and allocation.doubled) or not (copies or closing.is_closing(order_id)):
             return False
         if leader is not None:
@@ -144,14 +144,16 @@ class Retention:
         """Return the exits among them that would be asked for what is overdue, where something is held or may be."""
         kept: set[str] = set()
         for key in {key for order_id in over if (key := self._exited_line(order_id))}:
-            working = list(self._positions.working(key))
-            if self._positions.line(key).held or any(member not in over for member in working):
+            working = list(self._positions.working.on(key))
+            if self._positions.ledger.line(key).held or any(member not in over for member in working):
                 last = next((member for member in reversed(working) if self._may_be_asked(member)), None)
-                kept |= {order_id for order_id in (last, self._positions.latest_exit(key)) if order_id is not None}
+                kept |= {
+                    order_id for order_id in (last, self._positions.working.latest_exit(key)) if order_id is not None
+                }
         return kept
 
     def _exited_line(self, order_id: str) -> LineKey | None:
-        allocation = self._positions.allocation(order_id)
+        allocation = self._positions.ledger.allocation(order_id)
         return allocation.line if allocation and allocation.leader_exited else None
 
     def _may_be_asked(self, order_id: str) -> bool:
@@ -165,7 +167,9 @@ class Retention:
 
     def _forget_own(self, day: date) -> None:
         """Forget the account's own orders: a later read of its positions has their fills in it."""
-        self._positions.forget_own([order.id for order in self._positions.own_orders if self._is_over_own(order, day)])
+        self._positions.holdings.account.forget(
+            [order.id for order in self._positions.holdings.account.orders if self._is_over_own(order, day)]
+        )
         if self._limit_usage is not None:
             self._limit_usage.forget_before(day)
 

@@ -2,7 +2,9 @@
 
 from fractions import Fraction
 
-from copytrade.core.model.ledger import LineKey
+from msgspec.structs import replace
+
+from copytrade.core.model.ledger import Line, LineKey
 
 #: A split or a bonus makes of so many shares at most so many others.
 LARGEST = 20
@@ -17,3 +19,16 @@ def factor_of(key: LineKey, before: int, difference: int) -> Fraction | None:
         return None
     factor = Fraction(before + difference, before)
     return factor if factor > 0 and max(factor.numerator, factor.denominator) <= LARGEST else None
+
+
+def scaled(line: Line, factor: Fraction) -> Line:
+    """Return the line after a split or a bonus: every share has become ``factor`` shares."""
+    exact = line.level * factor
+    return replace(
+        line,
+        leader_position=int(line.leader_position * factor),
+        held=int(line.held * factor),
+        level=int(exact),
+        residue=line.residue * factor + (exact - int(exact)),
+        elsewhere=tuple((product, int(units * factor)) for product, units in line.elsewhere),
+    )

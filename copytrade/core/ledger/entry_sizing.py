@@ -2,11 +2,14 @@
 
 import sys
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from copytrade.core.ledger import arithmetic as ledger
+from copytrade.core.ledger.arithmetic import entries
+from copytrade.core.ledger.holdings import Holdings
+from copytrade.core.ledger.ledger import Ledger
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, capped, ratio_of, size_by_itself
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Allocation, Line, Ratio
@@ -23,6 +26,101 @@ class SliceRule(NamedTuple):
 
 
 NO_SLICES = SliceRule()
+
+#: How many sizes are remembered: hundreds of entries may rest, and most are not looked at again.
+SIZES_KEPT = 256
+
+
+class _Sized(NamedTuple):
+    """A size, and all that it was computed from: as long as that is the same, so is the size."""
+
+    of: tuple[Allocation, Order, Instrument, SizingPolicy, SliceRule]
+    size: Size
+    at_most: int
+
+
+class EntrySizes:
+    """Sizes the entries of one follower, and remembers the latest sizes."""
+
+    def __init__(self, ledger: Ledger, holdings: Holdings) -> None:
+        self._ledger = ledger
+        self._holdings = holdings
+        self._sized: dict[str, _Sized] = {}
+
+    def forget(self, leader_order_id: str) -> None:
+        """Forget the size of an order that is over."""
+        self._sized.pop(leader_order_id, None)
+
+    def size(
+        self,
+        order: Order,
+        instrument: Instrument,
+        policy: SizingPolicy,
+        capitals: Capitals,
+        *,
+        is_opening: bool,
+        largest: int | None = None,
+    ) -> tuple[Size, int] | None:
+        """Return the entry within the follower's limits, and in all; None while capital is not known.
+
+        ``is_opening``: whether no other entry works on the line. It matters to what has no ratio yet. ``largest`` is
+        the most units that one order may have: a leader's order that is larger comes in slices.
+        """
+        allocation = self._ledger.allocations[order.id]
+        is_alone = policy.strategy.sizes_each_order and (allocation.ratio is None or allocation.sized_alone)
+        slices = self._slices_before(allocation, largest) if is_alone else NO_SLICES
+        if slices is None:  # they are forgotten: the share that it has got stays
+            is_alone, slices = False, NO_SLICES
+        known = self._sized.get(order.id)
+        if known is not None and known.of == (allocation, order, instrument, policy, slices):
+            return known.size, known.at_most
+        line = self._ledger.line(allocation.line)
+        if allocation.ratio is None:
+            if order.quantity % instrument.lot_size:
+                why = f"{order.quantity} units are no whole lots of {instrument.lot_size}"
+                return Size(0, why, Reason.UNKNOWN_INSTRUMENT), 0
+            line = self._holdings.reconciled_line(line)
+            if is_opening and not allocation.base and not line.held:
+                line = replace(line, ratio=None, residue=Fraction(0), level=0, lost=0)
+        if is_alone:
+            found = sized_alone(line, allocation, order, instrument, policy, capitals, slices)
+        else:
+            found = sized_by_ratio(line, allocation, order, instrument, policy, capitals)
+        if found is None:
+            return None
+        if isinstance(found, Size):
+            return found, 0
+        line, again, size = found
+        at_most, again = max(0, again.wanted - again.forgone), replace(again, wanted=size.quantity)
+        if again != allocation:
+            self._ledger.keep(line, again)
+        if again.forgone and size.reason is None:
+            left = f"{size.arithmetic}, less {again.forgone} that the leader has left"
+            size = Size(again.due, left, None if again.due else Reason.LEADER_EXITED)
+        self._sized[order.id] = _Sized(
+            (self._ledger.allocations[order.id], order, instrument, policy, slices), size, at_most
+        )
+        if len(self._sized) > SIZES_KEPT:
+            del self._sized[next(iter(self._sized))]
+        return size, at_most
+
+    def _slices_before(self, allocation: Allocation, largest: int | None) -> SliceRule | None:
+        """Return what the slices before an entry come to, if it is one: all but the last are as large as they may be.
+
+        Whether it is one is judged when it is first sized, and stays. None where they are not known any more.
+        """
+        slices = NO_SLICES
+        while allocation.slice_after:
+            before, is_judged = self._ledger.allocations.get(allocation.slice_after), allocation.ratio is not None
+            if before is None:
+                return None if is_judged else slices
+            if not is_judged and (largest is None or before.leader_quantity < largest):
+                return slices
+            entered = slices.entered + before.entry_of(before.leader_quantity)
+            given = slices.given + max(before.wanted, before.counted)
+            slices = SliceRule(entered, given, (before.leader_order_id, *slices.orders))
+            allocation = before
+        return slices
 
 
 def sized_by_ratio(
@@ -42,8 +140,8 @@ def sized_by_ratio(
         return None
     if isinstance(ratio, Reason):
         return Size(0, f"start-of-day capital: {capitals}", ratio)
-    line, again = ledger.sized(line, allocation, order, ratio, instrument.lot_size)
-    size = _shown(again, ratio, again.entry_of(ledger.wanted_of(order)), instrument)
+    line, again = entries.sized(line, allocation, order, ratio, instrument.lot_size)
+    size = _shown(again, ratio, again.entry_of(entries.wanted_of(order)), instrument)
     return line, again, capped(size, policy, instrument, order.reference_price)
 
 
@@ -61,14 +159,14 @@ def sized_alone(
     Returns a size alone where there is none, None while capital is not known.
     """
     price = _price_of(allocation, order)
-    quantity = slices.entered + allocation.entry_of(ledger.wanted_of(order))
+    quantity = slices.entered + allocation.entry_of(entries.wanted_of(order))
     whole = size_by_itself(policy, quantity, price, instrument, capitals)
     if whole is None:
         return None
     if whole.reason is not None and allocation.ratio is None:
         return whole
     own = _less_given(whole, slices, instrument)
-    line, again = ledger.sized_alone(line, allocation, order, own, price or ZERO, instrument.lot_size)
+    line, again = entries.sized_alone(line, allocation, order, own, price or ZERO, instrument.lot_size)
     if not slices.orders:
         again = replace(again, slice_after="")
     return line, again, _less_given(capped(whole, policy, instrument, price), slices, instrument)

@@ -106,7 +106,7 @@ class CopyBook:
 
     def forget_unsent(self, order_id: str) -> None:
         """Forget why nothing was sent for a leader order: something is."""
-        self._positions.changed(order_id)
+        self._positions.ledger.copies_changed(order_id)
         if sent := tuple(copy for copy in self.of(order_id) if copy.n):
             self._copies[order_id] = sent
         else:
@@ -139,7 +139,7 @@ class CopyBook:
         """Keep a copy whose fills the ledger has, or that has none."""
         order_id, copies = copy.leader_order_id, self.of(copy.leader_order_id)
         copy_id = order_id, copy.n
-        self._positions.changed(order_id)
+        self._positions.ledger.copies_changed(order_id)
         if any(known.n == copy.n for known in copies):
             self._copies[order_id] = tuple(copy if known.n == copy.n else known for known in copies)
         else:

@@ -75,8 +75,9 @@ class LimitUsage:
             if self.result is not None and trading_day(self.result.at) == today:
                 result = self.result
         if self._protection.max_open_lots is not None:
-            lots = self._positions.held_lots() + sum(
-                copy.exposure // self._positions.lot_size(order_id) for (order_id, _), copy in self._entering.items()
+            lots = self._positions.holdings.lots_held() + sum(
+                copy.exposure // self._positions.ledger.lot_size(order_id)
+                for (order_id, _), copy in self._entering.items()
             )
         if self._protection.max_orders_per_day is not None:
             sent = len(self._entries.get(now.astimezone(IST).date(), ()))

@@ -80,7 +80,7 @@ class Unshown:
             line = line_of(leader)
             still = max(0, -net.get(line, 0) * copy.side(leader).sign)
             if still or copy.part is Part.CLOSE:
-                self._positions.bound(line, still)
+                self._positions.holdings.bound(line, still)
                 changed.append(self._end(copy, leader))
             elif copy.reason is not Reason.INVISIBLE:  # it seems to be done, whatever was answered since
                 seems_done = replace(

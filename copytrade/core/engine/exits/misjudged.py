@@ -19,14 +19,14 @@ def misjudged_without(found: Order, orders: LeaderOrders, positions: Positions) 
     To be asked before those are counted. The orders came after the fills, and would have met a position on the other
     side.
     """
-    line, known = line_of(found), positions.allocation(found.id)
+    line, known = line_of(found), positions.ledger.allocation(found.id)
     last, more = orders.last_placed(line), found.filled_quantity - (known.leader_filled if known else 0)
     if more <= 0 or last is None or last < found.event_at:
         return []
     return [
         order.id
         for order in _placed_after(found, orders, was_known=known is not None)
-        if (allocation := positions.allocation(order.id))
+        if (allocation := positions.ledger.allocation(order.id))
         and allocation.role is Role.ENTRY
         and (allocation.base + more * found.side.sign) * order.side.sign < 0
     ]

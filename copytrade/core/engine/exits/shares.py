@@ -10,7 +10,7 @@ import msgspec
 from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.leader_orders import LeaderOrders
-from copytrade.core.ledger import arithmetic as ledger
+from copytrade.core.ledger.arithmetic.exit_shares import exit_shares
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Stage
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Working
@@ -86,11 +86,11 @@ class Shares:
         whole = _open(known, order, known.shares, abs(known.line.held))
         units, waits_for, until = _open(known, order, known.bounded, known.there), "", None
         if units < whole:
-            self._positions.want(allocation.line, now)
+            self._positions.holdings.want(allocation.line, now)
             waits_for = "the account's positions lack what was copied and are read once more"
-        filling = self._positions.about_to_fill(known.line, order.side, last_price) if units else {}
+        filling = self._positions.holdings.about_to_fill(known.line, order.side, last_price) if units else {}
         if filling:
-            gives_way_until = self._positions.want(allocation.line, now) + GIVES_WAY
+            gives_way_until = self._positions.holdings.want(allocation.line, now) + GIVES_WAY
             if now < gives_way_until:
                 units, until = max(0, units - sum(filling.values())), gives_way_until
                 waits_for = "another order of the account is about to close the position"
@@ -99,7 +99,7 @@ class Shares:
                 filling = {}
         elif not waits_for:
             self._gives_way.pop(order.id, None)
-            self._positions.is_wanted_no_more(allocation.line)
+            self._positions.holdings.is_wanted_no_more(allocation.line)
         return ExitShare(units, self._room(known, order, filling), waits_for, until)
 
     def gave_way_in_vain(self, leader_order_id: str, now: datetime) -> bool:
@@ -121,7 +121,7 @@ class Shares:
         ]
         if not known.line.elsewhere and not any(copy.product for copy, _ in exits):
             return None
-        room = self._positions.by_product(known.line)
+        room = self._positions.holdings.by_product(known.line)
         for copy, member in exits:
             product = copy.product or known.line.key.product
             if member != order.id and product in room:
@@ -140,10 +140,10 @@ class Shares:
 
         An entry that has no size yet takes more from the line than this says.
         """
-        allocation = self._positions.allocation(order.id)
+        allocation = self._positions.ledger.allocation(order.id)
         if allocation is None or (allocation.ratio is None and allocation.entry_of(order.quantity)):
             return None
-        exit_open, line = self.exit_open(order, allocation), self._positions.line(allocation.line)
+        exit_open, line = self.exit_open(order, allocation), self._positions.ledger.line(allocation.line)
         crosses = allocation.is_exit and allocation.entry_of(order.quantity) > 0
         held_against = crosses and line.held * order.side.sign < 0
         return Basis(allocation, exit_open, line.lost > 0, held_against, self.come_first(order, allocation))
@@ -154,10 +154,10 @@ class Shares:
         An exit of which nobody knows what became may have to be sent again. Where a read shows a larger position of the
         leader's than his orders, what looks like an entry may be an exit: a book that is behind lacks what he entered.
         """
-        line = self._positions.line(allocation.line)
+        line = self._positions.ledger.line(allocation.line)
         if not allocation.entry_of(order.quantity):
             return False
-        if self._positions.may_be_exit(allocation.line, order.side):
+        if self._positions.leader.may_be_exit(allocation.line, order.side):
             return True
         if line.held * order.side.sign >= 0:
             return False
@@ -175,9 +175,9 @@ class Shares:
         self._gives_way = {order_id: until for order_id, until in self._gives_way.items() if order_id in self._orders}
 
     def _of(self, key: LineKey) -> _Reckoned:
-        line = self._positions.reconciled(key)
-        version = self._positions.version(key)
-        there = self._positions.really_held(line)
+        line = self._positions.holdings.reconciled(key)
+        version = self._positions.ledger.version(key)
+        there = self._positions.holdings.really_held(line)
         known = self._reckoned.get(key)
         if known is None or known.version != version or known.line != line or known.there != there:
             known = self._reckoned[key] = self._reckon(line, version, there)
@@ -186,7 +186,7 @@ class Shares:
     def _reckon(self, line: Line, version: int, there: int) -> _Reckoned:
         self.reckonings += 1
         exits = {exit_.leader_order_id: exit_ for exit_ in self.exits(line.key)}
-        shares = ledger.exit_shares(line, list(exits.values()), abs(line.held))
+        shares = exit_shares(line, list(exits.values()), abs(line.held))
         is_whole = there == abs(line.held)
         return _Reckoned(
             version=version,
@@ -194,7 +194,7 @@ class Shares:
             there=there,
             exits=exits,
             shares=shares,
-            bounded=shares if is_whole else ledger.exit_shares(line, list(exits.values()), there),
+            bounded=shares if is_whole else exit_shares(line, list(exits.values()), there),
             open_limits=sum(exit_.open for exit_ in exits.values() if not exit_.is_stop),
             open_stops=sum(exit_.open for exit_ in exits.values() if exit_.is_stop),
         )
@@ -206,7 +206,7 @@ class Shares:
         """
         if order.is_ours or not allocation.is_exit:
             return False
-        line, sign = self._positions.line(allocation.line), order.side.sign
+        line, sign = self._positions.ledger.line(allocation.line), order.side.sign
         if line.leader_position * sign < 0 and self.is_beside(order):
             return False
         return line.held * sign < 0 or self._may_yet_be_held(allocation)
@@ -225,17 +225,17 @@ class Shares:
     def _may_yet_be_held(self, allocation: Allocation) -> bool:
         """Whether an entry that a leader order would leave is on its way, or rests."""
         return any(
-            (other := self._positions.allocation(member)) is not None
+            (other := self._positions.ledger.allocation(member)) is not None
             and other.side is not allocation.side
             and any(copy.is_open and copy.part is Part.ENTRY for copy in self._copy_book.of(member))
-            for member in self._positions.working(allocation.line)
+            for member in self._positions.working.on(allocation.line)
         )
 
     def exits(self, key: LineKey) -> list[Working]:
         """Return the exits of a line that are copied, in the order in which the leader placed them."""
         working = []
-        for member in self._positions.working(key):
-            order, allocation = self._orders.get(member), self._positions.allocation(member)
+        for member in self._positions.working.on(key):
+            order, allocation = self._orders.get(member), self._positions.ledger.allocation(member)
             if order is None or allocation is None or not allocation.is_exit or not allocation.exit_of(order.quantity):
                 continue
             mine = self._copy_book.of(member)

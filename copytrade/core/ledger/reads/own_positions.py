@@ -8,8 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from copytrade.core.ledger.corporate_actions import factor_of
-from copytrade.core.ledger.drift import Apart, all_apart
-from copytrade.core.ledger.position_reads import PositionReads
+from copytrade.core.ledger.drift.apart import Apart, all_apart
+from copytrade.core.ledger.reads.position_reads import PositionReads
 from copytrade.core.model.ledger import LineKey, line_of
 from copytrade.core.model.orders import Order, OrderType, Side
 

@@ -1,0 +1,86 @@
+"""Positions that the leader or the follower converts from one product to another."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import permutations
+
+from msgspec.structs import replace
+
+from copytrade.core.ledger.arithmetic.lots import sign, whole_lots
+from copytrade.core.model.ledger import NO_UNITS, Line, LineKey
+from copytrade.core.model.orders import Product
+
+
+def conversions(
+    differences: dict[LineKey, int], expected: Callable[[LineKey], int]
+) -> list[tuple[LineKey, LineKey, int]]:
+    """Return what was converted from one product to another: source and target line, and the units, signed.
+
+    They are gone from the one and there on the other of the same instrument, and are taken out of the differences.
+    """
+    found = []
+    for source, target in permutations(differences, 2):
+        position, gone, more = expected(source), differences[source], differences[target]
+        if source.key != target.key or gone * position >= 0 or more * position <= 0:
+            continue
+        units = min(abs(gone), abs(position), abs(more)) * sign(position)
+        differences[source] += units
+        differences[target] -= units
+        found.append((source, target, units))
+    return found
+
+
+def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]:
+    """Return both lines where the leader has converted units (signed) from the one to the other.
+
+    The follower's share moves with its level, in whole lots; where all is converted, all of it. It stays in the product
+    in which the account has it.
+    """
+    share = Fraction(units, source.leader_position) if source.leader_position else Fraction(1)
+    share = min(max(share, NO_UNITS), Fraction(1))
+    exact = (source.level + source.residue) * share
+    level = whole_lots(abs(exact), source.lot_size) * (1 if exact > 0 else -1)
+    held = source.held if share == 1 else min(abs(source.held), abs(level)) * sign(source.held)
+    taken: dict[Product, int] = {}
+    left = held
+    for product in source.products:
+        there = source.held_in(product)
+        taken[product] = left if abs(left) <= abs(there) else there
+        left -= taken[product]
+    source_after = replace(
+        source,
+        leader_position=source.leader_position - units,
+        held=source.held - held,
+        level=source.level - level,
+        residue=source.residue - (exact - level),
+        elsewhere=tuple(
+            (product, rest) for product in source.products[1:] if (rest := source.held_in(product) - taken[product])
+        ),
+    )
+    target_after = replace(
+        target,
+        leader_position=target.leader_position + units,
+        held=target.held + held,
+        level=target.level + level,
+        residue=target.residue + (exact - level),
+        ratio=target.ratio or source.ratio,
+        lot_size=max(target.lot_size, source.lot_size),
+    )
+    for product, some in taken.items():
+        if some:
+            target_after = moved(target_after, product, some)
+    return source_after, target_after
+
+
+def moved_by_follower(line: Line, source: Product, target: Product, units: int) -> Line:
+    """Return the line where the follower has converted units (signed) of it from one product to another."""
+    return moved(moved(line, source, -units), target, units)
+
+
+def moved(line: Line, product: Product, units: int) -> Line:
+    """Return the line with so many more of its units (signed) in another product than its own."""
+    if product is line.key.product:
+        return line
+    elsewhere = dict(line.elsewhere)
+    elsewhere[product] = elsewhere.get(product, 0) + units
+    return replace(line, elsewhere=tuple((kind, left) for kind, left in elsewhere.items() if left))

@@ -1,0 +1,60 @@
+"""A line brought in step with what an account really holds, and with fills that are not the leader's."""
+
+from collections.abc import Mapping
+from datetime import date
+from fractions import Fraction
+
+from msgspec.structs import replace
+
+from copytrade.core.ledger.arithmetic.fills import brought_down
+from copytrade.core.ledger.arithmetic.lots import sign
+from copytrade.core.model.ledger import NO_UNITS, Line, NotHis
+from copytrade.core.model.orders import Order, Product, trade_date
+
+
+def corrected(line: Line, leader_position: int) -> Line:
+    """Return the line with the leader's position as it really is: what he did while nobody looked, or an expiry."""
+    before, after = abs(line.leader_position), abs(leader_position)
+    is_less = leader_position * line.leader_position <= 0 or after < before
+    if before and is_less:
+        left = Fraction(after, before) if leader_position * line.leader_position > 0 else NO_UNITS
+        line = brought_down(line, left)
+    return replace(line, leader_position=leader_position)
+
+
+def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -> Line:
+    """Return the line where only ``held`` units (not signed) are left: the follower, or his broker, closed the rest.
+
+    ``by_product`` is how many units are left in each product of the line.
+    """
+    direction = sign(line.held)
+    lost = line.lost + abs(line.held) - held
+    elsewhere = tuple((product, left * direction) for product, _ in line.elsewhere if (left := by_product[product]))
+    level = min(abs(line.level), held) * direction
+    return replace(line, lost=lost, held=held * direction, level=level, elsewhere=elsewhere)
+
+
+def found_again(line: Line, units: int) -> Line:
+    """Return the line with units (signed) that were taken for closed by other hands and are there all the same.
+
+    They belong to the level again as long as the leader has a position.
+    """
+    level = line.level + units if line.leader_position * units > 0 else line.level
+    return replace(line, lost=line.lost - abs(units), held=line.held + units, level=level)
+
+
+def filled_beside_leader(line: Line, order: Order) -> Line:
+    """Return the line where an order with an id of ours has filled on the leader's account, as far as it is told."""
+    others = tuple(one for one in line.not_his if one.order_id != order.id)
+    told = NotHis(order.id, trade_date(order), order.filled_quantity * order.side.sign)
+    return replace(line, not_his=(*others, told))
+
+
+def with_days_before_as_one(line: Line, day: date) -> Line:
+    """Return the line where it is forgotten which orders filled what is not the leader's before a trading day."""
+    before = [one for one in line.not_his if one.day < day]
+    if len(before) < 2:
+        return line
+    units, since = sum(one.units for one in before), max(one.day for one in before)
+    left = tuple(one for one in line.not_his if one.day >= day)
+    return replace(line, not_his=(NotHis("", since, units), *left) if units else left)

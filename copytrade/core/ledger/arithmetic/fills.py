@@ -1,0 +1,102 @@
+"""What fills of the leader and of the follower do to a line."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from msgspec.structs import replace
+
+from copytrade.core.ledger.arithmetic.conversions import moved
+from copytrade.core.ledger.arithmetic.entries import exact_filled
+from copytrade.core.ledger.arithmetic.lots import whole_lots
+from copytrade.core.model.ledger import Allocation, Line, Part
+from copytrade.core.model.orders import Product
+
+
+def leader_filled(
+    line: Line, allocation: Allocation, filled: int, others: Iterable[Allocation], *, is_beside: bool = False
+) -> tuple[Line, list[Allocation]]:
+    """Count what the leader has got of an order; return the line and every allotment that this changes.
+
+    His exit brings the level down in proportion, and of the entries that the follower still waits for, the same
+    proportion is forgone: what the leader has left is not entered any more. One that ``is_beside`` leaves what was not
+    copied: until nothing of his position is left, it takes from nobody else's.
+    """
+    more = filled - allocation.leader_filled
+    if more <= 0:
+        return line, []
+    there = max(0, -line.leader_position * allocation.side.sign)
+    exiting = min(more, max(allocation.reach, there))  # it may fill before what was to be filled first
+    changed = [
+        replace(
+            allocation,
+            leader_filled=filled,
+            leader_exited=allocation.leader_exited + exiting,
+            reach=max(0, allocation.reach - exiting),
+        )
+    ]
+    sign = allocation.side.sign
+    before = abs(line.leader_position) if line.leader_position * sign < 0 else 0
+    if exiting and before and not (is_beside and exiting < before):
+        left = Fraction(max(0, before - exiting), before)
+        others = list(others)
+        ahead = sum(one.counted for one in (allocation, *others) if _is_ahead(one, sign))
+        line = brought_down(line, left, ahead * sign)
+        if not left and allocation.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
+            line = replace(line, residue=allocation.residue * sign)
+        changed += [
+            shrunk for other in others if other.side is not allocation.side and (shrunk := _forgoes(other, left, line))
+        ]
+    return replace(line, leader_position=line.leader_position + more * sign), changed
+
+
+def follower_filled(
+    line: Line, allocation: Allocation, part: Part, before: int, after: int, product: Product | None = None
+) -> tuple[Line, Allocation]:
+    """Count the follower's own fills, ``before`` and ``after`` of that part of the leader's order.
+
+    What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
+    ``product`` is the order's, None for the line's own.
+    """
+    sign, more = allocation.side.sign, after - before
+    if part in (Part.EXIT, Part.CLOSE) and product is not None:
+        line = moved(line, product, more * sign)
+    if part is Part.TWIN:  # the ledger does not hold it, and it is not to stay
+        return line, replace(allocation, excess=allocation.excess + more, doubled=allocation.doubled + more)
+    if part is Part.FLATTEN:
+        undone = min(more, allocation.doubled)
+        line = replace(line, held=line.held - (more - undone) * sign)
+        return line, replace(allocation, doubled=allocation.doubled - undone)
+    there = max(0, -line.held * sign)
+    if part is Part.EXIT:  # an entry of the other side may have filled before it, out of what was to be left
+        there += max(0, line.level * sign - line.lost - max(0, line.held * sign))
+    line = replace(line, held=line.held + more * sign)
+    if part is Part.CLOSE:
+        return line, allocation
+    if part is Part.EXIT:
+        return line, replace(allocation, excess=allocation.excess + max(0, more - there))
+    counted = min(after, max(allocation.counted, allocation.due)) if allocation.forgone else after
+    line = replace(line, level=line.level + (counted - allocation.counted) * sign)
+    return line, replace(allocation, counted=counted)
+
+
+def brought_down(line: Line, left: Fraction, ahead: int = 0) -> Line:
+    """Return the line with that part of its level left; units that are ``ahead`` of the leader (signed) all stay."""
+    exact = (line.level - ahead + line.residue) * left
+    level = whole_lots(abs(exact), line.lot_size) * (1 if exact > 0 else -1)
+    return replace(line, level=level + ahead, residue=exact - level)
+
+
+def _is_ahead(entry: Allocation, sign: int) -> bool:
+    """Whether the follower has filled an order on a side that the leader has not reached: his fills of it are exits."""
+    return entry.side.sign == sign and entry.counted > 0 and entry.leader_entered == 0
+
+
+def _forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
+    """Give up the leader's part of what the follower has not got yet of an entry that the leader has filled."""
+    if entry.ratio is None:
+        exited = (entry.leader_entered - entry.exited) * (1 - left)
+        return replace(entry, exited=entry.exited + exited) if exited else None
+    filled = whole_lots(exact_filled(entry), line.lot_size)
+    waiting = max(0, min(filled, entry.wanted) - entry.forgone - entry.counted)
+    given_up = waiting - whole_lots(waiting * left, line.lot_size)
+    return replace(entry, forgone=entry.forgone + given_up) if given_up else None

@@ -1,0 +1,208 @@
+"""What a follower holds by copying and really has in its account: the ledger's lines, bounded by orders and reads."""
+
+from collections.abc import Container, Mapping
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from msgspec.structs import replace
+
+from copytrade.core.ledger import closing_orders as closing
+from copytrade.core.ledger.arithmetic.conversions import conversions, moved_by_follower
+from copytrade.core.ledger.arithmetic.corrections import closed_elsewhere, found_again
+from copytrade.core.ledger.arithmetic.lots import sign
+from copytrade.core.ledger.drift.apart import Apart
+from copytrade.core.ledger.ledger import Ledger
+from copytrade.core.ledger.reads.own_positions import OwnNet
+from copytrade.core.model.ledger import Allocation, Line, LineKey
+from copytrade.core.model.orders import Product, Side
+
+
+class Holdings:
+    """Corrects the follower's side of the ledger by what its account shows."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._is_assumed = False
+        self._wanted: dict[LineKey, datetime] = {}
+        #: The account's orders, and what other hands hold in it.
+        self.account = OwnNet()
+
+    @property
+    def are_known(self) -> bool:
+        """Whether the account's positions have been read, or nothing waits for that any more."""
+        return self._is_assumed or self.account.reads.last_read is not None
+
+    @property
+    def need_read(self) -> bool:
+        """Whether a difference of the account's positions, or an exit, waits for another read."""
+        return self.account.reads.needs_another() or bool(self._wanted)
+
+    @property
+    def suspected(self) -> Mapping[LineKey, int]:
+        """The differences between the last read and the orders that are not confirmed, in units."""
+        return self.account.reads.suspected
+
+    def assume(self) -> None:
+        """Do without reads of the account's positions."""
+        self._is_assumed = True
+
+    def read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
+        """Take in a read of the account's positions, begun at ``at``; return what differs from the copies."""
+        copied = self._ledger.copied()
+        self.account.read(net, at, copied)
+        return self.account.apart(net, copied)
+
+    def confirm(self, book_read: datetime, waiting: Container[LineKey]) -> list[tuple[Line, Line]]:
+        """Accept what two reads and a complete read of the own book agree on; return the lines that change.
+
+        Lines in ``waiting`` wait for another read.
+        """
+        copied = self._ledger.copied()
+        confirmed = self.account.confirm(book_read, waiting)
+        changed = self._converted(confirmed, copied)
+        for key, difference in confirmed.items():
+            if (known := self._ledger.lines.get(key)) and (found := self._found_again(known, difference)):
+                self._ledger.keep(found_again(known, found))
+                self.account.found_again(key, found)
+                changed.append((known, self._ledger.lines[key]))
+        return changed + self._expired()
+
+    def _converted(self, confirmed: dict[LineKey, int], copied: Mapping[LineKey, int]) -> list[tuple[Line, Line]]:
+        """Move what the follower has converted between the products of its lines."""
+        changed = []
+        for source, target, units in conversions(confirmed, lambda key: copied.get(key, 0)):
+            left, direction = abs(units), sign(units)
+            for line in self._ledger.lines_in(source, target):
+                moved = min(left, max(0, line.held_in(source.product) * direction)) * direction
+                if moved:
+                    after = moved_by_follower(line, source.product, target.product, moved)
+                    self._ledger.keep(after)
+                    self.account.moved(source, -moved)
+                    self.account.moved(target, moved)
+                    left -= abs(moved)
+                    changed.append((line, after))
+        return changed
+
+    def _found_again(self, line: Line, difference: int) -> int:
+        """Return how many of the units that appeared on a line, signed, had been written off as closed."""
+        lost = sign(line.held or line.level or line.leader_position) * line.lost
+        if not lost:  # all is over there: units that no order tells of are ours if reads had written off as many
+            written_off = self.account.written_off_by_reads(line.key)
+            lost = min(abs(written_off), line.lost) * sign(written_off)
+        return min(abs(difference), abs(lost)) * sign(lost) if difference * lost > 0 else 0
+
+    def _expired(self) -> list[tuple[Line, Line]]:
+        """Write off what is held on lines that neither the leader nor the account has any more: an expiry."""
+        changed = []
+        for key in self.account.differing:
+            known = self._ledger.lines.get(key)
+            if known is None or not known.held or known.elsewhere or known.leader_position or known.level:
+                continue
+            if abs(known.held) + self.account.beside(key) * sign(known.held) <= 0:
+                self.account.written_off(key, abs(known.held), sign(known.held))
+                self._ledger.keep(closed_elsewhere(known, 0, {key.product: 0}))
+                changed.append((known, self._ledger.lines[key]))
+        return changed
+
+    def reconciled(self, key: LineKey) -> Line:
+        """Return a line with no more held than the account has; the rest is written off as closed by other hands.
+
+        Orders of other hands count at once. Reads count if they agree and began after an exit was wanted. Before the
+        first read nothing is written off: it may have been already, before a restart.
+        """
+        return self.reconciled_line(self._ledger.line(key))
+
+    def reconciled_line(self, line: Line) -> Line:
+        """Return the line as ``reconciled`` does."""
+        if not line.held or not self.account.is_read or (not line.elsewhere and self.account.is_as_copied(line.key)):
+            return line
+        wanted = self._wanted.get(line.key)
+        left = {product: self._there(line, product, by_reads=False) for product in line.products}
+        if wanted is not None:
+            for product in line.products:
+                if self.account.reads.agrees_since(LineKey(line.key.key, product), wanted):
+                    left[product] = self._there(line, product, by_reads=True)
+        held = sum(left.values())
+        if held < abs(line.held):
+            for product in line.products:
+                key, direction = LineKey(line.key.key, product), sign(line.held)
+                self.account.written_off(key, line.held_in(product) * direction - left[product], direction)
+            line = closed_elsewhere(line, held, left)
+            self._ledger.keep(line)
+        return line
+
+    def really_held(self, line: Line) -> int:
+        """Return how many units are held by copying and are in the account, not signed."""
+        return sum(self._there(line, product, by_reads=True) for product in line.products)
+
+    def by_product(self, line: Line) -> dict[Product, int]:
+        """Return how many of the held units are in the account, by product, not signed."""
+        return {product: self._there(line, product, by_reads=True) for product in line.products}
+
+    def _there(self, line: Line, product: Product, *, by_reads: bool) -> int:
+        """Return how many units of a line the account has in a product, not signed: by orders, or by reads as well."""
+        direction, key = sign(line.held), LineKey(line.key.key, product)
+        units = max(0, line.held_in(product) * direction)
+        if not self.account.is_read or self.account.is_as_copied(key):
+            return units
+        if not by_reads:
+            return max(0, min(units, units + self.account.beside_by_orders(key, direction) * direction))
+        beside = self.account.beside(key) * direction
+        return max(0, min(units, units + beside - self.account.lacking(key, direction)))
+
+    def about_to_fill(self, line: Line, side: Side, last_price: Decimal | None) -> dict[Product, int]:
+        """Return how many held units live orders of other hands are about to close, by product.
+
+        ``last_price`` is a recent one, None if it is not known.
+        """
+        if not self.account.has_working:
+            return {}
+        filling = {
+            product: self.account.about_to_fill(LineKey(line.key.key, product), side, last_price)
+            for product in line.products
+        }
+        there = self.by_product(line)
+        return {product: units for product in filling if (units := min(filling[product], there[product]))}
+
+    def want(self, key: LineKey, now: datetime) -> datetime:
+        """Note that an exit wants more of a line than the account seems to have; return since when one does."""
+        return self._wanted.setdefault(key, now)
+
+    def is_wanted_no_more(self, key: LineKey) -> None:
+        """Note that no exit wants more of a line than the account has."""
+        self._wanted.pop(key, None)
+
+    def bound(self, key: LineKey, still: int) -> None:
+        """Reduce what is held on a line to the ``still`` units that a read of the account shows."""
+        line, left, by_product = self._ledger.line(key), still, {}
+        for product in line.products:
+            by_product[product] = min(left, abs(line.held_in(product)))
+            left -= by_product[product]
+        if still < abs(line.held):
+            self._ledger.keep(closed_elsewhere(line, still, by_product))
+
+    def lines_held(self) -> list[Line]:
+        """Return the lines on which something is held by copying and is in the account."""
+        lines = [self.reconciled_line(line) for line in list(self._ledger.lines.values()) if line.held]
+        return [line for line in lines if self.really_held(line)]
+
+    def lots_held(self) -> int:
+        """Return how many lots are held by copying and are in the account, over all instruments."""
+        return sum(self.really_held(line) // line.lot_size for line in self._ledger.lines.values() if line.held)
+
+    def close(self, line: Line, now: datetime) -> Allocation:
+        """Return an allocation that closes all that is held on a line, whatever the leader does."""
+        allocation = closing.to_close(line, self._ledger.allocations.keys(), now)
+        self._ledger.keep(allocation)
+        return allocation
+
+    def still_to_close(self, allocation: Allocation, filled: int) -> int:
+        """Return how many units are to be closed in all, ``filled`` included: no more than the account still has."""
+        return min(allocation.leader_quantity, filled + self.really_held(self.reconciled(allocation.line)))
+
+    def closed(self, key: LineKey) -> None:
+        """Note that a line was closed: the follower has no share in what the leader still holds there."""
+        line = self._ledger.line(key)
+        if not line.held and line.level:
+            self._ledger.keep(replace(line, level=0, residue=Fraction(0)))
