@@ -108,8 +108,8 @@ def copy_all(watch: Stopwatch) -> None:
 
     def begun(leader: Order) -> tuple[Place, Copy]:
         engine.leader_changed(leader, 1.0)
-        engine.consider(now)
-        picked = engine.pick(now) if engine.lane() is not None else None
+        engine.scheduler.consider(now)
+        picked = engine.scheduler.pick(now) if engine.scheduler.lane() is not None else None
         if picked is None or not isinstance(picked[1], Place):
             raise SystemExit(f"{leader.id} is not copied")
         changed = engine.begin(*picked, now)
@@ -117,17 +117,17 @@ def copy_all(watch: Stopwatch) -> None:
         return picked[1], changed.after
 
     def taken(copy_id: tuple[str, int], after: Copy) -> None:
-        engine.settle(copy_id, after, 2.0)
-        engine.consider(now)
-        engine.lane()
+        engine.execution.settle(copy_id, after, 2.0)
+        engine.scheduler.consider(now)
+        engine.scheduler.lane()
 
     def told(leader: Order | None, own: Order) -> None:
         if leader is not None:
             engine.leader_changed(leader, 3.0)
-            engine.consider(now)
-        engine.own_changed(own, 3.0)
-        engine.consider(now)
-        engine.lane()
+            engine.scheduler.consider(now)
+        engine.own_orders.seen(own, 3.0)
+        engine.scheduler.consider(now)
+        engine.scheduler.lane()
 
     for number in range(ORDERS):
         now += timedelta(milliseconds=20)

@@ -122,7 +122,7 @@ MUTANTS = [
     Mutant(
         "orders that the database has lost are adopted",
         "actors/follower/parts/orphan_orders.py",
-        "        if not self._engine.orphan_orders:\n            return True\n",
+        "        if not self._engine.own_orders.orphan_orders:\n            return True\n",
         "        return True\n",
         "tests/system/test_doubt.py",
     ),
@@ -213,7 +213,7 @@ MUTANTS = [
     Mutant(
         "what is forgotten is no news when it is told of again",
         "copytrade/core/engine/engine.py",
-        "        if self._retention.is_forgotten(order):\n            return []\n",
+        "        if self.retention.is_forgotten(order):\n            return []\n",
         "",
         "tests/core/test_forgetting.py",
     ),

@@ -118,20 +118,20 @@ class Follower(GuardedActor[FollowerInbox]):
 
     def subject(self) -> str:
         """Return the leader order in hand."""
-        return self._engine.subject
+        return self._engine.work_queue.subject
 
     def receive(self, message: FollowerInbox) -> None:
         """Take note of what is new, then do what follows from it."""
-        self._engine.subject = ""
+        self._engine.work_queue.subject = ""
         match message:
             case OrderUpdated(account, order, received, recovered) if account == self._peers.leader:
                 self._outbox.note(*self._engine.leader_changed(order, None if recovered else received))
             case OrderUpdated(_, order, received, recovered):
-                self._take_own(self._engine.own_changed(order, None if recovered else received))
+                self._take_own(self._engine.own_orders.seen(order, None if recovered else received))
             case PermitGranted(permit):
                 self._permits.take(permit)
             case PermitDelayed(_, lane):
-                self._permits.delayed(message, self._engine.waiting_in(lane))
+                self._permits.delayed(message, self._engine.scheduler.waiting_in(lane))
             case IntentRecorded(token, epoch) if epoch == self.epoch:
                 if self._in_flight.intended(token):
                     self._outbox.write()
@@ -195,8 +195,8 @@ class Follower(GuardedActor[FollowerInbox]):
                     self._audit.book_is_known(self._peers.leader)
             case BookSnapshot():
                 for order in message.orders:
-                    self._outbox.note(self._engine.own_changed(order, None))
-                self._engine.own_unread(message.unread)
+                    self._outbox.note(self._engine.own_orders.seen(order, None))
+                self._engine.own_orders.unread(message.unread)
                 self._own_book.take_snapshot(gate_open=message.gate_open)
                 self._audit.take_snapshot(gate_open=message.gate_open)
                 self._engine.look_again()
@@ -209,7 +209,7 @@ class Follower(GuardedActor[FollowerInbox]):
             case OrderUnreadable() if message.account == self._peers.leader:
                 self._outbox.cannot_read(message.order_id, message.what)
             case SearchMerged(correlation_id=correlation_id, began=began, found=False):
-                self._outbox.note(*self._engine.searched(correlation_id, began))
+                self._outbox.note(*self._engine.own_orders.searched(correlation_id, began))
             case InstrumentsLoaded(instruments):
                 self._engine.know_instruments(instruments)
             case _:
@@ -228,7 +228,7 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._loss_limit_watch.check(self._now())
             case NetRead() if self._loaded:
                 if message.account == self.address.name:
-                    self._outbox.note(*self._engine.net_read(message.net, message.began))
+                    self._outbox.note(*self._engine.unshown.net_read(message.net, message.began))
                 self._audit.take(message)
             case AuditAgain(epoch) if epoch == self.epoch:
                 self._audit.ask_again()
@@ -297,7 +297,7 @@ class Follower(GuardedActor[FollowerInbox]):
             self._engine.own_feed(is_up=False)
 
     def _show(self) -> None:
-        is_ready = self._loaded and self._own_book.is_read and self._engine.are_positions_known
+        is_ready = self._loaded and self._own_book.is_read and self._engine.positions.are_known
         self.health.state = self._account_state.state(is_ready=is_ready)
 
     def figures(self) -> str:
@@ -305,14 +305,14 @@ class Follower(GuardedActor[FollowerInbox]):
         latencies, ours = self._outcomes.latencies, self._outcomes.ours
         return fields(
             dry_run="yes" if self._account.policy.dry_run else "",
-            open=self._engine.open_copies,
-            in_doubt=self._engine.in_doubt or "",
+            open=len(self._engine.copies.live),
+            in_doubt=len(self._engine.copies.in_doubt) or "",
             result=f"{result.rupees:.2f}" if (result := self._engine.result) else "",
             close_only="daily_loss" if self._engine.is_breached(self._now()) else "",
             requests=self._in_flight.requests,
             failed=self._outcomes.failures or "",
             rate_limited=self._account_state.rate_limited or "",
-            lag=f"{lag:.1f}s" if (lag := self._engine.visibility.longest) >= LAG_WORTH_SHOWING else "",
+            lag=f"{lag:.1f}s" if (lag := self._engine.unknown_outcomes.visibility.longest) >= LAG_WORTH_SHOWING else "",
             p50=latencies.percentile(50),
             p99=latencies.percentile(99),
             ours_p50=ours.percentile(50),

@@ -57,15 +57,15 @@ class Pump:
 
         ``now`` is by the broker's clock. ``is_loaded``: what was copied before is known.
         """
-        is_ready = is_loaded and (self._own_book.is_read or not self._engine.orphan_orders)
+        is_ready = is_loaded and (self._own_book.is_read or not self._engine.own_orders.orphan_orders)
         if is_ready and not self._account_state.is_draining:
             self._consider(now)
             self._audit.ask_for_exits()
         if obstacle := self._account_state.obstacle:
-            self._outbox.note(*self._engine.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), now))
+            self._outbox.note(*self._engine.scheduler.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), now))
         if (waits_in := self._permits.waits_long_in) is not None:
             skip = Skip(Reason.BUDGET, "the account's request budget is used up for now")
-            self._outbox.note(*self._engine.note_waiting(waits_in, skip, now))
+            self._outbox.note(*self._engine.scheduler.note_waiting(waits_in, skip, now))
         self._in_flight.land_what_must_not_leave()
         may_send = is_ready and self._account_state.may_send
         lane = self._wanted_lane() if may_send else None
@@ -82,9 +82,9 @@ class Pump:
 
     def _consider(self, now: datetime) -> None:
         """Decide what is marked; the requests that follow come later."""
-        considered = self._engine.consider(now)
+        considered = self._engine.scheduler.consider(now)
         self._outbox.note(*considered.changed)
-        for difference in self._engine.take_differences():
+        for difference in self._engine.context.contracts.take_differences():
             copy_log.differs(self._address.name, difference)
         self._in_flight.decided(considered.wanted)
         for copy_id in considered.in_doubt:
@@ -92,10 +92,10 @@ class Pump:
         for leader_order_id, until in considered.wake:
             delay = max(0.0, (until - now).total_seconds())
             self._clock.tell_later(delay, self._address, LookAgain(leader_order_id, self._epoch))
-        if self._engine.is_closing:
+        if self._engine.flattener.is_awaited:
             self._outbox.add(*self._loss_limit_watch.mind_closing(now, self._account_state.suspended))
 
     def _wanted_lane(self) -> Lane | None:
         """Return the most urgent lane with something to send now, None if there is none."""
-        lane = self._engine.lane()
+        lane = self._engine.scheduler.lane()
         return lane if lane is not None and self._in_flight.have_room(lane) else None

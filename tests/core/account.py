@@ -56,11 +56,11 @@ class Account:
     def goes_on(self) -> None:
         """Do whatever can be done at this moment."""
         while True:
-            considered = self.engine.consider(self.now)
+            considered = self.engine.scheduler.consider(self.now)
             self.wakes += [(until, order_id) for order_id, until in considered.wake]
             if considered.in_doubt:
                 self.looks(considered.in_doubt)
-            elif (picked := self.engine.pick(self.now)) is not None:
+            elif (picked := self.engine.scheduler.pick(self.now)) is not None:
                 self.send(*picked)
             else:
                 return
@@ -72,17 +72,17 @@ class Account:
             at = self.elapsed + 0.001
             if self.engine.wants_search(copy_id, at) and self.copy(*copy_id).correlation_id not in self.shown_ids():
                 self.searches += 1
-                self.engine.searched(self.copy(*copy_id).correlation_id, at)
-            if self.engine.wants_positions(copy_id, at):
+                self.engine.own_orders.searched(self.copy(*copy_id).correlation_id, at)
+            if self.engine.unshown.wants_positions(copy_id, at):
                 self.net_reads += 1
-                self.engine.net_read({LINE: self.net}, at)
+                self.engine.unshown.net_read({LINE: self.net}, at)
 
     def shown_ids(self) -> set[str]:
         return {order.correlation_id for order in self.orders.values()}
 
     def is_read(self) -> None:
         self.reads += 1
-        self.engine.book_read(self.elapsed + 0.001, self.now, frozenset(self.orders))
+        self.engine.own_orders.book_read(self.elapsed + 0.001, self.now, frozenset(self.orders))
 
     def send(self, leader: Order, action: Action) -> None:
         copy_id = leader.id, action.n
@@ -90,10 +90,10 @@ class Account:
         self.sent.append((self.elapsed, leader.id, action))
         verdict = self.verdict(action)
         if verdict == "accepted":
-            self.engine.was_accepted(copy_id, action)
+            self.engine.execution.was_accepted(copy_id, action)
             self.carry_out(leader, action, copy)
         elif verdict == "not carried out":
-            self.engine.was_accepted(copy_id, action)
+            self.engine.execution.was_accepted(copy_id, action)
             match action:
                 case Place():
                     self.settle(copy_id, transitions.accepted(copy, f"H{len(self.sent)}", None))
@@ -102,11 +102,11 @@ class Account:
                 case Cancel():
                     self.settle(copy_id, transitions.cancel_accepted(copy))
         else:
-            self.engine.came_to_nothing(copy_id, action, self.now)
+            self.engine.execution.came_to_nothing(copy_id, action, self.now)
             self.settle(copy_id, after(verdict, action, copy))
 
     def settle(self, copy_id: CopyId, copy: Copy) -> None:
-        self.engine.settle(copy_id, copy, self.elapsed)
+        self.engine.execution.settle(copy_id, copy, self.elapsed)
 
     def carry_out(self, leader: Order, action: Action, copy: Copy) -> None:
         match action:
@@ -123,7 +123,7 @@ class Account:
 
     def shows(self, order: Order) -> None:
         self.orders[order.id] = order
-        self.engine.own_changed(order, None)
+        self.engine.own_orders.seen(order, None)
 
     def fills(self, order_id: str, quantity: int) -> None:
         order = self.orders[order_id]
@@ -152,7 +152,7 @@ class Account:
         return [at for at, leader, action in self.sent if isinstance(action, kind) and leader == order_id]
 
     def copy(self, order_id: str = an_order().id, n: int = 1) -> Copy:
-        return self.engine.copy((order_id, n))
+        return self.engine.copies.copy((order_id, n))
 
 
 def after(verdict: str, action: Action, copy: Copy) -> Copy:

@@ -30,8 +30,8 @@ def an_engine() -> CopyEngine:
 
 def send(engine: CopyEngine) -> tuple[str, type]:
     """Have the most urgent thing done, with success; say what it was."""
-    engine.consider(NOW)
-    picked = engine.pick(NOW)
+    engine.scheduler.consider(NOW)
+    picked = engine.scheduler.pick(NOW)
     assert picked is not None
     leader, action = picked
     copy = engine.begin(leader, action, NOW).after
@@ -39,7 +39,7 @@ def send(engine: CopyEngine) -> tuple[str, type]:
     after = (
         transitions.cancel_accepted(copy) if isinstance(action, Cancel) else transitions.accepted(copy, order_id, None)
     )
-    engine.settle((leader.id, action.n), after, 1.0)
+    engine.execution.settle((leader.id, action.n), after, 1.0)
     return leader.id, type(action)
 
 
@@ -55,7 +55,7 @@ def test_cancellations_come_first_then_exits_then_modifications_then_entries() -
         assert send(engine) == (f"{number}", Place)
     traded = leader_order(13, status=Status.TRADED, filled_quantity=260, average_price=Decimal(100))
     engine.leader_changed(traded, None)
-    engine.own_changed(
+    engine.own_orders.seen(
         an_order(id="F3", correlation_id="ct-3-1", quantity=130, status=Status.TRADED, filled_quantity=130), None
     )
     engine.leader_changed(leader_order(4), None)

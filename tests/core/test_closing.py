@@ -52,20 +52,20 @@ class Account:
 
     def goes_on(self) -> None:
         """Send whatever is wanted until nothing is."""
-        self.engine.consider(NOW)
-        while picked := self.engine.pick(NOW):
+        self.engine.scheduler.consider(NOW)
+        while picked := self.engine.scheduler.pick(NOW):
             leader, action = picked
             copy = self.engine.begin(leader, action, NOW).after
             self.sent.append((leader.id, action))
             self.carry_out((leader.id, action.n), action, leader)
             assert copy.correlation_id
-            self.engine.consider(NOW)
+            self.engine.scheduler.consider(NOW)
 
     def carry_out(self, copy_id: CopyId, action: Action, leader: Order) -> None:
-        copy = self.engine.copy(copy_id)
+        copy = self.engine.copies.copy(copy_id)
         match action:
             case Place() if self.refuses:
-                self.engine.settle(copy_id, transitions.place_refused(copy, "refused"), 1.0)
+                self.engine.execution.settle(copy_id, transitions.place_refused(copy, "refused"), 1.0)
             case Place(desired=desired):
                 order = an_order(
                     id=f"F{len(self.orders)}",
@@ -76,18 +76,18 @@ class Account:
                     correlation_id=correlation_id(*copy_id),
                 )
                 self.orders[order.id] = order
-                self.engine.settle(copy_id, transitions.accepted(copy, order.id, None), 1.0)
+                self.engine.execution.settle(copy_id, transitions.accepted(copy, order.id, None), 1.0)
             case Modify(desired=desired):
                 self.orders[copy.order_id] = replace(self.orders[copy.order_id], quantity=desired.quantity)
-                self.engine.settle(copy_id, transitions.accepted(copy, copy.order_id, None), 1.0)
+                self.engine.execution.settle(copy_id, transitions.accepted(copy, copy.order_id, None), 1.0)
             case Cancel():
-                self.engine.settle(copy_id, transitions.cancel_accepted(copy), 1.0)
+                self.engine.execution.settle(copy_id, transitions.cancel_accepted(copy), 1.0)
                 if not self.is_silent:
                     self.tells(self.orders[copy.order_id], status=Status.CANCELLED)
 
     def tells(self, order: Order, **changes: object) -> None:
         self.orders[order.id] = replace(order, **changes)  # type: ignore[arg-type]
-        self.engine.own_changed(self.orders[order.id], None)
+        self.engine.own_orders.seen(self.orders[order.id], None)
 
     def fills(self, order: Order, quantity: int | None = None) -> None:
         order = self.orders[order.id]
@@ -127,8 +127,8 @@ class Account:
         self.engine.consider(NOW)
         self.learns()
         for order in self.orders.values():
-            self.engine.own_changed(order, None)
-        self.engine.book_read(5.0, NOW, frozenset(self.orders))
+            self.engine.own_orders.seen(order, None)
+        self.engine.own_orders.book_read(5.0, NOW, frozenset(self.orders))
 
 
 def entered(account: Account, number: int, lots: int, side: Side = Side.BUY) -> Order:
@@ -226,7 +226,7 @@ def test_more_than_one_order_takes_is_closed_in_slices_and_late_fills_are_closed
     account.leader(resting)
     (mine,) = account.live()
     account.engine.close_all()
-    account.engine.consider(NOW)
+    account.engine.scheduler.consider(NOW)
     account.fills(mine)  # before its cancellation arrives
     account.goes_on()
     while live := account.live():
@@ -287,18 +287,18 @@ def test_an_order_that_closes_outlives_a_restart_and_nothing_is_closed_twice() -
     account.restarts()
     account.goes_on()
     assert (account.live(), account.net()) == ([], 0)
-    assert not account.engine.is_closing
+    assert not account.engine.flattener.is_awaited
 
 
 def begun_and_not_sent(account: Account) -> str:
     """Have closing begin with an order that certainly never left; return what it stands for."""
     account.engine.close_all()
-    account.engine.consider(NOW)
-    leader, action = account.engine.pick(NOW) or (None, None)
+    account.engine.scheduler.consider(NOW)
+    leader, action = account.engine.scheduler.pick(NOW) or (None, None)
     assert leader is not None
     assert isinstance(action, Place)
     change = account.engine.begin(leader, action, NOW)
-    account.engine.settle((leader.id, action.n), transitions.not_sent(change.after), 1.0)
+    account.engine.execution.settle((leader.id, action.n), transitions.not_sent(change.after), 1.0)
     return leader.id
 
 
@@ -343,8 +343,8 @@ def test_what_was_begun_and_given_up_closes_nothing_later() -> None:
     account = Account()
     entered(account, 1, 7)
     account.engine.close_all()
-    account.engine.consider(NOW)
-    leader, action = account.engine.pick(NOW) or (None, None)
+    account.engine.scheduler.consider(NOW)
+    leader, action = account.engine.scheduler.pick(NOW) or (None, None)
     assert leader is not None
     assert isinstance(action, Place)
     account.engine.begin(leader, action, NOW)

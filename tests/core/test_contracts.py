@@ -49,7 +49,7 @@ def multiplier_of(contracts: Contracts, **order: Any) -> Decimal | None:
 def test_an_orders_own_lot_counts_where_its_broker_took_it_and_is_told_once() -> None:
     contracts = knowing()
     assert [lot_of(contracts, id=number, quantity=130) for number in ("1", "2")] == [65, 65]
-    (difference,) = contracts.news
+    (difference,) = contracts.take_differences()
     assert (difference.key, difference.what) == (OPTION, "lot")
     assert "65" in difference.how
     assert "75" in difference.how
@@ -84,7 +84,7 @@ def test_a_quantity_that_is_no_whole_lots_of_any_known_lot_is_told_once() -> Non
     contracts = knowing()
     for number in ("1", "2"):
         lot_of(contracts, id=number, quantity=130, lot_size=None)
-    assert ["130 units are no whole lots" in one.how for one in contracts.news] == [True]
+    assert ["130 units are no whole lots" in one.how for one in contracts.take_differences()] == [True]
 
 
 def test_a_commodity_has_the_multiplier_that_frames_or_positions_tell_and_none_before() -> None:
@@ -92,16 +92,16 @@ def test_a_commodity_has_the_multiplier_that_frames_or_positions_tell_and_none_b
     assert multiplier_of(contracts) is None
     contracts.know_multipliers({CRUDE: Decimal(100)})
     assert multiplier_of(contracts) == 100
-    assert contracts.news == []
+    assert contracts.take_differences() == []
     assert multiplier_of(contracts, multiplier=Decimal(100)) == 100
-    assert contracts.news == []
+    assert contracts.take_differences() == []
 
 
 def test_of_multipliers_that_differ_limits_reckon_with_the_largest_and_it_is_told_once() -> None:
     contracts = knowing()
     for told in (100, 10, 100):
         assert multiplier_of(contracts, multiplier=Decimal(told)) == 100
-    (difference,) = contracts.news
+    (difference,) = contracts.take_differences()
     assert (difference.what, "10 and 100" in difference.how) == ("multiplier", True)
 
 

@@ -67,7 +67,7 @@ def is_exit(action: object) -> bool:
 
 def sides(account: Account, order_id: str) -> list[Part]:
     """Return what was placed for an order and taken."""
-    return [one.part for one in account.engine._copy_book.of(order_id) if one.order_id]
+    return [one.part for one in account.engine.copies.of(order_id) if one.order_id]
 
 
 def test_an_entry_waits_while_it_is_not_known_whether_the_exit_of_what_is_held_was_taken() -> None:
@@ -94,5 +94,5 @@ def test_an_entry_waits_while_it_is_not_known_whether_the_exit_of_what_is_held_w
     for _ in range(6):
         account.passes(20)
         fill_all()
-    assert account.engine.positions.line(LINE).held == 2 * 65
-    assert account.engine.positions.line(LINE).level == 2 * 65
+    assert account.engine.positions.ledger.line(LINE).held == 2 * 65
+    assert account.engine.positions.ledger.line(LINE).level == 2 * 65

@@ -70,11 +70,11 @@ def in_doubt(before: Callable[[CopyEngine], object] = lambda _: None) -> CopyEng
     engine = an_engine()
     before(engine)
     engine.leader_changed(an_order(), None)
-    engine.consider(NOW)
-    picked = engine.pick(NOW)
+    engine.scheduler.consider(NOW)
+    picked = engine.scheduler.pick(NOW)
     assert picked is not None
     copy = engine.begin(*picked, NOW).after
-    engine.settle((copy.leader_order_id, 1), transitions.in_doubt(copy, "lost"), 100.0)
+    engine.execution.settle((copy.leader_order_id, 1), transitions.in_doubt(copy, "lost"), 100.0)
     return engine
 
 
@@ -89,25 +89,25 @@ def an_engine() -> CopyEngine:
 
 
 def the_copy(engine: CopyEngine) -> Copy:
-    return engine.copy((an_order().id, 1))
+    return engine.copies.copy((an_order().id, 1))
 
 
 def test_a_read_that_is_not_complete_proves_nothing() -> None:
     engine = in_doubt()
-    engine.searched(the_copy(engine).correlation_id, 111.0)
+    engine.own_orders.searched(the_copy(engine).correlation_id, 111.0)
     for began in (101.0, 105.0, 111.0):
-        engine.book_read(began, NOW, frozenset(), [UnreadableRow("", None)])
+        engine.own_orders.book_read(began, NOW, frozenset(), [UnreadableRow("", None)])
     assert the_copy(engine).stage is Stage.UNKNOWN
     for began in (111.0, 112.0, 113.0):
-        engine.book_read(began, NOW, frozenset())
+        engine.own_orders.book_read(began, NOW, frozenset())
     assert the_copy(engine).stage is Stage.NONE
 
 
 def reads(engine: CopyEngine, *rows: UnreadableRow) -> Stage:
     """Have the book read until absence is proven, were it not for these rows that cannot be read."""
-    engine.searched(the_copy(engine).correlation_id, 111.0)
+    engine.own_orders.searched(the_copy(engine).correlation_id, 111.0)
     for began in (101.0, 105.0, 111.0):
-        engine.book_read(began, NOW, frozenset(), rows)
+        engine.own_orders.book_read(began, NOW, frozenset(), rows)
     return the_copy(engine).stage
 
 
@@ -130,12 +130,14 @@ def test_an_unreadable_row_is_somebody_elses_by_its_correlation_id(
 
 def test_an_unreadable_row_that_was_there_before_the_order_left_is_not_it() -> None:
     row = UnreadableRow("77", None)
-    assert reads(in_doubt(lambda engine: engine.book_read(1.0, NOW, frozenset(), [row])), row) is Stage.NONE
+    assert reads(in_doubt(lambda engine: engine.own_orders.book_read(1.0, NOW, frozenset(), [row])), row) is Stage.NONE
 
 
 def test_an_order_that_was_read_before_and_cannot_be_any_more_is_not_it() -> None:
     by_hand = an_order(id="77", client_id="1000000101")
-    assert reads(in_doubt(lambda engine: engine.own_changed(by_hand, None)), UnreadableRow("77", None)) is Stage.NONE
+    assert (
+        reads(in_doubt(lambda engine: engine.own_orders.seen(by_hand, None)), UnreadableRow("77", None)) is Stage.NONE
+    )
 
 
 def test_after_a_restart_nobody_knows_what_was_there_before_the_order_left() -> None:
@@ -151,10 +153,10 @@ def test_a_feed_that_goes_away_meanwhile_is_not_silent() -> None:
     engine = in_doubt()
     engine.own_feed(is_up=False)
     engine.own_feed(is_up=True)
-    engine.searched(the_copy(engine).correlation_id, 121.0)
+    engine.own_orders.searched(the_copy(engine).correlation_id, 121.0)
     for began in (101.0, 105.0, 111.0):
-        engine.book_read(began, NOW, frozenset())
+        engine.own_orders.book_read(began, NOW, frozenset())
     assert the_copy(engine).stage is Stage.UNKNOWN
     for began in (112.0, 115.0, 121.0):
-        engine.book_read(began, NOW, frozenset())
+        engine.own_orders.book_read(began, NOW, frozenset())
     assert the_copy(engine).stage is Stage.NONE

@@ -210,7 +210,7 @@ class Copying(RuleBasedStateMachine):
     @rule()
     def sends_what_is_wanted(self) -> None:
         now = self.now()
-        if picked := self.engine.pick(now):
+        if picked := self.engine.scheduler.pick(now):
             leader, action = picked
             changed = self.engine.begin(leader, action, now)
             self.in_flight.append(Flight(leader, action, changed.after))
@@ -221,8 +221,8 @@ class Copying(RuleBasedStateMachine):
         self.wakes -= due
         for _, order_id in sorted(due):
             self.engine.wake(order_id)
-        self.wakes |= {(until, order_id) for order_id, until in self.engine.consider(now).wake}
-        return self.engine.lane() is not None
+        self.wakes |= {(until, order_id) for order_id, until in self.engine.scheduler.consider(now).wake}
+        return self.engine.scheduler.lane() is not None
 
     def somebody_waits(self) -> bool:
         """Whether an order is to be looked at again before long."""
@@ -236,7 +236,7 @@ class Copying(RuleBasedStateMachine):
 
     def finish(self, flight: Flight, fate: str) -> None:
         done = fate in ("accepted", "answer lost") and self.carry_out(flight)
-        copy = self.engine.copy(flight.copy_id)
+        copy = self.engine.copies.copy(flight.copy_id)
         if fate == "late":
             self.late.append(flight)
         if fate in ("lost", "answer lost", "late"):
@@ -244,13 +244,13 @@ class Copying(RuleBasedStateMachine):
         elif done or fate == "swallowed":
             if isinstance(flight.action, Place) and not done:
                 flight.order_id = f"S{next(self.ticks)}"
-            self.engine.was_accepted(flight.copy_id, flight.action)
+            self.engine.execution.was_accepted(flight.copy_id, flight.action)
             after = self.accepted(flight, copy)
         else:
             after = self.declined(flight.action, copy)
         if fate in ("lost", "answer lost", "late", "refused") or not (done or fate == "swallowed"):
-            self.engine.came_to_nothing(flight.copy_id, flight.action, self.now())
-        self.engine.settle(flight.copy_id, after, float(next(self.ticks)))
+            self.engine.execution.came_to_nothing(flight.copy_id, flight.action, self.now())
+        self.engine.execution.settle(flight.copy_id, after, float(next(self.ticks)))
 
     def carry_out(self, flight: Flight) -> bool:
         """Do at the broker what the request asks for; False if the broker refuses it."""
@@ -335,7 +335,7 @@ class Copying(RuleBasedStateMachine):
         shown = self.in_the_book(self.broker)
         for order in shown:
             self.sees_own(order)
-        self.engine.book_read(began, self.today, frozenset(order.id for order in shown))
+        self.engine.own_orders.book_read(began, self.today, frozenset(order.id for order in shown))
 
     @rule()
     def orders_in_doubt_are_searched(self) -> None:
@@ -346,16 +346,16 @@ class Copying(RuleBasedStateMachine):
                 for order in matching:
                     self.sees_own(order)
                 if not matching:
-                    self.engine.searched(copy.correlation_id, began)
+                    self.engine.own_orders.searched(copy.correlation_id, began)
 
     @rule()
     def the_own_positions_are_read(self) -> None:
         began = float(next(self.ticks))
-        self.engine.net_read({LineKey(OPTION, Product.MARGIN): self.net(self.broker)}, began)
+        self.engine.unshown.net_read({LineKey(OPTION, Product.MARGIN): self.net(self.broker)}, began)
 
     def sees_own(self, order: Order) -> None:
         if change := self.own_book.merge(order):
-            self.engine.own_changed(change.after, None)
+            self.engine.own_orders.seen(change.after, None)
 
     @precondition(lambda self: self.leader)
     @rule(index=st.integers(0, 9), lots=LOTS)
@@ -367,7 +367,7 @@ class Copying(RuleBasedStateMachine):
     def everything_is_to_be_closed(self) -> None:
         self.engine.close_all()
 
-    @precondition(lambda self: self.engine.is_closing)
+    @precondition(lambda self: self.engine.flattener.is_awaited)
     @rule()
     def closing_goes_on(self) -> None:
         """The market fills what closes; nothing is copied until all of it is closed."""
@@ -441,7 +441,7 @@ class Copying(RuleBasedStateMachine):
     def the_shares_that_are_kept_are_those_reckoned_afresh(self) -> None:
         for engine in self.desks():
             for order_id in self.leader:
-                leader, allocation = engine.leader_order(order_id), engine.positions.ledger.allocation(order_id)
+                leader, allocation = engine.orders.get(order_id), engine.positions.ledger.allocation(order_id)
                 if leader is not None and allocation is not None and allocation.exit_of(leader.quantity):
                     assert engine.shares.exit_open(leader, allocation) == reckoned_afresh(engine, leader, allocation)
 
@@ -474,7 +474,11 @@ class Copying(RuleBasedStateMachine):
             self.closing_goes_on()
             if self.is_anything_wanted():
                 self.sends_what_is_wanted()
-            elif not self.somebody_waits() and not self.engine.in_doubt and not self.engine.is_closing:
+            elif (
+                not self.somebody_waits()
+                and not len(self.engine.copies.in_doubt)
+                and not self.engine.flattener.is_awaited
+            ):
                 break
         else:
             raise AssertionError("it never comes to rest")

@@ -134,14 +134,14 @@ def sent(engine: CopyEngine, *leaders: Order, now: datetime = NOW) -> list[str]:
     """Have the leader place orders; return whose copies are sent, each accepted at once and resting."""
     for leader in leaders:
         engine.leader_changed(leader, None)
-    engine.consider(now)
+    engine.scheduler.consider(now)
     ids = []
-    while picked := engine.pick(now):
+    while picked := engine.scheduler.pick(now):
         leader, action = picked
         copy = engine.begin(leader, action, now).after
-        engine.settle((leader.id, action.n), transitions.accepted(copy, f"F{leader.id}", None), 1.0)
+        engine.execution.settle((leader.id, action.n), transitions.accepted(copy, f"F{leader.id}", None), 1.0)
         ids.append(leader.id)
-        engine.consider(now)
+        engine.scheduler.consider(now)
     return ids
 
 
@@ -153,7 +153,7 @@ def filled(engine: CopyEngine, leader: Order) -> None:
         status=Status.TRADED,
         filled_quantity=leader.quantity,
     )
-    engine.own_changed(order, None)
+    engine.own_orders.seen(order, None)
 
 
 def reason_of(engine: CopyEngine, leader_order_id: str) -> Reason | None:

@@ -31,6 +31,20 @@ from tests.core.test_engine import CAPITALS, INSTRUMENT, LOT, LOTS, MARKET_RULES
 HOURS = 4 * 3600.0
 
 
+class Parts:
+    """The same part of two desks."""
+
+    def __init__(self, desks: "Both", one: Any, other: Any) -> None:
+        self.desks, self.one, self.other = desks, one, other
+
+    def __getattr__(self, name: str) -> Any:
+        return self.desks.both(name, getattr(self.one, name), getattr(self.other, name))
+
+    def __contains__(self, order_id: str) -> bool:
+        assert (order_id in self.one) == (order_id in self.other)
+        return order_id in self.one
+
+
 class Both:
     """Two desks that are told the same: one forgets, one does not. Whatever they say has to be the same."""
 
@@ -39,7 +53,11 @@ class Both:
         self.begins = False
 
     def __getattr__(self, name: str) -> Any:
-        one, other = getattr(self.remembers, name), getattr(self.forgets, name)
+        return self.both(name, getattr(self.remembers, name), getattr(self.forgets, name))
+
+    def both(self, name: str, one: Any, other: Any) -> Any:
+        if type(one).__module__.startswith("copytrade.core.engine"):
+            return Parts(self, one, other)
         if not callable(one):
             assert one == other, name
             return one
@@ -61,7 +79,7 @@ class Both:
             case Changed(before, after, leader):
                 said = Changed(*(self._without_why(copy, leader) for copy in (before, after)), _said_of(leader))
                 is_news = before != after and said.before != said.after
-                return said if is_news and self.forgets.is_known(leader.id) else None
+                return said if is_news and leader.id in self.forgets.orders else None
             case (Order() as leader, action):
                 return _said_of(leader), action
             case list():
@@ -70,17 +88,17 @@ class Both:
 
     def _without_why(self, copy: Copy, leader: Order) -> Copy:
         """Return a copy; what is over is explained anew whenever somebody looks at it."""
-        forgotten = self.forgets._retention.forgotten
+        forgotten = self.forgets.retention.forgotten
         is_over = copy.stage is Stage.ENDED or (forgotten and ended_before(leader, forgotten.day))
         return replace(copy, reason=None, error="") if is_over else copy
 
     def agree(self) -> None:
         """See that the same is wanted, and that the ledger is the same but for orders that are forgotten."""
-        one, other = self.remembers._work_queue, self.forgets._work_queue
+        one, other = self.remembers.work_queue, self.forgets.work_queue
         assert {
             order_id: lane for order_id, lane in one._wanted.items() if self._may_be_sent(order_id)
         } == other._wanted
-        assert {order_id: at for order_id, at in one._wakes.items() if self.forgets.is_known(order_id)} == other._wakes
+        assert {order_id: at for order_id, at in one._wakes.items() if order_id in self.forgets.orders} == other._wakes
         held = {_key(one): one for one in self.remembers.positions.ledger.everything()}
         for one in self.forgets.positions.ledger.everything():
             assert self._judged(one) == self._judged(held.pop(_key(one)))
@@ -88,13 +106,13 @@ class Both:
 
     def _may_be_sent(self, order_id: str) -> bool:
         """Whether what is wanted for an order is not too old: that is only found when it is decided again."""
-        forgotten = self.forgets._retention.forgotten
-        is_old = forgotten and ended_before(self.remembers._orders[order_id], forgotten.day)
-        return not is_old or order_id in self.forgets._work_queue._wanted
+        forgotten = self.forgets.retention.forgotten
+        is_old = forgotten and ended_before(self.remembers.orders[order_id], forgotten.day)
+        return not is_old or order_id in self.forgets.work_queue._wanted
 
     def _judged(self, one: Line | Allocation) -> Line | Allocation:
         """Return how an order was judged without what means nothing once it is over, and depends on who looked when."""
-        if isinstance(one, Allocation) and (order := self.remembers._orders.get(one.leader_order_id)):
+        if isinstance(one, Allocation) and (order := self.remembers.orders.get(one.leader_order_id)):
             return replace(one, reach=0, exited=Fraction(0), forgone=0) if order.is_terminal else one
         return one
 
@@ -108,7 +126,7 @@ class Both:
         return self.remembers.everything()
 
     def try_again(self, order_id: str, units: int) -> list[Changed] | None:
-        if not self.forgets.is_known(order_id):
+        if order_id not in self.forgets.orders:
             return self.forgets.try_again(order_id, units)
         return self.__getattr__("try_again")(order_id, units)  # type: ignore[no-any-return]
 
@@ -230,7 +248,7 @@ class Days(Copying):
         self.orders_left += 4
         self.sights_are_lost_and_the_book_is_read()
         self.the_own_book_is_read()
-        for order_id in list(self.engine.remembers._work_queue._wakes):  # by then, what was waited for has come
+        for order_id in list(self.engine.remembers.work_queue._wakes):  # by then, what was waited for has come
             self.engine.wake(order_id)
         self.is_anything_wanted()
         self.what_is_over_is_forgotten()
@@ -246,7 +264,7 @@ class Days(Copying):
         """
         self.engine.forgets.forget_before(self.day)
         for order_id in self.leader:
-            if not self.engine.forgets.is_known(order_id):
+            if order_id not in self.engine.forgets.orders:
                 self.engine.remembers.positions.retire(order_id)
 
     @precondition(lambda self: self.ended_today(self.leader))
@@ -283,9 +301,9 @@ class Days(Copying):
     def an_order_is_told_of_again(self, index: int) -> None:
         """By a frame that comes late, or twice, or by a feed that begins anew: it is no news if it is forgotten."""
         order = list(self.leader.values())[index % len(self.leader)]
-        if self.engine.forgets._retention.is_forgotten(order):
+        if self.engine.forgets.retention.is_forgotten(order):
             assert self.engine.forgets.leader_changed(order, None) == []
-            assert not self.engine.forgets.is_known(order.id)
+            assert order.id not in self.engine.forgets.orders
         else:
             self.engine.leader_changed(order, None)
 
@@ -293,11 +311,11 @@ class Days(Copying):
     @rule(index=st.integers(0, 99))
     def an_own_order_is_told_of_again(self, index: int) -> None:
         order = list(self.broker.values())[index % len(self.broker)]
-        if self.engine.forgets._retention.is_forgotten_own(order):
-            assert self.engine.forgets.own_changed(order, None) is None
+        if self.engine.forgets.retention.is_forgotten_own(order):
+            assert self.engine.forgets.own_orders.seen(order, None) is None
             self.engine.agree()
         else:
-            self.engine.own_changed(order, None)
+            self.engine.own_orders.seen(order, None)
 
     @rule(was_sent=st.booleans())
     def restarts(self, was_sent: bool) -> None:
@@ -317,7 +335,7 @@ class Days(Copying):
         remembers, forgets = (self.a_desk_with(*self.written(desks[0], engine), at) for engine in desks)
         for engine in (remembers, forgets):
             for order in chronological(self.own_book):
-                engine.own_changed(order, None)
+                engine.own_orders.seen(order, None)
             for order in chronological(self.leader_book):
                 engine.leader_changed(order, None)
             engine.look_again()
@@ -328,9 +346,9 @@ class Days(Copying):
         remembers.positions.working._orders = {
             key: dict(line) for key, line in forgets.positions.working._orders.items()
         }
-        remembers._work_queue._numbers = dict(forgets._work_queue._numbers)
-        remembers._work_queue._next_number = itertools.count(len(remembers._work_queue._numbers))
-        forgets._work_queue._next_number = itertools.count(len(forgets._work_queue._numbers))
+        remembers.work_queue._numbers = dict(forgets.work_queue._numbers)
+        remembers.work_queue._next_number = itertools.count(len(remembers.work_queue._numbers))
+        forgets.work_queue._next_number = itertools.count(len(forgets.work_queue._numbers))
         self.engine.begins = False
         self.is_anything_wanted()
 
@@ -346,14 +364,14 @@ class Days(Copying):
         held = {
             _key(one): one for one in (*all_of.positions.ledger.everything(), *engine.positions.ledger.everything())
         }
-        copies = {(copy.leader_order_id, copy.n): copy for copy in (*all_of._copy_book, *engine._copy_book)}
+        copies = {(copy.leader_order_id, copy.n): copy for copy in (*all_of.copies, *engine.copies)}
         return list(held.values()), list(copies.values())
 
     @invariant()
     def what_the_account_holds_is_the_same(self) -> None:
         assert _net(self.engine.remembers) == _net(self.engine.forgets)
-        assert [one.id for one in self.engine.remembers.orphan_orders] == [
-            one.id for one in self.engine.forgets.orphan_orders
+        assert [one.id for one in self.engine.remembers.own_orders.orphan_orders] == [
+            one.id for one in self.engine.forgets.own_orders.orphan_orders
         ]
 
     def is_copied_or_explained(self, leader: Order) -> None:

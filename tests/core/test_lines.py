@@ -72,8 +72,8 @@ class Line:
 
     def settles(self) -> None:
         """Have everything sent that is wanted, taken, and shown; a MARKET order is filled at once."""
-        self.engine.consider(self.moment)
-        while (picked := self.engine.pick(self.moment)) is not None:
+        self.engine.scheduler.consider(self.moment)
+        while (picked := self.engine.scheduler.pick(self.moment)) is not None:
             leader, action = picked
             self.requests.append(action)
             copy = self.engine.begin(leader, action, self.moment).after
@@ -91,7 +91,7 @@ class Line:
                     price=action.desired.price,
                     order_type=action.desired.order_type,
                 )
-            self.engine.settle((leader.id, action.n), after, 1.0)
+            self.engine.execution.settle((leader.id, action.n), after, 1.0)
             self.shows(own)
             if own.order_type is OrderType.MARKET:
                 self.shows(replace(own, status=Status.TRADED, filled_quantity=own.quantity))
@@ -99,8 +99,8 @@ class Line:
     def shows(self, own: Order) -> None:
         self.moment += timedelta(milliseconds=10)
         own = self.broker[own.id] = replace(own, updated_at=self.moment, observed_at=self.moment)
-        self.engine.own_changed(own, None)
-        self.engine.consider(self.moment)
+        self.engine.own_orders.seen(own, None)
+        self.engine.scheduler.consider(self.moment)
 
     def resting(self) -> list[Order]:
         return [order for order in self.broker.values() if not order.is_terminal]
@@ -116,11 +116,11 @@ def flipping(limits: int) -> Counter[str]:
     line.trades(Side.BUY, 1)
     line.trades(Side.SELL, 2)
     line.requests.clear()
-    before = line.engine.decisions, line.engine.shares.reckonings
+    before = line.engine.scheduler.decisions, line.engine.shares.reckonings
     for side in [Side.BUY, Side.SELL] * 5:
         line.trades(side, 2)
     kinds = Counter(type(request).__name__ for request in line.requests)
-    decided, reckoned = line.engine.decisions - before[0], line.engine.shares.reckonings - before[1]
+    decided, reckoned = line.engine.scheduler.decisions - before[0], line.engine.shares.reckonings - before[1]
     return Counter({**kinds, "decided": decided, "reckoned": reckoned})
 
 

@@ -48,7 +48,7 @@ def account(*, too_late: bool = False) -> Account:
     """Return one at ratio 1, for which every entry that is found comes too late if so said."""
     account = Account()
     if too_late:
-        context = account.engine._context
+        context = account.engine.context
         context.policy = replace(context.policy, late_after=0.0, max_missed_age=0.0)
     return account
 

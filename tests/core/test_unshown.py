@@ -64,9 +64,12 @@ def test_it_is_no_measure_of_the_brokers_delay() -> None:
     account = Account(hides((Part.ENTRY, 1)))
     account.leader()
     account.passes(9.0)
-    assert account.engine.visibility.is_behind
+    assert account.engine.unknown_outcomes.visibility.is_behind
     account.passes(5.0)
-    assert (account.engine.visibility.longest, account.engine.visibility.is_behind) == (0.0, False)
+    assert (
+        account.engine.unknown_outcomes.visibility.longest,
+        account.engine.unknown_outcomes.visibility.is_behind,
+    ) == (0.0, False)
 
 
 def test_an_order_that_is_shown_in_the_end_is_one() -> None:
@@ -79,7 +82,7 @@ def test_an_order_that_is_shown_in_the_end_is_one() -> None:
 
 def test_reads_that_lack_it_are_not_enough_without_the_search() -> None:
     account = Account(hides((Part.ENTRY, 1)))
-    account.engine.searched = lambda *_: []  # type: ignore[method-assign]
+    account.engine.own_orders.searched = lambda *_: []  # type: ignore[method-assign]
     account.leader()
     account.passes(60.0)
     assert account.copy().stage is Stage.LIVE
@@ -157,7 +160,7 @@ def test_no_more_is_sent_again_than_the_positions_show() -> None:
 def test_positions_that_were_read_before_say_nothing() -> None:
     account = holding((Part.EXIT, 1))
     account.passes(15.0)
-    account.engine.net_read({LINE: 130}, 15.0)
+    account.engine.unshown.net_read({LINE: 130}, 15.0)
     account.goes_on()
     assert len(account.times(Place, "2")) == 1
 

@@ -24,7 +24,7 @@ def test_what_has_been_copied_is_forgotten_and_its_line_is_not() -> None:
     account = Account()
     entered(account, 1, 4)
     assert account.engine.forget_before(LATER) == 1
-    assert not account.engine.is_known("1")
+    assert "1" not in account.engine.orders
     assert [line.held for line in account.engine.positions.holdings.lines_held()] == [4 * LOT]
 
 
@@ -32,22 +32,22 @@ def test_what_may_yet_be_entered_is_kept() -> None:
     account = Account()
     entered(account, 1, 4)
     assert account.engine.forget_before(TOMORROW) == 0
-    assert account.engine.is_known("1")
+    assert "1" in account.engine.orders
 
 
 def test_an_order_in_doubt_is_kept_with_its_leader_order() -> None:
     account = Account()
     leader = an_order(id="1", quantity=4 * LOT)
     account.engine.leader_changed(leader, None)
-    account.engine.consider(NOW)
-    picked = account.engine.pick(NOW)
+    account.engine.scheduler.consider(NOW)
+    picked = account.engine.scheduler.pick(NOW)
     assert picked is not None
     copy = account.engine.begin(*picked, NOW).after
-    account.engine.settle(("1", 1), transitions.in_doubt(copy, "no answer"), 1.0)
+    account.engine.execution.settle(("1", 1), transitions.in_doubt(copy, "no answer"), 1.0)
     account.leader(replace(leader, status=Status.CANCELLED))
     assert account.engine.forget_before(LATER) == 0
-    assert account.engine.is_known("1")
-    assert account.engine.in_doubt == 1
+    assert "1" in account.engine.orders
+    assert len(account.engine.copies.in_doubt) == 1
 
 
 def test_the_exit_that_is_asked_for_what_an_entry_gets_late_is_kept() -> None:
@@ -58,8 +58,8 @@ def test_the_exit_that_is_asked_for_what_an_entry_gets_late_is_kept() -> None:
         account.leader(order)
         account.leader(replace(order, status=Status.TRADED, filled_quantity=order.quantity))
     assert account.engine.forget_before(LATER) == 0
-    assert account.engine.is_known("1")
-    assert account.engine.is_known("2")
+    assert "1" in account.engine.orders
+    assert "2" in account.engine.orders
     (rests,) = account.live()
     account.fills(rests)
     account.goes_on()
@@ -74,7 +74,7 @@ def test_an_order_of_which_the_broker_tells_no_time_is_kept() -> None:
     account.leader(timeless)
     account.leader(replace(timeless, status=Status.CANCELLED))
     assert account.engine.forget_before(LATER) == 0
-    assert account.engine.is_known("1")
+    assert "1" in account.engine.orders
 
 
 def test_a_fill_that_comes_to_light_when_all_was_over_is_counted_once() -> None:

@@ -70,8 +70,8 @@ def before(kind: type[Action]) -> tuple[Account, Order, Action]:
         Cancel: {"status": Status.CANCELLED},
     }
     account.engine.leader_changed(an_order(**changes[kind]), None)
-    account.engine.consider(account.now)
-    picked = account.engine.pick(account.now)
+    account.engine.scheduler.consider(account.now)
+    picked = account.engine.scheduler.pick(account.now)
     assert picked is not None
     account.engine.begin(*picked, account.now)
     return account, *picked
@@ -103,7 +103,7 @@ def tries_again(account: Account) -> float | None:
     for tenths in range(600):
         account.now = NOW + timedelta(seconds=tenths / 10)
         account.engine.look_again()
-        account.engine.consider(account.now)
-        if account.engine.lane() is not None:
+        account.engine.scheduler.consider(account.now)
+        if account.engine.scheduler.lane() is not None:
             return tenths / 10
     return None

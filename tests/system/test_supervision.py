@@ -285,7 +285,7 @@ def test_an_order_that_crashes_the_same_follower_three_times_is_set_aside(
     judge = CopyEngine._judge
 
     def stumble(engine: CopyEngine, order: Order, at: datetime) -> Any:
-        if order.price == Decimal("66.60") and engine._copy_book.follower == "alice":
+        if order.price == Decimal("66.60") and engine.copies.follower == "alice":
             raise RuntimeError("cannot handle it")
         return judge(engine, order, at)
 

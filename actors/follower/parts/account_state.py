@@ -101,7 +101,7 @@ class AccountState:
         delay = min(SUSPENDED_AT_MOST, SUSPENDED_FOR * 2.0 ** min(self._suspensions, 10))
         self._suspended_until = time.monotonic() + delay
         self._clock.tell_later(delay, self._address, self._resume)
-        why = fields(follower=self._address.name, why=refusal, error=error, open=self._engine.open_copies)
+        why = fields(follower=self._address.name, why=refusal, error=error, open=len(self._engine.copies.live))
         if self._suspensions:
             logger.warning("Account is refused still, trying again in {:.0f}s {}", delay, why)
         else:
@@ -120,7 +120,7 @@ class AccountState:
     def lose_token(self, why: str) -> None:
         """Wait for another token; what cannot be copied meanwhile is recorded, and decided afresh when there is one."""
         if not self._token_lost:
-            what = fields(follower=self._address.name, why="token", error=why, open=self._engine.open_copies)
+            what = fields(follower=self._address.name, why="token", error=why, open=len(self._engine.copies.live))
             alert("suspended", self._address.name, "Account waits for a token that works {}", what, level="ERROR")
         self._token_since, self._token_lost = None, why
 

@@ -110,12 +110,14 @@ class InFlight:
         for order_id in order_ids:
             self._decided[order_id] = now
         if len(self._decided) > self._worth_sweeping:
-            self._decided = {order_id: at for order_id, at in self._decided.items() if self._engine.wants(order_id)}
+            self._decided = {
+                order_id: at for order_id, at in self._decided.items() if self._engine.work_queue.is_wanted(order_id)
+            }
             self._worth_sweeping = 2 * max(len(self._decided), WORTH_SWEEPING)
 
     def begin(self, permit: PermitId, now: datetime) -> None:
         """Do the most urgent thing with a permit, or give it back."""
-        picked = self._engine.pick(now)
+        picked = self._engine.scheduler.pick(now)
         if picked is None:
             self._permits.release(permit)
             return
@@ -128,14 +130,14 @@ class InFlight:
             changed = self._engine.begin(leader, action, now)
         except ValueError as error:
             self._permits.release(permit)
-            self._outbox.note(*self._engine.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now))
+            self._outbox.note(*self._engine.copies.skip(leader, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
         if self._engine.leaves_unread(leader.id, action):
             copy_log.left_unread(changed.after)
         if self._engine.leaves_beside(leader.id, action, now):
             copy_log.left_beside(changed.after)
         begun = time.monotonic()
-        lane = self._engine.lane_of(leader, action)
+        lane = self._engine.scheduler.lane_of(leader, action)
         flight = Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun, lane)
         self._in_flight[token] = flight
         if isinstance(action, Cancel):
@@ -151,7 +153,7 @@ class InFlight:
         try:
             changed = self._engine.keep_back(leader, action, now)
         except ValueError as error:
-            changed = self._engine.skip(leader.id, Skip(Reason.BAD_ORDER_ID, str(error)), now)
+            changed = self._engine.copies.skip(leader, Skip(Reason.BAD_ORDER_ID, str(error)), now)
         else:
             copy_log.kept_back(action, changed[0])
         self._outbox.note(*changed)
@@ -170,10 +172,10 @@ class InFlight:
         """Have everything written down once more that is to be before it is sent."""
         for token, flight in self._in_flight.items():
             if not flight.sent:
-                self._outbox.intend(token, self._engine.copy(flight.copy_id), flight.leader)
+                self._outbox.intend(token, self._engine.copies.copy(flight.copy_id), flight.leader)
 
     def _send(self, token: int, flight: Flight) -> None:
-        copy = self._engine.copy(flight.copy_id)
+        copy = self._engine.copies.copy(flight.copy_id)
         flight.sent = True
         self.requests += 1
         self._address.tell(RequestLeft(token, self._epoch))
@@ -185,7 +187,7 @@ class InFlight:
         self._permits.request(Lane.SPARE)
         flight = self._in_flight.get(token)
         if flight is not None and isinstance(flight.action, Place):
-            copy_log.placing(self._engine.copy(flight.copy_id), flight.leader)
+            copy_log.placing(self._engine.copies.copy(flight.copy_id), flight.leader)
 
     def land_what_must_not_leave(self) -> None:
         """Give up what has not been sent yet for an account that may not send, or for a leader order that has ended.
@@ -194,8 +196,8 @@ class InFlight:
         """
         is_barred = self._account_state.is_barred
         for token, flight in list(self._in_flight.items()):
-            if not flight.sent and (is_barred or self._engine.is_overtaken(flight.leader.id, flight.action)):
-                copy = self._engine.copy(flight.copy_id)
+            if not flight.sent and (is_barred or self._engine.scheduler.is_overtaken(flight.leader.id, flight.action)):
+                copy = self._engine.copies.copy(flight.copy_id)
                 unsent = transitions.not_sent if isinstance(flight.action, Place) else transitions.modify_not_sent
                 self.land(token, unsent(copy))
                 self._permits.release(flight.permit)
@@ -203,4 +205,4 @@ class InFlight:
     def land(self, token: int, after: Copy) -> None:
         """End a request with its copy as it is after it."""
         flight = self._in_flight.pop(token)
-        self._outbox.note(*self._engine.settle(flight.copy_id, after, time.monotonic()))
+        self._outbox.note(*self._engine.execution.settle(flight.copy_id, after, time.monotonic()))

@@ -73,7 +73,7 @@ class LossLimitWatch:
         breach = self._engine.know_result(result)
         if breach is None:
             return []
-        what = fields(follower=self._address.name, loss=breach.detail, open=self._engine.open_copies)
+        what = fields(follower=self._address.name, loss=breach.detail, open=len(self._engine.copies.live))
         alert("daily_loss", self._address.name, "Daily loss reached, entries stop {}", what)
         self._close_what_is_lost(now)
         return [ConfigSet(breach_key(self._address.name), str(breach))]

@@ -46,32 +46,34 @@ class OrphanOrders:
         last at work can be seen, and the leader's orders are known; until then nothing is sent. Return whether it is
         done.
         """
-        if not self._engine.orphan_orders:
+        if not self._engine.own_orders.orphan_orders:
             return True
         if self._adopts_from is None:
             self._adopts_from = time.monotonic() + self._window
             what = fields(
-                follower=self._address.name, orders=len(self._engine.orphan_orders), wait=f"{self._window:g}s"
+                follower=self._address.name,
+                orders=len(self._engine.own_orders.orphan_orders),
+                wait=f"{self._window:g}s",
             )
             logger.warning("Orders of ours that the database does not know, waiting to adopt them {}", what)
         wait = max(self._adopts_from - began, 0.0 if self._engine.knows_leader else ADOPT_AGAIN_AFTER)
         if wait > 0:
             self._clock.tell_later(wait, self._address, self._again)
             return False
-        adopted = self._engine.adopt_orphan_orders(self._now())
+        adopted = self._engine.own_orders.adopt_orphan_orders(self._now())
         self._outbox.note(*adopted)
-        self._known = {order.id for order in self._engine.orphan_orders}
+        self._known = {order.id for order in self._engine.own_orders.orphan_orders}
         what = fields(follower=self._address.name, adopted=len(adopted), left=",".join(sorted(self._known)))
         logger.warning("Orders adopted {}", what)
         return True
 
     def forget(self) -> None:
         """Forget those that are over."""
-        self._known.intersection_update(order.id for order in self._engine.orphan_orders)
+        self._known.intersection_update(order.id for order in self._engine.own_orders.orphan_orders)
 
     def mind(self) -> None:
         """Enter nothing more once somebody else sends orders with our ids."""
-        for order in self._engine.orphan_orders:
+        for order in self._engine.own_orders.orphan_orders:
             if order.id not in self._known:
                 self._known.add(order.id)
                 what = fields(follower=self._address.name, order=order.id, id=order.correlation_id)

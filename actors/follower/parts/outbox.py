@@ -54,7 +54,7 @@ class Outbox:
 
     def cannot_read(self, order_id: str, what: str) -> None:
         """Keep for writing down that a leader order is not copied because nothing that tells of it can be read."""
-        if self._engine.is_known(order_id):
+        if order_id in self._engine.orders:
             return  # it could be read once: what has become of it since is on its copies
         now = self._now()
         day = now.astimezone(IST).date()

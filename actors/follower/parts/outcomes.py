@@ -68,10 +68,10 @@ class Outcomes:
             return
         self._permits.settle(flight.permit, finished.finished)
         self._outbox.add(audit_of(self._follower, flight.action, finished.outcome.exchange))
-        copy = self._engine.copy(flight.copy_id)
+        copy = self._engine.copies.copy(flight.copy_id)
         match finished.outcome:
             case Accepted(value=value):
-                self._engine.was_accepted(flight.copy_id, flight.action)
+                self._engine.execution.was_accepted(flight.copy_id, flight.action)
                 self._account_state.accepted()
                 after = self._accepted(flight, copy, value.order_id, finished)
             case Refused(refusal, code, message):
@@ -81,7 +81,7 @@ class Outcomes:
                 after = self._refused(flight, copy, refusal, f"{code} {message}".strip())
             case unknown:
                 self.failures += 1
-                self._engine.came_to_nothing(flight.copy_id, flight.action, self._now())
+                self._engine.execution.came_to_nothing(flight.copy_id, flight.action, self._now())
                 copy_log.failed(flight.action, copy, f"outcome unknown: {unknown.cause}")
                 after = transitions.in_doubt(copy, unknown.cause)
         self._in_flight.land(finished.token, after)
@@ -105,7 +105,7 @@ class Outcomes:
 
     def _breakdown(self, flight: Flight, finished: RequestFinished) -> LatencyBreakdown | None:
         """Return where the time of a placement went, None if its leader order was not told of live."""
-        received = self._engine.received(flight.leader.id)
+        received = self._engine.orders.received(flight.leader.id)
         if received is None:
             return None
         moments = (received, flight.decided, flight.begun, finished.started, finished.finished)
@@ -121,7 +121,7 @@ class Outcomes:
         elif refusal is Refusal.RATE_LIMITED:
             self._account_state.back_off()
         elif refusal is not Refusal.TOKEN:
-            self._engine.came_to_nothing(flight.copy_id, flight.action, self._now())
+            self._engine.execution.came_to_nothing(flight.copy_id, flight.action, self._now())
         again = refusal in _NOT_ITS_FAULT
         match flight.action:
             case Place(part=part):

@@ -76,23 +76,23 @@ class OwnBook:
         self.read()
         now = time.monotonic()
         if self._engine.wants_search(copy_id, now):
-            self._recovery.tell(SearchOrder(self._address.name, self._engine.copy(copy_id).correlation_id))
-        if self._engine.wants_positions(copy_id, now):
+            self._recovery.tell(SearchOrder(self._address.name, self._engine.copies.copy(copy_id).correlation_id))
+        if self._engine.unshown.wants_positions(copy_id, now):
             self._recovery.tell(ReadNet(self._address.name, self._holdings, self._address, urgent=True))
 
     def take_snapshot(self, *, gate_open: bool) -> None:
         """Take note of what the feed knew when we subscribed: where it has missed nothing, that is the book."""
-        if gate_open and not self._engine.orphan_orders:
+        if gate_open and not self._engine.own_orders.orphan_orders:
             self._is_known()
 
     def take(self, read: BookMerged) -> None:
         """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
         self._size = len(read.order_ids)
         now = self._broker_clock.now()
-        self._outbox.note(*self._engine.book_read(read.began, now, read.order_ids, read.unreadable))
+        self._outbox.note(*self._engine.own_orders.book_read(read.began, now, read.order_ids, read.unreadable))
         self._broker_clock.take(read.skew or 0.0)
-        self._engine.know_skew(self._broker_clock.skew)
-        visibility = self._engine.visibility
+        self._engine.context.skew = self._broker_clock.skew
+        visibility = self._engine.unknown_outcomes.visibility
         if visibility.longest > max(2 * self._lag_told, self._window / 2):
             self._lag_told = visibility.longest
             lag = fields(

@@ -71,7 +71,7 @@ class PositionAudit:
         self._clock.tell_later(PATIENCE.total_seconds(), self._address, PositionsOverdue(self._epoch))
         self._ask(self._leader, urgent=True)
         if self._dry_run:
-            self._engine.assume_own_positions()
+            self._engine.positions.holdings.assume()
             return
         self._ask(self._address.name, urgent=True)
         first = self._interval * phase_of(self._address.name)
@@ -80,7 +80,7 @@ class PositionAudit:
     def ask_for_missing(self) -> None:
         """Ask again for what a predecessor of gap recovery may not have read."""
         self._asked_urgently = self._asks_again = False
-        if not self._engine.are_positions_known:
+        if not self._engine.positions.are_known:
             self._ask(self._leader, urgent=True)
             self._ask(self._address.name, urgent=True)
 
@@ -93,8 +93,8 @@ class PositionAudit:
         """Have read once more what differed, and then the order book."""
         self._asks_again = False
         for account, is_wanted in (
-            (self._leader, self._engine.wants_leader_read),
-            (self._address.name, self._engine.wants_own_read),
+            (self._leader, self._engine.positions.needs_leader_read),
+            (self._address.name, self._engine.positions.needs_own_read),
         ):
             if is_wanted:
                 self._ask(account, urgent=account != self._leader)
@@ -103,7 +103,7 @@ class PositionAudit:
 
     def ask_for_exits(self) -> None:
         """Have book and positions of the account read before everything else, if an exit waits for them."""
-        if self._engine.awaits_exit_reads and not self._asked_urgently:
+        if self._engine.context.exit_reads.is_awaited() and not self._asked_urgently:
             self._asked_urgently = True
             self._recovery.tell(ReadBook(self._address.name, NO_GAP, None, after_gap=False, urgent=True))
             self._ask(self._address.name, urgent=True)
@@ -120,18 +120,18 @@ class PositionAudit:
         now = wall_clock.now()
         self._engine.own_feed(is_up=gate_open, at=now)
         if gate_open:
-            self._engine.own_book_told(now)
+            self._engine.context.exit_reads.book_read(now)
             self.book_is_known(self._address.name)
 
     def overdue(self) -> None:
         """Go by the ledger where positions could not be read in time."""
-        if not self._engine.are_positions_known:
+        if not self._engine.positions.are_known:
             logger.error("Positions not read in time, going by the ledger {}", fields(follower=self._address.name))
             self._engine.assume_positions()
 
     def take(self, read: NetRead) -> None:
         """Take in a read of one of the two accounts, once the orders of that account are known."""
-        self._engine.know_multipliers(read.multipliers)
+        self._engine.context.contracts.know_multipliers(read.multipliers)
         if read.account not in self._book_known:
             self._unread[read.account] = read
         elif read.account == self._leader:
@@ -186,9 +186,9 @@ class PositionAudit:
 
     def _follow_up(self) -> None:
         """Read again after the lag what a read showed otherwise than the orders."""
-        if not self._asks_again and (self._engine.wants_leader_read or self._engine.wants_own_read):
+        if not self._asks_again and (self._engine.positions.needs_leader_read or self._engine.positions.needs_own_read):
             self._asks_again = True
-            self._clock.tell_later(self._engine.positions_lag + MARGIN, self._address, AuditAgain(self._epoch))
+            self._clock.tell_later(self._engine.positions.lag + MARGIN, self._address, AuditAgain(self._epoch))
 
     def _compare(self, apart: Iterable[Apart]) -> None:
         """Say what the account holds apart from its copies; what no order tells of has to be there for the lag.
@@ -200,7 +200,7 @@ class PositionAudit:
         for line, one in found.items():
             before, since = self._seen.get(line, (one, now))
             seen[line] = one, since if before == one else now
-            is_lasting = now - seen[line][1] >= self._engine.positions_lag
+            is_lasting = now - seen[line][1] >= self._engine.positions.lag
             if self._told.get(line) != one and (not one.unseen or is_lasting):
                 self._told[line] = one
                 copy_log.apart(self._address.name, one)

@@ -30,7 +30,7 @@ class Differs(msgspec.Struct, frozen=True, gc=False):
 class Contracts:
     """The instrument master, and what orders and positions have told beside it."""
 
-    __slots__ = ("_last", "_lots", "_made", "_master", "_multipliers", "_told", "news")
+    __slots__ = ("_last", "_lots", "_made", "_master", "_multipliers", "_news", "_told")
 
     def __init__(self) -> None:
         self._master: Mapping[InstrumentKey, Instrument] | None = None
@@ -40,8 +40,7 @@ class Contracts:
         self._told: set[tuple[InstrumentKey, str]] = set()
         #: What was asked for last, with the answer: an order is asked for several times in a row.
         self._last: tuple[Order, Instrument | None] | None = None
-        #: What has been found to differ and nobody has taken yet: each once a contract and master.
-        self.news: list[Differs] = []
+        self._news: list[Differs] = []
 
     @property
     def master(self) -> Mapping[InstrumentKey, Instrument] | None:
@@ -72,6 +71,11 @@ class Contracts:
             if multiplier not in known:
                 self._last = None
                 self._multipliers[key] = known | {multiplier}
+
+    def take_differences(self) -> list[Differs]:
+        """Return what the broker contradicts itself about and was not taken yet: each once a contract and master."""
+        found, self._news = self._news, []
+        return found
 
     def of(self, order: Order) -> Instrument | None:
         """Return what an order is in, None where neither master nor feed describes it."""
@@ -119,4 +123,4 @@ class Contracts:
     def _tell(self, key: InstrumentKey, known: Instrument, what: str, how: str) -> None:
         if (key, what) not in self._told:
             self._told.add((key, what))
-            self.news.append(Differs(key, known.symbol, what, how))
+            self._news.append(Differs(key, known.symbol, what, how))
