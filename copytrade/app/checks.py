@@ -18,7 +18,6 @@ from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokensUnread
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.filters import EVERYTHING
-from copytrade.core.ledger.sizing import Strategy
 from copytrade.core.model.accounts import Budget, Facts, Master
 from copytrade.core.model.instruments import Instrument, MasterUnusable
 from copytrade.core.model.orders import IST
@@ -31,8 +30,6 @@ from copytrade.storage.database import DatabaseUnusable
 
 #: Seconds for which a login at the order-update socket has to last to count as taken.
 LOGIN_LASTS = 1.0
-
-_BY_CAPITAL = (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED)
 
 RestOf = Callable[[Account, Dhan], DhanRest]
 
@@ -136,7 +133,7 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
     """Return each account, with the token that it begins with, and what the settings say of it."""
     now = wall_clock.now()
     kept = _kept(settings)
-    measures = {follower.capital for follower in settings.followers if follower.sizing in _BY_CAPITAL}
+    measures = {follower.capital for follower in settings.followers if follower.sizing.needs_capital}
     kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
     leader = Facts(
         settings.leader.name,
@@ -190,7 +187,7 @@ def _kept(settings: Settings) -> KeptTokens:
 
 def _is_sized_by_the_day(follower: Follower) -> bool:
     """Whether what it began the day with decides how much it copies."""
-    return follower.sizing in _BY_CAPITAL and not isinstance(follower.capital, Decimal)
+    return follower.sizing.needs_capital and not isinstance(follower.capital, Decimal)
 
 
 def _source(account: Account) -> str:

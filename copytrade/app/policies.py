@@ -11,7 +11,7 @@ from copytrade.core.decide.desired_order import OrderTypePolicy
 from copytrade.core.decide.filters import EVERYTHING
 from copytrade.core.decide.risk_limits import RiskLimits
 from copytrade.core.engine.engine import MarketRules
-from copytrade.core.ledger.sizing import SizingPolicy, Strategy
+from copytrade.core.ledger.sizing import SizingPolicy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.market.sessions import load_market_hours
 from copytrade.core.model.orders import IST
@@ -65,22 +65,13 @@ def protection_of(follower: Follower, recovery: Recovery) -> RiskLimits | None:
         trade_until=follower.trade_until,
         result_valid_for=max(RESULT_VALID_FOR, RESULT_READS * recovery.result_interval),
     )
-    is_set = (
-        limits.max_daily_loss,
-        limits.max_open_lots,
-        limits.max_orders_per_day,
-        limits.allowed,
-        limits.blocked,
-        limits.trade_from,
-        limits.trade_until,
-    )
-    return limits if any(is_set) else None
+    return limits if limits.is_any_set else None
 
 
 def needs_capital(follower: Follower) -> bool:
     """Whether a follower's size or limits rest on the capital at the start of the day."""
     loss = follower.max_daily_loss
-    return follower.sizing in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED) or bool(loss and loss.is_percent)
+    return follower.sizing.needs_capital or bool(loss and loss.is_percent)
 
 
 def needs_holdings(follower: Follower) -> bool:

@@ -53,6 +53,12 @@ class RiskLimits(msgspec.Struct, frozen=True, gc=False):
     trade_until: time | None = None
     result_valid_for: float = 60.0
 
+    @property
+    def is_any_set(self) -> bool:
+        """Whether there is any limit."""
+        unlimited = RiskLimits(on_breach=self.on_breach, result_valid_for=self.result_valid_for)
+        return self != unlimited
+
 
 class Breach(msgspec.Struct, frozen=True, gc=False):
     """On a trading day more was lost than may be."""

@@ -29,6 +29,11 @@ class Strategy(StrEnum):
         """Whether each entry is sized by itself; else all entries of an open position have one ratio."""
         return self in (Strategy.FIXED_LOTS, Strategy.RISK_BASED)
 
+    @property
+    def needs_capital(self) -> bool:
+        """Whether sizes are computed from the capital of leader and follower."""
+        return self in (Strategy.CAPITAL_PROPORTIONAL, Strategy.RISK_BASED)
+
 
 class SizingPolicy(msgspec.Struct, frozen=True, gc=False):
     """A follower's share of the settings: ``max_order_value`` in rupees, ``max_lots`` an order, None for no limit."""
