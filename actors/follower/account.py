@@ -1,4 +1,4 @@
-"""What the settings come to for one follower."""
+"""What the settings say of one follower."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from copytrade.core.model.orders import AmoTime
 
 @dataclass(frozen=True, slots=True)
 class FollowerAccount:
-    """Whose copies these are, and how they are made. ``capitals`` holds what the settings say of them."""
+    """The account that is copied into, and how. ``capitals`` holds only the capital that the settings give."""
 
     name: str
     policy: Policy

@@ -62,10 +62,9 @@ KEEP_WARM_EVERY = 10.0
 
 
 class Follower(GuardedActor[FollowerInbox]):
-    """Tells its desk what happened, and does what the desk wants: asks for permits, records, sends.
+    """Passes messages to its copy engine and its parts, and then lets the pump act on what is new.
 
-    An update only marks a leader order dirty. While something is wanted and no permit is on its way, one is asked for;
-    when it comes, the most urgent order is decided afresh, so that what waits in line is never a stale command.
+    An update only marks a leader order. The pump decides what is marked, asks for permits, records and sends.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._pump = parts.pump
 
     def set_up(self) -> None:
-        """Ask for everything that deciding rests on."""
+        """Ask for everything that has to be known before anything is decided."""
         self._gateway = self._make_gateway(self.address, self.epoch)
         self._in_flight.connect(self._gateway)
         self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
@@ -112,16 +111,16 @@ class Follower(GuardedActor[FollowerInbox]):
         self._show()
 
     def tear_down(self) -> None:
-        """Begin no more requests."""
+        """Close the connections."""
         if hasattr(self, "_gateway"):
             self._gateway.close()
 
     def subject(self) -> str:
-        """Return the leader order in hand."""
+        """Return the id of the leader order that is being handled, "" if none is."""
         return self._engine.work_queue.subject
 
     def receive(self, message: FollowerInbox) -> None:
-        """Take note of what is new, then do what follows from it."""
+        """Take in what is new, then do what follows from it."""
         self._engine.work_queue.subject = ""
         match message:
             case OrderUpdated(account, order, received, recovered) if account == self._peers.leader:
@@ -167,7 +166,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._show()
 
     def _take_own(self, changed: Changed | None) -> None:
-        """Take note of the broker's word about one of our own orders."""
+        """Take in a change of one of our own orders."""
         self._outbox.note(changed)
         if self._own_book.is_read:
             self._orphan_orders.mind()
@@ -175,7 +174,7 @@ class Follower(GuardedActor[FollowerInbox]):
             self._loss_limit_watch.read()
 
     def _learn(self, message: FollowerInbox) -> None:
-        """Take note of what lies around the orders."""
+        """Take in gates, order books, searches and instruments."""
         match message:
             case GateClosed() if message.account == self._peers.leader:
                 self._engine.set_gate(is_open=False)
@@ -216,7 +215,7 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._learn_of_account(message)
 
     def _learn_of_account(self, message: FollowerInbox) -> None:
-        """Take note of what the account has, may do and is to do."""
+        """Take in capital, results, positions, tokens and an operator's commands."""
         match message:
             case CapitalRead(account, capital) if account == self._peers.leader:
                 self._engine.know_leader_capital(capital)
@@ -251,7 +250,7 @@ class Follower(GuardedActor[FollowerInbox]):
                 pass  # told to an earlier incarnation
 
     def _take_copies(self, loaded: CopiesLoaded) -> None:
-        """Go on from where the follower was before."""
+        """Load what earlier incarnations did, and begin to follow both feeds."""
         self._loaded = True
         self._account_state.switch(enabled=loaded.enabled)
         today = self._now().astimezone(IST).date()
@@ -268,7 +267,7 @@ class Follower(GuardedActor[FollowerInbox]):
             feed.tell(Subscribe(self.address))
 
     def _on_actor_up(self, peer: ActorUp) -> None:
-        """Ask a peer that was restarted again for what its predecessor may not have answered."""
+        """Ask a restarted peer again for what its predecessor may not have answered."""
         if peer.name in (self._peers.leader_feed.name, self._peers.own_feed.name):
             if self._loaded:
                 self._subscribe()
@@ -289,7 +288,7 @@ class Follower(GuardedActor[FollowerInbox]):
             self._peers.instruments.tell(WantInstruments(self.address))
 
     def _on_actor_died(self, peer: ActorDied) -> None:
-        """Take note that a feed says nothing for a while."""
+        """Close the gate of a feed that has died."""
         if peer.name == self._peers.leader_feed.name:
             self._engine.set_gate(is_open=False)
             self._audit.book_is_unknown(self._peers.leader)
@@ -301,7 +300,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self.health.state = self._account_state.state(is_ready=is_ready)
 
     def figures(self) -> str:
-        """Return what rests, what is not known, how fast the broker has taken what was sent, and what of it is ours."""
+        """Return counts of copies, requests and failures, and latency percentiles of the broker and of our part."""
         latencies, ours = self._outcomes.latencies, self._outcomes.ours
         return fields(
             dry_run="yes" if self._account.policy.dry_run else "",

@@ -1,4 +1,4 @@
-"""Whom a follower tells, and whoever has its seat meanwhile."""
+"""The actors that a follower, or its stand-in, tells something."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from actors.runtime.address import Recipient
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """One account's peers; ``leader`` is the name of the account that it copies."""
+    """The addresses of one follower's peers; ``leader`` is the name of the leader's account."""
 
     leader: str
     leader_feed: Recipient[FeedMessage]

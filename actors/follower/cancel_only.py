@@ -1,4 +1,4 @@
-"""Sits where a quarantined follower sat, and cancels what rests for leader orders that have ended. Nothing else."""
+"""Stands in for a quarantined follower: cancels its open orders whose leader order has ended, and nothing else."""
 
 import itertools
 from collections import deque
@@ -45,10 +45,10 @@ class _Flight:
 
 
 class CancelOnlyFollower(GuardedActor[FollowerInbox]):
-    """Knows of each leader order only whether it has ended, so that hardly anything can go wrong in it.
+    """Knows only whether each leader order has ended, so that little can go wrong in it.
 
-    It reads no books: a cancellation that is refused is tried again, which does no harm, later each time; and reported
-    when it has been refused a few times.
+    It reads no order books. A cancellation that is refused is tried again, later each time, which does no harm. After a
+    few refusals an alert is sent.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
         self._cancelled = 0
 
     def set_up(self) -> None:
-        """Ask for a token; what rests is asked for once there is one."""
+        """Ask for a token. The open orders are loaded once there is one."""
         self._gateway = self._make_gateway(self.address, self.epoch)
         self._peers.tokens.tell(WantToken(self.address.name, self.address))
         self.health.state = QUARANTINED
 
     def tear_down(self) -> None:
-        """Begin no more requests."""
+        """Close the connections."""
         if hasattr(self, "_gateway"):
             self._gateway.close()
 
@@ -120,7 +120,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
                 pass
 
     def figures(self) -> str:
-        """Return what rests, and what has been cancelled."""
+        """Return how many orders are open, and how many have been cancelled."""
         return fields(open=sum(map(len, self._resting.values())), cancelled=self._cancelled)
 
     def _take_token(self, token: SecretStr) -> None:
@@ -138,7 +138,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
             feed.tell(Subscribe(self.address))
 
     def _on_actor_up(self, name: str) -> None:
-        """Ask a peer that was restarted again for what its predecessor may not have answered."""
+        """Ask a restarted peer again for what its predecessor may not have answered."""
         if name == self._peers.tokens.name:
             self._peers.tokens.tell(WantToken(self.address.name, self.address))
         elif name == self._peers.store.name and self._begun and not self._loaded:
@@ -160,11 +160,11 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
                 self._call_off(copy)
 
     def _has_ended(self, order: Order) -> bool:
-        """Whether a leader order has ended otherwise than by its fill, and that is news."""
+        """Whether a leader order has ended unfilled and was not known to have."""
         return order.is_terminal and order.status is not Status.TRADED and order.id not in self._ended
 
     def _see_own(self, order: Order) -> None:
-        """Learn the id of an order that had just left when the follower died, or that one has ended."""
+        """Learn the id of an order that was sent just before the follower died, or that an order has ended."""
         named = order_of(order.correlation_id)
         if named and order.is_terminal:
             self._waiting.pop(named, None)
@@ -180,7 +180,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
                 self._call_off(copy)
 
     def _call_off(self, copy: Copy) -> None:
-        """Cancel what rests for a leader order that has ended; what has no id yet may turn up with one."""
+        """Cancel a copy whose leader order has ended. One without an id is cancelled once its id is known."""
         if copy.order_id:
             del self._resting[copy.leader_order_id][copy.correlation_id]
             self._due.append((self._ended[copy.leader_order_id], copy))
@@ -242,7 +242,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
         self._clock.tell_later(pause(tries), self.address, Retry(copy_id, self.epoch))
 
     def _try_again(self, copy_id: CopyId) -> None:
-        """Cancel once more what was refused, unless it is known to have ended meanwhile."""
+        """Repeat a cancellation that was refused, unless the order is known to have ended meanwhile."""
         if waiting := self._waiting.pop(copy_id, None):
             self._due.append(waiting)
             self._ask()

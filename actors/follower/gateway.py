@@ -1,4 +1,4 @@
-"""What talks to the broker for one follower, so that the follower itself never waits for an answer."""
+"""Sends one follower's requests to the broker, so that the follower never waits for an answer."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class ModifyOrder:
-    """Restate an order."""
+    """Modify an order."""
 
     order_id: str
     change: OrderChange
@@ -49,10 +49,9 @@ AnyOutcome = Outcome[Placed] | Outcome[Cancelled]
 
 
 class Gateway:
-    """One account's connections; each outcome is told as RequestFinished.
+    """The connections of one account; each outcome is told as RequestFinished.
 
-    A request that has left on a connection that was ready is answered to whoever reads the sockets. For one that still
-    needs a connection, a thread waits.
+    The poller reads the answer to a request that left on a ready connection. A thread waits for the others.
     """
 
     def __init__(self, broker: OrderGateway, address: Address[FollowerInbox], epoch: int, threads: int) -> None:
@@ -66,12 +65,12 @@ class Gateway:
         self.keep_warm(0.0)
 
     def keep_warm(self, fresh_for: float) -> None:
-        """Have connections ready for so many seconds to come, the sessions on them established."""
+        """Have connections ready, with TLS established, for ``fresh_for`` seconds to come."""
         if not self._broker.is_warm(self._count, fresh_for):
             self._warming.submit(self._broker.warm, self._count, fresh_for)
 
     def send(self, token: int, request: Request) -> None:
-        """Send a request, without waiting for anything; once listened for, its outcome comes with the same token."""
+        """Send a request without waiting; its outcome is told with the same token after :meth:`listen`."""
         if self._address.epoch != self._epoch:
             return  # a later incarnation owns this account now
         started = time.monotonic()
@@ -85,7 +84,7 @@ class Gateway:
         self._broker.take_token(access_token)
 
     def listen(self, token: int) -> None:
-        """Wait for the answer to a request: apart from sending it, so that others' requests go first."""
+        """Have the answer to a request read. It is apart from sending, so that others' requests are sent first."""
         if token not in self._begun:
             return
         call, started = self._begun.pop(token)
@@ -95,7 +94,7 @@ class Gateway:
             self._threads.submit(self._wait, token, call, started)
 
     def close(self) -> None:
-        """Begin nothing more, and end what is being sent: its outcome is then unknown."""
+        """Send nothing more, and break off requests under way: their outcome is then unknown."""
         for threads in (self._threads, self._warming):
             threads.shutdown(wait=False, cancel_futures=True)
         self._broker.close()
@@ -110,7 +109,7 @@ class Gateway:
                 return self._broker.cancel(order_id)
 
     def _look(self, token: int, call: AnyCall, started: float, now: float) -> float | None:
-        """Read what has come of an answer; return until when to wait for more, None if it is whole."""
+        """Read what has come of an answer; return until when to wait for more, None once it is complete."""
         try:
             outcome = call.advance(now)
             if outcome is None:
@@ -139,7 +138,7 @@ class Gateway:
 
 
 def request_for(action: Action, copy: Copy, leader: Order, amo_time: AmoTime) -> Request:
-    """Build what is sent for a copy: the wish, and of the leader's order what a wish does not change."""
+    """Build the request for an action: the desired order, with what is taken over from the leader's."""
     match action:
         case Place(desired=desired):
             return PlaceOrder(

@@ -18,7 +18,7 @@ from copytrade.core.model.copies import CopyId
 
 @dataclass(frozen=True, slots=True)
 class RequestLeft:
-    """A request is on its way to the broker; told by a follower to itself, so that others' requests go first."""
+    """A request is on its way to the broker. A follower tells itself, so that others' requests go first."""
 
     token: int
     epoch: int
@@ -26,7 +26,7 @@ class RequestLeft:
 
 @dataclass(frozen=True, slots=True)
 class RequestFinished:
-    """A sender thread has an outcome; ``finished`` is when the answer came, a monotonic time."""
+    """A request has an outcome; ``started`` and ``finished`` are monotonic times."""
 
     token: int
     epoch: int
@@ -45,7 +45,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class LookAgain:
-    """A leader order waited for a certain time, which has come."""
+    """The time for which a leader order had to wait has come."""
 
     leader_order_id: str
     epoch: int
@@ -53,35 +53,35 @@ class LookAgain:
 
 @dataclass(frozen=True, slots=True)
 class LookAround:
-    """The broker has had time to show what it accepted: see whether its order book does."""
+    """The broker has had time to show what it accepted: read the order book to see whether it does."""
 
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class KeepWarm:
-    """See to it that connections are ready for the next order, however long ago the last one was."""
+    """Replace connections that have been idle for too long."""
 
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptOrphanOrders:
-    """Whatever the broker has taken in our name is visible by now: adopt what the database does not know."""
+    """Everything sent before this run is visible by now: adopt the orders that the database does not know."""
 
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPositions:
-    """Compare once more what the account holds with what was copied."""
+    """Compare again what the account holds with what was copied."""
 
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class AuditAgain:
-    """Read once more what a read of positions showed otherwise than the orders."""
+    """Repeat a read of positions that differed from the orders."""
 
     epoch: int
 
@@ -95,14 +95,14 @@ class PositionsOverdue:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """See again what the account has made of the day."""
+    """Read the account's result of the day again."""
 
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The account has been left alone for long enough after the broker called for less."""
+    """A wait after the broker's rate limit, or of a suspended account, is over."""
 
     epoch: int
 

@@ -1,4 +1,4 @@
-"""How one account stands: whether anything may be sent for it, whether it may enter, and what it shows of that."""
+"""The state of one account: whether it may send and enter, and what STATUS shows of it."""
 
 import time
 
@@ -20,7 +20,7 @@ SUSPENDED_FOR, SUSPENDED_AT_MOST = 60.0, 900.0
 
 
 class AccountState:
-    """A part of a follower, in its thread. ``enters`` is what the settings say of entries."""
+    """A part of a follower, in its thread. ``enters`` is whether the settings allow entries."""
 
     def __init__(
         self,
@@ -59,21 +59,21 @@ class AccountState:
 
     @property
     def is_draining(self) -> bool:
-        """Whether nothing new is to be begun."""
+        """Whether nothing new may be begun."""
         return self._drain is not None
 
     @property
     def is_barred(self) -> bool:
-        """Whether not even what was begun may leave."""
+        """Whether requests that have been begun must not be sent either."""
         return bool(self.suspended) or self._token_since is None
 
     @property
     def obstacle(self) -> str:
-        """Why nothing is copied until somebody mends it, "" where nothing has to be mended."""
+        """Why nothing is copied until somebody acts, "" if nobody has to."""
         return self.suspended or self._token_lost
 
     def state(self, *, is_ready: bool) -> str:
-        """Return what is shown of the account, ``is_ready`` where the follower knows all that it has to."""
+        """Return the state that is shown; ``is_ready`` says that the follower knows all that it needs."""
         if self.suspended:
             return "suspended"
         if self._token_lost:
@@ -87,14 +87,14 @@ class AccountState:
         return "live" if self._enabled else "paused"
 
     def switch(self, *, enabled: bool) -> None:
-        """Enter nothing more, or enter again; what the settings switch off stays off."""
+        """Stop or resume entries. Entries that the settings forbid stay forbidden."""
         if enabled is not self._enabled:
             self._enabled = enabled
             logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self._address.name))
         self._engine.switch_entries(enabled=enabled and self._enters)
 
     def suspend(self, refusal: Refusal, error: str) -> None:
-        """Send nothing for long, longer each time: the broker refuses the account itself, until somebody mends that."""
+        """Send nothing for 60 s, doubling up to 900 s: the broker refuses the account itself."""
         if self.suspended:
             return  # of requests that left together
         self.suspended = error
@@ -110,7 +110,7 @@ class AccountState:
         self._suspensions += 1
 
     def take_token(self) -> None:
-        """Go on with a token that works: everything is decided afresh, for the market has gone on meanwhile."""
+        """Go on with a token that works, and decide everything again: the market has moved meanwhile."""
         if self._token_lost:
             logger.info("Account goes on with a token that works {}", fields(follower=self._address.name))
         if self._token_since is None:
@@ -118,20 +118,20 @@ class AccountState:
         self._token_since, self._token_lost = time.monotonic(), ""
 
     def lose_token(self, why: str) -> None:
-        """Wait for another token; what cannot be copied meanwhile is recorded, and decided afresh when there is one."""
+        """Wait for another token. Orders that come meanwhile are recorded, and decided again with the next one."""
         if not self._token_lost:
             what = fields(follower=self._address.name, why="token", error=why, open=len(self._engine.copies.live))
             alert("suspended", self._address.name, "Account waits for a token that works {}", what, level="ERROR")
         self._token_since, self._token_lost = None, why
 
     def doubt_token(self, sent: float) -> None:
-        """Send nothing until the token is known to work, or replaced; unless the request left with an earlier one."""
+        """Send nothing until the token is checked or replaced, unless the request left with an earlier token."""
         if self._token_since is not None and sent >= self._token_since:
             self._token_since = None
             self._tokens.tell(CheckToken(self._address.name, refused=True))
 
     def back_off(self) -> None:
-        """Send nothing for a while, for longer each time that the broker calls for less in a row."""
+        """Send nothing for a while: longer for each rate-limit refusal in a row."""
         self.rate_limited += 1
         if self._throttled:
             return  # of requests that left together
@@ -143,7 +143,7 @@ class AccountState:
         self._clock.tell_later(delay, self._address, self._resume)
 
     def resume(self) -> None:
-        """Send again after having backed off, or been suspended: what was refused may be mended."""
+        """Send again when the wait is over."""
         now = time.monotonic()
         if self._throttled and now >= self._throttled_until:
             self._throttled = False
@@ -152,7 +152,7 @@ class AccountState:
             self._engine.look_again()
 
     def accepted(self) -> None:
-        """Take note that the broker does what it is asked: the row of its calls for less is over."""
+        """Reset the rate-limit backoff and the suspension: a request was accepted."""
         self._throttles = 0
         if self._suspensions:
             self._suspensions = 0

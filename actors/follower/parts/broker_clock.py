@@ -1,4 +1,4 @@
-"""The time of day by the broker's clock, as far as ours is known to differ from it."""
+"""The time of day by the broker's clock."""
 
 from datetime import datetime, timedelta
 
@@ -19,17 +19,17 @@ class BrokerClock:
         self._skew = 0.0
 
     def now(self) -> datetime:
-        """Return the time of day by the broker's clock: what it tells of is as old as that makes it."""
+        """Return the time of day by the broker's clock; ages of orders are reckoned by it."""
         now = wall_clock.now()
         return now + timedelta(seconds=self._skew) if self._skew else now
 
     @property
     def skew(self) -> timedelta:
-        """What our clock lacks to the broker's."""
+        """How far the broker's clock is ahead of ours."""
         return timedelta(seconds=self._skew)
 
     def take(self, skew: float) -> None:
-        """Take the seconds by which the broker is ahead, and say so where that is news."""
+        """Take over by how many seconds the broker is ahead, and log a change that matters."""
         if abs(skew) > SKEW_THAT_MATTERS and abs(skew - self._skew) > SKEW_THAT_MATTERS:
             ahead = fields(follower=self._follower, broker_is_ahead=f"{skew:.0f}s")
             logger.warning("Our clock is not the broker's, ages are reckoned by the broker's {}", ahead)

@@ -1,4 +1,4 @@
-"""What an operator wants of one follower, and what it answers."""
+"""An operator's commands to one follower, and its answers."""
 
 from loguru import logger
 
@@ -33,7 +33,7 @@ class Commands:
         self._dry_run = dry_run
 
     def obey(self, command: CommandGiven) -> None:
-        """Do what an operator wants, or say why not."""
+        """Carry out a command, or answer why not."""
         name, *arguments = command.name.split()
         if name not in (FLATTEN, TRY_AGAIN):
             self._answer(command.number, f"{command.name} is no command of this version", is_done=False)
@@ -45,7 +45,7 @@ class Commands:
             self._loss_limit_watch.close_for(command.number)
 
     def _try_again(self, number: int, order_id: str, units: str) -> None:
-        """Have a leader order decided afresh, on an operator's word."""
+        """Have a leader order decided again."""
         changed = self._engine.try_again(order_id, int(units))
         if changed is None:
             answer = f"{order_id} cannot be taken up: it is not of today, its copy rests, or it never had a size"

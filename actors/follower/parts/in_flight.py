@@ -1,4 +1,4 @@
-"""One follower's requests that are under way: from the decision to the outcome."""
+"""One follower's requests under way, from the decision to the outcome."""
 
 import itertools
 import time
@@ -50,7 +50,7 @@ class Flight:
 
 
 class InFlight:
-    """A part of a follower, in its thread. Each request is known by a token until it has landed."""
+    """A part of a follower, in its thread. Each request has a token until its outcome is known."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class InFlight:
         self.requests = 0
 
     def connect(self, gateway: Gateway) -> None:
-        """Send with this from now on."""
+        """Send through this gateway from now on."""
         self._gateway = gateway
 
     def __len__(self) -> int:
@@ -95,17 +95,17 @@ class InFlight:
         return self._in_flight.get(token)
 
     def have_room(self, lane: Lane) -> bool:
-        """Whether another request may be under way.
+        """Whether another request of this lane may be begun.
 
-        What waits for the database holds a permit: it counts for all that is no more urgent. A cancellation waits for
-        other cancellations alone, as long as there are no more exits under way than connections.
+        A request that waits for the database holds a permit, so it counts against requests that are no more urgent. A
+        cancellation waits only for other cancellations, while no more exits are under way than there are connections.
         """
         if lane is Lane.CANCEL:
             return sum(flight.sent for flight in self._in_flight.values()) < self._connections + CANCEL_RESERVE
         return sum(flight.sent or flight.lane <= lane for flight in self._in_flight.values()) < self._connections
 
     def decided(self, order_ids: Iterable[str]) -> None:
-        """Remember when it was decided that something is to be sent for leader orders, until it is begun."""
+        """Remember when requests for these leader orders were decided, until they are begun."""
         now = time.monotonic()
         for order_id in order_ids:
             self._decided[order_id] = now
@@ -116,7 +116,7 @@ class InFlight:
             self._worth_sweeping = 2 * max(len(self._decided), WORTH_SWEEPING)
 
     def begin(self, permit: PermitId, now: datetime) -> None:
-        """Do the most urgent thing with a permit, or give it back."""
+        """Begin the most urgent request with a permit, or give the permit back."""
         picked = self._engine.scheduler.pick(now)
         if picked is None:
             self._permits.release(permit)
@@ -148,7 +148,7 @@ class InFlight:
             self._outbox.intend(token, changed.after, leader)
 
     def _keep_back(self, leader: Order, action: Action, permit: PermitId, now: datetime) -> None:
-        """Send nothing, and go on as if it had been sent."""
+        """Dry run: send nothing, and go on as if it had been sent."""
         self._permits.release(permit)
         try:
             changed = self._engine.keep_back(leader, action, now)
@@ -159,7 +159,7 @@ class InFlight:
         self._outbox.note(*changed)
 
     def intended(self, token: int) -> bool:
-        """Send what has been written down, unless it must not leave any more; return whether it may."""
+        """Send a request whose intent is durable; return False if it was given up."""
         self.land_what_must_not_leave()
         flight = self._in_flight.get(token)
         if flight is None:
@@ -169,7 +169,7 @@ class InFlight:
         return True
 
     def intend_again(self) -> None:
-        """Have everything written down once more that is to be before it is sent."""
+        """Record the intents of unsent requests again, with a restarted store."""
         for token, flight in self._in_flight.items():
             if not flight.sent:
                 self._outbox.intend(token, self._engine.copies.copy(flight.copy_id), flight.leader)
@@ -182,7 +182,7 @@ class InFlight:
         self._gateway.send(token, request_for(flight.action, copy, flight.leader, self._amo_time))
 
     def left(self, token: int) -> None:
-        """See to what had to wait until a request and those of others had left: its answer, a permit, the log."""
+        """After a request has been sent: read its answer, ask for the next permit, write its log line."""
         self._gateway.listen(token)
         self._permits.request(Lane.SPARE)
         flight = self._in_flight.get(token)
@@ -190,9 +190,9 @@ class InFlight:
             copy_log.placing(self._engine.copies.copy(flight.copy_id), flight.leader)
 
     def land_what_must_not_leave(self) -> None:
-        """Give up what has not been sent yet for an account that may not send, or for a leader order that has ended.
+        """Give up unsent requests if the account may not send, or their leader order has ended.
 
-        The cancellation of such an order does not wait for it.
+        The cancellation of such a leader order then need not wait for them.
         """
         is_barred = self._account_state.is_barred
         for token, flight in list(self._in_flight.items()):
@@ -203,6 +203,6 @@ class InFlight:
                 self._permits.release(flight.permit)
 
     def land(self, token: int, after: Copy) -> None:
-        """End a request with its copy as it is after it."""
+        """End a request; ``after`` is its copy after the outcome."""
         flight = self._in_flight.pop(token)
         self._outbox.note(*self._engine.execution.settle(flight.copy_id, after, time.monotonic()))

@@ -1,4 +1,4 @@
-"""One follower's safeguard: it watches what the account has made of the day, and has everything closed when asked."""
+"""Watches an account's result of the day, and closes everything when a limit or an operator says so."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ LACKED_OFTEN = 3
 
 
 class LossLimitWatch:
-    """A part of a follower, in its thread. What it returns is to be written down."""
+    """A part of a follower, in its thread. The records that its methods return have to be written."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class LossLimitWatch:
         policy: Policy,
         interval: float | None,
     ) -> None:
-        """``interval`` is the seconds between two reads of the day's result, None where no limit asks for it."""
+        """``interval`` is the seconds between two reads of the result, None if no limit needs it."""
         self._address = address
         self._again = CheckResult(epoch)
         self._clock = clock
@@ -46,14 +46,14 @@ class LossLimitWatch:
         self._closing_for: list[int] = []
 
     def begin(self, breach: Breach | None, now: datetime) -> None:
-        """Take over what was written down of the day's loss, and begin to watch it."""
+        """Take over a breach that was recorded today, and begin to watch."""
         if breach is not None:
             self._engine.know_breach(breach)
             self._close_what_is_lost(now)
         self.check(now)
 
     def check(self, now: datetime) -> None:
-        """Have it read what the account has made of the day, and again after the interval."""
+        """Read the result of the day now, and again after the interval."""
         if self._interval is None:
             return
         self._checks_without_result = self._checks_without_result + 1 if self._engine.lacks_result(now) else 0
@@ -64,12 +64,12 @@ class LossLimitWatch:
         self._clock.tell_later(self._interval, self._address, self._again)
 
     def read(self) -> None:
-        """Have it read what the account has made of the day, if a limit asks for that."""
+        """Have the result of the day read, if a limit needs it."""
         if self._interval is not None:
             self._recovery.tell(ReadResult(self._address.name, self._address))
 
     def take(self, result: Result, now: datetime) -> list[Record]:
-        """Take what was read; if it is too much of a loss, say so once and do what is to be done then."""
+        """Take in a result. If the loss limit is reached, alert once and close everything if the settings say so."""
         breach = self._engine.know_result(result)
         if breach is None:
             return []
@@ -79,21 +79,21 @@ class LossLimitWatch:
         return [ConfigSet(breach_key(self._address.name), str(breach))]
 
     def _close_what_is_lost(self, now: datetime) -> None:
-        """Close everything, if that is what the day's loss calls for."""
+        """Close everything if the limit is reached and ``on_breach`` is flatten."""
         risk_limits = self._policy.risk_limits
         closes = risk_limits and risk_limits.on_breach is OnBreach.FLATTEN and not self._policy.dry_run
         if closes and self._engine.is_breached(now):
             self._engine.close_all()
 
     def close_for(self, number: int) -> None:
-        """Close everything, because a command says so; it is answered when that is over."""
+        """Close everything for a command, which is answered when that is done."""
         if number not in self._closing_for:
             logger.warning("Closing everything {}", fields(follower=self._address.name, command=number))
             self._closing_for.append(number)
             self._engine.close_all()
 
     def mind_closing(self, now: datetime, suspended: str) -> list[Record]:
-        """Say what came of closing everything, once that is over, or cannot go on because the account is suspended."""
+        """Report and answer when everything is closed, or when a suspended account cannot go on."""
         closed = self._engine.take_closed(now)
         if closed is not None and (closed.cancelled or closed.closed or closed.left):
             what = fields(follower=self._address.name, outcome=str(closed))

@@ -1,4 +1,4 @@
-"""Orders with ids of ours that the database does not know: adopted when it is new, and later a second copier's."""
+"""Orders with ids of ours that the database does not know: of a lost database, or of a second copier."""
 
 import time
 
@@ -17,7 +17,10 @@ ADOPT_AGAIN_AFTER = 0.5
 
 
 class OrphanOrders:
-    """A part of a follower, in its thread. ``window`` is the seconds after which what is not seen is not there."""
+    """A part of a follower, in its thread.
+
+    ``window`` is the seconds after which an order that is not visible does not exist.
+    """
 
     def __init__(
         self,
@@ -40,11 +43,10 @@ class OrphanOrders:
         self._known: set[str] = set()
 
     def adopt(self, began: float) -> bool:
-        """Adopt orders of ours that the database does not know: it is new, or older than they are.
+        """Adopt orders of ours that the database does not know; return whether that is done.
 
-        ``began`` is when the read began that shows them. Not before whatever was still on its way when the program was
-        last at work can be seen, and the leader's orders are known; until then nothing is sent. Return whether it is
-        done.
+        ``began`` is when the read that shows them began, a monotonic time. They are adopted once everything that an
+        earlier run sent is visible and the leader's orders are known. Until then nothing is sent.
         """
         if not self._engine.own_orders.orphan_orders:
             return True
@@ -68,11 +70,11 @@ class OrphanOrders:
         return True
 
     def forget(self) -> None:
-        """Forget those that are over."""
+        """Drop orders that the engine has forgotten."""
         self._known.intersection_update(order.id for order in self._engine.own_orders.orphan_orders)
 
     def mind(self) -> None:
-        """Enter nothing more once somebody else sends orders with our ids."""
+        """Stop entries once a new order with an id of ours appears: another copier sends for this account."""
         for order in self._engine.own_orders.orphan_orders:
             if order.id not in self._known:
                 self._known.add(order.id)

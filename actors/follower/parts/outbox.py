@@ -1,4 +1,4 @@
-"""One follower's journal: what has become of its copies and its ledger, until the store is told to write it down."""
+"""One follower's records, until the store is told to write them."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ from copytrade.storage.records import CopyChanged, LedgerChanged, Record
 
 
 class Outbox:
-    """A part of a follower, in its thread. In a dry run it leaves out what never happened."""
+    """A part of a follower, in its thread. In a dry run nothing is recorded of orders that were not sent."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Outbox:
         self._unwritten: list[Record] = []
 
     def note(self, *changes: Changed | None) -> None:
-        """Log what has become of copies, and keep it for writing down."""
+        """Log changes of copies, and keep them to be written."""
         for changed in changes:
             if changed is not None and changed.after != changed.before:
                 copy_log.changed(changed)
@@ -49,11 +49,11 @@ class Outbox:
                     self._unwritten.append(record)
 
     def add(self, *records: Record) -> None:
-        """Keep records for writing down."""
+        """Keep records to be written."""
         self._unwritten += records
 
     def cannot_read(self, order_id: str, what: str) -> None:
-        """Keep for writing down that a leader order is not copied because nothing that tells of it can be read."""
+        """Record that a leader order is not copied because it cannot be read."""
         if order_id in self._engine.orders:
             return  # it could be read once: what has become of it since is on its copies
         now = self._now()
@@ -63,23 +63,23 @@ class Outbox:
         self._unwritten.append(CopyChanged(copy, None, now))
 
     def intend(self, token: int, copy: Copy, leader: Order) -> None:
-        """Have it written down what is about to be sent, and all that it rests on."""
+        """Have the store record a request that is about to be sent, with all that it rests on."""
         record = CopyChanged(copy, leader, self._now())
         self._store.tell(RecordIntent(record, self._take_unwritten(), token, self._writer, self._address))
 
     def write(self) -> None:
-        """Tell the store what came of a message, unless an intent has told it already."""
+        """Have everything written that came of a message, unless an intent has taken it along."""
         if records := self._take_unwritten():
             self._store.tell(Write(records, self._writer))
 
     def write_everything(self) -> None:
-        """Tell a store that was restarted all that there is, for its predecessor may not have written it."""
+        """Have all copies and the ledger written again: a store that died may have lost some."""
         held = self._ledger_records(self._engine.positions.ledger.everything())
         copies = [CopyChanged(copy, leader, self._now()) for copy, leader in self._engine.everything()]
         self._store.tell(Write((*held, *filter(None, map(self._to_write, copies))), self._writer))
 
     def _take_unwritten(self) -> tuple[Record, ...]:
-        """Return what is not written yet, the ledger first: who reads of a copy has to find what it rests on."""
+        """Return unwritten records, the ledger first, because copies refer to it."""
         held = self._engine.positions.ledger.take_unwritten()
         if not held and not self._unwritten:
             return ()
@@ -87,14 +87,14 @@ class Outbox:
         return (*self._ledger_records(held), *unwritten)
 
     def _ledger_records(self, entries: Iterable[Line | Allocation]) -> list[Record]:
-        """Return what is written down of the ledger; in a dry run it is one of what never happened."""
+        """Return records of the ledger; none in a dry run, where nothing of it happened."""
         now = self._now()
         return [] if self._dry_run else [LedgerChanged(self._address.name, one, now) for one in entries]
 
     def _to_write(self, changed: CopyChanged) -> CopyChanged | None:
-        """Return what is written down of a copy.
+        """Return what is written of a copy.
 
-        In a dry run that is nothing of one that is at the broker: the ledger counts its fills when that is over.
+        In a dry run nothing is written of a copy that is open: the ledger counts its fills when it has ended.
         """
         copy = changed.copy
         if not self._dry_run:
