@@ -1,1 +1,1 @@
-"""Who does it, and when: one actor a file, all of them told, none of them asked."""
+"""The actors: they receive messages, call the core or a part, and tell others. None asks and waits."""

@@ -1,4 +1,4 @@
-"""Reads the instrument master, in the background: nothing on the hot path waits for it."""
+"""Reads the instrument master in the background: nothing on an order's way waits for it."""
 
 import threading
 import time
@@ -25,14 +25,14 @@ RETRY_AFTER = 30.0
 
 @dataclass(frozen=True, slots=True)
 class LoadInstruments:
-    """Read the instrument master: told by one incarnation to itself."""
+    """Read the instrument master, for this incarnation."""
 
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class MasterRead:
-    """The reader thread has the instrument master, or says why not; ``kept`` is then what there is of another day."""
+    """The reader thread has the instrument master, or says why not; then ``kept`` is that of an earlier day."""
 
     epoch: int
     master: Master | None
@@ -44,10 +44,10 @@ InstrumentMasterInbox = InstrumentMasterMessage | LoadInstruments | MasterRead
 
 
 class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
-    """Owns the instruments, and has a thread read them anew each morning.
+    """Owns the instruments, and has a thread read them again each morning.
 
-    Where there are none to be had, those of the last day that there were are used, and somebody is told. What the
-    leader holds and orders has to be among them: what is not is named.
+    If they cannot be read, those of an earlier day are used and an alert is sent. So it is for each instrument that the
+    leader holds and the master does not have.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
         recovery: Recipient[GapRecoveryMessage],
         leader: str,
     ) -> None:
-        """``leader`` is the account whose positions are looked through for what the master does not know."""
+        """``leader`` is the account whose positions are checked for unknown instruments."""
         super().__init__(life)
         self._clock = clock
         self._source = source
@@ -71,7 +71,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
         self._unknown: set[InstrumentKey] = set()
 
     def set_up(self) -> None:
-        """Begin to read as the first thing."""
+        """Begin to read."""
         self._read()
 
     def receive(self, message: InstrumentMasterInbox) -> None:
@@ -94,7 +94,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
                 pass
 
     def figures(self) -> str:
-        """Return how many instruments are known, and of when they are."""
+        """Return how many instruments are known, and when they were read."""
         if self._master is None:
             return fields(instruments=0)
         read_at = f"{self._master.read_at.astimezone(IST):%Y-%m-%dT%H:%M}"
@@ -114,7 +114,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
         self._clock.tell_later(until_renewed, self.address, LoadInstruments(self.epoch))
 
     def _cannot_read(self, read: MasterRead) -> None:
-        """Go on with what there is, and try again soon."""
+        """Use what there is, and try again soon."""
         if read.kept is not None:
             self._use(read.kept)
         of = f"{self._master.read_at.astimezone(IST):%Y-%m-%d}" if self._master else "none"
@@ -138,7 +138,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
         self._recovery.tell(ReadNet(self._leader, holdings=False, reply_to=self.address))
 
     def _look_for_unknown(self, net: Mapping[LineKey, int]) -> None:
-        """Name what the leader holds, or held today, of which neither lot nor tick is known: once each."""
+        """Alert, once for each, about instruments of the leader's positions that the master does not have."""
         known = self._master.instruments if self._master else {}
         unknown = {line.key for line in net if line.key not in known} - self._unknown
         self._unknown |= unknown
@@ -149,7 +149,7 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
 
 
 def _read(address: Address[InstrumentMasterInbox], epoch: int, source: InstrumentSource, has_none: bool) -> None:
-    """Read: the reader thread's whole life, which always ends in MasterRead."""
+    """Read the master, in a thread of its own; tell MasterRead in the end."""
     began = time.monotonic()
     try:
         master = source.read()

@@ -1,4 +1,4 @@
-"""Tells somebody who is not looking at the log what cannot wait."""
+"""Sends alerts to people who do not watch the log."""
 
 import time
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from copytrade.common.logs import fields
 
 
 class Notifier(GuardedActor[NotifierMessage]):
-    """Delivers alerts, one of a kind and a follower in ``cooldown`` seconds; nobody waits for it.
+    """Sends alerts; one of a kind and a follower in ``cooldown`` seconds.
 
-    Without addresses it says in the log what it would have sent.
+    Without addresses it logs what it would have sent.
     """
 
     def __init__(self, life: Incarnation[NotifierMessage], urls: Sequence[SecretStr], cooldown: float) -> None:
@@ -25,7 +25,7 @@ class Notifier(GuardedActor[NotifierMessage]):
         self._sent = self._held_back = self._failed = 0
 
     def receive(self, message: NotifierMessage) -> None:
-        """Deliver an alert, or hold it back."""
+        """Send an alert, or hold it back."""
         match message:
             case Notify(kind, who, text):
                 self._notify(kind, who, text)
@@ -33,7 +33,7 @@ class Notifier(GuardedActor[NotifierMessage]):
                 pass
 
     def figures(self) -> str:
-        """Return what became of the alerts."""
+        """Return how many alerts were sent, held back and failed."""
         return fields(sent=self._sent, held_back=self._held_back, failed=self._failed)
 
     def _notify(self, kind: str, who: str, text: str) -> None:
@@ -53,7 +53,7 @@ class Notifier(GuardedActor[NotifierMessage]):
 
 
 def _deliver(urls: Sequence[SecretStr], title: str, text: str) -> str:
-    """Send to every address; return what went wrong, empty if nothing."""
+    """Send to every address; return what went wrong, "" if nothing."""
     from apprise import Apprise  # noqa: PLC0415 (0.2 s that only those pay who are alerted)
 
     try:

@@ -1,4 +1,4 @@
-"""Grants permits: nobody sends an order request to the broker without one."""
+"""Grants permits: no order request is sent to the broker without one."""
 
 import time
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ MUCH_LONGER = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ServeWaiting:
-    """A place in a follower's budget may have become free."""
+    """The follower's budget may allow a request now."""
 
     follower: str
 
@@ -53,9 +53,9 @@ class _Account:
 
 
 class RateLimiter(GuardedActor[RateLimiterInbox]):
-    """Keeps a budget for each follower. It never blocks and never sleeps: who must wait is served later.
+    """Keeps a request budget for each follower. It never blocks: whoever must wait is served later.
 
-    Nobody is served before the store has said what was sent in an earlier life of the program: the broker counts on.
+    Nobody is served before the store has told what an earlier run sent, because the broker counts that too.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class RateLimiter(GuardedActor[RateLimiterInbox]):
         self._waits = 0
 
     def set_up(self) -> None:
-        """Ask what was sent before."""
+        """Ask the store what was sent before."""
         self._store.tell(LoadRequests(self.address))
 
     def receive(self, message: RateLimiterInbox) -> None:
-        """Queue a request or take a permit back, then serve whoever can be served."""
+        """Queue a request or take a permit back, then grant what the budget allows."""
         match message:
             case RequestPermit(follower, permit):
                 account = self._account(follower, permit.epoch)
@@ -106,11 +106,11 @@ class RateLimiter(GuardedActor[RateLimiterInbox]):
             self._serve(account)
 
     def figures(self) -> str:
-        """Return how many permits were granted, and how often somebody had to wait for one."""
+        """Return how many permits were granted, and how many waits there were."""
         return fields(permits=self._granted, waits=self._waits)
 
     def _load(self, loaded: RequestsLoaded) -> None:
-        """Count what was sent before; what was sent last of all may not have been written down."""
+        """Count requests of earlier runs. If one was recent, unrecorded ones are assumed to fill the budget."""
         if self._is_loaded:
             return
         self._is_loaded = True
@@ -152,11 +152,11 @@ class RateLimiter(GuardedActor[RateLimiterInbox]):
             request.reply_to.tell(PermitGranted(request.permit))
 
     def _have_wait(self, account: _Account, request: RequestPermit, now: float, delay: float) -> None:
-        """Serve an account later; tell it so once a wait, unless nothing waits but the wish for a permit in advance.
+        """Serve an account later, and tell it once a wait, unless only a permit in advance waits.
 
-        What has to wait within :data:`SAME_WAIT` of another's wait belongs to it: a burst is one wait, and not one for
-        each of its orders; unless it takes :data:`MUCH_LONGER`. What is more urgent than all that was told of is told
-        of as well.
+        A request that has to wait within :data:`SAME_WAIT` of another belongs to the same wait, unless it waits
+        :data:`MUCH_LONGER`: a burst is told once, not for each order. A request that is more urgent than those told
+        before is told too.
         """
         if request.lane is not Lane.SPARE:
             until = account.waits_until

@@ -1,7 +1,7 @@
-"""The gap-recovery supervisor: sees to it that whatever a feed may have missed is read over REST.
+"""The gap-recovery supervisor: has everything that a feed may have missed read over REST.
 
-Every loss is the same thing, a gap: the feed was down, the program has just started, the audit interval has passed. The
-account's order book is read and handed to its feed, and what is missing follows from comparing states, not times.
+A lost connection, a start of the program and an audit are the same thing, a gap. The account's order book is read and
+handed to its feed. What was missed follows from comparing states, not times.
 """
 
 import math
@@ -52,8 +52,7 @@ _NAMES = {
 class GapRecovery(GuardedActor[GapRecoveryInbox]):
     """Coordinates reads; each account has one reader thread, so no account waits for another's.
 
-    What is to be read waits in a queue of the account's: for a token that works, for what is more urgent, and for its
-    windows. Nothing of it is lost, and nobody sleeps.
+    Each account has a queue. A read waits in it for a working token, for more urgent reads and for the rate limit.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         tokens: Recipient[TokenKeeperMessage],
         windows: Sequence[Window],
     ) -> None:
-        """``windows`` say how often each account is read, the shortest first."""
+        """``windows`` limit how often each account is read, the shortest first."""
         super().__init__(life)
         self._tokens = tokens
         self._clock = clock
@@ -78,7 +77,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         self._capital_said: set[tuple[str, bool]] = set()
 
     def set_up(self) -> None:
-        """Give each account its reader."""
+        """Start the reader of each account."""
         for account, queue in self._queues.items():
             self._readers[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
             if self.epoch > 1:
@@ -112,7 +111,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
                 self._serve(message.account)
 
     def figures(self) -> str:
-        """Return how many reads there were, how many of them gave nothing, how many wait, and where none is made."""
+        """Return how many reads were made, failed and wait, and which accounts are not read for now."""
         now = time.monotonic()
         paused = [account for account, queue in self._queues.items() if queue.budget.is_paused(now)]
         return fields(
@@ -123,13 +122,13 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         )
 
     def tear_down(self) -> None:
-        """End the readers, and what they are reading."""
+        """Stop the readers, and break off what they read."""
         for account, reader in self._readers.items():
             reader.shutdown(wait=False, cancel_futures=True)
             self._accounts[account].close()
 
     def _take_token(self, account: str, token: SecretStr) -> None:
-        """Read what has waited for a token that works."""
+        """Use a token that works for the reads that wait for one."""
         self._accounts[account].take_token(token)
         self._queues[account].is_authorised = True
 
@@ -138,7 +137,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
             self._tokens.tell(WantToken(account, self.address))
 
     def _serve(self, account: str) -> None:
-        """Have the account's thread read what is wanted most, or come back when something may be read."""
+        """Start the account's most urgent read, or come back when one may be made."""
         queue, now = self._queues[account], time.monotonic()
         if wanted := queue.take(now):
             self._start(wanted)
@@ -155,7 +154,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         self._readers[request.account].submit(carry_on, wanted.reading, request, self.address)
 
     def _take(self, finished: ReadFinished) -> None:
-        """Tell everybody for whom it was read; see to what could not be."""
+        """Tell the answer to everybody who asked, or handle the failure."""
         queue, now = self._queues[finished.request.account], time.monotonic()
         wanted = queue.end(finished.request, now)
         if wanted is None:
@@ -170,7 +169,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
             self._hand_on(request, finished)
 
     def _cope(self, queue: ReadQueue, wanted: Wanted, problem: Problem, now: float) -> None:
-        """Have what could not be read read again once that may help, but for a search: who doubts asks again."""
+        """Repeat a failed read once that may help. A search is not repeated: the follower asks again."""
         request = wanted.request
         what = fields(account=request.account, problem=problem.why)
         if problem.refusal is Refusal.TOKEN:

@@ -14,7 +14,7 @@ Found = OrderBook | tuple[Order, ...] | Funds | Result | Net
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a read gave nothing; ``refusal`` where the broker said so."""
+    """Why a read failed; ``refusal`` if the broker refused it."""
 
     why: str
     refusal: Refusal | None = None
@@ -22,9 +22,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ReadFinished:
-    """A reader thread is done with what was asked for, and began it at a monotonic time.
+    """A read has ended. ``began`` is a monotonic time.
 
-    ``skew`` is the seconds to add to our time to have the broker's, None while no reply has told.
+    ``skew`` is how many seconds the broker's clock is ahead, None while no reply has told.
     """
 
     request: ReadRequest
@@ -35,14 +35,14 @@ class ReadFinished:
 
 @dataclass(frozen=True, slots=True)
 class ReadGoesOn:
-    """A reader thread has made one of the requests to the broker that a read takes, and there are more."""
+    """One of the requests of a read has been made, and there are more."""
 
     request: ReadRequest
 
 
 @dataclass(frozen=True, slots=True)
 class ServeReads:
-    """Something of an account that had to wait may be read."""
+    """A read of this account that had to wait may be made now."""
 
     account: str
 

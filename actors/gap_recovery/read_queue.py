@@ -1,4 +1,4 @@
-"""What is to be read of one account: in which order, for whom, and when."""
+"""The reads of one account: their order, who has asked, and when they may be made."""
 
 from dataclasses import dataclass, replace
 
@@ -19,9 +19,9 @@ Key = tuple[object, ...]
 
 @dataclass(slots=True)
 class Wanted:
-    """A read that is to be made, or under way. ``askers`` are whom it is made for, by name, the first one foremost.
+    """A read that waits or is under way. ``askers`` has the requests that it answers, by name of the asker.
 
-    ``reading`` is there once the first of its requests has been made: what is missing then is the rest.
+    ``reading`` is set once the first of its requests to the broker has been made.
     """
 
     key: Key
@@ -33,18 +33,18 @@ class Wanted:
 
     @property
     def request(self) -> ReadRequest:
-        """The request that stands for all."""
+        """The first request: it says what is read."""
         return next(iter(self.askers.values()))
 
     def rank(self, now: float) -> tuple[int, float]:
-        """Return what is read first: the lower."""
+        """Return the rank by which reads are sorted; the lowest goes first."""
         lane = self.lane
         if lane > ReadLane.AWAITED:
             lane = ReadLane(max(ReadLane.AWAITED, lane - int((now - self.since) / PATIENCE)))
         return lane, self.since
 
     def join(self, other: "Wanted") -> None:
-        """Serve another as well."""
+        """Answer the requests of another read too."""
         if other.lane is ReadLane.URGENT:
             self.not_before = min(self.not_before, other.not_before)
         self.lane = min(self.lane, other.lane)
@@ -54,10 +54,10 @@ class Wanted:
 
 
 class ReadQueue:
-    """The reads of one account, of which one is under way at a time. Times are monotonic seconds.
+    """The reads of one account, one under way at a time. Times are monotonic seconds.
 
-    A request joins one of its kind that waits; where that is under way already, it waits for the next: what it is
-    answered with has to have begun after it came.
+    A request joins a waiting read of the same kind. It does not join one that is under way, because its answer must
+    come from a read that began after the request.
     """
 
     def __init__(self, budget: ReadBudget) -> None:
@@ -74,7 +74,7 @@ class ReadQueue:
         return len(self._waiting) + len(self._begun)
 
     def add(self, request: ReadRequest, now: float) -> None:
-        """Take in what somebody wants to know."""
+        """Add a request."""
         wanted = Wanted(_key(request), _lane(request), now, now, {_asker(request): request})
         if waiting := self._waiting.get(wanted.key):
             waiting.join(wanted)
@@ -82,7 +82,7 @@ class ReadQueue:
             self._waiting[wanted.key] = wanted
 
     def take(self, now: float) -> Wanted | None:
-        """Return what is to be read now, if anything is; it is under way then."""
+        """Return the read to make now, which is under way from then on; None if there is none."""
         if self._under_way is not None or not self.is_authorised:
             return None
         for wanted in sorted((*self._begun.values(), *self._waiting.values()), key=lambda one: one.rank(now)):
@@ -94,13 +94,13 @@ class ReadQueue:
         return None
 
     def delay(self, now: float) -> float | None:
-        """Return how many seconds until something may be read; None where nothing is, or something else has to end."""
+        """Return the seconds until a read may be made; None if none waits or one is under way."""
         if self._under_way is not None or not self.is_authorised:
             return None
         return min((self._delay(one, now) for one in (*self._begun.values(), *self._waiting.values())), default=None)
 
     def end(self, request: ReadRequest, now: float) -> Wanted | None:
-        """Take note that what is under way was answered; return it, None if that was something else."""
+        """End the read under way and return it; None if the request is not its own."""
         wanted = self._under_way
         if wanted is None or wanted.request is not request:
             return None
@@ -111,24 +111,27 @@ class ReadQueue:
         return wanted
 
     def go_on(self, wanted: Wanted) -> None:
-        """Have the rest of something read in its turn; for all whom an earlier one of its kind would have served."""
+        """Make the remaining requests of a read in their turn.
+
+        An earlier read of the same kind that has been begun is joined to it.
+        """
         if earlier := self._begun.pop(wanted.key, None):
             wanted.join(earlier)
         self._begun[wanted.key] = wanted
 
     def put_back(self, wanted: Wanted, not_before: float) -> None:
-        """Have something read from the beginning, at some time; who has asked meanwhile is served by that too."""
+        """Repeat a read from the beginning, at a time or later; newer requests of the same kind join it."""
         wanted.not_before, wanted.reading = not_before, None
         if newer := self._waiting.pop(wanted.key, None):
             wanted.join(newer)
         self._waiting[wanted.key] = wanted
 
     def retry_delay(self, wanted: Wanted) -> float:
-        """Return how many seconds to leave alone what could not be read, longer each time."""
+        """Return how many seconds to wait before a failed read is repeated, longer each time."""
         return self._backoffs.setdefault(str(wanted.key[0]), Backoff()).next_delay()
 
     def worked(self, wanted: Wanted) -> None:
-        """Take note that something could be read."""
+        """Reset the waits: a read has succeeded."""
         self._backoffs.pop(str(wanted.key[0]), None)
         self.budget.accepted()
 
@@ -168,12 +171,12 @@ def _lane(request: ReadRequest) -> ReadLane:
 
 
 def _asker(request: ReadRequest) -> str:
-    """Return who is told: of the book and of searches always the account's feed."""
+    """Return who is told the answer; "" for the account's feed, which is told books and searches."""
     return "" if isinstance(request, ReadBook | SearchOrder) else request.reply_to.name
 
 
 def _both(one: ReadRequest, other: ReadRequest) -> ReadRequest:
-    """Return what serves both of two requests of one asker."""
+    """Return one request for two of the same asker."""
     if not isinstance(one, ReadBook) or not isinstance(other, ReadBook):
         return other
     newer = other if other.generation >= one.generation else one

@@ -1,4 +1,4 @@
-"""What gap recovery reads of an account for whoever asks: on a thread of the account's, as any of it may take long."""
+"""Makes the reads of one account, on a thread of the account's, because each may take long."""
 
 import time
 from collections.abc import Generator
@@ -20,14 +20,14 @@ Reading = Generator[None, None, tuple[float, Found | Problem, float | None]]
 
 
 def reading_of(reader: AccountReader, request: ReadRequest) -> Reading:
-    """Read what is asked for, beginning when it is first advanced."""
+    """Return a read that begins when it is first advanced."""
     began = time.monotonic()
     answer = yield from _answer(reader, request)
     return began, answer, reader.known_skew
 
 
 def carry_on(reading: Reading, request: ReadRequest, recovery: Recipient[GapRecoveryInbox]) -> None:
-    """Make the next request of a read, and tell what came of it under the request it was submitted with."""
+    """Make the next request of a read, and tell gap recovery whether it has ended."""
     began = time.monotonic()
     try:
         next(reading)
@@ -55,7 +55,7 @@ def _answer(reader: AccountReader, request: ReadRequest) -> Generator[None, None
 
 
 def _value(outcome: Outcome[T]) -> T | Problem:
-    """Return what a read gave, or why it gave nothing."""
+    """Return what a read shows, or why it failed."""
     match outcome:
         case Accepted(value=value):
             return value

@@ -7,7 +7,7 @@ from actors.runtime.actor import ActorDied, ActorUp
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tell somebody; ``kind`` and ``who`` say which alerts are the same one."""
+    """Send an alert; alerts with the same ``kind`` and ``who`` count as the same."""
 
     kind: str
     who: str

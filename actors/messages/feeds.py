@@ -1,4 +1,4 @@
-"""An account's orders as its feed tells of them, and what the feed is told."""
+"""What a feed tells its subscribers, and what others tell a feed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ from copytrade.core.model.orders import Order
 
 @dataclass(frozen=True, slots=True)
 class OrderUpdated:
-    """An account's order is not what it was. ``received`` is the monotonic time at which we learnt of it."""
+    """An order has changed. ``received`` is the monotonic time at which we learnt of it.
+
+    ``recovered`` says that it came from a read of the order book and not from the feed.
+    """
 
     account: str
     order: Order
@@ -24,9 +27,9 @@ class OrderUpdated:
 
 @dataclass(frozen=True, slots=True)
 class BookSnapshot:
-    """Everything the feed knows, at the moment of subscribing; every later change follows, in order.
+    """All orders that the feed knows, at the moment of subscribing; every later change follows, in order.
 
-    ``unread`` are the ids of the orders in the book that could not be read.
+    ``unread`` has the ids of the orders in the book that could not be read.
     """
 
     account: str
@@ -44,17 +47,17 @@ class GateClosed:
 
 @dataclass(frozen=True, slots=True)
 class GateOpened:
-    """A read of the account's book that began after the gap has been merged."""
+    """The gap is closed: a read of the account's book that began after it has been merged."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
 class BookMerged:
-    """A read of the account's book, begun at a monotonic time, is merged; its changes were told before.
+    """A read of the account's book that began at a monotonic time has been merged; its changes were told before.
 
-    ``order_ids`` are those of the rows that could be read. ``skew`` is the seconds to add to our time of day to have
-    the broker's. Of the leader's only the audits and what opens his gate are told, not each look that found nothing.
+    ``order_ids`` are those of the rows that could be read. ``skew`` is how many seconds the broker's clock is ahead. Of
+    the leader's reads only audits, those that changed something and those that open the gate are told.
     """
 
     account: str
@@ -65,13 +68,13 @@ class BookMerged:
 
     @property
     def names_all(self) -> bool:
-        """Whether the id of every row could be read, so that an order of which none is told was not there."""
+        """Whether the id of every row could be read: then an order that has none was not in the book."""
         return all(row.order_id for row in self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchMerged:
-    """The broker was asked for a correlation id at a monotonic time; what it showed was told before."""
+    """The broker was asked for a correlation id at a monotonic time; what it found was told before."""
 
     account: str
     correlation_id: str
@@ -81,7 +84,7 @@ class SearchMerged:
 
 @dataclass(frozen=True, slots=True)
 class OrderUnreadable:
-    """Nothing that tells of an account's order can be read, and why; it may be read later."""
+    """An order cannot be read from frame or book, and why; that may change later."""
 
     account: str
     order_id: str
@@ -100,16 +103,16 @@ NO_GAP: Generation = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Send me your book and from then on every change; the leader's, what he holds as well, as far as that is known."""
+    """Tell me your book, and every change from then on. The leader's feed tells his positions too."""
 
     subscriber: Recipient[FeedNews]
 
 
 @dataclass(frozen=True, slots=True)
 class BookRead:
-    """The account's whole order book, as it was at some moment after ``generation`` and ``began`` (monotonic).
+    """The account's whole order book. ``began`` is when the read began, a monotonic time.
 
-    ``glance``: it was read for no other reason than that there was something new of an order.
+    ``glance``: it was read only because there was news of an order.
     """
 
     generation: Generation
@@ -121,7 +124,7 @@ class BookRead:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswered:
-    """What the broker showed when asked for a correlation id at a monotonic time."""
+    """The orders that the broker found by a correlation id; ``began`` is a monotonic time."""
 
     correlation_id: str
     began: float

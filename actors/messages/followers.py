@@ -1,4 +1,4 @@
-"""What a follower is told by the system and by its supervisor."""
+"""What the system and the supervisor tell a follower."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from actors.runtime.address import Recipient
 
 @dataclass(frozen=True, slots=True)
 class FailOnPurpose:
-    """Hang for so many seconds, or crash for none: a paper session shows how that is healed."""
+    """Hang for so many seconds, or crash for 0: a paper session shows how that is healed."""
 
     seconds: float
 

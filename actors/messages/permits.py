@@ -1,4 +1,4 @@
-"""Leave to send a request, and what the rate limiter is told."""
+"""Permission to send a request, and what the rate limiter is told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class PermitGranted:
 
 @dataclass(frozen=True, slots=True)
 class PermitDelayed:
-    """The budget allows no request in a lane for so many ``seconds``, as far as is known; told once a wait."""
+    """The budget allows no request in this lane for so many ``seconds``, as far as is known. Told once a wait."""
 
     permit: PermitId
     lane: Lane

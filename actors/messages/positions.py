@@ -1,4 +1,4 @@
-"""What an account holds, as a read of it shows."""
+"""What an account holds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from copytrade.core.model.orders import InstrumentKey
 
 @dataclass(frozen=True, slots=True)
 class NetRead:
-    """What an account holds, whoever traded it, is known: units by line, short ones negative.
+    """What an account holds, whoever traded it: units by line, short ones negative.
 
-    ``began`` is when the request for its positions began, in monotonic seconds. ``multipliers`` are what the positions
-    tell of commodity and currency contracts.
+    ``began`` is when the request for its positions began, in monotonic seconds. ``multipliers`` are those of commodity
+    and currency contracts, as the positions show them.
     """
 
     account: str

@@ -1,4 +1,4 @@
-"""What is read of an account at the broker, and what gap recovery is told."""
+"""Reads of an account at the broker, and what gap recovery is told."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from copytrade.core.model.accounts import Result
 
 @dataclass(frozen=True, slots=True)
 class ReadBook:
-    """Read an account's order book and tell its feed. ``since`` and ``after_gap`` are for the log line alone.
+    """Read an account's order book and tell its feed. ``since`` and ``after_gap`` are only for the log line.
 
     An ``urgent`` read goes before all others of the account, whatever its ``lane``.
     """
@@ -38,7 +38,7 @@ class SearchOrder:
 
 @dataclass(frozen=True, slots=True)
 class CapitalRead:
-    """What an account is sized by is known: its capital in rupees."""
+    """An account's capital in rupees, by which orders are sized."""
 
     account: str
     capital: Decimal
@@ -46,7 +46,7 @@ class CapitalRead:
 
 @dataclass(frozen=True, slots=True)
 class ReadCapital:
-    """Read an account's start-of-day limit, and ``with_collateral`` what is pledged beside it."""
+    """Read an account's start-of-day limit, and ``with_collateral`` add its pledged securities."""
 
     account: str
     reply_to: Recipient[CapitalRead]
@@ -55,7 +55,7 @@ class ReadCapital:
 
 @dataclass(frozen=True, slots=True)
 class ResultRead:
-    """What an account has made of the day is known."""
+    """An account's profit or loss of the day."""
 
     account: str
     result: Result
@@ -63,7 +63,7 @@ class ResultRead:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """Read what an account has made of the day."""
+    """Read an account's profit or loss of the day."""
 
     account: str
     reply_to: Recipient[ResultRead]
@@ -71,7 +71,7 @@ class ReadResult:
 
 @dataclass(frozen=True, slots=True)
 class ReadNet:
-    """Read what an account holds; ``holdings`` too where shares are copied.
+    """Read what an account holds; ``holdings`` if shares are copied.
 
     An ``urgent`` read goes before all others of the account.
     """

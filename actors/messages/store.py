@@ -1,4 +1,4 @@
-"""What is written down and loaded, what an operator wants, and what the store is told."""
+"""Records to write and copies to load, an operator's commands, and what the store is told."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from copytrade.storage.records import CopyChanged, Record
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """An incarnation of an actor: its epoch is its token, and that of its successor is greater."""
+    """An incarnation of an actor. A later one has a greater epoch, and an earlier one may write no more."""
 
     name: str
     epoch: int
@@ -31,7 +31,7 @@ class IntentRecorded:
 
 @dataclass(frozen=True, slots=True)
 class RecordIntent:
-    """Write down what is about to be sent with ``records`` that it rests on, and say when all of it is durable."""
+    """Commit what is about to be sent and the ``records`` that it rests on; tell IntentRecorded then."""
 
     record: CopyChanged
     records: tuple[Record, ...]
@@ -42,7 +42,7 @@ class RecordIntent:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write records down, some time soon, in order; nothing of a writer that has been replaced."""
+    """Write records in order, before long; not if their writer has been replaced."""
 
     records: tuple[Record, ...]
     writer: Writer
@@ -50,7 +50,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class CopiesLoaded:
-    """What a follower had done when it last wrote."""
+    """What is recorded of a follower's copies and ledger."""
 
     copies: Sequence[Copy]
     lines: Sequence[Line]
@@ -69,7 +69,7 @@ class EntriesSwitched:
 
 @dataclass(frozen=True, slots=True)
 class CommandGiven:
-    """An operator wants something done; the follower writes ``CommandAnswered`` when it is, or cannot be."""
+    """An operator's command. The follower writes ``CommandAnswered`` when it is done or cannot be."""
 
     number: int
     name: str
@@ -77,7 +77,7 @@ class CommandGiven:
 
 @dataclass(frozen=True, slots=True)
 class LoadCopies:
-    """Tell a follower what it had done."""
+    """Tell a follower its copies and its ledger."""
 
     follower: str
     writer: Writer
@@ -86,14 +86,14 @@ class LoadCopies:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequests:
-    """Tell the rate limiter what has been sent in the last day."""
+    """Tell the rate limiter when requests of the last day were answered."""
 
     reply_to: Recipient[RequestsLoaded]
 
 
 @dataclass(frozen=True, slots=True)
 class FollowSwitches:
-    """Tell a follower from now on what an operator switches and wants, and first of all how it stands."""
+    """Tell a follower from now on whether its entries are paused, and an operator's commands."""
 
     follower: str
     writer: Writer

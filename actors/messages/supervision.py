@@ -1,4 +1,4 @@
-"""What the supervisor is told."""
+"""What others tell the supervisor."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from actors.runtime.actor import ActorDied, ActorUp
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """Have every actor bring its figures up to date; after the interval again if this incarnation asked itself."""
+    """Log the status of every actor; with the supervisor's own epoch, again after the interval."""
 
     epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryQuarantined:
-    """Give a quarantined actor another chance; all of them for an empty name."""
+    """Give a quarantined actor another chance; an empty name means all of them."""
 
     name: str
 

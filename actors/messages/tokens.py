@@ -1,4 +1,4 @@
-"""The accounts' tokens: what is told of them, and what the token keeper is told."""
+"""News of the accounts' tokens, and what the token keeper is told."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from copytrade.brokers.tokens.token import Credentials
 
 @dataclass(frozen=True, slots=True)
 class TokenReplaced:
-    """An account's token from now on; the one it had, if that was found to work. ``expires`` is None if unknown."""
+    """An account's token from now on, or again if it was found to work. ``expires`` is None if unknown."""
 
     account: str
     token: SecretStr
@@ -22,7 +22,7 @@ class TokenReplaced:
 
 @dataclass(frozen=True, slots=True)
 class TokenLost:
-    """An account has no token that the broker takes, and why; TokenReplaced will follow."""
+    """The broker takes no token of this account, and why; TokenReplaced will follow."""
 
     account: str
     why: str
@@ -33,7 +33,7 @@ TokenNews = TokenReplaced | TokenLost
 
 @dataclass(frozen=True, slots=True)
 class WantToken:
-    """Tell me an account's token, and whatever becomes of it."""
+    """Tell me an account's token, and every later one."""
 
     account: str
     reply_to: Recipient[TokenNews]
@@ -41,9 +41,9 @@ class WantToken:
 
 @dataclass(frozen=True, slots=True)
 class CheckToken:
-    """See whether an account's token works, and tell everybody.
+    """Check whether an account's token works, and tell everybody.
 
-    A request was ``refused`` for it, or a feed was dropped right after its login.
+    ``refused``: a request was refused for it. Otherwise a feed was dropped right after its login.
     """
 
     account: str
@@ -52,7 +52,7 @@ class CheckToken:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsGiven:
-    """How each account gets its tokens has been read again."""
+    """The settings for each account's token have been read again."""
 
     accounts: Mapping[str, Credentials]
 

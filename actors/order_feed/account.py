@@ -1,4 +1,4 @@
-"""Whose feed it is."""
+"""The account of a feed."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from copytrade.core.model.accounts import AccountType
 
 @dataclass(frozen=True, slots=True)
 class FeedAccount:
-    """The account of a feed, and where its updates come from. ``name`` is the leader's or the follower's."""
+    """An account and the source of its order updates. ``name`` is the leader's or the follower's."""
 
     name: str
     type: AccountType
@@ -16,5 +16,5 @@ class FeedAccount:
 
     @property
     def is_leader(self) -> bool:
-        """Whether it is the leader's."""
+        """Whether it is the leader's account."""
         return self.type is AccountType.LEADER

@@ -55,7 +55,7 @@ REREAD_AFTER = (2.0, 10.0)
 
 
 class OrderFeed(GuardedActor[OrderFeedInbox]):
-    """Merges what comes into its book, and tells every subscriber what changed; it does no other work."""
+    """Merges frames and reads into its book, and tells every subscriber what changed; it does no other work."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         *,
         holdings: bool,
     ) -> None:
-        """``holdings``: shares are copied, so that those the leader holds count."""
+        """``since`` is the time of the leader's last known event. ``holdings``: shares are copied too."""
         super().__init__(life)
         self._account = account
         self._is_leader = account.is_leader
@@ -91,14 +91,14 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         self._updates = self._found = self._missed = 0
 
     def set_up(self) -> None:
-        """Ask for a token to connect with, and begin the audits."""
+        """Ask for a token to connect with, and schedule the first audit."""
         self.health.state = "connecting"
         self._connection.ask_for_token()
         first = 1.0 if self._is_leader else phase_of(self._account.name)
         self._clock.tell_later(self._audit_interval * first, self.address, AuditBook(self.epoch))
 
     def receive(self, message: OrderFeedInbox) -> None:
-        """Merge what arrived; keep connected; answer subscribers."""
+        """Merge frames and reads, keep connected, answer subscribers."""
         match message:
             case FrameReceived(connection, items, received) if connection == self._connection.id:
                 self._merge_frame(items, received)
@@ -150,7 +150,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
                 pass  # from a connection that has been given up
 
     def figures(self) -> str:
-        """Return whether the gate is open, how long the token lives, how many orders there are, and how known."""
+        """Return the gate, the token's remaining life, and counts of orders and of how they became known."""
         return fields(
             gate="open" if self._gate.is_open else "closed",
             token=self._connection.token_left(),
@@ -184,7 +184,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             self._clock.tell_later(delay * stretch, self.address, RereadBook(self._connection.id))
 
     def _ask_again(self) -> None:
-        """Ask for what the predecessor of gap recovery may not have answered."""
+        """Ask a restarted gap recovery again for what its predecessor may not have answered."""
         if not self._gate.is_open:
             self._gate.read_book()
         if self._is_leader:
@@ -208,7 +208,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         self._settle_disputes()
 
     def _settle_disputes(self) -> None:
-        """Have the leader's book read again where frames and reads differ; on another's terms nothing rests."""
+        """Have the leader's book read again where frames and reads differ. For followers the next read is enough."""
         if self._book.asks_for_read() and self._is_leader:
             self._gate.read_promptly(self._connection.id)
 
@@ -245,7 +245,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         self._publisher.tell(SearchMerged(self._account.name, search.correlation_id, search.began, bool(search.orders)))
 
     def _say_what_was_found(self, changes: Sequence[Change], opens: bool, *, glance: bool) -> None:
-        """Count what was missed over all reads until the gate opens; later finds are what a feed did not tell."""
+        """Count the orders that a read found first: those missed in a gap, or those that the feed did not tell."""
         since = None if self._gate.is_reconnecting or self._gate.is_open else self._publisher.since
         missed = sum(since is None or change.after.event_at >= since for change in changes)
         if not self._is_leader:

@@ -1,4 +1,4 @@
-"""Looks at the leader's order book after his orders changed: what a lost frame would have told is known soon."""
+"""Reads the leader's order book after his orders changed, so that what a lost frame told is soon known."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ GLANCE_EACH = 0.002
 
 
 class ConfirmationReads:
-    """A part of the leader's feed, in its thread. However much is new, there is one look a second at most."""
+    """A part of the leader's feed, in its thread. It asks for one read a second at most."""
 
     def __init__(
         self,
@@ -50,21 +50,21 @@ class ConfirmationReads:
         self._is_down = False
 
     def has_news(self, now: float) -> None:
-        """Look at the book a moment after something was heard of an order."""
+        """Read the book a second after an order changed."""
         self._news_at, self._is_last = now, False
         if not self._is_soon:
             self._is_soon = True
             self._look_in(max(GLANCE_AFTER, self._read_at + GLANCE_EACH * self._size - now))
 
     def is_down(self, *, down: bool) -> None:
-        """Take note that the feed is lost, or is back: while it is lost, look all the time."""
+        """Note that the feed is down or up again; while it is down, read the book every two seconds."""
         if down and not self._is_down and not self._is_soon:
             self._is_soon = True
             self._look_in(GLANCE_WHILE_DOWN)
         self._is_down = down
 
     def look(self, number: int, now: float) -> None:
-        """Have the book read, and again: soon if there was news a moment ago, else once more later."""
+        """Have the book read, and schedule the next read: soon after recent news, else one more later."""
         if number != self._number:
             return
         self._is_soon, self._read_at = False, now
@@ -79,20 +79,20 @@ class ConfirmationReads:
             self._look_in(GLANCE_LATER - GLANCE_AFTER)
 
     def take(self, read: BookRead) -> None:
-        """Take note of how long the book is."""
+        """Note how long the book is: long books are read less often."""
         self._size = len(read.book.orders)
 
     def is_ahead(self, order_ids: Iterable[str], now: float) -> None:
-        """Take note of orders of which a look has shown something before the feed told it, if that is going to."""
+        """Note orders that a read showed before the feed told them."""
         for order_id in order_ids:
             self._ahead.setdefault(order_id, now)
 
     def told(self, order_id: str) -> None:
-        """Take note that the feed tells of an order."""
+        """Note that the feed has told an order."""
         self._ahead.pop(order_id, None)
 
     def take_untold(self, now: float) -> int:
-        """Return of how many orders the feed has not told what looks have shown, once for each."""
+        """Return how many orders that reads showed the feed has not told within two seconds; each is counted once."""
         untold = [order_id for order_id, shown in self._ahead.items() if now - shown >= TOLD_WITHIN]
         for order_id in untold:
             del self._ahead[order_id]

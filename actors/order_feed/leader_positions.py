@@ -1,4 +1,4 @@
-"""What the leader holds, read for all followers at once: fifty need not ask the broker the same."""
+"""The leader's positions, read once for all followers."""
 
 from actors.messages.positions import NetRead
 from actors.messages.reads import GapRecoveryMessage, ReadNet
@@ -7,7 +7,7 @@ from actors.runtime.address import Address, Recipient
 
 
 class LeaderNet:
-    """A part of the leader's feed, in its thread. ``holdings``: shares are copied, so those held count too."""
+    """A part of the leader's feed, in its thread. ``holdings``: shares are copied, so holdings count too."""
 
     def __init__(
         self, address: Address[OrderFeedInbox], recovery: Recipient[GapRecoveryMessage], leader: str, *, holdings: bool
@@ -20,10 +20,10 @@ class LeaderNet:
         self.last: NetRead | None = None
 
     def ask(self) -> None:
-        """Have it read; the first time before all other reads, since the followers wait for it."""
+        """Have the positions read; the first time before all other reads, because followers wait for it."""
         self._recovery.tell(ReadNet(self._leader, self._holdings, self._address, urgent=self.last is None))
 
     def ask_if_unknown(self) -> None:
-        """Have it read unless it has been."""
+        """Have the positions read if they never were."""
         if self.last is None:
             self.ask()

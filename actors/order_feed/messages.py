@@ -12,7 +12,7 @@ ConnectionId = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class FeedConnected:
-    """The feed's socket is open and the login was sent; the broker acknowledges neither."""
+    """The socket is open and the login was sent; the broker acknowledges neither."""
 
     connection: ConnectionId
     socket: FeedConnection
@@ -20,7 +20,7 @@ class FeedConnected:
 
 @dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """A frame has come in on a connection, at a monotonic time: what it tells of."""
+    """A frame has come in on a connection, at a monotonic time; ``items`` is its content."""
 
     connection: ConnectionId
     items: Sequence[Told]
@@ -44,7 +44,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class RereadBook:
-    """Read the book once more on this connection: a login has no acknowledgement, or something could not be read."""
+    """Read the book again on this connection: after a login, or because something could not be read."""
 
     connection: ConnectionId
 
@@ -58,9 +58,9 @@ class AuditBook:
 
 @dataclass(frozen=True, slots=True)
 class GlanceAtBook:
-    """Read the book because there was something new of an order: a frame about another may have been lost.
+    """Read the book because an order changed: a frame about another one may have been lost.
 
-    Only the last ``number`` that was given counts.
+    Only the latest ``number`` counts.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""What a feed cannot read, and what is another account's: told once each, counted, and never taken for an order."""
+"""Frames and rows that cannot be read, or are another account's: each is told once and counted."""
 
 from collections.abc import Sequence
 
@@ -36,24 +36,24 @@ class Unread:
 
     @property
     def orders(self) -> list[tuple[str, str]]:
-        """Return the leader's orders that can be read nowhere, by id, and why."""
+        """Return the leader's orders that neither frame nor book shows readably, by id, and why."""
         return list(self._unreadable.items())
 
     @property
     def is_awaiting(self) -> bool:
-        """Whether a read has yet to show an order whose frame could not be read."""
+        """Whether an order whose frame could not be read has to be found in the book."""
         return bool(self._awaited)
 
     def logged_in(self) -> None:
-        """Take note of a new login."""
+        """Count anew: the feed has logged in."""
         self._foreign_since_login, self._has_own = 0, False
 
     def own_frame(self) -> None:
-        """Take note that the socket tells of this account's orders."""
+        """Note that the feed tells this account's orders."""
         self._has_own = True
 
     def frame(self, item: Unreadable) -> None:
-        """Take note of a frame that cannot be read."""
+        """Log and count a frame that cannot be read."""
         self.count += 1
         if self._is_news("frame", item.order_id, item.what):
             logger.warning("Unreadable frame {}", self._describe(item))
@@ -61,7 +61,7 @@ class Unread:
             self._awaited.setdefault(item.order_id, (item.what, 0))
 
     def foreign_orders(self, items: Sequence[Foreign]) -> None:
-        """Take note of orders that are another account's."""
+        """Log and count orders of another account."""
         for item in items:
             self.foreign += 1
             self._foreign_since_login += item.where == "frame"
@@ -72,9 +72,9 @@ class Unread:
                 alert("foreign", self._account, "The feed tells of another account's orders alone {}", what)
 
     def read(self, rows: Sequence[Unreadable], readable: frozenset[str]) -> list[tuple[str, str]]:
-        """Take note of what a read of the order book could not read; return the leader's orders that is news of.
+        """Take in a read's unreadable rows; return the leader's orders that are newly known to be unreadable.
 
-        These are told with an alert: they cannot be copied. What could be read is forgotten.
+        An alert is sent about these, because they cannot be copied. Orders that could be read are forgotten.
         """
         self.count += len(rows)
         self.shown = tuple(row.order_id for row in rows if row.order_id)
@@ -97,7 +97,7 @@ class Unread:
         return [(order_id, what) for order_id, what in news.items() if order_id]
 
     def _missing(self, readable: frozenset[str], unreadable: set[str]) -> dict[str, str]:
-        """Return the orders whose frame could not be read, and that several reads have not shown either."""
+        """Return orders whose frame could not be read and that several reads have not shown."""
         missing = {}
         for order_id, (what, reads) in list(self._awaited.items()):
             if order_id in readable or order_id in unreadable:

@@ -1,7 +1,7 @@
 """What every actor extends: the parts of an actor system that pykka lacks.
 
-pykka has no supervisors, no stable addresses and no guard against a ``BaseException``, which would stop every actor in
-the process; a failed ``on_start`` is silent, and a handler that hangs is invisible. The base closes these holes.
+pykka has no supervisors and no stable addresses. A ``BaseException`` in a handler stops every actor in the process, a
+failed ``on_start`` is silent, and a handler that hangs is invisible. GuardedActor closes these holes.
 """
 
 import time
@@ -31,7 +31,7 @@ class ActorUp:
 class ActorDied:
     """An incarnation has ended without being asked to, with an error of a ``kind``.
 
-    ``subject`` names what it was busy with, where that may be what it cannot handle.
+    ``subject`` is the leader order that it was handling, if that may be the cause.
     """
 
     name: str
@@ -46,14 +46,14 @@ Report = ActorUp | ActorDied
 
 @dataclass(frozen=True, slots=True)
 class ShowFigures:
-    """Bring your vitals up to date, for a line of status."""
+    """Update your health, for a line of status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incarnation(Generic[M]):
-    """One life of an actor: where it sits, the how-manieth it is there, and whom it tells of its birth and death.
+    """One run of an actor: its address, its epoch (1, 2, ...) and where it reports that it is up or has died.
 
-    ``set_aside`` are subjects that its predecessors died of too often: it is to leave them alone.
+    ``set_aside`` are subjects over which earlier incarnations died too often: it must not handle them.
     """
 
     address: Address[M]
@@ -71,7 +71,7 @@ class _Contained(Exception):
 
 
 class GuardedActor(pykka.ThreadingActor, Generic[M]):
-    """An actor that cannot take the process with it, and whose start, death and business can be seen.
+    """An actor that cannot stop the process, and whose start, death and current work are visible.
 
     Extend ``set_up``, ``receive`` and ``tear_down``; all three run in the actor's own thread.
     """
@@ -106,7 +106,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
             self._end()
 
     def _step(self) -> None:
-        """Take one turn: run pykka's loop for one message, or begin, or end."""
+        """Take one turn: run pykka's loop for some messages, or begin, or end."""
         try:
             if not self._has_begun:
                 self._has_begun = True
@@ -122,7 +122,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
             self._end()
 
     def _end(self) -> None:
-        """Let go of what would keep this incarnation, and all that it knows, until garbage is collected."""
+        """Drop references that would keep this incarnation alive until garbage is collected."""
         self._broken = None
         if isinstance(self.actor_inbox, Mailbox):
             self.actor_inbox.close()
@@ -130,7 +130,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     @property
     def is_current(self) -> bool:
-        """Whether no later incarnation has taken the seat: to be asked before each side effect."""
+        """Whether no later incarnation has taken the address. Check it before a side effect."""
         return self.address.epoch == self.epoch
 
     def set_up(self) -> None:
@@ -148,11 +148,11 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         return ""
 
     def subject(self) -> str:
-        """Return what the message in hand is about, where another incarnation may die of the same."""
+        """Return the leader order that is being handled, if another incarnation might die of it too."""
         return ""
 
     def on_start(self) -> None:
-        """Set up, and say how that went: pykka keeps a failed start to itself."""
+        """Set up, and report success or failure, because pykka reports neither."""
         self.health.busy_since = time.monotonic()
         try:
             self.set_up()
@@ -167,10 +167,10 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         self._report(ActorUp(self.address.name, self.epoch))
 
     def on_receive(self, message: M) -> None:
-        """Hand a message to ``receive``, showing that we are busy with it.
+        """Hand a message to ``receive``, and show since when it is handled.
 
-        An incarnation that has been replaced while it hung takes no more messages. One that failed over a message that
-        was asked, and not told, would live on with its state half changed, if pykka had its way: it dies all the same.
+        An incarnation that was replaced while it hung takes no more messages. One that fails over an asked message dies
+        too, although pykka would let it live on with a half-changed state.
         """
         if self._broken is not None:
             raise _Contained from self._broken
@@ -202,11 +202,11 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         self.actor_ref.tell(error)  # so that it dies now where the message was asked; lost where it dies anyway
 
     def on_failure(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        """Say that this incarnation has died."""
+        """Report that this incarnation has died."""
         self._report_death(error)
 
     def on_stop(self) -> None:
-        """Close what we own, because we were asked to stop."""
+        """Close what this incarnation owns, because it was asked to stop."""
         self.health.state = "stopped"
         self.tear_down()
 
@@ -226,7 +226,7 @@ def _root(error: BaseException | None) -> BaseException | None:
 
 
 def _told(error: BaseException | None) -> str:
-    """Say what went wrong and where, in one line."""
+    """Return what went wrong and where, in one line."""
     error = _root(error)
     frames = traceback.extract_tb(error.__traceback__) if error else []
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

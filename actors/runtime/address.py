@@ -1,4 +1,4 @@
-"""How actors address each other: a stable name, whoever answers to it at the moment."""
+"""Addresses: stable names of actors, whichever incarnation is behind them."""
 
 import time
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Told = TypeVar("Told", contravariant=True)  # noqa: PLC0105 (one letter would sa
 
 
 class Recipient(Protocol[Told]):
-    """Where messages of one protocol can be told."""
+    """Something that takes messages of one protocol."""
 
     @property
     def name(self) -> str:
@@ -25,19 +25,19 @@ class Recipient(Protocol[Told]):
         ...
 
     def tell(self, message: Told) -> bool:
-        """Send a message; False if nobody is there to take it."""
+        """Send a message; False if no actor is there to take it."""
         ...
 
 
 class Address(Generic[M]):
-    """A name in the system, whoever sits there at the moment: an address that outlives each incarnation.
+    """The stable name of an actor; it outlives each incarnation.
 
-    The one object that several threads share: only the supervisor writes it, one reference at a time, as a runtime
-    keeps its table of registered names. ``epoch`` counts the incarnations, so one that has been replaced can see it.
+    Several threads share it. Only the supervisor puts a new incarnation behind it. ``epoch`` counts incarnations, so
+    that one that has been replaced can see it.
     """
 
     def __init__(self, name: str, dispatcher: Dispatcher | None = None) -> None:
-        """Without a ``dispatcher``, whoever sits here has a thread of its own."""
+        """Without a ``dispatcher`` the actor has a thread of its own."""
         self.name = name
         self.dispatcher = dispatcher
         self.epoch = 0
@@ -45,7 +45,7 @@ class Address(Generic[M]):
         self._ref: pykka.ActorRef[Any] | None = None
 
     def tell(self, message: M) -> bool:
-        """Send a message to whoever sits here; False if nobody does. A message to the dead is not an error."""
+        """Send a message to the current incarnation; False if there is none. That is not an error."""
         ref = self._ref
         if ref is None:
             return False
@@ -68,7 +68,7 @@ class Address(Generic[M]):
         self.dispatcher.watch(fileno, on_readable, due, urgent=urgent)
 
     def tell_when_idle(self, message: M, within: float) -> None:
-        """Tell whoever sits here something once its thread has nothing else to do, in so many seconds at the latest."""
+        """Send a message once the actor's thread has nothing else to do, ``within`` seconds at the latest."""
         if self.dispatcher is None:
             self.tell(message)
         else:
@@ -76,7 +76,7 @@ class Address(Generic[M]):
 
     @property
     def is_taken(self) -> bool:
-        """Whether somebody alive sits here."""
+        """Whether the current incarnation is alive."""
         return self._ref is not None and self._ref.is_alive()
 
     @property
@@ -87,7 +87,7 @@ class Address(Generic[M]):
 
 @dataclass(slots=True)
 class Health:
-    """What an actor shows of itself: written by its own thread alone, read by the supervisor without asking."""
+    """What an actor shows of itself. Its own thread writes it; the supervisor reads it without asking."""
 
     state: str = "starting"
     figures: str = ""

@@ -1,9 +1,8 @@
 """One thread for many actors: it runs one message of one actor at a time, in the order in which they were told.
 
-A thread for each of a hundred actors would have all of them wake at once for every order, and compete for the
-interpreter; in one line, whatever has to be done first is done first. The same thread reads their sockets when no
-message waits, the leader's in between: what the broker says of one order does not hold up the next. A thread that is
-stuck in one actor is left behind with it: whoever next tells somebody something starts another for the rest.
+If a hundred actors had threads, all would wake at once for every order and compete for the interpreter. The thread also
+reads their sockets when no message waits, and the leader's in between, so that answers about one order do not delay the
+next. If an actor keeps the thread for too long, another thread serves the others.
 """
 
 import heapq
@@ -56,15 +55,15 @@ class Dispatcher:
         self._sockets.watch(fileno, on_readable, due, urgent=urgent)
 
     def call_when_idle(self, call: Callable[[], object], by: float) -> None:
-        """Call something once there is nothing left to run or to read, at a monotonic time at the latest.
+        """Call something when there is nothing left to run or to read, at a monotonic time at the latest.
 
-        Of what waits for that, what has the earliest time is called, and all that comes of it is done before the next.
+        Such calls are made in the order of their times. What comes of one is done before the next.
         """
         heapq.heappush(self._afterwards, (by, next(self._numbers), call))
         self._rouse()
 
     def relieve(self) -> None:
-        """Start a thread if there is none, or none that is not stuck; one that waits is left to wait."""
+        """Start a thread if there is none, or all of them are stuck."""
         now = time.monotonic()
         workers = list(self._workers)
         if workers and not workers[-1].is_stuck(now):  # as a rule
@@ -83,7 +82,7 @@ class Dispatcher:
             self.relieve()
 
     def stop(self) -> None:
-        """End every thread once it has run what is waiting."""
+        """End every thread once it has run what waits."""
         self._is_stopping = True
         self._sockets.wake()
 
@@ -128,7 +127,7 @@ class Dispatcher:
         return bool(self._ready or self._afterwards or self._is_stopping)
 
     def _call_next_afterwards(self, due_by: float = math.inf) -> bool:
-        """Call what is first of what waits for there to be nothing else to do, if it has to be called by then."""
+        """Make the first of the idle calls, if its time is not after ``due_by``; return whether one was made."""
         try:
             if self._afterwards[0][0] > due_by:
                 return False
@@ -139,7 +138,7 @@ class Dispatcher:
         return True
 
     def _leaves(self, worker: "_Worker") -> bool:
-        """Be counted no more, if others do the work."""
+        """Take a thread out of the list if others do the work; return whether it is out."""
         self._workers.remove(worker)  # before we see who is left: of two who would leave at once, one stays
         now = time.monotonic()
         if any(other.is_alive() and not other.is_stuck(now) for other in list(self._workers)):
@@ -155,21 +154,21 @@ class _Worker(threading.Thread):
         self.busy_since: float | None = None
 
     def is_stuck(self, now: float) -> bool:
-        """Whether it has been busy with one message for long."""
+        """Whether it has been busy with one message for more than :data:`PATIENCE`."""
         since = self.busy_since
         return since is not None and now - since > PATIENCE
 
     def run(self) -> None:
-        """Work until there is nothing for it any more."""
+        """Work until it is not needed any more."""
         self._work(self)
 
 
 class TurnOver(Exception):
-    """An actor's loop has had its turn."""
+    """The turn of an actor is over."""
 
 
 class Mailbox:
-    """The inbox of an actor that has no thread of its own: what is put into it has the actor run, in its turn."""
+    """The inbox of an actor without a thread of its own. A message has the dispatcher run the actor."""
 
     def __init__(self, dispatcher: Dispatcher, step: Callable[[], None]) -> None:
         self._dispatcher = dispatcher
@@ -182,16 +181,16 @@ class Mailbox:
         self._idle: deque[None] = deque()
 
     def begin(self) -> None:
-        """Have the actor run for the first time."""
+        """Run the actor for the first time."""
         self._dispatcher.schedule(self)
 
     def put(self, envelope: Any) -> None:
-        """Take a message in."""
+        """Add a message."""
         self._envelopes.append(envelope)
         self._wake()
 
     def run(self) -> None:
-        """Let the actor take a turn: with what has been told by now, not with what comes of it."""
+        """Let the actor handle the messages that wait now, for 1 ms at most."""
         self._left = len(self._envelopes)
         self._turn_ends = time.monotonic() + TURN
         self._step()
@@ -200,15 +199,15 @@ class Mailbox:
             self._wake()
 
     def open(self) -> None:
-        """Give out all that is left in this turn: the actor has ended."""
+        """Hand out all messages that are left, because the actor has ended."""
         self._has_ended = True
 
     def close(self) -> None:
-        """Know the actor no more, and drop what is told all the same."""
+        """Drop the reference to the actor, and every later message."""
         self._step = self._envelopes.clear
 
     def _wake(self) -> None:
-        """Have the actor run, unless it is to run already."""
+        """Schedule the actor, unless it runs or is scheduled already."""
         try:
             self._idle.pop()
         except IndexError:
@@ -217,7 +216,7 @@ class Mailbox:
             self._dispatcher.schedule(self)
 
     def get(self) -> Any:
-        """Return the next message, to the actor's loop. Raises TurnOver when its turn is over, until the next."""
+        """Return the next message, to the actor's loop. Raises TurnOver when the turn is over."""
         if not self._has_ended:
             if not self._left or time.monotonic() > self._turn_ends:
                 raise TurnOver

@@ -1,6 +1,6 @@
-"""The sockets of many accounts, watched by a thread that has nothing more urgent to do.
+"""The sockets of many accounts, watched by one thread that has nothing more urgent to do.
 
-A thread for each socket would have them all wake at once, and compete for the interpreter with threads that still send.
+If each socket had a thread, all would wake at once and compete for the interpreter with threads that still send.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""One thread for all timers. A timer is a message told later; nobody sleeps in a handler."""
+"""One thread for all timers. A timer is a message told later; no actor sleeps in a handler."""
 
 import heapq
 import itertools
@@ -21,7 +21,7 @@ TURNS = 40
 
 
 class _Timer(NamedTuple):
-    """Sorted by when it is due; no two have one number, so that what follows it is never compared."""
+    """Sorted by ``due``. Numbers are unique, so that addresses and messages are never compared."""
 
     due: float
     number: int
@@ -30,14 +30,14 @@ class _Timer(NamedTuple):
 
 
 def phase_of(name: str) -> float:
-    """Return which part of an interval passes before somebody's first time (0 to 1): not all accounts at once."""
+    """Return a fraction (0 to 1) of an interval, fixed for each name, so that accounts do not act all at once."""
     return crc32(name.encode()) % 1000 / 1000
 
 
 def until_turn(name: str, interval: float) -> float:
-    """Return the seconds until somebody's next turn, of which there is one in each ``interval`` of as many seconds.
+    """Return the seconds until a name's next turn; there is one in each ``interval`` of seconds.
 
-    Some share a turn, and wake the program together; it is never everybody's, whatever has held them all up before.
+    Names are spread over :data:`TURNS` turns. Those that share a turn wake the program together.
     """
     turn = crc32(name.encode()) % TURNS * interval / TURNS
     left = (turn - time.monotonic()) % interval
@@ -47,10 +47,10 @@ def until_turn(name: str, interval: float) -> float:
 class Clock(threading.Thread):
     """Tells messages when they are due.
 
-    Not a pykka actor, because an actor's loop waits for its next message without a limit; in all else it is one: a
-    queue, a thread, and nothing shared. A cancelled timer is one whose receiver no longer cares. Nothing is locked:
-    who brings a timer sees afterwards until when the thread sleeps, and the thread says so before it sees what has
-    been brought. So it is woken for a timer that is due before those that it sleeps for, and for no other.
+    It is no pykka actor, because an actor's loop cannot wait with a time limit. A timer cannot be cancelled: its
+    receiver ignores it. There are no locks. A thread that adds a timer looks afterwards until when the clock sleeps,
+    and wakes it if the timer is due earlier. The clock says until when it sleeps before it looks for new timers. So one
+    of the two sees the other.
     """
 
     def __init__(self) -> None:
@@ -62,19 +62,19 @@ class Clock(threading.Thread):
         self._numbers = itertools.count()
 
     def tell_later(self, delay: float, address: Recipient[M], message: M) -> None:
-        """Tell ``message`` to ``address`` in ``delay`` seconds, whoever sits there then."""
+        """Tell ``message`` to ``address`` in ``delay`` seconds, whichever incarnation is there then."""
         timer = _Timer(time.monotonic() + delay, next(self._numbers), address, message)
         self._coming.append(timer)
         if timer.due < self._sleeps_until:
             self._bell.put(None)
 
     def stop(self) -> None:
-        """End the thread; timers that are not due yet are forgotten."""
+        """End the thread; timers that are not due yet are dropped."""
         self._is_stopping = True
         self._bell.put(None)
 
     def run(self) -> None:
-        """Wait for the next timer, or for one that is due before it."""
+        """Tell each message when it is due."""
         timers: list[_Timer] = []
         while not self._is_stopping:
             while self._coming:

@@ -51,7 +51,7 @@ class Store(GuardedActor[StoreInbox]):
         self._latest: dict[str, int] = {}
 
     def set_up(self) -> None:
-        """Open the database in this thread, and remember since when we copy."""
+        """Open the database in this thread, write what the side file holds, and note since when we copy."""
         self._database = self._open_database()
         self._group_commit = GroupCommit(
             self.address, self.epoch, self.health, self._clock, self._database, self._side_file
@@ -67,7 +67,7 @@ class Store(GuardedActor[StoreInbox]):
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
 
     def receive(self, message: StoreInbox) -> None:
-        """Take records in; commit; answer."""
+        """Take in records, commit, answer."""
         if isinstance(message, RecordIntent | Write | LoadCopies | FollowSwitches) and self._is_stale(message.writer):
             return
         match message:
@@ -94,7 +94,7 @@ class Store(GuardedActor[StoreInbox]):
                 pass
 
     def tear_down(self) -> None:
-        """Commit what is left, and let go of the database."""
+        """Commit what is left, and close the database."""
         if hasattr(self, "_group_commit"):
             self._group_commit.close()
             self._database.close()
@@ -104,7 +104,7 @@ class Store(GuardedActor[StoreInbox]):
         return fields(records=self._group_commit.committed, commits=self._group_commit.batches)
 
     def _load(self, request: LoadCopies) -> None:
-        """Tell a follower what it had done, once all of that is in the database."""
+        """Tell a follower its copies and ledger, once everything is in the database."""
         since = wall_clock.now().astimezone(IST).date() - LOOK_BACK
         try:
             if self._group_commit.has_waiting or self._database.is_behind:
@@ -149,7 +149,7 @@ class Store(GuardedActor[StoreInbox]):
             logger.warning("No room for the database's log, commits are slower {}", fields(error=error))
 
     def _is_stale(self, writer: Writer) -> bool:
-        """Whether a later incarnation of the writer has been heard of: one that hung may write no more."""
+        """Whether a later incarnation of the writer is known: an earlier one that hung may write no more."""
         latest = self._latest.get(writer.name, 0)
         self._latest[writer.name] = max(latest, writer.epoch)
         if writer.epoch < latest:

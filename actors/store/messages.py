@@ -7,7 +7,10 @@ from actors.messages.store import StoreMessage
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Commit the intents that wait and what they rest on, or ``everything``; ``again``: what could not be before."""
+    """Commit the waiting intents and what they rest on, or ``everything``.
+
+    ``again`` retries a commit that failed.
+    """
 
     everything: bool = False
     again: bool = False
@@ -15,14 +18,14 @@ class Flush:
 
 @dataclass(frozen=True, slots=True)
 class Linger:
-    """Commit everything a little later: at a monotonic time."""
+    """Commit everything at a monotonic time."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class LookForSwitches:
-    """See whether an operator has paused or resumed anybody, or given a command."""
+    """See whether an operator has paused or resumed a follower, or given a command."""
 
     epoch: int
 

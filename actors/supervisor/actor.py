@@ -38,10 +38,10 @@ SWEEP_EVERY, SWEEP_AT_FIRST = 0.5, 0.1
 
 
 class Supervisor(GuardedActor[SupervisorInbox]):
-    """Keeps its children alive, one for one: a crash of one touches no other.
+    """Keeps its children alive. Each is restarted alone: a crash of one touches no other.
 
-    Children start in the order given and stop in the reverse; ``ended`` is called once, with the exit code, when all
-    have stopped. A supervisor that follows one that died finds the children where they are.
+    Children start in the order given and stop in reverse. ``ended`` is called once, with the exit code, when all have
+    stopped. A supervisor that follows one that died keeps the running children.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         self._storms = Storms(len(followers), policy)
 
     def set_up(self) -> None:
-        """Start every child that is not there."""
+        """Start every child that does not run."""
         for kept in self._kept.values():
             if not kept.child.address.is_taken:
                 self._start(kept, kept.child.start)
@@ -78,7 +78,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.address, LogStatus(self.epoch))
 
     def receive(self, message: SupervisorInbox) -> None:
-        """See what became of the children, and do what follows."""
+        """Take in reports of children, and act on them."""
         match message:
             case ActorUp(_, epoch):
                 if epoch > 1:  # everybody waits for the first incarnation anyway
@@ -137,7 +137,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         logger.warning("Actor {} restarted ({})", kept.child.address.name, kept.crashes)
 
     def _on_child_died(self, death: ActorDied) -> None:
-        """Decide what becomes of a child that died or hung, each incarnation once."""
+        """Restart, quarantine or give up a child that died or hung; once for each incarnation."""
         kept = self._kept[death.name]
         if death.epoch != kept.child.address.epoch or death.epoch == kept.buried or self._draining is not None:
             return
@@ -176,7 +176,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         self._clock.tell_later(self._quarantine_retry, self.address, RetryQuarantined(kept.child.address.name))
 
     def _retry_quarantined(self, name: str) -> None:
-        """Give one actor, or all for an empty name, another chance."""
+        """Restart a quarantined actor, or all of them for an empty name."""
         for kept in self._kept.values():
             if kept.state == QUARANTINED and name in ("", kept.child.address.name) and self._draining is None:
                 kept.restarts.forgive()
@@ -185,7 +185,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
                 self._restart(kept)
 
     def _sweep(self) -> None:
-        """See who hangs, who has vanished without a word, and whose state has changed."""
+        """Look for actors that hang or have ended without a report, and log changed states."""
         now = time.monotonic()
         for dispatcher in {kept.child.address.dispatcher for kept in self._kept.values()}:
             if dispatcher is not None:
@@ -223,7 +223,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         logger.info("STATUS {:<12} {:<8} {}", "total", "draining" if self._draining else "live", totals)
 
     def _drain(self) -> None:
-        """Stop intake, and let what is under way at the followers end."""
+        """Stop intake, and let the followers finish what is under way."""
         if self._draining is not None:
             return
         self._draining = set()
@@ -245,7 +245,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
 
 
 def stop(address: Address[Any]) -> None:
-    """Stop whoever sits here, if it can be stopped within its deadline."""
+    """Stop the actor behind an address, or log that it did not stop in time."""
     if address.ref is None:
         return
     try:

@@ -12,7 +12,7 @@ class LogLines:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Look at every actor, again and again."""
+    """Look at every actor."""
 
     epoch: int
 
@@ -27,7 +27,7 @@ class RestartActor:
 
 @dataclass(frozen=True, slots=True)
 class DrainingTimedOut:
-    """Whatever is still under way at the followers stays pending."""
+    """Followers have not finished in time: their requests under way stay pending."""
 
 
 SupervisorInbox = SupervisorMessage | LogLines | Sweep | RestartActor | DrainingTimedOut

@@ -1,4 +1,4 @@
-"""When a crashed actor may be started again, and when several crashes are one."""
+"""When a crashed actor may be restarted, and when several crashes have one cause."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Restarts:
     def after_crash(self, now: float) -> float | None:
         """Return the seconds to wait before a restart, None if there have been too many.
 
-        The first restart is at once; the waits after it double, each up to a fifth longer by chance.
+        The first restart is immediate. Later waits double, and each is up to a fifth longer by chance.
         """
         while self._crashes and self._crashes[0] + self._policy.window <= now:
             self._crashes.popleft()
@@ -55,9 +55,9 @@ class Restarts:
 
 
 class Storms:
-    """Sees that several actors die of one cause: then it is the cause that is to be waited for, not each of them.
+    """Detects that several actors die of one cause, and then gives them one shared wait.
 
-    ``members`` is how many there are; a storm takes three of them, or a third where there are more than nine.
+    ``members`` is how many actors there are. A storm takes three of them, or three tenths if there are more than ten.
     """
 
     def __init__(self, members: int, policy: RestartPolicy, rng: Random | None = None) -> None:
@@ -69,9 +69,9 @@ class Storms:
         self._last: float | None = None
 
     def after_crash(self, name: str, cause: str, now: float) -> float | None:
-        """Return the seconds to wait if this crash is one of a storm, None if it stands alone.
+        """Return the seconds to wait if this crash belongs to a storm, None if it does not.
 
-        The wait grows with each crash of the storm, and begins anew after a quiet minute.
+        The wait grows with each crash of the storm, and starts again after a quiet minute.
         """
         while self._deaths and self._deaths[0][0] + TOGETHER <= now:
             self._deaths.popleft()
@@ -86,5 +86,5 @@ class Storms:
         return wait * self._rng.uniform(1.0, 1.2)
 
     def is_first(self) -> bool:
-        """Whether the last crash began a storm, so that it has to be told."""
+        """Whether the last crash began a storm, which is then alerted."""
         return self._waits == 1

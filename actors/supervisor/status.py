@@ -1,4 +1,4 @@
-"""The STATUS lines: one an actor, made from what it shows of itself, and one for all."""
+"""The STATUS lines of the log: one for each actor."""
 
 import time
 
@@ -10,13 +10,13 @@ BUSY_AFTER = 1.0
 
 
 def mailbox(address: Address[object]) -> int:
-    """Return how many messages wait for whoever sits here."""
+    """Return how many messages wait for an actor."""
     ref = address.ref
     return ref.actor_inbox.qsize() if ref is not None and hasattr(ref.actor_inbox, "qsize") else 0
 
 
 def state(address: Address[object], kept: str) -> str:
-    """Return an actor's state in a word: its supervisor's, if that has something to say of it, or its own."""
+    """Return an actor's state: what its supervisor says, or else its own."""
     busy = address.health.busy_since
     if kept:
         return kept

@@ -1,4 +1,4 @@
-"""The actors of one account: its feed, and if it is a follower's, the follower."""
+"""The actors of one account: its feed and, for a follower's account, the follower."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -29,10 +29,10 @@ from copytrade.settings.copying import WITH_COLLATERAL
 
 
 class AccountActors:
-    """Says how the actors of each account are made, and how they are looked after.
+    """Makes the child specs of each account's actors.
 
-    ``since`` is the time of the leader's last known event. What nothing is copied without is restarted as ``core``,
-    what concerns one follower as ``other``.
+    ``since`` is the time of the leader's last known event. ``core`` is the restart policy of actors without which
+    nothing is copied, ``other`` that of the rest.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AccountActors:
 
     @property
     def deadline(self) -> float:
-        """The seconds that one message of an account's actor may take: nothing in it waits for the broker."""
+        """The seconds that one message of these actors may take; none of them waits for the broker."""
         return self._settings.dhan.request_timeout + self._settings.supervision.hang_after
 
     def leader_feed(self) -> ChildSpec:
@@ -71,7 +71,7 @@ class AccountActors:
         return self._feed(follower.name, AccountType.FOLLOWER, follower, core=False)
 
     def follower(self, follower: s.Follower) -> ChildSpec:
-        """Return what copies into a follower's account."""
+        """Return the actor that copies into a follower's account."""
         settings, address = self._settings, self._addresses.followers[follower.name]
         account = FollowerAccount(
             name=follower.name,
@@ -103,7 +103,7 @@ class AccountActors:
         gateways: list[Gateway] = []
 
         def make_gateway(actor_address: Address[FollowerInbox], epoch: int) -> Gateway:
-            """Shut what an incarnation that hangs may still be sending with, and connect anew."""
+            """Close the connections of an earlier incarnation, which may hang, and open new ones."""
             while gateways:
                 gateways.pop().close()
             threads = settings.dhan.connections + CANCEL_RESERVE

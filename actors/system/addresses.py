@@ -1,4 +1,4 @@
-"""The seats: whom there is to tell, whoever has the seat."""
+"""The addresses of all actors."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from actors.token_keeper.messages import TokenKeeperInbox
 
 
 class Addresses:
-    """The seat of every actor under supervision; those of the dispatcher's share its thread."""
+    """The address of every supervised actor. Those with the dispatcher share its thread."""
 
     def __init__(self, leader: str, followers: Iterable[str], dispatcher: Dispatcher) -> None:
         self.notifier: Address[NotifierMessage] = Address("notifier")

@@ -1,4 +1,4 @@
-"""Closing what followers hold by copying, on an operator's word: by the copier that runs, or by one for that alone."""
+"""Closes what followers hold by copying: through the running copier, or with one that does only that."""
 
 import queue
 import sys
@@ -26,9 +26,9 @@ from copytrade.storage.records import CommandAnswered
 
 
 def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: bool) -> int:
-    """Cancel the copies of these followers, and close what they hold by copying; say what was done.
+    """Cancel these followers' copies and close what they hold by copying; print what was done.
 
-    Nothing is done before the operator agrees, or has already, with ``confirmed``. Return the exit code.
+    Nothing is done before the operator agrees, or has with ``confirmed``. Returns the exit code.
     """
     try:
         database = open_for_command(settings)
@@ -52,9 +52,9 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
 
 
 def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
-    """Have everything closed that these followers hold by copying, and nothing else; return what they answer in time.
+    """Close what these followers hold by copying, and nothing else; return the answers that come in time.
 
-    Raises what a database raises, DatabaseUnusable where it is none of ours.
+    Raises what a database raises, and DatabaseUnusable if it is not ours.
     """
     with ExitStack() as stack:
         try:

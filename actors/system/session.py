@@ -1,4 +1,4 @@
-"""One session of copying: everybody is started, and stopped in order when a signal, the clock or an actor says so."""
+"""One session of copying: starts all actors, and stops them on a signal, after a duration or when an actor says so."""
 
 import os
 import queue
@@ -39,7 +39,7 @@ SWITCH_INTERVAL = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """Somebody wants the tokens to be read again."""
+    """The tokens have to be read again."""
 
 
 #: None asks for a stop; a number is the exit code of a system that has stopped.
@@ -51,8 +51,8 @@ def copy(
 ) -> int:
     """Copy until a signal, or for ``duration`` seconds; return the exit code.
 
-    ``path`` is where the settings are, for tokens to be read again. ``since`` is the time of the leader's last known
-    event. ``left_out`` says which accounts take no part, and why.
+    ``path`` is the settings file, for reading tokens again. ``since`` is the time of the leader's last known event.
+    ``left_out`` has the accounts that take no part, and why.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
@@ -88,7 +88,7 @@ def copy(
 
 
 def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path) -> int | None:
-    """Keep the supervisor alive until something ends the session; return the exit code, None if it is to be stopped."""
+    """Keep the supervisor alive until the session ends; return the exit code, None if it has to be stopped yet."""
     ends = None if duration is None else time.monotonic() + duration
     while ends is None or time.monotonic() < ends:
         try:
@@ -106,7 +106,7 @@ def _guarded(system: CopySystem, events: Events, duration: float | None, path: P
 
 
 def _back_up(store: Storage, seconds: float) -> None:
-    """Keep a copy of the database in what is left of the time that a stop may take."""
+    """Copy the database, in the time that is left of the stop."""
     if not store.backups or "://" in store.database:
         return
     try:
@@ -118,7 +118,7 @@ def _back_up(store: Storage, seconds: float) -> None:
 
 
 def _reread(system: CopySystem, path: Path) -> None:
-    """Have tokens read again, from settings that are whole."""
+    """Read tokens again, unless the settings are unusable."""
     try:
         system.give_credentials(load_settings(path))
     except SettingsUnusable as error:
@@ -126,7 +126,7 @@ def _reread(system: CopySystem, path: Path) -> None:
 
 
 def _summarise(settings: Settings, began: datetime) -> None:
-    """Print what the session came to, if the database can still say."""
+    """Print a summary of the session, if the database can be read."""
     try:
         with open_to_read(settings.store.database) as connection:
             print(summary(copies_begun(connection, began), (wall_clock.now() - began).total_seconds()))

@@ -27,7 +27,10 @@ NOTIFIER_DEADLINE = 60.0
 def shared_actors(
     settings: Settings, addresses: Addresses, clock: Clock, core: RestartPolicy, other: RestartPolicy
 ) -> list[ChildSpec]:
-    """List them in the order in which they start; those without which nothing is copied are restarted as ``core``."""
+    """Return their specs in the order in which they start.
+
+    ``core`` is the restart policy of those without which nothing is copied, ``other`` that of the rest.
+    """
     urls = settings.alerts.urls if settings.mode != "paper" else ()
     token_place = place_for(settings)
     brokers = brokers_of(settings)

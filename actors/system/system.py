@@ -1,4 +1,4 @@
-"""The wiring: who exists, and in which order they start and stop."""
+"""The wiring: which actors there are, and in which order they start and stop."""
 
 import time
 from collections.abc import Callable
@@ -56,9 +56,9 @@ class CopySystem:
     ) -> None:
         """Prepare the actors.
 
-        ``since`` is the time of the leader's last known event, for the operator. ``ended`` is called from an actor's
-        thread with the exit code, once every actor has stopped, whoever wanted that. With ``only_closes`` nothing is
-        copied: everything that followers hold by copying can be closed, by command.
+        ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
+        code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
+        close what followers hold by copying.
         """
         self._settings = settings
         self._ended = ended
@@ -95,7 +95,7 @@ class CopySystem:
             self._show_failures()
 
     def _show_failures(self) -> None:
-        """Have one follower crash and another hang, so that a newcomer sees both healed."""
+        """Make one follower crash and another hang, to show how both are healed."""
         addresses = list(self._addresses.followers.values())
         self._clock.tell_later(CRASH_AFTER, addresses[0], FailOnPurpose(0.0))
         self._clock.tell_later(HANG_AFTER, addresses[-1], FailOnPurpose(self._accounts.deadline + 2.0))
@@ -112,9 +112,9 @@ class CopySystem:
         )
 
     def guard(self) -> bool:
-        """Start the supervisor anew if it has died or hangs; return whether it can be kept alive.
+        """Restart the supervisor if it has died or hangs; return whether it can be kept alive.
 
-        To be called now and then by whoever is above all actors.
+        The main thread calls it about once a second.
         """
         address = self._supervisor
         busy = address.health.busy_since
@@ -135,7 +135,7 @@ class CopySystem:
             stop(child.address)
 
     def tell_somebody(self, kind: str, who: str, text: str) -> None:
-        """Send an alert about what happened before anybody was there to send it."""
+        """Send an alert about something that happened before the notifier was started."""
         self._clock.tell_later(NOTIFIER_UP_AFTER, self._addresses.notifier, Notify(kind, who, text))
 
     def log_status(self) -> None:
@@ -147,16 +147,16 @@ class CopySystem:
         self._supervisor.tell(RetryQuarantined(""))
 
     def give_credentials(self, settings: Settings) -> None:
-        """Have the accounts' tokens read again, from settings that were, and from where they are kept."""
+        """Have the accounts' tokens read again from these settings and from where tokens are kept."""
         self._addresses.tokens.tell(CredentialsGiven(credentials_of(settings)))
 
     def is_ready(self) -> bool:
-        """Whether every actor has set up, is connected, and has read what it rests on."""
+        """Whether every account's actors are set up and connected, and have read what they need."""
         addresses: list[Address[Any]] = [*self._addresses.feeds.values(), *self._addresses.followers.values()]
         return all(address.health.state == "live" for address in addresses)
 
     def stop(self) -> None:
-        """Stop intake, let what is under way end, and stop every actor: returns at once."""
+        """Stop intake, finish what is under way, and stop every actor; returns at once."""
         self._supervisor.tell(StopAll())
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class CopySystem:
         self._addresses.notifier.tell(Notify(extra["alert"], extra["who"], line.record["message"]))
 
     def _children(self) -> list[ChildSpec]:
-        """List the actors in the order in which they start: who is told before who tells."""
+        """List the actors in the order in which they start: receivers before senders."""
         accounts, followers = self._accounts, self._settings.followers
         return [
             *shared_actors(self._settings, self._addresses, self._clock, _CORE, self._other),

@@ -1,4 +1,4 @@
-"""Sees to it that every account has an access token that works: checks it, replaces it in time, and says so."""
+"""Sees that every account has a working access token: checks it, replaces it in time, and tells its users."""
 
 import itertools
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _REMEDY = "put a new access_token into the settings, .env or the token file and 
 
 
 class TokenKeeper(GuardedActor[TokenKeeperInbox]):
-    """The one owner of every account's token: another login anywhere ends the one before.
+    """The only owner of every account's token, because a login elsewhere ends the one before.
 
     Its requests run on one thread an account, so that no account waits for another's.
     """
@@ -61,7 +61,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         self._fetched = self._failed = 0
 
     def set_up(self) -> None:
-        """Take what was kept and what is given, and see what it is worth."""
+        """Take the tokens that were kept or are in the settings, and check them."""
         self._kept.update(self._read())
         for account, credentials in self._accounts.items():
             self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
@@ -72,7 +72,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             self._pump(account)
 
     def receive(self, message: TokenKeeperInbox) -> None:
-        """Answer whoever wants a token; take in what the broker says of one."""
+        """Answer those who want a token; take in the broker's answers."""
         match message:
             case WantToken(account, reply_to):
                 self._tell[account][reply_to.name] = reply_to
@@ -98,19 +98,19 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
                 pass
 
     def tear_down(self) -> None:
-        """Ask for nothing more. A login that is under way when this incarnation dies may still end well."""
+        """Ask for nothing more. A login that is under way when this incarnation dies may still succeed."""
         for account, thread in self._threads.items():
             thread.shutdown(wait=False, cancel_futures=True)
             if self.health.state == "stopped":
                 self._requests[account].close()
 
     def figures(self) -> str:
-        """Return how many accounts have a token, and how many were fetched."""
+        """Return how many accounts have a token, and how many tokens were fetched."""
         usable = sum(lifecycle.is_usable for lifecycle in self._lifecycle.values())
         return fields(tokens=f"{usable}/{len(self._accounts)}", fetched=self._fetched, failed=self._failed or "")
 
     def _pump(self, account: str) -> None:
-        """Do what is to be done about an account's token now, or come back when there is something."""
+        """Take the next step for an account's token, or schedule it."""
         lifecycle, now = self._lifecycle[account], wall_clock.now()
         if expires := lifecycle.to_warn_of(now):
             when = fields(account=account, expires=f"{expires.astimezone(IST):%Y-%m-%d %H:%M}")
@@ -180,7 +180,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         self._keep(account)
 
     def _take_credentials(self, accounts: Mapping[str, Credentials]) -> None:
-        """Take what the settings and the token file say now, on SIGHUP."""
+        """Take over what settings and token file say now, on SIGHUP."""
         on_disk = self._read()
         self._kept.update({client_id: kept for client_id, kept in on_disk.items() if kept.token is not None})
         for account, lifecycle in self._lifecycle.items():
@@ -195,7 +195,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         logger.info("Tokens read again {}", fields(accounts=len(self._lifecycle)))
 
     def _say(self, account: str, *, again: bool = False) -> None:
-        """Tell whoever uses the account's token what has become of it, if that is news."""
+        """Tell the users of an account's token what has changed, if anything has."""
         lifecycle, told = self._lifecycle[account], self._told.get(account)
         news: TokenNews
         if lifecycle.is_usable and lifecycle.token:
@@ -220,7 +220,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             alert("token", account, "Token refused, the account waits for another {}", why, level="ERROR")
 
     def _hide(self, account: str) -> None:
-        """Keep the secrets in use out of the log, whoever should write them there."""
+        """Keep the secrets in use out of the log."""
         lifecycle = self._lifecycle[account]
         credentials = lifecycle.credentials
         token = lifecycle.token.secret if lifecycle.token else None
@@ -236,7 +236,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             return {}
 
     def _keep(self, account: str) -> None:
-        """Keep an account's token, unless the settings have it, and when another was asked for, for the next run."""
+        """Keep an account's token for the next run, unless it is in the settings, and when it was last asked for."""
         lifecycle = self._lifecycle[account]
         token = lifecycle.token
         kept = KeptToken(attempted=lifecycle.attempted)

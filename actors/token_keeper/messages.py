@@ -11,7 +11,7 @@ from copytrade.brokers.tokens.token import Token
 
 @dataclass(frozen=True, slots=True)
 class TokenChecked:
-    """What the broker said when asked for the profile."""
+    """The broker's answer to a request for the profile, which shows whether a token works."""
 
     account: str
     outcome: Outcome[Profile]
@@ -19,7 +19,7 @@ class TokenChecked:
 
 @dataclass(frozen=True, slots=True)
 class TokenFetched:
-    """What the broker said when asked for another token."""
+    """The broker's answer to a request for another token."""
 
     account: str
     step: Step
@@ -28,7 +28,7 @@ class TokenFetched:
 
 @dataclass(frozen=True, slots=True)
 class TellToken:
-    """Say now that this token works."""
+    """Tell everybody now that this token works."""
 
     account: str
     token: Token
@@ -36,7 +36,7 @@ class TellToken:
 
 @dataclass(frozen=True, slots=True)
 class LookAfterToken:
-    """There may be something to be done about an account's token; only the latest ``number`` counts."""
+    """The next step for an account's token is due; only the latest ``number`` counts."""
 
     account: str
     number: int

@@ -20,7 +20,7 @@ def ask_broker(
     credentials: Credentials,
     token: Token | None,
 ) -> None:
-    """Ask the broker: runs on the account's thread, and answers whatever happens."""
+    """Ask the broker, and tell the keeper the answer or the failure."""
     if step is Step.CHECK:
         keeper.tell(TokenChecked(account, _check(requests, token)))
     else:
@@ -46,7 +46,7 @@ def _fetch(requests: TokenService, step: Step, credentials: Credentials, token: 
 
 
 def _failed(error: Exception) -> Unknown:
-    """Log an unexpected error without its words: what it was busy with is secret."""
+    """Log the type of an unexpected error, but not its text, which may hold secrets."""
     logger.error("Asking about a token failed unexpectedly {}", fields(error=type(error).__name__))
     return _no_answer(type(error).__name__)
 

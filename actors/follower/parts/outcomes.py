@@ -1,4 +1,4 @@
-"""What becomes of a follower's requests: accepted, refused or unknown, and what follows from each."""
+"""The outcomes of a follower's requests: accepted, refused or unknown, and what follows from each."""
 
 import itertools
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Outcomes:
         self.latencies, self.ours = Latencies(), Latencies()
 
     def finish(self, finished: RequestFinished) -> None:
-        """Take note of what became of a request."""
+        """Take in the outcome of a request."""
         flight = self._in_flight.get(finished.token)
         if flight is None:
             return
@@ -104,7 +104,7 @@ class Outcomes:
         return after
 
     def _breakdown(self, flight: Flight, finished: RequestFinished) -> LatencyBreakdown | None:
-        """Return where the time of a placement went, None if its leader order was not told of live."""
+        """Return how long each step of a placement took, None if its leader order did not come live."""
         received = self._engine.orders.received(flight.leader.id)
         if received is None:
             return None

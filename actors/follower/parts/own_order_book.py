@@ -1,4 +1,4 @@
-"""One follower's own order book: when it is read, and how late the broker shows in it what it has accepted."""
+"""One follower's own order book: when it is read, and how late the broker shows accepted orders in it."""
 
 import time
 
@@ -24,7 +24,10 @@ LOOK_AROUND_AFTER, LOOK_AROUND_EVERY, LOOK_AROUND_EACH = 1.0, 10.0, 0.1
 
 
 class OwnBook:
-    """A part of a follower, in its thread. ``window`` is the seconds over which absence is proven, at least."""
+    """A part of a follower, in its thread.
+
+    ``window`` is the seconds over which reads must lack an order, at least, to prove that it does not exist.
+    """
 
     def __init__(
         self,
@@ -60,19 +63,19 @@ class OwnBook:
         engine.set_own_book(is_read=False)
 
     def read(self, lane: ReadLane = ReadLane.AWAITED) -> None:
-        """Have it read; before all else while nothing may be sent without."""
+        """Have the book read; before all other reads while nothing may be sent without it."""
         read = ReadBook(self._address.name, NO_GAP, None, after_gap=False, urgent=not self.is_read, lane=lane)
         self._recovery.tell(read)
 
     def look_around(self) -> None:
-        """See now and then how late it shows what was accepted."""
+        """After an acceptance, read the book now and then to see how late it shows the order."""
         if (now := time.monotonic()) >= self._looks_around_after:
             rest = max(LOOK_AROUND_EVERY, LOOK_AROUND_EACH * self._size)
             self._looks_around_after = now + rest * (1.0 + phase_of(self._address.name))  # not all accounts at once
             self._clock.tell_later(LOOK_AROUND_AFTER, self._address, self._around)
 
     def look_up(self, copy_id: CopyId) -> None:
-        """Have it read, and searched for an order in doubt; of one that is to be sent again, the positions as well."""
+        """Have the book read and an order in doubt searched for; if it may be sent again, the positions as well."""
         self.read()
         now = time.monotonic()
         if self._engine.wants_search(copy_id, now):
@@ -81,12 +84,12 @@ class OwnBook:
             self._recovery.tell(ReadNet(self._address.name, self._holdings, self._address, urgent=True))
 
     def take_snapshot(self, *, gate_open: bool) -> None:
-        """Take note of what the feed knew when we subscribed: where it has missed nothing, that is the book."""
+        """Take in what the feed knew when we subscribed. With an open gate that is the whole book."""
         if gate_open and not self._engine.own_orders.orphan_orders:
             self._is_known()
 
     def take(self, read: BookMerged) -> None:
-        """Take note of a read: what it lacks, how late it is, and how far our clock is from the broker's."""
+        """Take in a read: which orders it lacks, how late it is, and how far our clock is from the broker's."""
         self._size = len(read.order_ids)
         now = self._broker_clock.now()
         self._outbox.note(*self._engine.own_orders.book_read(read.began, now, read.order_ids, read.unreadable))
@@ -108,7 +111,7 @@ class OwnBook:
         self._engine.set_own_book(is_read=True)
 
     def _catch_up(self, *, is_behind: bool) -> None:
-        """Have it read again while it lacks what was accepted, less and less often."""
+        """Have the book read again while it lacks accepted orders, at growing intervals."""
         if not is_behind:
             self._behind = 0
         elif (now := time.monotonic()) >= self._catches_up_after:

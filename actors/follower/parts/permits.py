@@ -1,4 +1,4 @@
-"""One follower's permits: the one that was asked for, and the one in hand for whatever comes next."""
+"""One follower's permits: the one that it has asked for, and the one that it holds for the next request."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ LONG_WAIT = 60.0
 
 
 class Permits:
-    """A part of a follower, in its thread. There is one that was asked for, or one in hand, never both."""
+    """A part of a follower, in its thread. It has asked for one permit or holds one, never both."""
 
     def __init__(self, address: Address[FollowerInbox], epoch: int, limiter: Recipient[RateLimiterMessage]) -> None:
         self._address = address
@@ -34,14 +34,14 @@ class Permits:
         self.waits_long_in: Lane | None = None
 
     def request(self, lane: Lane) -> None:
-        """Ask for a permit, or for the one that was asked for in a more urgent lane, unless there is one in hand."""
+        """Ask for a permit, or move the one asked for to a more urgent lane; not if one is held."""
         if self._spare is None and (self._asked is None or lane < self._asked[1]):
             permit = self._asked[0] if self._asked else PermitId(self._epoch, next(self._numbers))
             self._asked = (permit, lane)
             self._limiter.tell(RequestPermit(self._address.name, permit, lane, self._address))
 
     def take(self, permit: PermitId) -> None:
-        """Take a permit that was asked for; what it is used for is seen to with whatever else there is to do."""
+        """Hold a permit that was granted. It is spent after the message has been handled."""
         if self._asked is None or permit != self._asked[0]:
             self.release(permit)
         else:
@@ -51,14 +51,14 @@ class Permits:
                 self.waits_long_in = Lane.ENTRY if granted_in.may_use_reserve else None  # that one is for no entry
 
     def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
-        """Say that the budget makes ``orders`` wait; should that be long, somebody has to know of it."""
+        """Log that the budget makes ``orders`` wait; note it if that takes long."""
         is_long = message.seconds > LONG_WAIT
         copy_log.rate_limited(self._address.name, message.lane, message.seconds, orders, is_long=is_long)
         if is_long and self._asked is not None:
             self.waits_long_in = message.lane
 
     def spend(self, lane: Lane | None) -> PermitId | None:
-        """Return the permit in hand if it is good for what is wanted; None if not, and where there is none."""
+        """Return the permit that is held if it covers this lane, else None."""
         if self._spare is None:
             return None
         permit, granted_for = self._spare
@@ -79,6 +79,6 @@ class Permits:
         self._limiter.tell(SettlePermit(self._address.name, permit, at))
 
     def forget(self) -> None:
-        """Forget what a rate limiter granted, or was to grant, that is no more."""
+        """Forget all permits: the rate limiter that granted them has died."""
         self._asked = self._spare = None
         self.waits_long_in = None

@@ -1,4 +1,4 @@
-"""One follower's audit of positions: what leader and account hold is compared with what their orders come to."""
+"""Compares what leader and follower hold with what their orders add up to."""
 
 import time
 from collections.abc import Iterable
@@ -29,8 +29,8 @@ MARGIN = 0.1
 class PositionAudit:
     """A part of a follower, in its thread.
 
-    A read of positions is of use once the order book of its account has been read: what the orders come to is not known
-    before. A difference that one read shows is read again after the lag, and the order book after that.
+    A read of positions is used once the order book of its account has been read, because only then is it known what the
+    orders add up to. After a difference the positions are read again after the lag, and then the order book.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PositionAudit:
         holdings: bool,
         dry_run: bool,
     ) -> None:
-        """``interval`` is the seconds between two reads. In a dry run the account holds none of what is recorded."""
+        """``interval`` is the seconds between two reads. In a dry run the account holds nothing of what is recorded."""
         self._address = address
         self._epoch = epoch
         self._clock = clock
@@ -67,7 +67,7 @@ class PositionAudit:
         self._told: dict[LineKey, Apart] = {}
 
     def begin(self) -> None:
-        """Ask for the account's positions at once, and again and again: not all accounts at the same time."""
+        """Read the positions at once, and then at intervals, each account at another time."""
         self._clock.tell_later(PATIENCE.total_seconds(), self._address, PositionsOverdue(self._epoch))
         self._ask(self._leader, urgent=True)
         if self._dry_run:
@@ -78,19 +78,19 @@ class PositionAudit:
         self._clock.tell_later(first, self._address, AuditPositions(self._epoch))
 
     def ask_for_missing(self) -> None:
-        """Ask again for what a predecessor of gap recovery may not have read."""
+        """Ask a restarted gap recovery for the reads that its predecessor may not have made."""
         self._asked_urgently = self._asks_again = False
         if not self._engine.positions.are_known:
             self._ask(self._leader, urgent=True)
             self._ask(self._address.name, urgent=True)
 
     def ask(self) -> None:
-        """Have the account's positions read, and again after the interval; the leader's feed asks for the leader's."""
+        """Have the account's positions read, now and after the interval. The leader's feed asks for the leader's."""
         self._ask(self._address.name)
         self._clock.tell_later(self._interval, self._address, AuditPositions(self._epoch))
 
     def ask_again(self) -> None:
-        """Have read once more what differed, and then the order book."""
+        """Repeat a read that showed a difference, and then read the order book."""
         self._asks_again = False
         for account, is_wanted in (
             (self._leader, self._engine.positions.needs_leader_read),
@@ -102,7 +102,7 @@ class PositionAudit:
         self._follow_up()
 
     def ask_for_exits(self) -> None:
-        """Have book and positions of the account read before everything else, if an exit waits for them."""
+        """Have the account's book and positions read before all else, if an exit waits for them."""
         if self._engine.context.exit_reads.is_awaited() and not self._asked_urgently:
             self._asked_urgently = True
             self._recovery.tell(ReadBook(self._address.name, NO_GAP, None, after_gap=False, urgent=True))
@@ -110,13 +110,13 @@ class PositionAudit:
         self._follow_up()
 
     def feed_opened(self) -> None:
-        """The account's own feed tells of everything since the last read of its book: exits need the positions."""
+        """The account's feed has missed nothing since the last read of its book: exits need the positions now."""
         self._engine.own_feed(is_up=True, at=self._own_book_began)
         if not self._dry_run:
             self._ask(self._address.name, urgent=True)
 
     def take_snapshot(self, *, gate_open: bool) -> None:
-        """Take note of what the account's feed knew when we subscribed: all, if its gate was open."""
+        """Take in what the account's feed knew when we subscribed; all orders, if its gate was open."""
         now = wall_clock.now()
         self._engine.own_feed(is_up=gate_open, at=now)
         if gate_open:
@@ -124,13 +124,13 @@ class PositionAudit:
             self.book_is_known(self._address.name)
 
     def overdue(self) -> None:
-        """Go by the ledger where positions could not be read in time."""
+        """Use the ledger if positions could not be read in time."""
         if not self._engine.positions.are_known:
             logger.error("Positions not read in time, going by the ledger {}", fields(follower=self._address.name))
             self._engine.assume_positions()
 
     def take(self, read: NetRead) -> None:
-        """Take in a read of one of the two accounts, once the orders of that account are known."""
+        """Take in a read of leader's or follower's positions, once that account's orders are known."""
         self._engine.context.contracts.know_multipliers(read.multipliers)
         if read.account not in self._book_known:
             self._unread[read.account] = read
@@ -147,17 +147,17 @@ class PositionAudit:
         self._tell(self._engine.leader_positions_read(read.net, at, day))
 
     def book_is_known(self, account: str) -> None:
-        """The orders of an account are known: take in what was read of its positions before."""
+        """The orders of an account are known: take in an earlier read of its positions."""
         self._book_known.add(account)
         if read := self._unread.pop(account, None):
             self.take(read)
 
     def book_is_unknown(self, account: str) -> None:
-        """Orders of an account may be missing: what is read of its positions says nothing until they are known."""
+        """Orders of an account may be missing: keep reads of its positions until they are known."""
         self._book_known.discard(account)
 
     def book_merged(self, read: BookMerged) -> list[Changed]:
-        """Take over what two reads of positions agree about, and this one of the order book explains no better.
+        """Correct the ledger where two reads of positions agree and this read of the book does not explain it.
 
         Returns the copies that this changes.
         """
@@ -185,15 +185,15 @@ class PositionAudit:
         self._recovery.tell(ReadNet(account, self._holdings, self._address, urgent=urgent))
 
     def _follow_up(self) -> None:
-        """Read again after the lag what a read showed otherwise than the orders."""
+        """Read again, after the lag, positions that differ from the orders."""
         if not self._asks_again and (self._engine.positions.needs_leader_read or self._engine.positions.needs_own_read):
             self._asks_again = True
             self._clock.tell_later(self._engine.positions.lag + MARGIN, self._address, AuditAgain(self._epoch))
 
     def _compare(self, apart: Iterable[Apart]) -> None:
-        """Say what the account holds apart from its copies; what no order tells of has to be there for the lag.
+        """Report what the account holds that its copies do not explain, once it has lasted for the lag.
 
-        A fill of which the feed has not told yet looks like that, and is gone the next time.
+        A fill that the feed has not told yet looks like such a difference, and is gone the next time.
         """
         now, found = time.monotonic(), {one.line: one for one in apart}
         seen: dict[LineKey, tuple[Apart, float]] = {}

@@ -1,4 +1,4 @@
-"""Having a follower forget what is over, once a trading day when both order books have been read."""
+"""Has a follower forget ended orders of earlier days, once a day when both order books have been read."""
 
 from datetime import date, timedelta
 
@@ -18,8 +18,8 @@ ACCOUNTS = 2
 class Retention:
     """A part of a follower, in its thread.
 
-    Reads of both books tell of all that the broker still knows of the days before. Nothing of what is forgotten is
-    written down: a restart knows all of the last days again, and does the same again.
+    Reads of both books show what the broker still knows of earlier days. It is not recorded what is forgotten: a
+    restart loads all of the last days and forgets the same again.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Retention:
         self._read_on: dict[str, date] = {}
 
     def begin(self) -> None:
-        """Wait for reads anew: the feeds are about to tell what they know."""
+        """Wait for new reads: the feeds are about to tell everything that they know."""
         self._read_on.clear()
 
     def take(self, read: BookMerged) -> None:
-        """Take note of a read that has been told of, and forget what is over if both accounts' have."""
+        """Note that an account's book was read, and forget ended orders once both were."""
         if not read.names_all or read.skew is None:  # without the broker's clock it may be any day
             return
         read_at = wall_clock.at(read.began) + timedelta(seconds=read.skew)

@@ -1,4 +1,4 @@
-"""The start-of-day capital of the leader and of a follower, where orders are sized by it."""
+"""The start-of-day capital of leader and follower, if orders are sized by it."""
 
 from decimal import Decimal
 
@@ -21,9 +21,9 @@ class StartCapital:
         with_collateral: bool = False,
         own_capital: Decimal | None = None,
     ) -> None:
-        """``needed`` says whether orders are sized by capital, ``with_collateral`` whether what is pledged counts.
+        """``needed``: orders are sized by capital. ``with_collateral``: pledged securities count.
 
-        ``own_capital`` is the follower's where the settings say it.
+        ``own_capital`` is the follower's if the settings give it.
         """
         self._address = address
         self._recovery = recovery
