@@ -19,7 +19,7 @@ from copytrade.common.logs import alert, fields
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST, InstrumentKey
 
-#: How long to wait before another try, in seconds.
+#: Seconds before a failed read is repeated.
 RETRY_AFTER = 30.0
 
 

@@ -54,12 +54,12 @@ class Notifier(GuardedActor[NotifierMessage]):
 
 def _deliver(urls: Sequence[SecretStr], title: str, text: str) -> str:
     """Send to every address; return what went wrong, "" if nothing."""
-    from apprise import Apprise  # noqa: PLC0415 (0.2 s that only those pay who are alerted)
+    from apprise import Apprise  # noqa: PLC0415 (it takes 0.2 s to import)
 
     try:
         service = Apprise()
         for url in urls:
             service.add(url.get_secret_value())
         return "" if service.notify(title=title, body=text) else "a service did not take it"
-    except Exception as error:  # whatever a service's plugin does is no reason to die
+    except Exception as error:  # a service's plugin may raise anything
         return f"{type(error).__name__}: {error}"

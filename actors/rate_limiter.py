@@ -22,13 +22,13 @@ from copytrade.brokers.budget import Budget, Window, midnight
 from copytrade.common.logs import fields
 from copytrade.core.model.lane import Lane
 
-#: Seconds back to the last request that is known of, in which there may have been others that are not.
+#: If the last known request is no older than this, in seconds, later ones may not have been recorded.
 RESTART_WITHIN = 60.0
 
-#: Seconds after a wait within which the next one is the same.
+#: Seconds after a wait within which another counts as the same.
 SAME_WAIT = 1.0
 
-#: Seconds by which a wait ends later than the one before if another window makes it.
+#: A wait that ends so many seconds after the last one is another: it is due to a longer window.
 MUCH_LONGER = 60.0
 
 
@@ -136,7 +136,7 @@ class RateLimiter(GuardedActor[RateLimiterInbox]):
             account.budget.settle_all(time.monotonic())
             account.waiting.clear()
             account.epoch = epoch
-            account.waits_until, account.waits_in = 0.0, Lane.SPARE  # and what its predecessor was told it was not
+            account.waits_until, account.waits_in = 0.0, Lane.SPARE  # its predecessor was told, it was not
         return account
 
     def _serve(self, account: _Account) -> None:

@@ -54,10 +54,10 @@ from copytrade.common.logs import fields
 from copytrade.core.engine.engine import Changed
 from copytrade.core.model.orders import IST
 
-#: Seconds that the broker may be late in showing orders without a word about it in STATUS.
+#: Seconds by which the broker shows orders late, from which on STATUS shows it.
 LAG_WORTH_SHOWING = 0.1
 
-#: Seconds between looks whether connections are ready. A connection that idles is replaced before it would be refused.
+#: Seconds between checks of idle connections, which are replaced before the broker would close them.
 KEEP_WARM_EVERY = 10.0
 
 
@@ -150,7 +150,7 @@ class Follower(GuardedActor[FollowerInbox]):
             case KeepWarm(epoch) if epoch == self.epoch:
                 self._gateway.keep_warm(1.5 * KEEP_WARM_EVERY)
                 self._clock.tell_later(until_turn(self.address.name, KEEP_WARM_EVERY), self.address, message)
-                return  # nothing is to be decided because of it
+                return  # nothing follows from it
             case FailOnPurpose(seconds):
                 _fail(seconds)
             case Drain():
@@ -247,7 +247,7 @@ class Follower(GuardedActor[FollowerInbox]):
             case CopiesLoaded() if not self._loaded:
                 self._take_copies(message)
             case _:
-                pass  # told to an earlier incarnation
+                pass  # meant for an earlier incarnation
 
     def _take_copies(self, loaded: CopiesLoaded) -> None:
         """Load what earlier incarnations did, and begin to follow both feeds."""

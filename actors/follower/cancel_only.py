@@ -33,7 +33,7 @@ from copytrade.core.model.orders import Order, Status, order_of
 from copytrade.reports import order_log as copy_log
 from copytrade.storage.records import CopyChanged
 
-#: After how many cancellations of an order that came to nothing somebody is told.
+#: Failed cancellations of an order after which an alert is sent.
 TRIES = 5
 
 
@@ -151,7 +151,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
 
     def _see(self, account: str, order: Order) -> None:
         if not self._loaded:
-            return  # told to the predecessor; all of it is told again once it is known what rests
+            return  # meant for the predecessor; all is told again once the open orders are loaded
         if account != self._peers.leader:
             self._see_own(order)
         elif self._resting.get(order.id) and self._has_ended(order):

@@ -76,7 +76,7 @@ class Gateway:
         started = time.monotonic()
         try:
             self._begun[token] = self._begin(request), started
-        except Exception as error:  # whatever went wrong, the request may have left
+        except Exception as error:  # the request may have left all the same
             self._address.tell(self._failed(token, started, error))
 
     def take_token(self, access_token: SecretStr) -> None:

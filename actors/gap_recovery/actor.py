@@ -40,7 +40,7 @@ from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import IST
 from copytrade.reports import capital_log
 
-#: What a line of the log calls what could not be read.
+#: What log lines call each kind of read.
 _NAMES = {
     ReadBook: "Order book",
     ReadCapital: "Capital",

@@ -7,13 +7,13 @@ from actors.messages.reads import ReadBook, ReadCapital, ReadNet, ReadRequest, R
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.common.backoff import Backoff
 
-#: Seconds after which what waits is as urgent as the lane before its own, so that it is read in the end.
+#: Seconds after which a read that waits moves up by one lane, so that it is made in the end.
 PATIENCE = 10.0
 
 #: Seconds between the end of an urgent read and another urgent one of its kind.
 URGENT_EVERY = 1.0
 
-#: What makes two requests one: the answer to either answers both.
+#: Requests with the same key have the same answer.
 Key = tuple[object, ...]
 
 

@@ -14,8 +14,8 @@ from copytrade.brokers.outcomes import Accepted, Outcome, Refused
 
 T = TypeVar("T")
 
-#: A read that takes one request to the broker or several: it stops before each but the first, so that they are spread.
-#: It ends with what a `ReadFinished` says beside its request: by the end it may be another's who joined half way.
+#: A read of one or more requests to the broker. It yields before each but the first, so that others can go in between.
+#: It returns the fields of a `ReadFinished` but its request, because another request may have joined meanwhile.
 Reading = Generator[None, None, tuple[float, Found | Problem, float | None]]
 
 

@@ -91,7 +91,7 @@ class OrderUnreadable:
     what: str
 
 
-#: A feed tells of the account's orders; the leader's also of what he holds.
+#: What a feed tells its subscribers; the leader's feed also tells his positions.
 FeedNews = OrderUpdated | OrderUnreadable | BookSnapshot | GateClosed | GateOpened | BookMerged | SearchMerged | NetRead
 
 #: One gap of one incarnation of a feed; a read opens only the gate of the gap in which it began.

@@ -82,7 +82,7 @@ class ReadNet:
     urgent: bool = False
 
 
-#: What is answered by a read that began after it came.
+#: Requests for a read; the read that answers one begins after the request.
 ReadRequest = ReadBook | SearchOrder | ReadCapital | ReadResult | ReadNet
 
 

@@ -48,9 +48,9 @@ from copytrade.core.market.sessions import MarketHours
 from copytrade.core.model.order_book import Book, Change, chronological
 from copytrade.core.model.orders import IST
 
-#: Seconds after the leader's login at which the book is read again: a login has no acknowledgement, so what happened
-#: between the first read and the moment at which the broker really began to send would be missed. A follower's is read
-#: up to as long again after that: fifty that read at once kept an order waiting for 150 ms.
+#: Seconds after the leader's login at which the book is read again. A login has no acknowledgement, so changes between
+#: the first read and the moment at which the broker really begins to send would be missed. For a follower each delay is
+#: up to twice as long, because fifty books read at once delayed an order by 150 ms.
 REREAD_AFTER = (2.0, 10.0)
 
 
@@ -228,7 +228,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             self._gate.read_promptly(self._connection.id)
         unreadable = tuple(UnreadableRow(row.order_id, row.correlation_id) for row in book.unreadable)
         merged = BookMerged(self._account.name, read.began, order_ids, unreadable, read.skew)
-        if merged.names_all and read.skew is not None:  # without the broker's clock it may be any day
+        if merged.names_all and read.skew is not None:  # without the broker's clock the day is unknown
             by_broker = wall_clock.at(read.began) + timedelta(seconds=read.skew)
             shown = order_ids | {row.order_id for row in unreadable}
             self._book.forget_before((by_broker - LOOK_BACK).astimezone(IST).date(), shown)

@@ -9,20 +9,20 @@ from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.read_budget import ReadLane
 
-#: Seconds from the news of an order to the look at the book: the broker has mostly shown the order there by then. And
-#: to another look once nothing more is heard, for what it shows later.
+#: Seconds from the change of an order to the read of the book, which mostly shows the order by then; and to a last read
+#: once no more changes come, for orders that it shows later.
 GLANCE_AFTER, GLANCE_LATER = 1.0, 6.0
 
-#: Seconds between two looks while the feed is down: what he does then is in the book alone.
+#: Seconds between two reads while the feed is down, when only the book shows what the leader does.
 GLANCE_WHILE_DOWN = 2.0
 
-#: News that came so few seconds before a look may be of what it does not show yet.
+#: A read may not show yet what changed so few seconds before it.
 TOO_EARLY = 0.5
 
-#: Seconds in which the feed may yet tell what a look has shown before it: only after that has it not told it.
+#: Seconds that the feed has to tell what a read showed first; after that it counts as not told.
 TOLD_WITHIN = 2.0
 
-#: Seconds between two looks for each order in the book, so that long books cost no more than short ones.
+#: Seconds between two reads for each order in the book, so that long books cost no more than short ones.
 GLANCE_EACH = 0.002
 
 

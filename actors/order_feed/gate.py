@@ -9,8 +9,8 @@ from actors.order_feed.publisher import Publisher
 from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 
-#: Seconds between two reads of the book that what could not be read, or is in dispute, asks for: a little more than two
-#: reads have to be apart to decide it.
+#: Seconds between two prompt reads of the book: a little more than two reads have to be apart to settle what could not
+#: be read or is in dispute.
 PROMPT_EVERY = 1.1
 
 

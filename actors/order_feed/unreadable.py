@@ -10,7 +10,7 @@ from copytrade.common.logs import alert, fields
 #: Orders of another account in a row, and none of ours, after which the login is taken for the wrong one.
 FOREIGN_ALONE = 3
 
-#: How many different things are told of in a day: what differs each time would fill the log.
+#: Different things that are logged at most: text that differs each time would fill the log.
 TOLD_AT_MOST = 1000
 
 #: Reads of the order book that lack an order whose frame could not be read, until it counts as unreadable.
@@ -29,7 +29,7 @@ class Unread:
         self._unreadable: dict[str, str] = {}
         self._foreign_since_login = 0
         self._has_own = False
-        #: The ids of the rows in the book that could not be read, as far as they have one.
+        #: The ids of the rows in the book that could not be read, if they have one.
         self.shown: tuple[str, ...] = ()
         #: How many frames and rows could not be read, and how many were another account's.
         self.count = self.foreign = 0

@@ -62,7 +62,7 @@ class Incarnation(Generic[M]):
     set_aside: frozenset[str] = frozenset()
 
 
-#: The state of a child that is not restarted for a while, and of who has its seat meanwhile.
+#: The state of a child that is not restarted for a while, and of its stand-in.
 QUARANTINED = "quarantined"
 
 
@@ -156,7 +156,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         self.health.busy_since = time.monotonic()
         try:
             self.set_up()
-        except BaseException as error:  # a BaseException would leave an undead thread behind
+        except BaseException as error:  # a BaseException would leave a thread behind
             self._report_death(error)
             raise _Contained from error
         self.health.busy_since = None
@@ -184,7 +184,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         state = self.health.state
         try:
             self.receive(message)
-            if self.address.epoch != self.epoch:  # replaced meanwhile: nobody may ever tell it anything again
+            if self.address.epoch != self.epoch:  # replaced meanwhile: there may never be another message
                 self.actor_ref.stop(block=False)
             if self.health.state != state:
                 self.health.figures = self.figures()
@@ -199,7 +199,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def _break(self, error: BaseException) -> None:
         self._broken = error
-        self.actor_ref.tell(error)  # so that it dies now where the message was asked; lost where it dies anyway
+        self.actor_ref.tell(error)  # it dies of this if the message was asked; if it was told, it dies anyway
 
     def on_failure(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Report that this incarnation has died."""
@@ -212,7 +212,7 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
 
     def _report_death(self, error: BaseException | None) -> None:
         self.health.state = "crashed"
-        with suppress(Exception):  # of one that is broken already
+        with suppress(Exception):  # its state may be broken
             self.health.figures = self.figures()
         died = ActorDied(self.address.name, self.epoch, _told(error), type(_root(error)).__name__, self.subject())
         try:

@@ -93,6 +93,6 @@ class Health:
     figures: str = ""
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
-    #: Of the leader's feed: when there was last something new of an order, or else when it began.
+    #: Only for the leader's feed: when an order last changed, or when the feed began.
     last_order: float = field(default_factory=time.monotonic)
     has_ended: bool = False

@@ -18,7 +18,7 @@ from loguru import logger
 
 from actors.runtime.poller import OnReadable, Sockets
 
-#: Seconds between glances at what is urgent while there are messages to run.
+#: Seconds between reads of urgent sockets while there are messages to run.
 POLL_URGENT_EVERY = 0.002
 
 #: Seconds after which an actor with more messages lets others have their turn.
@@ -40,7 +40,7 @@ class Dispatcher:
         self._ready: deque[Mailbox] = deque()
         self._sockets = Sockets()
         self._workers: list[_Worker] = []
-        #: What is to be called once there is nothing else to do: a heap, what has to be called first on top.
+        #: Calls for when there is nothing else to do: a heap by the time at which each has to be made.
         self._afterwards: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._is_stopping = False
@@ -73,7 +73,7 @@ class Dispatcher:
             self._workers.append(worker)
             try:
                 worker.start()
-            except RuntimeError as error:  # there can be no more threads now; whoever looks next tries again
+            except RuntimeError as error:  # the system allows no more threads: the next call tries again
                 self._workers.remove(worker)
                 logger.error("No thread for {}: {}", self._name, error)
 
@@ -120,7 +120,7 @@ class Dispatcher:
         finally:
             if worker in self._workers:
                 self._workers.remove(worker)
-            if self._ready or self._afterwards or not self._is_stopping:  # told to one that was still there
+            if self._ready or self._afterwards or not self._is_stopping:  # told while this thread was still counted
                 self._rouse()
 
     def _has_work(self) -> bool:
@@ -139,7 +139,7 @@ class Dispatcher:
 
     def _leaves(self, worker: "_Worker") -> bool:
         """Take a thread out of the list if others do the work; return whether it is out."""
-        self._workers.remove(worker)  # before we see who is left: of two who would leave at once, one stays
+        self._workers.remove(worker)  # before we look who is left: of two that would leave at once, one stays
         now = time.monotonic()
         if any(other.is_alive() and not other.is_stuck(now) for other in list(self._workers)):
             return True
@@ -177,7 +177,7 @@ class Mailbox:
         self._has_ended = False
         self._left = 0
         self._turn_ends = 0.0
-        #: Holds its one token while the actor neither runs nor is to run; not before it has begun.
+        #: Holds one item while the actor is idle, neither running nor scheduled; none before it has begun.
         self._idle: deque[None] = deque()
 
     def begin(self) -> None:

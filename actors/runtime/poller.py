@@ -141,7 +141,7 @@ class Sockets:
         try:
             due = watch.on_readable(found_at)
         except Exception as error:  # the thread is not this socket's to end
-            logger.opt(exception=error).error("Looking at a socket failed unexpectedly")
+            logger.opt(exception=error).error("Reading a socket failed unexpectedly")
             due = None
         with self._lock:
             self._put_back(watch, due)

@@ -13,10 +13,10 @@ from zlib import crc32
 
 from actors.runtime.address import M, Recipient
 
-#: Seconds for which the thread sleeps at most: there are times that are too long to be waited for.
+#: Seconds that the thread sleeps at most: the system refuses very long waits.
 LONGEST_SLEEP = 86_400.0
 
-#: Into how many turns an interval is parted for what everybody does once in it.
+#: Turns in each interval of a task that every account does once in it.
 TURNS = 40
 
 
@@ -88,5 +88,5 @@ class Clock(threading.Thread):
                     self._bell.get(timeout=wait)
                 continue
             due = heapq.heappop(timers)
-            with suppress(RuntimeError):  # no thread to run whoever it is for: that is seen to elsewhere
+            with suppress(RuntimeError):  # no thread could be started; the next message tries again
                 due.address.tell(due.message)

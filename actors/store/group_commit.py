@@ -110,7 +110,7 @@ class GroupCommit:
         if not self._is_current:  # its successor has been told everything again
             return
         if len(self._waiting) > self._aside:
-            alert("lost", "", "Records lost with the database failing {}", fields(records=len(self._waiting)))
+            alert("lost", "", "Records lost, the database still fails {}", fields(records=len(self._waiting)))
         elif self._waiting:
             kept = fields(records=len(self._waiting), file=self._side_file.path)
             logger.error("Database still failing, records kept for the next start {}", kept)

@@ -24,7 +24,7 @@ from copytrade.common.logs import alert, fields
 #: Seconds that requests under way get to end, at a stop.
 DRAIN_DEADLINE = 6.0
 
-#: Seconds after which the first status is logged, when everybody should be at work.
+#: Seconds after which the first status is logged.
 FIRST_STATUS = 5.0
 
 #: Seconds that the actors get to bring their figures up to date before they are logged.
@@ -33,7 +33,7 @@ FIGURES_AFTER = 0.1
 #: Seconds that one actor gets to stop.
 STOP_DEADLINE = 1.0
 
-#: Seconds between looks at every actor, and until everybody has been at work for the first time.
+#: Seconds between looks at every actor; the second until all of them have been live once.
 SWEEP_EVERY, SWEEP_AT_FIRST = 0.5, 0.1
 
 
@@ -81,7 +81,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         """Take in reports of children, and act on them."""
         match message:
             case ActorUp(_, epoch):
-                if epoch > 1:  # everybody waits for the first incarnation anyway
+                if epoch > 1:  # nobody has asked the first incarnation anything yet
                     self._tell_others(message)
             case ActorDied():
                 self._on_child_died(message)
@@ -142,7 +142,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         if death.epoch != kept.child.address.epoch or death.epoch == kept.buried or self._draining is not None:
             return
         kept.buried = death.epoch
-        if kept.state == QUARANTINED:  # its stand-in: until the next chance there is nobody
+        if kept.state == QUARANTINED:  # its stand-in: the address stays empty until the next chance
             logger.error("Stand-in of {} crashed: {}", death.name, death.error)
             return
         self._tell_others(death)
@@ -195,7 +195,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             health = address.health
             busy = health.busy_since
             if self._draining is None and kept.buried != address.epoch:
-                # Told to ourselves, and so behind what the actor has said of its death, if it has.
+                # Told to ourselves, so that a report of the actor itself comes first.
                 if busy is not None and now - busy > kept.child.deadline:
                     hung = f"hung: busy with one message for {now - busy:.1f}s"
                     self.address.tell(ActorDied(address.name, address.epoch, hung, "hung"))

@@ -54,7 +54,7 @@ class AccountActors:
         self._other = other
         self._only_closes = only_closes
         self._market_rules = surroundings_of(settings)
-        #: What was copied before the settings left shares out has to be seen where it is, in the depository.
+        #: Whether shares are held by copying, which settings that leave shares out do not change.
         self._holds_shares = holds_shares(settings.store.database)
 
     @property

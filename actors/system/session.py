@@ -25,15 +25,15 @@ from copytrade.settings import Settings, SettingsUnusable, Storage, load_setting
 from copytrade.storage.backup import BackupFailed, back_up
 from copytrade.storage.database import DATABASE_ERRORS
 
-#: Seconds between looks whether the supervisor lives.
+#: Seconds between checks that the supervisor lives.
 GUARD_EVERY = 1.0
 
 #: Seconds that an ordered stop may take altogether.
 STOP_DEADLINE = 9.0
 
-#: Seconds a thread may keep the interpreter while another wants it. The one that serves the accounts is to finish what
-#: an order asks for before the answers are read: ten followers took 4.2 ms with 1 ms, and 3.6 ms with 20 ms; it is half
-#: of that, so that whoever reads the instrument master or a book does not keep an order waiting for as long.
+#: Seconds that a thread may keep the interpreter while another wants it. The thread of the accounts should finish an
+#: order before answers are read: ten followers took 4.2 ms with 1 ms, and 3.6 ms with 20 ms. It is half of that, so
+#: that a thread that reads the instrument master or a book delays an order less.
 SWITCH_INTERVAL = 0.01
 
 

@@ -20,7 +20,7 @@ from copytrade.storage.files.lock_file import beside
 #: Seconds that one message of a core actor may take: a disk may be slow.
 CORE_DEADLINE = 30.0
 
-#: Seconds that one alert may take: the services are far away and patient.
+#: Seconds that one alert may take: the services are far away and slow.
 NOTIFIER_DEADLINE = 60.0
 
 

@@ -31,10 +31,10 @@ from copytrade.settings import Settings, Supervision
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
 CRASH_AFTER, HANG_AFTER = 8.0, 12.0
 
-#: Seconds after which the notifier, the first actor to start, is surely there.
+#: Seconds after which the notifier, the first actor to start, is up.
 NOTIFIER_UP_AFTER = 1.0
 
-#: Seconds that one message of the supervisor may take, stopping everybody included.
+#: Seconds that one message of the supervisor may take; to stop all actors is one message.
 SUPERVISOR_DEADLINE = 60.0
 
 if TYPE_CHECKING:

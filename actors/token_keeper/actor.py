@@ -23,10 +23,10 @@ from copytrade.common.logs import alert, fields
 from copytrade.common.redaction import hide
 from copytrade.core.model.orders import IST
 
-#: Seconds that a wait lasts: what is waited for is a time of day, and a machine may sleep meanwhile.
+#: Seconds that one wait may last. It ends at a time of day, and the machine may sleep meanwhile.
 SHORTEST_WAIT, LONGEST_WAIT = 0.05, 600.0
 
-#: What somebody can do for an account that cannot help itself.
+#: What a person can do for an account that cannot get a token by itself.
 _REMEDY = "put a new access_token into the settings, .env or the token file and send SIGHUP"
 
 
@@ -186,7 +186,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         for account, lifecycle in self._lifecycle.items():
             credentials = accounts.get(account, lifecycle.credentials)
             if credentials.client_id != lifecycle.credentials.client_id:
-                logger.warning("Another client_id takes a restart {}", fields(account=account))
+                logger.warning("Another client_id needs a restart {}", fields(account=account))
                 continue
             kept = self._kept.get(credentials.client_id, KeptToken())
             lifecycle.give(credentials, kept.token, wall_clock.now())
@@ -201,7 +201,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         if lifecycle.is_usable and lifecycle.token:
             news = TokenReplaced(account, lifecycle.token.secret, lifecycle.token.expires)
         elif lifecycle.is_busy:
-            return  # it will not be long
+            return  # its step ends soon
         else:
             news = TokenLost(account, lifecycle.problem)
             if not isinstance(told, TokenLost):

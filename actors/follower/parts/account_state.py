@@ -49,7 +49,7 @@ class AccountState:
         self._has_drained = False
         #: Why the account is suspended, "" while it is not.
         self.suspended = ""
-        #: How often the broker has called for less.
+        #: How many requests the broker has refused for its rate limit.
         self.rate_limited = 0
 
     @property
@@ -96,7 +96,7 @@ class AccountState:
     def suspend(self, refusal: Refusal, error: str) -> None:
         """Send nothing for 60 s, doubling up to 900 s: the broker refuses the account itself."""
         if self.suspended:
-            return  # of requests that left together
+            return  # a request that was sent with the one that was refused first
         self.suspended = error
         delay = min(SUSPENDED_AT_MOST, SUSPENDED_FOR * 2.0 ** min(self._suspensions, 10))
         self._suspended_until = time.monotonic() + delay
@@ -134,7 +134,7 @@ class AccountState:
         """Send nothing for a while: longer for each rate-limit refusal in a row."""
         self.rate_limited += 1
         if self._throttled:
-            return  # of requests that left together
+            return  # a request that was sent with the one that was refused first
         self._throttled = True
         self._throttles += 1
         delay = pause(self._throttles)

@@ -7,7 +7,7 @@ from loguru import logger
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 
-#: Seconds that the broker's clock may differ from ours; the difference is known no better.
+#: Differences from the broker's clock up to so many seconds are ignored: they are known no better.
 SKEW_THAT_MATTERS = 1.5
 
 

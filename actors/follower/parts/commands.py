@@ -51,7 +51,8 @@ class Commands:
             answer = f"{order_id} cannot be taken up: it is not of today, its copy rests, or it never had a size"
             self._answer(number, answer, is_done=False)
             return
-        logger.warning("Taken up again {}", fields(follower=self._follower, leader_order=order_id, command=number))
+        what = fields(follower=self._follower, leader_order=order_id, command=number)
+        logger.warning("Leader order is decided again {}", what)
         self._outbox.note(*changed)
         self._answer(number, f"{order_id} is decided afresh", is_done=True)
 

@@ -24,10 +24,10 @@ from copytrade.core.model.orders import AmoTime, Order
 from copytrade.core.model.reasons import Reason
 from copytrade.reports import order_log as copy_log
 
-#: Requests that may be under way beyond the account's connections, for cancellations alone: they wait for no entry.
+#: Requests that may be under way beyond the account's connections: only cancellations, so that none waits for an entry.
 CANCEL_RESERVE = 1
 
-#: How many times of decisions are remembered at least before those are sought out of which nothing came.
+#: Remembered times of decisions from which on those that led to no request are dropped.
 WORTH_SWEEPING = 64
 
 

@@ -16,7 +16,7 @@ from copytrade.core.model.accounts import Result
 from copytrade.core.model.commands import breach_key
 from copytrade.storage.records import CommandAnswered, ConfigSet, Record
 
-#: Checks in a row without a result of the day, after which somebody should know that entries wait for it.
+#: Checks in a row without a result of the day after which an alert says that entries wait.
 LACKED_OFTEN = 3
 
 

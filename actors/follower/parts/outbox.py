@@ -55,7 +55,7 @@ class Outbox:
     def cannot_read(self, order_id: str, what: str) -> None:
         """Record that a leader order is not copied because it cannot be read."""
         if order_id in self._engine.orders:
-            return  # it could be read once: what has become of it since is on its copies
+            return  # it could be read earlier: its copies say what became of it
         now = self._now()
         day = now.astimezone(IST).date()
         copy = Copy(order_id, self._address.name, day, now, reason=Reason.UNREADABLE, error=what)

@@ -20,17 +20,16 @@ from copytrade.core.model.ledger import Part
 from copytrade.reports import order_log as copy_log
 from copytrade.reports.percentiles import Latencies
 
-#: Refusals that concern the account, whatever the order, and that nothing here can mend.
+#: Refusals of the account itself, which only a person can change.
 _SUSPENDING = (Refusal.ADDRESS, Refusal.ACCOUNT)
 
-#: Refusals that concern the account: they hold all of it back, and end with their cause.
+#: Refusals that concern the whole account, whatever the order.
 _OF_THE_ACCOUNT = (*_SUSPENDING, Refusal.TOKEN, Refusal.RATE_LIMITED)
 
-#: Refusals after which nothing is known to be wrong with the order.
+#: Refusals that say nothing about the order: it may be sent again.
 _NOT_ITS_FAULT = (*_OF_THE_ACCOUNT, Refusal.NOT_SENT)
 
-
-#: What takes back or leaves is wanted as long as it is held: a refusal is not the last of it.
+#: Orders that reduce a position: they are sent again after a refusal, as long as the position is held.
 _LEAVING = (Part.EXIT, Part.FLATTEN)
 
 
@@ -56,9 +55,9 @@ class Outcomes:
         self._own_book = own_book
         self._in_flight = in_flight
         self._now = now
-        #: How many requests the broker has not taken, as far as is known.
+        #: How many requests were refused or have an unknown outcome.
         self.failures = 0
-        #: From the leader's update to the broker's answer, and what of it is ours.
+        #: Latencies from the leader's update to the broker's answer, and our part of each.
         self.latencies, self.ours = Latencies(), Latencies()
 
     def finish(self, finished: RequestFinished) -> None:

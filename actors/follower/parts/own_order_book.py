@@ -18,8 +18,8 @@ from copytrade.core.engine.copies.holds import pause
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.copies import CopyId
 
-#: Seconds after an acceptance at which the order book is read to see how late it shows orders, and how often at most:
-#: so many seconds, or so many for each order in it, since reading a thousand takes a twentieth of one; or up to twice.
+#: Seconds from an acceptance to the read that shows how late the book is. The shortest time between two such reads, and
+#: that for each order in the book, because reading a thousand takes 50 ms; either is doubled for some accounts.
 LOOK_AROUND_AFTER, LOOK_AROUND_EVERY, LOOK_AROUND_EACH = 1.0, 10.0, 0.1
 
 
@@ -58,7 +58,7 @@ class OwnBook:
         self._lag_told = 0.0
         self._behind = 0
         self._catches_up_after = 0.0
-        #: Whether it is known what of ours was at the broker when we began, so that something may be sent.
+        #: Whether our orders at the broker are known, so that something may be sent.
         self.is_read = False
         engine.set_own_book(is_read=False)
 

@@ -16,7 +16,7 @@ from actors.runtime.address import Address, Recipient
 from copytrade.core.model.lane import Lane
 from copytrade.reports import order_log as copy_log
 
-#: Seconds that an order may wait for the budget without a word about it in its row: the minute's window is soon free.
+#: Waits for the budget that are longer than so many seconds are recorded with the orders.
 LONG_WAIT = 60.0
 
 
@@ -30,7 +30,7 @@ class Permits:
         self._numbers = itertools.count(1)
         self._asked: tuple[PermitId, Lane] | None = None
         self._spare: tuple[PermitId, Lane] | None = None
-        #: The lane in which the account has to wait for so long that somebody should know, None if it has not.
+        #: The lane that has to wait for longer than :data:`LONG_WAIT`, None if none has.
         self.waits_long_in: Lane | None = None
 
     def request(self, lane: Lane) -> None:
@@ -48,7 +48,7 @@ class Permits:
             _, granted_in = self._asked
             self._asked, self._spare = None, self._asked
             if self.waits_long_in is not None and granted_in >= self.waits_long_in:
-                self.waits_long_in = Lane.ENTRY if granted_in.may_use_reserve else None  # that one is for no entry
+                self.waits_long_in = Lane.ENTRY if granted_in.may_use_reserve else None  # entries still wait
 
     def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
         """Log that the budget makes ``orders`` wait; note it if that takes long."""
@@ -65,7 +65,7 @@ class Permits:
         if lane is not None and lane <= granted_for:
             self._spare = None
             return permit
-        if granted_for.may_use_reserve:  # what it was for is gone, and no entry is to have it
+        if granted_for.may_use_reserve:  # its request is not wanted any more, and no entry may use it
             self._spare = None
             self.release(permit)
         return None

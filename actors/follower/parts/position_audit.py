@@ -22,7 +22,7 @@ from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
 from copytrade.reports import order_log as copy_log
 
-#: Seconds beyond the lag after which a read that is to confirm another begins.
+#: Seconds after the lag at which a confirming read begins.
 MARGIN = 0.1
 
 

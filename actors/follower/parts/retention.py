@@ -39,7 +39,7 @@ class Retention:
 
     def take(self, read: BookMerged) -> None:
         """Note that an account's book was read, and forget ended orders once both were."""
-        if not read.names_all or read.skew is None:  # without the broker's clock it may be any day
+        if not read.names_all or read.skew is None:  # without the broker's clock the day is unknown
             return
         read_at = wall_clock.at(read.began) + timedelta(seconds=read.skew)
         self._read_on[read.account] = trading_day(read_at)
@@ -51,4 +51,4 @@ class Retention:
         self._orphan_orders.forget()
         if orders:
             what = fields(follower=self._follower, orders=orders, before=day)
-            logger.info("Forgotten what is over of earlier days {}", what)
+            logger.info("Ended orders of earlier days forgotten {}", what)
