@@ -30,7 +30,7 @@ from copytrade.core.model.copies import Copy, CopyId
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, Status, order_of
-from copytrade.reports import order_log as copy_log
+from copytrade.reports import order_log
 from copytrade.storage.records import CopyChanged
 
 #: Failed cancellations of an order after which an alert is sent.
@@ -101,7 +101,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
                 self._see(account, order)
             case PermitDelayed(_, lane, seconds):
                 waiting = [leader.id for leader, _ in self._due]
-                copy_log.rate_limited(self.address.name, lane, seconds, waiting, is_long=False)
+                order_log.rate_limited(self.address.name, lane, seconds, waiting, is_long=False)
             case PermitGranted(permit):
                 self._send(permit)
             case RequestFinished() if message.epoch == self.epoch:
@@ -189,7 +189,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
             self._alert(copy)
 
     def _alert(self, copy: Copy) -> None:
-        who = copy_log.who(copy), fields(id=copy.correlation_id)
+        who = order_log.who(copy), fields(id=copy.correlation_id)
         alert(
             "uncancelled", self.address.name, "Order of a quarantined follower may rest, cancel it by hand {} {}", *who
         )
@@ -204,7 +204,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
             return
         leader, copy = self._due.popleft()
         copy = transitions.cancelling(copy, Cancel(copy.n))
-        logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(copy))
+        logger.info("Processing cancellation for leader order: {} {}", leader.id, order_log.who(copy))
         token = next(self._numbers)
         self._in_flight[token] = _Flight(leader, copy, permit)
         self._gateway.send(token, CancelOrder(copy.order_id))
@@ -219,7 +219,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
             case Accepted():
                 copy = transitions.cancel_accepted(copy)
                 self._cancelled += 1
-                copy_log.cancelled(copy)
+                order_log.cancelled(copy)
             case Refused(Refusal.TOKEN):
                 self._due.append((flight.leader, copy))
                 if self._authorised:
@@ -233,7 +233,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
 
     def _again(self, flight: _Flight, error: str) -> None:
         copy = flight.copy
-        copy_log.failed(Cancel(copy.n), copy, error)
+        order_log.failed(Cancel(copy.n), copy, error)
         tries = self._tries[copy.order_id] = self._tries.get(copy.order_id, 0) + 1
         if tries == TRIES:
             self._alert(copy)

@@ -16,7 +16,7 @@ from copytrade.core.decide.decisions import Skip
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.reasons import Reason
-from copytrade.reports import order_log as copy_log
+from copytrade.reports import order_log
 
 
 class Pump:
@@ -85,7 +85,7 @@ class Pump:
         considered = self._engine.scheduler.consider(now)
         self._outbox.note(*considered.changed)
         for difference in self._engine.context.contracts.take_differences():
-            copy_log.differs(self._address.name, difference)
+            order_log.differs(self._address.name, difference)
         self._in_flight.decided(considered.wanted)
         for copy_id in considered.in_doubt:
             self._own_book.look_up(copy_id)

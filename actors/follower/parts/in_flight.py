@@ -22,7 +22,7 @@ from copytrade.core.model.copies import Copy, CopyId
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import AmoTime, Order
 from copytrade.core.model.reasons import Reason
-from copytrade.reports import order_log as copy_log
+from copytrade.reports import order_log
 
 #: Requests that may be under way beyond the account's connections: only cancellations, so that none waits for an entry.
 CANCEL_RESERVE = 1
@@ -133,15 +133,15 @@ class InFlight:
             self._outbox.note(*self._engine.copies.skip(leader, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
         if self._engine.leaves_unread(leader.id, action):
-            copy_log.left_unread(changed.after)
+            order_log.left_unread(changed.after)
         if self._engine.leaves_beside(leader.id, action, now):
-            copy_log.left_beside(changed.after)
+            order_log.left_beside(changed.after)
         begun = time.monotonic()
         lane = self._engine.scheduler.lane_of(leader, action)
         flight = Flight(leader, action, permit, self._decided.pop(leader.id, begun), begun, lane)
         self._in_flight[token] = flight
         if isinstance(action, Cancel):
-            logger.info("Processing cancellation for leader order: {} {}", leader.id, copy_log.who(changed.after))
+            logger.info("Processing cancellation for leader order: {} {}", leader.id, order_log.who(changed.after))
             self._outbox.note(changed)
             self._send(token, flight)
         else:
@@ -155,7 +155,7 @@ class InFlight:
         except ValueError as error:
             changed = self._engine.copies.skip(leader, Skip(Reason.BAD_ORDER_ID, str(error)), now)
         else:
-            copy_log.kept_back(action, changed[0])
+            order_log.kept_back(action, changed[0])
         self._outbox.note(*changed)
 
     def intended(self, token: int) -> bool:
@@ -187,7 +187,7 @@ class InFlight:
         self._permits.request(Lane.SPARE)
         flight = self._in_flight.get(token)
         if flight is not None and isinstance(flight.action, Place):
-            copy_log.placing(self._engine.copies.copy(flight.copy_id), flight.leader)
+            order_log.placing(self._engine.copies.copy(flight.copy_id), flight.leader)
 
     def land_what_must_not_leave(self) -> None:
         """Give up unsent requests if the account may not send, or their leader order has ended.

@@ -14,7 +14,7 @@ from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import IST, Order
 from copytrade.core.model.reasons import Reason
-from copytrade.reports import order_log as copy_log
+from copytrade.reports import order_log
 from copytrade.storage.records import CopyChanged, LedgerChanged, Record
 
 
@@ -43,7 +43,7 @@ class Outbox:
         """Log changes of copies, and keep them to be written."""
         for changed in changes:
             if changed is not None and changed.after != changed.before:
-                copy_log.changed(changed)
+                order_log.changed(changed)
                 record = self._to_write(CopyChanged(changed.after, changed.leader, self._now()))
                 if record is not None:
                     self._unwritten.append(record)
@@ -59,7 +59,7 @@ class Outbox:
         now = self._now()
         day = now.astimezone(IST).date()
         copy = Copy(order_id, self._address.name, day, now, reason=Reason.UNREADABLE, error=what)
-        copy_log.unreadable(copy)
+        order_log.unreadable(copy)
         self._unwritten.append(CopyChanged(copy, None, now))
 
     def intend(self, token: int, copy: Copy, leader: Order) -> None:

@@ -17,7 +17,7 @@ from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.copies import Copy, LatencyBreakdown, Stage
 from copytrade.core.model.ledger import Part
-from copytrade.reports import order_log as copy_log
+from copytrade.reports import order_log
 from copytrade.reports.percentiles import Latencies
 
 #: Refusals of the account itself, which only a person can change.
@@ -81,7 +81,7 @@ class Outcomes:
             case unknown:
                 self.failures += 1
                 self._engine.execution.came_to_nothing(flight.copy_id, flight.action, self._now())
-                copy_log.failed(flight.action, copy, f"outcome unknown: {unknown.cause}")
+                order_log.failed(flight.action, copy, f"outcome unknown: {unknown.cause}")
                 after = transitions.in_doubt(copy, unknown.cause)
         self._in_flight.land(finished.token, after)
 
@@ -93,13 +93,13 @@ class Outcomes:
                 self._own_book.look_around()
                 after = transitions.accepted(copy, order_id, latency, breakdown)
                 if after.stage is not Stage.ENDED:
-                    copy_log.replicated(after)
+                    order_log.replicated(after)
             case Modify():
                 after = transitions.modification_accepted(copy, order_id)
-                copy_log.modified(after)
+                order_log.modified(after)
             case Cancel():
                 after = transitions.cancel_accepted(copy)
-                copy_log.cancelled(after)
+                order_log.cancelled(after)
         return after
 
     def _breakdown(self, flight: Flight, finished: RequestFinished) -> LatencyBreakdown | None:
@@ -114,7 +114,7 @@ class Outcomes:
         return breakdown
 
     def _refused(self, flight: Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:
-        copy_log.failed(flight.action, copy, error)
+        order_log.failed(flight.action, copy, error)
         if refusal in _SUSPENDING:
             self._account_state.suspend(refusal, error)
         elif refusal is Refusal.RATE_LIMITED:

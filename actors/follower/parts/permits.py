@@ -14,7 +14,7 @@ from actors.messages.permits import (
 )
 from actors.runtime.address import Address, Recipient
 from copytrade.core.model.lane import Lane
-from copytrade.reports import order_log as copy_log
+from copytrade.reports import order_log
 
 #: Waits for the budget that are longer than so many seconds are recorded with the orders.
 LONG_WAIT = 60.0
@@ -53,7 +53,7 @@ class Permits:
     def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
         """Log that the budget makes ``orders`` wait; note it if that takes long."""
         is_long = message.seconds > LONG_WAIT
-        copy_log.rate_limited(self._address.name, message.lane, message.seconds, orders, is_long=is_long)
+        order_log.rate_limited(self._address.name, message.lane, message.seconds, orders, is_long=is_long)
         if is_long and self._asked is not None:
             self.waits_long_in = message.lane
 

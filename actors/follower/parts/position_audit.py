@@ -20,7 +20,7 @@ from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.ledger.reads.leader_positions import Corrected
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
-from copytrade.reports import order_log as copy_log
+from copytrade.reports import order_log
 
 #: Seconds after the lag at which a confirming read begins.
 MARGIN = 0.1
@@ -163,13 +163,13 @@ class PositionAudit:
         """
         at, changed = wall_clock.at(read.began), list[Changed]()
         for before, after in self._engine.rescale(at):
-            copy_log.scaled(self._address.name, before, after)
+            order_log.scaled(self._address.name, before, after)
         if read.account == self._address.name:
             self._own_book_began = at
             self.book_is_known(read.account)
             if not self._dry_run:
                 for before, after in self._engine.own_book_read(at):
-                    copy_log.moved(self._address.name, before, after)
+                    order_log.moved(self._address.name, before, after)
                     if after.lost < before.lost:
                         changed += self._engine.left_after_all(after)
         elif read.account in self._book_known:
@@ -179,7 +179,7 @@ class PositionAudit:
 
     def _tell(self, corrected: Iterable[Corrected]) -> None:
         for one in corrected:
-            copy_log.drifted(self._address.name, one.before, one.after, is_conversion=one.is_conversion)
+            order_log.drifted(self._address.name, one.before, one.after, is_conversion=one.is_conversion)
 
     def _ask(self, account: str, *, urgent: bool = False) -> None:
         self._recovery.tell(ReadNet(account, self._holdings, self._address, urgent=urgent))
@@ -203,6 +203,6 @@ class PositionAudit:
             is_lasting = now - seen[line][1] >= self._engine.positions.lag
             if self._told.get(line) != one and (not one.unseen or is_lasting):
                 self._told[line] = one
-                copy_log.apart(self._address.name, one)
+                order_log.apart(self._address.name, one)
         self._told = {line: one for line, one in self._told.items() if line in found}
         self._seen = seen
