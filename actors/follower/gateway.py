@@ -89,7 +89,7 @@ class Gateway:
             return
         call, started = self._begun.pop(token)
         if call.is_under_way:
-            self._address.watch(call.fileno(), partial(self._look, token, call, started), call.deadline)
+            self._address.watch(call.fileno(), partial(self._advance, token, call, started), call.deadline)
         else:
             self._threads.submit(self._wait, token, call, started)
 
@@ -108,7 +108,7 @@ class Gateway:
             case CancelOrder(order_id):
                 return self._broker.cancel(order_id)
 
-    def _look(self, token: int, call: AnyCall, started: float, now: float) -> float | None:
+    def _advance(self, token: int, call: AnyCall, started: float, now: float) -> float | None:
         """Read what has come of an answer; return until when to wait for more, None once it is complete."""
         try:
             outcome = call.advance(now)

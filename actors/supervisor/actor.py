@@ -139,9 +139,9 @@ class Supervisor(GuardedActor[SupervisorInbox]):
     def _on_child_died(self, death: ActorDied) -> None:
         """Restart, quarantine or give up a child that died or hung; once for each incarnation."""
         kept = self._kept[death.name]
-        if death.epoch != kept.child.address.epoch or death.epoch == kept.buried or self._draining is not None:
+        if death.epoch != kept.child.address.epoch or death.epoch == kept.handled_death or self._draining is not None:
             return
-        kept.buried = death.epoch
+        kept.handled_death = death.epoch
         if kept.state == QUARANTINED:  # its stand-in: the address stays empty until the next chance
             logger.error("Stand-in of {} crashed: {}", death.name, death.error)
             return
@@ -194,7 +194,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             address = kept.child.address
             health = address.health
             busy = health.busy_since
-            if self._draining is None and kept.buried != address.epoch:
+            if self._draining is None and kept.handled_death != address.epoch:
                 # Told to ourselves, so that a report of the actor itself comes first.
                 if busy is not None and now - busy > kept.child.deadline:
                     hung = f"hung: busy with one message for {now - busy:.1f}s"

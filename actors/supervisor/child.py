@@ -52,7 +52,7 @@ class Kept:
         #: The state that was logged last.
         self.shown = ""
         #: The epoch of the last incarnation whose death was handled.
-        self.buried = 0
+        self.handled_death = 0
         self.died_over: Counter[str] = Counter()
 
     @property

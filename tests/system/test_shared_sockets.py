@@ -1,4 +1,4 @@
-"""Several threads at the same sockets: never two at one, none waits for another, and nothing is slept through."""
+"""Several threads at the same sockets: never two at one, none waits for a reader, and nothing is slept through."""
 
 import queue
 import sys
