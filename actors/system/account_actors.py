@@ -21,7 +21,7 @@ from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
 from copytrade import settings as s
 from copytrade.app.clients import broker_of
-from copytrade.app.policies import needs_capital, needs_holdings, policy_of, surroundings_of
+from copytrade.app.policies import market_rules_of, needs_capital, needs_holdings, policy_of
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.accounts import AccountType
 from copytrade.reports.queries import holds_shares
@@ -53,7 +53,7 @@ class AccountActors:
         self._core = core
         self._other = other
         self._only_closes = only_closes
-        self._market_rules = surroundings_of(settings)
+        self._market_rules = market_rules_of(settings)
         #: Whether shares are held by copying, which settings that leave shares out do not change.
         self._holds_shares = holds_shares(settings.store.database)
 

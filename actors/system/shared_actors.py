@@ -12,7 +12,7 @@ from actors.system.addresses import Addresses
 from actors.token_keeper.actor import TokenKeeper
 from copytrade.app.clients import brokers_of, credentials_of, place_for
 from copytrade.app.paths import SameDatabase, master_source_of, open_database
-from copytrade.app.policies import custody_policy_of, first_from, read_windows_of, windows_of
+from copytrade.app.policies import first_from, read_windows_of, token_policy_of, windows_of
 from copytrade.settings import Settings
 from copytrade.storage.files.fallback_file import SideFile
 from copytrade.storage.files.lock_file import beside
@@ -71,7 +71,7 @@ def shared_actors(
                 credentials_of(settings),
                 {name: account.tokens() for name, account in brokers.items()},
                 token_place,
-                custody_policy_of(settings.tokens),
+                token_policy_of(settings.tokens),
             ),
             other,
             CORE_DEADLINE,

@@ -47,12 +47,12 @@ def policy_of(follower: Follower, recovery: Recovery) -> Policy:
         unfilled_after=follower.unfilled_after,
         unfilled_action=follower.unfilled_action,
         unfilled_exit_action=follower.unfilled_exit_action,
-        risk_limits=protection_of(follower, recovery),
+        risk_limits=risk_limits_of(follower, recovery),
         dry_run=follower.dry_run,
     )
 
 
-def protection_of(follower: Follower, recovery: Recovery) -> RiskLimits | None:
+def risk_limits_of(follower: Follower, recovery: Recovery) -> RiskLimits | None:
     """Return a follower's limits, None if it has none."""
     limits = RiskLimits(
         max_daily_loss=follower.max_daily_loss,
@@ -87,7 +87,7 @@ def first_from(recovery: Recovery) -> datetime:
     return now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def surroundings_of(settings: Settings) -> MarketRules:
+def market_rules_of(settings: Settings) -> MarketRules:
     """Return what the market allows; the paper broker never closes.
 
     Raises MarketHoursUnusable for an unusable calendar.
@@ -114,7 +114,7 @@ def read_windows_of(reads: Reads) -> list[Window]:
     return [Window(reads.per_second, 1.0), Window(reads.per_minute, 60.0), Window(reads.per_hour, 3600.0)]
 
 
-def custody_policy_of(tokens: Tokens) -> TokenPolicy:
+def token_policy_of(tokens: Tokens) -> TokenPolicy:
     """Return when tokens are replaced."""
     seconds = (tokens.renew_before, tokens.warn_before, tokens.attempt_interval)
     return TokenPolicy(*(timedelta(seconds=value) for value in seconds))

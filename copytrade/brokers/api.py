@@ -1,7 +1,7 @@
-"""What every adapter of a broker offers: all that actors may know of one.
+"""The interface of a broker: what every adapter offers, and all that actors may know of one.
 
 An account is reached in three ways: an :class:`OrderGateway` sends its orders, an :class:`AccountReader` reads it, and
-an :class:`OrderUpdateSource` tells of its orders as they change. A :class:`TokenService` gets the token that all three
+an :class:`OrderUpdateSource` delivers changes of its orders. A :class:`TokenService` gets the token that all three
 need. No method raises for what the broker or the network does, if its docstring does not say so.
 """
 
@@ -51,7 +51,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class OrderChange:
-    """What a resting order is to be, in full. ``quantity`` is the order's total, what is filled already included."""
+    """The new parameters of a resting order, all of them. ``quantity`` is the order's total, filled units included."""
 
     order_type: OrderType
     quantity: int
@@ -63,7 +63,7 @@ class OrderChange:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The broker took the order (or its change). ``status`` is its first word on it, None if not one we know."""
+    """The broker took the order (or its change). ``status`` is the one in the reply, None if unknown."""
 
     order_id: str
     status: Status | None
@@ -71,7 +71,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The broker took the cancellation. ``status`` is None if the reply was empty; only a read tells the end."""
+    """The broker took the cancellation. ``status`` is None if the reply was empty. A later update shows the end."""
 
     order_id: str
     status: Status | None
@@ -79,9 +79,9 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something the broker sent that cannot be relied on. ``excerpt`` is its beginning, safe to log.
+    """A message or row that cannot be decoded. ``excerpt`` is its beginning, safe to log.
 
-    The ids are those that can be read all the same, "" for none; ``correlation_id`` is None where that cannot be read.
+    The ids are set if they can be read, "" for none; ``correlation_id`` is None if it cannot be read.
     """
 
     where: str
@@ -93,23 +93,22 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """An order that is said to be another account's, whatever else is said of it."""
+    """An order of another account. Nothing else of it is read."""
 
     where: str
     client_id: str
 
 
-#: What one frame or row can tell of; None is what says nothing of any order that is at the exchange.
+#: What a frame or row is decoded to, if it is about an order at the exchange.
 Told = Order | Unreadable | Foreign
 
 
 @dataclass(frozen=True, slots=True)
 class OrderBook:
-    """The day's orders: those that could be read, and what could not. ``read_from`` is when the request began.
+    """The day's orders, and the rows that cannot be decoded. ``read_from`` is when the request began.
 
-    ``foreign`` are the rows that are said to be another account's; nothing else is made of them.
-
-    An order whose row is as it was at the read before is the same object, with the ``observed_at`` that it had.
+    ``foreign`` are rows of another account. An order whose row has not changed since the last read is the same object,
+    with its earlier ``observed_at``.
     """
 
     orders: tuple[Order, ...]
@@ -121,23 +120,23 @@ class OrderBook:
 class EndKind(StrEnum):
     """How a connection ended."""
 
-    REFUSED = "refused"  #: it never began: no connection, or no handshake
-    CLOSED = "closed"  #: the server said so, with a close frame
+    REFUSED = "refused"  #: no connection, or no handshake
+    CLOSED = "closed"  #: by the server, with a close frame
     RESET = "reset"  #: the connection broke
-    SILENT = "silent"  #: nothing came, not even an answer to a ping
+    SILENT = "silent"  #: nothing was received, not even an answer to a ping
     STOPPED = "stopped"  #: we closed it
 
     @property
     def is_ours(self) -> bool:
-        """Whether we ended it, and not the broker or the network."""
+        """Whether we ended it, not the broker or the network."""
         return self is EndKind.STOPPED
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEnded:
-    """There is no connection, or no more. ``close_code`` is the server's, if it gave one.
+    """A connection ended, or could not be made. ``close_code`` is the server's, if it sent one.
 
-    ``http_status`` is what it refused a handshake with: 429 asks for a long wait.
+    ``http_status`` is that of a refused handshake: 429 asks for a long wait.
     """
 
     kind: EndKind
@@ -148,7 +147,7 @@ class FeedEnded:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Whose token this is and until when it is valid; ``segments`` are the broker's words for what may be traded."""
+    """The account of a token, and its expiry; ``segments`` are the broker's names of what may be traded."""
 
     client_id: str
     token_valid_until: datetime | None
@@ -157,7 +156,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """What an account holds: units by line, short ones negative, and the multipliers that its positions tell of."""
+    """What an account holds: units by line, negative for short ones, and the multipliers given with its positions."""
 
     units: Mapping[LineKey, int]
     multipliers: Mapping[InstrumentKey, Decimal]
@@ -167,11 +166,11 @@ T = TypeVar("T", covariant=True)  # noqa: PLC0105 (as in outcomes.py)
 
 
 class PendingRequest(Protocol[T]):
-    """A request that was begun, and its reply."""
+    """A request that was begun."""
 
     @property
     def is_under_way(self) -> bool:
-        """Whether only the reply is missing: :meth:`advance` can read it. Else :meth:`outcome` has more to do."""
+        """Whether the request was sent, so that :meth:`advance` can read the reply. Else :meth:`outcome` sends it."""
         ...
 
     @property
@@ -180,15 +179,15 @@ class PendingRequest(Protocol[T]):
         ...
 
     def fileno(self) -> int:
-        """Return the number of what can be read once there is something of the reply."""
+        """Return the file descriptor that becomes readable when the reply arrives."""
         ...
 
     def advance(self, now: float) -> Outcome[T] | None:
-        """Read what has come, without waiting; return the outcome once it is known, or the deadline has passed."""
+        """Read without waiting; return the outcome if it is known or the deadline has passed, else None."""
         ...
 
     def outcome(self) -> Outcome[T]:
-        """Wait for the outcome; to be asked once."""
+        """Wait for the outcome. Call it once."""
         ...
 
 
@@ -196,7 +195,7 @@ class OrderGateway(Protocol):
     """Sends one account's orders. Methods may be called from any thread; each request is made once."""
 
     def place(self, order: NewOrder) -> PendingRequest[Placed]:
-        """Begin to place an order. Raises ValueError where it cannot be said exactly; nothing is sent then."""
+        """Begin to place an order. Raises ValueError if a number cannot be sent exactly; nothing is sent then."""
         ...
 
     def modify(self, order_id: str, change: OrderChange) -> PendingRequest[Placed]:
@@ -208,11 +207,11 @@ class OrderGateway(Protocol):
         ...
 
     def warm(self, connections: int, fresh_for: float = 0.0) -> int:
-        """Have so many connections ready that stay so for so many seconds; return how many are. It may wait."""
+        """Open connections that stay ready for ``fresh_for`` seconds; return how many are ready. It may block."""
         ...
 
     def is_warm(self, connections: int, fresh_for: float = 0.0) -> bool:
-        """Whether they all are ready; waits for nothing."""
+        """Whether all of them are ready. It does not block."""
         ...
 
     def take_token(self, access_token: SecretStr) -> None:
@@ -220,7 +219,7 @@ class OrderGateway(Protocol):
         ...
 
     def close(self) -> None:
-        """End every connection; what is under way ends as unknown."""
+        """Close every connection; requests under way end as unknown."""
         ...
 
 
@@ -229,7 +228,7 @@ class AccountReader(Protocol):
 
     @property
     def known_skew(self) -> float | None:
-        """Seconds to add to our time to have the broker's, None while no reply has told."""
+        """Seconds to add to our time to get the broker's, None before the first reply."""
         ...
 
     def orders(self) -> Outcome[OrderBook]:
@@ -237,22 +236,22 @@ class AccountReader(Protocol):
         ...
 
     def search(self, correlation_id: str) -> Outcome[tuple[Order, ...]]:
-        """Read the orders that were placed with an id. Accepted with none says that there is none."""
+        """Read the orders that were placed with a correlation id. Accepted without orders proves that there is none."""
         ...
 
     def net(self, *, holdings: bool) -> Generator[None, None, Outcome[Net]]:
-        """Read what the account holds, ``holdings`` in the depository too.
+        """Read what the account holds, with ``holdings`` the shares in the depository too.
 
-        It takes one request or several, and stops before each but the first, so that they can be spread.
+        It yields before each request but the first, so that the caller can spread them.
         """
         ...
 
     def funds(self) -> Outcome[Funds]:
-        """Read what the account has to trade with."""
+        """Read the account's funds."""
         ...
 
     def result(self) -> Outcome[Result]:
-        """Read what the account has made of the day."""
+        """Read the account's profit or loss of the day."""
         ...
 
     def take_token(self, access_token: SecretStr) -> None:
@@ -260,11 +259,11 @@ class AccountReader(Protocol):
         ...
 
     def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         ...
 
 
-#: Takes what was told of orders at once, and when it came: seconds of :func:`time.monotonic`.
+#: Takes what one frame said about orders, and when it arrived: seconds of :func:`time.monotonic`.
 Deliver = Callable[[Sequence[Told], float], None]
 
 
@@ -273,26 +272,26 @@ class FeedConnection(Protocol):
 
     @property
     def due(self) -> float:
-        """When to look again although nothing has come; seconds of :func:`time.monotonic`."""
+        """When to call ``look`` although nothing has arrived; seconds of :func:`time.monotonic`."""
         ...
 
     def fileno(self) -> int:
-        """Return the number of what can be read once something has come."""
+        """Return the file descriptor that becomes readable when something arrives."""
         ...
 
     def look(self, deliver: Deliver, now: float) -> FeedEnded | None:
-        """Deliver what has come, without waiting for more; return the end, if it has come to that.
+        """Deliver what has arrived, without waiting; return the end if the connection has ended, else None.
 
-        What ``deliver`` raises ends the connection and is raised on.
+        An exception of ``deliver`` ends the connection and is raised.
         """
         ...
 
     def close(self) -> None:
-        """End the connection now; whoever waits finds the end to read."""
+        """End the connection now; a waiting thread is woken and reads the end."""
         ...
 
     def release(self) -> None:
-        """Give back what the connection holds; nobody may look any more."""
+        """Free the connection's resources. Do not call ``look`` afterwards."""
         ...
 
 
@@ -300,45 +299,45 @@ class OrderUpdateSource(Protocol):
     """Where one account's order updates come from."""
 
     def connect(self, token: SecretStr) -> FeedConnection | FeedEnded:
-        """Connect and log in; blocks for some seconds at most."""
+        """Connect and log in. It blocks for some seconds at most."""
         ...
 
 
 class TokenService(Protocol):
-    """Asks about one account's token. Each method blocks until its outcome is known; one thread calls them."""
+    """Checks, renews and gets one account's token. Each method blocks until its outcome is known; for one thread."""
 
     def check(self, token: SecretStr) -> Outcome[Profile]:
         """Find out whether a token works, and is this account's."""
         ...
 
     def renew(self, token: SecretStr) -> Outcome[Token]:
-        """Have a token replaced by another one."""
+        """Replace a token by a new one."""
         ...
 
     def log_in(self, pin: SecretStr, totp_secret: SecretStr, at: datetime) -> Outcome[Token]:
-        """Get a token for the account's credentials; ``at`` is the time by which the code is made."""
+        """Get a token for the account's credentials; ``at`` is the time of the TOTP code."""
         ...
 
     def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         ...
 
 
 class BrokerAccount(Protocol):
-    """One account at one broker. Each call returns connections of their own, that have no token until they are told."""
+    """One account at one broker. Each call opens connections of its own, which have no token before ``take_token``."""
 
     def gateway(self) -> OrderGateway:
-        """Return what sends the account's orders."""
+        """Return the sender of the account's orders."""
         ...
 
     def reader(self) -> AccountReader:
-        """Return what reads the account."""
+        """Return the reader of the account."""
         ...
 
     def updates(self) -> OrderUpdateSource:
-        """Return where the account's order updates come from."""
+        """Return the source of the account's order updates."""
         ...
 
     def tokens(self) -> TokenService:
-        """Return what asks about the account's token."""
+        """Return the service for the account's token."""
         ...

@@ -1,9 +1,9 @@
-"""The request budget of one account: how many order requests the broker takes in which time.
+"""The request budget of one account: how many order requests the broker accepts per second, minute, hour and day.
 
 The broker counts place, modify and cancel together, per account: 10 a second, 250 a minute, 1,000 an hour, 7,000 a
-day. What counts is its clock, not ours, and a request can reach it at any moment between being written and being
-answered. So a permit occupies its place in every window from the moment it is granted until the answer is in, plus the
-window's length: whatever the network does, no sliding second at the broker can then hold more than the limit.
+day. It counts by its own clock, and a request can reach it at any moment between being written and being answered.
+So a permit occupies its place in every window from the grant until the answer, plus the window's length. Whatever the
+network does, no sliding second at the broker can then hold more than the limit.
 """
 
 from bisect import bisect_right, insort
@@ -19,9 +19,9 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most ``limit`` requests in any ``seconds``, of which entries may not use the last ``reserve``.
+    """At most ``limit`` requests in any ``seconds``; entries may not use the last ``reserve`` of them.
 
-    A ``daily`` one is of the calendar day in India instead: it begins anew at midnight.
+    A ``daily`` window is the calendar day in India instead: it starts over at midnight.
     """
 
     limit: int
@@ -47,10 +47,10 @@ class Budget:
         self._open: set[Hashable] = set()
 
     def delay(self, now: float, lane: Lane = Lane.CANCEL) -> float:
-        """Return how many seconds until a permit can be granted: 0 for at once.
+        """Return the seconds until a permit can be granted: 0 for at once.
 
-        While the windows are full of permits that have not come back yet, the answer is the shortest that could be
-        true; ask again then, or when one comes back.
+        If the windows are full of permits that are still open, this is a lower bound: ask again then, or when one of
+        them is settled.
         """
         while now >= self._day_began + DAY:
             self._day_began += DAY
@@ -58,34 +58,34 @@ class Budget:
         return max(self._delay_in(window, now, lane) for window in self._windows)
 
     def grant(self, permit: Hashable) -> None:
-        """Hand out a permit; the caller has seen that ``delay`` is 0."""
+        """Grant a permit. ``delay`` must be 0."""
         self._open.add(permit)
 
     def is_open(self, permit: Hashable) -> bool:
-        """Whether a permit has been granted and has not come back."""
+        """Whether a permit is granted and not settled."""
         return permit in self._open
 
     def settle(self, permit: Hashable, at: float) -> None:
-        """Take note that a permit's request was answered at ``at``; one of an earlier budget counts too."""
+        """Note that a permit's request was answered at ``at``. A permit of an earlier budget counts too."""
         self._open.discard(permit)
         insort(self._settled, at)
 
     def remember(self, answered: Iterable[float]) -> None:
-        """Count requests of an earlier life: the broker has not forgotten them."""
+        """Count requests of an earlier run: the broker counts them too."""
         self._settled = sorted([*self._settled, *answered])
 
     def assume_full(self, now: float) -> None:
-        """Take the shortest window as full: what was sent just before is not known."""
+        """Count the shortest window as full: what was sent just before is not known."""
         shortest = min(self._windows, key=lambda window: window.seconds)
         for _ in range(shortest.limit):
             insort(self._settled, now)
 
     def release(self, permit: Hashable) -> None:
-        """Take back a permit with which nothing was sent."""
+        """Return a permit with which nothing was sent."""
         self._open.discard(permit)
 
     def settle_all(self, at: float) -> None:
-        """Take every open permit as used at ``at``: their holder is gone and cannot say."""
+        """Count every open permit as used at ``at``: their holder has died."""
         for _ in self._open:
             insort(self._settled, at)
         self._open.clear()

@@ -1,6 +1,6 @@
-"""What became of a request: the broker accepted it, refused it, or nobody knows.
+"""The outcome of a request: accepted, refused or unknown.
 
-Unknown is an answer of its own. A request whose reply was lost may have been executed, so it is never repeated blindly.
+A request whose reply was lost may have been executed: its outcome is unknown, and it is never repeated blindly.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ RESPONSE_TEXT_LIMIT = 2_000
 
 
 class Refusal(StrEnum):
-    """Why a request was certainly not executed."""
+    """The kind of a refusal."""
 
     NOT_SENT = "not_sent"  #: it never left: no connection, no name, no TLS
     RATE_LIMITED = "rate_limited"  #: 429, DH-904, 805
@@ -46,7 +46,7 @@ class HttpExchange:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """What every outcome carries."""
+    """The fields of every outcome."""
 
     exchange: HttpExchange = field(kw_only=True)
 
@@ -58,7 +58,7 @@ class _Answered:
 
 @dataclass(frozen=True, slots=True)
 class Accepted(_Answered, Generic[Value]):
-    """The broker did what was asked, as far as it promises: a reply 2xx of the documented shape."""
+    """The broker accepted the request: a reply 2xx of the documented shape."""
 
     value: Value
 

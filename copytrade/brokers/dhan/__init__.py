@@ -1,1 +1,1 @@
-"""The broker Dhan: typed outcomes of REST requests, the order-update socket, and what both say of orders."""
+"""The broker Dhan: typed outcomes of REST requests, the order-update socket, and decoding of what both send."""

@@ -1,7 +1,7 @@
-"""What the broker says of an account: fills, positions, holdings, funds and the token's own profile.
+"""An account at the broker: decoding of fills, positions, holdings, funds and the profile.
 
-The readers raise :class:`~copytrade.brokers.dhan.json_fields.UnreadableError` where a value that decides cannot be
-relied on: what is held, of what, and what there is to trade with. Anything else that is odd counts as absent.
+The readers raise :class:`~copytrade.brokers.dhan.json_fields.UnreadableError` if a value that
+decides is invalid: the units and instrument of a position, or the funds. Any other invalid value counts as absent.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from copytrade.brokers.dhan.json_fields import Fields, Lenient, UnreadableError
 from copytrade.core.model.accounts import IpAddresses
 from copytrade.core.model.orders import ZERO, InstrumentKey, Product, Side
 
-#: The words for whether orders are taken from here; others say nothing.
+#: The values that say whether orders from here are accepted; others say nothing.
 _VERDICTS = {
     **dict.fromkeys(("TRUE", "YES", "1", "MATCH", "MATCHED"), True),
     **dict.fromkeys(("FALSE", "NO", "0", "MISMATCH", "NOT_MATCHED"), False),
@@ -40,8 +40,8 @@ class Position:
     """What one account holds of one instrument in one product; ``net_quantity`` is negative for a short.
 
     Closed positions stay in the day's list with 0. ``bought_today`` and ``sold_today`` are the day's fills, ``profit``
-    is rupees, of what was closed and of what is held; None where the broker does not say. ``multiplier`` is how many
-    units of what is priced one unit of quantity stands for (documented for currency and commodity).
+    is rupees, realised and unrealised; None if the broker does not say. ``multiplier`` is how many
+    priced units one unit of quantity stands for (documented for currency and commodity).
     """
 
     key: InstrumentKey
@@ -95,7 +95,7 @@ def read_trade(fields: Fields) -> Trade:
 
 
 def read_position(fields: Fields) -> Position | None:
-    """Read one row of the positions; None for one in a segment that is not known here: nothing there is copied."""
+    """Read one row of the positions; None for one in an unknown segment: nothing there is copied."""
     if (segment := fields.text("exchangesegment").upper()) and segment not in SEGMENTS:
         return None
     if fields.raw("netqty") is None:
@@ -151,9 +151,9 @@ def read_profile(fields: Fields) -> Profile:
 
 
 def read_addresses(fields: Fields) -> IpAddresses:
-    """Read which addresses are registered, and whether orders from here are taken.
+    """Read which addresses are registered, and whether orders from here are accepted.
 
-    Documented are the registered ones alone; what else is read here was seen in production (2026).
+    Only the registered addresses are documented; the other fields were seen in production (2026).
     """
     known = [name for name in ("primaryip", "secondaryip") if fields.raw(name) is not None]
     allowed = _VERDICTS.get(_word(fields.raw("ordersallowed")))

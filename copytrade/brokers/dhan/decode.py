@@ -1,8 +1,8 @@
-"""Orders as the broker says them: frames of the order-update socket, and rows of the order book.
+"""Decoding of orders: frames of the order-update socket, and rows of the order book.
 
-Neither reader ever raises: what cannot be relied on comes back as :class:`Unreadable`. Of an order, what decides is
-read strictly (absent is a value, odd is not), and everything else leniently (odd is absent): ``_order`` says which is
-which, for frames and rows alike.
+Neither function raises: what cannot be decoded is returned as :class:`Unreadable`. Fields that decide are read strictly
+(an invalid value makes the order unreadable), all others leniently (an invalid value counts as absent). ``_order`` says
+which is which, for frames and rows alike.
 """
 
 import json
@@ -63,7 +63,7 @@ _FOREVER = "FOVR"
 
 
 class _Names(NamedTuple):
-    """How the fields of an order are called, in small letters, where a frame and a row do not agree."""
+    """Names of the fields, in lower case, that differ between a frame and a row."""
 
     where: str
     id: str
@@ -128,14 +128,14 @@ def _refuse_constant(word: str) -> object:
 
 _JSON = json.JSONDecoder(parse_float=exact, parse_constant=_refuse_constant)
 
-#: What decoding hostile JSON can raise: bad syntax, a number beyond any exponent, nesting beyond any stack.
+#: Errors of decoding hostile JSON: bad syntax, a number out of range, nesting that is too deep.
 _BAD_JSON = (ValueError, ArithmeticError, RecursionError)
 
 
 def parse_json(text: str) -> object:
     """Return the one JSON document in ``text``, fractions as Decimal.
 
-    Raises ValueError for anything else, numbers that are none and nesting too deep included.
+    Raises ValueError for anything else, also for NaN and for nesting that is too deep.
     """
     try:
         return _JSON.decode(text)
@@ -144,10 +144,10 @@ def parse_json(text: str) -> object:
 
 
 def read_frame(frame: str | bytes, client_id: str, observed_at: datetime) -> list[Told]:
-    """Return the orders that one frame of ``client_id``'s order-update socket tells of.
+    """Return the orders in one frame of ``client_id``'s order-update socket.
 
     A frame can hold several JSON documents, or a number before one (both seen by public clients). Envelopes of other
-    types, legs that wait without a quantity, and bare numbers or words, are passed over.
+    types, legs that wait without a quantity, and bare numbers or words are ignored.
     """
     if len(frame) > FRAME_LIMIT:
         return [Unreadable("frame", f"longer than {FRAME_LIMIT}", excerpt_of(frame))]
@@ -175,7 +175,7 @@ def read_frame(frame: str | bytes, client_id: str, observed_at: datetime) -> lis
 
 
 def read_row(row: object, client_id: str, observed_at: datetime) -> Told | None:
-    """Return the order that one row of ``client_id``'s order book tells of.
+    """Return the order in one row of ``client_id``'s order book.
 
     None for a leg that waits without a quantity: it may carry the id of its entry, and is not at the exchange.
     """
@@ -261,7 +261,7 @@ def _order(fields: Fields, rest: Lenient, names: _Names, client_id: str, observe
 
 
 def _correlation_id_of(fields: Fields) -> str | None:
-    """Return the correlation id of what cannot be read otherwise; None where it cannot be read either."""
+    """Return the correlation id of an unreadable order; None if that is unreadable too."""
     try:
         return fields.text("correlationid")
     except UnreadableError:
@@ -270,7 +270,7 @@ def _correlation_id_of(fields: Fields) -> str | None:
 
 @lru_cache(maxsize=64)
 def _digits(client_id: str) -> str:
-    """Return a client id as it is compared: without leading zeros; "" for what is no number, and so no client id."""
+    """Return a client id without leading zeros, for comparison; "" if it is no number."""
     return client_id.lstrip("0") if client_id.isdecimal() else ""
 
 
@@ -283,9 +283,9 @@ def _frame_segment(fields: Fields) -> Segment:
 
 
 def multiplier_of(rest: Lenient, segment: Segment) -> Decimal | None:
-    """Return how many units of what is priced one unit of quantity stands for; None where that is not said.
+    """Return how many priced units one unit of quantity stands for; None if the broker does not say.
 
-    Only currency and commodity contracts have one (the broker's documentation); others are told with 1, or any number.
+    Only currency and commodity contracts have one (documented); others come with 1, or with any number.
     """
     return rest.price("multiplier") or None if segment.has_multiplier else None
 
@@ -304,7 +304,7 @@ def _word(fields: Fields, name: str) -> Status:
 
 
 def _status(status: Status, quantity: int, filled: int) -> Status:
-    """Return the status, corrected by what was filled: the wire's word for a partial fill is not known for sure."""
+    """Return the status, corrected by the filled quantity: the status of a partial fill is not known for sure."""
     if filled < quantity and (status is Status.TRADED or (filled and not status.is_terminal)):
         return Status.PART_TRADED
     return status

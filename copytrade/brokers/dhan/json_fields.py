@@ -1,9 +1,9 @@
-"""Reading single fields of what the broker sends, by name, in whatever spelling and type they come.
+"""Reading single JSON fields by name, in any spelling and type that the broker uses.
 
 Keys differ in case between the documentation and the wire, numbers come as numbers or text, and what is zero or empty
-may be missing, null, "", "NA" or "NR". There are two ways to read. :class:`Fields` is for what decides: a value that
-cannot be what its name says makes the whole thing unreadable, :class:`UnreadableError` names it, and nothing is
-guessed. :class:`Lenient` is for everything else: such a value counts as absent.
+may be missing, null, "", "NA" or "NR". There are two ways to read. :class:`Fields` is for values that decide:
+an invalid one raises :class:`UnreadableError`, and nothing is guessed. :class:`Lenient` is for all others: an invalid
+value counts as absent.
 """
 
 import re
@@ -22,7 +22,7 @@ E = TypeVar("E")
 _LARGEST = 1_000_000_000
 _TEXT_LIMIT = 500
 
-#: Characters of the broker's words that are looked through for secrets: the longest reasons seen have 20,000.
+#: Characters of a text that are searched for secrets: the longest reasons seen have 20,000.
 LONGEST = 20_000
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ABSENT = frozenset({"", "NA", "NR", "NULL"})
@@ -38,7 +38,7 @@ _TIME_FORMATS = tuple(
 
 
 class UnreadableError(ValueError):
-    """A field is not what it should be; the message names it."""
+    """A field is invalid; the message names it."""
 
 
 class Fields:
@@ -50,7 +50,7 @@ class Fields:
         self._values = dict(zip(_lower(tuple(document)), document.values(), strict=True))
 
     def raw(self, name: str) -> object:
-        """Return the value as it came, None if it is missing."""
+        """Return the raw value, None if it is missing."""
         return self._values.get(name)
 
     def text(self, name: str) -> str:
@@ -73,11 +73,11 @@ class Fields:
         return value
 
     def common(self, name: str) -> str:
-        """Return a text that is kept once for all who have it: many orders, or the frame and the row of one."""
+        """Return an interned text: many orders, or the frame and the row of one order, share it."""
         return sys.intern(self.text(name))
 
     def free_text(self, name: str) -> str:
-        """Return the broker's own words without secrets, which they may repeat; kept once for all who have them."""
+        """Return the broker's text without secrets, which it may repeat; interned."""
         value = self._values.get(name)
         if isinstance(value, str) and value:
             self._values[name] = without_secrets(value[:LONGEST])  # before it is cut, lest half a secret stay
@@ -106,7 +106,7 @@ class Fields:
         return value
 
     def quantity(self, *names: str, largest: int = _LARGEST, smallest: int = 0) -> int:
-        """Return a whole number, 0 if there is none. Several names are spellings of the same field."""
+        """Return a whole number, 0 if there is none. Further names are other spellings of the field."""
         value = self._values.get(names[0])
         if type(value) is int and smallest <= value <= largest:  # as a rule
             return value
@@ -131,7 +131,7 @@ class Fields:
         return self.amount(*names)
 
     def flag(self, name: str) -> bool:
-        """Return a yes or no, no if there is none."""
+        """Return a boolean, False if there is none."""
         value = self._values.get(name)
         if isinstance(value, bool):
             return value
@@ -145,8 +145,7 @@ class Fields:
     def time(self, name: str) -> datetime | None:
         """Return a time (India), None if there is none; the year 1 means none.
 
-        Read are ISO 8601, with or without a zone, the spellings of ``_TIME_FORMATS``, and seconds or milliseconds since
-        1970.
+        Accepted are ISO 8601, with or without a zone, ``_TIME_FORMATS``, and seconds or milliseconds since 1970.
         """
         value = self._values.get(name)
         if value is None:
@@ -159,7 +158,7 @@ class Fields:
             raise UnreadableError(f"{name} is not a time") from None
 
     def choice(self, name: str, choices: Mapping[str, E]) -> E:
-        """Return what the field's word stands for."""
+        """Return the value that the field's word stands for."""
         value = self._values.get(name)
         if isinstance(value, str) and value in choices:  # as a rule
             return choices[value]
@@ -191,7 +190,7 @@ class Fields:
 
 
 class Lenient:
-    """The fields of one JSON object on which nothing rests: a value that is odd counts as absent, like none at all."""
+    """The fields of one JSON object that do not decide: an invalid value counts as absent."""
 
     __slots__ = ("_fields",)
 
@@ -206,14 +205,14 @@ class Lenient:
             return ""
 
     def free_text(self, name: str) -> str:
-        """Return the broker's own words without secrets, "" for none."""
+        """Return the broker's text without secrets, "" for none."""
         try:
             return self._fields.free_text(name)
         except UnreadableError:
             return ""
 
     def common(self, name: str) -> str:
-        """Return a text that is kept once for all who have it, "" for none."""
+        """Return an interned text, "" for none."""
         return sys.intern(self.text(name))
 
     def identifier(self, name: str) -> str:
@@ -254,19 +253,19 @@ class Lenient:
 
 @lru_cache(maxsize=16)
 def _lower(names: tuple[object, ...]) -> tuple[str, ...]:
-    """Return names in small letters: what is of one kind has the same ones, each in its place."""
+    """Return names in lower case. Cached: objects of one kind have the same names in the same order."""
     return tuple(str(name).lower() for name in names)
 
 
 @lru_cache(maxsize=8192, typed=True)
 def exact(number: str | int) -> Decimal:
-    """Return a number exactly; the same one each time, as prices come again and again."""
+    """Return a number exactly. Cached: prices repeat."""
     return Decimal(number)
 
 
 @lru_cache(maxsize=4096)
 def _time(text: str) -> datetime | None:
-    """Return the time that a text says, None for none; one without a zone is India's. Raises ValueError."""
+    """Return the time in a text, None for none; India's if it has no zone. Raises ValueError."""
     text = text.strip()
     if text.upper() in _ABSENT:
         return None
@@ -280,7 +279,7 @@ def _time(text: str) -> datetime | None:
 
 
 def said_by_broker(something: object, length: int) -> str:
-    """Return the beginning of the broker's own words as printable ASCII, without secrets."""
+    """Return the beginning of the broker's text as printable ASCII, without secrets."""
     return excerpt_of(without_secrets(something[:LONGEST]) if isinstance(something, str) else something, length)
 
 
@@ -299,7 +298,7 @@ def _calendar_time(text: str) -> datetime:
 
 
 def excerpt_of(something: object, length: int = 200) -> str:
-    """Return the beginning of what was sent as printable ASCII."""
+    """Return the beginning of a message as printable ASCII."""
     if isinstance(something, bytes):
         return repr(something[:length])[2:-1][:length]
     try:

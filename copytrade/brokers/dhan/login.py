@@ -1,7 +1,7 @@
-"""Requests about an account's token: whether it works, another one for it, another one for PIN and TOTP.
+"""Requests about an account's token: check it, renew it, or log in by PIN and TOTP for a new one.
 
-PIN and TOTP travel in the query of one request. Nothing that is returned or raised here holds them, or a token that
-is not wrapped: the exchange's body is left out, and what the broker says is cleared of them.
+PIN and TOTP travel in the query of one request. Nothing that is returned or raised here holds them, or a
+token that is not wrapped: the body of the exchange is left out, and they are removed from the broker's text.
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ from copytrade.common.redaction import hide
 from copytrade.common.totp import totp_code
 from copytrade.core.model.orders import IST
 
-#: What the broker says to a login that comes too soon after another (seen in production, with HTTP 200).
+#: The broker's message for a login too soon after another (seen in production, with HTTP 200).
 _TOO_SOON = "once every"
 
 
@@ -30,14 +30,14 @@ class TokenRequests:
     """One account's requests about its token; each blocks until its outcome is known. One thread calls them."""
 
     def __init__(self, rest: Transport, auth: Transport, client_id: str) -> None:
-        """``rest`` leads to the REST interface, ``auth`` to the server of the login."""
+        """``rest`` connects to the REST interface, ``auth`` to the login server."""
         self._transport = rest
         self._rest = DhanRest(rest, client_id)
         self._auth = auth
         self._client_id = client_id
 
     def check(self, token: SecretStr) -> Outcome[Profile]:
-        """Read the profile: GET /profile, which any token that works may. A token of another account is refused."""
+        """Read the profile: GET /profile. A token of another account is refused."""
         self._transport.take_token(token)
         profile = self._rest.profile()
         if isinstance(profile, Accepted) and profile.value.client_id != self._client_id:
@@ -45,9 +45,9 @@ class TokenRequests:
         return profile
 
     def renew(self, token: SecretStr) -> Outcome[Token]:
-        """Have a token replaced: GET /RenewToken, which ends the old one at once (seen in production).
+        """Renew a token: GET /RenewToken, which ends the old one at once (seen in production).
 
-        Documented for tokens made on the broker's web site alone.
+        It is documented only for tokens made on the broker's web site.
         """
         self._transport.take_token(token)
         request = Request("GET", "/RenewToken")
@@ -91,12 +91,12 @@ class TokenRequests:
         return Refused(Refusal.RATE_LIMITED if too_soon else Refusal.OTHER, "", message, exchange=exchange)
 
     def close(self) -> None:
-        """Shut every connection: what is under way ends as unknown."""
+        """Close every connection; requests under way end as unknown."""
         self._auth.close()
         self._transport.close()
 
     def _read(self, document: object, source: Source, exchange: HttpExchange) -> Outcome[Token]:
-        """Read a new token; the renewal calls it ``token``. Its own word on its end goes before the broker's."""
+        """Read a new token (``token`` in a renewal). The expiry in the token takes precedence over the reply's."""
         if not isinstance(document, dict):
             return Unknown("the reply is not an object", exchange=exchange)
         text = document.get("accessToken") or document.get("token")
@@ -109,13 +109,13 @@ class TokenRequests:
 
 
 def _bodiless(request: Request, sent: Reply | NotSent | Lost) -> HttpExchange:
-    """Return the exchange without the reply's body, which holds a token if all went well."""
+    """Return the exchange without the reply's body, which may hold a token."""
     status = None if isinstance(sent, NotSent) else sent.status
     return HttpExchange(request.method, request.path, "", status, "", sent.duration_ms)
 
 
 def _expiry(document: dict[str, object]) -> datetime | None:
-    """Return when a token expires, as the broker says it: ISO, without a zone, Indian time."""
+    """Return the expiry in a reply: ISO without a zone, Indian time."""
     try:
         said = datetime.fromisoformat(str(document.get("expiryTime")))
     except ValueError:

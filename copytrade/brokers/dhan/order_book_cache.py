@@ -1,6 +1,6 @@
-"""The rows of one account's order book: what has not changed since the last read is not decoded again.
+"""The rows of one account's order book: a row that has not changed since the last read is not decoded again.
 
-Hardly any row of an audit is news, and decoding one takes ten times as long as knowing it again.
+Hardly any row of a periodic read is new, and decoding one takes ten times as long as finding it here.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from copytrade.brokers.dhan.decode import parse_json, read_row
 
 
 class OrderRows:
-    """Decodes the rows of each read, and remembers those of the last. May be used by several threads.
+    """Decodes the rows of each read, and keeps those of the last. Thread-safe.
 
-    A row that has not changed gives the very object that it gave before: ``observed_at`` is when it was first seen so.
+    An unchanged row gives the same object as before; its ``observed_at`` is when the row was first seen in this state.
     """
 
     def __init__(self, client_id: str) -> None:
@@ -24,7 +24,7 @@ class OrderRows:
         self._last: dict[bytes, Told | None] = {}  # by a digest: no text is kept
 
     def read(self, rows: Sequence[msgspec.Raw], observed_at: datetime) -> list[Told | None] | None:
-        """Return what each row tells of, None if one of them is not JSON after all."""
+        """Return the decoded rows, None if one of them is not JSON."""
         read: dict[bytes, Told | None] = {}
         try:
             found = [self._read(row, observed_at, read) for row in rows]

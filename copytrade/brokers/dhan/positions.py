@@ -1,4 +1,4 @@
-"""What an account holds, and what it has made of the day, as its positions and holdings tell."""
+"""An account's net positions and its result of the day, from its positions and holdings."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +14,10 @@ from copytrade.core.model.orders import ZERO, InstrumentKey, Product, Segment
 
 
 def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]]:
-    """Read what an account holds, whoever traded it: units by line, short ones negative.
+    """Read what an account holds, whoever traded it: units by line, negative for short ones.
 
-    With ``holdings``, shares in the depository count as held for delivery (CNC). The broker's row of those names no
-    exchange, so they count on both.
+    With ``holdings``, shares in the depository count as held for delivery (CNC). Their rows name no exchange, so
+    they count on both.
     """
     positions = rest.positions()
     if not isinstance(positions, Accepted):
@@ -35,16 +35,16 @@ def account_net(positions: Sequence[Position], holdings: Iterable[Holding]) -> N
 
 
 def net_of(positions: Iterable[Position], holdings: Iterable[Holding]) -> dict[LineKey, int]:
-    """Return what an account holds by these rows: units by line, short ones negative."""
+    """Return what an account holds by these rows: units by line, negative for short ones."""
     net = _net(positions)
     net.update(_held(holdings))
     return dict(net)
 
 
 def read_result(rest: DhanRest) -> Outcome[Result]:
-    """Read what the account has made of the day: the broker's own figures for every position, whoever traded it.
+    """Read the account's result of the day: the sum of the broker's figures for every position, whoever traded it.
 
-    Unknown where a position comes without one. Shares in the depository have none, and charges are in none.
+    The outcome is Unknown if a position has no figure. The figures leave out shares in the depository, and charges.
     """
     began = wall_clock.now()
     positions = rest.positions()

@@ -1,4 +1,4 @@
-"""Asking the broker what has to be known of an account before it trades. Nothing here changes anything there."""
+"""The preflight's questions to the broker about an account. They change nothing there."""
 
 import socket
 import threading
@@ -16,9 +16,9 @@ from copytrade.core.model.accounts import Facts, Funds
 
 
 def inspect(facts: Facts, rest: DhanRest, token: SecretStr, *, thorough: bool) -> Facts:
-    """Return the facts with what the broker says over REST: three short reads, and the order book if ``thorough``.
+    """Return the facts completed over REST: three short reads, and the order book if ``thorough``.
 
-    What is not answered once is not asked further, so that a broker that is not there holds nobody up.
+    After the first request without an answer no other is sent, so that an unreachable broker causes no long wait.
     """
     facts = msgspec.structs.replace(facts, token_until=token_expiry(token), no_source=_why_no_source(facts))
     if not facts.no_source:
@@ -33,9 +33,9 @@ def inspect(facts: Facts, rest: DhanRest, token: SecretStr, *, thorough: bool) -
 
 
 def try_feed(url: str, client_id: str, token: SecretStr, patience: float) -> str:
-    """Log in at the order-update socket; return "" if it was taken, else why not.
+    """Log in at the order-update socket; return "" if the login was accepted, else why not.
 
-    The broker confirms no login, it drops the connection: one that lasts for ``patience`` seconds was taken.
+    The broker confirms no login but drops a refused one: a connection that lasts ``patience`` seconds was accepted.
     """
     socket_ = connect(url, client_id, token)
     if isinstance(socket_, FeedEnded):
@@ -48,7 +48,7 @@ def try_feed(url: str, client_id: str, token: SecretStr, patience: float) -> str
 
 
 def _why_no_source(facts: Facts) -> str:
-    """Return why nothing can be sent from the address that is set, "" if it can."""
+    """Return why the configured source address cannot be used, "" if it can."""
     if not facts.source_address:
         return ""
     family = socket.AF_INET6 if ":" in facts.source_address else socket.AF_INET
@@ -80,7 +80,7 @@ def _with_profile(facts: Facts, outcome: Outcome[Profile]) -> Facts:
 
 
 def _with_addresses(facts: Facts, rest: DhanRest) -> Facts:
-    """Add what is registered; where the broker does not tell, that stays open."""
+    """Add the registered addresses, if the broker tells them."""
     outcome = rest.addresses()
     if isinstance(outcome, Accepted):
         return msgspec.structs.replace(facts, addresses=outcome.value)

@@ -1,4 +1,4 @@
-"""One account at the broker, read: its order book, its net positions, its funds and the day's result."""
+"""Reads of one account: its order book, net positions, funds and the day's result."""
 
 from collections.abc import Generator
 
@@ -11,7 +11,7 @@ from copytrade.brokers.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import Order
 
-#: Refusals of a search that are about the order and not about the account or the request's way.
+#: Codes of refusals of a search that are about the order, not about the account or the connection.
 _NO_SUCH_ORDER = (Refusal.ORDER, Refusal.VALIDATION, Refusal.OTHER)
 
 
@@ -23,7 +23,7 @@ class DhanReader:
 
     @property
     def known_skew(self) -> float | None:
-        """Seconds to add to our time to have the broker's, None while no reply has told."""
+        """Seconds to add to our time to get the broker's, None before the first reply."""
         return self._rest.known_skew
 
     def orders(self) -> Outcome[OrderBook]:
@@ -31,14 +31,14 @@ class DhanReader:
         return self._rest.orders()
 
     def search(self, correlation_id: str) -> Outcome[tuple[Order, ...]]:
-        """Read the orders placed with an id. That the broker names an error of the order's own means: there is none."""
+        """Read the orders placed with a correlation id. A refusal about the order itself means that there is none."""
         outcome = self._rest.order_by_correlation_id(correlation_id)
         if isinstance(outcome, Refused) and outcome.refusal in _NO_SUCH_ORDER:
             return Accepted((), exchange=outcome.exchange)
         return outcome
 
     def net(self, *, holdings: bool) -> Generator[None, None, Outcome[Net]]:
-        """Read the positions, and with ``holdings`` the shares in the depository, which is another request."""
+        """Read the positions, and with ``holdings`` the shares in the depository, in another request."""
         positions = self._rest.positions()
         if not isinstance(positions, Accepted):
             return positions
@@ -59,7 +59,7 @@ class DhanReader:
         return Accepted(Funds(found.available_balance, found.sod_limit, found.collateral), exchange=read.exchange)
 
     def result(self) -> Outcome[Result]:
-        """Read what the account has made of the day."""
+        """Read the account's profit or loss of the day."""
         return read_result(self._rest)
 
     def take_token(self, access_token: SecretStr) -> None:
@@ -67,5 +67,5 @@ class DhanReader:
         self._rest.take_token(access_token)
 
     def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         self._rest.close()

@@ -1,7 +1,7 @@
-"""Requests as the broker's SDK builds them, put right where the SDK's are wrong or incomplete.
+"""Requests built by the broker's SDK, corrected where the SDK is wrong or incomplete.
 
-The SDK's classes are given an HTTP object of ours that returns each request instead of sending it. So paths and field
-names are the SDK's, while the sending, and what its HTTP part does with failures, is not.
+The SDK's classes get an HTTP object of ours that returns each request instead of sending it. So paths and field names
+are the SDK's, but its HTTP code and its handling of failures are not used.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from copytrade.brokers.http.client import Request
 
 
 class _Recorder:
-    """Stands in for the SDK's HTTP object and context: hands back each request as it was built."""
+    """Replaces the SDK's HTTP object and context: returns each request instead of sending it."""
 
     def get_dhan_http(self) -> "_Recorder":
         return self
@@ -33,7 +33,7 @@ class _Recorder:
         return Request("DELETE", endpoint)
 
 
-#: Fields that are not sent at all where they are zero.
+#: Fields that are left out if they are zero.
 _BLANK_AT_ZERO = ("triggerPrice", "disclosedQuantity")
 
 
@@ -128,7 +128,7 @@ class Builders:
         return Request("GET", "/ip/getIP")
 
     def _complete(self, request: Request, extra: Mapping[str, object]) -> Request:
-        """Add the account, and drop what is not used: the broker refuses blank optional fields."""
+        """Add the account, and drop unused fields: the broker refuses blank optional fields."""
         payload = {"dhanClientId": self._client_id, **(request.payload or {}), **extra}
         for name, value in tuple(payload.items()):
             if value is None or (value == 0 and name in _BLANK_AT_ZERO):
@@ -137,7 +137,7 @@ class Builders:
 
 
 def _segment(text: str) -> str:
-    """Return the text as one segment of a path, whatever is in it."""
+    """Return the text quoted as one segment of a path."""
     return quote(text, safe="")
 
 

@@ -1,7 +1,7 @@
-"""Telling what a reply means: the promised document, a refusal, or nothing certain.
+"""The meaning of a reply: the promised document, a refusal, or unknown.
 
-The broker's codes and shapes are those of its documentation and of replies seen in production; the code alone does not
-do, because a revoked token comes as an order error and a wrong address as a validation error.
+Codes and shapes are those of the broker's documentation and of replies seen in production. The code alone is not
+enough: a revoked token comes as an order error and a wrong address as a validation error.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _REFUSALS = {
     "810": Refusal.TOKEN,
 }
 
-#: The broker's own trouble: what became of the request is open.
+#: Codes of the broker's internal errors: the outcome of the request is unknown.
 _TROUBLE = frozenset({"DH-908", "DH-909", "800"})
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -40,7 +40,7 @@ _NO_CODE = frozenset({"", "0", "None", "NA"})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete reply 2xx. ``document`` is what its JSON says; ``empty`` that there was no body at all."""
+    """A complete reply 2xx. ``document`` is its JSON; ``empty`` is set if there was no body."""
 
     document: object
     empty: bool
@@ -54,7 +54,7 @@ class _BrokerError:
 
 
 def judge(request: Request, sent: Reply | NotSent | Lost) -> Answer | Refused | Unknown:
-    """Return what came of the request, as far as that does not depend on what was asked."""
+    """Return the outcome of a request, as far as it does not depend on its kind."""
     exchange = exchange_of(request, sent)
     match sent:
         case NotSent(cause):
@@ -66,7 +66,7 @@ def judge(request: Request, sent: Reply | NotSent | Lost) -> Answer | Refused | 
 
 
 def exchange_of(request: Request, sent: Reply | NotSent | Lost) -> HttpExchange:
-    """Return the request and its reply as the audit trail has them."""
+    """Return the request and its reply for the audit trail."""
     return HttpExchange(
         method=request.method,
         path=request.path,
@@ -78,16 +78,16 @@ def exchange_of(request: Request, sent: Reply | NotSent | Lost) -> HttpExchange:
 
 
 def _beginning(body: bytes) -> str:
-    """Return the beginning of a reply; of a longer one without secrets, lest half of one stay at the cut."""
+    """Return the beginning of a reply. Secrets are removed first from a longer one, so that the cut leaves no half."""
     if len(body) <= RESPONSE_TEXT_LIMIT:
         return body.decode(errors="replace")
     return payload_without_secrets(body[:LONGEST].decode(errors="replace"))[:RESPONSE_TEXT_LIMIT]
 
 
 def rows_of(sent: Reply | NotSent | Lost) -> Sequence[msgspec.Raw]:
-    """Return what a success lists, not decoded; nothing unless it lists several, as that is how no error comes.
+    """Return the rows of a success, not decoded; nothing for fewer than two, which may be an error.
 
-    A row may still turn out not to be JSON: its text and its numbers have not been looked at.
+    A row may still be invalid JSON: its texts and numbers have not been checked.
     """
     if not isinstance(sent, Reply) or not 200 <= sent.status <= 299:
         return ()
@@ -138,7 +138,7 @@ def _parse(body: bytes) -> tuple[object, bool]:
 
 
 def _broker_error(document: object) -> _BrokerError | None:
-    """Return the error that the document tells of: alone or first in a list, in any of the shapes that were seen."""
+    """Return the error in a document: alone or first in a list, in any of the known shapes."""
     document = _single(document)
     if not isinstance(document, dict):
         return None
@@ -156,7 +156,7 @@ def _broker_error(document: object) -> _BrokerError | None:
 
 
 def _single(document: object) -> object:
-    """Return what a list of one holds, anything else as it is."""
+    """Return the element of a list of one, anything else unchanged."""
     return document[0] if isinstance(document, list) and len(document) == 1 else document
 
 

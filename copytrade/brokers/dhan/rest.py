@@ -1,6 +1,6 @@
-"""The broker's REST interface for one account: one method a request, one attempt each, typed outcomes.
+"""The broker's REST interface for one account: one method per request, one attempt each, typed outcomes.
 
-Nothing raises for what the broker or the network does. Every outcome carries the
+No method raises for a fault of the broker or the network. Every outcome carries the
 :class:`~copytrade.brokers.outcomes.HttpExchange` for the audit trail.
 """
 
@@ -39,7 +39,7 @@ _NO_HOLDINGS = frozenset({"DHOLDING_ERROR", "DH-1111"})
 
 
 class Call(Generic[T]):
-    """A request that is under way, as far as a connection was ready for it."""
+    """A ``PendingRequest``: under way if a connection was ready for it."""
 
     def __init__(self, transport: Transport, request: Request, read: Callable[[Answer], Outcome[T]]) -> None:
         self._transport = transport
@@ -49,7 +49,7 @@ class Call(Generic[T]):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether there is nothing left to do but to wait for the reply: it can be told of with :meth:`advance`."""
+        """Whether the request was sent, so that :meth:`advance` can read the reply."""
         return self._begun.is_under_way
 
     @property
@@ -58,16 +58,16 @@ class Call(Generic[T]):
         return self._begun.deadline
 
     def fileno(self) -> int:
-        """Return the number of the socket on which the reply comes, -1 if it is closed."""
+        """Return the file descriptor of the socket for the reply, -1 if it is closed."""
         return self._begun.connection.fileno() if self._begun.connection else -1
 
     def advance(self, now: float) -> Outcome[T] | None:
-        """Read what has come, without waiting; return the outcome once it is known, or the deadline has passed."""
+        """Read without waiting; return the outcome if it is known or the deadline has passed, else None."""
         sent = self._transport.advance(self._begun, now)
         return None if sent is None else self._judged(sent)
 
     def outcome(self) -> Outcome[T]:
-        """Wait for the outcome; to be asked once."""
+        """Wait for the outcome. Call it once."""
         return self._judged(self._transport.finish(self._begun))
 
     def _judged(self, sent: Reply | NotSent | Lost) -> Outcome[T]:
@@ -78,7 +78,7 @@ class Call(Generic[T]):
 class DhanRest:
     """One account's requests. Methods may be called from any thread.
 
-    Each read blocks until its outcome is known; an order request is begun, and its outcome then waited for.
+    A read blocks until its outcome is known. An order request returns at once, and the caller asks for its outcome.
     """
 
     def __init__(self, transport: Transport, client_id: str) -> None:
@@ -88,11 +88,11 @@ class DhanRest:
         self._order_rows = OrderRows(client_id)
 
     def warm(self, connections: int, fresh_for: float = 0.0) -> int:
-        """Have connections ready that stay so for so many seconds; return how many are."""
+        """Open connections that stay ready for ``fresh_for`` seconds; return how many are ready."""
         return self._transport.warm(connections, fresh_for)
 
     def is_warm(self, connections: int, fresh_for: float = 0.0) -> bool:
-        """Whether they all are ready, and stay so; looks, and waits for nothing."""
+        """Whether all of them are ready and stay so. It does not block."""
         return self._transport.is_warm(connections, fresh_for)
 
     def take_token(self, access_token: SecretStr) -> None:
@@ -101,17 +101,17 @@ class DhanRest:
 
     @property
     def skew(self) -> float:
-        """Seconds to add to our time to have the broker's, as its replies so far tell."""
+        """Seconds to add to our time to get the broker's, measured by its replies; 0 before the first."""
         return self._transport.server_clock.skew
 
     @property
     def known_skew(self) -> float | None:
-        """The same, None while no reply has told."""
+        """The same, but None before the first reply."""
         clock = self._transport.server_clock
         return clock.skew if clock.is_known else None
 
     def close(self) -> None:
-        """Shut every connection, those in use too: what is under way ends as unknown."""
+        """Close every connection; requests under way end as unknown."""
         self._transport.close()
 
     def place(self, order: NewOrder) -> Call[Placed]:
@@ -122,14 +122,14 @@ class DhanRest:
         return Call(self._transport, self._build.place(order), lambda answer: _placed(answer, None))
 
     def modify(self, order_id: str, change: OrderChange) -> Call[Placed]:
-        """Change a resting order: PUT /orders/{id}. The change says everything that the order is to be.
+        """Change a resting order: PUT /orders/{id}. The change states all parameters.
 
-        Under way at once as in ``place``, and raises ValueError as it does.
+        Sent at once as in ``place``, and raises ValueError as it does.
         """
         return Call(self._transport, self._build.modify(order_id, change), lambda answer: _placed(answer, order_id))
 
     def cancel(self, order_id: str) -> Call[Cancelled]:
-        """Cancel a resting order: DELETE /orders/{id}. An empty reply 2xx is an acceptance. Under way at once too."""
+        """Cancel a resting order: DELETE /orders/{id}. An empty reply 2xx is an acceptance. Sent at once, too."""
         return Call(self._transport, self._build.cancel(order_id), lambda answer: _cancelled(answer, order_id))
 
     def order(self, order_id: str) -> Outcome[Order]:
@@ -145,7 +145,7 @@ class DhanRest:
     def order_by_correlation_id(self, correlation_id: str) -> Outcome[tuple[Order, ...]]:
         """Read the orders placed with this id: GET /orders/external/{id}.
 
-        Accepted with none is a complete answer that says there is none. A refusal ("not found" included) is not.
+        Accepted without orders proves that there is none. A refusal ("not found" included) does not.
         """
         found = self._read_orders(self._build.order_by_correlation_id(correlation_id))
         if isinstance(found, Accepted) and any(order.correlation_id != correlation_id for order in found.value):
@@ -180,7 +180,7 @@ class DhanRest:
         return _each(self._rows(self._build.positions()), read_position)
 
     def holdings(self) -> Outcome[tuple[Holding, ...]]:
-        """Read the holdings: GET /holdings. The broker answers an account without any with an error of its own."""
+        """Read the holdings: GET /holdings. For an account without any the broker returns an error, read as none."""
         rows = self._rows(self._build.holdings())
         if _says_no_holdings(rows):
             return Accepted((), exchange=rows.exchange)
@@ -205,7 +205,7 @@ class DhanRest:
         return _listed(self._ask(request))
 
     def _read_orders(self, request: Request) -> Outcome[tuple[Order, ...]]:
-        """Read an object or a list of orders, all of which must be readable."""
+        """Decode an object or a list of orders, all of which must be readable."""
         began = wall_clock.now().astimezone(IST)
         answer = self._ask(request)
         if not isinstance(answer, Answer):
@@ -268,7 +268,7 @@ def _cancelled(answer: Answer, order_id: str) -> Outcome[Cancelled]:
 
 
 def _each(rows: Outcome[list[object]], read: Callable[[Fields], T | None]) -> Outcome[tuple[T, ...]]:
-    """Read every row; one that ``read`` gives nothing for is left out."""
+    """Decode every row; rows for which ``read`` returns None are left out."""
     if not isinstance(rows, Accepted):
         return rows
     try:

@@ -1,7 +1,7 @@
-"""HTTP to the broker for one account: persistent connections, one attempt, one deadline, no surprises.
+"""HTTP to the broker for one account: persistent connections, one attempt and one deadline per request.
 
-Nothing here retries, follows a redirect or reads proxies from the environment: a request that may have been executed
-must never be sent a second time, and the token must never go to another host.
+This module never retries, follows a redirect or reads proxies from the environment: a request that may have been
+executed must not be sent twice, and the token must not go to another host.
 """
 
 import base64
@@ -29,9 +29,9 @@ _UNUSABLE = "the client id and the access token must be printable ASCII without 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask: ``path`` begins with "/" and is already quoted, ``payload`` is the JSON object to send, or None.
+    """A request: ``path`` begins with "/" and is already quoted, ``payload`` is the JSON object to send, or None.
 
-    ``secret_query`` follows the path on the wire, and is shown nowhere.
+    ``secret_query`` is appended to the path on the wire, and never shown.
     """
 
     method: str
@@ -41,7 +41,7 @@ class Request:
 
     @property
     def payload_json(self) -> str:
-        """The body, "" without one."""
+        """The body as JSON, "" without one."""
         return "" if self.payload is None else msgspec.json.encode(self.payload).decode()
 
 
@@ -56,7 +56,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """No byte of the request left: there was no connection to send it on."""
+    """No byte of the request was sent: there was no connection."""
 
     cause: str
     duration_ms: float
@@ -64,22 +64,22 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The request left, wholly or in part, and no complete reply came. ``status`` is set when the reply's head came."""
+    """The request was sent, at least in part, and no complete reply came. ``status`` is set if the reply's head came."""
 
     cause: str
     status: int | None
     duration_ms: float
 
 
-#: Seconds that writing a request to a connection that is ready may take.
+#: Seconds that writing a request to a ready connection may take.
 WRITE_TIMEOUT = 0.05
 
 
 @dataclass(slots=True)
 class Begun:
-    """A request that is under way, unless ``connection`` is None: it is then to be sent yet.
+    """A request that was begun; if ``connection`` is None it is not sent yet.
 
-    ``at`` and ``deadline`` are monotonic.
+    ``at`` and ``deadline`` are monotonic seconds.
     """
 
     content: bytes = field(repr=False)
@@ -91,13 +91,13 @@ class Begun:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether there is nothing left to do but to wait for the reply."""
+        """Whether the request was sent, and only the reply is missing."""
         return self.connection is not None and self.broken is None
 
 
 @dataclass(frozen=True, slots=True)
 class _Login:
-    """What a request says of who sends it. One object, so that whoever replaces it replaces all of it at once."""
+    """The headers that authenticate a request. One object, so that it is replaced as a whole."""
 
     headers: str
     token: bytes
@@ -120,15 +120,15 @@ class Transport:
         proxy: SecretStr | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Prepare to talk to ``base_url`` (https; plain http only to this machine). Opens nothing yet.
+        """Prepare connections to ``base_url`` (https; plain http only to this machine). Opens none yet.
 
-        Without an ``access_token``, requests go out without one. ``headers`` are sent besides the usual.
+        Without an ``access_token``, requests are sent without one. ``headers`` are sent in addition.
         ``connect_timeout`` and ``request_timeout`` are seconds; the second bounds the whole exchange, connecting
         included. A connection unused for ``idle_limit`` seconds is not used again. ``source_address`` is the local
-        address that the broker knows the account by; with a ``proxy`` (``http://[user:password@]host:port``) the broker
-        sees that one's. ``tls`` replaces the system's trusted certificates.
+        address that is registered at the broker; with a ``proxy`` (``http://[user:password@]host:port``) the broker
+        sees the proxy's address. ``tls`` replaces the system's trusted certificates.
 
-        Raises ValueError for a URL, id or token that cannot be used; the message shows no token and no password.
+        Raises ValueError for an invalid URL, id or token; the message shows no token and no password.
         """
         url = urlsplit(base_url)
         if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
@@ -159,7 +159,7 @@ class Transport:
         return f"<Transport {self._host} of client {self._client_id}>"
 
     def take_token(self, access_token: SecretStr | None) -> None:
-        """Use another token from the next request on. Raises ValueError for one that cannot be used."""
+        """Use another token from the next request on. Raises ValueError for an invalid one."""
         token = access_token.get_secret_value() if access_token is not None else ""
         if access_token is not None and not is_sendable(token):
             raise ValueError(_UNUSABLE)
@@ -173,13 +173,13 @@ class Transport:
         self._login = _Login(headers, token.encode())
 
     def send(self, request: Request) -> Reply | NotSent | Lost:
-        """Send the request once and return what came of it, at the latest after ``request_timeout`` seconds."""
+        """Send the request once and return the result, at the latest after ``request_timeout`` seconds."""
         return self.finish(self.begin(request))
 
     def begin(self, request: Request) -> Begun:
-        """Write the request to a connection that is ready, if there is one, without waiting for anything.
+        """Write the request to a ready connection, if there is one, without waiting.
 
-        What is written fits into the connection's empty buffer; if it should not, :data:`WRITE_TIMEOUT` is the end.
+        The request fits into the connection's empty buffer; if not, writing ends after :data:`WRITE_TIMEOUT`.
         """
         login, now = self._login, time.monotonic()
         begun = Begun(self._encode(request, login.headers), login.token, now, now + self._request_timeout)
@@ -189,7 +189,7 @@ class Transport:
         return begun
 
     def advance(self, begun: Begun, now: float) -> Reply | Lost | None:
-        """Read what has come of the reply to a request that is under way; return it if that is all, else None."""
+        """Read what has arrived of the reply to a request; return the reply if it is complete, else None."""
         connection = begun.connection
         if connection is None:
             raise ValueError("the request is not under way")
@@ -202,7 +202,7 @@ class Transport:
         return None if whole is None else self._replied(begun, connection, whole)
 
     def finish(self, begun: Begun) -> Reply | NotSent | Lost:
-        """Return what came of a request, sending it first where no connection was ready: its time begins then."""
+        """Wait for the result of a request; send it first if no connection was ready, and its time begins then."""
         if begun.connection is None:
             begun.at = time.monotonic()
             begun.deadline = begun.at + self._request_timeout
@@ -245,19 +245,19 @@ class Transport:
                 begun.broken = broken
 
     def warm(self, count: int, fresh_for: float = 0.0) -> int:
-        """Make ``count`` connections ready ahead of need, and return how many are: see :meth:`Connections.warm`."""
+        """Open ``count`` connections ahead of need, and return how many are ready: see :meth:`Connections.warm`."""
         return self._connections.warm(count, fresh_for)
 
     def is_warm(self, count: int, fresh_for: float = 0.0) -> bool:
-        """Whether :meth:`warm` has nothing to do, without waiting for anything. For whoever begins the requests."""
+        """Whether :meth:`warm` has nothing to do. It does not block; call it from the thread that begins requests."""
         return self._connections.is_warm(count, fresh_for)
 
     def close(self) -> None:
-        """Shut every connection, also those in use: their requests end as :class:`Lost`, later ones as NotSent."""
+        """Close every connection, also those in use: their requests end as :class:`Lost`, later ones as NotSent."""
         self._connections.close()
 
     def _encode(self, request: Request, headers: str) -> bytes:
-        """Return the request as bytes, to leave in one piece."""
+        """Return the request as bytes, to be written in one piece."""
         if not _PATH.fullmatch(request.path):
             raise ValueError(f"{request.path!r} is not a quoted path")
         body = request.payload_json.encode()
@@ -269,7 +269,7 @@ class Transport:
 
 @cache
 def trusted() -> ssl.SSLContext:
-    """Return the system's trusted certificates, read once: it takes some 10 ms, and there are many connections."""
+    """Return the system's trusted certificates. Cached: reading them takes some 10 ms."""
     return ssl.create_default_context()
 
 
@@ -282,7 +282,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _proxy(proxy_url: str, *, secure: bool) -> Proxy:
-    """Read a proxy's URL. Without TLS to the broker, the token must not leave this machine to reach it either."""
+    """Parse a proxy's URL. Without TLS to the broker the proxy must be on this machine, as it sees the token."""
     url = urlsplit(proxy_url)
     if url.scheme != "http" or not url.hostname or url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError("the proxy is no URL like http://proxy.example:3128")

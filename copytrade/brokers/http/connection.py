@@ -1,4 +1,4 @@
-"""One persistent HTTP/1.1 connection, with one deadline for each whole exchange."""
+"""One persistent HTTP/1.1 connection, with one deadline per exchange."""
 
 import select
 import socket
@@ -10,16 +10,16 @@ from typing import cast
 
 from copytrade.brokers.http.response import NotHttpError, ReplyReader
 
-#: Bytes that are read at once.
+#: Bytes per read.
 _PIECE = 65_536
 
-#: Bytes of what a proxy may say before the tunnel is open.
+#: Maximum bytes of a proxy's reply before the tunnel is open.
 _PROXY_HEAD_LIMIT = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy that opens tunnels (CONNECT). ``authorization`` is what it wants to see, "" for nothing."""
+    """An HTTP proxy that opens tunnels (CONNECT). ``authorization`` is the value of its header, "" for none."""
 
     host: str
     port: int
@@ -30,7 +30,7 @@ class Proxy:
 class Endpoint:
     """Where to connect: ``tls`` is None for plain text, ``source`` None lets the system choose the local address.
 
-    With a ``proxy`` the way leads through a tunnel that it opens; TLS is then spoken with the host itself.
+    With a ``proxy`` the connection goes through a tunnel; TLS is end to end with the host.
     """
 
     host: str
@@ -41,7 +41,7 @@ class Endpoint:
 
 
 class BrokenExchangeError(Exception):
-    """The reply did not arrive whole. ``status`` is set when its head did."""
+    """The reply did not arrive completely. ``status`` is set if its head did."""
 
     def __init__(self, cause: str, status: int | None) -> None:
         super().__init__(cause)
@@ -49,7 +49,7 @@ class BrokenExchangeError(Exception):
         self.status = status
 
 
-#: What a socket that does not wait raises instead.
+#: Errors of a non-blocking socket that would have to wait.
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -68,8 +68,8 @@ class Connection:
     def open(self, deadline: float) -> None:
         """Connect (and shake hands, for TLS) before ``deadline``, a time of :func:`time.monotonic`.
 
-        Every address of the host is tried in turn. Raises OSError; nothing has been sent then. The look-up of a name
-        cannot be interrupted and may outlast the deadline.
+        Every address of the host is tried in turn. Raises OSError; nothing has been sent then. A name
+        lookup cannot be interrupted and may take longer than the deadline.
         """
         first = self._endpoint.proxy or self._endpoint
         found = socket.getaddrinfo(first.host, first.port, _family(self._endpoint.source), socket.SOCK_STREAM)
@@ -105,12 +105,12 @@ class Connection:
         self.idle_since = time.monotonic()
 
     def _go_on(self) -> None:
-        """Raise ConnectionAbortedError if an abort came before there was something to shut."""
+        """Raise ConnectionAbortedError if :meth:`abort` was called before there was a socket."""
         if self._aborted:
             raise ConnectionAbortedError("closed while connecting")
 
     def is_alive(self) -> bool:
-        """Whether an idle connection can be used: the server has neither closed it nor sent anything unasked."""
+        """Whether an idle connection is usable: the server has neither closed it nor sent anything unasked."""
         if self._sock is None or self._aborted:
             return False
         try:
@@ -122,7 +122,7 @@ class Connection:
         return False
 
     def write(self, request: bytes, deadline: float) -> None:
-        """Send the request. Raises BrokenExchangeError if that cannot be done before ``deadline``."""
+        """Send the request. Raises BrokenExchangeError if it cannot be sent before ``deadline``."""
         self._reply, self.answered_at = ReplyReader(), 0.0
         try:
             sock = cast("socket.socket", self._sock)
@@ -140,7 +140,7 @@ class Connection:
             raise BrokenExchangeError(error.strerror or str(error) or type(error).__name__, None) from None
 
     def receive(self, deadline: float) -> ReplyReader:
-        """Wait for the reply to the request that was written last.
+        """Wait for the reply to the last request.
 
         Raises BrokenExchangeError if it is not complete before ``deadline``, a time of :func:`time.monotonic`.
         """
@@ -155,9 +155,9 @@ class Connection:
                 return reply
 
     def read(self, now: float) -> ReplyReader | None:
-        """Take in what has come of the reply, without waiting for more; return it once it is whole.
+        """Read what has arrived of the reply, without waiting; return the reply if it is complete, else None.
 
-        ``now`` is when it was found to have come. Raises BrokenExchangeError if the rest will not.
+        ``now`` is when the socket became readable. Raises BrokenExchangeError if the rest will not come.
         """
         reply, sock = self._reply, cast("socket.socket", self._sock)
         try:
@@ -183,15 +183,15 @@ class Connection:
         return reply
 
     def out_of_time(self) -> BrokenExchangeError:
-        """Return what there is to say where the reply has not come in time."""
+        """Return the error of a reply that did not come in time."""
         return BrokenExchangeError("no complete reply in time", self._reply.status)
 
     def fileno(self) -> int:
-        """Return the socket's number, for waiting until it can be read; -1 once it is closed."""
+        """Return the socket's file descriptor; -1 once it is closed."""
         return self._sock.fileno() if self._sock is not None else -1
 
     def abort(self) -> None:
-        """Break whatever is going on, from any thread. The thread that uses the connection finds it broken."""
+        """Break the connection, from any thread. The thread that uses it gets an error."""
         self._aborted = True
         if self._sock is not None:
             with suppress(OSError):
@@ -200,20 +200,20 @@ class Connection:
                 socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give the socket back to the system."""
+        """Close the socket."""
         if self._sock is not None:
             self._sock.close()
 
 
 def _family(source: str | None) -> socket.AddressFamily:
-    """Return which of the server's addresses can be reached from a local one."""
+    """Return the address family that matches a local address."""
     if source is None:
         return socket.AF_UNSPEC
     return socket.AF_INET6 if ":" in source else socket.AF_INET
 
 
 def _open_tunnel(sock: socket.socket, endpoint: Endpoint, proxy: Proxy, deadline: float) -> None:
-    """Have the proxy connect to the host, as RFC 9110 has it in 9.3.6. Raises OSError where it does not."""
+    """Have the proxy open a tunnel to the host (CONNECT, RFC 9110, 9.3.6). Raises OSError if it refuses."""
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
     target = f"{host}:{endpoint.port}"
@@ -232,7 +232,7 @@ def _open_tunnel(sock: socket.socket, endpoint: Endpoint, proxy: Proxy, deadline
 
 
 def _wait(sock: socket.socket, events: int, deadline: float) -> None:
-    """Wait until a socket can be read or written. Raises TimeoutError at ``deadline``."""
+    """Wait until a socket is readable or writable. Raises TimeoutError at ``deadline``."""
     poll = select.poll()
     poll.register(sock, events)
     if not poll.poll(remaining(deadline) * 1000):

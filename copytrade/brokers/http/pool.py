@@ -7,10 +7,10 @@ from copytrade.brokers.http.connection import Connection, Endpoint
 
 
 class Connections:
-    """Opens connections, keeps them ready, and shuts them. All methods may be called from any thread."""
+    """Opens, keeps and closes connections. All methods may be called from any thread."""
 
     def __init__(self, endpoint: Endpoint, connect_timeout: float, idle_limit: float) -> None:
-        """Prepare to connect within ``connect_timeout`` seconds; one unused for ``idle_limit`` is not used again."""
+        """Connecting may take ``connect_timeout`` seconds; a connection unused for ``idle_limit`` is not used again."""
         self._endpoint = endpoint
         self._connect_timeout = connect_timeout
         self._idle_limit = idle_limit
@@ -34,7 +34,7 @@ class Connections:
         return connection
 
     def take(self) -> Connection | None:
-        """Return the one used last of those that are ready, None if none is."""
+        """Return the ready connection that was used last, None if there is none."""
         while True:
             try:
                 connection = self._idle.pop()
@@ -45,7 +45,7 @@ class Connections:
             self.discard(connection)
 
     def give_back(self, connection: Connection) -> None:
-        """Have a connection ready again that was taken, or opened."""
+        """Make a connection ready that was taken or opened."""
         if self._closed:
             self.discard(connection)
         else:
@@ -57,10 +57,10 @@ class Connections:
         connection.close()
 
     def warm(self, count: int, fresh_for: float = 0.0) -> int:
-        """Make ``count`` connections ready ahead of need, and return how many are.
+        """Open connections ahead of need until ``count`` are ready; return how many are.
 
-        Called again from time to time it also replaces those that the server has closed, and those that will have
-        idled too long in ``fresh_for`` seconds. What is ready stays so meanwhile.
+        Call it from time to time: it replaces those that the server has closed, and those that will have idled too
+        long in ``fresh_for`` seconds. Ready connections stay ready meanwhile.
         """
         for _ in range(len(self._idle)):
             if self._closed or (idle := self._take_oldest()) is None:
@@ -79,7 +79,7 @@ class Connections:
         return len(self._idle)
 
     def _open_another(self) -> bool:
-        """Have one more connection ready; False if the broker cannot be reached, as the next request will say."""
+        """Open one more connection; return False if the broker cannot be reached. The next request reports that."""
         try:
             self._idle.append(self.open(time.monotonic() + self._connect_timeout))
         except (OSError, UnicodeError):
@@ -87,7 +87,7 @@ class Connections:
         return True
 
     def is_warm(self, count: int, fresh_for: float = 0.0) -> bool:
-        """Whether :meth:`warm` has nothing to do, without waiting for anything. For whoever begins the requests."""
+        """Whether :meth:`warm` has nothing to do. It does not block."""
         good = []
         for _ in range(len(self._idle)):
             if (oldest := self._take_oldest()) is not None:
@@ -98,7 +98,7 @@ class Connections:
         return len(good) >= count and all(good)
 
     def close(self) -> None:
-        """Shut every connection, also those in use; none is opened any more."""
+        """Close every connection, also those in use; none is opened afterwards."""
         self._closed = True
         for connection in list(self._all):
             connection.abort()

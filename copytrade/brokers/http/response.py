@@ -1,25 +1,25 @@
-"""One HTTP/1.1 reply, put together from whatever pieces it arrives in."""
+"""One HTTP/1.1 reply, parsed from the pieces in which it arrives."""
 
 from contextlib import suppress
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-#: The broker's order book of a busy day is far smaller.
+#: Maximum bytes of a body: the order book of a busy day is far smaller.
 BODY_LIMIT = 8 * 1024 * 1024
 
-#: Bytes that a reply's head may have; what is in between (100 to 199) counts too.
+#: Maximum bytes of a reply's head, interim replies (100 to 199) included.
 HEAD_LIMIT = 64 * 1024
 
 
 class NotHttpError(Exception):
-    """What arrived is no reply, or one that is too large; the message says which."""
+    """The data is no HTTP reply, or too large; the message says which."""
 
 
 class ReplyReader:
-    """Takes bytes in until the reply is whole. The parser of llhttp calls the methods that begin with ``on_``.
+    """Parses bytes until the reply is complete. The llhttp parser calls the methods that begin with ``on_``.
 
-    It has a parser only while it needs one: each of the two knows the other, and such a pair stays until garbage is
-    collected. Nothing else of what an order leaves behind does.
+    It drops the parser as soon as possible: the two refer to each other, and such a cycle stays in memory until a
+    garbage collection.
     """
 
     def __init__(self) -> None:
@@ -28,25 +28,25 @@ class ReplyReader:
         self._size = self._announced = 0
         self._is_framed = False
         self._keeps_alive = False
-        #: What the server says is the time; None if it does not.
+        #: The server's Date header, None without one.
         self.date: str | None = None
-        #: None until the head is here.
+        #: None until the head has arrived.
         self.status: int | None = None
-        #: Whether all of it is here.
+        #: Whether the reply is complete.
         self.is_whole = False
 
     @property
     def body(self) -> bytes:
-        """What has come of the body."""
+        """The part of the body that has arrived."""
         return b"".join(self._pieces)
 
     @property
     def leaves_connection(self) -> bool:
-        """Whether another request can be sent: the reply ended by itself, and nothing came after it."""
+        """Whether the connection can be used again: the reply had an end of its own, and nothing followed it."""
         return self.is_whole and self._keeps_alive
 
     def feed(self, piece: bytes) -> None:
-        """Take in what came. Raises NotHttpError."""
+        """Parse a piece. Raises NotHttpError."""
         self._size += len(piece)
         parser = self._parser = self._parser or HttpResponseParser(self)
         try:
@@ -64,18 +64,18 @@ class ReplyReader:
             raise NotHttpError("the reply is too large")
 
     def end(self) -> None:
-        """Take in that nothing more comes: it is whole if only that was to tell where it ends."""
+        """Note the end of the data: it completes a reply without a length."""
         self.is_whole = self.status is not None and not self._is_framed
         self._keeps_alive = False
         self._parser = None
 
     def on_message_begin(self) -> None:
-        """Take note of a second reply, which nobody asked for: it cannot be told what the connection says next."""
+        """Note a second, unsolicited reply: the connection cannot be trusted any more."""
         if self.is_whole:
             self._keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what matters of the head."""
+        """Keep the headers that matter."""
         if self.is_whole:
             return
         name = name.lower()
@@ -87,7 +87,7 @@ class ReplyReader:
         self._is_framed = self._is_framed or name in (b"content-length", b"transfer-encoding")
 
     def on_headers_complete(self) -> None:
-        """Know the status."""
+        """Keep the status."""
         if not self.is_whole and self._parser is not None:
             self.status = self._parser.get_status_code()
             self._keeps_alive = self._parser.should_keep_alive()
@@ -98,7 +98,7 @@ class ReplyReader:
             self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
-        """Be whole, unless what ended was only a word in between (100 to 199)."""
+        """Mark the reply as complete, unless it is an interim one (100 to 199)."""
         if self.status is not None and self.status < 200:
             self.status, self.date, self._is_framed, self._announced = None, None, False, 0
         else:

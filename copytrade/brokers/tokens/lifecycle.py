@@ -1,4 +1,4 @@
-"""The care for one account's token: when to check it, when to replace it and how. No I/O: it is told what happened."""
+"""The lifecycle of one account's token: when to check it, when and how to replace it. Pure: no I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,32 +9,32 @@ from pydantic import SecretStr
 from copytrade.brokers.tokens.token import OF_ANOTHER, Credentials, Source, Token, given_token, is_of_another
 from copytrade.common.backoff import Backoff
 
-#: Logins that may be refused in a row: a PIN that is tried again and again locks the account.
+#: Refused logins in a row before it stops: repeated wrong PINs lock the account.
 REFUSALS_ALLOWED = 3
 
-#: A false alarm within so long after another one is answered later, and later each time.
+#: False alarms within this time of each other are answered later each time.
 ALARMS_TOGETHER = timedelta(seconds=60)
 
 
 class Step(StrEnum):
-    """What to ask the broker."""
+    """A request to the broker about a token."""
 
-    CHECK = "check"  #: does the token work, and until when
-    RENEW = "renewal"  #: another one for one that works
-    LOG_IN = "login"  #: another one for PIN and TOTP
+    CHECK = "check"  #: whether the token works, and until when
+    RENEW = "renewal"  #: a new token for one that works
+    LOG_IN = "login"  #: a new token for PIN and TOTP
 
 
 class Failure(StrEnum):
-    """Why an attempt to get another token gave none."""
+    """Why an attempt to get a new token failed."""
 
-    NOT_SENT = "not_sent"  #: it never left
-    OPEN = "open"  #: nobody knows what came of it, or it came too soon
-    REFUSED = "refused"  #: the broker will say the same the next time
+    NOT_SENT = "not_sent"  #: the request was not sent
+    OPEN = "open"  #: the outcome is unknown, or the request came too soon
+    REFUSED = "refused"  #: the broker would refuse it again
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """How long before its end a token is replaced and warned about, and how long to wait between attempts."""
+    """How long before its expiry a token is replaced and warned about, and how long to wait between attempts."""
 
     renew_before: timedelta
     warn_before: timedelta
@@ -42,10 +42,10 @@ class TokenPolicy:
 
 
 class TokenLifecycle:
-    """One account's token, and what is to be done about it.
+    """One account's token, and the next step for it.
 
-    ``next`` says what to ask the broker. ``begin`` notes that it is asked, and a method in the past tense what came of
-    it; one thing is asked at a time.
+    ``next`` returns what to ask the broker. ``begin`` notes that the request is under way, a method in the past tense
+    its result. One request is under way at a time.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class TokenLifecycle:
         policy: TokenPolicy,
         now: datetime,
     ) -> None:
-        """``kept`` is the token of an earlier run, ``attempted`` when another one was last asked for."""
+        """``kept`` is the token of an earlier run, ``attempted`` when a new one was last requested."""
         self.credentials = credentials
         self.token: Token | None = None
-        #: Why there is no token to be used, empty if there is one.
+        #: Why there is no usable token, "" if there is one.
         self.problem = "there is no token yet"
-        #: When another token was last asked for.
+        #: When a new token was last requested.
         self.attempted = attempted
         self._policy = policy
         self._refused: set[SecretStr] = set()
@@ -78,21 +78,21 @@ class TokenLifecycle:
 
     @property
     def is_usable(self) -> bool:
-        """Whether there is a token that is not known to be refused."""
+        """Whether there is a token that was not refused."""
         return self.token is not None and not self.problem
 
     @property
     def is_busy(self) -> bool:
-        """Whether the broker is being asked."""
+        """Whether a request is under way."""
         return self._asking is not None
 
     @property
     def is_helpless(self) -> bool:
-        """Whether only somebody else can bring a token that works."""
+        """Whether only the operator can provide a token that works."""
         return not self.is_usable and not self._may_log_in
 
     def next(self, now: datetime) -> Step | datetime | None:
-        """Return what to ask now, or the time before which there is nothing to ask; None while an answer is due."""
+        """Return what to ask now, or the time of the next question; None while a request is under way."""
         if self._asking is not None:
             return None
         if self._not_before is not None and now < self._not_before:
@@ -104,21 +104,21 @@ class TokenLifecycle:
         return self._renewal(now)
 
     def begin(self, step: Step, now: datetime) -> None:
-        """Note that the broker is being asked."""
+        """Note that a request is under way."""
         self._asking = step
         if step is not Step.CHECK:
             self._attempted_before, self.attempted = self.attempted, now
 
     def doubt(self, *, refused: bool) -> None:
-        """See whether the token still works: a request was ``refused``, or a login seems to have been."""
+        """Have the token checked: a request was ``refused``, or a login seems to have been."""
         if self.is_usable:
             self._in_doubt = True
             self._alarmed = self._alarmed or refused
 
     def checked(self, valid_until: datetime | None, now: datetime) -> float:
-        """Note that the token works; return the seconds for which not to say so.
+        """Note that the token works; return the seconds to wait before telling the actors.
 
-        Whoever doubted it tries it again as soon as it is said: if that goes on and on, it is to go on slowly.
+        They try it again as soon as they are told. The wait slows down a loop of false alarms.
         """
         was_alarmed = self._alarmed
         self._settle()
@@ -137,7 +137,7 @@ class TokenLifecycle:
         return 0.0
 
     def refused(self, why: str, now: datetime) -> None:
-        """Note that the broker refuses the token, and take another one that is known, if there is one."""
+        """Note that the broker refused the token, and use another known one, if there is one."""
         self._settle()
         if self.token is not None:
             self._refused.add(self.token.secret)
@@ -147,14 +147,14 @@ class TokenLifecycle:
             self._wait(now)
 
     def unanswered(self, now: datetime) -> None:
-        """Note that nothing was learned of the token."""
+        """Note that the check had no result."""
         alarmed = self._alarmed
         self._settle()
         self._in_doubt, self._alarmed = True, alarmed
         self._wait(now)
 
     def replaced(self, token: Token) -> None:
-        """Note that there is another token."""
+        """Note a new token."""
         self._settle()
         self._backoff.reset()
         self._use(token)
@@ -162,7 +162,7 @@ class TokenLifecycle:
         self._login_refusals = 0
 
     def not_replaced(self, failure: Failure, now: datetime) -> None:
-        """Note that an attempt gave no token."""
+        """Note that an attempt to get a new token failed."""
         step = self._asking
         self._settle()
         match failure:
@@ -180,9 +180,9 @@ class TokenLifecycle:
                     self._wait(now)
 
     def give(self, credentials: Credentials, kept: Token | None, now: datetime) -> None:
-        """Take what the settings and the token file say now.
+        """Take the credentials and the kept token as they are now.
 
-        A token that was not there before goes before the one in use, which the making of it has ended.
+        A token that was not there before replaces the one in use: making it has ended the old one.
         """
         known = {self.credentials.given, *self._refused, self.token.secret if self.token else None}
         candidates = [token for token in _candidates(credentials, kept) if token != self.token]
@@ -199,7 +199,7 @@ class TokenLifecycle:
         self._in_doubt = self.token is not None
 
     def to_warn_of(self, now: datetime) -> datetime | None:
-        """Return when the token expires if somebody has to be told so, once a token."""
+        """Return when the token expires if a warning is due; once per token."""
         if not self.is_usable or self.token is None or self.token.expires is None or self._may_log_in or self._warned:
             return None
         if now < self.token.expires - self._policy.warn_before:
@@ -212,7 +212,7 @@ class TokenLifecycle:
         return self.credentials.can_log_in and self._login_refusals < REFUSALS_ALLOWED
 
     def _renewal(self, now: datetime) -> Step | datetime | None:
-        """Return when or how to replace a token that works."""
+        """Return when or how to replace a working token."""
         if self.token is None or self.token.expires is None:
             return None
         expires = self.token.expires
@@ -230,7 +230,7 @@ class TokenLifecycle:
         return step if allowed <= now else allowed
 
     def _take_spare(self, now: datetime) -> bool:
-        """Use the next token that is known, until the broker has said what it is worth."""
+        """Use the next known token, until the broker accepts or refuses it."""
         while self._spare:
             token = self._spare.pop(0)
             if is_of_another(token.secret, self.credentials.client_id):
@@ -257,15 +257,15 @@ class TokenLifecycle:
 
 
 def first_token(credentials: Credentials, kept: Token | None, now: datetime) -> Token | None:
-    """Return the token that an account begins with, None if it has to log in for one."""
+    """Return the token that an account starts with, None if it has to log in."""
     nothing = timedelta()
     return TokenLifecycle(credentials, kept, None, TokenPolicy(nothing, nothing, nothing), now).token
 
 
 def _candidates(credentials: Credentials, kept: Token | None) -> list[Token]:
-    """Return the tokens that are known, the one to try first at the head: the one that lives longer.
+    """Return the known tokens, the one that expires last first.
 
-    One that was kept goes before one that is given and says nothing of its end.
+    A kept token goes before a given one without an expiry.
     """
     given = given_token(credentials.given) if credentials.given else None
     if kept is None or given is None or kept.secret == given.secret:

@@ -1,4 +1,4 @@
-"""Where tokens are kept between runs, so that a restart does not ask for others: a private file, or the OS keyring.
+"""Storage of tokens between runs, so that a restart needs no new ones: a private file, or the OS keyring.
 
 An operator may put a token there by hand: ``{"<client id>": {"access_token": "..."}}``.
 """
@@ -22,7 +22,7 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class KeptToken(msgspec.Struct, frozen=True, gc=False):
-    """An account's token, "" for none, and when another one was last asked for."""
+    """An account's token, "" for none, and when a new one was last requested."""
 
     access_token: SecretStr = SecretStr("")
     expires: _Moment | None = None
@@ -31,7 +31,7 @@ class KeptToken(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def token(self) -> Token | None:
-        """The token, if there is one that can be used."""
+        """The token, None if there is no usable one."""
         if not is_sendable(self.access_token.get_secret_value()):
             return None
         return Token(self.access_token, self.expires or given_token(self.access_token).expires, self.source)
@@ -41,23 +41,23 @@ KeptTokens = Mapping[str, KeptToken]
 
 
 class TokensUnreadable(Exception):
-    """What is kept cannot be read; the message shows nothing of it."""
+    """The stored tokens cannot be read; the message shows nothing of them."""
 
 
 class TokenPlace(Protocol):
     """Keeps tokens by client id."""
 
     def read(self) -> KeptTokens:
-        """Return what is kept. Raises TokensUnreadable."""
+        """Return the stored tokens. Raises TokensUnreadable."""
         ...
 
     def write(self, tokens: KeptTokens) -> None:
-        """Keep these and no others. Raises OSError, or what the keyring raises, if that cannot be done."""
+        """Store these tokens and no others. Raises OSError, or an error of the keyring."""
         ...
 
 
 class TokenFile:
-    """A file that only its owner can read."""
+    """Keeps tokens in a file that only its owner can read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -66,7 +66,7 @@ class TokenFile:
         return str(self._path)
 
     def read(self) -> KeptTokens:
-        """Return what is kept, and close the file to others if somebody has opened it."""
+        """Return the stored tokens; make the file private if it is not."""
         try:
             if self._path.stat().st_mode & 0o077:
                 self._path.chmod(0o600)
@@ -77,7 +77,7 @@ class TokenFile:
             raise TokensUnreadable(error.strerror or type(error).__name__) from None
 
     def write(self, tokens: KeptTokens) -> None:
-        """Replace the file at once; it is never there in half, and never readable for others."""
+        """Replace the file atomically; it is never readable by others."""
         new = self._path.with_name(f"{self._path.name}.new")
         with suppress(FileNotFoundError):
             new.unlink()
@@ -90,7 +90,7 @@ class TokenFile:
 
 
 class TokenKeyring:
-    """The operating system's keyring, through the package ``keyring``."""
+    """Keeps tokens in the operating system's keyring, through the package ``keyring``."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -100,7 +100,7 @@ class TokenKeyring:
         return f"keyring entry {self._name}"
 
     def read(self) -> KeptTokens:
-        """Return what is kept."""
+        """Return the stored tokens."""
         try:
             text = self._keyring.get_password("copytrade", self._name)
         except Exception as error:  # whatever the backend of this system raises
@@ -113,17 +113,17 @@ class TokenKeyring:
 
 
 class TokenMemory:
-    """Nowhere: in paper mode a token is worth nothing after the run."""
+    """Keeps tokens in memory: in paper mode they are worthless after the run."""
 
     def __init__(self) -> None:
         self._tokens: KeptTokens = {}
 
     def read(self) -> KeptTokens:
-        """Return what is kept."""
+        """Return the stored tokens."""
         return self._tokens
 
     def write(self, tokens: KeptTokens) -> None:
-        """Keep these."""
+        """Store these tokens."""
         self._tokens = dict(tokens)
 
 

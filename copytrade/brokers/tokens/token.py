@@ -1,4 +1,4 @@
-"""Access tokens: what one says of itself, which of several to use, and how an account gets another."""
+"""Access tokens: what a token says about itself, and how an account gets one."""
 
 import base64
 import json
@@ -11,12 +11,12 @@ from pydantic import SecretStr
 
 from copytrade.core.model.orders import IST
 
-#: What is said of a token that would have orders go to somebody else's account.
+#: The message for a token of another account.
 OF_ANOTHER = "the token belongs to another account"
 
 
 class Source(StrEnum):
-    """Where a token comes from."""
+    """The origin of a token."""
 
     GIVEN = "given"  #: from the settings, or put into the token file by hand: made on the broker's web site
     RENEWED = "renewed"  #: from one that was given
@@ -24,19 +24,19 @@ class Source(StrEnum):
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
-    """An access token. ``expires`` is None where neither it nor the broker has said so."""
+    """An access token. ``expires`` is None if neither the token nor the broker says it."""
 
     secret: SecretStr
     expires: datetime | None = None
     source: Source = Source.GIVEN
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether its time has passed, by our clock."""
+        """Whether it has expired, by our clock."""
         return self.expires is not None and self.expires <= now
 
 
 class Credentials(msgspec.Struct, frozen=True, gc=False):
-    """How an account gets its tokens, as the settings say: one that is given, PIN and TOTP secret, or both."""
+    """How an account gets its tokens: a given token, PIN and TOTP secret, or both."""
 
     client_id: str
     given: SecretStr | None = None
@@ -45,23 +45,23 @@ class Credentials(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def can_log_in(self) -> bool:
-        """Whether a token can be had by PIN and TOTP."""
+        """Whether there are PIN and TOTP secret to log in with."""
         return self.pin is not None and self.totp_secret is not None
 
 
 def given_token(secret: SecretStr) -> Token:
-    """Return a token that somebody has given us, with what it says of its end."""
+    """Return a token from the settings, with the expiry that it contains."""
     return Token(secret, token_expiry(secret))
 
 
 def is_of_another(secret: SecretStr, client_id: str) -> bool:
-    """Whether a token says that it belongs to another account: orders sent with it would be that account's."""
+    """Whether a token belongs to another account: orders sent with it would be that account's."""
     named = _claims(secret).get("dhanClientId")
     return isinstance(named, str) and named != client_id
 
 
 def token_expiry(secret: SecretStr) -> datetime | None:
-    """Return when the token (a JWT) expires, None if it does not say. Its signature is the broker's to check."""
+    """Return when the token (a JWT) expires, None if it does not say. The signature is not checked."""
     expiry = _claims(secret).get("exp")
     if isinstance(expiry, bool) or not isinstance(expiry, int | float):
         return None

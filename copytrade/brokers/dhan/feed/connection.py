@@ -29,13 +29,13 @@ from copytrade.core.model.orders import IST
 _LOGIN_CODE = 42
 _DATA = (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY)
 
-#: Bytes that are read at once.
+#: Bytes per read.
 _PIECE = 65_536
 
-#: What a socket that does not wait raises instead.
+#: Errors of a non-blocking socket that would have to wait.
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
-#: What the library raises for a broken connection or a broken frame.
+#: Errors of the library for a broken connection or frame.
 _BROKEN = (websocket.WebSocketException, OSError, ValueError, AttributeError)
 
 
@@ -52,7 +52,7 @@ FeedEvent = FrameArrived | FeedEnded
 
 
 class _Buffered:
-    """A socket read in large pieces: the library asks for each frame in three."""
+    """A socket that is read in large pieces: the library reads each frame in three."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -61,11 +61,11 @@ class _Buffered:
 
     @property
     def holds_more(self) -> bool:
-        """Whether something can be read that waiting for the socket would not tell of."""
+        """Whether there is buffered data, for which the socket does not become readable."""
         return self._taken < len(self._piece) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
 
     def recv(self, size: int) -> bytes:
-        """Return some of what has come, at most ``size`` bytes."""
+        """Return at most ``size`` bytes of what has arrived."""
         if self._taken >= len(self._piece):
             self._piece, self._taken = self._sock.recv(_PIECE), 0
         taken = self._piece[self._taken : self._taken + size]
@@ -73,10 +73,10 @@ class _Buffered:
         return taken
 
     def shutdown(self, how: int) -> None:
-        """End the connection in whatever state it is.
+        """End the connection in any state.
 
-        Not by the method of SSLSocket, which drops the encryption before it shuts the socket: what is being read or
-        sent at that moment would go on in plain text.
+        SSLSocket.shutdown would drop the encryption first: another thread that reads or sends at that moment would go
+        on in plain text.
         """
         socket.socket.shutdown(self._sock, how)
 
@@ -85,7 +85,7 @@ class _Buffered:
 
 
 class _LimitedFrames(websocket.frame_buffer):
-    """Frames whose header promises more than any order update has are refused before anything of them is kept."""
+    """A frame buffer that refuses frames longer than any order update by their header."""
 
     def recv_length(self) -> None:
         super().recv_length()
@@ -111,7 +111,7 @@ class _LimitedWebSocket(websocket.WebSocket):
 
 
 def _check_length(length: int) -> None:
-    """Raise WebSocketProtocolException for what is too long."""
+    """Raise WebSocketProtocolException if a message is too long."""
     if length > FRAME_LIMIT:
         raise websocket.WebSocketProtocolException(f"a message of {length} bytes, longer than {FRAME_LIMIT}")
 
@@ -124,17 +124,17 @@ class FeedConnection:
         self._sock = sock
         self._read_timeout = read_timeout
         self._stopping = self._pinged = False
-        #: When the server was last heard of, pings included; seconds of :func:`time.monotonic`.
+        #: When something was last received, pings included; seconds of :func:`time.monotonic`.
         self.last_heard = time.monotonic()
-        #: When to look again although nothing has come.
+        #: When to call ``look`` although nothing has arrived.
         self.due = self.last_heard + (0.0 if sock.holds_more else read_timeout)
 
     def fileno(self) -> int:
-        """Return the socket's number, for waiting until it can be read; -1 once it is released."""
+        """Return the socket's file descriptor; -1 once it is released."""
         return int(self._sock.fileno())
 
     def run(self, deliver: Callable[[FrameArrived], None]) -> FeedEnded:
-        """Look whenever there is something, until the connection ends: for whoever has a thread to wait in."""
+        """Call ``look`` until the connection ends. It blocks: for callers with a thread of their own."""
         while True:
             if (number := self.fileno()) >= 0:
                 poll = select.poll()
@@ -144,11 +144,10 @@ class FeedConnection:
                 return end
 
     def look(self, deliver: Callable[[FrameArrived], None], now: float) -> FeedEnded | None:
-        """Pass on every frame with data that has come, without waiting for more; return the connection's end, if it is.
+        """Deliver every data frame that has arrived, without waiting; return the end if the connection has ended.
 
-        ``now`` is when the socket was found to have something, or that :attr:`due` had come. When nothing has come for
-        the read timeout a ping is sent; when nothing comes for as long again, that is the end. What ``deliver`` raises
-        ends the connection and is raised on.
+        ``now`` is when the socket became readable or :attr:`due` was reached. After the read timeout without data a
+        ping is sent; after as long again the connection has ended. An exception of ``deliver`` ends it and is raised.
         """
         try:
             end = self._read(deliver, now) or self._see_to_silence(now)
@@ -160,12 +159,12 @@ class FeedConnection:
         return end
 
     def close(self) -> None:
-        """End the connection now; whoever waits for the socket finds something to read: the end."""
+        """End the connection now; the socket becomes readable, so that a waiting thread reads the end."""
         self._stopping = True
         self._ws.abort()  # type: ignore[no-untyped-call]
 
     def release(self) -> None:
-        """Give the socket back to the system; nobody may look any more."""
+        """Close the socket. Do not call ``look`` afterwards."""
         self._ws.shutdown()  # type: ignore[no-untyped-call]
 
     def _read(self, deliver: Callable[[FrameArrived], None], now: float) -> FeedEnded | None:
@@ -257,7 +256,7 @@ def connect(
 
 
 def _open_socket(host: str, port: int, tls: ssl.SSLContext | None, timeout: float) -> socket.socket:
-    """Connect directly. The library would take proxies and trusted certificates from the environment."""
+    """Connect directly: the library would take proxies and certificates from the environment."""
     sock = socket.create_connection((host, port), timeout)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -21,7 +21,7 @@ class OrderUpdates:
 
 
 class OrderUpdateConnection:
-    """A socket that has logged in, whose frames are told as orders."""
+    """A ``FeedConnection`` that delivers frames as orders."""
 
     def __init__(self, connection: FeedConnection, client_id: str) -> None:
         self._connection = connection
@@ -29,15 +29,15 @@ class OrderUpdateConnection:
 
     @property
     def due(self) -> float:
-        """When to look again although nothing has come."""
+        """When to call ``look`` although nothing has arrived."""
         return self._connection.due
 
     def fileno(self) -> int:
-        """Return the socket's number."""
+        """Return the socket's file descriptor."""
         return self._connection.fileno()
 
     def look(self, deliver: Deliver, now: float) -> FeedEnded | None:
-        """Deliver every frame that has come, one by one."""
+        """Deliver the orders of every frame that has arrived, frame by frame."""
 
         def decode(frame: FrameArrived) -> None:
             if items := read_frame(frame.payload, self._client_id, frame.received_at):
@@ -50,5 +50,5 @@ class OrderUpdateConnection:
         self._connection.close()
 
     def release(self) -> None:
-        """Give the socket back to the system."""
+        """Close the socket."""
         self._connection.release()

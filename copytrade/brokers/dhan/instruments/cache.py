@@ -20,7 +20,7 @@ _EVER = datetime.min.replace(tzinfo=UTC)
 class MasterSource:
     """The broker's instrument master at ``location``, a URL or a file, and its ``cache`` file.
 
-    It is published anew each trading morning: what was read before ``renewed_at``, in India's time, is not today's.
+    A new one is published each trading morning: one read before ``renewed_at``, in India's time, is not today's.
     """
 
     def __init__(self, location: str, cache: Path, renewed_at: time_of_day) -> None:
@@ -29,11 +29,11 @@ class MasterSource:
         self._renewed_at = renewed_at
 
     def seconds_until_renewed(self, now: datetime) -> float:
-        """Return how long it is until the master is to be read again."""
+        """Return the seconds until the master has to be read again."""
         return (self._last_renewal(now) + timedelta(days=1) - now).total_seconds()
 
     def read(self) -> Master:
-        """Return today's master, and keep it. What was kept is good if it is from here, and of today.
+        """Return today's master, from the cache file if that is today's and of this location; keep it there.
 
         Raises MasterUnreadable.
         """
@@ -59,7 +59,7 @@ class MasterSource:
         fresh.replace(self._cache)
 
     def kept(self, since: datetime = _EVER) -> Master | None:
-        """Return what was kept of this location's, None where there is nothing of ``since`` or later that is usable."""
+        """Return the cached master of this location, None if there is none of ``since`` or later."""
         try:
             with self._cache.open(encoding="utf-8", newline="") as file:
                 mark, _, written = file.readline().rstrip("\n").rpartition(" ")

@@ -15,18 +15,18 @@ from copytrade.core.model.orders import IST
 
 T = TypeVar("T")
 
-#: How long the download may stand still, and how long it may take altogether, in seconds.
+#: Seconds that the download may stall, and that it may take in all.
 TIMEOUT, DOWNLOAD_DEADLINE = 30.0, 240.0
 
-#: Bytes of one line at most: what has no line ends is no reason to fill the memory.
+#: Maximum bytes of a line: a file without line ends must not fill the memory.
 LINE_LIMIT = 65_536
 
-#: After so many lines whoever reads lets others have the interpreter, for so many seconds.
+#: The reader pauses after so many lines, for so many seconds.
 PACE, PAUSE = 200, 0.0005
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows the broker to another address of its own, but never out of TLS: lots and ticks decide about money."""
+    """Follows redirects, but never away from TLS: lots and ticks decide about money."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -37,10 +37,9 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def read_instruments(location: str) -> tuple[Instruments, date | None]:
-    """Read the master at a URL or in a file, and the day in India of which it is, None where nobody says.
+    """Read the master at a URL or in a file, and its day in India, None if unknown.
 
-    Takes seconds for the broker's own. Raises OSError, ValueError or MasterUnusable; plain http is for this machine
-    alone.
+    It takes seconds. Plain http is for this machine only. Raises OSError, ValueError or MasterUnusable.
     """
     if not location.startswith(("http://", "https://")):
         path = Path(location)
@@ -56,7 +55,7 @@ def read_instruments(location: str) -> tuple[Instruments, date | None]:
 
 
 def paced(items: Iterable[T]) -> Iterator[T]:
-    """Yield items, letting other threads have their turn now and then: none of this is urgent."""
+    """Yield items, pausing now and then for other threads: reading the master is not urgent."""
     for number, item in enumerate(items, 1):
         yield item
         if number % PACE == 0:
@@ -64,7 +63,7 @@ def paced(items: Iterable[T]) -> Iterator[T]:
 
 
 def _lines(response: HTTPResponse) -> Iterator[str]:
-    """Yield the lines of a reply, which has to be there to its end."""
+    """Yield the lines of a reply, which must be complete."""
     deadline = time.monotonic() + DOWNLOAD_DEADLINE
     mark = codecs.BOM_UTF8
     while line := response.readline(LINE_LIMIT):
