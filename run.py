@@ -34,9 +34,9 @@ from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments ask for; return the exit code."""
+    """Run what the arguments ask for; return the exit code."""
     options = _parse(arguments)
-    os.umask(0o077)  # whatever is written is for this user alone
+    os.umask(0o077)  # files are for this user only
     try:
         settings = load_settings(options.settings)
     except SettingsUnusable as error:
@@ -56,8 +56,8 @@ def _unusable(file: Path, faults: Iterable[str]) -> int:
 
 
 def _command(options: argparse.Namespace, settings: Settings) -> int:
-    """Carry out a command, beside a running copier if there is one."""
-    if options.command in ("report", "explain", "audit"):  # they only print, be it to ``head``, which reads no more
+    """Run a command; a copier may be running."""
+    if options.command in ("report", "explain", "audit"):  # they only print: ``| head`` may end them
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     match options.command:
         case "report":
@@ -82,7 +82,7 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _copy(options: argparse.Namespace, settings: Settings) -> int:
-    """Copy, alone with the database, with whom the broker would let trade."""
+    """Copy with the accounts that the broker lets trade; hold the lock of the database meanwhile."""
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(settings.store.database))
@@ -118,7 +118,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:
-    """Say why there is no leader to copy, or nobody to copy to."""
+    """Print why there is no leader to copy, or no follower to copy to."""
     print("Nothing was started.", file=sys.stderr)
     for name, why in left_out.items():
         print(without_secrets_of(settings, f"{name}: {why}"), file=sys.stderr)

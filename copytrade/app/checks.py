@@ -1,4 +1,4 @@
-"""Checking every account of the settings at once, before copying begins or because somebody asks."""
+"""Checks of all accounts of the settings, before copying begins or for ``run.py check``."""
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,17 +28,17 @@ from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.settings.copying import WITH_COLLATERAL
 from copytrade.storage.database import DatabaseUnusable
 
-#: Seconds for which a login at the order-update socket has to last to count as taken.
+#: Seconds that a login at the order-update socket has to last to count as accepted.
 LOGIN_LASTS = 1.0
 
 RestOf = Callable[[Account, Dhan], DhanRest]
 
 
 def check_for_start(settings: Settings, rest_of: RestOf) -> list[Judgement]:
-    """Return what the broker says of each account, the leader first, as far as it could bar one.
+    """Return a judgement of each account, the leader first, from what could bar it.
 
-    All are asked at the same time. What the copier finds out by itself a moment later (the feed, the instruments, its
-    orders at the broker, the budget) is left to it.
+    All are asked at the same time. The copier itself finds out about the feed, the instruments, its orders at the
+    broker and the budget a moment later.
     """
     accounts = _accounts(settings)
     with ThreadPoolExecutor(max_workers=len(accounts)) as threads:
@@ -49,10 +49,10 @@ def check_for_start(settings: Settings, rest_of: RestOf) -> list[Judgement]:
 
 
 def check(settings: Settings, rest_of: RestOf, *, feed_in_use: bool) -> list[Judgement]:
-    """Return everything that can be found out about each account, the leader first.
+    """Return a complete judgement of each account, the leader first.
 
-    With ``feed_in_use`` a copier is running: no second login is made at the order-update socket, because nobody knows
-    whether the broker would end the first. Raises DatabaseUnusable.
+    With ``feed_in_use`` a copier is running: no second login is made at the order-update socket, because the broker
+    might end the first. Raises DatabaseUnusable.
     """
     accounts = _accounts(settings)
     used = _used_today(settings, accounts[0][1].now)
@@ -82,7 +82,7 @@ def check(settings: Settings, rest_of: RestOf, *, feed_in_use: bool) -> list[Jud
 
 
 def say_who_is_left_out(settings: Settings, judgements: Sequence[Judgement]) -> dict[str, str]:
-    """Return the accounts whose orders the broker would refuse, and why; log them, and what else is not in order."""
+    """Return the accounts whose orders the broker would refuse, and why; log them, and all other faults."""
     left_out = {judgement.facts.name: why for judgement in judgements if (why := judgement.why_barred)}
     for name, why in left_out.items():
         holds = ", ".join(_held(settings.store.database, name))
@@ -98,8 +98,8 @@ def say_who_is_left_out(settings: Settings, judgements: Sequence[Judgement]) -> 
 def shared(settings: Settings, judgements: Sequence[Judgement]) -> list[str]:
     """Return a warning for each two followers of different people that send from one address.
 
-    Where the broker says at which address it sees an account, that counts; otherwise what the settings say. In paper
-    mode there is nobody to mind.
+    The address at which the broker sees an account counts, or else the one in the settings. There are no warnings in
+    paper mode.
     """
     if settings.mode != "live":
         return []
@@ -115,7 +115,7 @@ def shared(settings: Settings, judgements: Sequence[Judgement]) -> list[str]:
 
 
 def _held(database: str, follower: str) -> list[str]:
-    """Return what a follower holds because of copying, by the database."""
+    """Return what a follower holds by copying, by the database."""
     try:
         with open_to_read(database) as connection:
             return held_by(connection, follower)
@@ -124,13 +124,13 @@ def _held(database: str, follower: str) -> list[str]:
 
 
 def without(settings: Settings, names: Collection[str]) -> Settings:
-    """Return the settings without the followers of these names: perhaps without any."""
+    """Return the settings without the followers of these names."""
     kept = tuple(follower for follower in settings.followers if follower.name not in names)
     return settings.model_copy(update={"followers": kept})
 
 
 def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
-    """Return each account, with the token that it begins with, and what the settings say of it."""
+    """Return each account with its first token, and the facts about it that the settings give."""
     now = wall_clock.now()
     kept = _kept(settings)
     measures = {follower.capital for follower in settings.followers if follower.sizing.needs_capital}
@@ -169,7 +169,7 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
 
 
 def with_token(account: Account, settings: Settings) -> Account:
-    """Return an account with the token that a copier has for it, or begins with; none is asked for."""
+    """Return an account with its stored or given token; no token is requested."""
     return _with_token(account, _kept(settings), wall_clock.now())
 
 
@@ -186,7 +186,7 @@ def _kept(settings: Settings) -> KeptTokens:
 
 
 def _is_sized_by_the_day(follower: Follower) -> bool:
-    """Whether what it began the day with decides how much it copies."""
+    """Whether its size depends on the capital at the start of the day."""
     return follower.sizing.needs_capital and not isinstance(follower.capital, Decimal)
 
 
@@ -218,7 +218,7 @@ def _master_for(kinds: frozenset[str], instruments: list[Instrument], master: Ma
 
 
 def _used_today(settings: Settings, now: datetime) -> dict[str, int]:
-    """Return the order requests of each account since midnight in India: none where there is no database yet."""
+    """Return the order requests of each account since midnight in India; none if there is no database yet."""
     database = settings.store.database
     if "://" not in database and not Path(database).exists():
         return {}

@@ -1,4 +1,4 @@
-"""How the accounts of the settings reach the broker: what they get their tokens with, and connections."""
+"""Connections and credentials of the accounts of the settings."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,12 +17,12 @@ from copytrade.storage.files.lock_file import beside, without_password
 
 
 def accounts_of(settings: Settings) -> dict[str, Account]:
-    """Return every account by the name that actors know it by."""
+    """Return every account by its name among actors."""
     return {settings.leader.name: settings.leader, **{follower.name: follower for follower in settings.followers}}
 
 
 def credentials_of(settings: Settings) -> dict[str, Credentials]:
-    """Return how each account gets its tokens."""
+    """Return the credentials of each account."""
     return {name: credentials_for(account) for name, account in accounts_of(settings).items()}
 
 
@@ -34,19 +34,19 @@ class DhanAccount:
         self._dhan = settings.dhan
 
     def gateway(self) -> OrderGateway:
-        """Return what sends the account's orders."""
+        """Return the sender of the account's orders."""
         return tokenless_rest_of(self._account, self._dhan)
 
     def reader(self) -> AccountReader:
-        """Return what reads the account."""
+        """Return the reader of the account."""
         return DhanReader(tokenless_rest_of(self._account, self._dhan))
 
     def updates(self) -> OrderUpdateSource:
-        """Return where the account's order updates come from."""
+        """Return the source of the account's order updates."""
         return OrderUpdates(self._dhan.feed_url, self._account.client_id)
 
     def tokens(self) -> TokenService:
-        """Return what asks about the account's token."""
+        """Return the service for the account's token."""
         client_id = self._account.client_id
         return TokenRequests(
             transport_of(self._account, self._dhan, self._dhan.rest_url, None, {"dhanClientId": client_id}),
@@ -55,7 +55,7 @@ class DhanAccount:
         )
 
 
-#: The adapters by the name that an account's ``broker`` says.
+#: The adapters by the value of an account's ``broker``.
 ADAPTERS: dict[str, Callable[[Account, Settings], BrokerAccount]] = {"dhan": DhanAccount}
 
 
@@ -65,12 +65,12 @@ def broker_of(account: Account, settings: Settings) -> BrokerAccount:
 
 
 def brokers_of(settings: Settings) -> dict[str, BrokerAccount]:
-    """Return every account at its broker, by the name that actors know it by."""
+    """Return every account at its broker, by its name among actors."""
     return {name: broker_of(account, settings) for name, account in accounts_of(settings).items()}
 
 
 def unknown_brokers(settings: Settings) -> list[str]:
-    """Return what is wrong with the brokers that the settings name, a line each."""
+    """Return a line per unknown broker in the settings."""
     known = ", ".join(sorted(ADAPTERS))
     return [
         f"{name}: broker = {account.broker!r} is not known; use one of: {known}"
@@ -80,19 +80,19 @@ def unknown_brokers(settings: Settings) -> list[str]:
 
 
 def tokenless_rest_of(account: Account, dhan: Dhan) -> DhanRest:
-    """Return connections of its own for an account, which has no token until it is told one."""
+    """Return new REST connections for an account, without a token until one is given."""
     return rest_of(account.model_copy(update={"access_token": None}), dhan)
 
 
 def rest_of(account: Account, dhan: Dhan) -> DhanRest:
-    """Return connections of its own for an account, from the address that the settings give it."""
+    """Return new REST connections for an account, from its configured address."""
     return DhanRest(transport_of(account, dhan, dhan.rest_url, account.access_token), account.client_id)
 
 
 def transport_of(
     account: Account, dhan: Dhan, url: str, token: SecretStr | None, headers: Mapping[str, str] | None = None
 ) -> Transport:
-    """Return connections of its own for an account to a server of the broker's."""
+    """Return new connections for an account to one of the broker's servers."""
     return Transport(
         url,
         account.client_id,
@@ -106,7 +106,7 @@ def transport_of(
 
 
 def place_for(settings: Settings) -> TokenPlace:
-    """Return where tokens are kept between runs; those of a paper broker end with it."""
+    """Return where tokens are stored between runs; those of a paper broker end with it."""
     database = settings.store.database
     if settings.mode == "paper":
         return TokenMemory()
@@ -116,5 +116,5 @@ def place_for(settings: Settings) -> TokenPlace:
 
 
 def credentials_for(account: Account) -> Credentials:
-    """Return how an account gets its tokens."""
+    """Return the credentials of an account."""
     return Credentials(account.client_id, account.access_token, account.pin, account.totp_secret)

@@ -1,4 +1,4 @@
-"""Whether files that hold secrets are for their owner's eyes, and what is printed for anybody's."""
+"""Permissions of files that hold secrets, and removal of secrets from printed text."""
 
 import stat
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from copytrade.settings import Settings, secrets_of
 
 
 def exposed(files: Iterable[Path], secrets: Iterable[str]) -> list[str]:
-    """Return a warning for each of the files that has one of the secrets in it and that anybody may read.
+    """Return a warning for each of the files that holds one of the secrets and that everybody may read.
 
-    A group may: it is how a service's user reads what root has written.
+    A group may read it: so a service's user reads what root has written.
     """
     known = [secret.encode() for secret in secrets]
     return [
@@ -25,14 +25,14 @@ def exposed(files: Iterable[Path], secrets: Iterable[str]) -> list[str]:
 
 
 def exposed_by(settings: Settings, path: Path) -> list[str]:
-    """Return a warning for each file with secrets of live settings that others than its owner may read."""
+    """Return a warning for each file with secrets of live settings that everybody may read."""
     if settings.mode != "live":
         return []
     return exposed([path, path.parent / ".env"], [secret.get_secret_value() for secret in secrets_of(settings)])
 
 
 def without_secrets_of(settings: Settings, line: str) -> str:
-    """Take out what the broker may have said back."""
+    """Remove the settings' secrets from a text, which the broker may have repeated."""
     for secret in secrets_of(settings):
         hide(secret)
     return scrubbed(line)

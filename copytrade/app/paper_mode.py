@@ -1,4 +1,4 @@
-"""Paper mode: the settings' accounts at an embedded broker, and the settings with its addresses."""
+"""Paper mode: the settings' accounts at an embedded broker, and the settings with its URLs."""
 
 from pydantic import SecretStr
 
@@ -11,7 +11,7 @@ from copytrade.settings import Account, Dhan, Settings
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.records import ConfigSet
 
-#: Where ``config`` says where the broker of paper mode is, or was.
+#: The key in ``config`` of the paper broker's URL.
 _REST_URL = "paper_rest_url"
 
 
@@ -42,7 +42,7 @@ def paper_config(settings: Settings) -> PaperConfig:
 
 
 def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
-    """Return the settings with the paper broker's addresses in place of the real one's, and the direct way to it."""
+    """Return the settings with the paper broker's URLs, and without proxies and source addresses."""
     urls = {
         "rest_url": paper.rest_url,
         "feed_url": paper.feed_url,
@@ -60,14 +60,14 @@ def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
 
 
 def write_down(paper: PaperProcess, settings: Settings) -> None:
-    """Write down where the paper broker is: it ends with its copier, and other processes ask it meanwhile."""
+    """Store the paper broker's URL in the database, so that commands can reach it while the copier runs."""
     database = open_database(settings)
     database.write([ConfigSet(_REST_URL, paper.rest_url)])
     database.close()
 
 
 def with_last_paper_url(settings: Settings) -> Dhan:
-    """Return where the broker is, in paper mode the one that was written down. Raises DatabaseUnusable."""
+    """Return the broker's URLs, in paper mode those that were stored last. Raises DatabaseUnusable."""
     if settings.mode != "paper":
         return settings.dhan
     with open_to_read(settings.store.database) as connection:

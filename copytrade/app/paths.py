@@ -1,4 +1,4 @@
-"""Where the settings keep things: the database, and the instrument master beside it."""
+"""Paths from the settings: the database, and the instrument master beside it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,16 +17,16 @@ def open_database(settings: Settings) -> Database:
 
 
 def open_for_command(settings: Settings) -> Database:
-    """Open the database for a command. Raises DatabaseUnusable, also where a copier that runs has another file."""
+    """Open the database for a command. Raises DatabaseUnusable, also if a running copier has another file."""
     if why := mismatch(settings.store.database):
         raise DatabaseUnusable(f"{without_password(settings.store.database)}: {why}")
     return open_database(settings)
 
 
 class SameDatabase:
-    """Has a database opened, again and again, as long as it is the one that it was at first.
+    """Opens a database again and again, as long as it is the same file.
 
-    One that was deleted while in use is not made anew then, empty: entries would go on as if nothing had been.
+    A file that was deleted while in use is not created again, empty: entries would go on without any history.
     """
 
     def __init__(self, store: Storage, open_it: Callable[[], Database]) -> None:
@@ -44,18 +44,18 @@ class SameDatabase:
 
 
 def file_to_watch(store: Storage) -> OpenFiles | None:
-    """Return the database's own file as it is now, None where it is elsewhere."""
+    """Return the database's file as it is now, None if the database is a URL."""
     file = file_of(store.database)
     return None if file is None else OpenFiles(file, suffixes=())
 
 
 def folder_to_flush(store: Storage) -> Path | None:
-    """Return the folder whose disk every commit waits for, None where none does."""
+    """Return the folder on whose disk every commit waits, None if commits do not wait for a disk."""
     waits = store.synchronous == "full" and "://" not in store.database
     return Path(store.database).absolute().parent if waits else None
 
 
 def master_source_of(settings: Settings) -> MasterSource:
-    """Return where the instrument master comes from, and where it is kept."""
+    """Return the source of the instrument master, with its cache file."""
     dhan = settings.dhan
     return MasterSource(dhan.instruments_url, beside(settings.store.database, "instruments"), dhan.instruments_at)

@@ -1,4 +1,4 @@
-"""What the settings come to for whoever decides: how a follower copies, within which limits and which budget."""
+"""From the settings to the policies of the engine: how a follower copies, its limits and its budget."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,12 +17,12 @@ from copytrade.core.market.sessions import load_market_hours
 from copytrade.core.model.orders import IST
 from copytrade.settings import Follower, Limits, Reads, Recovery, Settings, Tokens
 
-#: Seconds for which a day's result counts, at least, and how many reads of it may fail before it does not.
+#: Seconds that a day's result is valid, at least, and how many reads of it may fail before it is not.
 RESULT_VALID_FOR, RESULT_READS = 60.0, 6
 
 
 def policy_of(follower: Follower, recovery: Recovery) -> Policy:
-    """Return how a follower copies. ``copying_since`` is set when the database has said since when."""
+    """Return how a follower copies. ``copying_since`` is replaced by the time that the database holds."""
     return Policy(
         instruments=follower.instruments,
         sizing=SizingPolicy(
@@ -69,7 +69,7 @@ def risk_limits_of(follower: Follower, recovery: Recovery) -> RiskLimits | None:
 
 
 def needs_capital(follower: Follower) -> bool:
-    """Whether a follower's size or limits rest on the capital at the start of the day."""
+    """Whether a follower's size or limits depend on the capital at the start of the day."""
     loss = follower.max_daily_loss
     return follower.sizing.needs_capital or bool(loss and loss.is_percent)
 
@@ -80,7 +80,7 @@ def needs_holdings(follower: Follower) -> bool:
 
 
 def first_from(recovery: Recovery) -> datetime:
-    """Return from when on orders are copied by a database's first start."""
+    """Return the time from which the first start with a database copies orders."""
     now = wall_clock.now()
     if recovery.start_from == "now":
         return now
@@ -88,7 +88,7 @@ def first_from(recovery: Recovery) -> datetime:
 
 
 def market_rules_of(settings: Settings) -> MarketRules:
-    """Return what the market allows; the paper broker never closes.
+    """Return the market's rules; the paper broker never closes.
 
     Raises MarketHoursUnusable for an unusable calendar.
     """
@@ -100,7 +100,7 @@ def market_rules_of(settings: Settings) -> MarketRules:
 
 
 def windows_of(limits: Limits) -> list[Window]:
-    """Return the budget's windows."""
+    """Return the windows of the order budget."""
     return [
         Window(limits.per_second, 1.0),
         Window(limits.per_minute, 60.0, limits.per_minute * limits.reserve_percent // 100),

@@ -1,4 +1,4 @@
-"""Sandbox mode: what Dhan's sandbox says to each request that copying sends.
+"""Sandbox mode: the answers of Dhan's sandbox to each kind of request that copying sends.
 
 Nothing can be copied there: it has no order-update socket, fills nothing, and answers reads of the order book with an
 error (probed by others in August 2026). So every follower's account places an order of each type, changes one and
@@ -15,16 +15,16 @@ from copytrade.brokers.outcomes import Accepted, Outcome, Refused
 from copytrade.common import wall_clock
 from copytrade.core.model.orders import CORRELATION_PREFIX, ZERO, InstrumentKey, OrderType, Product, Segment, Side
 
-#: Its security ids are not production's; this one, a share, is known to work.
+#: A share's security id that works there; they are not production's.
 _SHARE = InstrumentKey(Segment.NSE_EQ, "11536")
 
-#: Rupees: below the market for a limit order and above it for a stop, so that both would rest.
+#: Prices in rupees: below the market for a limit order, above it for a stop, so that both would rest.
 _LIMIT, _CHANGED, _TRIGGER, _STOP_LIMIT = Decimal(2000), Decimal(2001), Decimal(5000), Decimal(5010)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sandbox said to one request of a follower's; ``is_placement`` where it was to place an order."""
+    """The sandbox's answer to one request of a follower; ``is_placement`` if it was to place an order."""
 
     follower: str
     request: str
@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the sandbox did what was asked."""
+        """Whether the sandbox accepted the request."""
         return isinstance(self.outcome, Accepted)
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Answer:
 
 
 def rehearse(follower: str, rest: DhanRest) -> Iterator[Answer]:
-    """Send each request of a follower's once; yield the answers as they come."""
+    """Send each kind of request of a follower once; yield the answers."""
     tag = f"{CORRELATION_PREFIX}{wall_clock.now().timestamp():.0f}"
     placed: list[tuple[OrderType, str]] = []
     for number, order_type in enumerate(OrderType, 1):

@@ -1,4 +1,4 @@
-"""How long to wait before trying again what the network or the broker prevented."""
+"""Waiting times before retries."""
 
 from random import Random
 
@@ -18,7 +18,7 @@ def backoff_delay(attempt: int, rng: Random) -> float:
 
 
 class Backoff:
-    """The waits of one thing that is tried until it works."""
+    """The waits of one operation that is retried until it works."""
 
     def __init__(self, rng: Random | None = None) -> None:
         self._rng = rng or Random()  # noqa: S311 (no secret depends on it)
@@ -31,5 +31,5 @@ class Backoff:
         return delay
 
     def reset(self) -> None:
-        """Begin anew: it worked."""
+        """Start over: it worked."""
         self._attempt = 0

@@ -1,4 +1,4 @@
-"""The log: one line an event, for an operator; the same lines on the console and in the file."""
+"""The log: one line per event, on the console and in the file."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ from copytrade.common.redaction import all_without_secrets, hide, readable
 if TYPE_CHECKING:
     from loguru import Logger, Record
 
-#: How a terminal is told of a colour: that of the time, of each level, and of none.
+#: Terminal codes of colours: of the time, of each level, and the reset.
 _GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
 _COLOURS = {
     "TRACE": "\x1b[36m\x1b[1m",
@@ -32,26 +32,26 @@ _COLOURS = {
     "CRITICAL": "\x1b[41m\x1b[1m",
 }
 
-#: A pair in a STATUS line, which is made of our own figures.
+#: A ``name=value`` pair in a STATUS line.
 _PAIR = re.compile(r'(?:^|(?<=\s))([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)(?=\s|$)')
 
-#: Names of a JSON line's own; no field takes their place.
+#: Reserved names in a JSON line.
 _OWN_NAMES = frozenset({"time", "level", "message", "alert"})
 
-#: What :func:`fields` made that has been formatted in this thread since the last line.
+#: Fields that were formatted in this thread since the last line.
 _formatted = threading.local()
 
-#: Characters of a time as an operator reads it, without its zone; and of its date, which the console leaves out.
+#: Length of a time without its zone; and of its date, which the console leaves out.
 _TO_MILLISECONDS = len("2026-11-25 09:15:00.000")
 _TO_DATE = len("2026-11-25 ")
 
-#: Seconds that a line waits for others, so that what has to be done at once is not held up by writing it down.
+#: Seconds that a line waits for others, so that writing does not delay urgent work.
 LINGER = 0.05
 
-#: Lines that are looked through and written as one text: more would keep the interpreter from others for too long.
+#: Lines that are searched and written at once: more would hold the interpreter for too long.
 _AT_ONCE = 100
 
-#: Fields that one line has at most.
+#: Maximum fields of a line.
 _AT_MOST = 10
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -60,20 +60,20 @@ _NOISY = ("websocket", "peewee", "urllib3", "uvicorn", "websockets", "asyncio", 
 
 
 class Fields(str):
-    """``name=value`` pairs as they stand in a line, and each for itself: no value can pass for another field."""
+    """``name=value`` pairs, as text in a line and as separate fields: no value can be taken for another field."""
 
     __slots__ = ("values",)
 
     values: dict[str, str]
 
     def __format__(self, spec: str) -> str:
-        """Say what becomes part of a line that is being made."""
+        """Note that these fields became part of a line."""
         _formatted.fields = [*getattr(_formatted, "fields", ())[-_AT_MOST:], self]
         return format(str(self), spec)
 
 
 def fields(**values: object) -> Fields:
-    """Return ``name=value`` pairs for a log line, leaving out what is empty."""
+    """Return ``name=value`` pairs for a log line; empty values are left out."""
     texts = {name: _text(value) for name, value in values.items() if value is not None and value != ""}
     made = Fields(" ".join([f"{name}={_quoted(text)}" for name, text in texts.items()]))
     made.values = texts
@@ -81,16 +81,15 @@ def fields(**values: object) -> Fields:
 
 
 def alert(kind: str, who: str, message: str, *values: object, level: str = "CRITICAL") -> None:
-    """Log what somebody has to be told of; ``kind`` and ``who`` say which alerts are the same one."""
+    """Log a line that the notifier delivers too; alerts of one ``kind`` and ``who`` count as the same."""
     logger.bind(alert=kind, who=who).opt(depth=1).log(level, message, *values)
 
 
 def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, json_lines: bool = False) -> None:
-    """Log to the console and to ``file``, there as JSON if wanted, and bring what libraries log to the same place.
+    """Log to the console and to ``file``, there as JSON with ``json_lines``, including the lines of libraries.
 
-    Whatever is logged, the given secrets and anything that looks like a token are taken out of it last, as a net below
-    not putting them there, and what does not show in the broker's words is escaped. Lines are written :data:`LINGER`
-    later, by a thread.
+    As a last resort, the given secrets and anything that looks like a token are removed from every line, and invisible
+    characters are escaped. Lines are written :data:`LINGER` seconds later, by a thread.
     """
     for secret in secrets:
         hide(secret)
@@ -107,7 +106,7 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
 
 
 def _written(file: str) -> "Logger":
-    """Return a logger that writes whole texts, those of the file and of the console."""
+    """Return a logger that writes finished text to the file and the console."""
     written = copy.deepcopy(logger)
     written.add(sys.stderr, format="{extra[console]}", level=0, diagnose=False, backtrace=False)
     written.add(
@@ -125,7 +124,7 @@ def _written(file: str) -> "Logger":
 
 
 class _Later:
-    """Takes lines in, and has a thread of its own write them: who logs has more urgent things to do."""
+    """Queues lines and writes them in a thread of its own, so that logging does not delay the caller."""
 
     def __init__(self, written: "Logger", *, json_lines: bool, coloured: bool) -> None:
         self._lines: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
@@ -136,12 +135,12 @@ class _Later:
         self._thread.start()
 
     def take(self, line: "Record") -> bool:
-        """Take a line in."""
+        """Queue a line."""
         self._lines.put(line)
         return False
 
     def write(self, text: str) -> None:
-        """Write nothing: every line has been taken in before it would be."""
+        """Do nothing: lines are queued by ``take``."""
 
     def stop(self) -> None:
         """Write what is left."""
@@ -157,7 +156,7 @@ class _Later:
         self._written.remove()
 
     def _waiting(self) -> "list[Record | None]":
-        """Return the lines that wait, once there is one and others have had time to join it; None means the end."""
+        """Wait for a line, and LINGER seconds for more; return them, None at the end."""
         lines = [self._lines.get()]
         if lines[0] is not None and self._lines.qsize() < _AT_ONCE:
             time.sleep(LINGER)
@@ -185,13 +184,13 @@ class _Later:
 
 class _ToLoguru(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass a library's line on."""
+        """Forward a line of a library."""
         level = record.levelname if record.levelname in _LEVELS else "WARNING"
         logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
 
 
 def _said(record: "Record") -> str:
-    """Return what a line says, with the error that it is about."""
+    """Return the message of a line, with its exception."""
     if error := record["exception"]:
         return f"{record['message']}\n{type(error.value).__name__}: {error.value}"
     return record["message"]
@@ -204,13 +203,13 @@ def _prepare(record: "Record") -> None:
 
 
 def _scrub(record: "Record") -> None:
-    """Take out of a line what it must not show, before others read it."""
+    """Remove secrets from a line before it is formatted."""
     record["message"] = scrubbed(_said(record))
     record["exception"] = None
 
 
 def _keep_fields(record: "Record") -> None:
-    """Note the fields of a line, each as it was given; what was formatted for another is none of its."""
+    """Keep the fields of a line with their original values, but not those that were formatted for another line."""
     made: list[Fields] = getattr(_formatted, "fields", [])
     if made:
         _formatted.fields = []
@@ -230,7 +229,7 @@ def _as_json(record: "Record", message: str) -> str:
 
 
 def scrubbed(text: str) -> str:
-    """Return a text as one line shows it: without secrets, and with nothing that does not show."""
+    """Return a text as one line: without secrets, and with invisible characters escaped."""
     return _scrubbed([text])[0]
 
 

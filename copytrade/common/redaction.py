@@ -1,4 +1,4 @@
-"""What must not be shown: secrets, taken out of texts, and characters that make a text look like another."""
+"""Redaction: secrets are removed from texts, and misleading characters are escaped."""
 
 import re
 from functools import lru_cache
@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 #: A token, or the beginning of one that was cut off.
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,2}")
-#: What is left of a token's time is no token: ``token=7h``.
+#: A secret in a URL or log line. ``token=7h``, a remaining lifetime, is none.
 _IN_URL = re.compile(
     r"(?i)\b((?:(?:access|refresh)[-_]?)?token|pin|totp(?:_secret)?)=(?!(?:\d{1,3}[hm]|refused)(?:\s|$))[^&\s\"']+"
 )
@@ -17,20 +17,20 @@ _SECRET_WORDS = ("token", "pin", "totp", "password", "secret")
 #: A run of letters and digits.
 _WORD = re.compile(r"[^\W_]+")
 
-#: In JSON: an id or another key by its name, which stays whatever it is; a bare number; or a word.
+#: In JSON: an id by its name, which is kept; a bare number; or a word.
 _IN_PAYLOAD = re.compile(
     r'("[A-Za-z_]*(?:[iI][dD]|[nN]o|[nN]umber)"\s*:\s*"?[\w-]*)|(?<=:)(\s*)(\d+)(?=\s*[,}\]])|[^\W_]+'
 )
 
-#: What no text shows, the longest first, and the numbers that none shows where they stand alone; :func:`hide` adds.
+#: The secrets to remove, the longest first, and those of digits only; :func:`hide` adds to them.
 _hidden: list[str] = []
 _hidden_numbers: set[str] = set()
 
 
 def hide(secret: SecretStr) -> None:
-    """Keep a secret out of every text from now on; what is only digits where it is a word, lest it hide other numbers.
+    """Remove a secret from every text from now on; one of digits only as a whole word, to leave other numbers.
 
-    The broker's tokens are known by their looks: there are others each day, and none is searched for by itself.
+    The broker's tokens are recognised by their form, not searched for one by one: they change every day.
     """
     value = secret.get_secret_value()
     if _JWT.fullmatch(value):
@@ -44,9 +44,9 @@ def hide(secret: SecretStr) -> None:
 
 @lru_cache(maxsize=512)
 def without_secrets(text: str) -> str:
-    """Return free text, such as a reason, without what was hidden, and without what looks or is called like a secret.
+    """Return free text, such as a reason, without hidden secrets, and without what looks or is named like one.
 
-    A net below not putting them there; what is valid JSON stays so, but an id may be gone from it.
+    It is a last resort. Valid JSON stays valid, but an id in it may be removed.
     """
     if _hidden_numbers and not _hidden_numbers.isdisjoint(_WORD.findall(text)):
         text = _WORD.sub(_unless_hidden, text)
@@ -54,14 +54,14 @@ def without_secrets(text: str) -> str:
 
 
 def payload_without_secrets(text: str) -> str:
-    """Return the JSON of a request or a reply without secrets, but with every id and key; it stays JSON."""
+    """Return the JSON of a request or a reply without secrets, but with every id and key; it stays valid JSON."""
     if _hidden_numbers and not _hidden_numbers.isdisjoint(_WORD.findall(text)):
         text = _IN_PAYLOAD.sub(_unless_hidden_in_payload, text)
     return _without_texts(text)
 
 
 def all_without_secrets(texts: list[str]) -> list[str]:
-    """Return several texts without secrets. They are searched together first: hardly any holds one."""
+    """Return several texts without secrets. They are searched together first, as hardly any holds one."""
     together = "\n".join(texts)
     is_clean = (
         "eyJ" not in together
@@ -73,9 +73,9 @@ def all_without_secrets(texts: list[str]) -> list[str]:
 
 
 def readable(text: str) -> str:
-    """Return a text as one line in which every character shows: an escape where it would not, ``|`` at line breaks.
+    """Return a text as one line: invisible characters are escaped, line breaks become ``|``.
 
-    So no text of the broker's can move a terminal's cursor, hide what follows, or turn it around.
+    So no text of the broker can move a terminal's cursor, hide what follows, or reverse it.
     """
     if text.isprintable():
         return text
@@ -83,7 +83,7 @@ def readable(text: str) -> str:
 
 
 def readable_lines(text: str) -> str:
-    """Return a text of several lines in which every character shows."""
+    """Return a text of several lines with invisible characters escaped."""
     return "\n".join(map(readable, text.split("\n")))
 
 

@@ -7,7 +7,7 @@ import pyotp
 
 
 class _AnyLength(pyotp.TOTP):
-    """How long a secret is was the broker's choice, and many give 80 bits."""
+    """TOTP without a minimum length of the secret: the broker chooses it, often 80 bits."""
 
     min_secret_length_bits: ClassVar[int] = 0
 

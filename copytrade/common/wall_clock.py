@@ -1,7 +1,7 @@
 """The time of day for the whole program: read once, then carried on by the monotonic clock, so that it never jumps.
 
-A clock of the machine that is set while orders are copied would make old what is new. By how much this clock is wrong
-to begin with is measured against the broker's (``copytrade.brokers.http.server_clock``).
+Setting the machine's clock while orders are copied would make new orders look old. The error of this clock is measured
+against the broker's (``copytrade.brokers.http.server_clock``).
 """
 
 import time
@@ -16,12 +16,12 @@ def now() -> datetime:
 
 
 def at(moment: float) -> datetime:
-    """Return the time of day of a moment of the monotonic clock, in UTC."""
+    """Return the time of day of a monotonic time, in UTC."""
     then, monotonic = _READ_AT
     return then + timedelta(seconds=moment - monotonic)
 
 
 def monotonic_of(moment: datetime) -> float:
-    """Return a time of day on the monotonic clock."""
+    """Return the monotonic time of a time of day."""
     then, monotonic = _READ_AT
     return monotonic + (moment - then).total_seconds()

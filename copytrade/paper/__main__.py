@@ -1,4 +1,4 @@
-"""A paper broker as a process: its configuration comes as a line of JSON on standard input, whose end is its end."""
+"""A paper broker as a process: it reads its configuration as a line of JSON on standard input, and ends with it."""
 
 import json
 import sys

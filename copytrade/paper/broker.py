@@ -1,4 +1,4 @@
-"""The paper broker's Python face: a server in a thread of its own, and what a leader at his screen can do."""
+"""The paper broker as a Python object: a server in a thread of its own."""
 
 import asyncio
 import logging
@@ -39,10 +39,10 @@ class PaperBroker(Knobs):
     """A Dhan on loopback. Use as a context manager; every method may be called from any thread.
 
     ``tick_interval`` is seconds between moves of all prices, None for prices that stand still until they are set.
-    ``mishaps`` go wrong by chance. Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill
+    ``mishaps`` happen by chance. Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill
     is forced. ``control`` lets another process drive it over HTTP. ``port`` 0 is any. Without ``tells_transit``
-    the sockets begin with an accepted order: the status TRANSIT is documented, and no frame with it was ever captured.
-    ``master_rows`` is how long the instrument master is at least. More than ``per_second`` order requests of one
+    the sockets skip the status TRANSIT, which is documented but was never captured.
+    ``master_rows`` is the minimum length of the instrument master. More than ``per_second`` order requests of one
     account in any second are refused.
     """
 
@@ -124,20 +124,20 @@ class PaperBroker(Knobs):
         self.stop()
 
     def start(self) -> None:
-        """Start serving; returns when connections are taken. Raises RuntimeError if they cannot be."""
+        """Start the server; return when it accepts connections. Raises RuntimeError if it does not start."""
         self._thread.start()
         self._running.wait()
         if not self._server.started:
             raise RuntimeError("the paper broker did not start")
 
     def stop(self) -> None:
-        """Stop serving, whatever is still connected."""
+        """Stop the server, with connections still open."""
         self._server.force_exit = True
         self._server.should_exit = True
         self._thread.join()
 
     def wait_until(self, condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
-        """Wait until a condition holds, and return what it gave. Raises TimeoutError after ``timeout`` seconds."""
+        """Wait until a condition holds, and return its value. Raises TimeoutError after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         while not (found := condition()):
             if time.monotonic() > deadline:
@@ -146,7 +146,7 @@ class PaperBroker(Knobs):
         return found
 
     def call(self, work: Callable[[], T]) -> T:
-        """Do something on the server's loop and return what it gives; what it raises is raised here."""
+        """Run a function on the server's loop; return or raise what it does."""
         if self._loop is None:
             raise RuntimeError("the paper broker has not been started")
         if threading.current_thread() is self._thread:
@@ -161,7 +161,7 @@ class PaperBroker(Knobs):
         try:
             asyncio.run(self._serve())
         finally:
-            self._running.set()  # a start that failed is told, not waited for
+            self._running.set()  # also after a failed start
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -194,7 +194,7 @@ class PaperBroker(Knobs):
 
 
 async def _told(work: Awaitable[None]) -> None:
-    """Do work beside the server, whose failure would otherwise be nobody's."""
+    """Run a task beside the server, and log its failure."""
     try:
         await work
     except Exception:

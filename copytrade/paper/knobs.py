@@ -1,4 +1,4 @@
-"""What can be turned at the paper broker: what it shows late, in other words or not at all, and what accounts have."""
+"""The knobs of the paper broker: what it shows late, changed or not at all, and what accounts have."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from copytrade.paper.trading import Amount, Trading
 
 
 class Knobs(Trading):
-    """The part of the paper broker's Python face that bends what is told. ``docs/paper-broker.md`` lists all of it."""
+    """The methods of the paper broker that change what it shows. ``docs/paper-broker.md`` lists them."""
 
     faults: Faults
     showing: Showing
@@ -33,7 +33,7 @@ class Knobs(Trading):
     received: BrokerServer
 
     def changes(self, client_id: str) -> list[dict[str, object]]:
-        """Return all that happened to an account's orders: a row each as it then was, ``at`` in monotonic seconds."""
+        """Return every state of an account's orders as a row, with ``at`` in monotonic seconds."""
 
         def found() -> list[dict[str, object]]:
             states = [state for order in self.exchange.orders(client_id) for state in order.past]
@@ -42,7 +42,7 @@ class Knobs(Trading):
         return self.call(found)
 
     def positions(self, client_id: str) -> list[dict[str, object]]:
-        """Return the rows of an account's positions as they are, whatever of them is shown."""
+        """Return the true rows of an account's positions, whatever is shown."""
         prices = self.exchange.prices
         return self.call(
             lambda: [
@@ -63,7 +63,7 @@ class Knobs(Trading):
         chance: float = 1.0,
         where: Mapping[str, object] | None = None,
     ) -> None:
-        """Refuse the next ``times`` requests in a class of the broker's, DH-901 to DH-911, in its words or others."""
+        """Refuse the next ``times`` requests with an error of the broker, DH-901 to DH-911."""
         refusal = REFUSALS[code]
         body = wire.error(Refusal(refusal.status, code, refusal.error_type, message or refusal.message))
         fault = RestFault(Mischief.ANSWER, None if kind is None else Kind(kind), client_id, times)
@@ -71,20 +71,20 @@ class Knobs(Trading):
         self.faults.add(replace(fault, path=path, chance=chance, where=where or {}))
 
     def lag(self, client_id: str, **seconds: float) -> None:
-        """Have an account's ``book``, ``positions`` or ``feed`` be so many seconds late, new orders not ``visible``."""
+        """Delay an account's ``book``, ``positions`` or ``feed``, or how soon new orders are ``visible``: seconds."""
         self.call(lambda: self.showing.set_lags(client_id, **seconds))
 
     def hide(self, client_id: str, order_id: str, seconds: float = NEVER_SHOWN) -> None:
-        """Show an order nowhere for so many seconds."""
+        """Hide an order everywhere for ``seconds``."""
         self.call(lambda: self.showing.hide(self.exchange.order(client_id, order_id).id, seconds))
 
     def rewrite(self, told: Told | str, client_id: str | None = None, **rule: Any) -> None:
-        """Tell something in other words from now on: the fields of ``Rewriting``."""
+        """Add a ``Rewriting`` rule with these fields."""
         rewriting = Rewriting(Told(told), client_id, **rule | {"removed": tuple(rule.get("removed", ()))})
         self.call(lambda: self.showing.rewritings.add(rewriting))
 
     def add_row(self, told: Told | str, client_id: str, fields: Mapping[str, object]) -> None:
-        """Have an account's list contain a row that nothing at the exchange stands behind."""
+        """Add a row to an account's list that does not exist at the exchange."""
         self.call(lambda: self.showing.add(Told(told), client_id, fields))
 
     def echo(self, client_id: str, *others: str) -> None:
@@ -92,7 +92,7 @@ class Knobs(Trading):
         self.call(lambda: self.showing.echo(client_id, *others))
 
     def clear_faults(self) -> None:
-        """End every fault, and show everything at once and as it is. What was hidden for ever stays hidden."""
+        """End every fault, and show everything at once and unchanged. What was hidden for ever stays hidden."""
         self.faults.clear()
         self.call(self.showing.clear)
 
@@ -106,7 +106,7 @@ class Knobs(Trading):
         price: Amount = 0,
         segment: str = "NSE_FNO",
     ) -> None:
-        """Have a position from before today, at a price or today's; ``quantity`` is negative for a short."""
+        """Add a position from before today, at a price or today's; ``quantity`` is negative for a short one."""
         instrument = self.instrument(security_id, segment)
         at = Decimal(str(price)) or self.exchange.prices[instrument.key]
         self.call(lambda: self.exchange.portfolio(client_id).carry(instrument, product, quantity, at))
@@ -120,7 +120,7 @@ class Knobs(Trading):
         price: Amount = 0,
         segment: str = "NSE_EQ",
     ) -> None:
-        """Have so many shares in the depository, bought at a price or today's."""
+        """Give an account shares in the depository, bought at a price or today's."""
         instrument = self.instrument(security_id, segment)
         at = Decimal(str(price)) or self.exchange.prices[instrument.key]
         held = PaperHolding(instrument, quantity, at)
@@ -129,17 +129,17 @@ class Knobs(Trading):
     def convert(
         self, client_id: str, security_id: str, old: str, new: str, quantity: int, *, segment: str = "NSE_FNO"
     ) -> None:
-        """Move units of a position to another product; nothing but the positions tells. Raises Refusal."""
+        """Convert units of a position to another product; only the positions show it. Raises Refusal."""
         instrument = self.instrument(security_id, segment)
         self.call(lambda: self.exchange.portfolio(client_id).convert(instrument, old, new, quantity))
 
     def split(self, security_id: str, old: int, new: int, *, segment: str = "NSE_EQ") -> None:
-        """Make ``new`` units of each ``old`` that anybody holds from before today: a split, or a bonus."""
+        """Split what every account holds from before today: ``new`` units for each ``old``."""
         key = self.instrument(security_id, segment).key
         self.call(lambda: self.exchange.split(key, old, new))
 
     def set_funds(self, client_id: str, *, sod: Amount | None = None, collateral: Amount = 0) -> None:
-        """Set the rupees at the start of the day, and what pledged shares add to them."""
+        """Set the rupees at the start of the day, and those for pledged shares."""
 
         def change() -> None:
             portfolio = self.exchange.portfolio(client_id)
@@ -149,7 +149,7 @@ class Knobs(Trading):
         self.call(change)
 
     def add_instrument(self, **fields: Any) -> None:
-        """List something else on the exchange: the fields of ``PaperInstrument``."""
+        """Add an instrument to the exchange: the fields of ``PaperInstrument``."""
         read: dict[str, Any] = dict(fields)
         for name in ("tick", "price", "strike"):
             if name in fields:
@@ -159,54 +159,54 @@ class Knobs(Trading):
         self.call(lambda: self.exchange.list_instrument(PaperInstrument(**read)))
 
     def replace_token(self, client_id: str, token: str = "", lives: float = 86_400.0) -> str:
-        """Give an account another token for so many seconds, as on the web site; return it. The old one ends."""
+        """Give an account a new token that lives ``lives`` seconds, as on the web site; return it. The old one ends."""
         return self.call(lambda: self.tokens.replace(client_id, token, timedelta(seconds=lives)))
 
     def revoke_token(self, client_id: str) -> None:
-        """End an account's token, as a login from elsewhere does. Sockets that have logged in stay."""
+        """End an account's token, as a login from elsewhere does. Sockets that have logged in stay open."""
         self.call(lambda: self.tokens.revoke(client_id))
 
     def shorten_token(self, client_id: str, lives: float = 0.0) -> None:
-        """Have an account's token expire in so many seconds."""
+        """Let an account's token expire in ``lives`` seconds."""
         self.call(lambda: self.tokens.shorten(client_id, timedelta(seconds=lives)))
 
     def change_pin(self, client_id: str, pin: str) -> None:
-        """Have an account log in with another PIN."""
+        """Change the PIN of an account."""
         self.call(lambda: self.tokens.change_pin(client_id, pin))
 
     def allow_logins(self, every: float) -> None:
-        """Allow a login every so many seconds, and not only every two minutes."""
+        """Allow a login every ``every`` seconds, instead of every two minutes."""
         self.call(lambda: setattr(self.tokens, "between_logins", timedelta(seconds=every)))
 
     def token_attempts(self, client_id: str) -> list[LoginAttempt]:
-        """Return every login and renewal that was asked for."""
+        """Return every requested login and renewal."""
         return self.call(lambda: list(self.tokens.attempts[client_id]))
 
     def writes(self, client_id: str) -> list[ReceivedWrite]:
-        """Return every order request that has come in for an account, the refused ones too."""
+        """Return every order request received for an account, also refused ones."""
         return self.call(lambda: list(self.received.writes[client_id]))
 
     def reads(self, client_id: str) -> list[ReceivedRead]:
-        """Return every read that has come in for an account, the refused ones too."""
+        """Return every read received for an account, also refused ones."""
         return self.call(lambda: list(self.received.reads[client_id]))
 
     def feed_connections(self, client_id: str) -> int:
-        """Return how many order-update sockets an account has open."""
+        """Return the number of an account's open order-update sockets."""
         return self.call(lambda: self.feeds.connections(client_id))
 
     def drop_feed(self, client_id: str, refuse_for: float = 0.0, *, reset: bool = False) -> None:
-        """End an account's order-update sockets, and refuse every handshake for so many seconds.
+        """End an account's order-update sockets, and refuse handshakes for ``refuse_for`` seconds.
 
-        They end with a close frame, or by a reset of the connection.
+        They end with a close frame, or with ``reset`` by a reset of the connection.
         """
         self.call(lambda: self.feeds.drop(client_id, refuse_for, reset=reset))
 
     def mute_feed(self, client_id: str, *, muted: bool = True) -> None:
-        """Keep an account's sockets open but silent, or let them speak again."""
+        """Silence an account's sockets but keep them open, or end that."""
         self.call(lambda: self.feeds.mute(client_id, muted=muted))
 
     def watch(self, client_id: str) -> None:
-        """Keep from now on what is sent over an account's order-update sockets."""
+        """Record from now on what is sent over an account's order-update sockets."""
         self.call(lambda: self.feeds.watch(client_id))
 
     def sent_frames(self, client_id: str) -> list[SentFrame]:
@@ -214,24 +214,24 @@ class Knobs(Trading):
         return self.call(lambda: list(self.feeds.sent.get(client_id, ())))
 
     def send_frame(self, client_id: str, message: str | bytes) -> None:
-        """Send anything at all over an account's order-update sockets."""
+        """Send any message over an account's order-update sockets."""
         self.call(lambda: self.feeds.send(client_id, message))
 
     def register_addresses(self, client_id: str, *addresses: str) -> None:
-        """Have an account send orders from these addresses alone, none if none is given."""
+        """Accept an account's orders only from these addresses."""
         self.account_statuses.of(client_id).addresses = addresses
 
     def set_standing(
         self, client_id: str, *, segments: Sequence[str] = ALL_SEGMENTS, data_plan: str = "Deactive"
     ) -> None:
-        """Set what an account may trade, in the profile's words, and whether it has the data plan."""
+        """Set an account's segments, in the profile's words, and its data plan."""
         account_status = self.account_statuses.of(client_id)
         account_status.segments, account_status.data_plan = tuple(segments), data_plan
 
     def refuse_feed(self, client_id: str, *, refused: bool = True) -> None:
-        """Drop an account's logins at the order-update socket although its token works, or take them again."""
+        """Refuse an account's logins at the order-update socket although its token works, or end that."""
         self.account_statuses.of(client_id).feed_refused = refused
 
     def set_clock(self, skew: float) -> None:
-        """Have the broker's clock, as its replies tell it, differ from ours by so many seconds."""
+        """Set the difference of the broker's clock, as its replies show it, from ours in seconds."""
         self.account_statuses.clock_skew = skew

@@ -1,4 +1,4 @@
-"""The paper broker in a process of its own, so that its work does not colour the copier's timings."""
+"""The paper broker in a process of its own, so that it does not affect the copier's timings."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from copytrade.paper.exchange.orders import Refusal
 
 @dataclass(frozen=True, slots=True)
 class PaperConfig:
-    """What to run: ``leader`` is the client id that the scripted leader trades on, if ``scripted``.
+    """The configuration: ``leader`` is the client id on which the scripted leader trades, if ``scripted``.
 
     ``tick_interval`` is seconds between moves of all prices. With ``control`` the parent can drive it. More than
     ``per_second`` order requests of one account in any second are refused.
@@ -44,7 +44,7 @@ class PaperConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "PaperConfig":
-        """Read what ``to_json`` gave."""
+        """Return the configuration in a line of ``to_json``."""
         fields = json.loads(text)
         accounts = tuple(
             PaperAccount(**(account | {"funds": Decimal(account["funds"])})) for account in fields.pop("accounts")
@@ -54,7 +54,7 @@ class PaperConfig:
 
 @dataclass(frozen=True, slots=True)
 class PaperProcess:
-    """A running paper broker and where it is."""
+    """A running paper broker and its URLs."""
 
     process: "subprocess.Popen[str]"
     rest_url: str
@@ -68,7 +68,7 @@ class PaperProcess:
         return self.process.pid
 
     def control(self, method: str, **arguments: object) -> Any:
-        """Call a method of the broker and return what it gives, as JSON. Its configuration has to allow ``control``.
+        """Call a method of the broker and return its result, as JSON. The configuration must allow ``control``.
 
         Raises Refusal where the broker refuses, ValueError where it knows no such method or arguments.
         """
@@ -87,7 +87,7 @@ class PaperProcess:
         return answer
 
     def stop(self) -> None:
-        """End it, and wait until it has ended."""
+        """Stop it, and wait for its end."""
         if self.process.stdin:
             self.process.stdin.close()
         try:
@@ -100,9 +100,8 @@ class PaperProcess:
 def start_paper_process(config: PaperConfig, errors: IO[bytes] | None = None) -> PaperProcess:
     """Start a paper broker and wait until it serves. Raises RuntimeError if it does not start.
 
-    Its standard input stays open as its lifeline: when this process ends, however it ends, so does the broker. It has
-    a session of its own, because a Ctrl-C is for us: the broker has to outlive what we still do with it. What it writes
-    on standard error goes to ``errors``, if given.
+    Its standard input stays open: when this process ends, however it ends, so does the broker. It has a session of its
+    own, so that Ctrl-C does not end it before we are done with it. Its standard error goes to ``errors``, if given.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "copytrade.paper"],

@@ -1,7 +1,6 @@
-"""The scripted leader: a trading session that repeats for ever, so that a newcomer sees everything happen.
+"""The scripted leader: a trading session that repeats for ever and shows every kind of event.
 
-He fills nothing himself: the market moves, and whatever rests at the same price, his order or a copy, fills by the same
-rule.
+The script does not fill orders. It moves the market, and orders and copies that rest at a price fill by the same rule.
 """
 
 import asyncio
@@ -38,7 +37,7 @@ class ScriptedLeader:
     speed: float = 1.0
 
     async def trade(self) -> None:
-        """Repeat the session for ever; what the broker refuses ends one, not all."""
+        """Repeat the session for ever; a refusal ends only the current one."""
         await self._pause(1.0)
         while True:
             try:
@@ -70,7 +69,7 @@ class ScriptedLeader:
         await self._fall_to(NIFTY, price - 1)
 
     async def _protective_stop(self) -> str:
-        """Protect what was bought, and trail the stop."""
+        """Place a stop for what was bought, and trail it."""
         trigger = self._price(NIFTY) - 20
         stop = self._place(NIFTY, "SELL", 6, order_type="STOP_LOSS", trigger_price=trigger, price=trigger - 1)
         await self._pause(0.8)
@@ -84,7 +83,7 @@ class ScriptedLeader:
         await self._pause(0.8)
 
     async def _trades_while_the_feed_is_down(self, stop: str) -> None:
-        """Place, cancel and modify while nobody is told."""
+        """Place, cancel and modify while the feed is down."""
         resting = self._place(BANKNIFTY, "BUY", 2, price=self._price(BANKNIFTY) - 12)
         await self._pause(0.6)
         self.broker.drop_feed(self.client_id, refuse_for=3.0 / self.speed)
@@ -97,14 +96,14 @@ class ScriptedLeader:
         await self._fall_to(NIFTY_PUT, price)
 
     async def _immediate_or_cancel(self) -> None:
-        """Take what can be had at once: all of the one order, nothing of the other."""
+        """Place two IOC orders: one fills completely, the other not at all."""
         self._place(BANKNIFTY, "BUY", 2, price=self._price(BANKNIFTY) + 1, validity="IOC")
         await self._pause(1.0)
         self._place(BANKNIFTY, "BUY", 2, price=self._price(BANKNIFTY) - 5, validity="IOC")
         await self._pause(1.0)
 
     async def _what_is_skipped(self) -> None:
-        """Buy shares, which are not copied by default, and one lot, which is too little for a small follower."""
+        """Buy shares, which are not copied by default, and one lot, which is too small for a small follower."""
         self._place(SHARES, "BUY", 10, order_type="MARKET", product="INTRADAY")
         await self._pause(1.0)
         self._place(NIFTY, "BUY", 1, price=self._price(NIFTY) - 3)
@@ -126,7 +125,7 @@ class ScriptedLeader:
         await self._pause(4.0)
 
     async def _exit(self, stop: str) -> None:
-        """Take the stop away and sell at market what was bought; halts are over by then."""
+        """Cancel the stop and sell at market what was bought; halts are over by then."""
         self._cancel(stop)
         for key in (NIFTY, NIFTY_PUT, BANKNIFTY, SENSEX, SHARES):
             self.broker.exchange.resume(key)
@@ -139,7 +138,7 @@ class ScriptedLeader:
                 await self._pause(1.0)
 
     async def _tidy(self) -> None:
-        """Leave no order behind, and bring prices back to where they began: else some hours would use them up."""
+        """Cancel what is left, and bring prices back to the start: else they would drift away within hours."""
         for order in list(self.broker.exchange.orders(self.client_id)):
             if not order.is_ended:
                 self._cancel(order.id)
@@ -148,7 +147,7 @@ class ScriptedLeader:
             await self._walk_to(key, self._instrument(key).price)
 
     async def _fall_to(self, key: Key, price: Decimal) -> None:
-        """Let the price fall to where buyers wait: they get a part, and the rest as it falls through."""
+        """Let the price fall to a buy order: it fills in part, and completely as the price falls through."""
         await self._walk_to(key, price)
         self.broker.set_price(key[1], price, key[0], thin=True)
         await self._pause(0.8)
@@ -156,7 +155,7 @@ class ScriptedLeader:
         await self._pause(0.5)
 
     async def _walk_to(self, key: Key, price: Decimal) -> None:
-        """Move the price to within a few ticks of where it is wanted, a few ticks at a time."""
+        """Move the price to within a few ticks of a target, a few ticks at a time."""
         step = 4 * self._instrument(key).tick
         while abs(difference := price - self._price(key)) > step:
             self.broker.exchange.move(key, 4 if difference > 0 else -4)
@@ -182,7 +181,7 @@ class ScriptedLeader:
         self._unless_too_late(lambda: self.broker.cancel(self.client_id, order_id))
 
     def _unless_too_late(self, action: Callable[[], None]) -> None:
-        """Do something with an order; it may have been filled meanwhile."""
+        """Run an action on an order, which may have been filled meanwhile."""
         try:
             action()
         except Refusal as refusal:

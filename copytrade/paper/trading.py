@@ -17,16 +17,16 @@ Amount = float | str | Decimal
 
 
 class Trading(ABC):
-    """The part of the paper broker's Python face that trades."""
+    """The methods of the paper broker that trade."""
 
     exchange: Exchange
 
     @abstractmethod
     def call(self, work: Callable[[], T]) -> T:
-        """Do something on the server's loop and return what it gives."""
+        """Run a function on the server's loop and return its result."""
 
     def instrument(self, security_id: str, segment: str = "NSE_FNO") -> PaperInstrument:
-        """Return an instrument. Raises Refusal where there is none."""
+        """Return an instrument. Raises Refusal if there is none."""
         try:
             return self.exchange.instruments[segment, security_id]
         except KeyError:
@@ -57,8 +57,8 @@ class Trading(ABC):
     ) -> str:
         """Place an order as if from the broker's web site; return its id. Raises Refusal.
 
-        One that is ``resting`` waits until a price is set or a fill is forced, a MARKET order too. ``leg`` and the
-        words after it are what tells of its family.
+        With ``resting`` it waits until a price is set or a fill is forced, a MARKET order too. ``leg`` and the
+        arguments after it are the fields of ``Family``.
         """
         is_plain = (leg, algo_order, platform, remarks) == (1, None, "", "")
         ticket = Ticket(
@@ -92,7 +92,7 @@ class Trading(ABC):
         validity: str | None = None,
         disclosed_quantity: int | None = None,
     ) -> None:
-        """Change what is given of an order; ``quantity`` is the new total. Raises Refusal."""
+        """Change the given parameters of an order; ``quantity`` is the new total. Raises Refusal."""
 
         def change() -> None:
             order = self.exchange.order(client_id, order_id)
@@ -118,7 +118,7 @@ class Trading(ABC):
         self.call(lambda: self.exchange.cancel(self.exchange.order(client_id, order_id)))
 
     def fill(self, client_id: str, order_id: str, quantity: int | None = None, price: Amount | None = None) -> None:
-        """Fill an order, in part or all that is left, at a price or its own."""
+        """Fill an order, in part or completely, at a price or its own."""
         at = None if price is None else Decimal(str(price))
         self.call(lambda: self.exchange.fill(self.exchange.order(client_id, order_id), quantity, at))
 
@@ -135,7 +135,7 @@ class Trading(ABC):
         self.call(lambda: self.exchange.trigger(self.exchange.order(client_id, order_id)))
 
     def set_price(self, security_id: str, price: Amount, segment: str = "NSE_FNO", *, thin: bool = False) -> None:
-        """Move an instrument's price, filling what it reaches; only a part of each order if the market is thin."""
+        """Move an instrument's price, and fill the orders that it reaches; with ``thin`` each only in part."""
         key = self.instrument(security_id, segment).key
         self.call(lambda: self.exchange.set_price(key, Decimal(str(price)), thin=thin))
 
@@ -145,7 +145,7 @@ class Trading(ABC):
         self.call(lambda: self.exchange.halt(key))
 
     def resume(self, security_id: str, segment: str = "NSE_FNO") -> None:
-        """End a halt, and fill what the price has reached."""
+        """End a halt, and fill the orders that the price has reached."""
         key = self.instrument(security_id, segment).key
         self.call(lambda: self.exchange.resume(key))
 

@@ -1,4 +1,4 @@
-"""Settings: one schema for everything that can be set, read from TOML, validated before anything starts.
+"""Settings: one schema, read from TOML and validated before anything starts.
 
 ``"${NAME}"`` in any string is taken from the environment or from a ``.env`` beside the settings. Unknown keys are
 faults: a misspelt limit must not silently be no limit.

@@ -10,12 +10,12 @@ from copytrade.common.header_value import is_sendable
 from copytrade.settings.copying import Copying
 from copytrade.settings.values import ClientId, Name, Section
 
-#: A proxy that opens tunnels; host and port are what it is reached by.
+#: The URL of a proxy that opens tunnels: host and port, with or without user and password.
 _PROXY = r"http://([^\s/?#@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d{1,5}))?/?"
 
 
 class Account(Section):
-    """How to act for one account at the broker: with a token that is given, or one had by PIN and TOTP, or either."""
+    """One account at the broker, with its credentials: a given token, or PIN and TOTP secret, or both."""
 
     broker: str = "dhan"
     client_id: ClientId
@@ -35,21 +35,21 @@ class Account(Section):
 
     @model_validator(mode="after")
     def _one_way_out(self) -> Self:
-        """Refuse an account with two addresses: the broker sees one."""
+        """Refuse an account with both a source address and a proxy: the broker sees one address."""
         if self.source_address is not None and self.proxy is not None:
             raise ValueError("has a source_address and a proxy: one of them is what the broker sees, name that one")
         return self
 
     @property
     def way_out(self) -> str:
-        """What decides at which address the broker sees the account, "" for the system's own choice; may be secret."""
+        """The proxy or source address of the account, "" for the system's choice. It may hold a secret."""
         if self.proxy is not None:
             return self.proxy.get_secret_value()
         return "" if self.source_address is None else str(self.source_address)
 
     @property
     def shown_way_out(self) -> str:
-        """The same, as it may be shown."""
+        """The same without secrets."""
         if self.proxy is not None:
             return f"the proxy {self.way_out.rpartition('@')[2].removeprefix('http://').rstrip('/')}"
         return self.way_out or "this machine's own"
@@ -71,7 +71,7 @@ class Account(Section):
     @field_validator("totp_secret")
     @classmethod
     def _totp_secret_is_one(cls, secret: SecretStr | None) -> SecretStr | None:
-        """Take the secret as it is shown, in groups or not."""
+        """Accept a TOTP secret in groups or without spaces."""
         if secret is None:
             return None
         compact = secret.get_secret_value().replace(" ", "").upper().rstrip("=")
@@ -98,9 +98,10 @@ class Leader(Account):
 
 
 class Follower(Account, Copying):
-    """One follower: its account, whose it is, and how it copies.
+    """One follower: its account, its holder, and how it copies.
 
-    ``relationship`` is the account holder's to whoever runs this; ``acknowledged`` says that the law has been read.
+    ``relationship`` is that of the account's holder to the operator; ``acknowledged`` says that the operator has read
+    the law.
     """
 
     name: Name

@@ -1,4 +1,4 @@
-"""The broker, real or on paper, and what it and the exchange allow."""
+"""The broker, real or on paper, and the limits of broker and exchange."""
 
 import importlib.util
 from datetime import time
@@ -14,7 +14,7 @@ from copytrade.settings.values import Chance, FeedUrl, HttpUrl, HttpUrlOrFile, P
 
 
 class Dhan(Section):
-    """Where the broker is, how patient to be with it, and whether it is asked about the accounts before copying."""
+    """The broker's addresses and timeouts, and whether the accounts are checked before copying."""
 
     rest_url: HttpUrl = "https://api.dhan.co/v2"
     feed_url: FeedUrl = "wss://api-order-update.dhan.co"
@@ -28,9 +28,9 @@ class Dhan(Section):
 
 
 class Tokens(Section):
-    """When a token is replaced and warned about before its end, how often that is tried at most, in seconds.
+    """When a token is replaced and warned about before its expiry, and the interval of attempts, in seconds.
 
-    ``keyring``: whether tokens are kept in the operating system's keyring, and not in a file beside the database.
+    ``keyring``: keep tokens in the operating system's keyring, not in a file beside the database.
     """
 
     renew_before: Seconds = 7200.0
@@ -47,7 +47,7 @@ class Tokens(Section):
 
 
 class Reads(Section):
-    """How often an account's books, positions, results and funds are read, all together, unless it is urgent."""
+    """The budget of an account's reads: order book, positions, results and funds together."""
 
     per_second: int = Field(default=1, ge=1)
     per_minute: int = Field(default=60, ge=1)
@@ -55,10 +55,10 @@ class Reads(Section):
 
 
 class Limits(Section):
-    """The broker's order budget of one account: requests in each window, the day's until midnight in India.
+    """The broker's order budget of one account: requests per window; the day ends at midnight in India.
 
-    ``reserve_percent`` of all but the second's is kept from entries, so that a follower can always get out. ``reads``
-    have windows of their own.
+    ``reserve_percent`` of each window but the second's is kept for exits, so that a follower can always get out.
+    ``reads`` have windows of their own.
     """
 
     per_second: int = Field(default=10, ge=1)
@@ -70,10 +70,10 @@ class Limits(Section):
 
 
 class Market(Section):
-    """When late copies may go out, and how large one order may be.
+    """When late copies may be sent, and how large an order may be.
 
-    ``hours``: whether the exchange's sessions bind late copies; ``always`` for a test on a holiday. ``calendar`` names
-    a file of corrections to the market hours, ``freeze`` corrects freeze quantities by underlying.
+    ``hours``: whether late copies are sent only in the exchange's sessions; ``always`` for a test on a holiday.
+    ``calendar`` names a file of corrections to the market hours, ``freeze`` corrects freeze quantities by underlying.
     """
 
     hours: Literal["exchange", "always"] = "exchange"
@@ -94,8 +94,8 @@ class Market(Section):
 class Paper(Section):
     """The embedded broker of paper mode. ``funds`` are rupees by follower name, ``leader`` for the leader.
 
-    How often a fill is partial and an order of a follower's is rejected, and how much of the time an instrument is
-    halted: from 0 to 1. With ``failures`` one follower crashes once and another hangs once.
+    The chances of a partial fill and of a rejected follower order, and the share of time that an instrument is halted,
+    are from 0 to 1. With ``failures`` one follower crashes once and another hangs once.
     """
 
     seed: int = 1

@@ -13,12 +13,12 @@ from copytrade.core.ledger.sizing import Strategy
 from copytrade.core.model.orders import AmoTime
 from copytrade.settings.values import Loss, Names, Percent, Positive, Seconds, Section
 
-#: What the broker says the day began with, with what is pledged beside it.
+#: The balance at the start of the day, with pledged collateral.
 WITH_COLLATERAL: Final = "sod_and_collateral"
 
 
 class Copying(Section):
-    """The keys of [copy], each of which a follower may set for itself."""
+    """The keys of [copy]; a follower may set each for itself."""
 
     enabled: bool = True
     sizing: Strategy = Strategy.CAPITAL_PROPORTIONAL
@@ -52,7 +52,7 @@ class Copying(Section):
 
     @model_validator(mode="after")
     def _window_is_open_some_time(self) -> Self:
-        """Refuse a window in which nothing could ever be entered."""
+        """Refuse a time window in which no entry would ever be possible."""
         ends = [moment for moment in (self.trade_from, self.trade_until) if moment is not None]
         if any(moment.tzinfo is not None for moment in ends):
             raise ValueError("trade_from and trade_until are times of day in India, like 09:20, without a zone")

@@ -1,4 +1,4 @@
-"""Why settings cannot be used, in the words of a settings file."""
+"""Faults of the settings, in the words of a settings file."""
 
 from pydantic import ValidationError
 
@@ -14,7 +14,7 @@ class SettingsUnusable(Exception):
 
 
 def faults_in(error: ValidationError) -> list[str]:
-    """Return what is wrong by pydantic, each with its key first."""
+    """Return the faults that pydantic found, each with its key first."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return [f"{_key(problem['loc'])}: {_say(problem['msg'])}" for problem in problems]
 
@@ -30,7 +30,7 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 
 def _say(message: str) -> str:
-    """Put pydantic's words into a settings file's."""
+    """Return pydantic's message in the words of a settings file."""
     return {
         "Extra inputs are not permitted": "is not a setting",
         "Field required": "is missing",

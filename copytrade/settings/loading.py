@@ -1,4 +1,4 @@
-"""Reading the settings from TOML, and what they refer to from the environment."""
+"""Reading the settings from TOML, with values from the environment."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from copytrade.settings.faults import SettingsUnusable, faults_in
 from copytrade.settings.schema import Settings
 
-#: UTF-8, with or without the byte order mark that some editors put before it.
+#: UTF-8, with or without the byte order mark of some editors.
 _ENCODING = "utf-8-sig"
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

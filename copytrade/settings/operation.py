@@ -1,4 +1,4 @@
-"""How the program runs: what it restarts, reads again, keeps, logs, and whom it alerts."""
+"""How the program runs: restarts, recovery, storage, alerts and the log."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from copytrade.settings.values import Seconds, Section
 
 
 class Supervision(Section):
-    """How often an actor may be restarted, and how long to wait in between, in seconds."""
+    """How often an actor may be restarted, and the seconds to wait in between."""
 
     max_restarts: int = Field(default=5, ge=0)
     window: Seconds = 60.0
@@ -19,7 +19,7 @@ class Supervision(Section):
 
 
 class Recovery(Section):
-    """How what was missed is found. ``start_from``: what the first start with a database copies of the day so far."""
+    """How missed orders are found. ``start_from``: what the first start with a database copies of the day so far."""
 
     audit_interval: Seconds = 60.0
     absence_window: Annotated[float, Field(ge=0)] = 10.0
@@ -28,7 +28,7 @@ class Recovery(Section):
 
 
 class Storage(Section):
-    """Where everything is kept: a file of SQLite's, and how many copies of it, one a stop."""
+    """The database: an SQLite file, and how many copies of it are kept, one per stop."""
 
     database: str = Field(default="copy_trading.db", min_length=1)
     synchronous: Literal["full", "normal"] = "full"
@@ -36,16 +36,13 @@ class Storage(Section):
 
 
 class Speed(Section):
-    """What is done for the next order after a pause: the disk is touched every ``ready_every`` seconds.
-
-    It is left alone from a minute after the leader's last order on.
-    """
+    """How often the disk is kept ready for the next order, in seconds; seldom from a minute after the last one."""
 
     ready_every: Annotated[float, Field(ge=0, le=60)] = 0.015
 
 
 class Alerts(Section):
-    """Whom to tell, as apprise URLs; one alert of a kind and a follower in ``cooldown`` seconds."""
+    """Where alerts go, as apprise URLs; at most one of a kind and a follower in ``cooldown`` seconds."""
 
     urls: tuple[SecretStr, ...] = ()
     cooldown: Seconds = 300.0
@@ -65,7 +62,7 @@ class Alerts(Section):
 
 
 class Log(Section):
-    """What is logged, and where."""
+    """The level and the file of the log."""
 
     file: str = "copy_trading.log"
     json_lines: bool = Field(default=False, alias="json")

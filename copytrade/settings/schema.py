@@ -1,4 +1,4 @@
-"""Everything that can be set, and the rules that bind more than one table."""
+"""All settings, and the rules that concern more than one table."""
 
 import re
 from typing import Any, Literal, Self
@@ -12,7 +12,7 @@ from copytrade.settings.copying import Copying
 from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
 from copytrade.settings.values import LOOPBACK, Section
 
-#: Names of actors, which a follower cannot have: each follower is an actor too.
+#: Names of actors. No follower may have one: each follower is an actor too.
 _RESERVED = (
     "store",
     "rate-limiter",
@@ -24,15 +24,15 @@ _RESERVED = (
     "total",
 )
 
-#: Where Dhan lets requests be tried out.
+#: Dhan's sandbox.
 _SANDBOX = "sandbox.dhan.co"
 
-#: This machine, where whatever stands in for the broker may be.
+#: Hosts on this machine, where a paper broker may run.
 _LOCAL = f"https?://{LOOPBACK}"
 
 
 class Settings(Section):
-    """Everything that can be set."""
+    """All settings."""
 
     mode: Literal["paper", "sandbox", "live"] = "paper"
     leader: Leader
@@ -65,7 +65,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _one_client_each(self) -> Self:
-        """Refuse an account that would copy itself, or be copied to twice."""
+        """Refuse a client id that is used by two accounts."""
         seen = {self.leader.client_id: "the leader"}
         names = {*_RESERVED, self.leader.name.casefold()}
         faults = [] if self.followers else ["there is no [[followers]] block: nobody to copy to"]
@@ -84,7 +84,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _requests_go_where_the_mode_says(self) -> Self:
-        """Refuse a rehearsal with the real broker, and real orders that would go to the sandbox."""
+        """Refuse sandbox mode with the real broker's URL, and live mode with the sandbox's."""
         host = urlsplit(self.dhan.rest_url).hostname
         if self.mode == "sandbox" and host != _SANDBOX and not re.match(_LOCAL, self.dhan.rest_url):
             raise ValueError(f'mode "sandbox" needs dhan.rest_url = "https://{_SANDBOX}/v2", not {host}')
@@ -96,7 +96,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _tokens_stay_here(self) -> Self:
-        """Refuse a proxy elsewhere on the way to a broker that is spoken to in plain text."""
+        """Refuse a proxy on another machine if the broker's URL is plain http."""
         if self.dhan.rest_url.startswith("http://"):
             for account in (self.leader, *self.followers):
                 proxy = account.proxy.get_secret_value() if account.proxy else None

@@ -1,4 +1,4 @@
-"""What of the settings nobody may see."""
+"""The secrets among the settings."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""What every table of the settings is, and what its values may be: bounded numbers, names, addresses for a token."""
+"""The base of every table of the settings, and the types of its values: bounded numbers, names, URLs."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -27,7 +27,7 @@ def _loss_limit(value: object) -> LossLimit:
 
 
 Loss = Annotated[LossLimit, PlainValidator(_loss_limit)]
-#: Names that are compared whatever their case.
+#: Names that are compared without regard to case.
 Names = Annotated[frozenset[str], AfterValidator(lambda names: frozenset(name.strip().upper() for name in names))]
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Chance = Annotated[float, Field(ge=0, le=1)]
@@ -35,7 +35,7 @@ Percent = Annotated[Decimal, Field(gt=0, le=100)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_to_str=True)]
-#: A token travels over TLS, or stays on this machine.
+#: URLs to which a token is sent: over TLS, or on this machine.
 LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"
 HTTP, FEED = f"^(https://|http://{LOOPBACK})", f"^(wss://|ws://{LOOPBACK})"
 FILE = f"{HTTP}|^[^:]+$"

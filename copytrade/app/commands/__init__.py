@@ -1,1 +1,1 @@
-"""What an operator says to the program and reads of it, apart from copying: a file for the commands of one subject."""
+"""The operator's commands, apart from copying itself: a file per subject."""

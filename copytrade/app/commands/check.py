@@ -1,4 +1,4 @@
-"""Saying of every account whether it can trade, beside a running copier if there is one."""
+"""``run.py check``: whether every account can trade. A copier may be running."""
 
 import sys
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ from copytrade.storage.files.lock_file import is_running
 
 
 def check(settings: Settings, path: Path) -> int:
-    """Print a go or a no-go for each account of the settings, which are in ``path``; return the exit code."""
+    """Print a go or a no-go for each account; return the exit code. ``path`` is the settings file."""
     if settings.mode == "sandbox":
         print("The sandbox has no accounts to check: run.py itself sends it one request of each kind.", file=sys.stderr)
         return EXIT_UNUSABLE

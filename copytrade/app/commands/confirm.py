@@ -1,4 +1,4 @@
-"""Asking the operator whether it is meant, and waiting for what the copier answers to a command."""
+"""Asking the operator to confirm, and waiting for the copier's answer to a command."""
 
 import time
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from copytrade.core.model.commands import Answer
 from copytrade.storage.database import Database
 
-#: Seconds until a command should be answered, and between looks whether it is.
+#: Seconds to wait for answers, and between two looks.
 PATIENCE, LOOK_EVERY = 120.0, 0.2
 
 
 def is_confirmed(question: str) -> bool:
-    """Ask; whoever is not there to answer has not confirmed."""
+    """Ask for confirmation; without a terminal the answer is no."""
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
@@ -20,7 +20,7 @@ def is_confirmed(question: str) -> bool:
 
 
 def answers_to(database: Database, numbers: Sequence[int]) -> list[Answer]:
-    """Wait until every command is answered, or too long."""
+    """Wait for the answers to all commands, or until PATIENCE is over; return those there are."""
     ends = time.monotonic() + PATIENCE
     while True:
         answers = [answer for number in numbers if (answer := database.answer(number))]

@@ -1,4 +1,4 @@
-"""What each account differs by from the leader's, and why; and, if that is wanted, taking up again what can be."""
+"""``run.py drift``: how each account differs from the leader's, and why; with ``--fix`` the orders are tried again."""
 
 import sys
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ from copytrade.storage.files.lock_file import is_running
 
 
 def drift(settings: Settings, followers: Sequence[Follower], *, fixes: bool, confirmed: bool) -> int:
-    """Print what each of these followers differs by, beside a running copier if there is one; return the exit code.
+    """Print the drift of each of these followers; return the exit code. A copier may be running.
 
-    With ``fixes`` what can be taken up again is, once the operator agrees, or has already, with ``confirmed``.
+    With ``fixes`` the proposed orders are tried again, once the operator agrees, or at once with ``confirmed``.
     """
     code, proposals = 0, []
     try:
@@ -46,7 +46,7 @@ def drift(settings: Settings, followers: Sequence[Follower], *, fixes: bool, con
 
 
 def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> DriftReport | None:
-    """Return one follower's drift, None if its account cannot be read."""
+    """Return one follower's drift report, None if its account cannot be read."""
     if follower.dry_run:
         return DriftReport(f"{follower.name}: dry_run is set, so the account holds nothing by copying", True, ())
     rest, database = rest_of(with_token(follower, settings), dhan), settings.store.database
@@ -61,7 +61,7 @@ def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> DriftReport
 
 
 def _fix(settings: Settings, proposals: Sequence[tuple[str, Proposal]], *, confirmed: bool) -> int:
-    """Have the copier that runs take up again what was skipped, refused, or ended unfilled, if that is wanted."""
+    """Have the running copier try again what was skipped, refused or ended unfilled, if the operator agrees."""
     if not proposals:
         print("there is nothing to take up again")
         return 0

@@ -1,4 +1,4 @@
-"""What the program's exit code says."""
+"""The program's exit codes."""
 
 EXIT_REFUSED = EXIT_TAMPERED = EXIT_NO_GO = EXIT_UNEXPLAINED = 1
 EXIT_UNUSABLE, EXIT_RUNNING, EXIT_BROKEN, EXIT_INTERRUPTED = 2, 3, 70, 130

@@ -1,4 +1,4 @@
-"""Pausing and resuming entries, in the database: a copier that runs looks there every second."""
+"""``run.py pause`` and ``resume``: entries are paused in the database, where a running copier looks every second."""
 
 import sys
 

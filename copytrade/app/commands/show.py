@@ -1,4 +1,4 @@
-"""Printing what the database says, beside a running copier if there is one."""
+"""``run.py report``, ``explain`` and ``audit``: printing from the database. A copier may be running."""
 
 import sys
 from datetime import date
@@ -14,7 +14,7 @@ from copytrade.storage.database import DatabaseUnusable
 
 
 def show_day(database: str, day: date) -> int:
-    """Print what was copied on a day; return the exit code."""
+    """Print the report of a day; return the exit code."""
     try:
         print(readable_lines(report(database, day)))
     except DatabaseUnusable as error:
@@ -24,7 +24,7 @@ def show_day(database: str, day: date) -> int:
 
 
 def show_order(database: str, leader_order_id: str) -> int:
-    """Print everything that became of one leader order; return the exit code."""
+    """Print the history of one leader order; return the exit code."""
     try:
         print(readable_lines(explain(database, leader_order_id)))
     except (DatabaseUnusable, UnknownOrder) as error:
@@ -34,7 +34,7 @@ def show_order(database: str, leader_order_id: str) -> int:
 
 
 def verify_trail(database: str) -> int:
-    """Follow the audit trail's chain and print where it leads; return the exit code."""
+    """Verify the chain of the audit trail and print the result; return the exit code."""
     try:
         with open_to_read(database) as connection:
             verdict = audit_verdict(connection)

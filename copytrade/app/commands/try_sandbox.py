@@ -1,4 +1,4 @@
-"""Trying each kind of request in the sandbox."""
+"""Sandbox mode: each kind of request is tried once."""
 
 from copytrade.app.clients import rest_of
 from copytrade.app.commands.exit_codes import EXIT_REFUSED
@@ -7,7 +7,7 @@ from copytrade.settings import Settings
 
 
 def try_sandbox(settings: Settings) -> int:
-    """Send each kind of request to the sandbox, print the answers, and say whether every order was taken."""
+    """Send each kind of request to the sandbox, print the answers; return the exit code."""
     refused = 0
     for follower in (follower for follower in settings.followers if follower.enabled):
         rest = rest_of(follower, settings.dhan)

@@ -64,7 +64,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The request was sent, at least in part, and no complete reply came. ``status`` is set if the reply's head came."""
+    """The request was sent, at least in part, without a complete reply. ``status`` is set once its head came."""
 
     cause: str
     status: int | None

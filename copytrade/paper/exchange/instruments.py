@@ -1,4 +1,4 @@
-"""What trades on the paper exchange, and its instrument master in the columns of Dhan's compact CSV."""
+"""The instruments of the paper exchange, and its master in the columns of Dhan's compact CSV."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ _SEGMENT_LETTERS = {
 
 @dataclass(frozen=True, slots=True)
 class PaperInstrument:
-    """One tradable thing. Prices are rupees; ``freeze`` is the most units one order may have.
+    """One tradable thing. Prices are rupees; ``freeze`` is the maximum units of an order.
 
-    A unit is worth its price times the ``multiplier``, which is not 1 for commodities and currencies alone.
+    A unit is worth its price times the ``multiplier``, which is 1 except for commodities and currencies.
     """
 
     segment: str
@@ -138,7 +138,7 @@ def standard_instruments(today: date) -> list[PaperInstrument]:
 def master_csv(instruments: list[PaperInstrument], rows: int = 0) -> str:
     """Return the instrument master. Ticks are in paise there (seen in the published file).
 
-    With ``rows`` it is made as long as that by contracts that exist nowhere else.
+    With ``rows`` it is filled up to that length with contracts that do not trade.
     """
     lines = [_HEAD]
     for item in instruments:
@@ -153,7 +153,7 @@ def master_csv(instruments: list[PaperInstrument], rows: int = 0) -> str:
 
 
 def _padding() -> Iterator[str]:
-    """Yield rows as the published file has them: mostly options on shares, then on indices, shares, the rest."""
+    """Yield rows in the mix of the published file: mostly options on shares, then on indices, shares, the rest."""
     expiries = [date(2026, 12, 29), date(2027, 1, 26), date(2027, 2, 23)]
     for number in count(1_000_000):
         share, strike = f"SHARE{number // 400 % 500}", 100 + number % 400 * 5

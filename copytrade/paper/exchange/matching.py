@@ -1,4 +1,4 @@
-"""The exchange in memory: accounts, order books, prices that move, matching. Pure but for its injected clock."""
+"""The exchange in memory: accounts, order books, moving prices and matching. Pure, with an injected clock."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,13 +10,13 @@ from copytrade.paper.exchange.instruments import PaperInstrument
 from copytrade.paper.exchange.orders import PaperOrder, Ticket, order_error
 from copytrade.paper.exchange.portfolio import PaperPosition, Portfolio
 
-#: Moves of the market that a halt lasts on average.
+#: Average length of a halt, in moves of the market.
 HALT_LASTS = 6
 
-#: What risk management says to an order that it rejects by chance.
+#: The reason of a random rejection by risk management.
 REJECTED = "Margin Exceeds, Required: 0.00, Available: 0.00"
 
-#: How far a MARKET order that came over the API may go from the last price; there it rests as a LIMIT.
+#: Distance from the last price at which a MARKET order of the API becomes a LIMIT.
 PROTECTION = Decimal("0.10")
 
 
@@ -26,7 +26,7 @@ PER_SECOND = 10
 
 @dataclass(frozen=True, slots=True)
 class PaperAccount:
-    """An account at the paper broker. ``funds`` are rupees. Without an ``access_token`` it has to log in for one."""
+    """An account at the paper broker. ``funds`` are rupees. Without an ``access_token`` it has to log in."""
 
     client_id: str
     access_token: str = field(repr=False)
@@ -38,10 +38,10 @@ class PaperAccount:
 
 @dataclass(frozen=True, slots=True)
 class Mishaps:
-    """What goes wrong by chance, each from 0 to 1.
+    """Random faults, each with a chance from 0 to 1.
 
-    ``partial_fills`` is how often a fill is partial, ``rejections`` how often risk management rejects an order of any
-    account but the ``spared`` one, ``halts`` how much of the time an instrument is halted: nothing fills or triggers.
+    ``partial_fills`` is for a fill to be partial, ``rejections`` for risk management to reject an order of any account
+    but the ``spared`` one. ``halts`` is the share of time that an instrument is halted: nothing fills or triggers.
     """
 
     partial_fills: float = 0.0
@@ -54,7 +54,7 @@ NO_MISHAPS = Mishaps()
 
 
 class Exchange:
-    """Takes orders, fills them as prices move, and tells ``changed`` of everything that happens to an order.
+    """Takes orders, fills them as prices move, and calls ``changed`` for each change of an order.
 
     Without ``auto_fill_market`` a new MARKET order rests until a price is set or a fill is forced.
     """
@@ -86,7 +86,7 @@ class Exchange:
         self._last_id = 0
 
     def list_instrument(self, instrument: PaperInstrument) -> None:
-        """Have another instrument traded."""
+        """Add an instrument."""
         self.instruments[instrument.key] = instrument
         self.prices[instrument.key] = instrument.price
         self._resting[instrument.key] = []
@@ -143,7 +143,7 @@ class Exchange:
         return order
 
     def modify(self, order: PaperOrder, change: Mapping[str, object]) -> None:
-        """Change a resting order's parameters, which have been checked."""
+        """Change the parameters of a resting order. They must be checked."""
         for name, value in change.items():
             setattr(order, name, value)
         order.modifications += 1
@@ -166,7 +166,7 @@ class Exchange:
         self._end(order, "EXPIRED", "Expired", "CONFIRMED")
 
     def trigger(self, order: PaperOrder) -> None:
-        """Wake a stop order: from now on it is a limit order. Raises Refusal if it is none, or has ended."""
+        """Trigger a stop order: it becomes a limit order. Raises Refusal if it is none, or has ended."""
         if order.is_ended or not order.is_stop:
             raise order_error("Nothing is left to trigger")
         order.price = order.price or self.prices[order.instrument.key]
@@ -194,30 +194,30 @@ class Exchange:
             self._note(order, "PART_TRADED", "PART_TRADED", "TRADE CONFIRMED")
 
     def set_price(self, key: tuple[str, str], price: Decimal, *, thin: bool = False) -> None:
-        """Move an instrument's price, and fill what it reaches: all of it, or only a part of each where it is thin."""
+        """Move an instrument's price, and fill the orders that it reaches; with ``thin`` each only in part."""
         self.prices[key] = price
         self._resting[key] = [order for order in self._resting[key] if not order.is_ended]
         for order in list(self._resting[key]):
             self._match(order, 1.0 if thin else self._mishaps.partial_fills)
 
     def move(self, key: tuple[str, str], ticks: int) -> None:
-        """Move an instrument's price by so many ticks."""
+        """Move an instrument's price by a number of ticks."""
         tick = self.instruments[key].tick
         self.set_price(key, max(tick, self.prices[key] + ticks * tick))
 
     def wander(self) -> None:
-        """Move every price by a tick or so, by chance, and halt or resume some."""
+        """Move every price at random by about a tick, and halt or resume some instruments."""
         for key in self.prices:
             self._halt_by_chance(key)
             if key not in self._halted:
                 self.move(key, self._random.choice((-1, 0, 0, 1)))
 
     def halt(self, key: tuple[str, str]) -> None:
-        """Halt an instrument: orders are taken, changed and cancelled, but nothing fills or triggers."""
+        """Halt an instrument: orders are accepted, changed and cancelled, but nothing fills or triggers."""
         self._halted.add(key)
 
     def resume(self, key: tuple[str, str]) -> None:
-        """End a halt, and fill what the price has reached."""
+        """End a halt, and fill the orders that the price has reached."""
         self._halted.discard(key)
         self.set_price(key, self.prices[key])
 
@@ -232,22 +232,22 @@ class Exchange:
             self.halt(key)
 
     def positions(self, client_id: str) -> list[PaperPosition]:
-        """Return what the account has traded today, by instrument and product."""
+        """Return the positions of an account, by instrument and product."""
         return self._portfolios[client_id].positions
 
     def portfolio(self, client_id: str) -> Portfolio:
-        """Return what an account has."""
+        """Return the portfolio of an account."""
         return self._portfolios[client_id]
 
     def split(self, key: tuple[str, str], old: int, new: int) -> None:
-        """Make ``new`` units of each ``old``, of what every account holds from before today, and of the price."""
+        """Split every holding from before today, and the price: ``new`` units for each ``old``."""
         for portfolio in self._portfolios.values():
             portfolio.split(key, old, new)
         tick = self.instruments[key].tick
         self.set_price(key, max(tick, self.prices[key] * old / new // tick * tick))
 
     def available(self, client_id: str) -> Decimal:
-        """Return the rupees that no position and no working order blocks."""
+        """Return the rupees that are not blocked by positions and working orders."""
         return self._portfolios[client_id].available()
 
     def _accept(self, order: PaperOrder, *, resting: bool) -> None:
@@ -262,14 +262,14 @@ class Exchange:
             self._work(order)
 
     def _protect(self, order: PaperOrder) -> None:
-        """Turn a MARKET order that came over the API into a price-protected LIMIT (so done since March 2026)."""
+        """Turn a MARKET order of the API into a price-protected LIMIT, as the broker does since March 2026."""
         if order.order_type == "MARKET" and order.source == "P":
             tick, last = order.instrument.tick, self.prices[order.instrument.key]
             order.order_type = "LIMIT"
             order.price = max(tick, (last * (1 + PROTECTION * order.sign)) // tick * tick)
 
     def _work(self, order: PaperOrder) -> None:
-        """Fill an order as far as the price allows; what an IOC order cannot get at once it does not wait for."""
+        """Fill an order as far as the price allows; cancel the rest of an IOC order."""
         self._match(order, self._mishaps.partial_fills)
         if order.validity == "IOC" and not order.is_ended and not order.after_market:
             self.cancel(order)
@@ -308,6 +308,6 @@ class Exchange:
         self._changed(order)
 
     def next_id(self) -> str:
-        """Return an id that no run before this one has given out: it grows with the wall clock."""
+        """Return an order id that no earlier run has used: it grows with the wall clock."""
         self._last_id = max(self._last_id + 1, int(self._now().timestamp() * 1000) * 100)
         return str(self._last_id)

@@ -13,7 +13,7 @@ NO_PRICE = Decimal(0)
 
 
 class Refusal(Exception):
-    """The broker's answer to a request that it does not take: an HTTP status and an error body."""
+    """The broker's refusal of a request: an HTTP status and an error body."""
 
     def __init__(self, status: int, code: str, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ def order_error(message: str) -> Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What somebody wants: the parameters of a new order. One that is ``resting`` waits, whatever the price is."""
+    """The parameters of a new order. With ``resting`` it waits, whatever the price is."""
 
     side: str
     instrument: PaperInstrument
@@ -55,7 +55,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What tells that an order belongs to another, in the words of the order-update socket.
+    """The relation of an order to its parent order, in the words of the order-update socket.
 
     ``leg`` is 1 for an entry, 2 a stop, 3 a target. ``algo_order`` is the number of the entry, or of the forever
     order whose child this is: an integer on the wire. ``platform`` is API, FAST (the app) or FOVR (a forever order).
@@ -69,9 +69,9 @@ class Family:
 
 @dataclass(slots=True)
 class PaperOrder:
-    """One order, as the broker knows it. ``word`` is the status that the order-update socket last told.
+    """One order at the broker. ``word`` is the status that the order-update socket last sent.
 
-    ``past`` is what it has been, each state with its time in monotonic seconds.
+    ``past`` are its earlier states, each with its time in monotonic seconds.
     """
 
     id: str
@@ -105,21 +105,21 @@ class PaperOrder:
     past: list[tuple[float, "PaperOrder"]] = field(default_factory=list, repr=False)
 
     def remember(self, now: float) -> None:
-        """Keep what it is now among what it has been."""
+        """Add the current state to ``past``."""
         self.past.append((now, copy(self)))
 
     def as_of(self, moment: float) -> "PaperOrder | None":
-        """Return it as it was at a moment, None before there was such an order."""
+        """Return its state at a moment, None before the order existed."""
         return next((state for at, state in reversed(self.past) if at <= moment), None)
 
     @property
     def is_ended(self) -> bool:
-        """Whether the order can change no more."""
+        """Whether the order has ended."""
         return self.status in ENDED
 
     @property
     def remaining(self) -> int:
-        """Units yet to be filled; 0 once the order has ended, but for a rejection, which leaves them (seen so)."""
+        """Units not filled yet; 0 once the order has ended, except for a rejection, which keeps them (seen so)."""
         return 0 if self.status in ENDED - {"REJECTED"} else self.quantity - self.filled
 
     @property

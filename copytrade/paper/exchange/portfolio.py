@@ -1,4 +1,4 @@
-"""What one account has: its orders of the day, its positions and its money, kept up to date fill by fill."""
+"""The portfolio of one account: its orders of the day, positions and money, updated with every fill."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from copytrade.paper.exchange.orders import NO_PRICE, PaperOrder, order_error
 
 @dataclass(slots=True)
 class PaperPosition:
-    """What an account bought and sold today of one instrument in one product, and what it had from before.
+    """A position in one instrument and product: bought and sold today, and carried from before.
 
-    ``past`` is what it has been, each state with its time in monotonic seconds.
+    ``past`` are its earlier states, each with its time in monotonic seconds.
     """
 
     instrument: PaperInstrument
@@ -63,16 +63,16 @@ class PaperPosition:
 
     @property
     def realized(self) -> Decimal:
-        """Rupees made, or lost, on what was closed."""
+        """Profit or loss of what was closed, in rupees."""
         closed = min(self.bought + self.carried_bought, self.sold + self.carried_sold)
         return (self.sell_average - self.buy_average) * closed * self.instrument.multiplier
 
     def remember(self, now: float) -> None:
-        """Keep what it is now among what it has been."""
+        """Add the current state to ``past``."""
         self.past.append((now, copy(self)))
 
     def as_of(self, moment: float) -> "PaperPosition | None":
-        """Return it as it was at a moment, None before there was any."""
+        """Return its state at a moment, None before there was a position."""
         return next((state for at, state in reversed(self.past) if at <= moment), None)
 
 
@@ -86,11 +86,11 @@ class PaperHolding:
 
 
 class Portfolio:
-    """One account's orders, oldest first, and what came of them.
+    """One account's orders, oldest first, and its positions and money.
 
     A paper margin: a working order and a position block the full value of what they open or hold, long or short, and
     what closes a position blocks nothing. Real margins of short options differ; only their being finite matters here.
-    ``funds`` are the rupees at the start of the day, ``collateral`` what pledged shares add to them.
+    ``funds`` are the rupees at the start of the day, ``collateral`` those for pledged shares.
     """
 
     def __init__(self, funds: Decimal, monotonic: Callable[[], float]) -> None:
@@ -106,16 +106,16 @@ class Portfolio:
 
     @property
     def positions(self) -> list[PaperPosition]:
-        """Return every position of the day, the closed ones too."""
+        """Return every position of the day, also closed ones."""
         return list(self._positions.values())
 
     def add(self, order: PaperOrder) -> None:
-        """Take in a new order."""
+        """Add a new order."""
         self.orders[order.id] = self._working[_key(order)][order.id] = order
         self.changed(order)
 
     def changed(self, order: PaperOrder) -> None:
-        """Block what an order, which may not be what it was, is worth now: nothing once it has ended."""
+        """Update the rupees that a changed order blocks: none once it has ended."""
         before = self._blocked.pop(order.id, NO_PRICE)
         if order.id in self._working[_key(order)]:
             self._blocked[order.id] = self.value(order, order.price)
@@ -138,16 +138,16 @@ class Portfolio:
         self._moved(position)
 
     def carry(self, instrument: PaperInstrument, product: str, quantity: int, price: Decimal) -> None:
-        """Have a position from before today; ``quantity`` is negative for a short."""
+        """Add a position from before today; ``quantity`` is negative for a short one."""
         position = self._position(instrument, product)
         position.carried += quantity
         position.carried_value += abs(quantity) * price
         self._moved(position)
 
     def convert(self, instrument: PaperInstrument, old: str, new: str, quantity: int) -> None:
-        """Move units of a position to another product, at their average price and without any order.
+        """Convert units of a position to another product, at their average price and without an order.
 
-        Raises Refusal if so many are not held.
+        Raises Refusal if the position is smaller.
         """
         position = self._position(instrument, old)
         if not 0 < quantity <= abs(position.net):
@@ -163,7 +163,7 @@ class Portfolio:
         self._moved(other)
 
     def split(self, key: tuple[str, str], old: int, new: int) -> None:
-        """Make ``new`` units of each ``old`` of what is held from before today."""
+        """Split what is held from before today: ``new`` units for each ``old``."""
         for position in self._positions.values():
             if position.instrument.key == key and position.carried:
                 position.carried = position.carried * new // old
@@ -178,7 +178,7 @@ class Portfolio:
         return price * max(0, order.remaining - closing) * order.instrument.multiplier
 
     def available(self) -> Decimal:
-        """Return the rupees that no position and no working order blocks."""
+        """Return the rupees that are not blocked by positions and working orders."""
         held = sum(
             (
                 position.realized - position.cost_price * abs(position.net) * position.instrument.multiplier

@@ -1,4 +1,4 @@
-"""What the broker refuses before an order reaches the exchange: as strict as production, with its error codes."""
+"""Validation of requests before an order reaches the exchange: as strict as production, with its error codes."""
 
 import re
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ _SEGMENTS = {"NSE_EQ", "NSE_FNO", "NSE_CURRENCY", "BSE_EQ", "BSE_FNO", "BSE_CURR
 _ORDER_TYPES = {"LIMIT", "MARKET", "STOP_LOSS", "STOP_LOSS_MARKET"}
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9_-]{1,25}")
 
-#: Modifications of one order (the broker's documentation).
+#: Maximum modifications of one order (the broker's documentation).
 MODIFICATIONS = 25
 
 
 def read_ticket(payload: Mapping[str, object], instruments: Mapping[tuple[str, str], PaperInstrument]) -> Ticket:
-    """Read and check the body of a new order. Raises Refusal."""
+    """Parse and check the body of a new order. Raises Refusal."""
     segment = _one_of(payload, "exchangeSegment", _SEGMENTS)
     security_id = payload.get("securityId")
     if not isinstance(security_id, str) or (segment, security_id) not in instruments:
@@ -45,13 +45,13 @@ def read_ticket(payload: Mapping[str, object], instruments: Mapping[tuple[str, s
 
 
 def check_ticket(ticket: Ticket) -> None:
-    """Check an order that could be read. Raises Refusal."""
+    """Check a parsed order. Raises Refusal."""
     _check_quantity(ticket.instrument, ticket.quantity, ticket.disclosed_quantity)
     _check_prices(ticket.instrument, ticket.side, ticket.order_type, ticket.price, ticket.trigger_price)
 
 
 def read_change(payload: Mapping[str, object], order: PaperOrder) -> dict[str, object]:
-    """Read and check the body of a modification: a full restatement. Raises Refusal."""
+    """Parse and check the body of a modification, which states all parameters. Raises Refusal."""
     change = {
         "order_type": _one_of(payload, "orderType", _ORDER_TYPES),
         "validity": _one_of(payload, "validity", {"DAY", "IOC"}),
@@ -65,7 +65,7 @@ def read_change(payload: Mapping[str, object], order: PaperOrder) -> dict[str, o
 
 
 def check_change(order: PaperOrder, change: Mapping[str, object]) -> None:
-    """Check whether an order may be changed so. Raises Refusal."""
+    """Check whether an order may be changed in this way. Raises Refusal."""
     if order.is_ended:
         raise order_error(f"Order is already {order.status.lower()} and cannot be modified")
     if order.modifications >= MODIFICATIONS:

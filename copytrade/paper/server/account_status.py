@@ -1,4 +1,4 @@
-"""What the broker has on file about each account, for a test to change: where it sends from, and what it trades."""
+"""The status of each account at the broker, for a test to change: its addresses and segments."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 from copytrade.paper.exchange.orders import Refusal
 
-#: What may be traded, in the words of the profile.
+#: All segments, in the words of the profile.
 ALL_SEGMENTS = ("Equity", "Derivative", "Currency", "Commodity")
 
 #: The profile's words by the last part of an exchange segment's name.
@@ -17,7 +17,7 @@ _INVALID_IP = Refusal(400, "DH-905", "Input_Exception", "Invalid IP")
 
 @dataclass(slots=True)
 class AccountStatus:
-    """One account. ``addresses`` are those it has registered, the primary first; None lets it send from any."""
+    """The status of one account. ``addresses`` are the registered ones, the primary first; None allows any."""
 
     addresses: tuple[str, ...] | None = None
     segments: tuple[str, ...] = ALL_SEGMENTS
@@ -25,18 +25,18 @@ class AccountStatus:
     feed_refused: bool = False
 
     def check_address(self, address: str) -> None:
-        """Refuse an order request from an address that is not registered."""
+        """Raise Refusal for an address that is not registered."""
         if not self._accepts(address):
             raise _INVALID_IP
 
     def check_segment(self, segment: str) -> None:
-        """Refuse an order in a segment that is not active."""
+        """Raise Refusal for a segment that is not active."""
         word = _SEGMENT_WORDS[segment.rpartition("_")[2]]
         if word not in self.segments:
             raise Refusal(400, "DH-903", "Account_Error", f"{word} segment is not active for this account")
 
     def addresses_as_seen_from(self, address: str) -> dict[str, object]:
-        """Return the answer to /ip/getIP, with what production was seen to add to the documented fields."""
+        """Return the answer to /ip/getIP, with the undocumented fields seen in production."""
         primary, secondary, *_ = (*((address,) if self.addresses is None else self.addresses), "", "")
         allowed = self._accepts(address)
         return {
@@ -54,14 +54,14 @@ class AccountStatus:
 
 
 class AccountStatuses:
-    """Every account's, and how far the broker's own clock is from ours, in seconds."""
+    """The status of every account, and the difference of the broker's clock from ours in seconds."""
 
     def __init__(self) -> None:
         self._account_statuses: dict[str, AccountStatus] = defaultdict(AccountStatus)
         self.clock_skew = 0.0
 
     def of(self, client_id: str) -> AccountStatus:
-        """Return an account's, to be read and changed."""
+        """Return an account's status, which may be changed."""
         return self._account_statuses[client_id]
 
     def date(self, now: float) -> str:

@@ -1,4 +1,4 @@
-"""The open connections: when bytes came and went on each, and how to break one as a network does, without a word."""
+"""The open connections: when bytes were received and sent on each, and how to break one like a network failure."""
 
 import asyncio
 import socket
@@ -11,16 +11,16 @@ from weakref import WeakValueDictionary
 from starlette.requests import HTTPConnection
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: Linux's socket option for the kernel's own time of arrival; elsewhere the time of reading has to do.
+#: Linux's socket option for the kernel's time of arrival; elsewhere the time of reading is used.
 _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
 
 
 class StampedSocket(socket.socket):
-    """A connection that knows when the first byte of the request in hand came in, and when the last reply went out.
+    """A socket with the time of the current request's first byte, and of the last reply.
 
-    The kernel's time of arrival is used where there is one, so that what is measured is when the other side sent, and
-    not when this process came round to reading. Times are monotonic seconds.
+    The kernel's time of arrival is used where available: it does not depend on when this process reads. Times are
+    monotonic seconds.
     """
 
     __slots__ = ("arrived", "sent")
@@ -28,21 +28,21 @@ class StampedSocket(socket.socket):
     sent: float
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read as ever."""
+        """Read, and note the time."""
         received, ancillary, _, _ = self.recvmsg(size, socket.CMSG_SPACE(_TIMESPEC.size), flags)
         if self.arrived is None:
             self.arrived = _arrival(ancillary)
         return received
 
     def send(self, sent: Any, flags: int = 0) -> int:
-        """Write as ever."""
+        """Write, and note the time."""
         # Before the call: who is woken by it may be given this processor, and what it does meanwhile would not count.
         self.sent, self.arrived = time.monotonic(), None
         return super().send(sent, flags)
 
 
 class StampingListener(socket.socket):
-    """Listens on a loopback port; ``connections`` are those it has accepted, by their remote address."""
+    """Listens on a loopback port; ``connections`` are the accepted ones by remote address."""
 
     __slots__ = ("connections",)
 
@@ -56,7 +56,7 @@ class StampingListener(socket.socket):
         self.listen(1024)
 
     def accept(self) -> tuple[StampedSocket, Any]:
-        """Accept as ever."""
+        """Accept, and keep the connection."""
         plain, address = super().accept()
         stamped = StampedSocket(plain.family, plain.type, plain.proto, plain.detach())
         stamped.arrived, stamped.sent = None, 0.0
@@ -65,19 +65,19 @@ class StampingListener(socket.socket):
 
 
 class Connections:
-    """Knows the socket and the transport of every connection by its remote address."""
+    """The socket and the transport of every connection by remote address."""
 
     def __init__(self, port: int) -> None:
         self.listener = StampingListener(port)
         self._transports: WeakValueDictionary[object, asyncio.Transport] = WeakValueDictionary()
 
     def reset(self, connection: HTTPConnection) -> None:
-        """Break a connection: no close frame, no last chunk."""
+        """Reset a connection: no close frame, no last chunk."""
         if connection.client and (transport := self._transports.get(tuple(connection.client))):
             transport.abort()
 
     def arrived(self, connection: HTTPConnection) -> float:
-        """Return when the request in hand began to come in."""
+        """Return when the first byte of the current request arrived."""
         stamped = self.listener.connections.get(tuple(connection.client or ()))
         return time.monotonic() if stamped is None or stamped.arrived is None else stamped.arrived
 
@@ -87,11 +87,11 @@ class Connections:
         return stamped.sent if stamped else time.monotonic()
 
     def protocol(self) -> type[HttpToolsProtocol]:
-        """Return the HTTP protocol that remembers its connections here."""
+        """Return an HTTP protocol class that registers its connections here."""
         transports = self._transports
 
         class Protocol(HttpToolsProtocol):
-            """HTTP/1.1 as ever, but remembered."""
+            """HTTP/1.1 with registered connections."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)

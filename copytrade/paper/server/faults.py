@@ -1,4 +1,4 @@
-"""What can be made to go wrong: lost and strange answers over REST, frames that are late, doubled or lost."""
+"""Injected faults: lost and strange answers over REST; late, duplicated or lost frames."""
 
 import random
 import threading
@@ -10,7 +10,7 @@ from copytrade.paper.server.showing import NEVER_SHOWN
 
 
 class Kind(StrEnum):
-    """What a REST request asks for."""
+    """The kind of a REST request."""
 
     PLACE = "place"
     MODIFY = "modify"
@@ -35,9 +35,9 @@ class Mischief(StrEnum):
 class RestFault:
     """A fault for the next ``times`` requests of a kind, of one account or of any, of paths that end in ``path``.
 
-    With ``accepted`` the request is carried out first, and only its answer is lost or replaced. ``delay`` is seconds
-    before anything else happens. Without ``times`` it lasts until the faults are cleared; ``chance`` is how often it
-    happens to a request that it fits, from 0 to 1. ``where`` are fields that its body has to have.
+    With ``accepted`` the request is executed first, and only its answer is lost or replaced. ``delay`` seconds pass
+    before anything else happens. Without ``times`` it lasts until the faults are cleared. ``chance``, from 0 to 1, is
+    for a matching request. ``where`` are fields that the body must have.
     """
 
     mischief: Mischief
@@ -59,7 +59,7 @@ class RestFault:
 class FrameFault:
     """A fault for the next ``times`` order updates of an account.
 
-    Each goes out ``copies`` times, 0 for a loss, and ``delay`` seconds late, so that others may overtake it. ``times``
+    Each is sent ``copies`` times, 0 for a loss, and ``delay`` seconds late, so that others may overtake it. ``times``
     and ``chance`` are as for a request.
     """
 
@@ -71,7 +71,7 @@ class FrameFault:
 
 
 class Faults:
-    """The faults that wait to happen, and how late orders become visible. May be used from any thread."""
+    """The pending faults, and the delay until orders become visible. May be used from any thread."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)  # noqa: S311 (mishaps)
@@ -81,18 +81,18 @@ class Faults:
         self.visibility_lag = 0.0
 
     def add(self, fault: RestFault | FrameFault) -> None:
-        """Have a fault wait for its requests, or its frames."""
+        """Add a fault."""
         with self._lock:
             self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove every fault."""
         with self._lock:
             self._waiting.clear()
         self.visibility_lag = 0.0
 
     def take(self, client_id: str, kind: Kind, path: str, payload: Mapping[str, object]) -> RestFault | None:
-        """Return the fault for this request, if one waits for it."""
+        """Return the fault for this request, if there is one."""
         with self._lock:
             for fault in self._waiting:
                 if not isinstance(fault, RestFault) or not path.endswith(fault.path):
@@ -105,7 +105,7 @@ class Faults:
         return None
 
     def take_frame(self, client_id: str) -> FrameFault | None:
-        """Return the fault for this order update, if one waits for it."""
+        """Return the fault for this order update, if there is one."""
         with self._lock:
             for fault in self._waiting:
                 if isinstance(fault, FrameFault) and fault.client_id == client_id and self._happens(fault):

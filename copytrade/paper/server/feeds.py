@@ -1,4 +1,4 @@
-"""The order-update sockets: who is connected, and what they are sent. No acknowledgement, no replay, no snapshot."""
+"""The order-update sockets and what is sent to them. No acknowledgement, no replay, no snapshot."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ class SentFrame:
 
 
 class _Socket:
-    """One connected account; what is to be sent waits in its queue, None ends it."""
+    """One connection of an account, with a queue of messages to send; None ends it."""
 
     def __init__(self, connection: WebSocket) -> None:
         self.connection = connection
@@ -49,14 +49,14 @@ class Feeds:
         self._token_works = token_works
         self._faults = faults
         self._connections = connections
-        #: What has been sent to the accounts that are watched.
+        #: The messages sent to the accounts that are watched.
         self.sent: dict[str, list[SentFrame]] = {}
         self._sockets: dict[str, set[_Socket]] = defaultdict(set)
         self._muted: set[str] = set()
         self._refused_until = 0.0
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Serve one connection: the login comes first, then silence but for updates."""
+        """Serve one connection: the login first, then updates."""
         if self._refused_until > time.monotonic():
             await websocket.close()
             return
@@ -88,7 +88,7 @@ class Feeds:
             self._sockets[client_id].discard(socket)
 
     def publish(self, client_id: str, message: str) -> None:
-        """Send an order update, or what a fault makes of it, as late as this account's updates are."""
+        """Send an order update, changed by a fault if there is one, with this account's delay."""
         fault = self._faults.take_frame(client_id)
         delay = self._showing.lags(client_id).feed + (fault.delay if fault else 0.0)
         for _ in range(fault.copies if fault else 1):
@@ -105,11 +105,11 @@ class Feeds:
                 socket.outgoing.put_nowait(message)
 
     def watch(self, client_id: str) -> None:
-        """Keep from now on what is sent to an account."""
+        """Record from now on what is sent to an account."""
         self.sent.setdefault(client_id, [])
 
     def drop(self, client_id: str, refuse_for: float = 0.0, *, reset: bool = False) -> None:
-        """End an account's connections, in order or by a reset, and refuse every handshake for so many seconds."""
+        """End an account's connections, by a close frame or a reset, and refuse handshakes for some seconds."""
         self._refused_until = max(self._refused_until, time.monotonic() + refuse_for)
         for socket in self._sockets[client_id]:
             if reset:
@@ -117,11 +117,11 @@ class Feeds:
             socket.outgoing.put_nowait(None)
 
     def mute(self, client_id: str, *, muted: bool = True) -> None:
-        """Keep an account's connections open but silent, or let them speak again."""
+        """Silence an account's connections but keep them open, or end that."""
         (self._muted.add if muted else self._muted.discard)(client_id)
 
     def connections(self, client_id: str) -> int:
-        """Return how many connections an account has."""
+        """Return the number of an account's connections."""
         return len(self._sockets[client_id])
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ class Feeds:
 
 
 async def _until_gone(websocket: WebSocket, socket: _Socket) -> None:
-    """Wait until the other side closes; whatever it says is ignored."""
+    """Wait until the other side closes; its messages are ignored."""
     try:
         while True:
             await websocket.receive()

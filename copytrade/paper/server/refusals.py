@@ -1,8 +1,8 @@
-"""The broker's refusals by their code, each with the status and the words that it comes with."""
+"""The broker's refusals by code, each with its status and message."""
 
 from copytrade.paper.exchange.orders import Refusal
 
-#: By the broker's documentation, and where that is silent as seen in production or in the sandbox.
+#: From the broker's documentation, or as seen in production or in the sandbox.
 REFUSALS = {
     refusal.code: refusal
     for refusal in (

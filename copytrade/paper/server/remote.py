@@ -65,7 +65,7 @@ _METHODS = (
 
 
 def control_route(broker: "PaperBroker") -> Route:
-    """Return the route. A refusal comes as the broker's own error body, a wrong call as 400 with a text."""
+    """Return the route. A refusal returns the broker's error body, a wrong call 400 with a text."""
     methods: dict[str, Callable[..., object]] = {name: getattr(broker, name) for name in _METHODS}
 
     def fault(mischief: str, kind: str | None = None, **fields: Any) -> None:

@@ -37,7 +37,7 @@ _TOO_MANY = Refusal(
 
 _WRITES = (Kind.PLACE, Kind.MODIFY, Kind.CANCEL)
 
-#: What is carried out, whatever then becomes of the answer.
+#: Kinds of requests that are executed even if the answer is lost.
 _CARRIED_OUT = (Mischief.NONE, Mischief.TRUNCATE, Mischief.HIDE)
 
 Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, object]]
@@ -45,11 +45,11 @@ Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, obj
 
 @dataclass(slots=True)
 class ReceivedWrite:
-    """An order request as it came in: the broker's own record, which is what counts.
+    """An order request as received: the broker's own record.
 
     ``at`` is when its first byte arrived in monotonic seconds, ``wall`` the same moment in UTC. ``order_id`` is the
     order it was about; of a placement, the order that it made. ``status`` is the broker's verdict, 0 if a fault kept
-    the request from it; ``answered`` is what went over the wire, 0 if nothing did.
+    the request from it; ``answered`` is the status that was sent, 0 if none was.
     """
 
     at: float
@@ -62,13 +62,13 @@ class ReceivedWrite:
 
     @property
     def correlation_id(self) -> str:
-        """The id that a placement came with, or nothing."""
+        """The correlation id of a placement, "" without one."""
         return str(self.payload.get("correlationId") or "")
 
 
 @dataclass(slots=True)
 class ReceivedRead:
-    """A read as it came in: ``at`` is monotonic seconds, ``answered`` the status of the answer, 0 if none went out."""
+    """A read as received: ``at`` is monotonic seconds, ``answered`` the status that was sent, 0 if none was."""
 
     at: float
     path: str
@@ -105,7 +105,7 @@ class BrokerServer:
         self.reads: dict[str, list[ReceivedRead]] = defaultdict(list)
 
     def app(self, more: Sequence[BaseRoute] = ()) -> Starlette:
-        """Return the application, with more routes of its owner's."""
+        """Return the ASGI application, with additional routes."""
         return Starlette(
             routes=[
                 self._route("/orders", "POST", Kind.PLACE, self._place),
@@ -163,7 +163,7 @@ class BrokerServer:
         return Route(f"/v2{path}", endpoint, methods=[method])
 
     def _account(self, request: Request) -> PaperAccount:
-        """Return whose token it is. Raises Refusal. The client id is a header that not every client sends."""
+        """Return the account of the token. Raises Refusal. Not every client sends the header with the client id."""
         client_id = self._tokens.owner(request.headers.get("access-token", ""))
         account = self._exchange.account(client_id)
         if account is None or request.headers.get("client-id") not in (None, client_id):
@@ -302,7 +302,7 @@ class BrokerServer:
         return 200, self._tokens.renew(request.headers["access-token"])
 
     async def _log_in(self, request: Request) -> Response:
-        """Answer a login; what is wrong with it comes with 200 too (seen in production)."""
+        """Answer a login; its errors come with HTTP 200 too (seen in production)."""
         words = (request.query_params.get(name, "") for name in ("dhanClientId", "pin", "totp"))
         try:
             answer: Mapping[str, object] = self._tokens.log_in(*words)

@@ -1,6 +1,6 @@
-"""Rules that change what the broker says: odd, missing and foreign fields, times in the past or spelt differently.
+"""Rules that change what the broker sends: invalid, missing and foreign fields, shifted or reformatted times.
 
-A rule touches only what is told. The exchange itself knows better: that is what its books are for.
+A rule changes only messages. The state of the exchange stays as it is.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _SPELLING = "%Y-%m-%d %H:%M:%S"
 
 
 class Told(StrEnum):
-    """Where the broker says something."""
+    """The kind of a message of the broker."""
 
     FRAME = "frame"  #: a message of the order-update socket
     ROW = "row"  #: an order, in the order book and in look-ups
@@ -27,11 +27,11 @@ class Told(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """A rule for what is told in one place, of one account or of any.
+    """A rule for one kind of message, of one account or of any.
 
-    It applies where every field in ``where`` has that value, the next ``times`` times, for ever without. ``put``
+    It applies if every field in ``where`` has that value, the next ``times`` times, for ever without ``times``. ``put``
     replaces or adds fields, ``removed`` takes them out. ``shift`` moves every time by so many seconds, ``spelling``
-    writes it in another way, as for ``strftime``.
+    is its format, as for ``strftime``.
     """
 
     told: Told
@@ -50,7 +50,7 @@ class Rewriting:
         return all(fields.get(name) == value for name, value in self.where.items())
 
     def apply(self, fields: Fields) -> dict[str, object]:
-        """Return what is told instead."""
+        """Return the changed fields."""
         changed = {name: self._respelt(value) for name, value in fields.items() if name not in self.removed}
         return changed | dict(self.put)
 
@@ -76,15 +76,15 @@ class Rewritings:
         return bool(self._rules)
 
     def add(self, rule: Rewriting) -> None:
-        """Put a rule in force."""
+        """Add a rule."""
         self._rules.append(rule)
 
     def clear(self) -> None:
-        """End every rule."""
+        """Remove every rule."""
         self._rules.clear()
 
     def told(self, told: Told, client_id: str, fields: Fields) -> dict[str, object]:
-        """Return what is told instead of these fields, by every rule that fits."""
+        """Return these fields changed by every rule that applies."""
         changed = dict(fields)
         for rule in list(self._rules):
             if rule.fits(told, client_id, changed):

@@ -1,4 +1,4 @@
-"""What the broker's books say of each order, as JSON: made again only once the order has changed."""
+"""The rows of each order as JSON, built again only after a change of the order."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from copytrade.paper.server import wire
 
 
 class Rows:
-    """The rows of the order book and of the trade book, kept by order until the time of its last change is another."""
+    """Caches the rows of the order book and of the trade book by order and the time of its last change."""
 
     def __init__(self) -> None:
         self._orders: dict[str, tuple[datetime, msgspec.Raw]] = {}

@@ -1,4 +1,4 @@
-"""What the broker shows of what it has: late, not at all, among rows of others, or in other words."""
+"""What the broker shows of its state: late, not at all, with added rows, or changed."""
 
 import time
 from collections import defaultdict
@@ -15,10 +15,10 @@ NEVER_SHOWN = float("inf")
 
 @dataclass(slots=True)
 class Lags:
-    """How many seconds late an account's order book, positions and order updates are, each by itself.
+    """The delays of an account's order book, positions and order updates, in seconds.
 
-    What is late is told as it was then. ``visible`` is how long an accepted order is missing from the order book and
-    from look-ups by its correlation id, which then show it as it is now.
+    Late rows show the earlier state. ``visible`` is how long an accepted order is missing from the order book and from
+    lookups by its correlation id, which then show its current state.
     """
 
     book: float = 0.0
@@ -38,7 +38,7 @@ class Showing:
         self._echoes: dict[str, set[str]] = defaultdict(set)
 
     def lags(self, client_id: str) -> Lags:
-        """Return an account's lags, to be read and changed."""
+        """Return an account's lags, which may be changed."""
         return self._lags[client_id]
 
     def set_lags(self, client_id: str, **seconds: float) -> None:
@@ -46,14 +46,14 @@ class Showing:
         self._lags[client_id] = replace(self._lags[client_id], **seconds)
 
     def clear(self) -> None:
-        """Show everything at once and as it is. What was hidden for ever stays hidden."""
+        """Show everything at once and unchanged. What was hidden for ever stays hidden."""
         self.rewritings.clear()
         self._lags.clear()
         self._added.clear()
         self._echoes.clear()
 
     def hide(self, order_id: str, seconds: float = NEVER_SHOWN) -> None:
-        """Show an order nowhere for so many seconds."""
+        """Hide an order everywhere for ``seconds``."""
         self._hidden[order_id] = time.monotonic() + seconds
 
     def hides(self, order_id: str) -> bool:
@@ -61,7 +61,7 @@ class Showing:
         return order_id in self._hidden and time.monotonic() < self._hidden[order_id]
 
     def add(self, told: Told, client_id: str, fields: Fields) -> None:
-        """Have an account's list contain a row that nothing at the exchange stands behind."""
+        """Add a row to an account's list that does not exist at the exchange."""
         self._added[told, client_id].append(fields)
 
     def echo(self, client_id: str, *others: str) -> None:
@@ -69,12 +69,12 @@ class Showing:
         self._echoes[client_id].update(others)
 
     def listeners(self, client_id: str) -> Iterator[str]:
-        """Yield the accounts over whose sockets an account's order updates go."""
+        """Yield the accounts over whose sockets an account's order updates are sent."""
         yield client_id
         yield from self._echoes.get(client_id, ())
 
     def orders(self, client_id: str, orders: Iterable[PaperOrder], visible: float) -> Iterator[PaperOrder]:
-        """Yield an account's orders as they are shown now, those of ``visible`` seconds' age at least."""
+        """Yield an account's visible orders as they are shown now."""
         lags, now = self._lags[client_id], time.monotonic()
         accepted_until = now - max(visible, lags.visible)
         for order in orders:
@@ -85,7 +85,7 @@ class Showing:
                 yield shown
 
     def order(self, order: PaperOrder) -> PaperOrder | None:
-        """Return an order as a look-up by its own id shows it, None if it does not."""
+        """Return an order as a lookup by its id shows it, None if it is hidden."""
         if self.hides(order.id):
             return None
         lag = self._lags[order.client_id].book
@@ -100,10 +100,10 @@ class Showing:
                 yield shown
 
     def rows(self, told: Told, client_id: str, rows: Iterable[Fields]) -> list[dict[str, object]]:
-        """Return rows in the words in force, those among them that were added."""
+        """Return rows with the added ones, changed by the rules."""
         whole = (*rows, *self._added.get((told, client_id), ()))
         return [self.rewritings.told(told, client_id, fields) for fields in whole]
 
     def is_plain(self, told: Told, client_id: str) -> bool:
-        """Return whether a list is told as it is."""
+        """Return whether a list is shown unchanged."""
         return not self.rewritings and (told, client_id) not in self._added

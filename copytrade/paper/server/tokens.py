@@ -1,4 +1,4 @@
-"""The accounts' access tokens at the paper broker: one an account, for a day; a new one ends the one before."""
+"""The accounts' access tokens at the paper broker: one per account, for a day; a new one ends the old one."""
 
 import base64
 import json
@@ -12,27 +12,27 @@ from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.server.wire import IST
 
-#: How long a token lives, and how soon after one login the next is refused.
+#: Lifetime of a token, and the minimum time between two logins.
 LIFETIME, BETWEEN_LOGINS = timedelta(hours=24), timedelta(minutes=2)
 
-#: Of a token that is not known, or whose time is over.
+#: The refusal of an unknown or expired token.
 EXPIRED = Refusal(
     401, "DH-901", "Invalid_Authentication", "Client ID or user generated access token is invalid or expired."
 )
 
-#: Of a token that another one has ended (seen in production).
+#: The refusal of a token that a newer one has ended (seen in production).
 ENDED = Refusal(400, "DH-906", "Order_Error", "Invalid Token")
 
 _NOT_RENEWABLE = Refusal(400, "DH-905", "Input_Exception", "Token can not be renewed")
 
 
 class LoginRefused(Exception):
-    """A login gave no token; the message is the broker's."""
+    """A login was refused; the message is the broker's."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """A login or renewal that was asked for: when, which of the two, and what was said to it, "" for a token."""
+    """A requested login or renewal: its time, which of the two, and the error, "" for none."""
 
     at: datetime
     kind: str
@@ -47,7 +47,7 @@ class _Issued:
 
 
 class Tokens:
-    """Who may do what with which token. Runs on the server's loop."""
+    """The tokens of all accounts. Runs on the server's loop."""
 
     def __init__(self, accounts: Iterable[PaperAccount], now: Callable[[], datetime]) -> None:
         self._now = now
@@ -63,7 +63,7 @@ class Tokens:
                 self.replace(account.client_id, account.access_token)
 
     def owner(self, token: str) -> str:
-        """Return the client id of a token that works. Raises Refusal."""
+        """Return the client id of a valid token. Raises Refusal."""
         client_id = self._owners.get(token)
         current = self._current.get(client_id or "")
         if client_id is None or current is None:
@@ -75,18 +75,18 @@ class Tokens:
         return client_id
 
     def works(self, client_id: str, token: str) -> bool:
-        """Whether an account's token works."""
+        """Whether an account's token is valid."""
         try:
             return self.owner(token) == client_id
         except Refusal:
             return False
 
     def valid_until(self, client_id: str) -> datetime:
-        """Return when an account's token ends."""
+        """Return when an account's token expires."""
         return self._current[client_id].until
 
     def replace(self, client_id: str, token: str = "", lives: timedelta = LIFETIME, *, from_web: bool = True) -> str:
-        """Give an account another token, as made on the web site; return it."""
+        """Give an account a new token, as made on the web site; return it."""
         until = self._now() + lives
         token = token or self._new(client_id, until)
         self._current[client_id] = _Issued(token, until, from_web)
@@ -98,11 +98,11 @@ class Tokens:
         self._current.pop(client_id, None)
 
     def shorten(self, client_id: str, lives: timedelta) -> None:
-        """Have an account's token end in a while, or now."""
+        """Let an account's token expire after a time, or now."""
         self._current[client_id].until = self._now() + lives
 
     def change_pin(self, client_id: str, pin: str) -> None:
-        """Have an account log in with another PIN."""
+        """Change the PIN of an account."""
         self._pins[client_id] = pin
 
     def renew(self, token: str) -> Mapping[str, object]:
@@ -150,7 +150,7 @@ class Tokens:
         self.attempts[client_id].append(LoginAttempt(self._now(), kind, refused))
 
     def _new(self, client_id: str, until: datetime) -> str:
-        """Return a token like the broker's: a JWT, whose signature nobody but the broker reads."""
+        """Return a token like the broker's: a JWT, whose signature is not checked."""
         self._number += 1
         claims = {
             "iss": "dhan",
@@ -167,5 +167,5 @@ def _encoded(part: Mapping[str, object]) -> str:
 
 
 def _local(moment: datetime) -> str:
-    """Return a time as the broker writes it: India's, without a zone."""
+    """Return a time in the broker's format: India's, without a zone."""
     return moment.astimezone(IST).replace(tzinfo=None).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""The shapes in which Dhan says things: frames of the order-update socket, and rows and objects of its REST."""
+"""Dhan's message formats: frames of the order-update socket, and rows and objects of the REST interface."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
@@ -19,7 +19,7 @@ _LEGS = {2: "STOP_LOSS_LEG", 3: "TARGET_LEG"}
 
 
 def frame(order: PaperOrder, last_price: Decimal) -> dict[str, object]:
-    """Return the order-update message of an order as it is now; numbers that are 0 are left out (seen on the wire)."""
+    """Return the order-update message of an order; numbers that are 0 are left out (seen on the wire)."""
     instrument = order.instrument
     words: dict[str, object] = {
         "exchange": instrument.exchange,
@@ -153,7 +153,7 @@ def trades(order: PaperOrder) -> list[dict[str, object]]:
 
 
 def position(client_id: str, held: PaperPosition, last_price: Decimal) -> dict[str, object]:
-    """Return the row of a position; closed ones stay in the list."""
+    """Return the row of a position. Closed positions stay in the list."""
     instrument = held.instrument
     return {
         "dhanClientId": client_id,
@@ -204,7 +204,7 @@ def holding(held: PaperHolding) -> dict[str, object]:
 
 
 def fund_limit(account: PaperAccount, portfolio: Portfolio) -> dict[str, object]:
-    """Return the funds, in which the balance contains what is pledged; the misspelt key is the broker's."""
+    """Return the funds; the balance includes pledged shares. The misspelt key is the broker's."""
     available = portfolio.available()
     return {
         "dhanClientId": account.client_id,
