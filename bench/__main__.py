@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.plots import draw_and_say
-from bench.speed import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm
+from bench.speed.plots import draw_and_say
+from bench.speed.trials import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm
 from copytrade.core.model.orders import IST
 
 #: Requests a second of one account, where a trial is about the processor and not about the budget.

@@ -10,8 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.mutants import LEFT_OUT
-from bench.rig import ROOT
+from bench.reliability.mutants import LEFT_OUT
+from bench.reliability.rig import ROOT
 
 
 @dataclass(frozen=True)

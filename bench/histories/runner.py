@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
 from bench.histories.oracle import COLUMNS, Evidence, judge
-from bench.rig import ROOT
+from bench.reliability.rig import ROOT
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process

@@ -4,8 +4,8 @@ import pytest
 
 from bench.histories.mutants import MUTANTS as FIELD_MUTANTS
 from bench.histories.mutants import Mutant as FieldMutant
-from bench.mutants import MUTANTS, Mutant
-from bench.rig import ROOT
+from bench.reliability.mutants import MUTANTS, Mutant
+from bench.reliability.rig import ROOT
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.guard)

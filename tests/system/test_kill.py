@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.storm import Plan, run
+from bench.reliability.storm import Plan, run
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, accounts

@@ -1,6 +1,6 @@
 """A leader who goes long and short once a second while his limits rest on the same line.
 
-python -m bench.flips --resting 80 --followers 5 --seconds 30
+python -m bench.speed.flips --resting 80 --followers 5 --seconds 30
 """
 
 import argparse
@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from bench.contestants import LEADER, accounts_of
-from bench.measures import first_frames
-from bench.speed import trial
+from bench.speed.contestants import LEADER, accounts_of
+from bench.speed.measures import first_frames
+from bench.speed.trials import trial
 from copytrade.paper.process import PaperProcess
 from copytrade.reports.percentiles import percentile
 
@@ -109,7 +109,7 @@ def _reactions(
 
 def main() -> None:
     """Print the figures of each number of resting orders."""
-    parser = argparse.ArgumentParser(prog="python -m bench.flips", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.speed.flips", description=__doc__)
     parser.add_argument("--resting", type=int, nargs="+", default=[5, 80, 200], help="limits that rest, a trial each")
     parser.add_argument("--followers", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=30, help="flips, one a second")

@@ -1,6 +1,6 @@
 """What a desk takes for one copy, in microseconds of one thread, while fifty others rest on the same line.
 
-python -m bench.engine
+python -m bench.speed.engine
 """
 
 import gc

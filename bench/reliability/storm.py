@@ -2,9 +2,9 @@
 
 In the end the broker's own books are compared with those of a run in which nothing went wrong.
 
-    python -m bench.storm --orders 500 --kills 200
-    python -m bench.storm --orders 200 --gaps 20 --gap-seconds 30
-    python -m bench.storm --orders 200 --faults 0.06
+    python -m bench.reliability.storm --orders 500 --kills 200
+    python -m bench.reliability.storm --orders 200 --gaps 20 --gap-seconds 30
+    python -m bench.reliability.storm --orders 200 --faults 0.06
 """
 
 import argparse
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from bench.rig import CLIENTS, KEPT, LEADER, LOT, PRICE, TRADED, Rig, Verdict, judge, start_broker, state
+from bench.reliability.rig import CLIENTS, KEPT, LEADER, LOT, PRICE, TRADED, Rig, Verdict, judge, start_broker, state
 
 #: Seconds in which everything has to be right once nothing goes wrong any more.
 PATIENCE = 90.0

@@ -1,6 +1,6 @@
 """Break each guard on purpose, one at a time: the tests that are to notice have to go red.
 
-python -m bench.mutants
+python -m bench.reliability.mutants
 """
 
 import shutil
@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rig import ROOT
+from bench.reliability.rig import ROOT
 
 #: What of the program's folder a broken copy does without.
 LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "*.db*", "*.log", ".mypy_cache", ".ruff_cache", "__pycache__")

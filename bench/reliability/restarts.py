@@ -1,6 +1,6 @@
 """Crash every kind of actor again and again while the leader trades: nothing may be wrong, and nothing may grow.
 
-python -m bench.restarts --crashes 1000
+python -m bench.reliability.restarts --crashes 1000
 """
 
 import argparse
@@ -21,8 +21,8 @@ from loguru import logger
 import actors.system.system
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.system import CopySystem
-from bench.rig import Rig, judge, start_broker
-from bench.storm import Plan, steps
+from bench.reliability.rig import Rig, judge, start_broker
+from bench.reliability.storm import Plan, steps
 from copytrade.settings import load_settings
 
 #: Restarts without end: it is not their number that is on trial.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.system.keep_warm import LIVELY_FOR
-from bench.contestants import LEADER, Contestant, accounts_of, start_bare, start_broker, start_ours
-from bench.measures import busiest_second, figures, first_frames, reactions
+from bench.speed.contestants import LEADER, Contestant, accounts_of, start_bare, start_broker, start_ours
+from bench.speed.measures import busiest_second, figures, first_frames, reactions
 from copytrade.paper.exchange.matching import PER_SECOND
 from copytrade.paper.process import PaperProcess
 

@@ -1,6 +1,6 @@
 """How long the instrument master takes, how much memory it keeps, and how long others wait for their turn meanwhile.
 
-python -m bench.master            200,000 rows, from a paper broker's URL and then from what was kept
+python -m bench.speed.master            200,000 rows, from a paper broker's URL and then from what was kept
 """
 
 import argparse
@@ -23,7 +23,7 @@ TURN = 0.001
 
 def main() -> None:
     """Read a master as the program does, and print the figures."""
-    parser = argparse.ArgumentParser(prog="python -m bench.master", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.speed.master", description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000, help="rows of the master")
     rows = parser.parse_args().rows
     sys.setswitchinterval(SWITCH_INTERVAL)

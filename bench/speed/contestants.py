@@ -14,7 +14,7 @@ from pathlib import Path
 from copytrade.paper.exchange.matching import PER_SECOND, PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LEADER = ("1000000001", "token-of-leader")
 
 _MAILBOX = re.compile(r"STATUS .* mailbox=(\d+)")
@@ -130,8 +130,12 @@ def start_bare(kind: str, broker: PaperProcess, followers: int, folder: Path) ->
         "followers": accounts_of(followers),
     }
     said = folder / "out"
+
+    def is_ready() -> bool:
+        return b"ready" in said.read_bytes()
+
     with said.open("wb") as out:
-        return _started(["-m", "bench.bare", kind], out, ROOT, lambda: b"ready" in said.read_bytes(), json.dumps(task))
+        return _started(["-m", "bench.speed.bare", kind], out, ROOT, is_ready, json.dumps(task))
 
 
 def _started(

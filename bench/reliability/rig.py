@@ -15,7 +15,7 @@ from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 from copytrade.storage import sqlite
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LEADER = "1000000001"
 
 #: Each follower's ratio: with orders of two lots and multiples of it, no quantity is ever rounded.

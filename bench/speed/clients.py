@@ -1,7 +1,7 @@
 """What one request costs with each HTTP client, and what each does that this program must not do by accident.
 
-python -m bench.clients                    every client that is installed (pip install -e '.[bench]')
-python -m bench.clients --only niquests    in an environment of its own: it takes the place of urllib3
+python -m bench.speed.clients                    every client that is installed (pip install -e '.[bench]')
+python -m bench.speed.clients --only niquests    in an environment of its own: it takes the place of urllib3
 
 A server on loopback, in a process of its own, answers an order at once. Each client keeps one connection; a request is
 an order of the usual size, encoded anew each time.
@@ -190,7 +190,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.trust = str(folder / "cert.pem")
         make_certificate(folder)
-        command = [sys.executable, "-m", "bench.clients", "--serve", str(folder)]
+        command = [sys.executable, "-m", "bench.speed.clients", "--serve", str(folder)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
         plain, tls = self._line().split()
         self.urls = {"plain": f"http://127.0.0.1:{plain}", "TLS": f"https://127.0.0.1:{tls}"}
@@ -329,7 +329,7 @@ def behaviour(kind: type[Client], server: Server) -> dict[str, str]:
 
 def main() -> None:
     """Measure and print two tables, ready for a document."""
-    parser = argparse.ArgumentParser(prog="python -m bench.clients", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.speed.clients", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=CLIENTS, default=list(CLIENTS), help="which clients")
     parser.add_argument("--requests", type=int, default=2000, help="in each repetition")
     parser.add_argument("--repetitions", type=int, default=3)

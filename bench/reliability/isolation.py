@@ -1,6 +1,6 @@
 """How much nine followers notice when the tenth crashes, hangs, or has a slow broker: their latencies, side by side.
 
-python -m bench.isolation
+python -m bench.reliability.isolation
 """
 
 import os
@@ -15,7 +15,7 @@ from loguru import logger
 
 from actors.messages.followers import FailOnPurpose
 from actors.system.system import CopySystem
-from bench.rig import KEPT, LEADER, LOT, Rig
+from bench.reliability.rig import KEPT, LEADER, LOT, Rig
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess, start_paper_process
 from copytrade.reports.percentiles import percentile

@@ -3,7 +3,7 @@
 No intent on disk, no permits, no log, no recovery, no order twice remembered. One thread a follower sends, either with
 the broker's SDK as its documentation shows it or with the standard library's HTTP client.
 
-    python -m bench.bare sdk|raw < accounts.json
+    python -m bench.speed.bare sdk|raw < accounts.json
 """
 
 import http.client

@@ -1,7 +1,7 @@
 """The figures of a run as pictures for docs/.
 
-python -m bench.plots                    the newest run
-python -m bench.plots DATE.json          another
+python -m bench.speed.plots                    the newest run
+python -m bench.speed.plots DATE.json          another
 
 Three of them, each drawn if the run has what it shows: how long the last follower's request takes with more and more
 followers, the course of the long run, and what becomes of a burst. Needs matplotlib (pip install -e '.[bench]').
@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
-DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = Path(__file__).parents[1] / "results"
+DOCS = Path(__file__).parents[2] / "docs"
 
 #: How each contestant is named and drawn.
 LOOKS = {"ours": ("copytrade", "#1f4e9c"), "sdk": ("SDK loop", "#c2571a"), "raw": ("http.client loop", "#6b6b6b")}
@@ -61,7 +61,7 @@ def draw_and_say(results: Mapping[str, Any]) -> None:
         for path in draw(results):
             print(f"drawn {path}")
     except ImportError as error:
-        print(f"not drawn: {error}; pip install -e '.[bench]', then python -m bench.plots")
+        print(f"not drawn: {error}; pip install -e '.[bench]', then python -m bench.speed.plots")
 
 
 def _latency(axes: Any, trials: Sequence[Mapping[str, Any]]) -> None:
@@ -120,7 +120,7 @@ def _burst(axes: Any, trial: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Draw the newest run, or the one that is named."""
-    parser = argparse.ArgumentParser(prog="python -m bench.plots", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.speed.plots", description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", help="the newest in bench/results if not given")
     parser.add_argument("--into", type=Path, default=DOCS, help="where the pictures go, docs/ if not given")
     options = parser.parse_args()
