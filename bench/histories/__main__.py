@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.histories.generator import history_of
+from bench.histories.generator.generate import history_of
 from bench.histories.history import History
 from bench.histories.oracle import COLUMNS
 from bench.histories.runner import PATIENCE, Outcome, run

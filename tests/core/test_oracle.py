@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.histories import generator, oracle
+from bench.histories import oracle
+from bench.histories.generator.generate import history_of
 from bench.histories.history import FUNDS, LEADER, History
 from bench.histories.oracle import COLUMNS, Evidence, judge
 
@@ -278,17 +279,17 @@ def test_the_oracle_imports_nothing_of_the_program() -> None:
 
 
 def test_a_history_is_the_same_for_the_same_seed_and_can_be_saved() -> None:
-    history = generator.history_of(7)
-    assert generator.history_of(7) == history
+    history = history_of(7)
+    assert history_of(7) == history
     assert History.from_json(history.to_json()) == history
-    assert generator.history_of(8) != history
+    assert history_of(8) != history
 
 
 def test_every_kind_of_mishap_occurs_in_some_history() -> None:
     seen = {
         (step.what, step.terms.get("method"), step.terms.get("mischief"))
         for seed in range(300)
-        for step in generator.history_of(seed).steps
+        for step in history_of(seed).steps
     }
     wanted = ["kill", "hand", "stranger", "foreign_row", "command", "convert", "place", "modify", "cancel"]
     methods = [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.histories.generator import history_of
+from bench.histories.generator.generate import history_of
 from bench.histories.runner import run
 
 SEEDS = [97, 241]

@@ -1,0 +1,41 @@
+"""A history out of a seed: what the leader does, and in between what goes wrong.
+
+The leader trades on lines of different character, so that the oracle can tell what is wrong without knowing how copying
+works: on most he is only ever on one side. Prices stand still. His orders rest far from the market, and fill by being
+brought to it, so that a follower that copies them in time has the same fills.
+"""
+
+from bench.histories.generator import episodes
+from bench.histories.generator.mishaps import add_mishaps
+from bench.histories.generator.trading import act, leave
+from bench.histories.generator.writer import LENGTH, Writer
+from bench.histories.history import History
+
+#: Seconds between two actions of the leader's, from and to.
+PAUSES = (0.05, 0.7)
+
+#: Seconds between audits: often, so that a conversion is noticed in time, or so seldom that what has to be known at
+#: once has to be found in another way.
+AUDITS = 2.0, 20.0
+
+
+def history_of(seed: int) -> History:
+    """Return the history of a seed: always the same one."""
+    writer = Writer(seed)
+    add_mishaps(writer)
+    episodes.converted(writer)
+    episodes.busy(writer)
+    episodes.squared_off(writer)
+    episodes.unshown(writer)
+    episodes.behind(writer)
+    is_blind = episodes.blind(writer)
+    while writer.now < LENGTH:
+        act(writer)
+        writer.now += writer.chance.uniform(*PAUSES)
+    for line in writer.lines:
+        if line.held and writer.chance.random() < 0.7:
+            leave(writer, line, line.held)
+            writer.now += writer.chance.uniform(0.05, 0.3)
+    steps = tuple(sorted(writer.steps, key=lambda step: step.at))
+    audits_seldom = (is_blind or writer.chance.random() < 0.4) and not any(step.what == "convert" for step in steps)
+    return History(seed, writer.followers, steps, AUDITS[audits_seldom])
