@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
-from bench.histories.oracle import COLUMNS, Evidence, judge
+from bench.histories.oracle.evidence import Evidence
+from bench.histories.oracle.judge import COLUMNS, judge
 from bench.reliability.rig import ROOT
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.exchange.orders import Refusal

@@ -1,0 +1,78 @@
+"""The orders and fills of one account."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bench.histories.oracle.evidence import Evidence
+from bench.histories.oracle.rows import LineKey, Row, leader_order_of, line_of, sign_of
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Signed units of an order that were filled, and when, in seconds."""
+
+    at: float
+    order_id: str
+    line: LineKey
+    units: int
+
+
+@dataclass
+class Account:
+    """An account at the end of a history.
+
+    ``orders`` has the last state of each order, ``most`` the largest quantity that it ever had, ``placed`` the time at
+    which it came in, all by order id. ``fills`` are in the order in which they happened.
+    """
+
+    orders: dict[str, Row] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
+    placed: dict[str, float] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, changes: Iterable[Row]) -> "Account":
+        """Build it from every state of every order."""
+        account = cls()
+        filled: Counter[str] = Counter()
+        for change in changes:
+            order_id = str(change["orderId"])
+            account.placed.setdefault(order_id, change["at"])
+            account.orders[order_id] = change
+            account.most[order_id] = max(account.most.get(order_id, 0), int(change["quantity"]))
+            if units := int(change["filledQty"]) - filled[order_id]:
+                filled[order_id] += units
+                account.fills.append(Fill(change["at"], order_id, line_of(change), units * sign_of(change)))
+        return account
+
+    def position(self, line: LineKey) -> int:
+        """Return the signed units that all fills on a line come to."""
+        return sum(fill.units for fill in self.fills if fill.line == line)
+
+
+def net_of(account: Account, evidence: Evidence) -> tuple[Counter[LineKey], Counter[LineKey]]:
+    """Return the signed units by line that copies hold, and those that other hands traded.
+
+    Copies hold no more than the account does: what other hands have closed is no longer theirs.
+    """
+    copied: Counter[LineKey] = Counter()
+    by_hand: Counter[LineKey] = Counter()
+    net: Counter[LineKey] = Counter()
+    for fill in account.fills:
+        line = fill.line
+        net[line] += fill.units
+        (by_hand if fill.order_id in evidence.hands else copied)[line] += fill.units
+        if by_hand[line]:
+            sign = 1 if copied[line] > 0 else -1
+            copied[line] = sign * min(abs(copied[line]), max(0, sign * net[line]))
+    return copied, by_hand
+
+
+def entered_of(account: Account) -> Counter[tuple[str, int]]:
+    """Return the units that copies of each leader order got, by leader order and sign."""
+    got: Counter[tuple[str, int]] = Counter()
+    for order in account.orders.values():
+        if (order_id := leader_order_of(order)) is not None:
+            got[order_id, sign_of(order)] += int(order["filledQty"])
+    return got

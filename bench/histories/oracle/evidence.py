@@ -1,0 +1,41 @@
+"""All that the oracle knows of a history."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.histories.oracle.rows import Row
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the broker's books say once a history is over, and where the copier's database is.
+
+    ``changes`` has every state of every order, and ``writes`` every order request, by client id. ``limits`` are the
+    most requests by window, ``lots`` the lot sizes by contract.
+
+    ``hands`` are the ids of orders that other hands placed on followers' accounts, ``square_offs`` those of orders by
+    which the broker closed positions. ``flattened`` are the followers for which everything was closed by command,
+    ``converted`` the contracts of which the leader moved a position to another product.
+
+    ``ups`` are the times at which the program was connected again. ``excused`` are the client ids whose requests were
+    disturbed, so that their exits may be late. ``forgiven`` is how many seconds a follower may be on a wrong side: more
+    than zero only where updates of the leader were lost, so that an exit may be known before its entry is.
+    """
+
+    leader: str
+    followers: Sequence[Row]
+    lots: Mapping[str, int]
+    funds: int
+    changes: Mapping[str, Sequence[Row]]
+    writes: Mapping[str, Sequence[Row]]
+    limits: Mapping[str, int]
+    hands: Sequence[str]
+    flattened: Sequence[str]
+    converted: Sequence[str]
+    database: str
+    square_offs: Sequence[str] = ()
+    ups: Sequence[float] = ()
+    excused: Sequence[str] = ()
+    forgiven: float = 0.0
+    crashes: Sequence[str] = ()
+    restless: str = ""
