@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.histories.generator.generate import history_of
 from bench.histories.history import History
 from bench.histories.oracle.judge import COLUMNS
-from bench.histories.runner import PATIENCE, Outcome, run
+from bench.histories.runner.run import PATIENCE, Outcome, run
 from bench.histories.shrinking import shrunk
 
 

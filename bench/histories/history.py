@@ -1,20 +1,20 @@
-"""A history as data: what happens, and when, with which followers; to be printed, saved, replayed and shrunk."""
+"""A history as data: what happens, when and with which followers. It can be printed, saved, replayed and shrunk."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-#: Client ids. The stranger is nobody's account: its updates get onto a socket where they do not belong.
+#: Client ids. The stranger belongs to no copier: its updates are sent to sockets of other accounts.
 LEADER, STRANGER = "1000000001", "1000000999"
 
-#: Rupees that everybody has at the start of the day; a follower by capital has less.
+#: Rupees of each account at the start of the day; a follower that is sized by capital has less.
 FUNDS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A follower: ``ratio`` counts for fixed_ratio, ``lots`` for fixed_lots, ``funds`` for capital_proportional."""
+    """A follower. ``ratio`` is used by fixed_ratio, ``lots`` by fixed_lots, ``funds`` by capital_proportional."""
 
     name: str
     client_id: str
@@ -35,7 +35,7 @@ FOLLOWERS = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happens ``at`` so many seconds. ``what`` is a method of ``runner``'s, ``terms`` its arguments."""
+    """What happens ``at`` so many seconds: ``what`` names one of the steps of ``Trial.do``, ``terms`` its arguments."""
 
     at: float
     what: str
@@ -49,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happens. ``seed`` is the one it was made of, ``audit`` the copier's ``audit_interval`` in seconds."""
+    """Steps in their order. ``seed`` is where it came from, ``audit`` the copier's ``audit_interval`` in seconds."""
 
     seed: int
     followers: tuple[Follower, ...]

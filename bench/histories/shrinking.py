@@ -1,16 +1,16 @@
-"""Finds a short history that fails as a long one did: parts of its steps are left out for as long as it still fails."""
+"""Finds a short history that fails in the same way as a long one, by leaving out steps while it still fails."""
 
 from dataclasses import replace
 
 from bench.histories.history import History, Step
-from bench.histories.runner import Outcome, run
+from bench.histories.runner.run import Outcome, run
 
 
 def shrunk(outcome: Outcome, patience: float, tries: int = 60) -> History:
     """Return a shorter history that is wrong in a column in which the long one was.
 
-    A history depends on chance beyond its seed, on who is faster; so one that does not fail is tried once more before
-    what was left out is taken to matter.
+    The same history can end differently, by which process is faster. So one that does not fail is run a second time
+    before the steps left out are put back. ``tries`` bounds the number of runs.
     """
     columns = {column for column, wrong in outcome.wrong.items() if wrong}
     history, left = outcome.history, tries

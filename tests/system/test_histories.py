@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.histories.generator.generate import history_of
-from bench.histories.runner import run
+from bench.histories.runner.run import run
 
 SEEDS = [97, 241]
 

@@ -1,0 +1,37 @@
+"""What the oracle has to allow in a history: late exits, and a wrong side for some seconds."""
+
+from bench.histories.history import LEADER, History
+
+#: Seconds after which a lost update of the leader's has to be known, and what was wrong because of it corrected.
+FORGIVEN = 4.5
+
+
+def excused(history: History) -> list[str]:
+    """Return the client ids of followers whose exits may be late.
+
+    Their requests are disturbed, or their operator gave a command, or the leader's requests are disturbed: what he did
+    in a gap is then read up to a minute later.
+    """
+    everybody = {follower.name: follower.client_id for follower in history.followers}
+    found: set[str] = set()
+    for step in history.steps:
+        method = step.terms.get("method")
+        if method in ("fault", "refuse", "halt", "set_clock") or step.what == "command":
+            client_id = step.terms.get("client_id", LEADER)
+            found.update(everybody.values() if client_id == LEADER else [client_id])
+        if step.what in ("hand", "square_off"):
+            found.add(everybody[step.terms["follower"]])
+    return sorted(found)
+
+
+def loses_updates(history: History) -> bool:
+    """Return whether updates of the leader are lost, late or unreadable while his socket stays connected."""
+    for step in history.steps:
+        terms = step.terms
+        if terms.get("method") in ("frame_fault", "mute_feed") and terms["client_id"] == LEADER:
+            return True
+        if terms.get("method") == "lag" and terms["client_id"] == LEADER and "feed" in terms:
+            return True
+        if terms.get("method") == "rewrite" and terms["told"] == "frame":
+            return True
+    return False

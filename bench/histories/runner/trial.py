@@ -1,0 +1,224 @@
+"""One history while it runs: the broker, the copier, and what each step does to them."""
+
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
+from bench.histories.oracle.evidence import Evidence
+from bench.histories.runner.allowances import FORGIVEN, excused, loses_updates
+from bench.histories.runner.settings import LIMITS, LOTS
+from bench.reliability.rig import ROOT
+from copytrade.paper.exchange.orders import Refusal
+from copytrade.paper.process import PaperProcess
+
+#: Arguments that end a copier that was left running.
+_AT_MOST = ("--duration", "300")
+_FOREIGN_ROW = {
+    "orderId": "900000000000001",
+    "exchangeOrderId": "0",
+    "correlationId": "NA",
+    "orderStatus": "PENDING",
+    "transactionType": "BUY",
+    "exchangeSegment": "NSE_FNO",
+    "productType": "MARGIN",
+    "orderType": "LIMIT",
+    "validity": "DAY",
+    "tradingSymbol": "OTHER",
+    "securityId": "99999",
+    "quantity": 65,
+    "disclosedQuantity": 0,
+    "price": 1.0,
+    "triggerPrice": 0.0,
+    "afterMarketOrder": False,
+    "legName": "NA",
+    "createTime": "2026-01-01 09:20:00",
+    "updateTime": "2026-01-01 09:20:00",
+    "exchangeTime": "0001-01-01 00:00:00",
+    "omsErrorDescription": "",
+    "remainingQuantity": 65,
+    "averageTradedPrice": 0.0,
+    "filledQty": 0,
+}
+
+
+@dataclass
+class Trial:
+    """A history while it runs.
+
+    ``start_at`` is when a copier that was killed starts again. ``pieces`` are fills to come: when, of which client and
+    order, and up to which quantity. ``ups`` are the times at which the copier was connected again; the other
+    collections are those of ``Evidence``.
+    """
+
+    history: History
+    folder: Path
+    broker: PaperProcess
+    copier: "subprocess.Popen[bytes] | None" = None
+    start_at: float | None = None
+    ids: dict[str, str] = field(default_factory=dict)
+    pieces: list[tuple[float, str, str, int]] = field(default_factory=list)
+    commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    ups: list[float] = field(default_factory=list)
+    is_up: bool = False
+    looked: float = 0.0
+    hands: list[str] = field(default_factory=list)
+    square_offs: list[str] = field(default_factory=list)
+    flattened: set[str] = field(default_factory=set)
+    converted: set[str] = field(default_factory=set)
+    crashes: list[str] = field(default_factory=list)
+
+    def program(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Start the program, or a command of it."""
+        command = [sys.executable, str(ROOT / "run.py"), *words]
+        with (self.folder / "out").open("ab") as out:
+            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out)
+
+    def start(self) -> None:
+        """Start the copier."""
+        self.copier, self.start_at, self.is_up = self.program(*_AT_MOST), None, False
+
+    def keep_running(self) -> None:
+        """Start the copier when it is time, or again if it ended by itself, and carry out the fills that are due."""
+        now = time.monotonic()
+        for piece in [piece for piece in self.pieces if piece[0] <= now]:
+            self.pieces.remove(piece)
+            self.try_to("fill", client_id=piece[1], order_id=piece[2], quantity=piece[3])
+        if self.copier is not None and (code := self.copier.poll()) is not None:
+            self.copier, self.start_at = None, now + 0.2
+            if code != 3 or not self.commands:  # a command may hold the lock for a moment
+                self.crashes.append(f"the program ended with exit code {code}")
+        if self.copier is None and self.start_at is not None and now >= self.start_at:
+            self.start()
+        if self.copier is not None and not self.is_up and now - self.looked > 0.1:
+            self.looked, self.is_up = now, bool(self.broker.control("feed_connections", client_id=LEADER))
+            if self.is_up:
+                self.ups.append(now)
+
+    def do(self, step: Step) -> None:
+        """Carry out a step; skip it if the broker refuses, or if the order it is about does not exist."""
+        terms = dict(step.terms)
+        match step.what:
+            case "place":
+                self.place(**terms)
+            case "modify" | "cancel":
+                if order_id := self.ids.get(terms.pop("name")):
+                    self.try_to(step.what, client_id=LEADER, order_id=order_id, **terms)
+            case "convert":
+                self.converted.add(terms["security_id"])
+                self.try_to("convert", client_id=LEADER, **terms)
+            case "broker":
+                self.try_to(terms.pop("method"), **terms)
+            case "kill":
+                self.kill()
+                self.start_at = time.monotonic() + terms["down"]
+            case "hand":
+                client_id = next(who.client_id for who in self.history.followers if who.name == terms["follower"])
+                del terms["follower"]
+                if order_id := self.try_to("place", client_id=client_id, order_type="MARKET", **terms):
+                    self.hands.append(order_id)
+            case "square_off":
+                self.square_off(**terms)
+            case "stranger":
+                self.try_to("place", client_id=STRANGER, order_type="MARKET", **terms)
+            case "foreign_row":
+                row = _FOREIGN_ROW | {"dhanClientId": terms["client_id"]} | terms["odd"]
+                self.try_to("add_row", told="row", client_id=terms["client_id"], fields=row)
+            case "command":
+                self.commands.append(self.program(*terms["words"]))
+                if terms["words"][0] == "flatten":
+                    self.flattened.add(terms["words"][1])
+            case unknown:
+                raise ValueError(f"there is no step {unknown}")
+
+    def place(self, name: str, *, in_pieces: int = 0, **terms: Any) -> None:
+        """Have the leader place an order, which fills in ``in_pieces`` parts within a second if that is given."""
+        order_id = self.try_to("place", client_id=LEADER, resting=bool(in_pieces), **terms)
+        if order_id is None:
+            return
+        self.ids[name] = order_id
+        if in_pieces:
+            lot, quantity, now = LOTS[terms["security_id"]], terms["quantity"], time.monotonic()
+            piece = max(lot, quantity // lot // in_pieces * lot)
+            for number in range(in_pieces):
+                self.pieces.append((now + 0.12 * (number + 1), LEADER, order_id, piece))
+            self.pieces.append((now + 0.12 * (in_pieces + 1), LEADER, order_id, quantity))
+
+    def square_off(self, follower: str, security_id: str, fills_after: float) -> None:
+        """Have the broker close a follower's position in a contract by an order that fills after so many seconds."""
+        client_id = next(who.client_id for who in self.history.followers if who.name == follower)
+        rows = self.broker.control("positions", client_id=client_id)
+        net = sum(row["netQty"] for row in rows if row["securityId"] == security_id)
+        if not net:
+            return
+        terms = {"side": "SELL" if net > 0 else "BUY", "security_id": security_id, "quantity": abs(net)}
+        manner = {"order_type": "MARKET", "resting": True, "source": "R", "remarks": "Auto square off"}
+        if order_id := self.try_to("place", client_id=client_id, **terms, **manner):
+            self.hands.append(order_id)
+            self.square_offs.append(order_id)
+            self.pieces.append((time.monotonic() + fills_after, client_id, order_id, abs(net)))
+
+    def try_to(self, method: str, **terms: Any) -> Any:
+        """Call the broker's control; return None if it refuses."""
+        try:
+            return self.broker.control(method, **terms)
+        except Refusal:
+            return None
+
+    def kill(self) -> None:
+        """End the copier as a power cut would."""
+        if self.copier is not None:
+            self.copier.kill()
+            self.copier.wait()
+            self.copier = None
+
+    def stop(self) -> int:
+        """Stop the copier in order; return its exit code, -1 if it does not stop."""
+        if self.copier is None:
+            return 0
+        self.copier.terminate()
+        try:
+            code = self.copier.wait(15)
+        except subprocess.TimeoutExpired:
+            return -1
+        self.copier = None
+        return code
+
+    def end(self) -> None:
+        """Kill every process of the trial."""
+        self.kill()
+        for command in self.commands:
+            command.kill()
+            command.wait()
+        self.broker.stop()
+
+    def evidence(self, restless: str = "") -> Evidence:
+        """Ask the broker for its books."""
+        clients = [LEADER, *(follower.client_id for follower in self.history.followers)]
+        return Evidence(
+            leader=LEADER,
+            followers=[asdict(follower) for follower in self.history.followers],
+            lots=LOTS,
+            funds=FUNDS,
+            changes={client: self.broker.control("changes", client_id=client) for client in clients},
+            writes={client: self.broker.control("writes", client_id=client) for client in clients},
+            limits=LIMITS,
+            hands=list(self.hands),
+            square_offs=list(self.square_offs),
+            flattened=sorted(self.flattened),
+            converted=sorted(self.converted),
+            ups=list(self.ups),
+            excused=excused(self.history),
+            forgiven=FORGIVEN if loses_updates(self.history) else 0.0,
+            database=str(self.folder / "copy_trading.db"),
+            crashes=list(self.crashes),
+            restless=restless,
+        )
+
+    def writes(self) -> int:
+        """Return how many order requests of the followers have come in."""
+        clients = (follower.client_id for follower in self.history.followers)
+        return sum(len(self.broker.control("writes", client_id=client)) for client in clients)
