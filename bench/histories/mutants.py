@@ -1,22 +1,17 @@
-"""Break the copier on purpose, in one way for each kind of fault that came from the field: the histories have to tell.
+"""Break the copier on purpose, once for each kind of fault seen in the field: the histories have to find it.
 
 python -m bench.histories.mutants
 """
 
-import shutil
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.reliability.mutants import LEFT_OUT
-from bench.reliability.rig import ROOT
+from bench.reliability.broken_copy import exit_code
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A kind of fault, how the copier is made to have it, and in which column and within which seeds that shows."""
+    """A kind of fault, the source text that causes it, and the column and the seeds in which it shows."""
 
     kind: str
     file: str
@@ -128,19 +123,8 @@ MUTANTS = [
 
 def is_found(mutant: Mutant) -> bool:
     """Return whether a history goes wrong over a copy of the program that is broken in this way."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
-        path = tree / mutant.file
-        text = path.read_text()
-        if text.count(mutant.before) != 1:
-            raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} places to break: {mutant.kind}")
-        path.write_text(text.replace(mutant.before, mutant.after))
-        asked = ["--seeds", mutant.seeds, "--until", mutant.column, "--patience", "40"]
-        command = [sys.executable, "-m", "bench.histories", *asked]
-        # The tree comes first on the path, before the installed program.
-        done = subprocess.run(command, cwd=tree, capture_output=True, check=False, env={"PYTHONPATH": str(tree)})
-        return done.returncode == 1
+    histories = ["bench.histories", "--seeds", mutant.seeds, "--until", mutant.column, "--patience", "40"]
+    return exit_code(mutant.file, mutant.before, mutant.after, *histories) == 1
 
 
 def main() -> int:

@@ -1,24 +1,17 @@
-"""Break each guard on purpose, one at a time: the tests that are to notice have to go red.
+"""Break each guard on purpose, one at a time: the tests that should notice it have to fail.
 
 python -m bench.reliability.mutants
 """
 
-import shutil
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.reliability.rig import ROOT
-
-#: What of the program's folder a broken copy does without.
-LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "*.db*", "*.log", ".mypy_cache", ".ruff_cache", "__pycache__")
+from bench.reliability.broken_copy import exit_code
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One guard, how it is broken, and the tests that are asked."""
+    """A guard, the source text that breaks it, and the tests that should notice."""
 
     guard: str
     file: str
@@ -242,19 +235,9 @@ MUTANTS = [
 
 
 def is_noticed(mutant: Mutant) -> bool:
-    """Return whether the tests go red over a copy of the program that is broken in this way."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
-        path = tree / mutant.file
-        text = path.read_text()
-        if text.count(mutant.before) != 1:
-            raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} places to break: {mutant.guard}")
-        path.write_text(text.replace(mutant.before, mutant.after))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()]
-        # The tree comes first on the path, before the installed program.
-        done = subprocess.run(command, cwd=tree, capture_output=True, check=False, env={"PYTHONPATH": str(tree)})
-        return done.returncode == 1
+    """Return whether the tests fail over a copy of the program that is broken in this way."""
+    pytest = ["pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()]
+    return exit_code(mutant.file, mutant.before, mutant.after, *pytest) == 1
 
 
 def main() -> int:
