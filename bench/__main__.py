@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.speed.plots import draw_and_say
+from bench.speed.table import table_of
 from bench.speed.trials import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm
 from copytrade.core.model.orders import IST
 
@@ -53,9 +54,10 @@ def main() -> None:
             print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in shown.items()), flush=True)
     if not options.quick and not options.steady:
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{results['date']}.json"
-        path.write_text(json.dumps(results, indent=1) + "\n")
-        print(f"written to {path}")
+        path = RESULTS / f"{results['date']}.md"
+        path.write_text(table_of(results))
+        path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+        print(f"written to {path}, with every measurement in the .json beside it")
         draw_and_say(results)
 
 
