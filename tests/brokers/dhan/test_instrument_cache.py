@@ -12,8 +12,8 @@ from copytrade.common import wall_clock
 from copytrade.core.model.instruments import Instruments
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
+from tests.core.model.test_instruments import HEAD, NIFTY
 from tests.core.orders import OPTION
-from tests.core.test_instruments import HEAD, NIFTY
 
 MASTER = f"{HEAD}\n{NIFTY}\n".encode()
 

@@ -9,7 +9,7 @@ import pytest
 
 from actors.runtime.dispatcher import Dispatcher
 from actors.system.keep_warm import LIVELY_FOR, Readiness
-from tests.system.counting import seated
+from tests.actors.runtime.counting import seated
 from tests.waiting import eventually
 
 

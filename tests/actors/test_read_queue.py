@@ -6,7 +6,7 @@ from actors.messages.reads import ReadBook, ReadCapital, ReadNet, ReadRequest, R
 from copytrade.app.policies import read_windows_of
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.settings import Reads
-from tests.system.listening import Listener
+from tests.actors.listening import Listener
 
 ALICE, BOB = Listener("alice"), Listener("bob")
 

@@ -11,7 +11,7 @@ import pytest
 
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.poller import Sockets
-from tests.system.counting import seated
+from tests.actors.runtime.counting import seated
 from tests.waiting import PATIENCE, eventually
 
 

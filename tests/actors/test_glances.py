@@ -6,8 +6,8 @@ from actors.messages.reads import ReadBook
 from actors.order_feed.confirmation_reads import GLANCE_AFTER, GLANCE_EACH, GLANCE_LATER, ConfirmationReads
 from actors.order_feed.messages import GlanceAtBook
 from copytrade.brokers.api import OrderBook
+from tests.actors.listening import Listener
 from tests.core.orders import NOW, an_order
-from tests.system.listening import Listener
 
 
 class Timers:

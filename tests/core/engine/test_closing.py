@@ -19,8 +19,8 @@ from copytrade.core.model.ledger import LineKey, Part
 from copytrade.core.model.orders import Order, Product, Side, Status, correlation_id
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import NIFTY, knows_positions
+from tests.core.engine.test_engine import LOT, MARKET_RULES, policy
 from tests.core.orders import NOW, OPTION, an_order
-from tests.core.test_engine import LOT, MARKET_RULES, policy
 
 LINE = LineKey(OPTION, Product.MARGIN)
 

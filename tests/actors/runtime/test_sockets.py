@@ -8,8 +8,8 @@ import pytest
 
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.poller import Sockets
-from tests.system.counting import seated
-from tests.system.watched import LATER, Watched
+from tests.actors.runtime.counting import seated
+from tests.actors.runtime.watched import LATER, Watched
 from tests.waiting import PATIENCE, eventually
 
 

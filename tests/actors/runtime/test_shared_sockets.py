@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from actors.runtime.poller import Sockets
-from tests.system.watched import LATER, Watched
+from tests.actors.runtime.watched import LATER, Watched
 from tests.waiting import PATIENCE, eventually
 
 EXCHANGES = 5000

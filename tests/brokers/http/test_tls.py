@@ -10,9 +10,9 @@ from copytrade.brokers.api import FeedEnded
 from copytrade.brokers.dhan.feed.connection import connect
 from copytrade.brokers.dhan.instruments.download import read_instruments
 from copytrade.brokers.http.client import NotSent, Request
-from tests.dhan.conftest import TOKEN
+from tests.brokers.conftest import TOKEN
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 #: What would switch it off, with the libraries that the program uses.
 SWITCHES = (
