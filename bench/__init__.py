@@ -1,4 +1,4 @@
-"""Measurements and long trials, beside the tests: each is a command, and prints what it found.
+"""Measurements and long trials, beside the tests: each is a command that prints its findings.
 
 ``speed`` measures how fast the program is, ``reliability`` and ``histories`` what holds when things go wrong.
 """

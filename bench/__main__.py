@@ -1,4 +1,4 @@
-"""How fast, beside the same broker: this program with everything on, and two bare loops that only send.
+"""How fast this program is with everything on, beside two bare loops that only send, at the same broker.
 
 python -m bench            about sixteen minutes
 python -m bench --quick    under a minute
@@ -16,14 +16,14 @@ from bench.speed.table import table_of
 from bench.speed.trials import CONTESTANTS, QUIET, SHORT_QUIET, burst, idle, lone, steady, storm
 from copytrade.core.model.orders import IST
 
-#: Requests a second of one account, where a trial is about the processor and not about the budget.
+#: Requests a second of one account in a trial of the processor, in which the budget must not count.
 LIFTED = 1000
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    """Run the trials, print a table, and write the figures down."""
+    """Run the trials, print their figures, and write them to files."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer followers and orders")
     parser.add_argument("--followers", type=int, nargs="+", help="how many followers, one trial each")
@@ -67,7 +67,7 @@ def _others(*, quick: bool) -> Any:
     if not quick:
         yield "lone", lone(15, pace=2.0)
         yield "idle", idle(200, 30.0)
-        # More than the broker takes: neither its limit a minute nor the one a second allows ten a second for long.
+        # Ten orders a second for minutes are more than the broker's limits allow: the one a second is lifted.
         yield "sustained", steady("ours", 50, 3000, pace=0.1, per_second=LIFTED)
 
 

@@ -22,7 +22,7 @@ from bench.histories.shrinking import shrunk
 
 
 def main() -> int:
-    """Run what the arguments say; return 0 if nothing is wrong, 1 if something is, 2 if a history could not be run."""
+    """Run the histories; return 0 if nothing is wrong, 1 if something is, 2 if a history could not be run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1..20", help="A..B, or one, or several of those with commas")
     parser.add_argument("--jobs", type=int, default=2, help="histories at once")

@@ -1,4 +1,4 @@
-"""How much nine followers notice when the tenth crashes, hangs, or has a slow broker: their latencies, side by side.
+"""How much nine followers are slowed down when the tenth crashes, hangs or has a slow broker.
 
 python -m bench.reliability.isolation
 """
@@ -94,7 +94,7 @@ def measure(mishap: str) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Measure in peace and with each mishap, twice in turn."""
+    """Measure without a mishap and with each of them, two rounds."""
     logger.remove()
     sys.setswitchinterval(0.001)
     os.umask(0o077)

@@ -241,7 +241,7 @@ def is_noticed(mutant: Mutant) -> bool:
 
 
 def main() -> int:
-    """Try every mutant; return 0 if all were noticed."""
+    """Try every mutant; return 0 if the tests noticed all of them."""
     survivors = 0
     for mutant in MUTANTS:
         noticed = is_noticed(mutant)

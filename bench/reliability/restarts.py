@@ -1,4 +1,4 @@
-"""Crash every kind of actor again and again while the leader trades: nothing may be wrong, and nothing may grow.
+"""Crash every actor again and again while the leader trades: nothing may be wrong in the end, and nothing may grow.
 
 python -m bench.reliability.restarts --crashes 1000
 """
@@ -25,15 +25,15 @@ from bench.reliability.rig import Rig, judge, start_broker
 from bench.reliability.storm import Plan, steps
 from copytrade.settings import load_settings
 
-#: Restarts without end: it is not their number that is on trial.
+#: As many restarts as there are crashes: their limit is not tested here.
 _UNLIMITED = RestartPolicy(10**9, 60.0, 0.01, 0.02)
 
-#: Restarts before the first measurement, so that what is made once has been made.
+#: Restarts before the first measurement, after which everything that is created once exists.
 WARM_UP = 100
 
 
 class Bomb:
-    """A message that goes off when an actor's handler looks at what it is."""
+    """A message that raises an exception when an actor's handler looks at its class."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -43,19 +43,19 @@ class Bomb:
 
 
 def measured() -> dict[str, float]:
-    """Return what must not grow: threads, open files and sockets, and resident megabytes."""
+    """Return the number of threads, of open files and sockets, and the resident megabytes."""
     gc.collect()
     status = Path("/proc/self/status").read_text()
     resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     return {
         "threads": threading.active_count(),
-        "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 (a path object for each would be among them)
+        "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 (a count needs no path objects)
         "megabytes": resident / 1024,
     }
 
 
 def main() -> int:
-    """Run; return 0 if everything is right in the end and neither threads nor files have grown."""
+    """Run the trial; return 0 if everything is right in the end and neither threads nor files have grown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crashes", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)

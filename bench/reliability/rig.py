@@ -1,4 +1,4 @@
-"""A paper broker and a copier in processes of their own, and what has to hold between their accounts in the end."""
+"""A paper broker and a copier in processes of their own, and the judgement of the accounts in the end."""
 
 import subprocess
 import sys
@@ -18,12 +18,12 @@ from copytrade.storage import sqlite
 ROOT = Path(__file__).parents[2]
 LEADER = "1000000001"
 
-#: Each follower's ratio: with orders of two lots and multiples of it, no quantity is ever rounded.
+#: Each follower's ratio. Leader orders are of an even number of lots, so that no quantity is ever rounded.
 RATIOS = {"alice": Decimal(1), "bob": Decimal("0.5"), "carol": Decimal(2)}
 CLIENTS = {name: f"10000001{number:02}" for number, name in enumerate(RATIOS, 1)}
 
-#: Two contracts, so that what is entered by orders that rest is never sold: within a second nobody can tell afterwards
-#: whether it was filled before an exit or after.
+#: Two contracts: what resting orders enter is never sold, because it cannot be told afterwards whether an entry filled
+#: before or after an exit within the same second.
 KEPT, TRADED = "45674", "45675"
 LOT, PRICE = 65, Decimal(120)
 
@@ -65,7 +65,7 @@ ratio = {ratio}
 
 
 def start_broker() -> PaperProcess:
-    """Start a broker with ample funds whose prices stand still."""
+    """Start a broker with ample funds and fixed prices."""
     accounts = [PaperAccount(LEADER, "token-of-leader", Decimal(10**12))]
     accounts += [PaperAccount(client, f"token-of-{name}", Decimal(10**12)) for name, client in CLIENTS.items()]
     config = PaperConfig(tuple(accounts), LEADER, scripted=False, tick_interval=None, partial_fills=0.0, control=True)
@@ -90,21 +90,21 @@ class Rig:
         (self.folder / "settings.toml").write_text(text)
 
     def start(self, *program: str) -> None:
-        """Start the copier, or another ``program`` that runs it."""
+        """Start the copier, or a ``program`` that runs it."""
         command = [sys.executable, *(program or (str(ROOT / "run.py"),))]
         with (self.folder / "out").open("ab") as out:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out)
         self.starts += 1
 
     def kill(self) -> None:
-        """End the copier as a power cut would."""
+        """Kill the copier, as a power cut would."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def cut_power(self) -> None:
-        """Kill the copier and start it again."""
+        """Kill the copier, and start it again."""
         self.kill()
         self.start()
 
@@ -118,7 +118,7 @@ class Rig:
         return code
 
     def orders(self, client: str) -> list[dict[str, Any]]:
-        """Return the broker's rows of an account."""
+        """Return the broker's order book of an account."""
         rows: list[dict[str, Any]] = self.broker.control("orders", client_id=client)
         return rows
 
@@ -127,7 +127,7 @@ class Rig:
         return sum(len(self.broker.control("writes", client_id=client)) for client in CLIENTS.values())
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the copier's database."""
+        """Return the rows of a query of the copier's database, none while it has no tables."""
         path = self.folder / "copy_trading.db"
         if not path.exists():
             return []
@@ -135,14 +135,14 @@ class Rig:
         try:
             return list(connection.execute(query))
         except apsw.Error:
-            return []  # it is just being made
+            return []  # it is being created
         finally:
             connection.close()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong at the broker, counted from its own books; the last is from the copier's database."""
+    """Counts of what is wrong, from the broker's books; ``unrecorded`` is from the copier's database."""
 
     doubled: int
     lost: int
@@ -169,8 +169,8 @@ _RIGHT = Verdict(0, 0, 0, 0, 0, 0)
 def judge(rig: Rig) -> Verdict:
     """Compare every follower's account with the leader's.
 
-    An id may stand for one order only. Each live leader order has one live copy of its price and scaled quantity, no
-    dead one has a live copy, and net positions are the leader's to scale.
+    It is right if every correlation id belongs to one order, each live leader order has one live copy with its price
+    and scaled quantity, no ended one has a live copy, and net positions are the leader's, scaled.
     """
     leaders = {str(row["orderId"]): row for row in rig.orders(LEADER)}
     recorded = set(rig.rows("SELECT leader_order_id, follower FROM copy_mappings"))
@@ -195,23 +195,23 @@ def judge(rig: Rig) -> Verdict:
 
 
 def is_live(row: Mapping[str, Any]) -> bool:
-    """Whether an order rests."""
+    """Return whether an order rests."""
     return row["orderStatus"] in ("PENDING", "PART_TRADED", "TRANSIT")
 
 
 def terms(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what makes two resting orders alike."""
+    """Return side, quantity and price, by which two resting orders are compared."""
     return row["transactionType"], Decimal(str(row["quantity"])), Decimal(str(row["price"]))
 
 
 def scaled(row: Mapping[str, Any], ratio: Decimal) -> tuple[Any, ...]:
-    """Return the terms of a follower's copy of a leader's row."""
+    """Return the terms that a copy of a leader order should have."""
     side, quantity, price = terms(row)
     return side, quantity * ratio, price
 
 
 def net(rows: Any) -> dict[str, Decimal]:
-    """Return the net positions that orders have made, in units by contract."""
+    """Return the net positions that orders come to, in units by contract."""
     found = dict.fromkeys((KEPT, TRADED), Decimal(0))
     for row in rows:
         found[row["securityId"]] += int(row["filledQty"]) * (1 if row["transactionType"] == "BUY" else -1)
@@ -219,7 +219,7 @@ def net(rows: Any) -> dict[str, Decimal]:
 
 
 def state(rig: Rig) -> dict[str, Any]:
-    """Return what every account has in the end, leader orders by their number: to be compared between two runs."""
+    """Return positions and resting orders of every account, by number of the leader order, to compare two runs."""
     numbers = {str(row["orderId"]): number for number, row in enumerate(rig.orders(LEADER))}
     found: dict[str, Any] = {}
     for name, client in {"leader": LEADER, **CLIENTS}.items():

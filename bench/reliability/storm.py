@@ -1,6 +1,6 @@
-"""A leader who trades without pause while the copier is killed, its feeds drop and answers get lost.
+"""A leader who trades without pause while the copier is killed, feeds drop and answers are lost.
 
-In the end the broker's own books are compared with those of a run in which nothing went wrong.
+In the end the broker's books are compared with those of a run in which nothing went wrong.
 
     python -m bench.reliability.storm --orders 500 --kills 200
     python -m bench.reliability.storm --orders 200 --gaps 20 --gap-seconds 30
@@ -20,19 +20,19 @@ from pathlib import Path
 
 from bench.reliability.rig import CLIENTS, KEPT, LEADER, LOT, PRICE, TRADED, Rig, Verdict, judge, start_broker, state
 
-#: Seconds in which everything has to be right once nothing goes wrong any more.
+#: Seconds within which everything has to be right after the last mishap.
 PATIENCE = 90.0
 
-#: The most lots that the exchange takes in one order, less than the broker's freeze quantity.
+#: The most lots in one order: less than the freeze quantity.
 LARGEST = 12
 
-#: Longest and shortest life of a copier that is to be killed, in seconds.
+#: The shortest and the longest time between two kills, in seconds.
 LIVES = (0.3, 4.0)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to happen; ``faults`` is the chance that a leader's action is accompanied by a lost answer."""
+    """What happens in a storm. ``faults`` is the chance that an answer is lost beside an action of the leader."""
 
     seed: int
     orders: int
@@ -45,12 +45,12 @@ class Plan:
 
 
 def steps(plan: Plan) -> list[Callable[[Rig, list[str]], None]]:
-    """Return what the leader does, step by step: the same for the same seed, whatever else happens.
+    """Return the actions of the leader: always the same for the same seed.
 
-    He buys, by orders that rest far below the market (so that nothing of a follower's fills while nobody can cancel
-    it), that are modified, cancelled, or brought to the market; and in another contract he buys at the market and sells
-    all that he has. Of a part, a follower that had missed an entry of it would sell its share in whole lots, and end
-    within a lot of the leader's.
+    In one contract he buys by orders that are modified, cancelled, or brought to the market. They rest far below it, so
+    that no copy fills while it cannot be cancelled. In another contract he buys at the market, and sells all that he
+    holds. He never sells a part: a follower that missed an entry would sell its share in whole lots, and could end a
+    part of a lot away from what is due.
     """
     chance = random.Random(plan.seed)
     found: list[Callable[[Rig, list[str]], None]] = []
@@ -114,7 +114,11 @@ def _cancel(index: int) -> Callable[[Rig, list[str]], None]:
 
 @dataclass
 class Result:
-    """What came of a run."""
+    """The end of a run.
+
+    ``converged_in`` is the seconds from the last mishap until everything was right, ``sent_after`` the requests in the
+    three seconds after that, ``starts`` how often the copier was started.
+    """
 
     verdict: Verdict
     state: dict[str, object]
@@ -125,7 +129,7 @@ class Result:
 
 
 def run(plan: Plan, folder: Path) -> Result:
-    """Run a storm, let everything come to rest, and judge it."""
+    """Run a storm, wait until everything is at rest, and judge it."""
     chance = random.Random(plan.seed + 1)
     broker = start_broker()
     rig = Rig(broker, folder)
@@ -143,7 +147,7 @@ def run(plan: Plan, folder: Path) -> Result:
             time.sleep(0.25)
         converged_in = time.monotonic() - calm
         sent = rig.writes()
-        time.sleep(3.0)  # audits, of which each would find what is not yet as it should be
+        time.sleep(3.0)  # long enough for audits, which would correct what is not right yet
         after = rig.writes() - sent
         code = rig.stop()
         if code:
@@ -155,7 +159,7 @@ def run(plan: Plan, folder: Path) -> Result:
 
 
 def _storm(rig: Rig, plan: Plan, chance: random.Random) -> None:
-    """Let the leader act, at such a pace that the mishaps are spread over it."""
+    """Have the leader act at a pace that spreads the mishaps over his actions."""
     todo = steps(plan)
     mishaps = _mishaps(rig, plan, chance)
     length = plan.kills * sum(LIVES) / 2 + plan.gaps * (plan.gap_seconds + 2.0)
@@ -176,7 +180,7 @@ def _storm(rig: Rig, plan: Plan, chance: random.Random) -> None:
 
 
 def _mishaps(rig: Rig, plan: Plan, chance: random.Random) -> "itertools.chain[tuple[float, Callable[[], object]]]":
-    """Return what goes wrong, and at which second of the storm."""
+    """Return the mishaps, each with its second of the storm."""
     kills: list[tuple[float, Callable[[], object]]] = []
     moment = 0.0
     for _ in range(plan.kills):
@@ -193,7 +197,7 @@ def _mishaps(rig: Rig, plan: Plan, chance: random.Random) -> "itertools.chain[tu
 
 
 def _add_fault(rig: Rig, chance: random.Random) -> None:
-    """Have the next request of a follower's go wrong, carried out or not."""
+    """Have the answer to a follower's next request be lost; the request may be carried out."""
     mischief = chance.choice(["reset", "hang", "truncate", "answer"])
     body = {"status": 502, "body": "<html>Bad Gateway</html>"} if mischief == "answer" else {}
     rig.broker.control(
@@ -213,7 +217,7 @@ def _wait_until_connected(rig: Rig) -> None:
 
 
 def main() -> int:
-    """Run what the arguments say, once with mishaps and once without; return 0 if both end alike."""
+    """Run a storm with mishaps, and the same without; return 0 if both end right and alike."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--orders", type=int, default=500)

@@ -1,7 +1,7 @@
-"""The floor to measure against: a bare loop that sends every new order of the leader on, and nothing else.
+"""A lower bound to measure against: a loop that sends every new order of the leader on, and does nothing else.
 
-No intent on disk, no permits, no log, no recovery, no order twice remembered. One thread a follower sends, either with
-the broker's SDK as its documentation shows it or with the standard library's HTTP client.
+It has no intents on disk, no permits, no log and no recovery. Each follower has a thread that sends, either with the
+broker's SDK as its documentation shows it or with the standard library's HTTP client.
 
     python -m bench.speed.bare sdk|raw < accounts.json
 """
@@ -22,7 +22,7 @@ Send = Callable[[dict[str, Any], int], object]
 
 
 def sdk_sender(rest_url: str, client_id: str, token: str) -> Send:
-    """Return what places an order through the SDK."""
+    """Return a function that places an order through the SDK."""
     context = DhanContext(client_id, token)
     context.get_dhan_http().base_url = rest_url
     dhan = dhanhq(context)
@@ -44,7 +44,7 @@ def sdk_sender(rest_url: str, client_id: str, token: str) -> Send:
 
 
 def raw_sender(rest_url: str, client_id: str, token: str) -> Send:
-    """Return what places an order through ``http.client`` over one connection."""
+    """Return a function that places an order through ``http.client`` over one connection."""
     url = urlsplit(rest_url)
     connection = http.client.HTTPConnection(url.netloc)
     connection.connect()
@@ -71,7 +71,7 @@ def raw_sender(rest_url: str, client_id: str, token: str) -> Send:
 
 
 def main(kind: str) -> None:
-    """Copy until the leader's feed ends."""
+    """Read the accounts from standard input, and copy until the leader's feed ends."""
     task = json.loads(sys.stdin.readline())
     make_sender = sdk_sender if kind == "sdk" else raw_sender
     queues: list[queue.SimpleQueue[dict[str, Any]]] = []

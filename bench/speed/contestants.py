@@ -1,4 +1,4 @@
-"""What is compared: this program with everything on, and the two bare loops, each in a process of its own."""
+"""The contestants: this program with everything on, and the two bare loops, each in a process of its own."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def accounts_of(followers: int) -> list[tuple[str, str]]:
 
 
 def start_broker(followers: int, per_second: int = PER_SECOND) -> PaperProcess:
-    """Start a broker with ample funds, prices that stand still, and a record of what it sends the leader."""
+    """Start a broker with ample funds and fixed prices that records the frames it sends the leader."""
     accounts = [PaperAccount(*account, Decimal(10**12)) for account in (LEADER, *accounts_of(followers))]
     config = PaperConfig(
         tuple(accounts),
@@ -75,7 +75,7 @@ def start_broker(followers: int, per_second: int = PER_SECOND) -> PaperProcess:
 
 @dataclass
 class Contestant:
-    """A running copier. ``ready_after`` is the seconds from its start until it said it was ready."""
+    """A running copier. ``ready_after`` is the seconds from its start until it was ready."""
 
     process: "subprocess.Popen[bytes]"
     ready_after: float
@@ -94,14 +94,14 @@ class Contestant:
 
     @property
     def deepest_mailbox(self) -> int | None:
-        """The most messages that waited for one actor in any of its lines of status; None if it has none."""
+        """The largest mailbox in any STATUS line of its log; None if it has no log."""
         log = self.folder / "copy_trading.log"
         if not log.exists():
             return None
         return max((int(depth) for depth in _MAILBOX.findall(log.read_text())), default=0)
 
     def stop(self) -> None:
-        """End it, and wait for its end."""
+        """Stop it, and wait until it has ended."""
         self.process.terminate()
         self.process.wait(20)
 

@@ -1,4 +1,4 @@
-"""What a desk takes for one copy, in microseconds of one thread, while fifty others rest on the same line.
+"""What the engine takes for one copy, in microseconds of one thread, while fifty others rest on the same line.
 
 python -m bench.speed.engine
 """
@@ -50,13 +50,13 @@ Answer = TypeVar("Answer")
 
 
 class Stopwatch:
-    """How long each step has taken in all."""
+    """The total seconds of each step."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     def time(self, step: str, work: Callable[Asked, Answer], *args: Asked.args, **more: Asked.kwargs) -> Answer:
-        """Do something, and count it under a step."""
+        """Call ``work``, and add the time to a step."""
         began = time.perf_counter()
         answer = work(*args, **more)
         self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
@@ -64,7 +64,7 @@ class Stopwatch:
 
 
 def an_engine() -> CopyEngine:
-    """Set up a follower half as large as the leader, who holds nothing."""
+    """Return the engine of a follower half as large as the leader; neither holds anything."""
     market_rules = MarketRules(load_freeze_table(), load_market_hours())
     engine = CopyEngine("alice", POLICY, Capitals(Decimal(1_000_000), Decimal(510_000)), market_rules)
     engine.load((), (), (), BEGAN, 0.0)
@@ -96,14 +96,14 @@ def leader_order(number: int, now: datetime) -> Order:
 
 
 def filled(order: Order, now: datetime) -> Order:
-    """Return an order as it is when all of it is filled."""
+    """Return an order as it is once it has filled."""
     return replace(
         order, status=Status.TRADED, filled_quantity=order.quantity, average_price=order.price, updated_at=now
     )
 
 
 def copy_all(watch: Stopwatch) -> None:
-    """Have every leader order copied and, once fifty rest, the oldest filled."""
+    """Copy every leader order and, once fifty rest, fill the oldest."""
     engine, resting, now = an_engine(), deque[tuple[Order, Order]](), BEGAN
 
     def begun(leader: Order) -> tuple[Place, Copy]:
@@ -144,7 +144,7 @@ def copy_all(watch: Stopwatch) -> None:
 
 
 def main() -> None:
-    """Print the median of the repetitions, and the quickest."""
+    """Print the median and the least of the repetitions, by step."""
     runs = []
     for _ in range(REPETITIONS):
         gc.collect()

@@ -21,14 +21,14 @@ CONTRACT, LOT, PRICE = "45674", 65, 120
 #: Seconds between two flips.
 PACE = 1.0
 
-#: Seconds without a request after which what rests is taken to be copied.
+#: Seconds without a request after which every resting order is taken as copied.
 QUIET = 1.5
 
 
 def flips(resting: int, followers: int, seconds: int, lots: int) -> dict[str, Any]:
     """Have the leader flip a position of ``lots`` once a second beside ``resting`` limits of one lot each.
 
-    Half of the limits are to buy below the market, half to sell above it. They rest with every follower first.
+    Half of the limits buy below the market, half sell above it. All are copied by every follower first.
     """
     with trial("ours", followers) as (broker, running):
         for number in range(resting):
@@ -43,7 +43,7 @@ def flips(resting: int, followers: int, seconds: int, lots: int) -> dict[str, An
             time.sleep(max(0.0, began + (number + 1) * PACE - time.monotonic()))
         took = time.monotonic() - began
         cpu = running.cpu - cpu
-        time.sleep(2 * PACE)  # what comes later than that is missed
+        time.sleep(2 * PACE)  # a request that comes later counts as missed
         writes = [broker.control("writes", client_id=client_id) for client_id, _ in accounts_of(followers)]
         since = [[write for write in account if began <= write["at"] <= began + took] for account in writes]
         frames = first_frames(broker.control("sent_frames", client_id=LEADER[0]))
@@ -68,7 +68,7 @@ def _place(broker: PaperProcess, **terms: object) -> str:
 
 
 def _until_copied(broker: PaperProcess, followers: int, orders: int, patience: float = 120.0) -> None:
-    """Wait until every follower has had a request for each of so many orders, and for a while none since."""
+    """Wait until every follower has sent a request for each order, and none for a while since."""
     deadline, before = time.monotonic() + patience, -1
     while time.monotonic() < deadline:
         counts = [len(broker.control("writes", client_id=client_id)) for client_id, _ in accounts_of(followers)]
@@ -82,9 +82,9 @@ def _until_copied(broker: PaperProcess, followers: int, orders: int, patience: f
 def _reactions(
     flipped: Sequence[str], frames: dict[str, float], writes: Sequence[Sequence[dict[str, Any]]]
 ) -> tuple[list[float], list[float], int]:
-    """Return the milliseconds from each flip's frame until every follower has sent its first order for it, and all.
+    """Return the milliseconds from each flip's frame to the first order of every follower, and to its last; and misses.
 
-    A flip for which a follower has sent too few is missed, and counts as two of its seconds.
+    A flip for which a follower has sent too few orders is a miss, and counts as two seconds.
     """
     sent: list[dict[str, list[float]]] = []
     for account in writes:
@@ -108,7 +108,7 @@ def _reactions(
 
 
 def main() -> None:
-    """Print the figures of each number of resting orders."""
+    """Print the figures for each number of resting orders."""
     parser = argparse.ArgumentParser(prog="python -m bench.speed.flips", description=__doc__)
     parser.add_argument("--resting", type=int, nargs="+", default=[5, 80, 200], help="limits that rest, a trial each")
     parser.add_argument("--followers", type=int, default=5)

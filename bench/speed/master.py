@@ -1,6 +1,6 @@
-"""How long the instrument master takes, how much memory it keeps, and how long others wait for their turn meanwhile.
+"""How long reading the instrument master takes, how much memory it needs, and how long other threads wait meanwhile.
 
-python -m bench.speed.master            200,000 rows, from a paper broker's URL and then from what was kept
+python -m bench.speed.master            200,000 rows, from a paper broker's URL and then from the cache file
 """
 
 import argparse
@@ -17,7 +17,7 @@ from actors.system.session import SWITCH_INTERVAL
 from copytrade.brokers.dhan.instruments.cache import MasterSource
 from copytrade.paper.process import PaperConfig, start_paper_process
 
-#: Seconds between two turns that the other thread takes.
+#: Seconds for which the other thread sleeps between two turns.
 TURN = 0.001
 
 
@@ -69,7 +69,7 @@ def _measure(what: str, source: MasterSource) -> None:
 
 
 def _resident() -> float:
-    """Return the megabytes that this process has in memory."""
+    """Return the resident megabytes of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 

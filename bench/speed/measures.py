@@ -1,4 +1,4 @@
-"""From the broker's records to figures: how long after the leader's frame each follower's request began to arrive."""
+"""Figures from the broker's records: the time from the leader's frame to the arrival of each follower's request."""
 
 import json
 from collections import defaultdict
@@ -11,7 +11,10 @@ from copytrade.reports.percentiles import percentile
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What one leader order led to: milliseconds from its frame to the first and the last follower's request."""
+    """The milliseconds from the frame of a leader order to the first and the last follower's request.
+
+    ``at`` is when the frame left, in monotonic seconds; ``missed`` counts followers without a request.
+    """
 
     at: float
     first: float
@@ -25,7 +28,7 @@ class Reaction:
 
 
 def first_frames(frames: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Return when the first frame about each leader order had left the broker, in monotonic seconds."""
+    """Return when the first frame of each leader order had left the broker, in monotonic seconds."""
     found: dict[str, float] = {}
     for frame in frames:
         order_id = str(json.loads(frame["message"])["Data"]["orderNo"])
@@ -36,7 +39,7 @@ def first_frames(frames: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 def reactions(
     orders: Sequence[str], frames: Mapping[str, float], writes: Iterable[Sequence[Mapping[str, Any]]]
 ) -> list[Reaction]:
-    """Compare each leader order's frame with what came in for it, one sequence of ``writes`` a follower."""
+    """Return the reaction to each leader order. ``writes`` has the requests of each follower."""
     arrived: dict[str, list[float]] = defaultdict(list)
     followers = 0
     for account in writes:
@@ -58,14 +61,14 @@ def reactions(
 
 
 def figures(values: Iterable[float]) -> dict[str, float]:
-    """Return p50, p99 and the largest of some values."""
+    """Return p50, p99 and the maximum of some values."""
     known = list(values)
     named = {"p50": percentile(known, 50), "p99": percentile(known, 99), "max": max(known, default=None)}
     return {name: round(value, 2) for name, value in named.items() if value is not None}
 
 
 def busiest_second(times: Iterable[float]) -> int:
-    """Return the most requests that any sliding second holds."""
+    """Return the largest number of requests in any sliding second."""
     ordered = sorted(times)
     first = most = 0
     for number, at in enumerate(ordered):

@@ -1,10 +1,10 @@
-"""The figures of a run as pictures for docs/.
+"""Pictures of a run for docs/.
 
 python -m bench.speed.plots                    the newest run
 python -m bench.speed.plots DATE.json          another
 
-Three of them, each drawn if the run has what it shows: how long the last follower's request takes with more and more
-followers, the course of the long run, and what becomes of a burst. Needs matplotlib (pip install -e '.[bench]').
+There are three, each drawn if the run has its trial: the time to the last follower's request against the number of
+followers, the course of the sustained trial, and the burst. Needs matplotlib (pip install -e '.[bench]').
 """
 
 import argparse
@@ -17,10 +17,10 @@ from typing import Any
 RESULTS = Path(__file__).parents[1] / "results"
 DOCS = Path(__file__).parents[2] / "docs"
 
-#: How each contestant is named and drawn.
+#: The name and the colour of each contestant.
 LOOKS = {"ours": ("copytrade", "#1f4e9c"), "sdk": ("SDK loop", "#c2571a"), "raw": ("http.client loop", "#6b6b6b")}
 
-#: Text stays text, and the same figures give the same file.
+#: Text stays text, and the same figures always give the same file.
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -33,7 +33,7 @@ STYLE: dict[str, Any] = {
 
 
 def draw(results: Mapping[str, Any], folder: Path = DOCS) -> list[Path]:
-    """Draw what a run has, and return the files. Raises ImportError without matplotlib."""
+    """Draw the pictures of a run, and return the files. Raises ImportError without matplotlib."""
     pyplot = importlib.import_module("matplotlib.pyplot")
     pictures = (
         ("latency", _latency, results.get("steady")),
@@ -56,7 +56,7 @@ def draw(results: Mapping[str, Any], folder: Path = DOCS) -> list[Path]:
 
 
 def draw_and_say(results: Mapping[str, Any]) -> None:
-    """Draw, and say where, or what is missing for it."""
+    """Draw, and print the files, or that matplotlib is missing."""
     try:
         for path in draw(results):
             print(f"drawn {path}")
@@ -85,14 +85,14 @@ def _latency(axes: Any, trials: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _label(axes: Any, text: str, at: tuple[float, float], colour: str) -> None:
-    """Write beside a line's end what it is."""
+    """Write a label beside the end of a line."""
     axes.annotate(text, at, xytext=(8, -3), textcoords="offset points", color=colour, annotation_clip=False)
 
 
 def _sustained(axes: Any, trial: Mapping[str, Any]) -> None:
     at, took = zip(*trial["course"], strict=True)
     colour = LOOKS["ours"][1]
-    axes.scatter(at, took, s=3, color=colour, linewidths=0, rasterized=True)  # thousands: a picture in the picture
+    axes.scatter(at, took, s=3, color=colour, linewidths=0, rasterized=True)  # thousands: as one image
     axes.set_xlim(0, at[-1])
     for which in ("p50", "p99"):
         value = trial["last_ms"][which]
@@ -119,7 +119,7 @@ def _burst(axes: Any, trial: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Draw the newest run, or the one that is named."""
+    """Draw the newest run, or the one given."""
     parser = argparse.ArgumentParser(prog="python -m bench.speed.plots", description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", help="the newest in bench/results if not given")
     parser.add_argument("--into", type=Path, default=DOCS, help="where the pictures go, docs/ if not given")

@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,19 @@ from bench.speed.measures import busiest_second, figures, first_frames, reaction
 from copytrade.paper.exchange.matching import PER_SECOND
 from copytrade.paper.process import PaperProcess
 
-#: What is compared in every trial of steady orders.
+#: The contestants of every trial of steady orders.
 CONTESTANTS = ("ours", "sdk", "raw")
 
 #: Orders before those that count.
 WARM_UP = 5
 
-#: How often in a trial its memory is looked at.
+#: How often memory is measured in a trial.
 MEMORY_LOOKS = 10
 
-#: Seconds after a start at which the reads that follow a login are surely over.
+#: Seconds after a start by which the reads that follow a login are over.
 READS_OVER = 21.0
 
-#: Seconds without a request after which nothing more is expected, and where nothing waits for the budget.
+#: Seconds without a request after which no more are expected; the shorter if none can be waiting for the budget.
 QUIET, SHORT_QUIET = 1.5, 0.3
 
 _ORDER: dict[str, object] = {"side": "BUY", "security_id": "45674", "quantity": 65, "price": 90}
@@ -36,7 +36,7 @@ _ORDER: dict[str, object] = {"side": "BUY", "security_id": "45674", "quantity": 
 
 @contextmanager
 def trial(contestant: str, followers: int, per_second: int = PER_SECOND) -> Iterator[tuple[PaperProcess, Contestant]]:
-    """Run a contestant beside a broker of its own that takes so many requests of an account a second."""
+    """Run a contestant beside a broker of its own that takes ``per_second`` requests of an account a second."""
     with tempfile.TemporaryDirectory() as folder:
         broker = start_broker(followers, per_second)
         try:
@@ -53,7 +53,7 @@ def trial(contestant: str, followers: int, per_second: int = PER_SECOND) -> Iter
 
 
 def pace_of(followers: int) -> float:
-    """Return the seconds between two steady orders: the broker's own work, which is more, has to end between them."""
+    """Return the seconds between two steady orders: enough for the broker's own work for one to end before the next."""
     return max(0.15, followers * 0.005)
 
 
@@ -65,7 +65,7 @@ def steady(
     quiet: float = QUIET,
     per_second: int = PER_SECOND,
 ) -> dict[str, Any]:
-    """Measure so many orders of the leader, one after the other, until ``quiet`` seconds pass without a request."""
+    """Measure leader orders, one every ``pace`` seconds, until ``quiet`` seconds pass without a request."""
     pace = pace or pace_of(followers)
     with trial(contestant, followers, per_second) as (broker, running):
         _place(broker, WARM_UP, max(pace, pace_of(followers)))
@@ -101,15 +101,15 @@ def steady(
 
 
 def _parts(orders: int, parts: int) -> list[int]:
-    """Return how many orders there are in each of so many parts, as even as can be."""
+    """Return the number of orders in each part, as even as possible."""
     return [size for n in range(parts) if (size := orders * (n + 1) // parts - orders * n // parts)]
 
 
 def burst(followers: int, orders: int = 15) -> dict[str, Any]:
-    """Have the leader place many orders at once: the budget lets ten out, and five more a second later."""
+    """Measure orders that the leader places at once: the budget lets ten requests out, and the rest a second later."""
     with trial("ours", followers) as (broker, _running):
         _place(broker, WARM_UP, 0.15)
-        time.sleep(1.2)  # until the budget is whole again
+        time.sleep(1.2)  # until the budget is full again
         placed = _place(broker, orders, 0.0)
         _until_quiet(broker, followers)
         sent = min(first_frames(broker.control("sent_frames", client_id=LEADER[0]))[order] for order in placed)
@@ -140,9 +140,9 @@ def burst(followers: int, orders: int = 15) -> dict[str, Any]:
 
 
 def storm(followers: int, changes: int = 24) -> dict[str, Any]:
-    """Have the leader modify one order again and again: what is in between may be left out, the last may not.
+    """Measure modifications of one leader order in quick succession: all may be left out but the last.
 
-    The broker takes no more than 25 modifications of one order, the leader's either.
+    The broker takes at most 25 modifications of an order, also of the leader's.
     """
     with trial("ours", followers) as (broker, _running):
         (order,) = _place(broker, 1, 0.0)
@@ -172,7 +172,7 @@ def storm(followers: int, changes: int = 24) -> dict[str, Any]:
 
 
 def lone(orders: int, pace: float) -> dict[str, Any]:
-    """Measure one follower of a leader who takes his time, as people do: everything has been waiting for seconds."""
+    """Measure one follower of a leader who places an order every ``pace`` seconds, as people do."""
     found = {contestant: steady(contestant, 1, orders, pace) for contestant in CONTESTANTS}
     return {
         "orders": orders,
@@ -183,9 +183,9 @@ def lone(orders: int, pace: float) -> dict[str, Any]:
 
 
 def idle(followers: int, seconds: float) -> dict[str, Any]:
-    """Measure what it costs to wait, and beside it what a bare thread costs that waits.
+    """Measure the processor time of waiting, beside that of a bare thread that waits.
 
-    First soon after an order, when the next is expected, and then when none has been for a while.
+    It is measured soon after an order, while the next is expected, and once none has come for a while.
     """
     with trial("ours", followers) as (broker, running):
         _place(broker, 1, 0.0)
@@ -207,14 +207,14 @@ def idle(followers: int, seconds: float) -> dict[str, Any]:
 
 
 def _busy_percent(running: Contestant, seconds: float) -> float:
-    """Return how much of one processor is used during so many seconds."""
+    """Return the percentage of one processor used during so many seconds."""
     cpu = running.cpu
     time.sleep(seconds)
     return round((running.cpu - cpu) / seconds * 100, 2)
 
 
 def _bare_waiting(seconds: float) -> float:
-    """Measure what a thread costs that only waits, 15 ms each time as ours for the disk: what waking costs here."""
+    """Return the percentage of one processor used by a thread that only waits, for 15 ms at a time."""
     nothing, cpu, until = threading.Event(), time.thread_time(), time.monotonic() + seconds
     while time.monotonic() < until:
         nothing.wait(0.015)
@@ -222,7 +222,7 @@ def _bare_waiting(seconds: float) -> float:
 
 
 def _place(broker: PaperProcess, orders: int, pace: float) -> list[str]:
-    """Place orders for the leader, each in its turn of ``pace`` seconds; return their ids."""
+    """Place leader orders, one every ``pace`` seconds; return their ids."""
     placed = []
     due = time.monotonic()
     for _ in range(orders):
@@ -237,7 +237,7 @@ def _writes(broker: PaperProcess, followers: int) -> list[list[dict[str, Any]]]:
 
 
 def _until_quiet(broker: PaperProcess, followers: int, quiet: float = QUIET, patience: float = 60.0) -> None:
-    """Wait until no more requests have come in for a while."""
+    """Wait until no request has come in for ``quiet`` seconds, at most ``patience`` seconds."""
     last = accounts_of(followers)[-1][0]
     deadline, count, since = time.monotonic() + patience, -1, time.monotonic()
     while time.monotonic() < deadline and time.monotonic() - since < quiet:
@@ -245,6 +245,3 @@ def _until_quiet(broker: PaperProcess, followers: int, quiet: float = QUIET, pat
         now = len(broker.control("writes", client_id=last))
         if now != count:
             count, since = now, time.monotonic()
-
-
-Trial = Callable[[], dict[str, Any]]
