@@ -4,9 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,9 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
+from tests.command.program import command, log, running
 from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
-
-ROOT = Path(__file__).parents[2]
 
 SETTINGS = """
 mode = "{mode}"
@@ -42,28 +38,6 @@ level = "DEBUG"
 speed = 3.0
 failures = false
 """
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "run.py"), *arguments]
-
-
-@contextmanager
-def running(folder: Path, *arguments: str, umask: int = -1) -> Iterator["subprocess.Popen[str]"]:
-    """Run run.py in a folder; its output goes to files there, as it would be redirected."""
-    with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
-        process = subprocess.Popen(command(*arguments), cwd=folder, stdout=out, stderr=err, text=True, umask=umask)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-
-
-def log(folder: Path) -> str:
-    path = folder / "copy_trading.log"
-    return path.read_text() if path.exists() else ""
 
 
 def children_of(pid: int) -> list[int]:

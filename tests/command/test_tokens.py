@@ -12,7 +12,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from tests.command.test_run import command, log, running
+from tests.command.program import command, log, running
 from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
 

@@ -1,11 +1,7 @@
 """The paper broker over real sockets, as its protocol says production speaks."""
 
 import http.client
-import json
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import websocket
@@ -13,62 +9,7 @@ import websocket
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import REJECTED, Mishaps, PaperAccount
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from tests.waiting import eventually
-
-CLIENT, OTHER = "1000000001", "1000000002"
-OPTION = "45674"
-
-ORDER = {
-    "dhanClientId": CLIENT,
-    "correlationId": "ct-1-1",
-    "transactionType": "BUY",
-    "exchangeSegment": "NSE_FNO",
-    "productType": "MARGIN",
-    "orderType": "LIMIT",
-    "validity": "DAY",
-    "securityId": OPTION,
-    "quantity": 130,
-    "price": 100.05,
-}
-
-
-@pytest.fixture
-def broker() -> Iterator[PaperBroker]:
-    with PaperBroker([PaperAccount(CLIENT, "one"), PaperAccount(OTHER, "two")]) as broker:
-        yield broker
-
-
-def ask(broker: PaperBroker, method: str, path: str, body: Any = None, token: str = "one") -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(urlsplit(broker.rest_url).netloc, timeout=5)
-    headers = {"access-token": token, "client-id": CLIENT, "Content-Type": "application/json"}
-    connection.request(method, f"/v2{path}", None if body is None else json.dumps(body), headers)
-    response = connection.getresponse()
-    text = response.read()
-    connection.close()
-    return response.status, json.loads(text)
-
-
-def place(broker: PaperBroker, **changes: object) -> tuple[int, Any]:
-    return ask(broker, "POST", "/orders", {key: value for key, value in (ORDER | changes).items() if value is not None})
-
-
-def feed(broker: PaperBroker, token: str = "one") -> websocket.WebSocket:
-    socket = websocket.create_connection(broker.feed_url, timeout=5)
-    login = {"LoginReq": {"MsgCode": 42, "ClientId": CLIENT, "Token": token}, "UserType": "SELF"}
-    socket.send(json.dumps(login))
-    return socket
-
-
-def connected(broker: PaperBroker) -> websocket.WebSocket:
-    socket = feed(broker)
-    eventually(lambda: broker.feed_connections(CLIENT), "the feed is connected")
-    return socket
-
-
-def words(socket: websocket.WebSocket, count: int) -> list[dict[str, Any]]:
-    frames = [json.loads(socket.recv()) for _ in range(count)]
-    assert {frame["Type"] for frame in frames} == {"order_alert"}
-    return [frame["Data"] for frame in frames]
+from tests.paper.talking import CLIENT, OPTION, ORDER, OTHER, ask, connected, feed, place, words
 
 
 def test_an_order_is_placed_read_modified_and_cancelled(broker: PaperBroker) -> None:

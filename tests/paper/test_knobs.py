@@ -11,10 +11,8 @@ from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
 from copytrade.paper.server.refusals import REFUSALS
 from copytrade.paper.server.rewriting import Told
-from tests.paper.test_broker import CLIENT, OPTION, OTHER, ask, broker, connected, place, words
+from tests.paper.talking import CLIENT, OPTION, OTHER, ask, connected, place, words
 from tests.waiting import eventually
-
-__all__ = ["broker"]  # the fixture
 
 HOUR = 3600.0
 

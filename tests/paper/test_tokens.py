@@ -14,7 +14,7 @@ from copytrade.brokers.tokens.token import is_of_another, token_expiry
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, start_paper_process
-from tests.paper.test_broker import CLIENT, OTHER, ask, feed
+from tests.paper.talking import CLIENT, OTHER, ask, feed
 from tests.waiting import eventually
 
 PIN, SECRET = "271828", "CANARYCANARYCANARYCANARY"

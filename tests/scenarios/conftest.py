@@ -6,9 +6,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
+from tests.scenarios.copying import COPYING
 from tests.system.copier import CLIENTS, Copier, running, settings_for
-
-COPYING = {"instruments": ["*"], "unfilled_after": 1.5}
 
 
 @pytest.fixture

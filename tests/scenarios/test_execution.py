@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from tests.scenarios.conftest import COPYING
+from tests.scenarios.copying import COPYING
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, BOB, LEADER, LOT, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
+from tests.system.bombs import Bomb, address
 from tests.system.copier import CLIENTS, LEADER, LOT, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 SUPERVISION = {"max_restarts": 1000, "backoff": 0.01, "backoff_max": 0.05}

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.common import wall_clock
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
+from tests.system.clocks import set_clock, with_a_clock
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
 from tests.waiting import eventually
-
-
-def set_clock(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
-    then, monotonic = wall_clock._READ_AT
-    monkeypatch.setattr(wall_clock, "_READ_AT", (then + ahead, monotonic))
 
 
 @pytest.mark.parametrize("hours", [1, -1])
@@ -154,25 +149,6 @@ def correct_the_price(broker: PaperBroker, client_id: str, order_id: str, by: De
         broker.exchange._note(order, order.status, order.word, order.reason)
 
     broker.call(correct)
-
-
-def with_a_clock(
-    broker: PaperBroker, monkeypatch: pytest.MonkeyPatch, shift: timedelta = timedelta()
-) -> tuple[datetime, Callable[[timedelta], None]]:
-    """Set our clock and the broker's so far ahead; return the time in India, and what moves both on."""
-    broker._server.config.date_header = False  # else there are two of them
-    real = datetime.now(UTC)
-
-    def move(by: timedelta) -> None:
-        nonlocal shift
-        shift += by
-        broker.set_clock(shift.total_seconds())
-        set_clock(monkeypatch, by)
-
-    broker.exchange._now = lambda: datetime.now(UTC) + shift
-    broker.set_clock(shift.total_seconds())
-    set_clock(monkeypatch, shift)
-    return (real + shift).astimezone(IST), move
 
 
 def at_ten_seconds_to_midnight(

@@ -11,8 +11,8 @@ from copytrade.core.model.commands import FLATTEN
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
 from copytrade.storage.database import Database
+from tests.system.asking import report
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_drift import report
 from tests.waiting import eventually
 
 #: So often positions are compared.

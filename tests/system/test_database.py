@@ -23,8 +23,8 @@ from copytrade.storage.files.fallback_file import SideFile
 from copytrade.storage.records import ConfigSet, OrderChanged
 from tests.core.orders import an_order
 from tests.sql import locked
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: How SQLite is made to fail, and how it is healed, on the connection that writes.

@@ -6,8 +6,9 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
+from tests.system.asking import places, position
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: So few seconds that a test can wait for proof.
@@ -17,10 +18,6 @@ SOON = {"absence_window": WINDOW}
 
 def live(copier: Copier, follower: str) -> list[object]:
     return [row["correlationId"] for row in copier.copies(follower) if row["orderStatus"] == "PENDING"]
-
-
-def places(broker: PaperBroker) -> int:
-    return [write.kind for write in broker.writes(ALICE)].count(Kind.PLACE)
 
 
 def test_an_order_that_was_lost_on_its_way_is_sent_again_on_proof_of_its_absence(
@@ -103,13 +100,6 @@ def test_a_twin_that_turns_up_late_is_cancelled_and_what_it_filled_taken_back(
             eventually(lambda: live(copier, "alice") == [f"ct-{leader}-1"], "one of two is cancelled")
         eventually(lambda: position(copier, "alice") == position(copier, "leader"), "the position is the leader's")
         assert position(copier, "alice") == (4 * LOT if filled else 0)
-
-
-def position(copier: Copier, name: str) -> int:
-    """Return an account's net position from its orders at the broker, in units."""
-    rows = copier.broker.orders(CLIENTS[name])
-    signs = {"BUY": 1, "SELL": -1}
-    return sum(signs[str(row["transactionType"])] * int(str(row["filledQty"])) for row in rows)
 
 
 def test_a_database_that_was_lost_is_made_up_from_the_brokers_book(broker: PaperBroker, tmp_path: Path) -> None:

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.app.clients import rest_of
-from copytrade.brokers.dhan.positions import read_net
 from copytrade.common import wall_clock
 from copytrade.core.model.commands import FLATTEN, TRY_AGAIN
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from copytrade.reports.drift import DriftReport, PositionsUnread, drift_report
+from copytrade.reports.drift import PositionsUnread
 from copytrade.storage.database import Database
+from tests.system.asking import report, switch
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_operator import switch
 from tests.waiting import eventually
 
 #: So often positions are compared.
@@ -40,16 +38,6 @@ def enter(copier: Copier, lots: int = 4) -> str:
     for follower in ("alice", "bob"):
         copier.mapping(order, follower, "filled")
     return order
-
-
-def report(copier: Copier, follower: str) -> DriftReport:
-    (settings,) = (one for one in copier.settings.followers if one.name == follower)
-    rest = rest_of(settings, copier.settings.dhan)
-    database = copier.settings.store.database
-    found = drift_report(database, follower, lambda: read_net(rest, holdings=False))
-    rest.close()
-    assert found.is_explained, found.text
-    return found
 
 
 def shares(copier: Copier, follower: str) -> list[str]:

@@ -13,9 +13,9 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.reports.day import report
 from copytrade.reports.order import explain
 from copytrade.storage.database import Database
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running
-from tests.system.test_protection import answered, enter, leave, limited, net
-from tests.system.test_supervision import Bomb, address
+from tests.system.limited import answered, enter, leave, limited, net
 from tests.waiting import eventually
 
 

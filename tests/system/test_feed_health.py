@@ -11,8 +11,9 @@ from copytrade.brokers.dhan.decode import read_frame
 from copytrade.common.wall_clock import now
 from copytrade.core.model.orders import Order
 from copytrade.paper.broker import PaperBroker
+from tests.system.asking import figures_of
+from tests.system.bombs import address
 from tests.system.copier import LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import address
 from tests.waiting import eventually
 
 _FIXTURE = Path(__file__).parents[1] / "fixtures" / "order-updates.json"
@@ -82,11 +83,6 @@ def test_only_what_is_new_of_an_order_makes_the_next_one_expected(copier: Copier
     missed = copier.buy(4, "99.00")
     copier.mapping(missed, "alice", "placed")
     assert feed.health.last_order > ordered
-
-
-def figures_of(feed: Any) -> str:
-    feed.tell(ShowFigures())
-    return str(feed.health.figures)
 
 
 def test_a_feed_that_flaps_is_followed(copier: Copier) -> None:

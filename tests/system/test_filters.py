@@ -10,6 +10,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.orders import PaperOrder
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
+from tests.system.trading import bought, everybody_holds, net
 from tests.waiting import eventually
 
 SHARE: dict[str, Any] = {"security_id": "2885", "segment": "NSE_EQ", "product": "CNC"}
@@ -32,25 +33,6 @@ STRATEGIES: list[dict[str, Any]] = [
     {"sizing": "risk_based", "capital": 10_000_000},
     {"sizing": "capital_proportional", "capital": 10_000_000},
 ]
-
-
-def net(broker: PaperBroker, client_id: str, product: str | None = None) -> int:
-    """Return what an account holds, whatever the instrument."""
-    rows = broker.positions(client_id)
-    return sum(int(str(row["netQty"])) for row in rows if product in (None, row["productType"]))
-
-
-def everybody_holds(broker: PaperBroker, alice: int, bob: int) -> None:
-    held = f"alice holds {alice}, bob {bob}"
-    eventually(lambda: (net(broker, ALICE), net(broker, BOB)) == (alice, bob), held)
-
-
-def bought(copier: Copier, lots: int = 4, **parameters: Any) -> str:
-    """Have the leader buy at once, and wait until everybody has."""
-    order = copier.buy(lots, "125.00", **parameters)
-    for follower in ("alice", "bob"):
-        copier.mapping(order, follower, "filled")
-    return order
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: str(strategy["sizing"]))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from tests.system.bombs import address
 from tests.system.copier import ALICE, LEADER, LOT, QUICK_READS, Copier, running, settings_for
-from tests.system.test_supervision import address
 from tests.waiting import eventually
 
 

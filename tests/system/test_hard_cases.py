@@ -8,8 +8,8 @@ from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.storage.database import Database
 from copytrade.storage.records import ConfigSet
 from tests.sql import locked
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: One instrument of each of four underlyings: security id, segment, quantity, product.

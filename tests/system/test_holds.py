@@ -8,8 +8,8 @@ import pytest
 from copytrade.core.engine.copies.holds import pause
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 #: Audits that do not come in the time of a test: what is found without them was looked for.

@@ -13,8 +13,8 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
+from tests.system.bombs import Bomb, Sleep, address
 from tests.system.copier import LEADER, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, Sleep, address
 from tests.waiting import eventually
 
 NAMES = [f"f{number}" for number in range(10)]

@@ -3,12 +3,7 @@
 What counts is the broker's own book, in another process than the copier.
 """
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,9 +12,8 @@ from bench.reliability.storm import Plan, run
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.system.copier import ALICE, CLIENTS, LEADER, LOT, accounts
-from tests.waiting import PATIENCE, eventually
-
-ROOT = Path(__file__).parents[2]
+from tests.system.killed import SETTINGS, copier
+from tests.waiting import eventually
 
 #: Of a placement, a modification and a cancellation; a cancellation waits for no intent.
 STEPS = [
@@ -42,46 +36,12 @@ STARTING = [
     "while the positions are read",
 ]
 
-SETTINGS = """
-mode = "live"
-leader = {{ client_id = "1000000001", access_token = "token-of-leader" }}
-followers = [
-    {{ name = "alice", client_id = "1000000101", access_token = "token-of-alice" }},
-    {{ name = "bob", client_id = "1000000102", access_token = "token-of-bob", ratio = 0.5 }},
-]
-copy = {{ sizing = "fixed_ratio" }}
-market = {{ hours = "always" }}
-recovery = {{ absence_window = 0.3, audit_interval = 0.5 }}
-limits = {{ reads = {{ per_second = 100, per_minute = 6000, per_hour = 100000 }} }}
-[dhan]
-rest_url = "{broker.rest_url}"
-feed_url = "{broker.feed_url}"
-auth_url = "{broker.auth_url}"
-instruments_url = "{broker.instruments_url}"
-"""
-
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[PaperBroker]:
     with PaperBroker(accounts()) as broker:
         (tmp_path / "settings.toml").write_text(SETTINGS.format(broker=broker))
         yield broker
-
-
-@contextmanager
-def copier(folder: Path, *killed_at: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the copier, to be killed at a step of a kind of request if one is given, or else when the block ends."""
-    command = [sys.executable, "-m", "tests.system.crashing", *killed_at]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with (folder / "out").open("ab") as out:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
-    try:
-        yield process
-        if killed_at:
-            assert process.wait(PATIENCE) == -signal.SIGKILL, (folder / "out").read_text()
-    finally:
-        process.kill()
-        process.wait()
 
 
 def the_copies(broker: PaperBroker, follower: str) -> list[tuple[object, ...]]:

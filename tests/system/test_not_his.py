@@ -5,7 +5,7 @@ from typing import Any
 
 from copytrade.paper.broker import PaperBroker
 from tests.system.copier import LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_filters import bought, everybody_holds
+from tests.system.trading import bought, everybody_holds
 from tests.waiting import eventually
 
 #: Reads of the positions come in quick succession.

@@ -9,21 +9,12 @@ from typing import Any
 
 import pytest
 
-from copytrade.core.model.commands import enabled_key
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from copytrade.storage.database import Database
-from copytrade.storage.records import ConfigSet
+from tests.system.asking import switch
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
-
-
-def switch(copier: Copier, follower: str, value: str) -> None:
-    """Do what ``run.py pause`` and ``resume`` do."""
-    database = Database(copier.settings.store.database)
-    database.write([ConfigSet(enabled_key(follower), value)])
-    database.close()
 
 
 @pytest.mark.parametrize("follower", ["alice", ""], ids=["one", "all"])

@@ -11,10 +11,10 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
 from tests.sql import opened
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
-from tests.system.test_kill import SETTINGS
-from tests.system.test_kill import copier as killed_at_the_end
-from tests.system.test_supervision import Bomb, address
+from tests.system.killed import SETTINGS
+from tests.system.killed import copier as killed_at_the_end
 from tests.waiting import PATIENCE, eventually
 
 OTHER = "45675"

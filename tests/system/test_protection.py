@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import pytest
 
@@ -15,33 +14,11 @@ from copytrade.core.model.commands import FLATTEN
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from copytrade.settings import Settings
 from copytrade.storage.database import Database
+from tests.system.bombs import Bomb, Pause, address
 from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, Pause, address
+from tests.system.limited import answered, enter, leave, limited, net
 from tests.waiting import eventually
-
-#: So often what was made of the day is read.
-SOON = {"result_interval": 0.1}
-
-
-def limited(broker: PaperBroker, folder: Path, **limits: Any) -> Settings:
-    """Return settings in which the limits are alice's alone."""
-    raw = settings_for(broker, folder, recovery=SOON).model_dump(by_alias=True)
-    for account in (raw["leader"], *raw["followers"]):
-        account["access_token"] = account["access_token"].get_secret_value()
-    raw["followers"][0].update(limits)
-    return Settings.model_validate(raw)
-
-
-def enter(copier: Copier, lots: int = 4, **parameters: Any) -> str:
-    return copier.buy(lots, 0, order_type="MARKET", **parameters)
-
-
-def leave(copier: Copier, lots: int = 4) -> str:
-    return copier.broker.place(
-        LEADER, side="SELL", security_id=OPTION, quantity=lots * LOT, price=0, order_type="MARKET"
-    )
 
 
 def lose(copier: Copier) -> None:
@@ -170,16 +147,6 @@ def flatten(copier: Copier, *followers: str) -> list[int]:
     numbers = [database.give_command(FLATTEN, follower, wall_clock.now()) for follower in followers]
     database.close()
     return numbers
-
-
-def answered(copier: Copier, number: int) -> tuple[Any, ...]:
-    query = "SELECT is_done, answer FROM commands WHERE id = ? AND answer IS NOT NULL"
-    rows: list[tuple[Any, ...]] = eventually(lambda: copier.rows(query, number), "the command is answered")
-    return rows[0]
-
-
-def net(copier: Copier, client_id: str) -> int:
-    return sum(position.net for position in copier.broker.exchange.positions(client_id))
 
 
 def by_hand(copier: Copier, client_id: str) -> list[str]:

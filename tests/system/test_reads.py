@@ -14,8 +14,8 @@ from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.actors.listening import Listener
+from tests.system.bombs import address
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.system.test_supervision import address
 from tests.waiting import PATIENCE, eventually
 
 LINE = LineKey(InstrumentKey(Segment.NSE_FNO, OPTION), Product.MARGIN)

@@ -8,8 +8,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
+from tests.system.clocks import with_a_clock
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, Copier, accounts, running, settings_for
-from tests.system.test_clock import with_a_clock
 from tests.waiting import eventually
 
 INFY = "1594"

@@ -2,8 +2,6 @@
 
 import gc
 import logging
-import threading
-import traceback
 import weakref
 from datetime import datetime
 from decimal import Decimal
@@ -21,43 +19,9 @@ from copytrade.core.model.orders import Order
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.storage.records import ConfigSet
+from tests.system.bombs import Bomb, Sleep, address, is_taken
 from tests.system.copier import ALICE, LEADER, LOT, Copier, running, settings_for
 from tests.waiting import PATIENCE, eventually
-
-
-class Bomb:
-    """A message that goes off when an actor's handler looks at what it is."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    @property
-    def __class__(self) -> Any:
-        if any(frame.name == "receive" for frame in traceback.extract_stack()):
-            raise type(self._error)(*self._error.args)  # another one each time: this one's would know who failed
-        return Bomb
-
-
-class Pause:
-    """A message over which an actor's handler waits until a test lets it go on."""
-
-    def __init__(self, may_go_on: threading.Event) -> None:
-        self._may_go_on = may_go_on
-
-    @property
-    def __class__(self) -> Any:
-        if any(frame.name == "receive" for frame in traceback.extract_stack()):
-            self._may_go_on.wait(PATIENCE)
-        return Pause
-
-
-def address(copier: Copier, name: str) -> Any:
-    return next(child.address for child in copier.system.children if child.address.name == name)
-
-
-def is_taken(copier: Copier, name: str, epoch: int) -> bool:
-    """Whether the incarnation of that number runs."""
-    return bool(address(copier, name).epoch == epoch and address(copier, name).is_taken)
 
 
 def test_a_follower_that_crashes_comes_back_and_misses_nothing(copier: Copier) -> None:
@@ -178,19 +142,6 @@ def test_the_status_shows_every_actor(copier: Copier) -> None:
     *_, alice = (line for line in lines if "STATUS alice" in line)  # she may have begun under the eyes of the first
     for word in ("live", "mailbox=0", "age=", "restarts=0", "open=1", "requests=1", "p50=", "p99="):
         assert word in alice
-
-
-class Sleep:
-    """A message over which an actor hangs until it is let go."""
-
-    def __init__(self) -> None:
-        self.released = threading.Event()
-
-    @property
-    def __class__(self) -> Any:
-        if any(frame.name == "receive" for frame in traceback.extract_stack()):
-            self.released.wait(PATIENCE)
-        return Sleep
 
 
 QUICK = {"backoff": 0.01, "backoff_max": 0.05, "hang_after": 0.3}

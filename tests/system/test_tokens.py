@@ -11,8 +11,8 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.settings import Settings
+from tests.system.bombs import Bomb, address
 from tests.system.copier import ALICE, BOB, CLIENTS, LEADER, Copier, running, settings_for
-from tests.system.test_supervision import Bomb, address
 from tests.waiting import eventually
 
 PIN = "271828"

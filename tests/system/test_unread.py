@@ -8,9 +8,9 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.reports.order import explain
+from tests.system.asking import figures_of
+from tests.system.bombs import address
 from tests.system.copier import ALICE, LEADER, Copier, running, settings_for
-from tests.system.test_feed_health import figures_of
-from tests.system.test_supervision import address
 from tests.waiting import eventually
 
 #: A row as of an order in a segment that is not known here.

@@ -6,8 +6,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
+from tests.system.asking import places, position
 from tests.system.copier import ALICE, Copier, running, settings_for
-from tests.system.test_doubt import places, position
 from tests.waiting import eventually
 
 SOON = {"absence_window": 0.5, "audit_interval": 3600.0}

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from copytrade.brokers.dhan.probe import inspect, try_feed
 from copytrade.core.model.accounts import Facts, IpAddresses
 from copytrade.core.model.orders import IST
-from tests.brokers.conftest import CLIENT_ID, TOKEN
-from tests.brokers.tokens.test_auth import jwt
+from tests.brokers.fault_server import CLIENT_ID, TOKEN
+from tests.brokers.tokens.jwt import jwt
 
 FACTS = Facts("alice", False, CLIENT_ID, frozenset({"OPTIDX"}), False, datetime(2026, 11, 23, tzinfo=IST))
 PROFILE = {"dhanClientId": CLIENT_ID, "tokenValidity": "24/11/2026 09:15", "activeSegment": "Equity, Derivative"}

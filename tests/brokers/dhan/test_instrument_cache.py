@@ -12,7 +12,7 @@ from copytrade.common import wall_clock
 from copytrade.core.model.instruments import Instruments
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
-from tests.core.model.test_instruments import HEAD, NIFTY
+from tests.core.model.master_rows import HEAD, NIFTY
 from tests.core.orders import OPTION
 
 MASTER = f"{HEAD}\n{NIFTY}\n".encode()

@@ -13,8 +13,8 @@ from copytrade.brokers.outcomes import Accepted, Refusal, Refused, Unknown
 from copytrade.brokers.tokens.token import Source
 from copytrade.common.totp import totp_code
 from copytrade.core.model.orders import IST
-from tests.brokers.conftest import CLIENT_ID
-from tests.brokers.tokens.test_auth import jwt
+from tests.brokers.fault_server import CLIENT_ID
+from tests.brokers.tokens.jwt import jwt
 
 PIN, TOTP_SECRET = "271828", "CANARYCANARYCANARYCANARY"
 AT = datetime(2026, 11, 25, 9, 0, 5, tzinfo=IST)

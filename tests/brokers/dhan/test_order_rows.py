@@ -14,7 +14,7 @@ from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Reply, Request, Transport
 from copytrade.brokers.outcomes import Accepted, Refused, Unknown
 from copytrade.core.model.orders import Order
-from tests.brokers.conftest import CLIENT_ID, FIXTURES, TOKEN, FaultServer
+from tests.brokers.fault_server import CLIENT_ID, FIXTURES, TOKEN, FaultServer
 
 ROW = json.loads((FIXTURES / "orderbook.json").read_text())["orders"][0]
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from copytrade.brokers.http.client import NotSent, Reply, Request, Transport
-from tests.brokers.conftest import CLIENT_ID, TOKEN, FaultServer
+from tests.brokers.fault_server import CLIENT_ID, TOKEN, FaultServer
 from tests.proxying import ConnectProxy
 
 READ = Request("GET", "/echo")

@@ -10,7 +10,7 @@ from copytrade.brokers.api import FeedEnded
 from copytrade.brokers.dhan.feed.connection import connect
 from copytrade.brokers.dhan.instruments.download import read_instruments
 from copytrade.brokers.http.client import NotSent, Request
-from tests.brokers.conftest import TOKEN
+from tests.brokers.fault_server import TOKEN
 
 ROOT = Path(__file__).parents[3]
 

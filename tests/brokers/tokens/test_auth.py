@@ -1,18 +1,10 @@
-import base64
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from copytrade.brokers.tokens.token import token_expiry
-
-
-def jwt(claims):
-    parts = [{"alg": "HS512"}, claims]
-    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
-    return SecretStr(".".join([*encoded, "signature"]))
+from tests.brokers.tokens.jwt import jwt
 
 
 def test_the_expiry_is_read():

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from copytrade.brokers.tokens.lifecycle import REFUSALS_ALLOWED, Failure, Step, TokenLifecycle, TokenPolicy
 from copytrade.brokers.tokens.token import Credentials, Source, Token
 from copytrade.core.model.orders import IST
-from tests.brokers.tokens.test_auth import jwt
+from tests.brokers.tokens.jwt import jwt
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=IST)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

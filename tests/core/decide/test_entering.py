@@ -16,7 +16,7 @@ from copytrade.core.model.copies import Copy
 from copytrade.core.model.orders import IST, InstrumentKey, Order, OrderType, Product, Segment, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import NIFTY, OPEN, POLICY, ask, knows_positions, resting
-from tests.core.engine.test_engine import LOT, MARKET_RULES, policy
+from tests.core.engine.policies import LOT, MARKET_RULES, policy
 from tests.core.orders import NOW, OPTION, an_order
 
 #: What a follower with every limit may enter now: 2 lots are open, 8 entries were sent, and it has lost 400.

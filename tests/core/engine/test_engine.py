@@ -17,52 +17,31 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from copytrade.core.decide.decisions import Cancel, Modify, Place, Policy
+from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies import transitions
-from copytrade.core.engine.engine import Action, CopyEngine, MarketRules
+from copytrade.core.engine.engine import Action, CopyEngine
 from copytrade.core.ledger.arithmetic.exit_shares import exit_shares
-from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
-from copytrade.core.market.freeze import load_freeze_table
+from copytrade.core.ledger.sizing import SizingPolicy, Strategy
 from copytrade.core.model.copies import Copy, CopyId, Stage
-from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 from copytrade.core.model.order_book import Book
 from copytrade.core.model.orders import Order, Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import knows_positions
+from tests.core.engine.policies import CAPITALS, INSTRUMENT, LOT, LOTS, MARKET_RULES, policy
 from tests.core.orders import NOW, OPTION, an_order
 
-LOT = 65
-INSTRUMENT = Instrument("OPTIDX", "NIFTY-Dec2026-26000-CE", "NIFTY", LOT, Decimal("0.05"))
 #: What becomes of a request; what is swallowed is accepted, and never carried out.
 FATES = ["accepted", "refused", "lost", "answer lost", "late", "swallowed"]
 
 PRICES = st.integers(1900, 2100).map(lambda ticks: Decimal(ticks) * Decimal("0.05"))
-LOTS = st.integers(1, 8)
-
-#: No order of a follower's is larger than three lots; what is, is sliced.
-MARKET_RULES = MarketRules(load_freeze_table({"NIFTY": 3 * LOT}), None)
 
 
-#: One percent of the follower's capital pays for two or three lots, as prices are.
-CAPITALS = Capitals(leader=Decimal(1_000_000), follower=Decimal(2_000_000))
 BY_ITSELF = [SizingPolicy(Strategy.FIXED_LOTS, lots=lots) for lots in (1, 2, 5)] + [SizingPolicy(Strategy.RISK_BASED)]
 
 
 def by_ratio(hundredths: int) -> SizingPolicy:
     return SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal(hundredths) / 100)
-
-
-def policy(sizing: Decimal | SizingPolicy) -> Policy:
-    """Return how a follower copies who is sized by this ratio, or as this policy says."""
-    is_policy = isinstance(sizing, SizingPolicy)
-    return Policy(
-        instruments=frozenset({"OPTIDX"}),
-        sizing=sizing if is_policy else SizingPolicy(Strategy.FIXED_RATIO, ratio=sizing),
-        copying_since=NOW - timedelta(hours=1),
-        late_after=10**9,
-        unfilled_after=10**9,
-    )
 
 
 @dataclass

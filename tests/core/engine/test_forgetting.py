@@ -24,7 +24,8 @@ from copytrade.core.model.ledger import Allocation, Line, LineKey
 from copytrade.core.model.order_book import Book, chronological
 from copytrade.core.model.orders import IST, Order, Side, Status, ended_before
 from tests.core.asking import knows_positions
-from tests.core.engine.test_engine import CAPITALS, INSTRUMENT, LOT, LOTS, MARKET_RULES, Copying, policy
+from tests.core.engine.policies import CAPITALS, INSTRUMENT, LOT, LOTS, MARKET_RULES, policy
+from tests.core.engine.test_engine import Copying
 from tests.core.orders import NOW, OPTION
 
 #: Seconds after which an entry is too late: not on its day, but on any other.

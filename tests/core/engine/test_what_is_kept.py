@@ -10,8 +10,8 @@ from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Side, Status
 from copytrade.core.model.reasons import Reason
-from tests.core.engine.test_closing import Account, entered
-from tests.core.engine.test_engine import LOT
+from tests.core.engine.closing_account import Account, entered
+from tests.core.engine.policies import LOT
 from tests.core.orders import NOW, an_order
 
 TOMORROW = NOW.date() + timedelta(days=1)

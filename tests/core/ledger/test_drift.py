@@ -19,7 +19,7 @@ from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.ledger import LineKey, Part
 from copytrade.core.model.orders import Order, Product, Side, Status
 from copytrade.core.model.reasons import Reason
-from tests.core.ledger.test_ledger import LINE, LOT, Account
+from tests.core.ledger.account import LINE, LOT, Account
 from tests.core.orders import NOW, OPTION, an_order
 
 DAY = NOW.date()

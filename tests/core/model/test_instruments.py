@@ -4,13 +4,8 @@ import pytest
 
 from copytrade.core.model.instruments import MasterUnusable, read_master
 from copytrade.core.model.orders import InstrumentKey, Segment
+from tests.core.model.master_rows import HEAD, NIFTY
 from tests.core.orders import OPTION
-
-HEAD = (
-    "SEM_EXM_EXCH_ID,SEM_SEGMENT,SEM_SMST_SECURITY_ID,SEM_INSTRUMENT_NAME,SEM_EXPIRY_CODE,SEM_TRADING_SYMBOL,"
-    "SEM_LOT_UNITS,SEM_CUSTOM_SYMBOL,SEM_EXPIRY_DATE,SEM_STRIKE_PRICE,SEM_OPTION_TYPE,SEM_TICK_SIZE"
-)
-NIFTY = "NSE,D,45678,OPTIDX,0,NIFTY-Dec2026-26000-CE,65.0,NIFTY 01 DEC 26000 CALL,2026-12-01,26000,CE,5.0000"
 
 
 def test_lot_and_tick_are_keyed_by_segment_and_security_id() -> None:

@@ -11,8 +11,8 @@ from copytrade.core.engine.engine import Changed
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, OrderType, Side, Status
 from copytrade.core.model.reasons import Reason
-from tests.core.engine.test_closing import Account
-from tests.core.engine.test_engine import LOT
+from tests.core.engine.closing_account import Account
+from tests.core.engine.policies import LOT
 from tests.core.orders import NOW, an_order
 
 Q = 2 * LOT

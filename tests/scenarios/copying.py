@@ -1,0 +1,3 @@
+"""How followers copy in the scenarios."""
+
+COPYING = {"instruments": ["*"], "unfilled_after": 1.5}
