@@ -1,7 +1,7 @@
 """decide(): the only place that knows how to copy an order.
 
-It compares what the leader's order looks like now with what the follower's own orders look like now, and says the one
-thing to do next. It does not matter which event, gap read, restart or audit asked: duplicates and reordering are
+It compares the leader's order with the follower's own orders, as both are now, and returns the one thing to do next. It
+does not matter which event, gap read, restart or audit called it: duplicates and reordering are
 harmless, five quick modifications collapse into the last, a cancellation overtakes a placement that has not been sent.
 """
 
@@ -35,7 +35,7 @@ from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order
 from copytrade.core.model.reasons import Reason
 
-#: What is left has to be left before anything is entered.
+#: Exits come before entries.
 _IN_ORDER = (Part.TWIN, Part.EXIT, Part.ENTRY, Part.FLATTEN, Part.CLOSE)
 
 
@@ -75,9 +75,9 @@ def decide(
 def _before_the_first(
     leader: Order, copies: Sequence[Copy], allocated: Allocated | None, inputs: DecisionInput
 ) -> Skip | Wait | Done | None:
-    """Decide what needs no size; None if it is to be sized.
+    """Decide what can be decided without a size; None if the order is to be sized.
 
-    What is not for copying is copied all the same as far as it takes from a position that was copied.
+    A filtered order is copied all the same as far as it exits a copied position.
     """
     leaves_copied = allocated is not None and allocated.leaves_copied
     if any(copy.is_settled_as_exit for copy in copies):
@@ -103,7 +103,7 @@ def _before_the_first(
 
 
 def _lookup(sent: Sequence[Copy], inputs: DecisionInput) -> Lookup | None:
-    """An order of which we do not know what became has to be read."""
+    """Look up an order whose last outcome is unknown."""
     for copy in sent:
         if copy.stage is Stage.UNKNOWN and is_free(copy, inputs):
             return Lookup(copy.n)
@@ -111,7 +111,7 @@ def _lookup(sent: Sequence[Copy], inputs: DecisionInput) -> Lookup | None:
 
 
 def _cancel_entries(sent: Sequence[Copy], inputs: DecisionInput) -> Cancel | None:
-    """The leader's order is over: so are the entries that rest for it, whatever else is known."""
+    """Cancel an entry that rests for a leader order that has ended."""
     for copy in sent:
         cancel = Cancel(copy.n)
         if copy.part is Part.ENTRY and can_be_changed(copy, inputs) and not inputs.is_held(cancel):
@@ -120,7 +120,7 @@ def _cancel_entries(sent: Sequence[Copy], inputs: DecisionInput) -> Cancel | Non
 
 
 def _part(case: Case, part: Part) -> Decision:
-    """Decide one part of the order: make what rests come to the total that is wanted, then see how it fills."""
+    """Decide one part of the order: bring its copies to the wanted total, then look at their fills."""
     mine = case.of(part)
     total = total_of(case, part, mine)
     if not isinstance(total, int):
@@ -140,7 +140,7 @@ def _part(case: Case, part: Part) -> Decision:
 
 
 def _plan(case: Case, part: Part, mine: Sequence[Copy], total: int) -> Slices:
-    """Return how a total is spread; what leaves a position that is in several products is, by what each has."""
+    """Return how a total is sliced; exits of a position in several products are sliced by product."""
     room = case.allocated.room if part in (Part.EXIT, Part.CLOSE) else None
     if room is None:
         return sliced(total, mine, case.inputs.largest)
@@ -148,7 +148,7 @@ def _plan(case: Case, part: Part, mine: Sequence[Copy], total: int) -> Slices:
 
 
 def _change(case: Case, mine: Sequence[Copy], plan: Slices) -> Decision:
-    """Cancel or restate the first order that is not what it should be."""
+    """Cancel or modify the first order that is not what it should be."""
     for copy in mine:
         change = _change_of(case, copy, plan.quantities.get(copy.n, 0))
         if change is not None and not case.inputs.is_held(change):
@@ -157,7 +157,7 @@ def _change(case: Case, mine: Sequence[Copy], plan: Slices) -> Decision:
 
 
 def _change_of(case: Case, copy: Copy, quantity: int) -> Cancel | Modify | None:
-    """Return what makes a copy an order of so many units as the leader's is, None where it is that."""
+    """Return the request that makes a copy what it should be, for ``quantity`` units; None if it is that already."""
     accepted = copy.accepted or copy.desired
     if accepted is None or not can_be_changed(copy, case.inputs):
         return None
@@ -172,7 +172,7 @@ def _change_of(case: Case, copy: Copy, quantity: int) -> Cancel | Modify | None:
 
 
 def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decision:
-    """Send another order for what no order rests for."""
+    """Place another order for the units that no order rests for, if one may be sent."""
     exits = case.of(Part.EXIT) if part is Part.ENTRY else []
     if any(copy.is_final and not _is_tried_again(case, copy) for copy in (*mine, *exits)):
         return Done()  # what ended without us stays ended, and nothing is entered over an exit that failed
@@ -198,7 +198,7 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
 
 
 def _is_yet_to_exit(case: Case) -> bool:
-    """Whether an order that crosses zero still finds something to exit, be it that others rest for it."""
+    """Whether an order that crosses zero still has something to exit, even if other orders rest for it."""
     return Part.EXIT in case.allocated.parts and (case.allocated.exit_open > 0 or case.allocated.held_against)
 
 
@@ -218,19 +218,19 @@ def _arithmetic(case: Case, part: Part) -> str:
 
 
 def _is_tried_again(case: Case, copy: Copy) -> bool:
-    """Whether an exit that could not be had at once is sent again, at the market, because the leader's was filled."""
+    """Whether an immediate exit that did not fill is sent again at the market, because the leader's was filled."""
     if copy.part is not Part.EXIT or copy.reason is not Reason.IOC_UNFILLED:
         return False
     return case.policy.unfilled_exit_action is UnfilledAction.REPRICE and case.leader.filled_quantity > 0
 
 
 def _is_never_entered(case: Case) -> bool:
-    """Whether an order that crossed zero is over, and its entry was never sent: what it is skipped for is final."""
+    """Whether an order that crossed zero is over and its entry was never sent: its reason is final."""
     return case.leader.is_terminal and Part.ENTRY in case.allocated.parts and not case.of(Part.ENTRY)
 
 
 def _for_the_whole(case: Case, decisions: Sequence[Decision]) -> Decision:
-    """Return the decision that speaks for the whole order: one that waits for something keeps it open."""
+    """Return the decision for the whole order: a part that waits keeps the order open."""
     says_why = not case.sent or case.unsent is not None or _is_never_entered(case)
     said = case.skipped if case.leader.is_terminal else None
     for kind in (Wait, Skip):

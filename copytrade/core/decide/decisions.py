@@ -1,4 +1,4 @@
-"""What ``decide`` is asked with, and what it can answer."""
+"""The inputs of ``decide`` and its possible answers."""
 
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime
@@ -53,7 +53,7 @@ def not_awaited() -> datetime | None:
 
 
 def not_limited() -> LimitsUsed:
-    """Return how a follower without limits stands."""
+    """Return the usage of a follower without limits."""
     return LimitsUsed()
 
 
@@ -65,15 +65,15 @@ def nothing_held(_action: "Action") -> bool:
 class Allocated(msgspec.Struct, frozen=True, gc=False):
     """What the ledger gives this follower of one leader order, in units.
 
-    ``entry`` is the whole entry within the follower's limits, ``entry_at_most`` without them; None while capital is not
-    known. ``exit_open`` is what is yet to be taken from what is held.
-    ``excess`` is what exits took beyond it, to be taken back. ``closed_elsewhere``: less is held than was copied.
-    ``held_against``: what was copied is still held on the other side than the order's; ``exits_first``: exits have yet
-    to be sent for that. ``leaves_copied``: the order takes from a position that was copied, or may be any moment, so
-    that no filter holds its exit back.
-    ``closing`` is the whole that closes a line, whatever the leader does. ``room`` is how much of what is held
-    can be taken in each product, None where all is in the line's. ``exit_waits`` says what the rest of the exit
-    waits for.
+    * ``entry``: the whole entry within the follower's limits, ``entry_at_most`` without them; None while the capital is
+      not known.
+    * ``exit_open``: how much the exit has yet to take of what is held; ``exit_waits`` is why the rest has to wait.
+    * ``excess``: what exits took beyond what was held, to be reversed.
+    * ``closed_elsewhere``: less is held than was copied.
+    * ``held_against``: copied units are still held on the opposite side; ``exits_first``: their exits are not sent yet.
+    * ``leaves_copied``: the order exits a position that was copied or may be soon, so that filters do not apply.
+    * ``closing``: the whole quantity that closes a line, whatever the leader does.
+    * ``room``: how much can be taken in each product, None if all is in the line's own product.
     """
 
     parts: tuple[Part, ...]
@@ -92,16 +92,17 @@ class Allocated(msgspec.Struct, frozen=True, gc=False):
 
 
 class DecisionInput(msgspec.Struct, frozen=True, gc=False):
-    """What else a decision rests on.
+    """What a decision depends on besides the orders.
 
-    ``instrument`` is None where neither master nor feed describes it, ``refused`` where the order may be entered.
-    ``largest`` is the most units that one order may
-    have, ``hours`` None where no session binds. ``under_way`` are the numbers of orders that wait for an answer, 0 for
-    one that is yet to be numbered. ``is_held`` tells which requests came to nothing and are not made again yet.
-    ``second_copier``: whether another program sends our ids. ``takes_back``: whether the leader's order was found so
-    late that others were taken for entries, which it closes. ``limits_used`` tells how the follower stands against its
-    limits; only what would enter asks. ``unread_until`` is how long an exit waits at most for reads of what the
-    account really has; only what would leave asks.
+    * ``instrument``: None if neither master nor feed describes it.
+    * ``refused``: the skip of an order that filters forbid to enter, None if it may be entered.
+    * ``largest``: the most units that one order may have, None for no limit; ``hours``: None if no session binds.
+    * ``under_way``: the numbers of copies whose request waits for an answer, 0 for one that has no number yet.
+    * ``is_held``: whether a request failed before and its next try has to wait.
+    * ``second_copier``: another program sends orders with our ids.
+    * ``takes_back``: the leader's order was found late, and closes what misjudged orders have entered.
+    * ``limits_used``: returns how much of each limit is used; called for entries only.
+    * ``unread_until``: returns until when an exit waits for reads of the account, or None; called for exits only.
     """
 
     instrument: Instrument | None
@@ -163,7 +164,7 @@ class Flag(msgspec.Struct, frozen=True, gc=False):
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False):
-    """Nothing can be done before something else happens, or before ``until``; ``why`` is for a reader of the log."""
+    """Do nothing until something else happens, or until ``until``; ``why`` is for the log."""
 
     why: str
     until: datetime | None = None
@@ -181,7 +182,7 @@ class Done(msgspec.Struct, frozen=True, gc=False):
     """Nothing to do: the follower's orders are what they should be."""
 
 
-#: What is done by a request.
+#: The decisions that send a request.
 Action = Place | Modify | Cancel
 
 Decision = Place | Modify | Cancel | Lookup | Flag | Wait | Skip | Done

@@ -14,7 +14,7 @@ from copytrade.core.model.triggers import explains
 
 
 class MarketAs(StrEnum):
-    """How a market order is copied: as one, of which the broker makes a protected limit, or as a limit of ours."""
+    """How a market order is copied: as one, which the broker turns into a protected limit, or as a limit of ours."""
 
     MARKET = "market"
     LIMIT = "limit"
@@ -23,8 +23,8 @@ class MarketAs(StrEnum):
 class StopMarketAs(StrEnum):
     """How a stop-loss market order is copied: as a stop with a limit beyond the trigger, or as it is.
 
-    The broker's API takes the latter and drops its trigger (reported by others in July 2026), and both exchanges have
-    withdrawn the order for options.
+    The broker's API accepts a stop-loss market order and drops its trigger (reported in July 2026), and both exchanges
+    have withdrawn that type for options.
     """
 
     STOP_LIMIT = "stop_limit"
@@ -40,7 +40,7 @@ class OrderTypePolicy(msgspec.Struct, frozen=True, gc=False):
     stop_limit_percent: Decimal = Decimal(5)
 
 
-#: What the settings say if nobody says otherwise.
+#: The defaults of the settings.
 AS_USUAL = OrderTypePolicy()
 
 
@@ -69,7 +69,7 @@ def _stop_limit(leader: Order, trigger: Decimal, instrument: Instrument, terms: 
 
 
 def marketable(leader: Order, quantity: int, instrument: Instrument, terms: OrderTypePolicy) -> DesiredOrder:
-    """Return a wish that fills at once, at what the market gives: for an exit that has to happen."""
+    """Return a desired order that fills at once at the market: for an exit that has to happen."""
     at_market = DesiredOrder(quantity, OrderType.MARKET, ZERO, ZERO, Validity.DAY, 0, own_price=True)
     return _as_market(at_market, leader, instrument, terms)
 
@@ -90,9 +90,9 @@ def bounded(leader: Order, quantity: int, instrument: Instrument, percent: Decim
 def restated(
     leader: Order, accepted: DesiredOrder, quantity: int, instrument: Instrument, terms: OrderTypePolicy
 ) -> DesiredOrder:
-    """Return what a resting order should now be: a price of our own stays what it is, a stop remains a stop.
+    """Return what a resting order should be now: a price of our own stays as it is, a stop remains a stop.
 
-    A stop of the leader's that triggering explains is still the stop that was copied; any other change is his.
+    If the leader's stop only shows as triggered, the copied stop stays; any other change of his is followed.
     """
     if accepted.own_price or _was_triggered(leader, accepted, instrument, terms):
         return replace(accepted, quantity=quantity)
@@ -100,9 +100,9 @@ def restated(
 
 
 def _was_triggered(leader: Order, accepted: DesiredOrder, instrument: Instrument, terms: OrderTypePolicy) -> bool:
-    """Whether the leader's order shows as what triggering made of the stop that was copied.
+    """Whether the leader's order is the copied stop after it was triggered.
 
-    After a restart nobody remembers that stop but the copy. A stop-limit of ours may stand for a stop-market of his.
+    After a restart only the copy still has that stop. Our stop-limit may stand for his stop-market.
     """
     trigger, price = accepted.trigger_price, accepted.price
     if explains(leader.side, accepted.order_type, price, trigger, leader):

@@ -22,7 +22,7 @@ from copytrade.core.model.reasons import Reason
 
 
 def mind_fills(case: Case, part: Part, mine: Sequence[Copy]) -> Decision:
-    """See to orders that rest as they should although the leader's is over: what is to be cancelled waits for that."""
+    """Decide about orders that rest as they should although the leader's order is over."""
     resting = [copy for copy in mine if can_be_changed(copy, case.inputs) and copy.reason is not Reason.UNFILLED]
     if not resting or not case.leader.is_terminal:
         return Done()
@@ -52,7 +52,7 @@ def _for_the_unfilled(case: Case, part: Part, copy: Copy) -> Cancel | Modify | F
 
 
 def note_difference(case: Case, part: Part, mine: Sequence[Copy]) -> Flag | Done:
-    """Record it where both orders are over and the follower has got another share than the leader."""
+    """Flag an order if both sides are over and the follower got another share than the leader."""
     is_over = case.leader.is_terminal and not any(copy.is_open for copy in mine)
     if not mine or not is_over:
         return Done()
@@ -66,7 +66,7 @@ def note_difference(case: Case, part: Part, mine: Sequence[Copy]) -> Flag | Done
 
 
 def _due(case: Case, part: Part, mine: Sequence[Copy]) -> int:
-    """Return the follower's share of what the leader got; an exit may come to a lot more, kept back before."""
+    """Return the follower's share of what the leader got; an exit may be one lot more, from earlier rounding."""
     got = sum(copy.filled_quantity for copy in mine)
     if part is Part.ENTRY:
         return case.allocated.entry.quantity if case.allocated.entry else got

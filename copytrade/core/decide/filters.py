@@ -1,4 +1,4 @@
-"""Which leader orders are copied as entries. What takes from a position that was copied is copied whatever it is."""
+"""Which leader orders are copied as entries. Exits of a copied position are always copied."""
 
 from copytrade.core.decide.decisions import Policy, Skip
 from copytrade.core.model.instruments import Instrument

@@ -1,4 +1,4 @@
-"""What is decided about copies while everything is being closed."""
+"""Decisions while everything is being closed."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from copytrade.core.model.reasons import Reason
 
 
 def overtaken(copies: Iterable[Copy]) -> Skip | Done:
-    """Return what becomes of an order that closes its line no more: what was never sent of it is not wanted now."""
+    """Return the decision about a closing order that is not needed any more: what was not sent is skipped."""
     if any(copy.stage is Stage.NONE and copy.reason is None for copy in copies):
         return Skip(Reason.OVERTAKEN, "another order closes the line, or closing is over")
     return Done()

@@ -48,7 +48,7 @@ def new_order(case: Case, part: Part, mine: Sequence[Copy], quantity: int) -> De
 def _price_fault(case: Case, part: Part, desired: DesiredOrder) -> str | None:
     """Return the exchange's rule that an entry's price breaks, None if none.
 
-    A price that the leader's broker has just taken is not judged again, and an exit is never held back.
+    A price that the leader's broker has just accepted is not checked again, and an exit is never held back.
     """
     leader, instrument = case.leader, case.instrument
     is_the_leaders = desired.order_type is leader.order_type and not desired.own_price
@@ -67,7 +67,7 @@ def _price_fault(case: Case, part: Part, desired: DesiredOrder) -> str | None:
 
 
 def _closed(case: Case, part: Part) -> Skip | None:
-    """Return the skip of an order that comes too late for its session; an after-market order has none."""
+    """Return the skip of an order whose market is closed, None if it is open; after-market orders always pass."""
     hours, leader = case.inputs.hours, case.leader
     if hours is None or leader.after_market:
         return None

@@ -1,4 +1,4 @@
-"""What keeps a follower from entering, whatever the leader does."""
+"""The pre-trade risk check: why a follower may not enter, whatever the leader does."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ def forbidden(
 def _beyond(
     risk_limits: RiskLimits, limits_used: LimitsUsed, leader: Order, more: int, instrument: Instrument, now: datetime
 ) -> Skip | Wait | None:
-    """Return the first limit that stands against an entry."""
+    """Return the first limit that an entry would exceed."""
     if risk_limits.max_daily_loss is not None and (
         lost := _lost(risk_limits, risk_limits.max_daily_loss, limits_used, now)
     ):

@@ -61,7 +61,7 @@ class RiskLimits(msgspec.Struct, frozen=True, gc=False):
 
 
 class Breach(msgspec.Struct, frozen=True, gc=False):
-    """On a trading day more was lost than may be."""
+    """A breach of the daily loss limit on a trading day."""
 
     day: date
     detail: str
@@ -77,7 +77,7 @@ class Breach(msgspec.Struct, frozen=True, gc=False):
 
 
 class LimitsUsed(msgspec.Struct, frozen=True, gc=False):
-    """How a follower stands against its limits; what no limit asks for is left at its default.
+    """How much of each limit is used; what no limit needs is left at its default.
 
     ``open_lots`` are those held by copying and those of entries that may be live. ``limit`` is the loss in rupees at
     which entries end, None while it is not known.

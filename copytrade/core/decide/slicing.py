@@ -1,4 +1,4 @@
-"""How a total is spread over the orders that rest for it, and what has to be sent besides."""
+"""How a total is sliced over the resting orders, and what has to be sent besides."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,8 +26,8 @@ class Slices(msgspec.Struct, frozen=True, gc=False):
 def sliced(total: int, copies: Sequence[Copy], largest: int | None) -> Slices:
     """Slice ``total`` units, fills included, over the copies; no single order becomes larger than ``largest``.
 
-    What is too much is taken from the last orders first, what is lacking added to the first that have room. What is
-    being cancelled may fill to the last moment: it is counted in full before anything is added.
+    An excess is taken from the last orders first, and missing units are added to the first orders that have room. An
+    order being cancelled may still fill: it is counted in full before anything is added.
     """
     target = total - sum(copy.filled_quantity for copy in copies if copy.stage is Stage.ENDED)
     staying = [copy for copy in copies if copy.is_open and not copy.cancelling]
@@ -61,8 +61,8 @@ def sliced_by_product(
 ) -> Slices:
     """Slice ``total`` units over orders in several products, no more in each than there is ``room`` for.
 
-    Room is for what is not filled yet. What rests stays where it is as far as that goes; ``own`` is the product of
-    copies that name none.
+    Room is for units that are not filled yet. Resting units stay in their product if there is room; ``own`` is the
+    product of copies that name none.
     """
     by_product: dict[Product, list[Copy]] = {product: [] for product in room}
     for copy in copies:

@@ -58,19 +58,19 @@ def _exit_total(case: Case, mine: Sequence[Copy]) -> int | Decision:
 
 
 def not_entered(case: Case) -> Skip | Wait | None:
-    """Return why nothing is entered whatever the size, None if it is."""
+    """Return why nothing is entered whatever the size, None if entries are possible."""
     if not case.inputs.is_described and not case.inputs.master_read:
         return Wait("the instrument master has not been read yet")
     return case.inputs.refused
 
 
 def committed_units(mine: Sequence[Copy]) -> int:
-    """Return how many units have been entered, or may yet be."""
+    """Return how many units have been entered or may still fill."""
     return sum(copy.quantity if copy.is_open else copy.filled_quantity for copy in mine)
 
 
 def forbidden_more(case: Case, mine: Sequence[Copy]) -> Skip | Wait | None:
-    """Return why no more may be entered than has been, None if it may."""
+    """Return why no more may be entered, None if it may."""
     if why := not_entered(case):
         return why
     wanted = case.allocated.entry.quantity if case.allocated.entry else 0

@@ -37,9 +37,9 @@ class Allocator:
         self._shares = shares
 
     def allocate(self, leader: Order, copies: Sequence[Copy], inputs: DecisionInput, now: datetime) -> Allocated | None:
-        """Return what an order with these copies is given; one that is not for copying takes what it leaves of a copy.
+        """Return what an order with these copies is allocated; a filtered order only gets its exit of copied positions.
 
-        None while the positions are not known, or what the order is in.
+        None while the positions or the instrument are not known.
         """
         allocation, instrument = self._positions.ledger.allocation(leader.id), inputs.instrument
         if instrument is None:
@@ -93,8 +93,8 @@ def allocated(
 ) -> Allocated | None:
     """Return what the ledger gives of a leader order, None while the positions are not known.
 
-    ``share`` is what its exit is yet to take, by our clock, which lacks ``skew`` to the broker's. ``leaves_copied`` is
-    whether it takes from a position that was copied, ``exits_first`` whether exits of others have yet to be sent.
+    ``share`` is what its exit has yet to take, timed by our clock; ``skew`` is the broker's clock minus ours.
+    ``leaves_copied``: it takes from a copied position. ``exits_first``: exits of other orders have yet to be sent.
     """
     allocation = positions.ledger.allocation(order.id)
     if allocation is None or not positions.leader.is_known_on(allocation.line):

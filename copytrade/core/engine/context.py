@@ -1,4 +1,4 @@
-"""What is known around a follower's orders: the instruments, the market, the gate, how much capital, which limits."""
+"""The context of a follower's decisions: instruments, market, entry gate, capital and limits, as they are now."""
 
 from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime, timedelta
@@ -27,7 +27,7 @@ class MarketRules(msgspec.Struct, frozen=True):
 
 
 class Context:
-    """What a decision rests on besides the orders, as it is now."""
+    """What a decision depends on besides the orders."""
 
     def __init__(
         self,
@@ -48,18 +48,18 @@ class Context:
         #: What is known of what trades.
         self.contracts = Contracts()
         self.gate_open = False
-        #: Whether it is known what of ours was at the broker when we began: nothing is entered before.
+        #: Whether the own order book has been read since the start: nothing is entered before.
         self.own_book_read = True
         self.second_copier = False
         #: The leader orders that were found so late that others were taken for entries.
         self.found_late: set[str] = set()
-        #: What our clock lacks to the broker's.
+        #: The broker's clock minus ours.
         self.skew = timedelta(0)
         self.exit_reads = ExitReads()
 
     @property
     def is_limited(self) -> bool:
-        """Whether the follower has limits to stand against."""
+        """Whether the follower has risk limits."""
         return self._limit_usage is not None
 
     @property
@@ -68,25 +68,25 @@ class Context:
         return self.contracts.master
 
     def instrument(self, leader: Order) -> Instrument | None:
-        """Return what an order is in, None where neither master nor feed describes it and nothing of it is held."""
+        """Return an order's instrument, None if neither master nor feed describes it and nothing of it is held."""
         known = self.contracts.of(leader)
         if known is None and (lot_size := self._held_lot(line_of(leader))):
             return held(leader, lot_size)
         return known
 
     def is_refused(self, leader: Order) -> bool:
-        """Whether nothing is entered for an order whatever its size."""
+        """Whether filters forbid an entry for an order, whatever its size."""
         return refusal(leader, self.instrument(leader), self.policy) is not None
 
     def underlying(self, leader: Order) -> str:
-        """Return what an order's instrument is about: entries in it go out one after the other."""
+        """Return an order's underlying: entries in one underlying go out one after another."""
         instrument = self.instrument(leader)
         return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
     def inputs(
         self, leader: Order, under_way: Set[int], is_held: Callable[[Action], bool], now: datetime
     ) -> DecisionInput:
-        """Return in which situation to decide an order of whose copies those are ``under_way``."""
+        """Return the inputs for deciding an order; ``under_way`` are its copies with a pending request, by number."""
         instrument = self.instrument(leader)
         return DecisionInput(
             instrument=instrument,

@@ -1,6 +1,6 @@
-"""A follower's desk: everything it knows about the leader's orders and its own copies, and what it wants to do next.
+"""The engine of one follower: what it knows about the leader's orders and its copies, and what it wants to do next.
 
-Pure: it is told what happened and asked what to do. Whoever sits at it sends, records and logs.
+It has no side effects: it is told what happened and asked what to do. The follower's actor sends, records and logs.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -49,9 +49,10 @@ __all__ = ["Action", "Changed", "Considered", "CopyEngine", "MarketRules"]
 class CopyEngine:
     """The copies of one follower, by leader order id and number.
 
-    News mark a leader order; ``consider`` decides what is marked; what then asks for a request waits until ``pick``
-    takes the most urgent. A copy is under way from ``begin`` to ``settle``, and not changed meanwhile. ``per_hour`` is
-    the account's budget of requests.
+    A change marks leader orders; ``scheduler.consider`` decides the marked ones; those that need a request wait until
+    ``scheduler.pick`` takes the most urgent. From ``begin`` to ``execution.settle`` a copy has a request pending and is
+    not changed. ``absence_window`` is in seconds, ``per_hour`` the account's budget of requests. The parts are public:
+    call them directly where no other part has to learn of it.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class CopyEngine:
             looks,
         )
 
-    # What is known around the orders; each change makes every order worth another look.
+    # The context of the orders: a change of it marks every order that is not settled.
 
     def load(
         self,
@@ -124,7 +125,7 @@ class CopyEngine:
         at: float,
         day: date | None = None,
     ) -> None:
-        """Take over what is in the database. What was under way then is in doubt from now, ``at`` monotonic, on.
+        """Take over what is in the database. Requests pending at the time are in doubt from ``at`` (monotonic) on.
 
         If it is of this trading ``day``, the ledger tells what the leader holds on its lines.
         """
@@ -146,7 +147,7 @@ class CopyEngine:
     def leader_positions_read(self, net: Mapping[LineKey, int], at: datetime, day: date) -> list[Corrected]:
         """Take in a read of the leader's net positions, begun at ``at``; return the lines that it corrects at once.
 
-        His orders of today have to be known by then.
+        His orders of today must be known before.
         """
         skew = self.context.skew
         orders = [(order, order.event_at - skew) for order in self._unjudged()]
@@ -158,9 +159,9 @@ class CopyEngine:
         return corrected
 
     def leader_book_read(self, at: datetime) -> list[Corrected]:
-        """Take note that a read of the leader's book, begun at ``at``, was told of; return what it corrects.
+        """Note that a read of the leader's order book, begun at ``at``, was taken in; return what it corrects.
 
-        Two reads of his positions that it explains no better are believed.
+        A difference that two reads of his positions show, and that the book does not explain, is accepted.
         """
         corrected = self.positions.confirm_leader(at)
         if corrected:
@@ -180,7 +181,7 @@ class CopyEngine:
         return apart
 
     def own_book_read(self, at: datetime) -> list[tuple[Line, Line]]:
-        """Take note that a read of the own book, begun at ``at``, was told of; return the lines it changes."""
+        """Note that a read of the own order book, begun at ``at``, was taken in; return the lines it changes."""
         was_awaited = self.context.exit_reads.is_awaited()
         self.context.exit_reads.book_read(at)
         changed = self.positions.confirm_own(at)
@@ -189,7 +190,7 @@ class CopyEngine:
         return changed
 
     def left_after_all(self, line: Line) -> list[Changed]:
-        """Let the leader's latest exit of a line take what seemed closed by other hands, and is there."""
+        """Let the leader's latest exit of a line take units that were written off as closed and are there after all."""
         latest = self.positions.working.latest_exit(line.key)
         leader = self.orders.get(latest) if latest else None
         if leader is None:
@@ -202,7 +203,7 @@ class CopyEngine:
         ]
 
     def rescale(self, at: datetime) -> list[tuple[Line, Line]]:
-        """Scale the lines of shares of which both accounts hold one and the same multiple over night."""
+        """Scale the lines of shares that were split overnight: both accounts show the same multiple."""
         day = (at + self.context.skew).astimezone(IST).date()
         scaled = [self.positions.scale(key, factor) for key, factor in self.positions.scalings(day)]
         if scaled:
@@ -210,7 +211,7 @@ class CopyEngine:
         return scaled
 
     def assume_positions(self) -> None:
-        """Go by the ledger: exits wait no longer for positions that were not read in time."""
+        """Go by the ledger: exits stop waiting for positions that were not read in time."""
         self.positions.assume()
         self._judge_all()
 
@@ -228,22 +229,22 @@ class CopyEngine:
         self.look_again()
 
     def leaves_unread(self, order_id: str, action: Action) -> bool:
-        """Return whether what leaves now is an exit that waited in vain for what the account really has, told once."""
+        """Return whether an exit leaves without the reads that it waited for; True once for each leader order."""
         if not isinstance(action, Place) or action.part not in (Part.EXIT, Part.CLOSE):
             return False
         return self.context.exit_reads.take_unread(order_id)
 
     def leaves_beside(self, order_id: str, action: Action, now: datetime) -> bool:
-        """Return whether what leaves now is an exit that gave way in vain to another order of the account, told once.
+        """Return whether an exit leaves after it waited in vain for another order of the account; True once each time.
 
-        Part of it may leave while the rest gives way: that is not told.
+        It is False for a part that leaves while the rest still waits.
         """
         if not isinstance(action, Place) or action.part is not Part.EXIT:
             return False
         return self.shares.gave_way_in_vain(order_id, now - self.context.skew)
 
     def set_own_book(self, *, is_read: bool) -> None:
-        """Say whether it is known what of ours was at the broker when we began: nothing is entered before."""
+        """Set whether the own order book has been read since the start; nothing is entered before."""
         if self.context.own_book_read is not is_read:
             self.context.own_book_read = is_read
             self.look_again()
@@ -261,18 +262,18 @@ class CopyEngine:
         self.look_again()
 
     def switch_entries(self, *, enabled: bool) -> None:
-        """Enter nothing more, or enter again."""
+        """Switch entries off or on."""
         self.context.policy = replace(self.context.policy, enabled=enabled)
         self.look_again()
 
     def know_breach(self, breach: Breach) -> None:
-        """Take over that more was lost on a day than may be, as it was written down."""
+        """Take over a breach of the daily loss limit from the database."""
         if self.limit_usage is not None:
             self.limit_usage.know_breach(breach)
             self.look_again()
 
     def know_result(self, result: Result) -> Breach | None:
-        """Take what the account has made of the day; return the breach of the daily loss limit, if it is news."""
+        """Take the account's result of the day; return the breach of the daily loss limit if it is a new one."""
         if self.limit_usage is None:
             return None
         was_lacking = self.limit_usage.lacks_result(result.at)
@@ -283,11 +284,11 @@ class CopyEngine:
 
     @property
     def result(self) -> Result | None:
-        """What the account had made of the day when that was last read."""
+        """The account's result of the day as it was last read, None before."""
         return self.limit_usage.result if self.limit_usage else None
 
     def lacks_result(self, now: datetime) -> bool:
-        """Whether entries wait because nobody knows what the account has made of the day, or not recently."""
+        """Whether entries wait because the account's result of the day is not known, or not recent."""
         return self.limit_usage is not None and self.limit_usage.lacks_result(now)
 
     def is_breached(self, now: datetime) -> bool:
@@ -300,7 +301,7 @@ class CopyEngine:
         self.look_again()
 
     def own_feed(self, *, is_up: bool, at: datetime | None = None) -> None:
-        """Say whether the account's own feed is up, since ``at``: only then does its silence prove anything."""
+        """Set whether the account's own feed is up, since ``at``: only then does its silence prove anything."""
         self.unknown_outcomes.own_feed(is_up=is_up)
         if is_up and at is not None:
             self.context.exit_reads.feed_is_up(at)
@@ -308,13 +309,13 @@ class CopyEngine:
             self.context.exit_reads.feed_is_down()
 
     def look_again(self) -> None:
-        """Mark every leader order dirty that is not settled."""
+        """Mark every leader order that is not settled."""
         self.invalidation.everybody()
 
-    # News.
+    # Changes of orders.
 
     def leader_changed(self, order: Order, received: float | None) -> list[Changed]:
-        """Take the leader's order as it is now; ``received`` is the monotonic time of a live update, else None."""
+        """Take in a leader order as it is now; ``received`` is the monotonic time of a live update, None for a read."""
         self.work_queue.subject = order.id
         if self.retention.is_forgotten(order):
             return []
@@ -335,7 +336,7 @@ class CopyEngine:
         return changed + self.execution.fill_shadows(order) if self.context.policy.dry_run else changed
 
     def _judge(self, order: Order, at: datetime) -> list[Changed]:
-        """Have the ledger take in a leader order; what becomes an exit by it is one in its untouched copies too."""
+        """Have the ledger judge a leader order; return the unfilled copies that this turns from entries into exits."""
         return [
             self.copies.change(copy, replace(copy, part=Part.EXIT), leader)
             for order_id in self.positions.leader_seen(
@@ -350,12 +351,12 @@ class CopyEngine:
         ]
 
     def _misjudged_without(self, order: Order) -> list[str]:
-        """Return the leader orders that were copied as entries because of this one's fills nothing was known."""
+        """Return the leader orders that were copied as entries because this order's fills were not known."""
         misjudged = misjudged_without(order, self.orders, self.positions)
         return [order_id for order_id in misjudged if self.copies.is_sent(order_id)]
 
     def _take_back(self, order_id: str, found: Order) -> list[Changed]:
-        """Record that an order was misjudged; what it entered is closed at once for the one that was found."""
+        """Record that an order was misjudged; its entry is closed at once on behalf of the order found."""
         self.context.found_late.add(found.id)
         why = f"it left what {found.id} had entered, of which nothing was known"
         return [
@@ -367,7 +368,7 @@ class CopyEngine:
         ]
 
     def _is_untouched(self, leader: Order, copy: Copy) -> bool:
-        """Whether neither the leader nor the follower has entered anything by an order that may yet fill."""
+        """Whether an order may still fill, and neither the leader nor the follower has entered anything by it."""
         if copy.filled_quantity or (leader.is_terminal and leader.status is not Status.TRADED):
             return False
         allocation = self.positions.ledger.allocation(leader.id)
@@ -379,37 +380,35 @@ class CopyEngine:
         return self.context.gate_open and self.positions.leader.is_known
 
     def suspect_second_copier(self) -> None:
-        """Enter nothing any more: somebody else sends orders with our ids."""
+        """Stop entries: another program sends orders with our ids."""
         self.context.second_copier = True
         self.look_again()
 
-    # Deciding.
-
-    # What is done.
+    # Requests.
 
     def begin(self, leader: Order, action: Action, now: datetime) -> Changed:
-        """Note that a request is under way. Raises ValueError where no correlation id fits the leader's order id."""
+        """Note that a request is about to be sent. Raises ValueError if the leader's id fits no correlation id."""
         self.scheduler.was_taken()
         return self.execution.begin(leader, action, now)
 
     def keep_back(self, leader: Order, action: Action, now: datetime) -> list[Changed]:
-        """Do as if a request had been sent and taken: nothing is. Raises ValueError as ``begin`` does."""
+        """Record a request of a dry run as accepted without sending it. Raises ValueError as ``begin`` does."""
         self.scheduler.was_taken()
         return self.execution.keep_back(leader, action, now)
 
     def wants_search(self, copy_id: CopyId, at: float) -> bool:
-        """Whether an order is to be searched for by its id: it may not exist, or was accepted and is not shown."""
+        """Whether to search for an order by its correlation id: it may not exist, or was accepted and is not shown."""
         return not self.copies.copy(copy_id).order_id or self.unknown_outcomes.wants_search(copy_id, at)
 
     def wake(self, order_id: str) -> None:
-        """Look at a leader order again: the time it waited for has come."""
+        """Mark a leader order whose time to wait is over."""
         if order_id in self.orders:
             self.work_queue.awake(order_id)
 
-    # What is over.
+    # Orders that are over.
 
     def forget_before(self, day: date) -> int:
-        """Forget what was over before a day in India, once all that the broker can tell of the days before was told.
+        """Forget what ended before a day in India; what the broker shows of earlier days must have been taken in.
 
         Returns how many leader orders were forgotten.
         """
@@ -427,9 +426,9 @@ class CopyEngine:
     # Trying again.
 
     def try_again(self, order_id: str, units: int) -> list[Changed] | None:
-        """Decide a leader order afresh whose copies were over, on an operator's word: an entry for ``units`` at most.
+        """Decide a finished leader order again at an operator's request: an entry for ``units`` at most.
 
-        None where that cannot be: the order is not of today, rests, or never had a size.
+        Returns None if that is impossible: the order is not known, a copy rests, or it never had a size.
         """
         leader, copies = self.orders.get(order_id), self.copies.of(order_id)
         if leader is None or not copies or any(copy.is_open for copy in copies):
@@ -443,12 +442,12 @@ class CopyEngine:
     # Closing everything.
 
     def close_all(self) -> None:
-        """Begin to cancel every copy and to close what is held by copying, and nothing else."""
+        """Begin to cancel every copy and to close what is held by copying; nothing is copied meanwhile."""
         self.flattener.begin()
         self.look_again()
 
     def take_closed(self, now: datetime) -> Closed | None:
-        """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
+        """Return the outcome of closing everything, once; None while it goes on, and if nothing is being closed."""
         closed = self.flattener.take_outcome(self.context.instruments or {}, now)
         if closed is not None:
             self.look_again()

@@ -1,4 +1,4 @@
-"""How a request is carried out, from its beginning to its outcome, and what a dry run has in its place."""
+"""A request from its beginning to its outcome, and what a dry run does instead."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ from copytrade.core.model.orders import Order
 
 
 class Execution:
-    """Notes in the copies what was asked of the broker, and what it answered."""
+    """Records in the copies what was asked of the broker and what it answered."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Execution:
         self._looks = looks
 
     def begin(self, leader: Order, action: Action, now: datetime) -> Changed:
-        """Note that a request is under way. Raises ValueError where no correlation id fits the leader's order id."""
+        """Note that a request is about to be sent. Raises ValueError if the leader's id fits no correlation id."""
         copy_id = (leader.id, action.n)
         match action:
             case Place():
@@ -98,16 +98,16 @@ class Execution:
         return changed
 
     def came_to_nothing(self, copy_id: CopyId, action: Action, now: datetime) -> None:
-        """Note that a request was refused or not answered, for no cause of the account's: the next try waits."""
+        """Note that a request was refused or not answered, for a reason of its own: the next try waits."""
         self._holds.came_to_nothing(copy_id, action, now)
 
     def was_accepted(self, copy_id: CopyId, action: Action) -> None:
-        """Note that the broker took a request; a change counts as carried out once it is shown."""
+        """Note that the broker accepted a request; modifications and cancellations count once they are shown."""
         if isinstance(action, Place):
             self._holds.carried_out(copy_id, Place)
 
     def keep_back(self, leader: Order, action: Action, now: datetime) -> list[Changed]:
-        """Do as if a request had been sent and taken: nothing is. Raises ValueError as ``begin`` does."""
+        """Record a request of a dry run as accepted without sending it. Raises ValueError as ``begin`` does."""
         begun = self.begin(leader, action, now)
         copy_id, copy = (leader.id, action.n), begun.after
         match action:
@@ -121,7 +121,7 @@ class Execution:
         return [replace(changed[0], before=begun.before), *changed[1:], *self.fill_shadows(leader)]
 
     def fill_shadows(self, leader: Order) -> list[Changed]:
-        """Have what was never sent fill, or end, as the leader's order does."""
+        """Let the copies of a dry run fill or end as the leader's order does."""
         changed = []
         for copy in self._copy_book.of(leader.id):
             if copy.stage is Stage.LIVE and shadow.is_shadow(copy):

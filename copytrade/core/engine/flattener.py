@@ -1,4 +1,4 @@
-"""The desk's dealings with closing everything: what is to be cancelled, which lines to close, and when it is over."""
+"""Closing everything: which copies to cancel, which lines to close, and when it is over."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -23,9 +23,9 @@ from copytrade.core.model.reasons import Reason
 
 
 class Flattener:
-    """Sees to it that every copy is cancelled, and that one order a line closes what is held by copying.
+    """Has every copy cancelled, and what is held by copying closed by one order a line.
 
-    With ``for_good`` it is at work from the beginning to the end: nothing is copied beside.
+    With ``for_good`` the engine does nothing else: nothing is copied.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Flattener:
         self._for_good = for_good
         self._lines: dict[LineKey, str] = {}
         self._called_off_before = 0
-        #: Whether nothing is copied now, and whether somebody waits to hear what came of closing.
+        #: Whether copying is suspended, and whether the outcome of closing is yet to be taken.
         self.is_at_work = for_good
         self.is_awaited = False
 
@@ -55,7 +55,7 @@ class Flattener:
         self.is_at_work = self.is_awaited = True
 
     def reload(self, allocations: Iterable[Allocation]) -> None:
-        """Take over orders that close a line from the database; if one may be live, closing goes on."""
+        """Take over closing orders from the database; if one may be live, closing goes on."""
         for allocation in allocations:
             if not closing.is_closing(allocation.leader_order_id):
                 continue
@@ -66,7 +66,7 @@ class Flattener:
                 self._stand_in(closing.order_of(allocation, None))
 
     def go_on(self, now: datetime) -> None:
-        """Have every line closed on which nothing of ours is live any more."""
+        """Close every line on which no copy is live any more."""
         for copy in self._without_leader():
             if copy.order is not None:
                 self._stand_in(as_leader(copy, copy.order))
@@ -74,7 +74,7 @@ class Flattener:
             self._close(allocation)
 
     def _close(self, allocation: Allocation) -> None:
-        """Have an order close a line."""
+        """Create the order that closes a line."""
         self._lines[allocation.line] = allocation.leader_order_id
         self._stand_in(closing.order_of(allocation, self._last_price(allocation)))
 
@@ -83,13 +83,13 @@ class Flattener:
         self._work_queue.mark([order.id])
 
     def call_off(self, copies: Sequence[Copy], inputs: DecisionInput) -> Decision:
-        """Decide about the copies of a leader order while nothing is copied."""
+        """Decide about the copies of a leader order while copying is suspended."""
         return flatten.called_off(copies, inputs) if self.is_awaited else Wait("nothing is copied here")
 
     def decide(
         self, leader: Order, copies: Sequence[Copy], inputs: DecisionInput, policy: Policy, now: datetime
     ) -> Decision:
-        """Decide about an order that closes a line: no more than is held, and nothing once closing is over."""
+        """Decide about a closing order: no more than is held, and nothing once closing is over."""
         allocation = self._positions.ledger.allocation(leader.id)
         if allocation is None or not self._closes(leader.id):
             return flatten.overtaken(copies)
@@ -109,18 +109,18 @@ class Flattener:
         return next((order.last_price for order in known if order.last_price), None)
 
     def _closes(self, order_id: str) -> bool:
-        """Whether an order is the one that closes its line now, and not left over from an earlier time."""
+        """Whether a closing order is the current one of its line."""
         return self.is_awaited and order_id in self._lines.values()
 
     def _without_leader(self) -> list[Copy]:
-        """Return copies that may be live and whose leader order nobody has told of, where nothing is copied beside."""
+        """Return copies that may be live and whose leader order is unknown, if the engine only closes."""
         if not (self._for_good and self.is_awaited):
             return []
         unled = (copy for copy in self._copy_book if copy.leader_order_id not in self._orders)
         return [copy for copy in unled if copy.is_open and self._positions.holdings.account.was_told_of(copy.order_id)]
 
     def _due(self, now: datetime) -> list[Allocation]:
-        """Return what closes each line on which nothing of ours is live any more."""
+        """Return an allocation for each held line on which no copy is live, to close it."""
         if not (self.is_awaited and self._positions.holdings.are_known):
             return []
         busy = {self._line_of(copy.leader_order_id) for copy in self._live(now)}
@@ -130,7 +130,7 @@ class Flattener:
         return [self._positions.holdings.close(line, now) for line in lines]
 
     def _live(self, now: datetime) -> list[Copy]:
-        """Return the copies that may be live: one sent on an earlier day of which nobody has told since is not."""
+        """Return the copies that may be live; one of an earlier day that the broker has not shown since is not."""
         today = now.astimezone(IST).date()
         return [
             copy
@@ -143,21 +143,21 @@ class Flattener:
         ]
 
     def _line_of(self, order_id: str) -> LineKey | None:
-        """Return the line of a leader order, whether it has been told of or is known from the database alone."""
+        """Return the line of a leader order, from the order itself or from the database."""
         if order := self._orders.get(order_id):
             return line_of(order)
         allocation = self._positions.ledger.allocation(order_id)
         return allocation.line if allocation else None
 
     def _wants_another(self, line: Line) -> bool:
-        """Whether a line that is held wants another order: it has had none, or more was filled after it."""
+        """Whether a held line needs a closing order: it has had none, or more was filled after the last."""
         copies = self._of(line.key)
         if line.key not in self._lines:
             return True
         return bool(copies) and all(copy.stage is Stage.ENDED and not copy.is_final for copy in copies)
 
     def take_outcome(self, instruments: Mapping[InstrumentKey, Instrument], now: datetime) -> Closed | None:
-        """Return what came of closing, once; None while it goes on, and where nothing is being closed."""
+        """Return the outcome of closing, once; None while it goes on, and if nothing is being closed."""
         if not (self.is_awaited and self._positions.holdings.are_known):
             return None
         held = self._positions.holdings.lines_held()
@@ -173,7 +173,7 @@ class Flattener:
         return Closed(self._called_off() - self._called_off_before, tuple(closed), tuple(left))
 
     def _has_failed(self, key: LineKey) -> bool:
-        """Whether the order that was to close a line has come to nothing, or may not be sent."""
+        """Whether the closing order of a line has failed or may not be sent."""
         return any(copy.is_final or (copy.stage is Stage.NONE and copy.reason is not None) for copy in self._of(key))
 
     def _called_off(self) -> int:

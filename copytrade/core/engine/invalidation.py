@@ -1,4 +1,4 @@
-"""Whom a change concerns: which leader orders are worth another look because of it."""
+"""Which leader orders a change makes worth deciding again."""
 
 from copytrade.core.engine.copies.copy_book import Changed, CopyBook
 from copytrade.core.engine.leader_orders import LeaderOrders
@@ -10,10 +10,9 @@ from copytrade.core.model.orders import Order
 
 
 class Invalidation:
-    """Marks them on the agenda.
+    """Marks those orders in the work queue.
 
-    An entry that merely rests, as it should, concerns no other order, and no other's fills concern it: there may be
-    hundreds of them on a line.
+    An entry that merely rests affects no other order and is affected by none: a line may have hundreds of them.
     """
 
     def __init__(self, orders: LeaderOrders, positions: Positions, copy_book: CopyBook, work_queue: WorkQueue) -> None:
@@ -23,12 +22,12 @@ class Invalidation:
         self._copy_book = copy_book
 
     def everybody(self) -> None:
-        """Look again at every order that is not settled, or whose decision was not that nothing is left to be done."""
+        """Mark every order that is not settled or may still matter."""
         self._positions.ledger.all_changed()
         self._work_queue.mark(order_id for order_id, order in self._orders.items() if self._is_undone(order))
 
     def whatever_works(self) -> None:
-        """Look again at every order of every line that may matter yet."""
+        """Mark every working order of every line."""
         for key in self._positions.working.lines():
             self.line(key)
 
@@ -36,7 +35,7 @@ class Invalidation:
         return self._positions.working.contains(order.id) or not self.is_settled(order)
 
     def is_settled(self, order: Order) -> bool:
-        """Whether nothing is left to be done about an order, unless its line moves."""
+        """Whether an order needs nothing more, unless its line changes."""
         copies = self._copy_book.of(order.id)
         if not copies:
             return False
@@ -45,14 +44,14 @@ class Invalidation:
         return order.is_terminal and not any(copy.is_open or copy.stage is Stage.NONE for copy in copies)
 
     def leader_changed(self, known: Order | None, order: Order) -> None:
-        """Look at an order that is not what was ``known`` of it, and at its line where that is concerned."""
+        """Mark an order that differs from what was ``known`` of it, and its line if that is affected."""
         self._work_queue.mark([order.id])
         before = _extent(known) if known else (order.quantity, 0, False)
         if self._is_exiting(order.id) or before != _extent(order):
             self.line(line_of(order))
 
     def copy_changed(self, changed: Changed) -> None:
-        """Look at the leader order of a copy, and at its line where that is concerned."""
+        """Mark the leader order of a changed copy, and its line if that is affected."""
         self._work_queue.mark([changed.leader.id])
         before, after = changed.before, changed.after
         has_moved = (before.filled_quantity, before.stage) != (after.filled_quantity, after.stage)
@@ -60,11 +59,11 @@ class Invalidation:
             self.line(line_of(changed.leader))
 
     def line(self, key: LineKey) -> None:
-        """Look at every order of a line that may matter yet."""
+        """Mark every working order of a line."""
         self._work_queue.mark_beside(member for member in self._positions.working.on(key) if member in self._orders)
 
     def merely_rests(self, order: Order) -> bool:
-        """Whether an order is an entry alone that is at the broker as it should be, whatever else its line does."""
+        """Whether an order is only an entry, rests at the broker as it should, and is not affected by its line."""
         allocation = self._positions.ledger.allocation(order.id)
         if order.is_terminal or allocation is None or allocation.is_exit or allocation.excess:
             return False
@@ -83,5 +82,5 @@ class Invalidation:
 
 
 def _extent(order: Order) -> tuple[int, int, bool]:
-    """What of a leader order concerns the others of its line."""
+    """The fields of a leader order that affect the other orders of its line."""
     return order.quantity, order.filled_quantity, order.is_terminal

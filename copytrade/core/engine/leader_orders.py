@@ -16,8 +16,8 @@ from copytrade.core.model.orders import Order
 class LeaderOrders:
     """The leader's orders by id, in the order in which they were first seen.
 
-    Some are stand-ins of our own making: for what closes a line, and for what is known by its copies alone. Those that
-    were ``set_aside`` are known, and nothing is done about them.
+    Some are stand-ins that the engine makes: for an order that closes a line, and for one known by its copies alone.
+    Orders that were ``set_aside`` are kept, and nothing is done about them.
     """
 
     def __init__(self, set_aside: Set[str] = frozenset()) -> None:
@@ -50,7 +50,7 @@ class LeaderOrders:
         return order_id in self._set_aside
 
     def see(self, order: Order, received: float | None) -> Order:
-        """Take in a sight of an order, ``received`` live or None; return what is known of it now."""
+        """Merge an update of an order, ``received`` live or None for a read; return the merged order."""
         known = self._orders.get(order.id)
         if known is None:
             self._received[order.id] = received
@@ -88,7 +88,7 @@ class LeaderOrders:
             del self._placed[line]
 
     def stand_in(self, order: Order) -> None:
-        """Let an order of our own making stand where the leader's would."""
+        """Add an order that the engine made in place of a leader order."""
         self._orders[order.id] = order
         self._received[order.id] = None
 
@@ -97,7 +97,7 @@ class LeaderOrders:
         return self._received[order_id]
 
     def milliseconds_until(self, order_id: str, at: float | None) -> float | None:
-        """Return how long after the first news of an order something was; None where either time is not known."""
+        """Return the milliseconds from the first update of an order to ``at``; None if either time is not known."""
         begun = self._received.get(order_id)
         return None if begun is None or at is None else (at - begun) * 1000
 
@@ -107,5 +107,5 @@ def _placed(order: Order) -> tuple[datetime, str]:
 
 
 def as_leader(copy: Copy, order: Order) -> Order:
-    """Stand in for a leader order of which nothing has been read yet since the start."""
+    """Return a stand-in for a leader order that has not been read since the start."""
     return replace(order, id=copy.leader_order_id, quantity=copy.leader_quantity, average_price=copy.leader_price)

@@ -1,4 +1,4 @@
-"""What the broker says of the account's own orders: which copies they are, what became of those, and which it lacks."""
+"""What the broker shows of the account's own orders: which copies they are, their states, and which are missing."""
 
 from collections.abc import Iterable, Sequence, Set
 from datetime import date, datetime
@@ -24,7 +24,7 @@ from copytrade.core.model.orders import Order, Status, ended_before, order_of
 
 
 class OwnOrders:
-    """Takes the broker's word: sights of single orders, reads of the whole book, and searches."""
+    """Takes in updates of single orders, reads of the whole order book, and searches by id."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class OwnOrders:
         self._orphan_orders: dict[str, Order] = {}
 
     def seen(self, order: Order, received: float | None) -> Changed | None:
-        """Take the broker's word about one order; None if it is none of our copies, or of one that is forgotten."""
+        """Take in an update of one order; return None if it is no copy, or was forgotten."""
         if self._retention.is_forgotten_own(order):
             self._work_queue.subject = ""
             return None
@@ -87,23 +87,23 @@ class OwnOrders:
         return changed
 
     def _duplicate(self, copy: Copy, order: Order, leader: Order) -> Copy:
-        """Take in a second order with the id of a copy, so that it is cancelled."""
+        """Add a second order with the id of a copy, so that it is cancelled."""
         number = self._copy_book.next_number(copy.leader_order_id)
         duplicate = transitions.found(copy, order, leader, number, Part.TWIN)
         self._copy_book.keep(duplicate)
         return duplicate
 
     def unread(self, order_ids: Iterable[str]) -> None:
-        """Take note of orders that are there already, and cannot be read."""
+        """Note orders that exist already and cannot be read."""
         for order_id in order_ids:
             self._unknown_outcomes.seen(order_id)
 
     def book_read(
         self, began: float, now: datetime, order_ids: Set[str], unreadable: Sequence[UnreadableRow] = ()
     ) -> list[Changed]:
-        """Take note ``now`` of a read of the book, begun at a monotonic time: it ends doubts older than that.
+        """Take in a read of the order book that began at a monotonic time; it settles doubts that are older.
 
-        It says nothing by what it lacks of an order of ours that one of the ``unreadable`` rows may be.
+        An order that the book lacks is not absent if one of the ``unreadable`` rows may be that order.
         """
         self._unknown_outcomes.read(began, order_ids, unreadable)
         resolved = [*self._free_absent(), *self._unshown.give_up()]
@@ -119,7 +119,7 @@ class OwnOrders:
         return resolved
 
     def _not_carried_out(self, began: float, now: datetime, order_ids: Set[str]) -> list[Changed]:
-        """Find the changes that the broker accepted some time before a read, and that the read does not show."""
+        """Undo accepted modifications and cancellations that a read some time later does not show."""
         found = []
         for copy_id in sorted(self._copy_book.live):
             copy, leader = self._copy_book.copy(copy_id), self._orders.get(copy_id[0])
@@ -136,13 +136,13 @@ class OwnOrders:
         return found
 
     def searched(self, correlation_id: str, began: float) -> list[Changed]:
-        """Take note that the broker, asked for an id, showed no order; asked at a monotonic time."""
+        """Note that a search by correlation id, begun at a monotonic time, found no order."""
         if copy_id := self._copy_book.named(correlation_id):
             self._unknown_outcomes.searched(copy_id, began)
         return [*self._free_absent(), *self._unshown.give_up()]
 
     def _free_absent(self) -> list[Changed]:
-        """Free what is proven not to exist, to be decided anew."""
+        """Reset copies whose orders are proven not to exist, so that they are decided again."""
         resolved = []
         for copy_id in self._unknown_outcomes.absent():
             leader = self._orders.get(copy_id[0])
@@ -154,7 +154,7 @@ class OwnOrders:
 
     @property
     def orphan_orders(self) -> list[Order]:
-        """Return the orders that carry an id of ours and that nothing in the database speaks of."""
+        """The account's orders with an id of ours that the database does not know."""
         return list(self._orphan_orders.values())
 
     def forget_orphan_orders(self, day: date) -> None:
@@ -164,7 +164,7 @@ class OwnOrders:
                 del self._orphan_orders[order.id]
 
     def adopt_orphan_orders(self, now: datetime) -> list[Changed]:
-        """Take orders for ours that the database has lost, where they fit the leader's order; keep the others."""
+        """Turn orphan orders into copies if they fit their leader orders; the others stay orphans."""
         adopted = []
         for order in sorted(self._orphan_orders.values(), key=lambda order: order.correlation_id):
             copy = self._lost_copy(order, now)
@@ -178,7 +178,7 @@ class OwnOrders:
         return adopted
 
     def _lost_copy(self, order: Order, now: datetime) -> Copy | None:
-        """Return the copy that an order must have been, None where it fits no leader order."""
+        """Return the copy that an orphan order must have been, None if it fits no leader order."""
         named = order_of(order.correlation_id)
         leader = self._orders.get(named[0]) if named else None
         allocation = self._positions.ledger.allocation(leader.id) if leader else None

@@ -1,7 +1,7 @@
-"""Retention what is over: a program that runs for weeks keeps what may still matter, and the orders of its day.
+"""Retention: a program that runs for weeks keeps today's orders and what may still matter, and forgets the rest.
 
-What is forgotten stays in the database, and in the lines of the ledger. It must not come back as news: of an order that
-ended before the day and that nobody knows, all that matters has been counted.
+Forgotten orders stay in the database and in the lines of the ledger. They must not come back as new: an unknown order
+that ended before the day has been counted already.
 """
 
 from collections.abc import Iterator, Set
@@ -28,18 +28,18 @@ LOOK_BACK = timedelta(days=7)
 
 
 class Forgotten(msgspec.Struct, frozen=True, gc=False):
-    """What ended before a ``day`` in India is forgotten, but for those of the leader's orders that are ``kept``."""
+    """Orders that ended before a ``day`` in India are forgotten, except the leader orders that are ``kept``."""
 
     day: date
     kept: frozenset[str] = frozenset()
 
 
 class Retention:
-    """Forgets leader orders with all that is known of them, and the account's own orders.
+    """Forgets finished leader orders and their copies, and finished orders of the account.
 
-    A leader order is over when it has ended, has its disposition, nothing is under way, wanted or awaited for it, no
-    copy may be live, and it is too old to be entered. Of a line on which something is held, the exit that would be
-    asked for what is overdue is kept.
+    A leader order is over when it has ended and been decided, no request is pending, wanted or awaited for it, no copy
+    may be live, and it is too old to be entered. On a line that holds something, the exit that would close an overdue
+    remainder is kept.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Retention:
         self._flattener = flattener
         self._limit_usage = limit_usage
         self._holds = holds
-        #: What was forgotten until now, None before the first time.
+        #: What has been forgotten, None before the first time.
         self.forgotten: Forgotten | None = None
 
     def forget_before(self, day: date) -> int:
-        """Forget what was over before a day; return how many leader orders are forgotten now that were not before.
+        """Forget what was over before a day; return how many more leader orders are forgotten.
 
-        Whatever the broker can tell of the days before has to have been told.
+        Everything the broker shows of the days before must have been taken in.
         """
         if not self._are_positions_known() or self._flattener.is_at_work:
             return 0
@@ -85,7 +85,7 @@ class Retention:
         return self._positions.leader.is_known and self._positions.holdings.are_known
 
     def is_forgotten(self, order: Order) -> bool:
-        """Whether an order of the leader's is over, and not known any more."""
+        """Whether a leader order is over and forgotten."""
         if self.forgotten is None or order.id in self._orders or order.id in self.forgotten.kept:
             return False
         if not ended_before(order, self.forgotten.day):
@@ -93,19 +93,19 @@ class Retention:
         return not self._copy_book.of(order.id) and self._positions.ledger.allocation(order.id) is None
 
     def is_forgotten_own(self, order: Order) -> bool:
-        """Whether an order of the account's is over, and not known any more."""
+        """Whether an order of the account is over and forgotten."""
         if self.forgotten is None or self._positions.holdings.account.was_told_of(order.id):
             return False
         return self._is_over_own(order, self.forgotten.day)
 
     def _of_before(self, day: date) -> Iterator[str]:
-        """Return all leader orders that are known of days before one."""
+        """Yield all known leader orders of days before one."""
         yield from (order.id for order in self._orders.values() if trade_date(order) < day)
         yield from (copy.leader_order_id for copy in self._copy_book if copy.trade_date < day)
         yield from self._positions.ledger.allocated_before(day)
 
     def _without_what_is_over(self, order_ids: Set[str], day: date) -> frozenset[str]:
-        """Forget what is over of some leader orders, and return the others."""
+        """Forget those of the leader orders that are over, and return the others."""
         enterable = min(day, self._enterable_on(day))
         over = {order_id for order_id in order_ids if self._is_over(order_id, day, enterable)}
         over -= self._last_exits(over)
@@ -119,16 +119,16 @@ class Retention:
         return frozenset(order_ids - over)
 
     def _enterable_on(self, day: date) -> date:
-        """Return the first day whose orders may yet be entered on a day, however much too late."""
+        """Return the earliest day whose orders may still be entered on a given day."""
         policy = self._context.policy
         age = min(max(policy.late_after, policy.max_missed_age), LOOK_BACK.total_seconds())
         return (datetime.combine(day, time.min) + DAY_BEGINS - timedelta(seconds=age)).date()
 
     def _is_over(self, order_id: str, day: date, enterable: date) -> bool:
-        """Whether nothing can come of a leader order any more, unless it is asked for what is overdue on its line.
+        """Whether nothing can come of a leader order, unless it has to close an overdue remainder of its line.
 
-        What the leader's book does not show any more is known by its copies alone, after a restart. What was to close a
-        line may have none.
+        After a restart, an order that the leader's book no longer shows is known by its copies alone; an order of ours
+        that closes a line may have none.
         """
         leader, copies = self._orders.get(order_id), self._copy_book.of(order_id)
         if self._work_queue.is_on(order_id) or any(copy.is_open or _is_of(copy, day) for copy in copies):
@@ -141,7 +141,7 @@ class Retention:
         return all(copy.is_settled for copy in copies) or not (allocation and allocation.is_exit)
 
     def _last_exits(self, over: Set[str]) -> set[str]:
-        """Return the exits among them that would be asked for what is overdue, where something is held or may be."""
+        """Return exits that may still have to close a remaining position; these are kept."""
         kept: set[str] = set()
         for key in {key for order_id in over if (key := self._exited_line(order_id))}:
             working = list(self._positions.working.on(key))
@@ -157,7 +157,7 @@ class Retention:
         return allocation.line if allocation and allocation.leader_exited else None
 
     def _may_be_asked(self, order_id: str) -> bool:
-        """Whether an order by which the leader has left is asked for what is overdue: not if its copy has failed."""
+        """Whether an exit of the leader may have to close what is overdue: not if its copy has failed."""
         if order_id not in self._orders or self._exited_line(order_id) is None:
             return False
         sent = [copy for copy in self._copy_book.of(order_id) if copy.n and copy.part is Part.EXIT]
@@ -166,7 +166,7 @@ class Retention:
         return not any(copy.is_settled for copy in self._copy_book.of(order_id))
 
     def _forget_own(self, day: date) -> None:
-        """Forget the account's own orders: a later read of its positions has their fills in it."""
+        """Forget the account's finished orders: later reads of its positions include their fills."""
         self._positions.holdings.account.forget(
             [order.id for order in self._positions.holdings.account.orders if self._is_over_own(order, day)]
         )
@@ -174,7 +174,7 @@ class Retention:
             self._limit_usage.forget_before(day)
 
     def _is_over_own(self, order: Order, day: date) -> bool:
-        """Whether an order of the account's ended before a day, as the copy knows that it may be."""
+        """Whether an order of the account ended before a day, and its copy, if any, has recorded that."""
         if not ended_before(order, day):
             return False
         copy = self._copy_book.find(order)
@@ -182,5 +182,5 @@ class Retention:
 
 
 def _is_of(copy: Copy, day: date) -> bool:
-    """Whether anything has happened to the order of a copy since a day began: it may be told of again."""
+    """Whether anything has happened to a copy's order since a day began, so that the broker may show it again."""
     return copy.order is not None and not ended_before(copy.order, day)

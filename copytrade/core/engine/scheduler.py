@@ -1,4 +1,4 @@
-"""What a follower does next: every marked leader order decided, and the most urgent request picked."""
+"""What a follower does next: decides every marked leader order, and picks the most urgent request."""
 
 from datetime import datetime
 
@@ -39,9 +39,9 @@ from copytrade.core.model.reasons import Reason
 
 
 class Considered(msgspec.Struct, frozen=True):
-    """What came of deciding: copies that were skipped or flagged, those to be read now, when to look again.
+    """The outcome of deciding: changed copies (skipped or flagged), copies to read now, and when to decide again.
 
-    ``wanted`` are the leader orders for which something is to be sent.
+    ``wanted`` are the leader orders for which a request is to be sent.
     """
 
     changed: list[Changed]
@@ -51,7 +51,7 @@ class Considered(msgspec.Struct, frozen=True):
 
 
 class Scheduler:
-    """Decides what is on the agenda, and keeps a decision as long as nothing has happened since."""
+    """Decides marked orders, and keeps a decision for ``pick`` as long as time and order are the same."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Scheduler:
         self._looks = looks
         self._shares = shares
         self._allocator = Allocator(orders, positions, copy_book, context, shares)
-        #: On what of its line each order's last decision has rested.
+        #: What each order's last decision took from its line.
         self._bases: dict[str, Basis] = {}
         #: How many orders have been decided.
         self.decisions = 0
@@ -100,11 +100,11 @@ class Scheduler:
         return considered
 
     def forget(self) -> None:
-        """Forget on what decisions have rested: orders are forgotten."""
+        """Forget what decisions took from their lines: orders are forgotten."""
         self._bases.clear()
 
     def _is_concerned(self, leader: Order) -> bool:
-        """Whether what has happened to others of its line changes the decision about an order."""
+        """Whether a change of other orders of its line may change the decision about an order."""
         if self._invalidation.merely_rests(leader):
             return False
         if self._context.is_limited or self._flattener.is_at_work:
@@ -138,7 +138,7 @@ class Scheduler:
             considered.wake.append((leader.id, until))
 
     def _again_at(self, leader: Order, decision: Decision, considered: Considered, now: datetime) -> datetime | None:
-        """Return when to look again at an order for which nothing is sent now, None where that depends on news."""
+        """Return when to decide an order again for which nothing is sent now, None if only a change can matter."""
         if isinstance(decision, Place | Modify | Cancel):
             return None
         moments = [self._holds.end(leader.id, now), *self._look(leader, considered, now)]
@@ -147,7 +147,7 @@ class Scheduler:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _look(self, leader: Order, considered: Considered, now: datetime) -> list[datetime]:
-        """Have copies read of which it is not known what became; return when to look at each again."""
+        """Add the copies whose outcome is unknown and due to be read; return when to read each again."""
         if self._context.policy.dry_run or self._orders.is_set_aside(leader.id):
             return []
         moments = []
@@ -166,7 +166,7 @@ class Scheduler:
         return moments
 
     def _is_held(self, leader: Order, action: Action, now: datetime) -> bool:
-        """Whether a request came to nothing, and is not made again yet."""
+        """Whether a request failed before, and its next try has to wait."""
         part = action.part if isinstance(action, Place) else self._copy_book.copy((leader.id, action.n)).part
         return self._holds.is_held(leader.id, action, now, is_exit=part is not Part.ENTRY)
 
@@ -197,9 +197,9 @@ class Scheduler:
         return following[1] if following else None
 
     def pick(self, now: datetime) -> tuple[Order, Action] | None:
-        """Return the most urgent leader order and what to send for it, decided afresh; None if nothing is left.
+        """Return the most urgent leader order and what to send for it, decided again; None if nothing is left.
 
-        What ``consider`` has just decided, at the same ``now``, is fresh.
+        A decision that ``consider`` made at the same ``now`` is used as it is.
         """
         while following := self._work_queue.next():
             order_id, _ = following
@@ -215,12 +215,12 @@ class Scheduler:
         return decision if at == now and not self._work_queue.is_marked(order_id) else None
 
     def was_taken(self) -> None:
-        """Take note that something is done: under a limit, what else was decided was judged without it."""
+        """Note that a request begins: with limits, decisions that were made without it are dropped."""
         if self._context.is_limited:
             self._decided.clear()
 
     def is_overtaken(self, order_id: str, action: Action) -> bool:
-        """Whether the leader's order has ended while a request for it was on its way to the sender."""
+        """Whether a request is obsolete because the leader's order has ended since it was decided."""
         leader = self._orders[order_id]
         if self._flattener.is_at_work and isinstance(action, Place) and action.part is Part.ENTRY:
             return True
@@ -231,17 +231,17 @@ class Scheduler:
         return isinstance(action, Modify) and self._copy_book.copy((order_id, action.n)).part is Part.ENTRY
 
     def skip_unsent(self, skip: Skip, now: datetime) -> list[Changed]:
-        """Note that nothing that waits to be placed is copied, and why; an exit goes on waiting all the same."""
+        """Record why nothing that waits to be placed is copied; exits keep waiting all the same."""
         waiting = [*self._work_queue.take_entries(), *self._work_queue.exits()]
         unsent = [order_id for order_id in waiting if not self._copy_book.is_sent(order_id)]
         return [changed for order_id in unsent for changed in self._copy_book.skip(self._orders[order_id], skip, now)]
 
     def waiting_in(self, lane: Lane) -> list[str]:
-        """Return the leader orders for which something waits to be sent in a lane, or in one less urgent."""
+        """Return the leader orders with a request waiting in a lane or a less urgent one."""
         return self._work_queue.wanted_in(lane)
 
     def note_waiting(self, lane: Lane, skip: Skip, now: datetime) -> list[Changed]:
-        """Note why nothing was sent yet for what waits in a lane, or in one less urgent; it goes on waiting."""
+        """Record why requests in a lane or a less urgent one have not been sent yet; they keep waiting."""
         unsent = [order_id for order_id in self._work_queue.wanted_in(lane) if not self._copy_book.is_sent(order_id)]
         return [changed for order_id in unsent for changed in self._copy_book.skip(self._orders[order_id], skip, now)]
 

@@ -1,4 +1,4 @@
-"""What a follower's desk has on its agenda: which leader orders to look at, what each wants, and what is under way."""
+"""The work of one follower: which leader orders to decide, what each wants to send, and which requests are pending."""
 
 import heapq
 import itertools
@@ -15,16 +15,16 @@ _NONE: frozenset[int] = frozenset()
 class WorkQueue:
     """Leader orders by id.
 
-    A *marked* order is worth a look on its own account, or beside another for what that may change. What then asks for
-    a request *wants* a lane, until somebody takes it. A copy is under way from ``begin`` to ``end``.
+    A *marked* order is to be decided, because it changed itself or because another order of its line did. An order that
+    needs a request then *wants* a lane until the request is taken. A request is pending from ``begin`` to ``end``.
     """
 
     def __init__(self) -> None:
         self._marked: dict[str, bool] = {}
         self._wanted: dict[str, Lane] = {}
-        #: Of what is wanted, all that is no entry; and the entries of each underlying by number, with some that are not
-        #: wanted any more: hundreds may wait, and which is the next is asked at every turn.
+        #: All wanted orders but entries.
         self._urgent: dict[str, Lane] = {}
+        #: A heap of entries per underlying, by number; withdrawn ones are removed lazily, as hundreds may wait.
         self._entries: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         self._queued: dict[str, str] = {}
         self._wakes: dict[str, datetime] = {}
@@ -35,13 +35,13 @@ class WorkQueue:
         self.subject = ""
 
     def mark(self, order_ids: Iterable[str]) -> None:
-        """Have orders looked at."""
+        """Mark orders to be decided."""
         for order_id in order_ids:
             self._marked[order_id] = True
             self._number(order_id)
 
     def mark_beside(self, order_ids: Iterable[str]) -> None:
-        """Have orders looked at, should it concern them what has happened to another."""
+        """Mark orders to be decided if a change of another order of their line concerns them."""
         for order_id in order_ids:
             self._marked.setdefault(order_id, False)
             self._number(order_id)
@@ -51,9 +51,9 @@ class WorkQueue:
             self._numbers[order_id] = next(self._next_number)
 
     def take_marked(self) -> Mapping[str, bool]:
-        """Return what is to be looked at, in the order in which it was marked, and whether on its own account.
+        """Return the marked orders in the order of marking, and whether each changed itself.
 
-        What that wanted is decided anew. What was marked beside another goes on wanting it until ``want_nothing``.
+        Those no longer want anything. Those marked beside another keep wanting it until ``want_nothing``.
         """
         marked, self._marked = self._marked, {}
         for order_id, on_its_own in marked.items():
@@ -62,7 +62,7 @@ class WorkQueue:
         return marked
 
     def want_nothing(self, order_id: str) -> None:
-        """Forget what an order asked for, because it is decided anew."""
+        """Drop what an order wants: it is being decided again."""
         self._forget(order_id)
 
     def is_marked(self, order_id: str) -> bool:
@@ -70,7 +70,7 @@ class WorkQueue:
         return order_id in self._marked
 
     def want(self, order_id: str, lane: Lane, underlying: str) -> None:
-        """Note that an order asks for a request; its ``underlying`` matters where it is to enter."""
+        """Note that an order wants a request in a lane; ``underlying`` matters for entries only."""
         self._wanted[order_id] = lane
         if lane is Lane.ENTRY:
             self._urgent.pop(order_id, None)
@@ -81,34 +81,34 @@ class WorkQueue:
             self._urgent[order_id] = lane
 
     def is_wanted(self, order_id: str) -> bool:
-        """Whether an order asks for a request."""
+        """Whether an order wants a request."""
         return order_id in self._wanted
 
     def take(self, order_id: str) -> None:
-        """Note that what an order asked for is being seen to; there may be more to do for it at the same time."""
+        """Note that an order's request is being made, and mark it: there may be more to do for it."""
         self._forget(order_id)
         self.mark([order_id])
 
     def take_entries(self) -> list[str]:
-        """Return every order that wants to enter, and forget that it does."""
+        """Return every order that wants an entry, and drop those wants."""
         entries = [order_id for order_id, lane in self._wanted.items() if lane is Lane.ENTRY]
         for order_id in entries:
             self._forget(order_id)
         return entries
 
     def exits(self) -> list[str]:
-        """Return every order that wants to leave."""
+        """Return every order that wants an exit."""
         return [order_id for order_id, lane in self._wanted.items() if lane is Lane.EXIT]
 
     def wanted_in(self, lane: Lane) -> list[str]:
-        """Return every order that asks for a request in a lane or in one less urgent, the oldest first."""
+        """Return every order that wants a request in a lane or a less urgent one, the oldest first."""
         wanted = [order_id for order_id, wants in self._wanted.items() if wants >= lane]
         return sorted(wanted, key=lambda order_id: self._numbers[order_id])
 
     def next(self) -> tuple[str, Lane] | None:
-        """Return the order for which something could be sent now, the most urgent and then the oldest, and its lane.
+        """Return the most urgent and then oldest order that can be sent now, with its lane.
 
-        Entries in one underlying go out one after the other, but for slices of the same order.
+        Entries in one underlying go out one after another, except slices of the same order.
         """
         if self._urgent:
             return min(self._urgent.items(), key=lambda one: (one[1], self._numbers[one[0]]))
@@ -135,16 +135,16 @@ class WorkQueue:
         return False
 
     def _forget(self, order_id: str) -> None:
-        """Forget what an order asked for."""
+        """Drop what an order wants."""
         self._urgent.pop(order_id, None)
         self._wanted.pop(order_id, None)
 
     def begin(self, copy_id: CopyId, underlying: str) -> None:
-        """Note that a request is under way; ``underlying`` is empty for what nothing has to wait for."""
+        """Note that a request is pending; ``underlying`` is empty unless other entries have to wait for it."""
         self._under_way[copy_id] = underlying
 
     def end(self, copy_id: CopyId) -> None:
-        """Note that a request is under way no more."""
+        """Note that a request is no longer pending."""
         self._under_way.pop(copy_id, None)
 
     def is_under_way(self, copy_id: CopyId) -> bool:
@@ -158,27 +158,27 @@ class WorkQueue:
         return {n for waiting_id, n in self._under_way if waiting_id == order_id}
 
     def wake(self, order_id: str, until: datetime) -> bool:
-        """Note when an order has to be looked at again; return whether that is news."""
+        """Note when an order is to be decided again; return whether that changed."""
         is_news = self._wakes.get(order_id) != until
         self._wakes[order_id] = until
         return is_news
 
     def rest(self, order_id: str) -> None:
-        """Note that nothing is left to be looked at again."""
+        """Note that an order is not to be decided again at a set time."""
         self._wakes.pop(order_id, None)
 
     def awake(self, order_id: str) -> None:
-        """Look at an order whose time has come."""
+        """Mark an order whose time has come."""
         self._wakes.pop(order_id, None)
         self.mark([order_id])
 
     def is_on(self, order_id: str) -> bool:
-        """Whether an order is to be looked at, now or later, or anything is under way for it or wanted."""
+        """Whether an order is marked, wanted or waits for a time, or has a request pending."""
         if order_id in self._marked or order_id in self._wanted or order_id in self._wakes:
             return True
         return bool(self.waiting(order_id))
 
     def forget(self, order_id: str) -> None:
-        """Forget an order that is not on the agenda, and when it was first marked."""
+        """Forget an order that has no work left, and its number."""
         self._numbers.pop(order_id, None)
         self._queued.pop(order_id, None)

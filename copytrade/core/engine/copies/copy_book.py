@@ -1,6 +1,6 @@
-"""A follower's blotter: all its copies, by leader order and number, and by the ids that the broker knows them by.
+"""All copies of one follower, by leader order and number and by the broker's ids.
 
-What a change of one means elsewhere is counted here: in the ledger, in the tally, in what is in doubt.
+A change of a copy is also counted in the ledger, in the limits used and in the unknown outcomes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from copytrade.core.model.orders import Order, order_of, trade_date
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """A copy is not what it was."""
+    """A copy before and after a change."""
 
     before: Copy
     after: Copy
@@ -37,9 +37,9 @@ class CopyBook:
         self._limit_usage = limit_usage
         self._unknown_outcomes = unknown_outcomes
         self._copies: dict[str, tuple[Copy, ...]] = {}
-        #: The leader order for which the broker's order of an id was sent.
+        #: The leader order of each copy, by the broker's order id.
         self._leader_of: dict[str, str] = {}
-        #: The copies that rest at the broker, and those of which we do not know what became.
+        #: The copies that rest at the broker, and those whose last outcome is unknown.
         self.live: set[CopyId] = set()
         self.in_doubt: set[CopyId] = set()
 
@@ -66,7 +66,7 @@ class CopyBook:
         return None
 
     def find(self, order: Order) -> Copy | None:
-        """Return the copy that an order of the account's is by its ids, None if it is none."""
+        """Return the copy that an order of the account is, by its ids; None if it is no copy."""
         for copy in self.of(self._leader_of.get(order.id, "")):
             if copy.order_id == order.id:
                 return copy
@@ -88,15 +88,15 @@ class CopyBook:
         return any(copy.stage is not Stage.NONE for copy in self.of(order_id))
 
     def unsent(self, order_id: str) -> list[Copy]:
-        """Return the copies that say why nothing was sent, or that are to be sent again."""
+        """Return the copies that were not sent, or are to be sent again."""
         return [copy for copy in self.of(order_id) if copy.stage is Stage.NONE]
 
     def new(self, leader: Order, now: datetime) -> Copy:
-        """Return the beginning of a copy; it is not kept yet."""
+        """Return a new copy, which is not kept yet."""
         return Copy(leader.id, self.follower, trade_date(leader), now, leader_quantity=leader.quantity)
 
     def skip(self, leader: Order, skip: Skip, now: datetime) -> list[Changed]:
-        """Note that an order is not copied, and why, where that is news."""
+        """Record why an order is not copied, if the reason is a new one."""
         unsent = self.unsent(leader.id) or [self.new(leader, now)]
         return [
             self.change(copy, transitions.skipped(copy, skip), leader)
@@ -105,7 +105,7 @@ class CopyBook:
         ]
 
     def forget_unsent(self, order_id: str) -> None:
-        """Forget why nothing was sent for a leader order: something is."""
+        """Drop the reasons why nothing was sent for a leader order: a request begins."""
         self._positions.ledger.copies_changed(order_id)
         if sent := tuple(copy for copy in self.of(order_id) if copy.n):
             self._copies[order_id] = sent
@@ -120,7 +120,7 @@ class CopyBook:
             self._unknown_outcomes.visibility.forget(copy.order_id)
 
     def change(self, before: Copy, after: Copy, leader: Order) -> Changed:
-        """Keep a copy as it is now, and count what it has filled since."""
+        """Keep a changed copy, and count its new fills."""
         if after.filled_quantity != before.filled_quantity:
             beside = sum(
                 copy.filled_quantity for copy in self.of(leader.id) if copy.part is after.part and copy.n != after.n
@@ -136,7 +136,7 @@ class CopyBook:
         return Changed(before, after, leader)
 
     def keep(self, copy: Copy) -> None:
-        """Keep a copy whose fills the ledger has, or that has none."""
+        """Keep a copy whose fills the ledger has counted."""
         order_id, copies = copy.leader_order_id, self.of(copy.leader_order_id)
         copy_id = order_id, copy.n
         self._positions.ledger.copies_changed(order_id)

@@ -1,7 +1,7 @@
-"""A dry run: orders that are decided like any other, never sent, and taken to rest and fill as the leader's do.
+"""A dry run: orders that are decided like any other, never sent, and assumed to fill as the leader's do.
 
-They live in memory alone. What is written down of one says that it was not sent and what would have become of it, so
-that neither a restart nor the end of the dry run takes it for an order at the broker.
+They exist in memory only. Their records say that they were not sent and what would have become of them, so that neither
+a restart nor the end of the dry run takes one for an order at the broker.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ def is_shadow(copy: Copy) -> bool:
 
 
 def recorded(copy: Copy) -> Copy:
-    """Return what is written down of a copy that was never sent; any other is written as it is."""
+    """Return the record of a copy that was never sent; any other copy is returned as it is."""
     if not is_shadow(copy):
         return copy
     become = f"not sent; would be {copy.status}, {copy.filled_quantity} of {copy.quantity} filled with the leader"
@@ -35,7 +35,7 @@ def recorded(copy: Copy) -> Copy:
 
 
 def order_of(copy: Copy, leader: Order, lot_size: int, now: datetime) -> Order:
-    """Return what a copy that was never sent has come to: filled in the proportion in which the leader's order is."""
+    """Return the order of a copy that was never sent, filled in proportion to the leader's order."""
     wanted = copy.quantity
     if leader.status is Status.TRADED:
         filled = wanted

@@ -1,8 +1,8 @@
-"""Holds: how long a request that came to nothing is not made again.
+"""Holds: how long a failed request is not made again.
 
-A hold has an end. It belongs to one order of the follower's, a kind of request and a wish. Requests for one wish back
-off, whatever came of them; a cancellation, and an exit that fills at once, do not wait for what was wished before.
-Refusals that concern the account are none of an order's: they hold the account
+A hold belongs to one order of the follower, a kind of request and a desired order. Repeated requests for the same
+desired order back off. A cancellation, and an exit at the market, do not wait for an earlier desired order. Refusals
+that concern the whole account hold the account, not an order
 (``actors/follower/parts/account_state.py``).
 """
 
@@ -16,13 +16,13 @@ from copytrade.core.decide.decisions import Action, Cancel
 from copytrade.core.model.copies import CopyId, DesiredOrder
 from copytrade.core.model.orders import ZERO, OrderType
 
-#: Seconds before a request that came to nothing is made again, doubling up to the last.
+#: Seconds before a failed request is made again, doubling from the first to the last.
 FIRST, LAST = 1.0, 30.0
 
-#: Seconds between requests for an order that has spent its share of the hour's budget on what came to nothing.
+#: Seconds between requests for an order that has spent its share of the hourly budget on failed requests.
 WHEN_SPENT = 60.0
 
-#: The part of an hour's budget that may be spent on what came to nothing, for one order.
+#: One order may spend one part in so many of the hourly budget on failed requests.
 SHARE = 10
 
 _HOUR = timedelta(hours=1)
@@ -32,9 +32,9 @@ _Asked = tuple[int, type[Action]]
 
 
 class Hold(NamedTuple):
-    """A request that came to nothing at a time, so many in a row, and is not made again for so many ``seconds``.
+    """A request that failed at ``began``, ``tries`` times in a row, and is not made again for ``seconds``.
 
-    ``is_spent``: the order has spent its share of the budget, so that no other wish goes before its end either.
+    ``is_spent``: the order has spent its share of the budget, so that other desired orders wait as well.
     """
 
     desired: DesiredOrder | None
@@ -54,7 +54,7 @@ class Hold(NamedTuple):
 
 
 class Holds:
-    """The holds of one account's orders, of which each may spend ``share`` requests an hour on what came to nothing."""
+    """The holds of one account's orders; each order may spend ``share`` failed requests an hour."""
 
     def __init__(self, share: int) -> None:
         self._share = share
@@ -76,13 +76,13 @@ class Holds:
         holds[n, type(action)] = Hold(_desired_order_of(action), tries, now, seconds, is_spent)
 
     def carried_out(self, copy_id: CopyId, kind: type[Action]) -> None:
-        """Note that a request was carried out: what comes to nothing after it is the first of a row."""
+        """Note that a request was carried out: the count of failures in a row starts over."""
         order_id, n = copy_id
         if holds := self._holds.get(order_id):
             holds.pop((n, kind), None)
 
     def is_held(self, order_id: str, action: Action, now: datetime, *, is_exit: bool) -> bool:
-        """Whether a request is not to be made yet; ``is_exit`` where its order takes from what is held."""
+        """Whether a request has to wait; ``is_exit`` if its order takes from what is held."""
         hold = self._holds.get(order_id, {}).get((action.n, type(action)))
         if hold is None or not hold.is_on(now):
             return False
@@ -100,19 +100,19 @@ class Holds:
 
 
 def pause(tries: int) -> float:
-    """Return the seconds to wait after so many tries in a row came to nothing."""
+    """Return the seconds to wait after ``tries`` failures in a row."""
     return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))
 
 
 def _is_urgent(action: Action, *, is_exit: bool) -> bool:
-    """Whether it cancels, or leaves at what the market gives."""
+    """Whether a request cancels, or exits at the market."""
     if isinstance(action, Cancel):
         return True
     return is_exit and (action.desired.own_price or action.desired.order_type is OrderType.MARKET)
 
 
 def _desired_order_of(action: Action) -> DesiredOrder | None:
-    """Return what a request wishes; where the price is ours, another price is no other wish."""
+    """Return the desired order of a request, without a price of our own: another such price is no other order."""
     if isinstance(action, Cancel):
         return None
     return replace(action.desired, price=ZERO) if action.desired.own_price else action.desired

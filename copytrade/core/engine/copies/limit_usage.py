@@ -1,4 +1,4 @@
-"""The desk's tally: how a follower stands against its limits, kept up as results are read and copies change."""
+"""How much of each limit a follower has used, kept up to date as results are read and copies change."""
 
 from collections import defaultdict
 from datetime import date, datetime
@@ -19,18 +19,18 @@ class LimitUsage:
     def __init__(self, risk_limits: RiskLimits, positions: Positions) -> None:
         self._protection = risk_limits
         self._positions = positions
-        #: What the account had made of the day when that was last read.
+        #: The account's result of the day as it was last read.
         self.result: Result | None = None
         self._breach: Breach | None = None
         self._entries: defaultdict[date, set[CopyId]] = defaultdict(set)
         self._entering: dict[CopyId, Copy] = {}
 
     def know_breach(self, breach: Breach) -> None:
-        """Take over that more was lost on a day than may be, as it was written down."""
+        """Take over a breach of the daily loss limit from the database."""
         self._breach = breach
 
     def know_result(self, result: Result, capital: Decimal | None) -> Breach | None:
-        """Take what the account has made of the day; return the breach of the limit, if it is news."""
+        """Take the account's result of the day; return the breach of the daily loss limit if it is a new one."""
         self.result = result
         limit, day = self._limit(capital), trading_day(result.at)
         if limit is None or result.rupees > -limit or self.is_breached(result.at):
@@ -39,7 +39,7 @@ class LimitUsage:
         return self._breach
 
     def lacks_result(self, now: datetime) -> bool:
-        """Whether nobody knows what the account has made of the day, or not recently."""
+        """Whether the account's result of the day is unknown or too old."""
         if self.result is None or trading_day(self.result.at) != trading_day(now):
             return True
         return (now - self.result.at).total_seconds() > self._protection.result_valid_for
@@ -49,7 +49,7 @@ class LimitUsage:
         return self._breach is not None and self._breach.day == trading_day(now)
 
     def count(self, copy_id: CopyId, copy: Copy) -> None:
-        """Count a copy against the limits of the day and of what may be open, if it is an entry or was one."""
+        """Count a copy against the daily and open limits, if it is an entry or was one."""
         if copy.part is not Part.ENTRY and copy_id not in self._entering:
             return
         sent = self._entries[copy.trade_date]
@@ -66,7 +66,7 @@ class LimitUsage:
             del self._entries[past]
 
     def limits_used(self, capital: Decimal | None, now: datetime) -> LimitsUsed:
-        """Return how the follower stands against those of its limits that are set."""
+        """Return how much of the limits that are set is used."""
         breach, limit, result, lots, sent = "", None, None, 0, 0
         if self._protection.max_daily_loss is not None:
             limit, today = self._limit(capital), trading_day(now)

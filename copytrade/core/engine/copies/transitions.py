@@ -19,7 +19,7 @@ def skipped(copy: Copy, skip: Skip) -> Copy:
 
 
 def tried_again(copy: Copy) -> Copy:
-    """An operator does not want it to be the last word; a new order may follow, or one that was not sent before."""
+    """An operator wants it tried again: a new order may follow, or one that was not sent before."""
     return replace(copy, again=True)
 
 
@@ -63,7 +63,7 @@ def proven_absent(copy: Copy) -> Copy:
 
 
 def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
-    """An order that carries our id is at the broker, and no copy is known to be it: make it the ``n``-th of these."""
+    """An order with our id is at the broker and belongs to no known copy: make it the ``n``-th copy."""
     desired = _desired_order_of(order, leader)
     return replace(
         copy,
@@ -90,7 +90,7 @@ def found(copy: Copy, order: Order, leader: Order, n: int, part: Part) -> Copy:
 
 
 def accepted(copy: Copy, order_id: str, latency_ms: float | None, breakdown: LatencyBreakdown | None = None) -> Copy:
-    """The broker took the order as wished."""
+    """The broker accepted the order as desired."""
     taken = replace(
         copy,
         order_id=order_id,
@@ -103,24 +103,24 @@ def accepted(copy: Copy, order_id: str, latency_ms: float | None, breakdown: Lat
 
 
 def modification_accepted(copy: Copy, order_id: str) -> Copy:
-    """The broker took the modification as wished; what the order was before is kept until it shows otherwise."""
+    """The broker accepted the modification; the order before it is kept until the broker shows the new one."""
     before = copy.replaced or copy.accepted
     taken = replace(accepted(copy, order_id, copy.latency_ms), modifications=copy.modifications + 1)
     return replace(taken, replaced=before if _tells(copy.order, before, copy.desired) else None)
 
 
 def modification_came_to_nothing(copy: Copy) -> Copy:
-    """The broker took a modification, and the order is as it was before it: it has to be modified again."""
+    """The broker accepted a modification and did not carry it out: the order has to be modified again."""
     return replace(copy, accepted=copy.replaced, replaced=None, modifications=copy.modifications - 1)
 
 
 def place_refused(copy: Copy, error: str) -> Copy:
-    """The broker would not take the order: final for this leader order."""
+    """The broker refused the order: final for this leader order."""
     return replace(copy, stage=Stage.ENDED, reason=Reason.BROKER_REFUSED, error=f"{classify(error)}: {error}")
 
 
 def modify_refused(copy: Copy, error: str) -> Copy:
-    """The broker would not take the modification: the order stays as it was, and the next try waits."""
+    """The broker refused the modification: the order stays as it was, and the next try waits."""
     return replace(copy, refused=copy.desired, desired=copy.accepted, error=error)
 
 
@@ -140,17 +140,17 @@ def cancel_not_sent(copy: Copy) -> Copy:
 
 
 def cancel_came_to_nothing(copy: Copy) -> Copy:
-    """The broker took a cancellation long ago, and the order rests all the same: it has to be cancelled again."""
+    """The broker accepted a cancellation and did not carry it out: the order has to be cancelled again."""
     return replace(copy, cancelling=False, cancel_sent=False)
 
 
 def cancel_accepted(copy: Copy) -> Copy:
-    """The broker took the cancellation; the end of the order is yet to be seen."""
+    """The broker accepted the cancellation; the end of the order is yet to be shown."""
     return replace(copy, cancel_sent=True, error="")
 
 
 def in_doubt(copy: Copy, error: str) -> Copy:
-    """What became of the last request is not known: the order has to be read before anything is sent again."""
+    """The outcome of the last request is unknown: the order has to be read before anything is sent again."""
     if copy.stage is Stage.ENDED:
         return copy
     if copy.stage is Stage.PENDING and copy.order is not None:  # the feed has shown that it exists
@@ -175,14 +175,14 @@ def was_read(copy: Copy) -> Copy:
 
 
 def reloaded(copy: Copy) -> Copy:
-    """It comes from the database: whatever was under way when that was written is in doubt."""
+    """It comes from the database: a request that was pending then is in doubt."""
     if _is_open(copy):
         return in_doubt(copy, "the program stopped while its request was under way")
     return cancel_came_to_nothing(copy) if copy.stage is Stage.LIVE else copy
 
 
 def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> Copy:
-    """The broker's word about our order is new. While ``busy``, a request's answer is still to come."""
+    """The broker has shown the order. While ``busy``, a request waits for its answer."""
     desired = copy.desired or _desired_order_of(order, leader)  # none where it was proven not to exist, and does
     changed = replace(
         copy, order=order, order_id=order.id, desired=desired, reason=copy.reason if copy.desired else None
@@ -195,26 +195,26 @@ def observed(copy: Copy, order: Order, leader: Order | None, *, busy: bool) -> C
 
 
 def is_modified(before: Copy, after: Copy) -> bool:
-    """Whether it has come to be known that a modification was carried out."""
+    """Whether this change shows that a modification was carried out."""
     return after.replaced is None and (before.accepted != after.accepted or before.replaced is not None)
 
 
 def _as_shown(copy: Copy) -> Copy:
-    """Conclude from what the order looks like whether a modification was carried out."""
+    """Conclude from the order as shown whether a modification was carried out."""
     if _tells(copy.order, copy.desired, copy.accepted):  # one whose answer was lost
         copy = replace(copy, accepted=copy.desired, modifications=copy.modifications + 1)
     return copy if _tells(copy.order, copy.replaced, copy.accepted) else replace(copy, replaced=None)
 
 
 def _tells(order: Order | None, one: DesiredOrder | None, other: DesiredOrder | None) -> bool:
-    """Whether an order looks like one wish and not like another; a market order's price is hardly ever a limit's."""
+    """Whether an order matches one desired order and not the other; a market order rarely shows a limit's price."""
     if one is not None and other is not None and one.order_type.has_limit and not other.order_type.has_limit:
         return _looks_like(order, one)
     return _looks_like(order, one) and not _looks_like(order, other)
 
 
 def _looks_like(order: Order | None, desired: DesiredOrder | None) -> bool:
-    """Whether an order is as wished, by what the broker reads back as sent. A triggered stop is a limit order."""
+    """Whether an order is as desired, by the fields that the broker shows as sent. A triggered stop is a limit."""
     if order is None or desired is None or order.quantity != desired.quantity:
         return False
     if desired.order_type.has_limit and order.price != desired.price:
@@ -225,7 +225,7 @@ def _looks_like(order: Order | None, desired: DesiredOrder | None) -> bool:
 
 
 def with_leader(copy: Copy, leader: Order) -> Copy:
-    """The leader's order has come further: note what the copy is measured against."""
+    """The leader's order has changed: note the quantity and price that the copy is compared with."""
     return replace(copy, leader_quantity=leader.quantity, leader_price=leader.average_price)
 
 
@@ -243,7 +243,7 @@ def _differ(desired: DesiredOrder | None, accepted_order: DesiredOrder | None) -
 
 
 def _desired_order_of(order: Order, leader: Order | None) -> DesiredOrder:
-    """Return the wish that an order at the broker fulfils; where its type is not the leader's, so is its price not."""
+    """Return the desired order that an order at the broker fulfils; if its type is not the leader's, its price is ours."""
     return DesiredOrder(
         quantity=order.quantity,
         order_type=order.order_type,

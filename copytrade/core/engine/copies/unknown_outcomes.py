@@ -1,8 +1,8 @@
 """What counts as proof that the broker never had an order, and how late it shows the orders that it has.
 
 An order whose answer was lost may exist. It is sent again only after proof of absence: complete reads of the order book
-and a search by its id, spread over a window, with the account's own feed silent about it. A read that failed proves
-nothing, nor does one with a row that cannot be read and may be the order. The window has to be longer than the broker
+and a search by its id, spread over a window, with the account's own feed silent about it. A failed read proves
+nothing, nor does one with an unreadable row that may be the order. The window has to be longer than the broker
 takes to show an order, so that is measured. All times are monotonic seconds.
 """
 
@@ -17,21 +17,21 @@ from copytrade.core.model.orders import CORRELATION_PREFIX
 #: Complete reads of the order book that have to agree.
 READS = 3
 
-#: How many times the longest delay that was seen the window has to be.
+#: The window is at least so many times the longest delay seen.
 MARGIN = 3.0
 
 #: Seconds after its acceptance from which an order that nothing shows is searched for, and after which an exit that
 #: nothing shows is sent again.
 SEARCHED_AFTER, EXIT_AGAIN_AFTER = 10.0, 20.0
 
-#: Seconds for which an order that the feed has told of and the order book lacks is taken to be shown late.
+#: An accepted order that the order book lacks for longer, in seconds, is no longer counted as a delay.
 LATE_AT_MOST = 60.0
 
 
 class UnreadableRow(msgspec.Struct, frozen=True, gc=False):
-    """A row of the account's order book that cannot be read but for its ids: "" for none.
+    """A row of the account's order book of which only the ids can be read, "" for none.
 
-    ``correlation_id`` is None where that cannot be read either.
+    ``correlation_id`` is None if it cannot be read.
     """
 
     order_id: str
@@ -39,15 +39,15 @@ class UnreadableRow(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_others(self) -> bool:
-        """Whether the row's own words say that it is no order of this program."""
+        """Whether the correlation id shows that this program did not place the order."""
         return bool(self.correlation_id) and not str(self.correlation_id).startswith(CORRELATION_PREFIX)
 
 
 class UnknownOutcome(msgspec.Struct, frozen=True, gc=False):
-    """What is known about an order since nobody knows whether the broker has it.
+    """The proof so far that the broker never had an order, begun at ``since``.
 
-    ``silent``: whether the account's feed has been up since then, so that its silence says something; without that,
-    twice the reads over twice the window are asked for.
+    ``silent``: the account's feed has been up since then, so that its silence is evidence; if not, twice the reads over
+    twice the window are required.
     """
 
     since: float
@@ -93,19 +93,19 @@ class Visibility:
         return max([self.longest_shown, *self._lacking.values()])
 
     def accepted(self, order_id: str, at: float, *, told: bool) -> None:
-        """Begin to watch for an order; the feed may have ``told`` of it before the answer came."""
+        """Begin to watch for an accepted order; ``told``: the feed showed it before the answer came."""
         self._unseen[order_id] = at
         if not told:
             self._untold.add(order_id)
 
     def told(self, order_id: str, at: float) -> None:
-        """The feed tells of an order, for the first time or again; the order book may yet lack it."""
+        """Note that the feed shows an order; the order book may still lack it."""
         if order_id in self._untold and order_id in self._unseen:
             self.longest_shown = max(self.longest_shown, at - self._unseen[order_id])
         self._untold.discard(order_id)
 
     def read(self, began: float, order_ids: Set[str]) -> None:
-        """A read of the order book shows some orders; that it lacks an accepted one is a delay of at least so long."""
+        """Take in the orders that a read of the order book shows; accepted ones that it lacks are delayed."""
         shown = [order_id for order_id in self._unseen if order_id in order_ids]
         self.longest_shown = max([self.longest_shown, *(self._lacking.get(order_id, 0.0) for order_id in shown)])
         for order_id in shown:
@@ -114,7 +114,7 @@ class Visibility:
         self._lacking = {order_id: age for order_id, age in lacking.items() if age <= LATE_AT_MOST}
 
     def forget(self, order_id: str) -> None:
-        """Watch for an order no more, and take nothing about it for a delay."""
+        """Stop watching for an order, and count no delay for it."""
         self._unseen.pop(order_id, None)
         self._lacking.pop(order_id, None)
         self._untold.discard(order_id)
@@ -125,18 +125,18 @@ class Visibility:
 
 
 class UnknownOutcomes:
-    """The orders of one account of which nobody knows whether the broker has them.
+    """The orders of one account of which it is not known whether the broker has them.
 
-    ``at_least`` are the seconds over which their absence has to be proven, however early the broker shows its orders.
+    ``at_least`` are the fewest seconds over which absence is proven.
     """
 
     def __init__(self, at_least: float) -> None:
         self._at_least = at_least
         self._unknown_outcomes: dict[CopyId, UnknownOutcome] = {}
-        #: By the broker's id, what is known of an order that it has accepted and nothing has shown.
+        #: The accepted orders that nothing has shown, with the broker's id.
         self._unshown: dict[CopyId, tuple[str, UnknownOutcome]] = {}
         self._settled_at: dict[CopyId, float] = {}
-        #: In which order the ids of the account's orders were first seen, and how many were when a placement left.
+        #: The sequence in which ids of the account's orders were first seen, and its length when a placement was sent.
         self._seen: dict[str, int] = {}
         self._sights = 0
         self._seen_before: dict[CopyId, int] = {}
@@ -150,7 +150,7 @@ class UnknownOutcomes:
         return self.visibility.window(self._at_least)
 
     def settled(self, copy_id: CopyId, at: float) -> None:
-        """A request's outcome became known, or was given up."""
+        """Note that a request's outcome became known, or was given up."""
         self._settled_at[copy_id] = at
 
     def settled_at(self, copy_id: CopyId) -> float:
@@ -158,36 +158,36 @@ class UnknownOutcomes:
         return self._settled_at.get(copy_id, 0.0)
 
     def forget(self, copy_id: CopyId) -> None:
-        """Forget when an outcome became known, of what is over."""
+        """Forget when the outcome of a finished order became known."""
         self._settled_at.pop(copy_id, None)
         self._seen_before.pop(copy_id, None)
 
     def seen(self, order_id: str) -> None:
-        """Take note of the id of one of the account's orders, whoever placed it and whether it can be read or not."""
+        """Note the id of any order of the account, readable or not."""
         if order_id not in self._seen:
             self._seen[order_id] = self._sights
             self._sights += 1
 
     def leaves(self, copy_id: CopyId) -> None:
-        """Take note that a placement is about to leave: what was seen before is not it."""
+        """Note that a placement is about to be sent: orders seen before are not it."""
         self._seen_before[copy_id] = self._sights
 
     def begin(self, copy_id: CopyId) -> None:
-        """Begin to prove that the broker never had an order, unless that has begun."""
+        """Begin to prove that the broker never had an order, if not begun already."""
         if copy_id not in self._unknown_outcomes:
             self._unknown_outcomes[copy_id] = UnknownOutcome(self.settled_at(copy_id), self._feed_up)
 
     def end(self, copy_id: CopyId) -> None:
-        """The outcome is known: stop the proof."""
+        """Stop the proof: the outcome is known."""
         self._unknown_outcomes.pop(copy_id, None)
 
     def expect(self, copy_id: CopyId, order_id: str) -> None:
-        """Watch for an order that the broker has accepted and nothing has shown, if that is not watched for already."""
+        """Watch for an accepted order that nothing has shown, if not watched for already."""
         if copy_id not in self._unshown:
             self._unshown[copy_id] = order_id, UnknownOutcome(self.settled_at(copy_id), silent=True)
 
     def shown(self, copy_id: CopyId) -> None:
-        """Watch for it no more."""
+        """Stop watching for an accepted order."""
         self._unshown.pop(copy_id, None)
 
     def missing(self) -> list[CopyId]:
@@ -216,7 +216,7 @@ class UnknownOutcomes:
         return max(SEARCHED_AFTER, MARGIN * self.visibility.longest_shown)
 
     def own_feed(self, *, is_up: bool) -> None:
-        """Take note that the account's own feed is there, or is not: only then does its silence say something."""
+        """Note whether the account's own feed is up: only then is its silence evidence."""
         self._feed_up = is_up
         if not is_up:
             self._unknown_outcomes = {
@@ -224,7 +224,7 @@ class UnknownOutcomes:
             }
 
     def read(self, began: float, order_ids: Set[str], unreadable: Sequence[UnreadableRow] = ()) -> None:
-        """A read of the order book shows some orders, and some rows that are ``unreadable``."""
+        """Take in a read of the order book: the orders it shows, and its ``unreadable`` rows."""
         shown = order_ids | {row.order_id for row in unreadable}
         if "" not in shown:
             self.visibility.read(began, shown)
@@ -241,11 +241,11 @@ class UnknownOutcomes:
                     self._unshown[copy_id] = order_id, doubt.after_read(began)
 
     def _may_be(self, copy_id: CopyId, row: UnreadableRow) -> bool:
-        """Whether an unreadable row may be the order that a placement made: its id was not seen before that left."""
+        """Whether an unreadable row may be a placement's order: its id was not seen before the placement was sent."""
         return not row.order_id or self._seen[row.order_id] >= self._seen_before.get(copy_id, 0)
 
     def searched(self, copy_id: CopyId, began: float) -> None:
-        """A search for an order's id has shown none."""
+        """Note that a search by an order's correlation id found none."""
         if copy_id in self._unknown_outcomes:
             self._unknown_outcomes[copy_id] = self._unknown_outcomes[copy_id].after_search(began)
         if copy_id in self._unshown:

@@ -1,8 +1,8 @@
 """Orders that the broker has accepted, by their ids, and that neither feed nor order book nor a search ever shows.
 
 An entry is given up: it is not sent again. An exit has to happen: it is sent again, for what a later read of the
-account's positions still shows. Should the first turn up all the same, it is a twin: it is cancelled, and what it has
-filled is taken back.
+account's positions still shows. If the first turns up after all, it is a duplicate: it is cancelled, and what it
+has filled is reversed.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _NOT_SENT_AGAIN = (Part.ENTRY, Part.TWIN)
 
 
 class Unshown:
-    """Ends the copies of which nothing is shown, or has them sent again."""
+    """Ends the copies that nothing shows, or has them sent again."""
 
     def __init__(
         self,
@@ -65,13 +65,13 @@ class Unshown:
         return changed
 
     def wants_positions(self, copy_id: CopyId, at: float) -> bool:
-        """Whether a read of positions begun at a monotonic time would say that an order is to be sent again."""
+        """Whether a read of positions begun at a monotonic time can decide that an order is sent again."""
         if self._unknown_outcomes.missing_for(copy_id, at) < self._patience(copy_id):
             return False
         return self._copy_book.copy(copy_id).part not in _NOT_SENT_AGAIN
 
     def net_read(self, net: Mapping[LineKey, int], began: float) -> list[Changed]:
-        """Take note of what the account holds, by a read begun at a monotonic time: what is left has to be left."""
+        """Take in the account's positions, read from a monotonic time on; end the exits that are to be sent again."""
         changed = []
         for copy_id in self._unknown_outcomes.missing():
             copy, leader = self._copy_book.copy(copy_id), self._orders.get(copy_id[0])
@@ -90,7 +90,7 @@ class Unshown:
         return changed
 
     def turned_up(self, copy: Copy) -> Copy:
-        """Return a copy that is shown after all as what it is now: a twin, if another was sent in its place."""
+        """Return a copy that is shown after all: a duplicate, if another was sent in its place."""
         if copy.reason is not Reason.INVISIBLE:
             return copy
         later = (other for other in self._copy_book.of(copy.leader_order_id) if other.n > copy.n)
@@ -98,7 +98,7 @@ class Unshown:
         return transitions.turned_up(copy, Part.TWIN if is_replaced else copy.part)
 
     def _patience(self, copy_id: CopyId) -> float:
-        """Return the seconds that an exit is waited for, twice as long for each that was not shown before."""
+        """Return the seconds to wait for an exit, doubled for each earlier one that was not shown."""
         order_id, _ = copy_id
         before = sum(copy.reason is Reason.INVISIBLE and not copy.is_open for copy in self._copy_book.of(order_id))
         return self._unknown_outcomes.exit_patience * 2.0 ** min(before, 5)

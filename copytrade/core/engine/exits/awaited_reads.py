@@ -1,4 +1,4 @@
-"""What an exit has to know of the account before it leaves: what filled, or was closed, while nobody listened.
+"""The reads of the account that an exit waits for: they show what was filled or closed while the feed was down.
 
 After a start, a takeover or a loss of the account's own feed an exit needs one read of the own order book and one of
 the positions that began since. It waits for them for three seconds at most: an exit that waits is as fatal as one that
@@ -15,7 +15,7 @@ FORGOTTEN_AFTER = timedelta(minutes=1)
 
 
 class ExitReads:
-    """Keeps when the account's own feed began to tell everything, and when its book and positions were last read.
+    """Keeps since when the account's own feed is complete, and when its book and positions were last read.
 
     All times are by our clock. Without a feed that is up, only reads begun after the exit was wanted count.
     """
@@ -28,7 +28,7 @@ class ExitReads:
         self._told: set[str] = set()
 
     def feed_is_up(self, since: datetime) -> None:
-        """The own feed tells of everything from a moment on."""
+        """The own feed is complete from ``since`` on."""
         self._told_since = since
 
     def feed_is_down(self) -> None:
@@ -60,7 +60,7 @@ class ExitReads:
         return not all(self._are_read_since(wanted) for wanted in self._wanted.values())
 
     def take_unread(self, leader_order_id: str) -> bool:
-        """Return whether an exit that leaves now has waited in vain, once for each leader order."""
+        """Return whether an exit leaves now without the reads that it waited for; True once for each leader order."""
         wanted = self._wanted.get(leader_order_id)
         if wanted is None or leader_order_id in self._told:
             return False

@@ -1,7 +1,7 @@
-"""Leader orders that were taken for entries because nothing was known of the entry that they left.
+"""Leader exits that were taken for entries because the feed had lost the entry before them.
 
-Frames can be lost: of an entry nothing is heard, then its exit comes, and looks like an entry on the other side. A read
-of the leader's book shows the entry a moment later.
+If an entry's frames are lost, its exit looks like an entry on the other side. A read of the leader's book shows the
+lost entry a moment later.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,7 @@ from copytrade.core.model.orders import Order
 def misjudged_without(found: Order, orders: LeaderOrders, positions: Positions) -> list[str]:
     """Return those of the leader's orders that would have been exits, had the fills of ``found`` been known.
 
-    To be asked before those are counted. The orders came after the fills, and would have met a position on the other
-    side.
+    Call it before those fills are counted. The orders were placed after the fills, against that position.
     """
     line, known = line_of(found), positions.ledger.allocation(found.id)
     last, more = orders.last_placed(line), found.filled_quantity - (known.leader_filled if known else 0)
@@ -33,9 +32,9 @@ def misjudged_without(found: Order, orders: LeaderOrders, positions: Positions) 
 
 
 def _placed_after(found: Order, orders: LeaderOrders, *, was_known: bool) -> Iterator[Order]:
-    """Return the orders of the other side that were placed when another had been filled, as far as seconds tell.
+    """Yield the orders of the other side that were placed after ``found`` had been filled.
 
-    What was known, and had not been filled then, may have been filled later in the same second; else ids tell.
+    The broker's times have whole seconds. Within one second ids decide, unless ``found`` was known unfilled before.
     """
     for order in orders.placed_since(line_of(found), found.event_at):
         placed = order.created_at or order.observed_at

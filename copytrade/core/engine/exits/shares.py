@@ -1,4 +1,4 @@
-"""How much each exit of a line is to take: reckoned once after each change of the line, however many orders rest."""
+"""How much each exit of a line is to take, computed once after each change of the line."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -34,9 +34,9 @@ class ExitShare(NamedTuple):
 
 
 class _Reckoned(msgspec.Struct, frozen=True):
-    """The exits of a line as they were at a ``version`` of it, each one's share, and what the chains have open.
+    """The exits of a line at one ``version`` of it, their shares, and the open units of limits and of stops.
 
-    ``shares`` are of all that is held, ``bounded`` of the units that are ``there`` by the last read of the positions.
+    ``shares`` divide all that is held, ``bounded`` the units that are ``there`` by the last read of the positions.
     """
 
     version: int
@@ -50,7 +50,7 @@ class _Reckoned(msgspec.Struct, frozen=True):
 
 
 class Basis(msgspec.Struct, frozen=True, gc=False):
-    """All that a decision takes from the line of its order, once its entry has a size."""
+    """Everything that a decision depends on of its order's line, once the entry has a size."""
 
     allocation: Allocation
     exit_open: int
@@ -69,7 +69,7 @@ class Shares:
         self._context = context
         self._reckoned: dict[LineKey, _Reckoned] = {}
         self._gives_way: dict[str, datetime] = {}
-        #: How often the shares of a line have been reckoned.
+        #: How often the shares of a line have been computed.
         self.reckonings = 0
 
     def exit_share(
@@ -77,8 +77,8 @@ class Shares:
     ) -> ExitShare:
         """Return what an order's exit is yet to take; ``last_price`` is the instrument's of just now, if it is known.
 
-        It is bounded by what the account has. Less than was copied by the last read alone, the rest waits for others;
-        where other hands are about to close some of it, that waits for them.
+        It is limited to what the account has. If only the last read shows less than was copied, the rest waits for more
+        reads; units that other orders of the account are about to close wait for those.
         """
         if not allocation.exit_of(order.quantity):
             return ExitShare(0)
@@ -103,7 +103,7 @@ class Shares:
         return ExitShare(units, self._room(known, order, filling), waits_for, until)
 
     def gave_way_in_vain(self, leader_order_id: str, now: datetime) -> bool:
-        """Return whether an exit that leaves now gave way to an order that did not fill, and forget that it did."""
+        """Return whether an exit leaves now after waiting in vain for another order, and forget that it waited."""
         until = self._gives_way.get(leader_order_id)
         if until is None or now < until:
             return False
@@ -111,7 +111,7 @@ class Shares:
         return True
 
     def _room(self, known: _Reckoned, order: Order, filling: Mapping[Product, int]) -> dict[Product, int] | None:
-        """Return how many units an exit can take in each product, less what the others of its chain may take there."""
+        """Return how many units an exit can take in each product, less what other exits of its kind may take there."""
         exits = [
             (copy, member)
             for member, exit_ in known.exits.items()
@@ -136,9 +136,9 @@ class Shares:
         return _open(known, order, known.bounded, known.there)
 
     def basis(self, order: Order) -> Basis | None:
-        """Return on what of its line the decision about an order rests, None where that is not known.
+        """Return what a decision depends on of its order's line, None if that is not known.
 
-        An entry that has no size yet takes more from the line than this says.
+        An entry without a size yet depends on more than this.
         """
         allocation = self._positions.ledger.allocation(order.id)
         if allocation is None or (allocation.ratio is None and allocation.entry_of(order.quantity)):
@@ -149,10 +149,10 @@ class Shares:
         return Basis(allocation, exit_open, line.lost > 0, held_against, self.come_first(order, allocation))
 
     def come_first(self, order: Order, allocation: Allocation) -> bool:
-        """Whether the broker has yet to take exits of what is held against an entry: it would fill out of that.
+        """Whether an entry has to wait: the broker has not yet accepted exits of what is held on the other side.
 
-        An exit of which nobody knows what became may have to be sent again. Where a read shows a larger position of the
-        leader's than his orders, what looks like an entry may be an exit: a book that is behind lacks what he entered.
+        An exit in doubt may have to be sent again. If a read shows a larger position of the leader than his orders do,
+        this entry may be an exit: a book that is behind lacks orders of his.
         """
         line = self._positions.ledger.line(allocation.line)
         if not allocation.entry_of(order.quantity):
@@ -170,7 +170,7 @@ class Shares:
         return sum(copy.exposure for copy in copies if copy.part is Part.EXIT and copy.stage is Stage.LIVE)
 
     def forget(self) -> None:
-        """Forget what was reckoned: orders are forgotten."""
+        """Forget computed shares: orders are forgotten."""
         self._reckoned.clear()
         self._gives_way = {order_id: until for order_id, until in self._gives_way.items() if order_id in self._orders}
 
@@ -200,9 +200,9 @@ class Shares:
         )
 
     def leaves_copied(self, order: Order, allocation: Allocation) -> bool:
-        """Whether a leader order takes from a position that was copied, or may be any moment: no filter stops that.
+        """Whether a leader order exits a position that was copied or may be soon: filters do not apply.
 
-        A leg whose entry was not copied takes from what that entered, as long as the leader has any of the position.
+        A leg whose entry was not copied exits that entry only, as long as the leader has any of the position.
         """
         if order.is_ours or not allocation.is_exit:
             return False
@@ -223,7 +223,7 @@ class Shares:
         return any(copy.reason not in (None, Reason.ZERO_LOTS) for copy in self._copy_book.unsent(order.parent_id))
 
     def _may_yet_be_held(self, allocation: Allocation) -> bool:
-        """Whether an entry that a leader order would leave is on its way, or rests."""
+        """Whether a copied entry that a leader order would exit is pending or rests."""
         return any(
             (other := self._positions.ledger.allocation(member)) is not None
             and other.side is not allocation.side
@@ -259,7 +259,7 @@ class Shares:
 
 
 def _open(known: _Reckoned, order: Order, shares: Mapping[str, int], held: int) -> int:
-    """Return an exit's share of the ``held`` units, less what the others of its chain may take yet."""
+    """Return an exit's share of the ``held`` units, less what other exits of its kind may still take."""
     open_beside = known.open_stops if order.order_type.has_trigger else known.open_limits
     own = known.exits.get(order.id)
     beside = open_beside - (own.open if own else 0)
