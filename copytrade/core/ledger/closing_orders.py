@@ -1,7 +1,7 @@
-"""Closing what is held by copying, whatever the leader does: every copy is cancelled, and one order a line closes it.
+"""Closing orders: one order a line closes what is held by copying, whatever the leader does.
 
-Such an order has no leader order that it copies. One of our own making stands in its place, so that it is sent, found
-again and written down like any other: its id begins with ``flat``.
+A closing order copies no leader order. A stand-in takes the leader order's place, so that it is sent, found again and
+recorded like any other copy; its id begins with ``flat``.
 """
 
 from collections.abc import Set
@@ -18,7 +18,7 @@ _PREFIX = "flat"
 
 
 class Closed(msgspec.Struct, frozen=True, gc=False):
-    """What came of closing: how many copies were cancelled, what was closed, and what is left and why, as text."""
+    """The outcome of closing: how many copies were cancelled, what was closed, and what is left and why, as text."""
 
     cancelled: int
     closed: tuple[str, ...]
@@ -31,12 +31,12 @@ class Closed(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_closing(order_id: str) -> bool:
-    """Whether an order id stands for closing a line, and for no order of the leader's."""
+    """Whether an order id is that of a stand-in that closes a line."""
     return order_id.startswith(_PREFIX)
 
 
 def to_close(line: Line, taken: Set[str], now: datetime) -> Allocation:
-    """Return the allotment that closes all that is held on a line; its id is none of the ``taken``."""
+    """Return an allocation that closes all that is held on a line, with an id that is not among the ``taken``."""
     number = int(now.timestamp() * 1000)
     while f"{_PREFIX}{number}" in taken:
         number += 1
@@ -53,7 +53,7 @@ def to_close(line: Line, taken: Set[str], now: datetime) -> Allocation:
 
 
 def order_of(allocation: Allocation, last_price: Decimal | None) -> Order:
-    """Return what stands in the place of the leader's order: over, and never filled, so that it is no trade of his."""
+    """Return the stand-in for the leader order: ended and unfilled, so that it counts as no trade of his."""
     return Order(
         id=allocation.leader_order_id,
         client_id="",

@@ -1,4 +1,4 @@
-"""Splits and bonuses: shares become a small multiple of themselves over night, everywhere by the same factor."""
+"""Splits and bonuses: overnight, holdings of a share are multiplied by one small factor in every account."""
 
 from fractions import Fraction
 
@@ -6,14 +6,14 @@ from msgspec.structs import replace
 
 from copytrade.core.model.ledger import Line, LineKey
 
-#: A split or a bonus makes of so many shares at most so many others.
+#: Numerator and denominator of a factor are at most this.
 LARGEST = 20
 
 
 def factor_of(key: LineKey, before: int, difference: int) -> Fraction | None:
-    """Return by what a position may have been multiplied that differs, None where no split or bonus does that.
+    """Return the factor of a split or bonus that explains a difference of a position, None if none does.
 
-    Only shares are split; the units of a contract are adjusted by the exchange in another way.
+    Only shares are split; contracts are adjusted in another way.
     """
     if not (before and difference and key.key.segment.is_cash):
         return None

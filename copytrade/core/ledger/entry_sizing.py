@@ -18,7 +18,7 @@ from copytrade.core.model.reasons import Reason
 
 
 class SliceRule(NamedTuple):
-    """What the earlier slices of a leader's order enter, and what the follower was given for it: units."""
+    """The earlier slices of a leader order: the units they enter, and the units the follower was given for them."""
 
     entered: int = 0
     given: int = 0
@@ -61,10 +61,10 @@ class EntrySizes:
         is_opening: bool,
         largest: int | None = None,
     ) -> tuple[Size, int] | None:
-        """Return the entry within the follower's limits, and in all; None while capital is not known.
+        """Return an entry's size within the follower's limits, and its units without them; None without capital.
 
-        ``is_opening``: whether no other entry works on the line. It matters to what has no ratio yet. ``largest`` is
-        the most units that one order may have: a leader's order that is larger comes in slices.
+        ``is_opening``: no other entry works on the line; it matters until the entry has a ratio. ``largest`` is the
+        most units that one order may have: larger leader orders come in slices.
         """
         allocation = self._ledger.allocations[order.id]
         is_alone = policy.strategy.sizes_each_order and (allocation.ratio is None or allocation.sized_alone)
@@ -105,9 +105,9 @@ class EntrySizes:
         return size, at_most
 
     def _slices_before(self, allocation: Allocation, largest: int | None) -> SliceRule | None:
-        """Return what the slices before an entry come to, if it is one: all but the last are as large as they may be.
+        """Return the sum of the slices before an entry, if it is a slice: all but the last are as large as allowed.
 
-        Whether it is one is judged when it is first sized, and stays. None where they are not known any more.
+        Whether it is a slice is decided once, at its first sizing. None if the earlier slices are forgotten.
         """
         slices = NO_SLICES
         while allocation.slice_after:
@@ -131,9 +131,9 @@ def sized_by_ratio(
     policy: SizingPolicy,
     capitals: Capitals,
 ) -> tuple[Line, Allocation, Size] | Size | None:
-    """Size an entry by the ratio of the open position, or by a new one where it opens one or crosses to another side.
+    """Size an entry by the ratio of the open position, or by a new ratio if it opens one or crosses zero.
 
-    Returns a size alone where there is none, None while capital is not known.
+    Returns only a size with its reason if there is no ratio, None while capital is not known.
     """
     ratio = allocation.ratio or (line.ratio if not allocation.is_exit else None) or ratio_of(policy, capitals)
     if ratio is None:
@@ -154,9 +154,9 @@ def sized_alone(
     capitals: Capitals,
     slices: SliceRule,
 ) -> tuple[Line, Allocation, Size] | Size | None:
-    """Size an entry by itself, or with the ``slices`` before it what all of them come to, less what those were given.
+    """Size an entry by itself; a slice gets the size of all ``slices`` together, less what those before it were given.
 
-    Returns a size alone where there is none, None while capital is not known.
+    Returns only a size with its reason if there is none, None while capital is not known.
     """
     price = _price_of(allocation, order)
     quantity = slices.entered + allocation.entry_of(entries.wanted_of(order))
@@ -173,7 +173,7 @@ def sized_alone(
 
 
 def _price_of(allocation: Allocation, order: Order) -> Decimal | None:
-    """Return the price by which an entry is sized: its limit, else the first known, so that no tick resizes it."""
+    """Return the price for sizing an entry: its limit, else the first known price, so that ticks do not resize it."""
     if allocation.sized_at and (order.is_terminal or not order.price):
         return allocation.sized_at
     return order.reference_price

@@ -1,7 +1,7 @@
-"""How big a follower is, relative to the leader, and the limits of one order.
+"""The sizing strategies, and the limits of one order.
 
-Two strategies come down to a ratio, fixed when a position opens and kept until it is flat. The other two size each
-entry by itself, whatever was entered before. The ledger does the rest; exits follow what was entered.
+Two strategies give a ratio to the leader's size, fixed when a position opens and kept until it is flat. The other two
+size each entry by itself, whatever was entered before. The ledger does the rest; exits follow what was entered.
 """
 
 from decimal import Decimal
@@ -54,7 +54,7 @@ class Capitals(msgspec.Struct, frozen=True, gc=False):
 
 
 class Size(msgspec.Struct, frozen=True, gc=False):
-    """A quantity in units, a multiple of the lot, with the arithmetic that gave it; or the reason why there is none."""
+    """A quantity in units, a multiple of the lot, and its arithmetic as text; 0 with a reason if there is none."""
 
     quantity: int
     arithmetic: str
@@ -89,13 +89,13 @@ def size_by_itself(
 
 @lru_cache(maxsize=1024)
 def _fixed(ratio: Decimal) -> Ratio:
-    """Return the ratio that all orders of a day have, kept once for all of them."""
+    """Return a fixed ratio; all orders share one object."""
     return Ratio(Fraction(ratio), f"fixed ratio {ratio}")
 
 
 @lru_cache(maxsize=1024)
 def _in_proportion(follower: Decimal, leader: Decimal) -> Ratio:
-    """Return the ratio that all orders of a day have, kept once for all of them."""
+    """Return the ratio of two capitals; all orders of a day share one object."""
     ratio = Fraction(follower) / Fraction(leader)
     return Ratio(ratio, f"capital {follower} / {leader} = {float(ratio):.4f}")
 
@@ -116,7 +116,7 @@ def _by_risk(
     proportional: Ratio,
     capital: Decimal,
 ) -> Size:
-    """As many lots as ``risk_percent`` of the capital pays for, and no more than the leader's in proportion."""
+    """Return as many lots as ``risk_percent`` of the capital pays for, at most the leader's in proportion."""
     lot_size = instrument.lot_size
     if price is None or price <= 0:
         return Size(0, "no price to reckon the risk by", Reason.NO_PRICE)
@@ -131,7 +131,7 @@ def _by_risk(
 
 
 def capped(size: Size, policy: SizingPolicy, instrument: Instrument, price: Decimal | None) -> Size:
-    """Return ``size`` cut to the follower's limits on one order; ``price`` is None where nobody knows one."""
+    """Return ``size`` cut to the follower's limits on one order; ``price`` is None if not known."""
     quantity, arithmetic, lot_size = size.quantity, size.arithmetic, instrument.lot_size
     if policy.max_lots is not None and quantity > policy.max_lots * lot_size:
         quantity = policy.max_lots * lot_size

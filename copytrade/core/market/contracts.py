@@ -1,4 +1,4 @@
-"""The terms of what is traded: by the instrument master, and by what the broker's orders and positions say beside it.
+"""Lots and multipliers of contracts: from the instrument master, and from the broker's orders and positions.
 
 The lot is in the master and in the frames of the order-update socket; where they differ, the order that the leader's
 broker took is right. The multiplier of commodity and currency contracts is in frames and in rows of positions, not in
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from copytrade.core.model.instruments import Instrument, from_order
 from copytrade.core.model.orders import InstrumentKey, Order, Status
 
-#: What says nothing of a contract: an order that nobody has taken.
+#: States of orders that say nothing about their contract: the broker has not accepted them.
 _NOT_TAKEN = frozenset({Status.TRANSIT, Status.REJECTED})
 
 
@@ -28,7 +28,7 @@ class Differs(msgspec.Struct, frozen=True, gc=False):
 
 
 class Contracts:
-    """The instrument master, and what orders and positions have told beside it."""
+    """The instrument master, and the terms that orders and positions show."""
 
     __slots__ = ("_last", "_lots", "_made", "_master", "_multipliers", "_news", "_told")
 
@@ -57,7 +57,7 @@ class Contracts:
             self._told.clear()
 
     def see(self, order: Order) -> None:
-        """Take what an order of the leader's says of its contract."""
+        """Take the lot and multiplier that a leader order shows."""
         if order.lot_size:
             self._last = None
             self._lots[order.key] = order.lot_size
@@ -65,7 +65,7 @@ class Contracts:
             self.know_multipliers({order.key: order.multiplier})
 
     def know_multipliers(self, told: Mapping[InstrumentKey, Decimal]) -> None:
-        """Take multipliers that orders or positions tell of."""
+        """Take multipliers that orders or positions show."""
         for key, multiplier in told.items():
             known = self._multipliers.get(key, frozenset())
             if multiplier not in known:
@@ -78,7 +78,7 @@ class Contracts:
         return found
 
     def of(self, order: Order) -> Instrument | None:
-        """Return what an order is in, None where neither master nor feed describes it."""
+        """Return an order's instrument, None if neither master nor feed describes it."""
         if self._last is None or self._last[0] is not order:
             self._last = order, self._found(order)
         return self._last[1]
@@ -98,7 +98,7 @@ class Contracts:
         return self._made[made]
 
     def _lot_size(self, order: Order, known: Instrument) -> int:
-        """Return the lot of an order: its own where the broker tells one that fits it, else the master's."""
+        """Return the lot of an order: its own if the broker gives one that fits it, else the master's."""
         told = order.lot_size or self._lots.get(order.key)
         if order.status in _NOT_TAKEN or told == known.lot_size:
             return known.lot_size
@@ -111,7 +111,7 @@ class Contracts:
         return known.lot_size
 
     def _multiplier(self, key: InstrumentKey, known: Instrument) -> Decimal | None:
-        """Return the largest multiplier that anybody tells, None where nobody does."""
+        """Return the largest known multiplier, None if there is none."""
         told = self._multipliers.get(key, frozenset())
         if known.multiplier is not None:
             told |= {known.multiplier}

@@ -1,4 +1,4 @@
-"""What can be learnt of an account before it trades."""
+"""What is known of an account: addresses, funds, budget, result."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ class IpAddresses(msgspec.Struct, frozen=True, gc=False):
     allowed: bool | None = None
 
     def accepts(self, source_address: str) -> bool | None:
-        """Return whether orders from here are taken, None if that cannot be told."""
+        """Return whether orders from this address are accepted, None if that is not known."""
         if self.allowed is not None or self.registered is None:
             return self.allowed
         registered = {_normal(address) for address in self.registered}
@@ -69,7 +69,7 @@ class Budget(msgspec.Struct, frozen=True, gc=False):
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """What is known of an account; None or "" is what was not asked, or not answered.
+    """The results of an account's checks; None or "" is what was not asked, or not answered.
 
     ``sends`` is whether orders are sent for it: not for the leader, nor in a dry run; reading is allowed from anywhere.
     ``kinds`` are the instrument kinds that it copies, ``needs_capital`` whether it is sized by its start-of-day limit.
@@ -115,7 +115,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 
 def _normal(address: str) -> str:
-    """Return an address as it is always written, for comparing; one that is none is left as it is."""
+    """Return an address in its normal form for comparison; other text is only stripped."""
     try:
         return str(ip_address(address.strip()))
     except ValueError:
@@ -123,7 +123,7 @@ def _normal(address: str) -> str:
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """What an account has made of the day in rupees, closed and open positions together; negative for a loss."""
+    """An account's result of the day in rupees, closed and open positions together; negative for a loss."""
 
     rupees: Decimal
     at: datetime

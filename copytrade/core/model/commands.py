@@ -1,4 +1,4 @@
-"""What an operator may have done by a running copier, and the keys under which the database keeps it."""
+"""Commands that an operator gives to a running copier, and the keys under which the database keeps them."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a command."""
+    """The outcome of a command."""
 
     follower: str
     is_done: bool
@@ -32,5 +32,5 @@ def enabled_key(follower: str) -> str:
 
 
 def breach_key(follower: str) -> str:
-    """Return the key in ``config`` under which it stands that a follower's daily loss was reached."""
+    """Return the key in ``config`` of a follower's breach of the daily loss limit."""
     return f"loss_breach.{follower}"

@@ -1,4 +1,4 @@
-"""A state as JSON, exact, and how to read it back."""
+"""Writing states as exact JSON, and reading them back."""
 
 from fractions import Fraction
 from typing import Any
@@ -13,11 +13,11 @@ def _plain(value: object) -> str:
 
 
 def fraction(wanted: type, value: Any) -> Fraction:
-    """Read what the decoder itself cannot."""
+    """Decode a fraction. Raises TypeError for any other type that msgspec cannot decode."""
     if wanted is Fraction:
         return Fraction(value)
     raise TypeError(f"{wanted} has no place in a state")
 
 
-#: Writes a state down.
+#: The encoder of states.
 STATE = msgspec.json.Encoder(enc_hook=_plain)

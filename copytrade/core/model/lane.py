@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Lane(IntEnum):
-    """How urgent a request is; the lower is served first. A spare permit is held by who has nothing to send yet."""
+    """How urgent a request is; the lowest number is served first. SPARE is a permit held in advance."""
 
     CANCEL = 0
     EXIT = 1

@@ -1,4 +1,4 @@
-"""The words of the ledger: what is held because of copying, and what each leader order is given of it."""
+"""The data of the ledger: what is held by copying, and what each leader order was allocated."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -48,7 +48,7 @@ class Part(StrEnum):
 
 
 class LineKey(NamedTuple):
-    """One line of the ledger: netted by the broker and apart from every other."""
+    """The key of a ledger line: the broker nets positions within it."""
 
     key: InstrumentKey
     product: Product
@@ -57,7 +57,7 @@ class LineKey(NamedTuple):
 class NotHis(NamedTuple):
     """Units, signed, that an order with an id of ours has filled on the leader's account on a day.
 
-    What is left of all the days before has no order.
+    The sum of earlier days has no order id.
     """
 
     order_id: str
@@ -68,14 +68,14 @@ class NotHis(NamedTuple):
 class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One follower's dealings in one instrument and product. Positions are units, short ones negative.
 
-    ``leader_position`` is what the leader has filled, ``held`` what the follower has filled by copying. ``level`` is
-    where the follower belongs by what was copied and by the leader's exits since; ``residue`` is what rounding keeps
-    back of it, in units: exactly, it is the two together. ``lost`` is what was closed by other hands. The ratio stays
-    while a position is open; None where each entry is sized by itself.
-    ``elsewhere`` are units of ``held`` that the account has in another product, by product: one of the two accounts
-    converted its position.
-    ``not_his`` is what orders with ids of ours have filled on the leader's account: it is in that account's positions,
-    and none of ``leader_position``.
+    * ``leader_position``: what the leader has filled; ``held``: what the follower has filled by copying.
+    * ``level``: what the follower should hold, by its copied entries and the leader's exits since; ``residue``: the
+      units that rounding keeps back. The exact level is the sum of both.
+    * ``lost``: units that were closed by other hands.
+    * ``ratio``: kept while a position is open; None if each entry is sized by itself.
+    * ``elsewhere``: units of ``held`` in another product, by product, after one of the accounts converted its position.
+    * ``not_his``: fills of orders with ids of ours on the leader's account. They are in that account's positions, and
+      not in ``leader_position``.
     """
 
     key: LineKey
@@ -107,7 +107,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Allocation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What one leader order means for one follower, as it was judged at first sight, and how much of it has happened.
+    """How one leader order was judged for one follower at first sight, and how much of it has filled since.
 
     ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
     to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a

@@ -1,4 +1,4 @@
-"""Two sights of one order, field by field: filling never goes back, and an ended order never comes to life."""
+"""Merging two observations of one order, field by field: fills never decrease, and an ended order stays ended."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from copytrade.core.model.triggers import is_explained
 
 _RESTING = (Status.MODIFIED, Status.TRIGGERED)
 
-#: Which of two ended states is believed: what was filled, then the leader's own hand, then the broker's.
+#: Which of two final states wins: filled, then ended by the owner, then by the broker.
 _TERMINAL_RANK = {
     Status.TRADED: 4,
     Status.CANCELLED: 3,
@@ -35,22 +35,22 @@ def terms_of(order: Order) -> Terms:
 
 
 def is_behind(known: Order, seen: Order) -> bool:
-    """Whether a sight is older than what is known for certain: less filled, or not ended, or not at the exchange."""
+    """Whether an observation is outdated: less filled, not ended, or not at the exchange, unlike what is known."""
     if seen.filled_quantity < known.filled_quantity or (known.is_terminal and not seen.is_terminal):
         return True
     return seen.status.is_ahead_of_exchange and not known.status.is_ahead_of_exchange
 
 
 def followed(known: Order, told: Order) -> Order:
-    """Return what is known of an order once the owner of its book has told of it again.
+    """Merge an update by the actor that keeps the account's book into what is known of an order.
 
-    His word counts, but for what never goes back: he may have begun anew, with a book that is behind.
+    The update wins except where an order cannot go back: the actor may have restarted with an outdated book.
     """
     return merged(told, known, told)
 
 
 def merged(newer: Order, older: Order, stated: Order) -> Order:
-    """Return what two sights of an order come to; ``stated`` is the one of them whose terms are believed."""
+    """Return two observations merged; ``stated`` is the one whose terms count."""
     if is_explained(older, stated):
         stated = older  # a stop that has been triggered is still the stop that was placed
     fuller = newer if newer.filled_quantity >= older.filled_quantity else older

@@ -1,4 +1,4 @@
-"""Today's orders of one account, and how a new sight of an order is merged into what is known of it.
+"""Today's orders of one account, and how a new observation of an order is merged into what is known of it.
 
 The order-update socket has no sequence numbers; it repeats itself, loses messages and reorders them, and an order-book
 row may be older than a frame that overtook it. So an order is merged field by field: filling never goes back, an ended
@@ -89,16 +89,16 @@ class Book:
         return self._orders.get(order_id)
 
     def connected(self, at: datetime) -> None:
-        """Take note that frames come over another connection: what was told before may be missing its end."""
+        """Note that frames come over a new connection: the last ones of the old connection may be lost."""
         self._connected_at = at
 
     def asks_for_read(self) -> bool:
-        """Whether something is in dispute that another read may decide; to be asked after each merge."""
+        """Return whether another read may settle a dispute; call it after each merge."""
         asks, self._asks = self._asks, False
         return asks
 
     def merge(self, seen: Order) -> Change | None:
-        """Take in one sight of an order; return what it changed, or None for a repetition or old news."""
+        """Merge one observation of an order; return the change, or None for a repetition or an outdated one."""
         if seen.status is Status.TRADED and not seen.filled_quantity:
             seen = replace(seen, filled_quantity=seen.quantity)  # the word says it all
         known = self._orders.get(seen.id)
@@ -116,7 +116,7 @@ class Book:
         return Change(known, after)
 
     def merge_all(self, seen: Iterable[Order]) -> list[Change]:
-        """Take in several sights; return what they changed, in the order in which it happened."""
+        """Merge several observations; return the changes in the order in which they happened."""
         return [change for order in chronological(seen) if (change := self.merge(order)) is not None]
 
     def merge_read(self, rows: Iterable[Order], read_from: datetime) -> list[Change]:
@@ -213,7 +213,7 @@ class Book:
         )
 
     def _believe(self, evidence: _Evidence, known: Order, seen: Order) -> None:
-        """Take note that the terms of a sight are believed from now on."""
+        """Accept the terms of an observation."""
         evidence.disputed = None
         if not _agree(known, seen) and (past := terms_of(known)) not in evidence.past:
             evidence.past = (*evidence.past, past)
@@ -229,7 +229,7 @@ class Book:
                 self._note_delay(evidence.first_arrived, read_from)
 
     def _note_delay(self, told: datetime, read_from: datetime) -> None:
-        """Take note that a read lacks what a frame told before it began."""
+        """Measure the delay of a read that lacks what a frame had shown before it began."""
         if told < read_from < told + LATEST:
             self.longest_delay = max(self.longest_delay, read_from - told)
 
@@ -248,7 +248,7 @@ def _evidence_of(frame: Order, stamp: datetime | None = None) -> _Evidence:
 
 
 def _said(frame: Order) -> tuple[object, ...]:
-    """What makes a frame another one than the one before."""
+    """The fields by which one frame differs from another."""
     return frame.updated_at, frame.status, frame.filled_quantity, terms_of(frame)
 
 
@@ -278,7 +278,7 @@ def _agree(known: Order, seen: Order) -> bool:
 
 
 def _facts(order: Order) -> tuple[object, ...]:
-    """What makes an update worth telling: everything that decides, nothing that merely says when we looked."""
+    """The fields whose change is reported: all that decisions depend on, no observation times."""
     return (
         order.status,
         order.quantity,
@@ -297,7 +297,7 @@ def _facts(order: Order) -> tuple[object, ...]:
 
 
 def _says_more(merged: Order, known: Order) -> bool:
-    """Whether there is something worth remembering although nothing follows from it; a symbol has two spellings."""
+    """Whether an observation adds fields worth keeping that change no decision; a symbol has two spellings."""
     return (
         (merged.created_at, merged.updated_at) != (known.created_at, known.updated_at)
         or (merged.tick_size, merged.last_price) != (known.tick_size, known.last_price)

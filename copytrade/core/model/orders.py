@@ -1,4 +1,4 @@
-"""The words everybody uses: an order, and the values its fields can take.
+"""An order, and the values its fields can take.
 
 Prices are :class:`~decimal.Decimal` rupees: exact for every tick there is (currency futures tick in 0.0025), written
 the way an operator reads them, and free of a unit that each reader would have to know. Quantities are units, never
@@ -170,7 +170,7 @@ class Leg(StrEnum):
 
 
 class Source(StrEnum):
-    """How we came to know: a frame of the order-update socket, or a row of the order book."""
+    """Where an observation comes from: a frame of the order-update socket, or a row of the order book."""
 
     FEED = "feed"
     BOOK = "book"
@@ -184,7 +184,7 @@ class InstrumentKey(NamedTuple):
 
 
 class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What is known of one order at one moment.
+    """One order as it is known at one moment.
 
     ``created_at`` and ``updated_at`` are the broker's (1 s resolution); ``observed_at`` is ours: a frame's receipt,
     the start of the request for a book row. ``average_price`` is 0 until the first fill. ``parent_id`` is the order

@@ -1,11 +1,11 @@
-"""What kind of refusal a broker's text tells of: the broker gives no codes for them, only words."""
+"""Classes of refusals by the broker's text: it gives no codes for them."""
 
 import re
 from enum import StrEnum
 
 
 class RejectionClass(StrEnum):
-    """Why risk management or the exchange would not have an order."""
+    """Why risk management or the exchange refused an order."""
 
     MARGIN = "margin"
     PRICE_BAND = "price_band"

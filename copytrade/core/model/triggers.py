@@ -1,4 +1,4 @@
-"""What a stop order shows as once it has been triggered, and what only the leader can have made of it."""
+"""How a stop order is shown once it is triggered, as opposed to a change by its owner."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ def explains(side: Side, order_type: OrderType, price: Decimal, trigger: Decimal
 
     A triggered stop shows as the LIMIT order that its limit says, with its trigger or without (seen on the production
     wire). One without a limit shows as MARKET, or as the protected LIMIT that the broker makes of that, which is no
-    better than the trigger. A frame that says MODIFIED tells of somebody's hand.
+    better than the trigger. A frame that says MODIFIED is a change by its owner.
     """
     if not order_type.has_trigger or shown.status is Status.MODIFIED or shown.trigger_price not in (0, trigger):
         return False
@@ -22,5 +22,5 @@ def explains(side: Side, order_type: OrderType, price: Decimal, trigger: Decimal
 
 
 def is_explained(before: Order, shown: Order) -> bool:
-    """Whether an order shows as what triggering alone made of it since ``before``."""
+    """Whether triggering alone explains how an order is shown since ``before``."""
     return explains(before.side, before.order_type, before.price, before.trigger_price, shown)

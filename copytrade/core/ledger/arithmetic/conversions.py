@@ -14,9 +14,10 @@ from copytrade.core.model.orders import Product
 def conversions(
     differences: dict[LineKey, int], expected: Callable[[LineKey], int]
 ) -> list[tuple[LineKey, LineKey, int]]:
-    """Return what was converted from one product to another: source and target line, and the units, signed.
+    """Return what was converted: source line, target line, and the units, signed.
 
-    They are gone from the one and there on the other of the same instrument, and are taken out of the differences.
+    The units disappeared from one product and appeared in another of the same instrument. They are removed from the
+    ``differences``.
     """
     found = []
     for source, target in permutations(differences, 2):
@@ -31,10 +32,10 @@ def conversions(
 
 
 def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]:
-    """Return both lines where the leader has converted units (signed) from the one to the other.
+    """Return both lines after the leader has converted units (signed) from one to the other.
 
-    The follower's share moves with its level, in whole lots; where all is converted, all of it. It stays in the product
-    in which the account has it.
+    The follower's share and its level move in whole lots, or wholly if all is converted. The units stay in the product
+    in which the account has them.
     """
     share = Fraction(units, source.leader_position) if source.leader_position else Fraction(1)
     share = min(max(share, NO_UNITS), Fraction(1))
@@ -73,12 +74,12 @@ def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]
 
 
 def moved_by_follower(line: Line, source: Product, target: Product, units: int) -> Line:
-    """Return the line where the follower has converted units (signed) of it from one product to another."""
+    """Return the line after the follower has converted units (signed) of it from one product to another."""
     return moved(moved(line, source, -units), target, units)
 
 
 def moved(line: Line, product: Product, units: int) -> Line:
-    """Return the line with so many more of its units (signed) in another product than its own."""
+    """Return the line with ``units`` more (signed) held in a product other than its own."""
     if product is line.key.product:
         return line
     elsewhere = dict(line.elsewhere)

@@ -1,4 +1,4 @@
-"""A line brought in step with what an account really holds, and with fills that are not the leader's."""
+"""Corrections of a line by what an account really holds, and by fills that are not the leader's."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -13,7 +13,7 @@ from copytrade.core.model.orders import Order, Product, trade_date
 
 
 def corrected(line: Line, leader_position: int) -> Line:
-    """Return the line with the leader's position as it really is: what he did while nobody looked, or an expiry."""
+    """Return the line with the leader's position corrected: trades that were not seen, or an expiry."""
     before, after = abs(line.leader_position), abs(leader_position)
     is_less = leader_position * line.leader_position <= 0 or after < before
     if before and is_less:
@@ -23,9 +23,9 @@ def corrected(line: Line, leader_position: int) -> Line:
 
 
 def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -> Line:
-    """Return the line where only ``held`` units (not signed) are left: the follower, or his broker, closed the rest.
+    """Return the line with only ``held`` units (not signed) left, because other hands closed the rest.
 
-    ``by_product`` is how many units are left in each product of the line.
+    ``by_product`` says how many units are left in each product of the line.
     """
     direction = sign(line.held)
     lost = line.lost + abs(line.held) - held
@@ -35,23 +35,23 @@ def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -
 
 
 def found_again(line: Line, units: int) -> Line:
-    """Return the line with units (signed) that were taken for closed by other hands and are there all the same.
+    """Return the line with units (signed) that were written off as closed and are there after all.
 
-    They belong to the level again as long as the leader has a position.
+    They count for the level again as long as the leader has a position.
     """
     level = line.level + units if line.leader_position * units > 0 else line.level
     return replace(line, lost=line.lost - abs(units), held=line.held + units, level=level)
 
 
 def filled_beside_leader(line: Line, order: Order) -> Line:
-    """Return the line where an order with an id of ours has filled on the leader's account, as far as it is told."""
+    """Return the line with the fills of an order with an id of ours on the leader's account."""
     others = tuple(one for one in line.not_his if one.order_id != order.id)
     told = NotHis(order.id, trade_date(order), order.filled_quantity * order.side.sign)
     return replace(line, not_his=(*others, told))
 
 
 def with_days_before_as_one(line: Line, day: date) -> Line:
-    """Return the line where it is forgotten which orders filled what is not the leader's before a trading day."""
+    """Return the line with all ``not_his`` units of days before a trading day summed up in one."""
     before = [one for one in line.not_his if one.day < day]
     if len(before) < 2:
         return line

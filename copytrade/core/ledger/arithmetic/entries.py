@@ -12,9 +12,9 @@ from copytrade.core.model.orders import Order, Side, Status
 
 
 def sized(line: Line, allocation: Allocation, order: Order, ratio: Ratio, lot_size: int) -> tuple[Line, Allocation]:
-    """Size an order's entry, or size it again after the leader has changed it: the increment, in whole lots.
+    """Size an order's entry by a ratio, or size it again after the leader has changed it, in whole lots.
 
-    ``wanted`` is what it comes to before any limit of the follower's. What crosses zero begins without a residue.
+    ``wanted`` is the size before the follower's limits. An order that crosses zero begins without a residue.
     """
     if allocation.ratio is None:
         carry = NO_UNITS
@@ -43,9 +43,9 @@ def sized(line: Line, allocation: Allocation, order: Order, ratio: Ratio, lot_si
 def sized_alone(
     line: Line, allocation: Allocation, order: Order, size: Size, price: Decimal, lot_size: int
 ) -> tuple[Line, Allocation]:
-    """Give an entry a size of its own, or another after the leader has changed it; nothing is carried to the next.
+    """Give an entry a size of its own, or a new one after the leader has changed it; nothing is carried over.
 
-    ``size`` is what it comes to before any limit of the follower's, ``price`` what it was reckoned by, 0 for none.
+    ``size`` is before the follower's limits, ``price`` the price it was computed with, 0 for none.
     """
     quantity = wanted_of(order)
     of = allocation.entry_of(quantity)
@@ -69,7 +69,7 @@ def sized_alone(
 
 
 def resized_alone(allocation: Allocation, order: Order) -> Allocation:
-    """Return an entry with a size of its own, which it keeps for now although the leader's quantity is another."""
+    """Return an entry that keeps its own size for now although the leader's quantity has changed."""
     before, quantity = allocation.entry_of(allocation.leader_quantity), wanted_of(order)
     after = allocation.entry_of(quantity)
     ratio = allocation.ratio
@@ -79,13 +79,13 @@ def resized_alone(allocation: Allocation, order: Order) -> Allocation:
 
 
 def wanted_of(order: Order) -> int:
-    """What the leader wants of an order, or got of it where the rest is dead."""
+    """Return the order's quantity; its filled quantity if it ended early."""
     is_dead = order.is_terminal and order.status is not Status.TRADED
     return order.filled_quantity if is_dead else order.quantity
 
 
 def ratio_now(line: Line) -> Ratio | None:
-    """Return the ratio of an open position: the one that it was opened with, or what its entries have come to."""
+    """Return the ratio of an open position: the one it was opened with, or that of the sum of its entries."""
     if line.ratio is not None or not line.leader_position:
         return line.ratio
     exact = line.level + line.residue
@@ -93,17 +93,17 @@ def ratio_now(line: Line) -> Ratio | None:
 
 
 def exact_filled(entry: Allocation) -> Fraction:
-    """Return what the leader's fills of an entry come to for the follower, before rounding."""
+    """Return the follower's share of the leader's fills of an entry, before rounding."""
     return entry.carry + (entry.ratio.value if entry.ratio else 0) * entry.leader_entered
 
 
 def _filled(entry: Allocation, lot_size: int) -> int:
-    """Return how many units of an entry the leader's fills come to for the follower."""
+    """Return the follower's share, in units, of the leader's fills of an entry."""
     return min(entry.wanted, whole_lots(exact_filled(entry), lot_size))
 
 
 def _forgone_before(entry: Allocation, lot_size: int) -> int:
-    """Return how many units an entry is not to have because the leader has left them before it got a size."""
+    """Return how many units of an entry are not wanted because the leader left them before it had a size."""
     exact = exact_filled(entry)
     left = exact - entry.exited * (entry.ratio.value if entry.ratio else 0)
     return whole_lots(exact, lot_size) - whole_lots(left, lot_size)

@@ -7,10 +7,10 @@ from copytrade.core.model.ledger import Line, Working
 
 
 def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str, int]:
-    """Return how many units each exit's order is yet to take from the ``held`` ones, by leader order id.
+    """Return how many of the ``held`` units each exit has yet to take, by leader order id.
 
-    ``exits`` are in the order in which they were first seen; ``held`` is not signed. What the leader has already left
-    goes to the exits that took him out. The rest is levelled along each chain by what the leader would have left.
+    ``exits`` are in the order in which they were first seen; ``held`` is not signed. What the leader has already exited
+    goes to the exits that filled. The rest is divided along each chain, by what each exit would leave the leader.
     """
     direction = sign(line.held)
     belongs = min(held, max(0, line.level * direction))
@@ -34,7 +34,7 @@ def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str,
 
 
 def _overdue_shares(exits: Sequence[Working], overdue: int) -> dict[str, int]:
-    """Share out what the follower should already have left: to exits that rest for it, the rest to the latest."""
+    """Divide what the follower should have exited already: to filled exits that still rest, the rest to the latest."""
     shares = dict.fromkeys((exit_.leader_order_id for exit_ in exits), 0)
     took_out = [exit_ for exit_ in exits if exit_.has_filled and not exit_.is_final]
     for exit_ in took_out:

@@ -15,11 +15,10 @@ from copytrade.core.model.orders import Product
 def leader_filled(
     line: Line, allocation: Allocation, filled: int, others: Iterable[Allocation], *, is_beside: bool = False
 ) -> tuple[Line, list[Allocation]]:
-    """Count what the leader has got of an order; return the line and every allotment that this changes.
+    """Count the leader's fills of an order; return the line and every changed allocation.
 
-    His exit brings the level down in proportion, and of the entries that the follower still waits for, the same
-    proportion is forgone: what the leader has left is not entered any more. One that ``is_beside`` leaves what was not
-    copied: until nothing of his position is left, it takes from nobody else's.
+    An exit reduces the level in proportion, and the same proportion of entries that have not filled for the follower is
+    forgone. An exit that ``is_beside`` leaves what was not copied: it reduces nothing until the leader is flat.
     """
     more = filled - allocation.leader_filled
     if more <= 0:
@@ -52,10 +51,10 @@ def leader_filled(
 def follower_filled(
     line: Line, allocation: Allocation, part: Part, before: int, after: int, product: Product | None = None
 ) -> tuple[Line, Allocation]:
-    """Count the follower's own fills, ``before`` and ``after`` of that part of the leader's order.
+    """Count the follower's fills of one part of a leader order: their sum ``before`` and ``after``.
 
-    What he gets of an entry beyond what was left for him does not belong to the level: it is overdue at once.
-    ``product`` is the order's, None for the line's own.
+    Fills of an entry beyond what was due do not raise the level: they are overdue for an exit at once. ``product`` is
+    the follower order's, None for the line's own.
     """
     sign, more = allocation.side.sign, after - before
     if part in (Part.EXIT, Part.CLOSE) and product is not None:
@@ -92,7 +91,7 @@ def _is_ahead(entry: Allocation, sign: int) -> bool:
 
 
 def _forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
-    """Give up the leader's part of what the follower has not got yet of an entry that the leader has filled."""
+    """Forgo, of an entry that has filled for the leader but not the follower, the part that the leader has left."""
     if entry.ratio is None:
         exited = (entry.leader_entered - entry.exited) * (1 - left)
         return replace(entry, exited=entry.exited + exited) if exited else None

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 
 def whole_lots(quantity: Fraction | int, lot_size: int, share: int = 1, of: int = 1) -> int:
-    """Return a ``share`` ``of`` a quantity rounded down to whole lots, never below none."""
+    """Return ``share / of`` of a quantity, rounded down to whole lots, never below zero."""
     return max(0, quantity.numerator * share // (quantity.denominator * of * lot_size)) * lot_size
 
 

@@ -14,7 +14,7 @@ SLICES_WITHIN = timedelta(seconds=1)
 
 
 def first_sight(line: Line, order: Order) -> Allocation:
-    """Judge a leader order that was not seen before, by the leader's filled position without it."""
+    """Judge a new leader order by the leader's filled position without it."""
     base = line.leader_position
     is_exit = base * order.side.sign < 0
     return Allocation(
@@ -31,7 +31,7 @@ def first_sight(line: Line, order: Order) -> Allocation:
 
 
 def may_be_slices(first: Order, since: datetime, order: Order) -> bool:
-    """Whether two orders of one line are alike and as close as slices are; ``since`` is when the slicing began."""
+    """Whether two orders of one line may be slices of one: alike, and placed within a second of ``since``."""
     placed = order.created_at or order.observed_at
     is_alike = (first.side, first.order_type, first.price) == (order.side, order.order_type, order.price)
     return is_alike and abs(placed - since) <= SLICES_WITHIN
@@ -40,11 +40,10 @@ def may_be_slices(first: Order, since: datetime, order: Order) -> bool:
 def judged_again(
     line: Line, allocations: Iterable[Allocation], orders: Mapping[str, Order | None]
 ) -> Iterator[Allocation]:
-    """Yield what rests and is an exit from now on, or of more, with its reach: what those that fill before it leave.
+    """Yield resting orders that exit more than before, with their new reach: what earlier fills would leave to each.
 
-    ``orders`` are the leader's on that line, None where one has not been told of since the start: what one of the day
-    is known to leave counts. Limits and stops are two chains. What nothing is left for stays an entry: it rests as the
-    leader's.
+    ``orders`` are the leader's working orders of the line, None for one not seen since the start; the reach of those of
+    the same day counts. Limits and stops are two separate chains. An order with nothing left to exit stays an entry.
     """
     side = Side.SELL if line.leader_position > 0 else Side.BUY
     opposite = [one for one in allocations if one.side is side]
@@ -62,7 +61,7 @@ def judged_again(
 
 
 def _fills_before(order: Order) -> tuple[bool, Decimal]:
-    """Sort what rests on one side by what the market reaches first."""
+    """Return a sort key: of resting orders on one side, the market reaches the smallest first."""
     if order.order_type.has_trigger:
         return True, order.trigger_price * order.side.sign
     return order.order_type is not OrderType.MARKET, -order.price * order.side.sign

@@ -8,9 +8,10 @@ from copytrade.core.model.ledger import LineKey
 
 
 class Apart(NamedTuple):
-    """What an account holds apart from its copies, signed: traded by other hands, and closed of what was copied.
+    """What an account holds apart from its copies, in signed units.
 
-    ``unseen`` is what of it no order tells of.
+    ``manual`` was traded by other hands, ``closed`` is what they closed of the copies, ``unseen`` is the part that no
+    order explains.
     """
 
     line: LineKey
@@ -22,9 +23,9 @@ class Apart(NamedTuple):
 
 
 def apart(line: LineKey, net: int, held: int, known: int | None = None) -> Apart:
-    """Tell what an account holds beside its copies: ``held`` by copying, ``known`` by all orders, if that is known.
+    """Return what an account holds beside its copies: ``held`` is by copying, ``known`` by all orders, None if unknown.
 
-    Against what is held, other hands have closed copies, as far as there are any; everything else is their own.
+    Trades of other hands against what is held count as closing copies as far as there are any; the rest is their own.
     """
     other, direction = net - held, sign(held)
     closed = max(-abs(held), min(0, other * direction)) * direction
@@ -32,7 +33,7 @@ def apart(line: LineKey, net: int, held: int, known: int | None = None) -> Apart
 
 
 def all_apart(net: Mapping[LineKey, int], held: Mapping[LineKey, int], known: Mapping[LineKey, int]) -> list[Apart]:
-    """Tell of every line on which an account holds something apart from its copies."""
+    """Return every line on which an account holds something apart from its copies."""
     keys = sorted({*net, *held, *known}, key=str)
     found = [apart(key, net.get(key, 0), held.get(key, 0), known.get(key, 0)) for key in keys]
     return [one for one in found if one.net != one.held or one.unseen]

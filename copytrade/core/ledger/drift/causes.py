@@ -10,7 +10,7 @@ import msgspec
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import NO_UNITS, Allocation, LineKey
 
-#: Details of what is not over yet.
+#: Details of shares that are not final yet.
 RESTS, UNDECIDED = "rests", "not decided yet"
 
 
@@ -33,7 +33,7 @@ class Cause(StrEnum):
 
 
 class Share(msgspec.Struct, frozen=True, gc=False):
-    """Units of a difference, signed, and what they are due to. ``detail`` is a reason code or names orders."""
+    """Signed units of a difference, and their cause. ``detail`` is a reason code or names orders."""
 
     units: Fraction
     cause: Cause
@@ -42,10 +42,11 @@ class Share(msgspec.Struct, frozen=True, gc=False):
 
 
 class Drift(msgspec.Struct, frozen=True, gc=False):
-    """One line of a follower: ``net`` is what the account holds, ``leader`` what he does, ``held`` what was copied.
+    """The drift of one line of a follower, in units.
 
-    ``expected`` is what the leader's position comes to, before any rounding, and ``ratio`` what that is of it. The
-    shares add up to ``difference``. Without a ratio nothing was ever sized: ``uncopied`` then says why.
+    ``net`` is what the account holds, ``leader`` the leader's position, ``held`` what is held by copying. ``expected``
+    is the follower's share of the leader's position before rounding, ``ratio`` the quotient of the two. The shares add
+    up to ``difference``. Without a ratio nothing was ever sized, and ``uncopied`` says why.
     """
 
     line: LineKey
@@ -60,7 +61,7 @@ class Drift(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def difference(self) -> Fraction:
-        """What the account holds beyond that; negative where it holds less of a long position."""
+        """What the account holds beyond ``expected``; negative if it holds less of a long position."""
         return self.net - self.expected
 
 
@@ -72,7 +73,7 @@ class LeaderOrder(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fill(NamedTuple):
-    """Units that the leader got of an order, or a follower ``by_copying`` an entry; in the order of learning of it."""
+    """Units that the leader got of an order, or the follower ``by_copying`` an entry."""
 
     leader_order_id: str
     units: int

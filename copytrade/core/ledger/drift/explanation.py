@@ -1,8 +1,8 @@
-"""Drift: how far a follower is from what the leader's position comes to for it, and what every unit of that is due to.
+"""Drift: how far a follower is from its share of the leader's position, and the cause of every unit of that.
 
-Each fill of a leader's entry leaves something behind that the follower has not got (rounding, a skip, a refusal, an
-order that has not filled), each of his exits takes the same proportion of all of it away. What the account holds
-besides is not the copier's. Nothing here changes anything.
+Each entry of the leader may leave a part that the follower has not got (rounding, a skip, a refusal, an unfilled
+order); each exit of his reduces all such parts in proportion. What the account holds besides is not the copier's.
+Nothing is changed here.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from copytrade.core.model.ledger import NO_UNITS, Line, Part
 def explained(
     line: Line, orders: Sequence[LeaderOrder], fills: Iterable[Fill], net: int, by_hand: Sequence[str] = ()
 ) -> Drift:
-    """Explain what an account's ``net`` position is beyond what the leader's comes to, unit by unit.
+    """Explain the difference between an account's ``net`` position and its share of the leader's, unit by unit.
 
     ``orders`` are all leader orders of the line, in the order in which they were seen; ``by_hand`` are the ids of the
     account's own orders that no copier sent.
@@ -54,16 +54,16 @@ def explained(
 
 
 def _apart_from_closing(orders: Sequence[LeaderOrder]) -> tuple[list[LeaderOrder], int]:
-    """Return the leader's own orders, and how many units orders have closed that stand for none of his."""
+    """Return the leader's own orders, and how many units closing orders have closed."""
     own = [order for order in orders if not is_closing(order.allocation.leader_order_id)]
     others = [order for order in orders if is_closing(order.allocation.leader_order_id)]
     return own, sum(copy.filled_quantity for order in others for copy in order.copies)
 
 
 def _level_shares(line: Line, expected: Fraction, missed: Sequence[Share], exits: int, flattened: int) -> list[Share]:
-    """Explain what the level is beyond what the replay comes to: closed by command or by other hands, and rounding.
+    """Explain the difference of the level from the replay: closed by command or by other hands, and rounding.
 
-    Each exit brings the level down to whole lots.
+    Each exit rounds the level to whole lots.
     """
     gap = line.level - expected - sum(share.units for share in missed)
     direction = sign(line.leader_position) or sign(line.level)
@@ -80,9 +80,9 @@ def _level_shares(line: Line, expected: Fraction, missed: Sequence[Share], exits
 
 
 def _overdue(line: Line, orders: Sequence[LeaderOrder], flattening: int) -> list[Share]:
-    """Explain what is held beyond its level: an exit that has not filled, or an entry that filled when it was late.
+    """Explain what is held beyond the level: an exit that has not filled, or an entry that filled too late.
 
-    Where it is less, an exit has filled before the leader's, or all of it is being closed, which the level follows.
+    If less is held than the level, an exit has filled before the leader's, or everything is being closed.
     """
     units = Fraction(line.held - line.level)
     if units * sign(line.level) < 0:
@@ -94,7 +94,7 @@ def _overdue(line: Line, orders: Sequence[LeaderOrder], flattening: int) -> list
 
 
 def _merged(shares: Iterable[Share]) -> tuple[Share, ...]:
-    """Return the shares that come to anything, one for each cause, detail and order."""
+    """Return the shares that are not zero, one for each cause, detail and order."""
     units: defaultdict[tuple[Cause, str, str], Fraction] = defaultdict(Fraction)
     for share in shares:
         units[share.cause, share.detail, share.leader_order_id] += share.units

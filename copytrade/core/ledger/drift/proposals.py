@@ -1,4 +1,4 @@
-"""Which leader orders could be taken up again to reduce a drift."""
+"""Which leader orders can be tried again to reduce a drift."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from copytrade.core.ledger.drift.causes import RESTS, UNDECIDED, Cause, Drift
 
 
 class Proposal(NamedTuple):
-    """A leader order that may be taken up again, and for how many whole lots in units: an exit, or an entry."""
+    """A leader order that can be tried again, as an exit or an entry, and for how many ``units`` (whole lots)."""
 
     leader_order_id: str
     is_exit: bool
@@ -16,7 +16,7 @@ class Proposal(NamedTuple):
 
 
 def proposals(drift: Drift) -> list[Proposal]:
-    """Return what would bring what was copied to where it belongs: what was skipped, refused, or ended unfilled.
+    """Return the orders that would correct the copies: those that were skipped, refused, or ended unfilled.
 
     What other hands did, limits and rounding are left as they are.
     """

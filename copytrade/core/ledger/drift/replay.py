@@ -1,4 +1,4 @@
-"""The fills of a line once more: what of each leader order the follower has not got, and why."""
+"""A replay of a line's fills: which units of each leader order the follower has not got, and why."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,10 +11,10 @@ from copytrade.core.model.ledger import NO_UNITS, Line, Part
 
 
 class Replay:
-    """The fills once more, and what of each leader order the follower has not got after each of them.
+    """Replays the fills, and keeps what the follower has not got of each leader order.
 
-    What the leader's position comes to is ``expected``: each fill of an entry adds its order's share, each exit takes
-    away in proportion. What is not sized by itself has the ratio of the line.
+    ``expected`` is the follower's share of the leader's position: each fill of an entry adds its order's share, each
+    exit reduces it in proportion. An order that is not sized by itself has the ratio of the line.
     """
 
     def __init__(self, line: Line, orders: Sequence[LeaderOrder]) -> None:
@@ -28,7 +28,7 @@ class Replay:
         self._position = 0
 
     def run(self, fills: Iterable[Fill]) -> None:
-        """Take the fills in; what they do not tell of an order is taken to have happened at the end."""
+        """Replay the fills; counted units that are not among them are assumed to have filled at the end."""
         if self._orders:
             self._move(next(iter(self._orders.values())).allocation.base, Cause.BEFORE_START)
         for fill in fills:
@@ -40,7 +40,7 @@ class Replay:
         self._move(self._line.leader_position, Cause.UNSEEN if self._orders else Cause.BEFORE_START)
 
     def shares(self) -> list[Share]:
-        """Return what the follower has not got now, and why."""
+        """Return what the follower has not got in the end, and why."""
         shares = [Share(units, cause) for cause, units in self._not_theirs.items()]
         for order_id, missing in self._missing.items():
             order = self._orders[order_id]
@@ -75,7 +75,7 @@ class Replay:
         self.expected += entered * sign
 
     def _move(self, position: int, cause: Cause) -> None:
-        """Bring the leader's position to where it is, whatever moved it."""
+        """Move the leader's position to a value, for a given cause."""
         before, after = self._position, position
         if before and (before * after <= 0 or abs(after) < abs(before)):
             left = Fraction(abs(after), abs(before)) if before * after > 0 else NO_UNITS
@@ -95,7 +95,7 @@ class Replay:
 def _missed(
     order: LeaderOrder, ratio: Fraction, lot_size: int, missing: Fraction
 ) -> Iterable[tuple[Fraction, Cause, str]]:
-    """Yield what the ``missing`` units of an entry are due to, in parts as they were before the leader left any."""
+    """Yield the causes of an entry's ``missing`` units, in the proportions they had before the leader exited any."""
     if missing < 0:
         yield missing, Cause.AHEAD, ""
         return
@@ -117,7 +117,7 @@ def _missed(
 
 
 def why_not_copied(copies: Sequence[Copy], part: Part) -> tuple[Cause, str]:
-    """Say why a part of a leader order is not wholly copied."""
+    """Return why a part of a leader order is not wholly copied."""
     mine = [copy for copy in copies if copy.part is part and copy.stage is not Stage.NONE]
     if any(copy.is_open for copy in mine):
         return Cause.UNFILLED, RESTS

@@ -20,8 +20,9 @@ _SQUARE_OFF = re.compile(r"SQ(UARE)?.?R?.?OFF", re.IGNORECASE)
 class OwnNet:
     """The account's orders, and its net position by line apart from the copies: units of *other hands*, signed.
 
-    Other hands are the account holder, the broker's risk desk and any other program. What they held before is known by
-    the first read of the positions, what they traded since by their orders, and what no order tells of by later reads.
+    Other hands are the account holder, the broker's risk desk and other programs. What they held before is known from
+    the first read of the positions, what they traded since from their orders, and trades without an order from later
+    reads.
     """
 
     def __init__(self) -> None:
@@ -41,11 +42,11 @@ class OwnNet:
 
     @property
     def orders(self) -> Iterable[Order]:
-        """The account's orders of which the broker has told."""
+        """The account's orders that the broker has shown."""
         return self._orders.values()
 
     def was_told_of(self, order_id: str) -> bool:
-        """Whether the broker has told of an order since the start."""
+        """Whether the broker has shown an order since the start."""
         return order_id in self._orders
 
     def forget(self, order_ids: Iterable[str]) -> None:
@@ -56,9 +57,9 @@ class OwnNet:
             self._working.pop(order_id, None)
 
     def seen(self, order: Order, *, is_copy: bool, at: datetime) -> None:
-        """Count the fills of an order, ``at`` the latest moment at which the last of them can have been.
+        """Count the fills of an order; ``at`` is the latest time of the last fill.
 
-        The fills of copies are counted by the ledger. An order that turns out to be a copy is one from then on.
+        The ledger counts the fills of copies. An order may turn out to be a copy later.
         """
         known, key, sign = self._orders.get(order.id), line_of(order), order.side.sign
         before = known.filled_quantity if known else 0
@@ -80,8 +81,8 @@ class OwnNet:
     def read(self, net: Mapping[LineKey, int], at: datetime, copied: Mapping[LineKey, int]) -> None:
         """Take in a read of the positions; ``copied`` is what is held by copying.
 
-        What the first read shows is taken over at once, as it was there before; but that copies are lacking has to be
-        confirmed, and so has what may be those, in another product or split.
+        The first read is accepted at once, because it shows what was there before. Missing copies have to be confirmed,
+        and so have units that may be those copies, converted or split.
         """
         is_first = self.reads.last_read is None
         self.reads.read(net, at, self._expected(copied))
@@ -99,9 +100,9 @@ class OwnNet:
         return {key: copied.get(key, 0) + self.beside(key) for key in {*copied, *self._by_orders, *self._by_reads}}
 
     def confirm(self, book_read: datetime | None, waiting: Container[LineKey] = ()) -> dict[LineKey, int]:
-        """Take over the differences that count, and return them.
+        """Accept the confirmed differences, and return them.
 
-        What may have moved waits for its other line, and so do the lines that are ``waiting``.
+        What may be a conversion waits for its other line; lines in ``waiting`` wait, too.
         """
         confirmed = self.reads.confirmed(book_read)
         confirmed = {
@@ -115,24 +116,24 @@ class OwnNet:
         return confirmed
 
     def factor(self, key: LineKey, copied: Mapping[LineKey, int]) -> Fraction | None:
-        """Return by what the shares of a line may have been multiplied by the last read, None where not."""
+        """Return the factor of a split that explains the last read of a line, None if none does."""
         return factor_of(key, copied.get(key, 0) + self.beside(key), self.reads.suspected.get(key, 0))
 
     def moved(self, key: LineKey, units: int) -> None:
-        """Units that reads had shown apart from the copies are copies after all."""
+        """Count units that reads showed apart from the copies as copies."""
         self._by_reads[key] -= units
 
     def found_again(self, key: LineKey, units: int) -> None:
-        """Units that were written off because of reads, signed, are there after all: they are copies."""
+        """Count units (signed) that were written off because of reads as copies again."""
         self.moved(key, units)
         self._written_off[key] -= units
 
     def written_off_by_reads(self, key: LineKey) -> int:
-        """Return how many copied units were written off since the start although no order tells of it, signed."""
+        """Return how many copied units, signed, were written off since the start without an order that explains it."""
         return self._written_off[key]
 
     def written_off(self, key: LineKey, units: int, direction: int) -> None:
-        """Copies were written off as closed by other hands, which have that much less against the direction."""
+        """Write off copied units as closed by other hands, and reduce what those hold against the direction."""
         by_orders = min(units, max(0, -self._by_orders[key] * direction))
         self._by_orders[key] += by_orders * direction
         unseen = units - by_orders
@@ -141,11 +142,11 @@ class OwnNet:
 
     @property
     def differing(self) -> list[LineKey]:
-        """The lines on which confirmed reads showed something that no order tells of."""
+        """The lines on which confirmed reads showed units that no order explains."""
         return [key for key, units in self._by_reads.items() if units]
 
     def is_as_copied(self, key: LineKey) -> bool:
-        """Whether nobody but the copies has changed what is held on a line, by orders and by reads."""
+        """Whether only copies have changed what is held on a line, by orders and by reads."""
         return not (self._by_orders.get(key) or self._by_reads.get(key) or key in self.reads.suspected)
 
     def beside(self, key: LineKey) -> int:
@@ -153,11 +154,11 @@ class OwnNet:
         return self._by_orders[key] + self._by_reads[key]
 
     def beside_by_orders(self, key: LineKey, direction: int) -> int:
-        """Return the same by their orders alone, but for what they had in a direction before those."""
+        """Return what other hands have by their orders, and what reads show of them in a direction."""
         return self._by_orders[key] + max(0, self._by_reads[key] * direction) * direction
 
     def lacking(self, key: LineKey, direction: int) -> int:
-        """Return how many units in a direction the last read did not show, which is not confirmed yet."""
+        """Return how many units in a direction the last read lacks, not confirmed yet."""
         return max(0, -self.reads.suspected.get(key, 0) * direction)
 
     @property
@@ -179,14 +180,14 @@ class OwnNet:
     def apart(self, net: Mapping[LineKey, int], copied: Mapping[LineKey, int]) -> list[Apart]:
         """Return what the account holds apart from its copies, by a read of its positions.
 
-        What it had before, on lines where nothing is copied, is its own business.
+        Positions from before, on lines where nothing is copied, are left out.
         """
         found = all_apart(net, copied, self._expected(copied))
         return [one for one in found if one.line in copied or one.line in self._traded or one.unseen]
 
 
 def recent(price: Decimal | None, observed_at: datetime, now: datetime, within: timedelta) -> Decimal | None:
-    """Return a last price if it is recent."""
+    """Return a last price that was observed ``within`` a time before ``now``, else None."""
     return price if price and now - observed_at <= within else None
 
 

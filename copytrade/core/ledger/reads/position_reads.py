@@ -1,7 +1,7 @@
 """Reads of one account's positions, compared with what its orders come to, line by line.
 
-Orders, positions and the feed are never of one instant: the broker shows a fill in the positions some time after it has
-told of it, or before. So one read proves nothing about a line that moves. A difference counts when two reads, begun at
+Orders, positions and the feed are never of one instant: the broker shows a fill in the positions some time before or
+after the feed does. So one read proves nothing about a line that moves. A difference counts when two reads, begun at
 least the longest lag apart, show the same position, nothing was filled on the line from that lag before the first read
 until the second, and a complete read of the order book that began after both explains it no better.
 
@@ -17,10 +17,10 @@ import msgspec
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
 
-#: Positions are taken to be late by this much at least.
+#: The least assumed lag of positions.
 LEAST_LAG = timedelta(seconds=2)
 
-#: A lag beyond this is not believed: positions that late are of no use, and would hold every correction back.
+#: The longest lag that is accepted: waiting longer would hold every correction back.
 LONGEST_LAG = timedelta(seconds=30)
 
 #: The broker's times of fills have whole seconds.
@@ -28,7 +28,7 @@ RESOLUTION = timedelta(seconds=1)
 
 
 class _Streak(msgspec.Struct, gc=False):
-    """Reads in a row that showed the same ``net`` position, with no fill in between nor shortly before the first."""
+    """Consecutive reads of the same ``net`` position, with no fill between them nor shortly before the first."""
 
     net: int
     first: datetime
@@ -36,14 +36,14 @@ class _Streak(msgspec.Struct, gc=False):
 
 
 class PositionReads:
-    """One account's. A *difference* is what a line holds by the reads beyond what it should by the orders, signed."""
+    """The reads of one account. A *difference* is the position that was read less the one by orders, signed."""
 
     def __init__(self) -> None:
         self._fills: defaultdict[LineKey, deque[tuple[datetime, int]]] = defaultdict(deque)
         self._filled_at: dict[LineKey, datetime] = {}
         self._streaks: dict[LineKey, _Streak] = {}
         self._confirmed: dict[LineKey, tuple[int, datetime]] = {}
-        #: The difference of each line by the last read alone, where no recent fill explains it.
+        #: The differences of the last read that no recent fill explains.
         self.suspected: dict[LineKey, int] = {}
         #: How late positions may be: the longest lag seen of book or positions, never less than two seconds.
         self.lag = LEAST_LAG
@@ -51,13 +51,13 @@ class PositionReads:
         self.last_read: datetime | None = None
 
     def saw_lag(self, seconds: float) -> None:
-        """The broker was seen to show something so late."""
+        """Note that the broker showed something so late."""
         self.lag = min(max(self.lag, timedelta(seconds=seconds)), LONGEST_LAG)
 
     def filled(self, key: LineKey, units: int, at: datetime, *, by_others: bool = False) -> None:
-        """Something was filled on a line at about this time, signed: reads before and after it are not alike.
+        """Note a fill (signed units) on a line at about this time: reads before and after it are not comparable.
 
-        What was filled ``by_others`` may be what the positions showed before the order did.
+        Fills ``by_others`` may explain a difference that the positions showed before the order did.
         """
         fills = self._fills[key]
         while fills and fills[0][0] <= at - LONGEST_LAG:
@@ -100,14 +100,14 @@ class PositionReads:
                 self._lacks(key, difference, at)
 
     def _appeared(self, key: LineKey, difference: int, unexplained: Mapping[LineKey, int]) -> int:
-        """Return the difference if it is what has appeared in another product, which no recent fill explains."""
+        """Return the difference if the same units appeared in another product, and no recent fill explains that."""
         is_there = any(
             other.key == key.key and other != key and units == -difference for other, units in unexplained.items()
         )
         return difference if is_there else 0
 
     def _beyond_recent_fills(self, key: LineKey, difference: int, at: datetime) -> int:
-        """Return what of a difference remains if the positions lack any of the line's recent fills."""
+        """Return the part of a difference that cannot be explained by missing recent fills of the line."""
         if key not in self._fills:
             return difference
         since = at - self.lag - RESOLUTION
@@ -119,7 +119,7 @@ class PositionReads:
         return min(0, difference - least) or max(0, difference - most)
 
     def _lacks(self, key: LineKey, difference: int, at: datetime) -> None:
-        """Learn how late positions are that lack just the last fills of a line."""
+        """Learn the lag from positions that lack exactly the last fills of a line."""
         lacking = 0
         for filled_at, units in reversed(self._fills[key]):
             lacking -= units
@@ -127,7 +127,7 @@ class PositionReads:
                 self.saw_lag((at - filled_at).total_seconds())
 
     def _moved_before(self, key: LineKey, moment: datetime) -> bool:
-        """Whether something was filled on a line so shortly before a moment that a read of then may lack it."""
+        """Whether a line had a fill so shortly before a moment that a read at that moment may lack it."""
         filled_at = self._filled_at.get(key)
         return filled_at is not None and moment < filled_at + self.lag
 
@@ -136,7 +136,7 @@ class PositionReads:
         return not self._moved_before(key, streak.first) and streak.last - streak.first >= self.lag
 
     def confirmed(self, book_read: datetime | None) -> dict[LineKey, int]:
-        """Return the differences that count, given when the last complete read of the order book began."""
+        """Return the confirmed differences, given when the last complete read of the order book began."""
         if book_read is None:
             return {}
         return {key: difference for key, (difference, at) in self._confirmed.items() if at < book_read}
@@ -164,7 +164,7 @@ class PositionReads:
         return streak is not None and (other.last_read is None or other.last_read < streak.first)
 
     def settle(self, key: LineKey) -> None:
-        """A difference was taken over: it is none any more."""
+        """Drop a difference: it was accepted."""
         self._confirmed.pop(key, None)
         self.suspected.pop(key, None)
 
@@ -173,7 +173,7 @@ class PositionReads:
         return bool(self.suspected) and any(key not in self._confirmed for key in self.suspected)
 
     def agrees_since(self, key: LineKey, moment: datetime) -> bool:
-        """Whether reads that began after a moment, far enough apart, agree about a line, and nothing may have moved."""
+        """Whether reads after a moment, far enough apart, agree about a line, and nothing may have been converted."""
         streak = self._streaks.get(key)
         if streak is None or self._other_ends(key, self.suspected.get(key, 0)):
             return False
