@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from copytrade.core.decide.decisions import Action, Flag, Place, Policy
+from copytrade.core.decide.decisions import Action, Place, Policy
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.context import Context, MarketRules
 from copytrade.core.engine.copies import transitions
@@ -20,7 +20,7 @@ from copytrade.core.engine.copies.lookups import Looks
 from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes
 from copytrade.core.engine.copies.unshown import Unshown
 from copytrade.core.engine.execution import Execution
-from copytrade.core.engine.exits.misjudged import misjudged_without
+from copytrade.core.engine.exits.judging import Judging
 from copytrade.core.engine.exits.shares import Shares
 from copytrade.core.engine.flattener import Flattener
 from copytrade.core.engine.invalidation import Invalidation
@@ -29,7 +29,6 @@ from copytrade.core.engine.own_orders import OwnOrders
 from copytrade.core.engine.retention import Retention
 from copytrade.core.engine.scheduler import Considered, Scheduler
 from copytrade.core.engine.work_queue import WorkQueue
-from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.closing_orders import Closed
 from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.ledger.positions import Positions
@@ -39,8 +38,7 @@ from copytrade.core.model.accounts import Result
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, line_of
-from copytrade.core.model.order_book import chronological
-from copytrade.core.model.orders import IST, InstrumentKey, Order, Status
+from copytrade.core.model.orders import IST, InstrumentKey, Order
 from copytrade.core.model.reasons import Reason
 
 __all__ = ["Action", "Changed", "Considered", "CopyEngine", "MarketRules"]
@@ -92,6 +90,7 @@ class CopyEngine:
         )
         #: How much each exit is to take.
         self.shares = Shares(*known, self.context)
+        self._judging = Judging(*known, self.context, self.work_queue, self.invalidation, self.shares)
         self.scheduler = Scheduler(
             *known,
             self.context,
@@ -150,12 +149,12 @@ class CopyEngine:
         His orders of today must be known before.
         """
         skew = self.context.skew
-        orders = [(order, order.event_at - skew) for order in self._unjudged()]
+        orders = [(order, order.event_at - skew) for order in self._judging.unjudged()]
         was_suspected = self.positions.leader.is_suspected
         corrected = self.positions.leader.read(net, at, day, orders)
         if was_suspected and not self.positions.leader.is_suspected:
             self.invalidation.whatever_works()
-        self._judge_all()
+        self._judging.judge_all()
         return corrected
 
     def leader_book_read(self, at: datetime) -> list[Corrected]:
@@ -213,20 +212,7 @@ class CopyEngine:
     def assume_positions(self) -> None:
         """Go by the ledger: exits stop waiting for positions that were not read in time."""
         self.positions.assume()
-        self._judge_all()
-
-    def _unjudged(self) -> list[Order]:
-        return [order for order in chronological(self.orders.values()) if self._is_judged(order)]
-
-    def _is_judged(self, order: Order) -> bool:
-        return not self.orders.is_set_aside(order.id) and not closing.is_closing(order.id)
-
-    def _judge_all(self) -> None:
-        for order in self._unjudged():
-            if self.positions.leader.is_known_on(line_of(order)):
-                self.work_queue.subject = order.id
-                self._judge(order, order.event_at - self.context.skew)
-        self.look_again()
+        self._judging.judge_all()
 
     def leaves_unread(self, order_id: str, action: Action) -> bool:
         """Return whether an exit leaves without the reads that it waited for; True once for each leader order."""
@@ -324,55 +310,16 @@ class CopyEngine:
         if self.orders.is_set_aside(order.id):
             self.work_queue.mark([order.id])
             return []
-        misjudged = self._misjudged_without(order) if order.filled_quantity and not order.is_ours else []
+        misjudged = self._judging.misjudged_without(order) if order.filled_quantity and not order.is_ours else []
         at = order.observed_at if received is not None else order.event_at - self.context.skew
-        changed = self._judge(order, at) if self.positions.leader.is_known_on(line_of(order)) else []
-        changed += [change for order_id in misjudged for change in self._take_back(order_id, order)]
+        changed = self._judging.judge(order, at) if self.positions.leader.is_known_on(line_of(order)) else []
+        changed += [change for order_id in misjudged for change in self._judging.take_back(order_id, order)]
         self.invalidation.leader_changed(known, order)
         for copy in self.copies.of(order.id):
             after = transitions.with_leader(copy, order)
             if copy.n and after != copy:
                 changed.append(self.copies.change(copy, after, order))
         return changed + self.execution.fill_shadows(order) if self.context.policy.dry_run else changed
-
-    def _judge(self, order: Order, at: datetime) -> list[Changed]:
-        """Have the ledger judge a leader order; return the unfilled copies that this turns from entries into exits."""
-        return [
-            self.copies.change(copy, replace(copy, part=Part.EXIT), leader)
-            for order_id in self.positions.leader_seen(
-                order,
-                at,
-                order.event_at - self.context.skew,
-                is_beside=self.shares.is_beside(order),
-            )
-            if (leader := self.orders.get(order_id))
-            for copy in self.copies.of(order_id)
-            if copy.is_open and copy.part is Part.ENTRY and self._is_untouched(leader, copy)
-        ]
-
-    def _misjudged_without(self, order: Order) -> list[str]:
-        """Return the leader orders that were copied as entries because this order's fills were not known."""
-        misjudged = misjudged_without(order, self.orders, self.positions)
-        return [order_id for order_id in misjudged if self.copies.is_sent(order_id)]
-
-    def _take_back(self, order_id: str, found: Order) -> list[Changed]:
-        """Record that an order was misjudged; its entry is closed at once on behalf of the order found."""
-        self.context.found_late.add(found.id)
-        why = f"it left what {found.id} had entered, of which nothing was known"
-        return [
-            self.copies.change(
-                copy, transitions.flagged(copy, Flag(copy.n, Reason.MISJUDGED, why)), self.orders[order_id]
-            )
-            for copy in self.copies.of(order_id)
-            if copy.stage is not Stage.NONE and copy.reason is None
-        ]
-
-    def _is_untouched(self, leader: Order, copy: Copy) -> bool:
-        """Whether an order may still fill, and neither the leader nor the follower has entered anything by it."""
-        if copy.filled_quantity or (leader.is_terminal and leader.status is not Status.TRADED):
-            return False
-        allocation = self.positions.ledger.allocation(leader.id)
-        return allocation is not None and not allocation.leader_entered
 
     @property
     def knows_leader(self) -> bool:

@@ -243,7 +243,7 @@ def _differ(desired: DesiredOrder | None, accepted_order: DesiredOrder | None) -
 
 
 def _desired_order_of(order: Order, leader: Order | None) -> DesiredOrder:
-    """Return the desired order that an order at the broker fulfils; of another type than the leader's, at our price."""
+    """Return the desired order of an order at the broker; with another type than the leader's, the price is ours."""
     return DesiredOrder(
         quantity=order.quantity,
         order_type=order.order_type,
