@@ -24,7 +24,7 @@ from copytrade.core.model.orders import Order, Product
 
 
 class _Latest(NamedTuple):
-    """The leader order of a line that was placed last, and when the first was placed of which it may be a slice."""
+    """The latest leader order of a line, and when the first order was placed that it may be a slice of."""
 
     order: Order
     placed: datetime

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 
 
 class InstrumentClass(StrEnum):
-    """What keeps the same hours."""
+    """A class of instruments with the same trading hours."""
 
     CASH_FNO_UNDERLYING = "CASH_FNO_UNDERLYING"
     CASH_OTHER = "CASH_OTHER"
@@ -169,7 +169,7 @@ class _Rows(_Row):
 
 
 class Timetable(_Rows):
-    """All that is known. Among the rows of one class and date the last is right; nothing outside ``covers`` is."""
+    """The timetable. Of several rows for one class and date the last counts; dates outside ``covers`` are unknown."""
 
     covers: Covers
     as_of: date
@@ -232,7 +232,7 @@ def _merged(shipped: Timetable, own: _Override) -> Timetable:
 
 
 def _checked(timetable: Timetable, where: str) -> Timetable:
-    """Refuse what would silently be of no effect, or leave a covered day without hours."""
+    """Refuse rows without effect, and covered days without hours."""
     first, last = timetable.covers
     dated: tuple[Holiday | Special, ...] = timetable.holidays + timetable.special
     for row in dated:

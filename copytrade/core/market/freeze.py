@@ -47,7 +47,7 @@ class _File(_Row):
 
 
 class FreezeTable(msgspec.Struct, frozen=True):
-    """All that is known. ``as_of`` is the date to which circulars were read; an override is right on every date."""
+    """The freeze quantities. ``as_of`` is the date to which circulars were read; an override counts on every date."""
 
     as_of: date
     source: str
@@ -65,8 +65,7 @@ class FreezeTable(msgspec.Struct, frozen=True):
     def slice_of(self, underlying: str, lot_size: int, on: date) -> int | None:
         """Return the most units in whole lots that one order may have; None where no freeze quantity is known.
 
-        At least one lot: no exchange freezes the smallest order there is, so a quantity below it is wrong, and the
-        exchange shall judge the order rather than nothing be sent.
+        At least one lot: a quantity below the smallest order must be wrong, and the exchange can judge that order.
         """
         quantity = self.quantity(underlying, on)
         return None if quantity is None else max(quantity // lot_size, 1) * lot_size

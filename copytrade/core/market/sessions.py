@@ -2,7 +2,7 @@
 
 Asked before an order is sent late: one that the leader placed while the market was open must not become a follower's
 after-market order, or enter a closing auction. A timetable is advisory, the broker's refusal is the truth; so it can
-hold an order back, and nothing is concluded from it about an order that was sent.
+hold an order back, and says nothing about an order that was sent.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _MCX_EVENING = time(17, 0)
 
 
 class Session(StrEnum):
-    """Whether orders match as they come. UNCOVERED: nobody knows, so nothing new should be entered into."""
+    """Whether orders match as they come. UNCOVERED: the timetable does not know, so nothing should be entered."""
 
     OPEN = "OPEN"
     CLOSED = "CLOSED"

@@ -53,10 +53,10 @@ class DesiredOrder(msgspec.Struct, frozen=True, gc=False):
 
 
 class LatencyBreakdown(msgspec.Struct, frozen=True, gc=False):
-    """Where a copy's time went, in milliseconds, each from the end of the one before.
+    """A copy's latency in milliseconds, each part from the end of the one before.
 
-    From the leader's update to the decision, to the permit, to the request on its way (its intent is on disk by then),
-    and to the broker's acceptance.
+    The parts end with the decision, the permit, the sent request (its intent is on disk by then), and the broker's
+    acceptance.
     """
 
     decision_ms: float
@@ -66,7 +66,7 @@ class LatencyBreakdown(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def ours_ms(self) -> float:
-        """What this program took of it."""
+        """This program's part of the latency."""
         return self.decision_ms + self.permit_ms + self.request_ms
 
 
@@ -149,7 +149,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether an order of ours rests at the broker, or may."""
+        """Whether the order may rest at the broker."""
         return self.stage in _OPEN
 
     @property
@@ -162,7 +162,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def awaits_sight(self) -> bool:
-        """Whether the broker has accepted something of it that neither feed nor order book has shown yet."""
+        """Whether the broker has accepted a request that neither feed nor order book has shown yet."""
         return self.stage is Stage.LIVE and (self.order is None or self.cancel_sent or self.replaced is not None)
 
     @property
@@ -172,7 +172,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether the order ended otherwise than by its fill or our hand: it is not sent again."""
+        """Whether the order ended neither by its fill nor at our request: it is not sent again."""
         if self.stage is not Stage.ENDED or self.again or (self.order and self.order.status is Status.TRADED):
             return False
         if self.reason is Reason.INVISIBLE and self.part is not Part.ENTRY:

@@ -23,7 +23,7 @@ _Terms = tuple[int, Decimal, date | None, Decimal | None]
 
 _PAISE, ONE = Decimal(100), Decimal(1)
 
-#: The tick of options and of most shares in India: for what has to be left and is described nowhere.
+#: The tick of options and most shares in India, for exits of instruments that nothing describes.
 _USUAL_TICK = Decimal("0.05")
 
 #: What is read of the master; without any of it nothing can be sized.
@@ -47,7 +47,7 @@ _LETTERS = {segment: letters for letters, segment in SEGMENT_OF.items()}
 class Instrument(msgspec.Struct, frozen=True, gc=False):
     """One row of the master. ``kind`` is the broker's word (OPTIDX, EQUITY, ...), ``tick`` is in rupees.
 
-    Where ``kind`` is "", nobody describes it, and the lot is that of what is held: it can be left and not entered.
+    A ``kind`` of "" means that nothing describes it and the lot is that of what is held: it can be exited, not entered.
 
     ``symbol`` is the one it trades by. ``expiry`` is a contract's last day, None for what has none. Rupees are price x
     quantity x ``multiplier``: 1 but for commodity and currency, and None there while nobody has told it.
@@ -63,7 +63,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
 
 
 class Instruments(Mapping[InstrumentKey, Instrument]):
-    """All that trades. A key is no object of its own: 200,000 of them would be there for the collector to look at."""
+    """All instruments by segment and id. Keys are not stored: 200,000 more objects would slow the garbage collector."""
 
     def __init__(self, by_segment: Mapping[Segment, Mapping[str, Instrument]]) -> None:
         self._by_segment = by_segment
@@ -193,7 +193,7 @@ def from_order(order: Order) -> Instrument | None:
 
 
 def held(order: Order, lot_size: int) -> Instrument:
-    """Return what is held in lots of so many units and is described by nobody any more, so that it can be left."""
+    """Return a held instrument that nothing describes any more, with the holding's lot, so that it can be exited."""
     underlying = order.symbol.split("-", 1)[0]
     multiplier = order.multiplier if order.key.segment.has_multiplier else ONE
     return Instrument("", order.symbol, underlying, lot_size, order.tick_size or _USUAL_TICK, None, multiplier)

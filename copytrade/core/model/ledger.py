@@ -109,19 +109,19 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Allocation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How one leader order was judged for one follower at first sight, and how much of it has filled since.
 
-    ``base`` is the leader's filled position then. ``reach`` is how much of what rests is an exit: as much as there was
-    to leave at first sight or, where other orders have brought the leader to the other side since (two stops around a
-    market), as those that fill before it leave to it at any time later; the rest enters. ``carry`` is the residue that
-    the entry began with, ``residue`` what it has added. ``wanted`` is the whole entry in units, sized for
-    ``leader_quantity``; ``forgone`` is what of it is not
-    to be had any more because the leader has left meanwhile, ``exited`` what he had left before there was a size.
-    ``counted`` of the follower's fills belong to the level; ``leader_filled`` of the leader's have been taken in,
-    ``leader_exited`` of them as exits. ``excess`` is what the follower's exit took beyond what was held, and what a
-    twin filled; of that, ``doubled`` is not flattened yet.
-
-    An entry that is ``sized_alone`` has the ratio that its size makes of the leader's order, at the price ``sized_at``;
-    ``leader_quantity`` is then what he wants of it, or got where the rest is dead. ``slice_after`` is the leader order
-    right before it, where the two may be slices of one.
+    * ``base``: the leader's filled position at first sight.
+    * ``reach``: how much of the unfilled quantity is an exit; the rest is an entry. It grows if other orders bring the
+      leader to the opposite side, as with two stops around a market.
+    * ``carry``: the residue that the entry began with; ``residue``: what it has added to the line's.
+    * ``wanted``: the whole entry in units, sized for ``leader_quantity``; ``forgone``: the part that is not wanted any
+      more because the leader has exited; ``exited``: what he had exited before the entry had a size.
+    * ``counted``: the follower's fills that belong to the level; ``leader_filled``: the leader's counted fills;
+      ``leader_exited``: those of them that were exits.
+    * ``excess``: what the follower's exit took beyond what was held, and the fills of duplicates; ``doubled``: the
+      duplicates' part that is not flattened yet.
+    * ``sized_alone``: the entry has a size of its own, computed at the price ``sized_at``; its ratio is that size over
+      the leader's, and ``leader_quantity`` is his filled quantity once the order ended early.
+    * ``slice_after``: the leader order right before this one, if the two may be slices of one.
     """
 
     leader_order_id: str
@@ -150,17 +150,17 @@ class Allocation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def due(self) -> int:
-        """How many units the follower is to have of the entry."""
+        """How many units of the entry the follower should have in all."""
         return max(0, self.wanted - self.forgone)
 
     def exit_of(self, quantity: int) -> int:
-        """Return how much of a quantity of the leader's order takes from his position, or did."""
+        """Return how much of a quantity of the leader's order reduces his position, filled units included."""
         if not self.reach:
             return self.leader_exited
         return self.leader_exited + min(max(0, quantity - self.leader_filled), self.reach)
 
     def entry_of(self, quantity: int) -> int:
-        """Return how much of a quantity of the leader's order adds to his position, or did."""
+        """Return how much of a quantity of the leader's order adds to his position, filled units included."""
         return max(0, quantity - self.exit_of(quantity))
 
     @property
@@ -175,11 +175,10 @@ class Allocation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Working(msgspec.Struct, frozen=True, gc=False):
-    """An exit as its share is reckoned: the leader's unfilled quantity, and the follower's that may be live.
+    """An exit for computing its share: the leader's unfilled units, and the follower's units that may still fill.
 
-    Limits and stops are two chains that rest side by side (a target and a stop); ``is_final`` where the follower's
-    order has ended otherwise than by our hand, so that nothing more can come of it. One that is ``at_market`` fills
-    before all that rest.
+    Limits and stops are two chains that rest side by side (a target and a stop). ``is_final``: the follower's order
+    ended without our request, so that it takes nothing more. ``at_market``: it fills before all resting orders.
     """
 
     leader_order_id: str

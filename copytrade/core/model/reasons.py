@@ -61,12 +61,12 @@ class Reason(StrEnum):
 
     @property
     def is_provisional(self) -> bool:
-        """Whether an order skipped for it may yet be copied, should it change while the leader's order lives."""
+        """Whether an order skipped for this reason is decided again when it changes."""
         return self in _PROVISIONAL
 
     @property
     def forbids_entries_alone(self) -> bool:
-        """Whether an order skipped for it is copied all the same where it takes from a position that was copied."""
+        """Whether an order skipped for this reason is copied all the same as an exit of a copied position."""
         return self in _FORBIDS_ENTRIES
 
 

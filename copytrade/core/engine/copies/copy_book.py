@@ -113,7 +113,7 @@ class CopyBook:
             self._copies.pop(order_id, None)
 
     def forget(self, order_id: str) -> None:
-        """Forget the copies of a leader order, all of which are over."""
+        """Forget the copies of a leader order; all are over."""
         for copy in self._copies.pop(order_id, ()):
             self._leader_of.pop(copy.order_id, None)
             self._unknown_outcomes.forget((order_id, copy.n))

@@ -29,7 +29,7 @@ LATE_AT_MOST = 60.0
 
 
 class UnreadableRow(msgspec.Struct, frozen=True, gc=False):
-    """A row of the account's order book of which only the ids can be read, "" for none.
+    """A row of the account's order book with readable ids only, "" for none.
 
     ``correlation_id`` is None if it cannot be read.
     """
@@ -125,7 +125,7 @@ class Visibility:
 
 
 class UnknownOutcomes:
-    """The orders of one account of which it is not known whether the broker has them.
+    """The orders of one account that the broker may or may not have.
 
     ``at_least`` are the fewest seconds over which absence is proven.
     """
