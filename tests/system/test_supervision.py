@@ -14,7 +14,7 @@ from actors.follower.actor import Follower
 from actors.follower.gateway import Gateway
 from actors.messages.store import Write, Writer
 from actors.supervisor.messages import Sweep
-from copytrade.core.engine.engine import CopyEngine
+from copytrade.core.engine.exits.judging import Judging
 from copytrade.core.model.orders import Order
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
@@ -233,14 +233,14 @@ def test_a_quarantined_follower_can_be_called_back(broker: PaperBroker, tmp_path
 def test_an_order_that_crashes_the_same_follower_three_times_is_set_aside(
     broker: PaperBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = CopyEngine._judge
+    judge = Judging.judge
 
-    def stumble(engine: CopyEngine, order: Order, at: datetime) -> Any:
-        if order.price == Decimal("66.60") and engine.copies.follower == "alice":
+    def stumble(judging: Judging, order: Order, at: datetime) -> Any:
+        if order.price == Decimal("66.60") and judging._copy_book.follower == "alice":
             raise RuntimeError("cannot handle it")
-        return judge(engine, order, at)
+        return judge(judging, order, at)
 
-    monkeypatch.setattr(CopyEngine, "_judge", stumble)
+    monkeypatch.setattr(Judging, "judge", stumble)
     with running(settings_for(broker, tmp_path, supervision=QUICK), broker) as copier:
         poison = copier.buy(4, "66.60")
         assert copier.mapping(poison, "alice", "skipped")[0] == "poison"

@@ -120,7 +120,7 @@ class Account:
         for order in told_first:
             self.engine.leader_changed(order, None)
         self.engine.look_again()
-        self.engine.consider(NOW)
+        self.engine.scheduler.consider(NOW)
         self.learns()
         for order in self.orders.values():
             self.engine.own_orders.seen(order, None)

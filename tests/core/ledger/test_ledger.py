@@ -624,5 +624,5 @@ def test_an_entry_that_fills_before_the_leader_has_crossed_zero_stays_when_he_do
     account.fills(crosses, Part.ENTRY, 0, 5 * LOT)
     for filled in range(1, 9):
         account.leader_does("2", Side.BUY, 8, filled)
-    line = account.positions.line(LINE)
+    line = account.positions.ledger.line(LINE)
     assert (line.leader_position, line.held, line.level) == (5 * LOT, 5 * LOT, 5 * LOT)
