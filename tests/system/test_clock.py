@@ -93,7 +93,7 @@ def test_what_is_over_is_forgotten_the_next_day_and_nothing_else_is(
             for client_id in CLIENTS.values():
                 broker.drop_feed(client_id)
             for follower in ("alice", "bob"):
-                copier.logged(f"what is over of earlier days follower={follower} orders=2 before={tomorrow}")
+                copier.logged(f"Ended orders of earlier days forgotten follower={follower} orders=2 before={tomorrow}")
             sold = copier.buy(6, 0, order_type="MARKET", side="SELL")
             copier.mapping(sold, "alice", "filled")
         with running(settings, broker) as copier:
