@@ -56,7 +56,9 @@ class LossLimitWatch:
         """Read the result of the day now, and again after the interval."""
         if self._interval is None:
             return
-        self._checks_without_result = self._checks_without_result + 1 if self._engine.lacks_result(now) else 0
+        usage = self._engine.limit_usage
+        lacks_result = usage is not None and usage.lacks_result(now)
+        self._checks_without_result = self._checks_without_result + 1 if lacks_result else 0
         if self._checks_without_result == LACKED_OFTEN:
             who = self._address.name
             alert("no_result", who, "Result of the day not known, entries wait {}", fields(follower=who), level="ERROR")

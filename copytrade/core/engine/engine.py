@@ -273,10 +273,6 @@ class CopyEngine:
         """The account's result of the day as it was last read, None before."""
         return self.limit_usage.result if self.limit_usage else None
 
-    def lacks_result(self, now: datetime) -> bool:
-        """Whether entries wait because the account's result of the day is not known, or not recent."""
-        return self.limit_usage is not None and self.limit_usage.lacks_result(now)
-
     def is_breached(self, now: datetime) -> bool:
         """Whether the day's loss has been reached on the trading day of ``now``."""
         return self.limit_usage is not None and self.limit_usage.is_breached(now)
