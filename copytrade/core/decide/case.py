@@ -61,8 +61,7 @@ class Case(msgspec.Struct, frozen=True):
 
 def can_be_changed(copy: Copy, inputs: DecisionInput) -> bool:
     """Whether a copy rests at the broker, and no request for it is pending."""
-    seems_done = copy.part is Part.EXIT and copy.reason is Reason.INVISIBLE
-    return copy.stage is Stage.LIVE and not (copy.cancelling or seems_done) and is_free(copy, inputs)
+    return copy.stage is Stage.LIVE and not (copy.cancelling or copy.seems_done) and is_free(copy, inputs)
 
 
 def is_free(copy: Copy, inputs: DecisionInput) -> bool:

@@ -161,9 +161,15 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return max(desired.quantity, accepted.quantity) if desired else accepted.quantity
 
     @property
+    def seems_done(self) -> bool:
+        """Whether it is an exit that the broker never showed, and that the positions show to be done."""
+        return self.part is Part.EXIT and self.stage is Stage.LIVE and self.reason is Reason.INVISIBLE
+
+    @property
     def awaits_sight(self) -> bool:
-        """Whether the broker has accepted a request that neither feed nor order book has shown yet."""
-        return self.stage is Stage.LIVE and (self.order is None or self.cancel_sent or self.replaced is not None)
+        """Whether the broker has accepted something of it that neither feed nor order book has shown yet."""
+        is_unshown = self.order is None or self.cancel_sent or self.replaced is not None
+        return self.stage is Stage.LIVE and is_unshown and not self.seems_done
 
     @property
     def exposure(self) -> int:
