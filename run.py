@@ -23,13 +23,13 @@ from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
-from copytrade.app.paths import open_database
+from copytrade.app.paths import left_elsewhere, open_database, recognise
 from copytrade.common import wall_clock
 from copytrade.common.logs import configure_logging
 from copytrade.core.model.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
-from copytrade.storage.database import DATABASE_ERRORS
+from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 
 
@@ -57,8 +57,17 @@ def _unusable(file: Path, faults: Iterable[str]) -> int:
 
 def _command(options: argparse.Namespace, settings: Settings) -> int:
     """Run a command; a copier may be running."""
+    if why := left_elsewhere(settings, options.settings):
+        print(why, file=sys.stderr)
+        return EXIT_UNUSABLE
     if options.command in ("report", "explain", "audit"):  # they only print: ``| head`` may end them
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if options.command in ("report", "explain", "audit", "drift"):
+        try:
+            recognise(settings)
+        except DatabaseUnusable as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
     match options.command:
         case "report":
             return show_day(settings.store.database, options.date)
@@ -83,6 +92,9 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
 
 def _copy(options: argparse.Namespace, settings: Settings) -> int:
     """Copy with the accounts that the broker lets trade; hold the lock of the database meanwhile."""
+    if why := left_elsewhere(settings, options.settings):
+        print(why, file=sys.stderr)
+        return EXIT_UNUSABLE
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(settings.store.database))
@@ -96,9 +108,13 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
         except DATABASE_ERRORS as error:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
-        configure_logging(
-            settings.log.file, settings.log.level, secrets_of(settings), json_lines=settings.log.json_lines
-        )
+        try:
+            configure_logging(
+                settings.log.file, settings.log.level, secrets_of(settings), json_lines=settings.log.json_lines
+            )
+        except OSError as error:
+            print(f"{settings.log.file}: the log cannot be written: {error.strerror}", file=sys.stderr)
+            return EXIT_UNUSABLE
         if settings.mode == "paper":
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)

@@ -21,7 +21,7 @@ from copytrade.core.model.orders import IST
 from copytrade.reports.open_orders import held_and_resting
 from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, Database
-from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
+from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock, is_running
 from copytrade.storage.records import CommandAnswered
 
 
@@ -31,9 +31,11 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
     Nothing is done before the operator agrees, or has with ``confirmed``. Returns the exit code.
     """
     try:
-        database = open_for_command(settings)
-        database.claim(settings.mode, settings.leader.client_id)
-        database.close()
+        open_for_command(settings).close()
+        if not is_running(settings.store.database):
+            database = open_database(settings)
+            database.claim(settings.mode, settings.leader.client_id)  # it may be of an earlier version
+            database.close()
         since = wall_clock.now().astimezone(IST).date() - timedelta(days=1)
         print(*held_and_resting(settings.store.database, [one.name for one in followers], since), sep="\n")
         if not confirmed and not is_confirmed("Cancel these orders and close these positions at the market?"):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from copytrade.brokers.dhan.instruments.cache import MasterSource
+from copytrade.reports.queries import remembered
+from copytrade.reports.snapshot import open_to_read, shown
 from copytrade.settings import Settings, Storage
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.files.lock_file import beside, mismatch, without_password
@@ -17,10 +19,48 @@ def open_database(settings: Settings) -> Database:
 
 
 def open_for_command(settings: Settings) -> Database:
-    """Open the database for a command. Raises DatabaseUnusable, also if a running copier has another file."""
-    if why := mismatch(settings.store.database):
-        raise DatabaseUnusable(f"{without_password(settings.store.database)}: {why}")
-    return open_database(settings)
+    """Open the leader's database for a command. None is created, checked as a whole or migrated: a copier may run.
+
+    Raises DatabaseUnusable, also if a running copier has another file.
+    """
+    store = settings.store
+    if why := mismatch(store.database):
+        raise DatabaseUnusable(f"{without_password(store.database)}: {why}")
+    database = Database(store.database, synchronous=store.synchronous, exists=True)
+    try:
+        database.recognise(settings.mode, settings.leader.client_id)
+    except DatabaseUnusable:
+        database.close()
+        raise
+    return database
+
+
+def recognise(settings: Settings) -> None:
+    """Raise DatabaseUnusable if there is no database of this leader. Nothing is created or changed."""
+    with open_to_read(settings.store.database) as connection:
+        for key, ours in (("mode", settings.mode), ("leader_client_id", settings.leader.client_id)):
+            theirs = remembered(connection, key)
+            if theirs != ours:
+                raise DatabaseUnusable(
+                    f"{shown(settings.store.database)}: belongs to {key} {theirs or 'unknown'}, the settings say {ours}"
+                )
+
+
+def left_elsewhere(settings: Settings, path: Path) -> str:
+    """Return why another database may be meant: ours is missing, and the working directory has one of its name.
+
+    ``path`` is the settings file; "" if there is no doubt.
+    """
+    file, folder = file_of(settings.store.database), path.parent.absolute()
+    if file is None or Path(file).exists() or not Path(file).is_relative_to(folder):
+        return ""
+    other = Path.cwd() / Path(file).relative_to(folder)
+    if not other.is_file():
+        return ""
+    return (
+        f"There is no database {file}, and there is {other}. Relative paths start at the folder of the settings file:"
+        " move the database and its companions there, or give [store] database its whole path."
+    )
 
 
 class SameDatabase:

@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from copytrade.settings.faults import SettingsUnusable, faults_in
+from copytrade.settings.paths import with_absolute_paths
 from copytrade.settings.schema import Settings
 
 #: UTF-8, with or without the byte order mark of some editors.
@@ -19,7 +20,10 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and validate a settings file. Raises SettingsUnusable with every fault at once."""
+    """Read and validate a settings file; its relative paths start at its folder.
+
+    Raises SettingsUnusable with every fault at once.
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding=_ENCODING))
     except (OSError, UnicodeDecodeError) as error:
@@ -30,7 +34,7 @@ def load_settings(path: Path) -> Settings:
         raise SettingsUnusable([f"{path}: is not valid TOML: nested too deeply"]) from None
     environment = {**_from_file(path.parent / ".env"), **os.environ}
     faults: list[str] = []
-    raw = _resolve(raw, environment, "", faults)
+    raw = with_absolute_paths(_resolve(raw, environment, "", faults), path.parent)
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:

@@ -38,7 +38,7 @@ ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_t
 #: URLs to which a token is sent: over TLS, or on this machine.
 LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"
 HTTP, FEED = f"^(https://|http://{LOOPBACK})", f"^(wss://|ws://{LOOPBACK})"
-FILE = f"{HTTP}|^[^:]+$"
+FILE = f"{HTTP}|^/|^[^:]+$"
 HttpUrl = Annotated[str, Field(pattern=HTTP)]
 FeedUrl = Annotated[str, Field(pattern=FEED)]
 HttpUrlOrFile = Annotated[str, Field(pattern=FILE)]

@@ -1,7 +1,7 @@
 """The database: writes records, reads copies, ledger, commands and answers. Used by one thread at a time."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from itertools import chain
@@ -73,16 +73,16 @@ UNWRITABLE: tuple[type[Exception], ...] = (
 class Database:
     """All tables behind one connection. Raises DatabaseUnusable from the constructor, peewee's errors afterwards."""
 
-    def __init__(self, database: str, *, synchronous: str = "full") -> None:
+    def __init__(self, database: str, *, synchronous: str = "full", exists: bool = False) -> None:
+        """Open a database, and create what is missing; nothing is created where it has to exist already."""
         self._name = without_password(database)
+        if exists and (file := sqlite.file_of(database)) is not None and not Path(file).is_file():
+            raise DatabaseUnusable(f"{self._name}: there is no such database: no copier has run with it")
         try:
             self._connection = _connect(database, synchronous)
             self._connection.connect()
-            for model in tables.ALL:  # models are bound to no database: one process may have two
-                peewee.SchemaManager(model, self._connection).create_all(safe=True)
-            if self._is_sqlite:
-                for trigger in tables.APPEND_ONLY:
-                    self._connection.execute_sql(trigger)
+            if not exists:
+                self._create_tables()
         except (peewee.PeeweeException, apsw.Error, OSError, RuntimeError) as error:
             raise DatabaseUnusable(
                 f"{self._name}: cannot be opened as a database: {type(error).__name__}: {error}"
@@ -96,6 +96,31 @@ class Database:
         self._intents: Intents | None = None
         self._files: OpenFiles | None = None
 
+    def _create_tables(self) -> None:
+        for model in tables.ALL:  # models are bound to no database: one process may have two
+            peewee.SchemaManager(model, self._connection).create_all(safe=True)
+        if self._is_sqlite:
+            for trigger in tables.APPEND_ONLY:
+                self._connection.execute_sql(trigger)
+
+    def recognise(self, mode: str, leader_client_id: str) -> None:
+        """Check that this database belongs to this mode and leader. Nothing is changed. Raises DatabaseUnusable."""
+        try:
+            known = {key: self.config(key) for key in ("mode", "leader_client_id")}
+        except (peewee.PeeweeException, apsw.Error) as error:
+            raise DatabaseUnusable(f"{self._name}: is no copier's database: {error}") from None
+        self._see_that_it_is_ours(known, mode, leader_client_id)
+        if None in known.values():
+            raise DatabaseUnusable(f"{self._name}: is no copier's database: it does not say whose it is")
+
+    def _see_that_it_is_ours(self, known: Mapping[str, str | None], mode: str, leader_client_id: str) -> None:
+        for key, ours in (("mode", mode), ("leader_client_id", leader_client_id)):
+            theirs = known[key]
+            if theirs is not None and theirs != ours:
+                raise DatabaseUnusable(
+                    f"{self._name}: belongs to {key} {theirs}, the settings say {ours}: use another [store] database"
+                )
+
     def claim(self, mode: str, leader_client_id: str) -> None:
         """Check that this database is sound and belongs to this mode and leader; migrate one of an earlier version.
 
@@ -103,12 +128,8 @@ class Database:
         another mode or leader: paper and live never mix.
         """
         self._check()
-        for key, ours in (("mode", mode), ("leader_client_id", leader_client_id)):
-            theirs = self.config(key)
-            if theirs is not None and theirs != ours:
-                raise DatabaseUnusable(
-                    f"{self._name}: belongs to {key} {theirs}, the settings say {ours}: use another [store] database"
-                )
+        known = {key: self.config(key) for key in ("mode", "leader_client_id")}
+        self._see_that_it_is_ours(known, mode, leader_client_id)
         self._migrate()
         self.write(
             ConfigSet(key, value)

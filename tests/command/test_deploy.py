@@ -73,3 +73,16 @@ def test_the_service_is_not_started_again_for_what_a_start_cannot_heal() -> None
 def test_the_image_gets_every_file_that_the_package_has(folder: str) -> None:
     assert f"COPY {folder}/ {folder}/" in (DEPLOY / "Dockerfile").read_text()
     assert f"!{folder}" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def test_service_and_image_name_their_settings_by_a_whole_path() -> None:
+    for name, line in (
+        ("copytrade.service", r"^ExecStart=.* --settings (\S+)"),
+        ("Dockerfile", r"--settings\", \"([^\"]+)"),
+    ):
+        found = re.search(line, (DEPLOY / name).read_text(), re.MULTILINE)
+        assert found is not None, name
+        assert Path(found[1]).is_absolute(), name
+    guide = (ROOT / "docs" / "going-live.md").read_text()
+    assert 'database = "/var/lib/copytrade/copy_trading.db"' in guide
+    assert 'file = "/var/lib/copytrade/copy_trading.log"' in guide

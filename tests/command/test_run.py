@@ -86,7 +86,7 @@ def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None
     assert gone.returncode == 2
     assert "alice: the positions cannot be read" in gone.stderr
     (backup,) = (folder / "copy_trading.db.backups").iterdir()
-    assert f"Database copied file=copy_trading.db.backups/{backup.name}" in log(folder)
+    assert f"Database copied file={folder}/copy_trading.db.backups/{backup.name}" in log(folder)
     with opened(backup) as copied:
         assert copied.execute("SELECT count(*) FROM copy_mappings WHERE status = 'filled'").fetchone() > (0,)
     summary = (folder / "out").read_text()

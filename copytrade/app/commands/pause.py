@@ -14,7 +14,6 @@ def switch(settings: Settings, follower: str, *, enabled: bool) -> int:
     """Pause or resume the entries of a follower, of everybody where it is ""; return the exit code."""
     try:
         database = open_for_command(settings)
-        database.claim(settings.mode, settings.leader.client_id)
         database.write([ConfigSet(enabled_key(follower), "true" if enabled else "false")])
         database.close()
     except DATABASE_ERRORS as error:
