@@ -79,7 +79,8 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return check(settings, options.settings)
     followers = [one for one in settings.followers if options.follower in ("", one.name)]
     if not followers:
-        print(f"there is no follower {options.follower}", file=sys.stderr)
+        known = ", ".join(one.name for one in settings.followers)
+        print(f"there is no follower {options.follower}; there are: {known}", file=sys.stderr)
         return EXIT_UNUSABLE
     match options.command:
         case "flatten":

@@ -237,8 +237,8 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._audit.ask()
             case CommandGiven() if self._loaded:
                 self._commands.obey(message)
-            case EntriesSwitched(enabled):
-                self._account_state.switch(enabled=enabled)
+            case EntriesSwitched(pause):
+                self._account_state.switch(pause)
             case TokenReplaced(_, token):
                 self._gateway.take_token(token)
                 self._account_state.take_token()
@@ -252,7 +252,7 @@ class Follower(GuardedActor[FollowerInbox]):
     def _take_copies(self, loaded: CopiesLoaded) -> None:
         """Load what earlier incarnations did, and begin to follow both feeds."""
         self._loaded = True
-        self._account_state.switch(enabled=loaded.enabled)
+        self._account_state.switch(loaded.pause)
         today = self._now().astimezone(IST).date()
         self._engine.load(
             loaded.copies, loaded.lines, loaded.allocations, loaded.copying_since, time.monotonic(), today

@@ -56,15 +56,15 @@ class CopiesLoaded:
     lines: Sequence[Line]
     allocations: Sequence[Allocation]
     copying_since: datetime
-    enabled: bool
+    pause: str
     breach: Breach | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EntriesSwitched:
-    """An operator has paused a follower's entries, or resumed them."""
+    """An operator has paused a follower's entries, and how; "" says that they have been resumed."""
 
-    enabled: bool
+    pause: str
 
 
 @dataclass(frozen=True, slots=True)

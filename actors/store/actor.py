@@ -114,7 +114,7 @@ class Store(GuardedActor[StoreInbox]):
                 self._database.lines(request.follower),
                 self._database.allocations(request.follower, since),
                 self._copying_since,
-                self._database.is_enabled(request.follower),
+                self._database.pauses([request.follower])[request.follower],
                 self._breach_of(request.follower),
             )
         except DATABASE_ERRORS as error:
@@ -122,7 +122,7 @@ class Store(GuardedActor[StoreInbox]):
             logger.error("Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why)
             self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
-        self._operator_commands.follow_anew(request.follower, request.reply_to, enabled=loaded.enabled)
+        self._operator_commands.follow_anew(request.follower, request.reply_to, loaded.pause)
         request.reply_to.tell(loaded)
 
     def _breach_of(self, follower: str) -> Breach | None:

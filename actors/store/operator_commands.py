@@ -21,20 +21,20 @@ class OperatorCommands:
         self._database = database
         self._group_commit = group_commit
         self._followers: dict[str, Follower] = {}
-        self._enabled: dict[str, bool] = {}
+        self._pauses: dict[str, str] = {}
         #: Commands that have been told, each to the incarnation that its follower has now.
         self._told: dict[int, str] = {}
 
     def follow(self, name: str, follower: Follower) -> None:
         """Tell a follower from now on what is switched and wanted, and whether it is enabled."""
         self._followers[name] = follower
-        self._enabled.pop(name, None)
+        self._pauses.pop(name, None)
 
-    def follow_anew(self, name: str, follower: Follower, *, enabled: bool) -> None:
-        """Tell a new incarnation of a follower, which knows whether it is enabled; commands are told to it again."""
+    def follow_anew(self, name: str, follower: Follower, pause: str) -> None:
+        """Tell a new incarnation of a follower, which knows its ``pause``; commands are told to it again."""
         self._followers[name] = follower
         self._told = {number: told for number, told in self._told.items() if told != name}
-        self._enabled[name] = enabled
+        self._pauses[name] = pause
 
     def look(self) -> None:
         """Tell followers what has been switched or wanted since the last look, if the database is still there."""
@@ -44,14 +44,14 @@ class OperatorCommands:
             self._group_commit.fails(error)
             return
         try:
-            now = self._database.are_enabled(self._followers)
+            now = self._database.pauses(self._followers)
             commands = self._database.commands()
         except DATABASE_ERRORS:
             return  # the next commit says what is wrong
-        for name, enabled in now.items():
-            if enabled is not self._enabled.get(name):
-                self._followers[name].tell(EntriesSwitched(enabled))
-        self._enabled = now
+        for name, pause in now.items():
+            if pause != self._pauses.get(name):
+                self._followers[name].tell(EntriesSwitched(pause))
+        self._pauses = now
         for command in commands:
             self._tell(command)
 

@@ -11,7 +11,7 @@ import apsw
 import peewee
 from playhouse import db_url
 
-from copytrade.core.model.commands import Answer, Command, enabled_key
+from copytrade.core.model.commands import Answer, Command, enabled_key, pause_note_key, pause_text
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
@@ -254,15 +254,16 @@ class Database:
         row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
         return None if row is None else str(row[0])
 
-    def is_enabled(self, follower: str) -> bool:
-        """Whether neither copying as a whole nor this follower's is paused."""
-        return self.are_enabled([follower])[follower]
+    def paused(self) -> list[str]:
+        """Return the followers that are paused, "" first if everybody is."""
+        query = "SELECT key FROM config WHERE key LIKE ? AND value <> 'true' ORDER BY key"
+        keys = [key for (key,) in self._execute(query, enabled_key("") + "%").fetchall()]
+        return [key.removeprefix(enabled_key("")).removeprefix(".") for key in keys]
 
-    def are_enabled(self, followers: Iterable[str]) -> dict[str, bool]:
-        """Return, for each follower, whether it is enabled."""
-        query = "SELECT key FROM config WHERE key LIKE ? AND value <> 'true'"
-        paused = {key for (key,) in self._execute(query, enabled_key("") + "%").fetchall()}
-        return {one: not paused & {enabled_key(""), enabled_key(one)} for one in followers}
+    def pauses(self, followers: Iterable[str]) -> dict[str, str]:
+        """Return, for each follower, of whom its pause is, since when and how it ends; "" if it is not paused."""
+        texts = {one: pause_text(one, self.config(pause_note_key(one)) or "") for one in self.paused()}
+        return {one: texts.get("") or texts.get(one) or "" for one in followers}
 
     def give_command(self, name: str, follower: str, at: datetime) -> int:
         """Store a command for a follower; return its number."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from actors.runtime.actor import ShowFigures
 from copytrade.app.clients import rest_of
+from copytrade.app.commands import pause
 from copytrade.brokers.dhan.positions import read_net
 from copytrade.core.model.commands import enabled_key
 from copytrade.paper.broker import PaperBroker
@@ -29,6 +30,11 @@ def switch(copier: Copier, follower: str, value: str) -> None:
     database = Database(copier.settings.store.database)
     database.write([ConfigSet(enabled_key(follower), value)])
     database.close()
+
+
+def paused_by_command(copier: Copier, follower: str) -> None:
+    """Pause as ``run.py pause`` does."""
+    assert pause.switch(copier.settings, follower, enabled=False) == 0
 
 
 def figures_of(feed: Any) -> str:

@@ -86,12 +86,13 @@ class AccountState:
             return "throttled"
         return "live" if self._enabled else "paused"
 
-    def switch(self, *, enabled: bool) -> None:
-        """Stop or resume entries. Entries that the settings forbid stay forbidden."""
+    def switch(self, pause: str) -> None:
+        """Stop entries, or resume them for "". Entries that the settings forbid stay forbidden."""
+        enabled = not pause
         if enabled is not self._enabled:
             self._enabled = enabled
             logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self._address.name))
-        self._engine.switch_entries(enabled=enabled and self._enters)
+        self._engine.switch_entries(enabled=enabled and self._enters, pause=pause)
 
     def suspend(self, refusal: Refusal, error: str) -> None:
         """Send nothing for 60 s, doubling up to 900 s: the broker refuses the account itself."""

@@ -1,23 +1,76 @@
 """``run.py pause`` and ``resume``: entries are paused in the database, where a running copier looks every second."""
 
+import getpass
+import os
 import sys
+from collections.abc import Iterable
 
-from copytrade.app.commands.exit_codes import EXIT_UNUSABLE
+from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
 from copytrade.app.paths import open_for_command
-from copytrade.core.model.commands import enabled_key
+from copytrade.common import wall_clock
+from copytrade.core.model.commands import enabled_key, pause_note_key, pause_text
+from copytrade.core.model.orders import IST
 from copytrade.settings import Settings
-from copytrade.storage.database import DATABASE_ERRORS
+from copytrade.storage.database import DATABASE_ERRORS, Database
+from copytrade.storage.files.lock_file import is_running
 from copytrade.storage.records import ConfigSet
+
+_ON = "exits and cancellations go on"
 
 
 def switch(settings: Settings, follower: str, *, enabled: bool) -> int:
-    """Pause or resume the entries of a follower, of everybody where it is ""; return the exit code."""
+    """Pause or resume the entries of a follower, of everybody where it is ""; return the exit code.
+
+    To resume everybody ends the pause of each follower, too.
+    """
+    runs = is_running(settings.store.database)
     try:
         database = open_for_command(settings)
-        database.write([ConfigSet(enabled_key(follower), "true" if enabled else "false")])
-        database.close()
+        try:
+            code = _resume(database, follower) if enabled else _pause(database, follower)
+        finally:
+            database.close()
     except DATABASE_ERRORS as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
-    print(f"{follower or 'everybody'}: entries {'resumed' if enabled else 'paused'}, exits and cancellations go on")
+    if not runs:
+        print("no copier is running: this counts from its next start")
+    return code
+
+
+def _pause(database: Database, follower: str) -> int:
+    now = wall_clock.now().astimezone(IST)
+    note = f"{now:%d %b %H:%M} by {_operator()}"
+    database.write([ConfigSet(enabled_key(follower), "false"), ConfigSet(pause_note_key(follower), note)])
+    print(f"{follower or 'everybody'}: entries paused, {_ON}")
     return 0
+
+
+def _resume(database: Database, follower: str) -> int:
+    paused = database.paused()
+    ended = [one for one in paused if follower in ("", one)]
+    database.write(_ended(ended))
+    for one in ended:
+        print(f"{one or 'everybody'}: entries resumed, {_ON}")
+    if not ended:
+        print(f"{follower or 'everybody'}: entries were not paused")
+    if follower and "" in paused:
+        print(pause_text("", database.config(pause_note_key("")) or ""), file=sys.stderr)
+        return EXIT_REFUSED
+    return 0
+
+
+def _ended(followers: Iterable[str]) -> list[ConfigSet]:
+    return [
+        record
+        for one in followers
+        for record in (ConfigSet(enabled_key(one), "true"), ConfigSet(pause_note_key(one), ""))
+    ]
+
+
+def _operator() -> str:
+    """Return who runs this command, or had it run by sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return f"user {os.getuid()}"

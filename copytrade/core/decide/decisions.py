@@ -30,12 +30,16 @@ class UnfilledAction(StrEnum):
 
 
 class Policy(msgspec.Struct, frozen=True, gc=False):
-    """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds."""
+    """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds.
+
+    ``pause`` says who paused its entries and how that ends; without one ``enabled`` is the settings' word.
+    """
 
     instruments: frozenset[str]
     sizing: SizingPolicy
     copying_since: datetime
     enabled: bool = True
+    pause: str = ""
     terms: OrderTypePolicy = AS_USUAL
     late_after: float = 5.0
     max_missed_age: float = 3600.0

@@ -14,7 +14,7 @@ def forbidden(
 ) -> Skip | Wait | None:
     """Return why the follower may not enter ``more`` units of a leader order now, None if it may."""
     if not policy.enabled:
-        return Skip(Reason.COPYING_DISABLED, "copying is switched off for this follower")
+        return Skip(Reason.COPYING_DISABLED, policy.pause or "enabled = false in the settings")
     if inputs.second_copier:
         return Skip(Reason.SECOND_COPIER, "orders of ours that are not in our database: another copier is at work")
     if policy.risk_limits is None:

@@ -244,9 +244,9 @@ class CopyEngine:
         self.context.capitals = Capitals(known.leader, known.follower or capital)
         self.look_again()
 
-    def switch_entries(self, *, enabled: bool) -> None:
-        """Switch entries off or on."""
-        self.context.policy = replace(self.context.policy, enabled=enabled)
+    def switch_entries(self, *, enabled: bool, pause: str = "") -> None:
+        """Switch entries off or on; ``pause`` is what a skip says of the operator's pause."""
+        self.context.policy = replace(self.context.policy, enabled=enabled, pause=pause)
         self.look_again()
 
     def know_breach(self, breach: Breach) -> None:

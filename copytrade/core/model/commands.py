@@ -31,6 +31,17 @@ def enabled_key(follower: str) -> str:
     return f"copy_enabled.{follower}" if follower else "copy_enabled"
 
 
+def pause_note_key(follower: str) -> str:
+    """Return the key in ``config`` that says since when and by whom a follower, or everybody, is paused."""
+    return f"pause_note.{follower}" if follower else "pause_note"
+
+
+def pause_text(follower: str, note: str) -> str:
+    """Return what a skip says of a pause: of whom, since when, by whom, and the command that ends it."""
+    whom, command = (follower, f"resume {follower}") if follower else ("everybody", "resume")
+    return f"entries of {whom} are paused{f' since {note}' if note else ''}; run.py {command} ends it"
+
+
 def breach_key(follower: str) -> str:
     """Return the key in ``config`` of a follower's breach of the daily loss limit."""
     return f"loss_breach.{follower}"
