@@ -35,11 +35,14 @@ class _Moment(NamedTuple):
 
 
 def explain(database: str, leader_order_id: str) -> str:
-    """Return the history of a leader order: a section for the leader and one per follower, each oldest first.
+    """Return the history of a leader order, named by its own id or by that of a copy.
+
+    There is a section for the leader and one per follower, each oldest first.
 
     Raises UnknownOrder if the database has nothing about it, DatabaseUnusable if it cannot be read.
     """
     with open_to_read(database) as connection:
+        leader_order_id = reading.leader_order_of(connection, leader_order_id)
         leader = reading.leader_of(connection, leader_order_id)
         events = reading.events_of(connection, leader, leader_order_id)
         copies = reading.copies_of(connection, leader_order_id)

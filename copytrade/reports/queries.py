@@ -119,6 +119,16 @@ def leader_of(connection: peewee.Database, leader_order_id: str) -> str:
     return next((str(account) for (account,) in rows_of(connection, query, leader_order_id)), "leader")
 
 
+def leader_order_of(connection: peewee.Database, order_id: str) -> str:
+    """Return the leader order that a follower's order copies, by its id or correlation id; else the id itself."""
+    query = (
+        "SELECT c.leader_order_id FROM copy_mappings c LEFT JOIN orders o"
+        " ON o.account = c.follower AND o.correlation_id = c.correlation_id AND o.correlation_id <> ''"
+        " WHERE ? IN (c.follower_order_id, c.correlation_id, o.id) AND c.correlation_id <> ''"
+    )
+    return next((str(found) for (found,) in rows_of(connection, query, order_id)), order_id)
+
+
 def orders_of(connection: peewee.Database, account: str, correlation_id: str) -> list[str]:
     """Return the ids of an account's orders that carry a correlation id."""
     query = "SELECT id FROM orders WHERE account = ? AND correlation_id = ?"

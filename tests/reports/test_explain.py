@@ -206,7 +206,13 @@ def test_a_reason_of_another_version_is_shown_as_it_is(path: Path) -> None:
     assert "  reason    full_moon: This version does not know what it means." in explain(str(path), "L1").splitlines()
 
 
-@pytest.mark.parametrize("order_id", ["L", "L11", "F1", "%"])
+@pytest.mark.parametrize("order_id", ["F1", "ct-L1-1"])
+def test_a_copy_is_explained_by_its_own_id(path: Path, order_id: str) -> None:
+    explained(path, [*filled(), *the_leaders()])
+    assert explain(str(path), order_id) == explain(str(path), "L1")
+
+
+@pytest.mark.parametrize("order_id", ["L", "L11", "F", "%"])
 def test_an_unknown_order_is_said_to_be_unknown(path: Path, order_id: str) -> None:
     explained(path, [*filled(), *the_leaders()])
     with pytest.raises(UnknownOrder, match=rf"^There is no leader order {order_id} in {re.escape(str(path))}\.$"):

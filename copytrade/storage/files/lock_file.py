@@ -60,7 +60,11 @@ class Lock:
             named = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             held.callback(os.close, named)
             if not _locked(named):
-                raise AlreadyRunning(f"another process is already copying with {shown} (lock file {path})")
+                raise AlreadyRunning(
+                    f"another process is already copying with {shown}: {_holder(named)} (lock file {path})"
+                )
+            os.ftruncate(named, 0)
+            os.write(named, f"{os.getpid()}\n".encode())
             file = _file_to_lock(database)
             if file is not None and (itself := _locked_itself(file, held)) is not None:
                 raise AlreadyRunning(f"another process is already copying with {shown} ({itself})")
@@ -77,6 +81,12 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _holder(descriptor: int) -> str:
+    """Return which process has written itself down in a lock file."""
+    number = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+    return f"pid {number}" if number.isdigit() else "pid unknown"
 
 
 def _file_to_lock(database: str) -> str | None:

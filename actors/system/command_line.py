@@ -1,0 +1,146 @@
+"""Copy a leader's orders to every follower, until told to stop."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loguru import logger
+
+from actors.system.close_only import flatten
+from actors.system.session import copy
+from copytrade.app.arguments import parse
+from copytrade.app.checks import check_for_start, say_who_is_left_out, without
+from copytrade.app.clients import rest_of, unknown_brokers
+from copytrade.app.commands.check import check
+from copytrade.app.commands.drift import drift
+from copytrade.app.commands.exit_codes import EXIT_RUNNING, EXIT_UNUSABLE
+from copytrade.app.commands.pause import switch
+from copytrade.app.commands.show import show_day, show_order, verify_trail
+from copytrade.app.commands.try_sandbox import try_sandbox
+from copytrade.app.file_permissions import exposed_by, without_secrets_of
+from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
+from copytrade.app.paths import left_elsewhere, open_database, recognise
+from copytrade.common.logs import configure_logging
+from copytrade.paper.process import start_paper_process
+from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
+from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
+from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
+
+
+def console() -> None:
+    """Run the console script ``copytrade``."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments ask for; return the exit code."""
+    options = parse(arguments, __doc__)
+    os.umask(0o077)  # files are for this user only
+    try:
+        settings = load_settings(options.settings)
+    except SettingsUnusable as error:
+        return _unusable(options.settings, error.faults)
+    if faults := unknown_brokers(settings):
+        return _unusable(options.settings, faults)
+    if options.command is not None:
+        return _command(options, settings)
+    if settings.mode == "sandbox":
+        return try_sandbox(settings)
+    return _copy(options, settings)
+
+
+def _unusable(file: Path, faults: Iterable[str]) -> int:
+    print(f"{file} cannot be used:", *faults, sep="\n", file=sys.stderr)
+    return EXIT_UNUSABLE
+
+
+def _command(options: argparse.Namespace, settings: Settings) -> int:
+    """Run a command; a copier may be running."""
+    if why := left_elsewhere(settings, options.settings):
+        print(why, file=sys.stderr)
+        return EXIT_UNUSABLE
+    if options.command in ("report", "explain", "audit"):  # they only print: ``| head`` may end them
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if options.command in ("report", "explain", "audit", "drift"):
+        try:
+            recognise(settings)
+        except DatabaseUnusable as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
+    match options.command:
+        case "report":
+            return show_day(settings.store.database, options.date)
+        case "explain":
+            return show_order(settings.store.database, options.order_id)
+        case "audit":
+            return verify_trail(settings.store.database)
+        case "check":
+            return check(settings, options.settings)
+    followers = [one for one in settings.followers if options.follower in ("", one.name)]
+    if not followers:
+        known = ", ".join(one.name for one in settings.followers)
+        print(f"there is no follower {options.follower}; there are: {known}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    match options.command:
+        case "flatten":
+            return flatten(settings, followers, confirmed=options.yes)
+        case "drift":
+            return drift(settings, followers, fixes=options.fix, confirmed=options.yes)
+        case pause_or_resume:
+            return switch(settings, options.follower, enabled=pause_or_resume == "resume")
+
+
+def _copy(options: argparse.Namespace, settings: Settings) -> int:
+    """Copy with the accounts that the broker lets trade; hold the lock of the database meanwhile."""
+    if why := left_elsewhere(settings, options.settings):
+        print(why, file=sys.stderr)
+        return EXIT_UNUSABLE
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(settings.store.database))
+            database = open_database(settings)
+            database.claim(settings.mode, settings.leader.client_id)
+            watermark = database.config("last_leader_event_ts")
+            database.close()
+        except AlreadyRunning as error:
+            print(error, file=sys.stderr)
+            return EXIT_RUNNING
+        except DATABASE_ERRORS as error:
+            print(error, file=sys.stderr)
+            return EXIT_UNUSABLE
+        try:
+            configure_logging(
+                settings.log.file, settings.log.level, secrets_of(settings), json_lines=settings.log.json_lines
+            )
+        except OSError as error:
+            print(f"{settings.log.file}: the log cannot be written: {error.strerror}", file=sys.stderr)
+            return EXIT_UNUSABLE
+        if settings.mode == "paper":
+            paper = start_paper_process(paper_config(settings))
+            stack.callback(paper.stop)
+            settings = with_paper_urls(settings, paper)
+            write_down(paper, settings)
+        for warning in exposed_by(settings, options.settings):
+            logger.warning("{}", warning)
+        left_out: dict[str, str] = {}
+        if settings.mode == "live":
+            judgements = check_for_start(settings, rest_of) if settings.dhan.check else []
+            left_out = say_who_is_left_out(settings, judgements)
+            if settings.leader.name in left_out or len(left_out) == len(settings.followers):
+                return _not_started(left_out, settings)
+            settings = without(settings, left_out)
+        since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
+        return copy(settings, options.settings, since, left_out, duration=options.duration)
+
+
+def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:
+    """Print why there is no leader to copy, or no follower to copy to."""
+    print("Nothing was started.", file=sys.stderr)
+    for name, why in left_out.items():
+        print(without_secrets_of(settings, f"{name}: {why}"), file=sys.stderr)
+    return EXIT_UNUSABLE

@@ -1,0 +1,101 @@
+"""The command line's arguments. A fault in them is told in plain words, with exit code 2."""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from copytrade import __version__
+from copytrade.app.commands.exit_codes import EXIT_UNUSABLE
+from copytrade.common import wall_clock
+from copytrade.core.model.orders import IST
+
+_SHELLS = ("bash", "zsh", "tcsh")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose faults are one line each."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print a fault and end the program."""
+        self.exit(EXIT_UNUSABLE, f"{message}\n{self.prog} --help says what there is\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            near = get_close_matches(str(value), known, n=1)
+            meant = f" ({near[0]}?)" if near else ""
+            raise argparse.ArgumentError(None, f"there is no {action.metavar} {value}{meant}: {', '.join(known)}")
+
+
+class _Completion(argparse.Action):
+    """Prints what a shell needs to complete commands and options, and ends the program."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _space: object, shell: Any, _option: str | None = None) -> None:
+        try:
+            import shtab  # noqa: PLC0415 (an optional package)
+        except ImportError:
+            parser.error("shell completion needs the package shtab: pip install shtab")
+        print(shtab.complete(parser, shell))
+        parser.exit()
+
+
+def parse(arguments: Sequence[str], description: str | None) -> argparse.Namespace:
+    """Return the arguments; ``command`` is None where none is given. Ends the program (2) for faulty ones."""
+    parser = _Parser(prog=Path(sys.argv[0]).name, description=description)
+    parser.add_argument("--version", action="version", version=f"copytrade {__version__}")
+    parser.add_argument(
+        "--completion", action=_Completion, choices=_SHELLS, metavar="shell", help="print a shell's completion script"
+    )
+    parser.add_argument("--settings", type=Path, default=Path("settings.toml"), help="which settings to use")
+    parser.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop by itself after so many seconds")
+    everywhere = _Parser(add_help=False)
+    everywhere.add_argument("--settings", type=Path, default=argparse.SUPPRESS, help="which settings to use")
+    commands = parser.add_subparsers(dest="command", title="instead of copying", metavar="command")
+    _add_commands(commands, everywhere)
+    return parser.parse_args(arguments)
+
+
+def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _Parser) -> None:
+    def add(name: str, what: str) -> _Parser:
+        return commands.add_parser(name, help=what, parents=[everywhere])
+
+    day = add("report", "what was copied on a day, with slippage and latency")
+    today = wall_clock.now().astimezone(IST).date()
+    day.add_argument("--date", type=_day, default=today, metavar="YYYY-MM-DD", help="today if not given")
+    for name, what in (("pause", "enter nothing more"), ("resume", "enter again")):
+        switch = add(name, f"{what}, at once and until told otherwise; exits go on")
+        switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
+    differing = add("drift", "what each account holds otherwise than the leader, and why")
+    differing.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
+    differing.add_argument("--fix", action="store_true", help="take up again what was skipped, refused or unfilled")
+    differing.add_argument("--yes", action="store_true", help="do not ask")
+    close = add("flatten", "cancel copies and close what is held by copying, and nothing else")
+    close.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
+    close.add_argument("--yes", action="store_true", help="do not ask")
+    trail = add("audit", "whether every request to the broker is as it was written down")
+    trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
+    add("check", "whether every account can trade, and if not what to do; 1 if one cannot")
+    order = add("explain", "everything that became of one leader order, and why")
+    order.add_argument("order_id", help="the leader's, or a copy's")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no date: write it like 2026-11-30") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return seconds
