@@ -14,11 +14,11 @@ SETTINGS = """
 mode = "{mode}"
 [leader]
 client_id = "1000000001"
-access_token = "t"
+access_token = "paper-leader"
 [[followers]]
 name = "alice"
 client_id = "1000000101"
-access_token = "t"
+access_token = "paper-alice"
 relationship = "self"
 [copy]
 sizing = "fixed_ratio"
