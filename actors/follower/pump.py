@@ -93,7 +93,7 @@ class Pump:
             delay = max(0.0, (until - now).total_seconds())
             self._clock.tell_later(delay, self._address, LookAgain(leader_order_id, self._epoch))
         if self._engine.flattener.is_awaited:
-            self._outbox.add(*self._loss_limit_watch.mind_closing(now, self._account_state.suspended))
+            self._outbox.add(*self._loss_limit_watch.mind_closing(now, self._account_state.why_nothing_leaves))
 
     def _wanted_lane(self) -> Lane | None:
         """Return the most urgent lane with something to send now, None if there is none."""

@@ -18,7 +18,7 @@ from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift
-from copytrade.app.commands.exit_codes import EXIT_RUNNING, EXIT_UNUSABLE
+from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
 from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.try_sandbox import try_sandbox
@@ -48,7 +48,11 @@ def main(arguments: list[str]) -> int:
     if faults := unknown_brokers(settings):
         return _unusable(options.settings, faults)
     if options.command is not None:
-        return _command(options, settings)
+        try:
+            return _command(options, settings)
+        except KeyboardInterrupt:
+            print("\ninterrupted", file=sys.stderr, flush=True)
+            os._exit(EXIT_INTERRUPTED)  # threads that wait for the broker are not waited for
     if settings.mode == "sandbox":
         return try_sandbox(settings)
     return _copy(options, settings)

@@ -40,6 +40,9 @@ failures = false
 """
 
 
+CLIENTS = {"leader": "1000000001", "alice": "1000000101", "bob": "1000000102"}
+
+
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

@@ -72,6 +72,13 @@ class AccountState:
         """Why nothing is copied until somebody acts, "" if nobody has to."""
         return self.suspended or self._token_lost
 
+    @property
+    def why_nothing_leaves(self) -> str:
+        """What a command is answered while the broker takes no request of the account, "" while it may."""
+        if self.suspended:
+            return f"account suspended: {self.suspended}"
+        return f"no access token works: {self._token_lost}" if self._token_lost else ""
+
     def state(self, *, is_ready: bool) -> str:
         """Return the state that is shown; ``is_ready`` says that the follower knows all that it needs."""
         if self.suspended:

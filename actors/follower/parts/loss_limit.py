@@ -94,8 +94,8 @@ class LossLimitWatch:
             self._closing_for.append(number)
             self._engine.close_all()
 
-    def mind_closing(self, now: datetime, suspended: str) -> list[Record]:
-        """Report and answer when everything is closed, or when a suspended account cannot go on."""
+    def mind_closing(self, now: datetime, obstacle: str) -> list[Record]:
+        """Report and answer when everything is closed, or with the ``obstacle`` while nothing can be sent."""
         closed = self._engine.take_closed(now)
         if closed is not None and (closed.cancelled or closed.closed or closed.left):
             what = fields(follower=self._address.name, outcome=str(closed))
@@ -103,9 +103,9 @@ class LossLimitWatch:
                 alert("closing", self._address.name, "Not everything is closed {}", what)
             else:
                 logger.warning("Everything is closed {}", what)
-        if closed is None and not suspended:
+        if closed is None and not obstacle:
             return []
-        answer = str(closed) if closed is not None else f"account suspended: {suspended}"
+        answer = str(closed) if closed is not None else obstacle
         is_done = closed is not None and not closed.left
         numbers, self._closing_for = self._closing_for, []
         return [CommandAnswered(number, is_done, answer, now) for number in numbers]

@@ -11,7 +11,7 @@ PATIENCE, LOOK_EVERY = 120.0, 0.2
 
 
 def is_confirmed(question: str) -> bool:
-    """Ask for confirmation; without a terminal the answer is no."""
+    """Ask for confirmation; without a terminal the answer is no. Raises KeyboardInterrupt."""
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
