@@ -96,7 +96,7 @@ def say_who_is_left_out(settings: Settings, judgements: Sequence[Judgement]) -> 
 
 
 def shared(settings: Settings, judgements: Sequence[Judgement]) -> list[str]:
-    """Return a warning for each two followers of different people that send from one address.
+    """Return a warning for each address from which followers of different people send.
 
     The address at which the broker sees an account counts, or else the one in the settings. There are no warnings in
     paper mode.

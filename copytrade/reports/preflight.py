@@ -110,18 +110,28 @@ def by_finding(judgements: Iterable[Judgement]) -> list[tuple[Finding, list[str]
 
 
 def shared_addresses(followers: Sequence[Origin]) -> list[str]:
-    """Return a warning for each two followers of different people that send from one address.
+    """Return a warning for each address from which followers of different people send, with all their names.
 
     "self" is one person and "spouse" another; two children, parents or others count as two people. The leader does
     not count: no order is sent for it.
     """
+    together: dict[str, list[Origin]] = {}
+    for follower in followers:
+        together.setdefault(follower.address, []).append(follower)
     return [
-        f"{one.name} ({one.relationship}) and {other.name} ({other.relationship}) send from the same address,"
-        f" {one.shown}: the broker allows one person an address, give each a source_address or a proxy of its own."
-        for one, other in combinations(followers, 2)
-        if one.address == other.address
-        and not (one.relationship == other.relationship and one.relationship in ("self", "spouse"))
+        f"{_and([f'{one.name} ({one.relationship})' for one in group])} send from the same address, {group[0].shown}:"
+        " the broker allows one person an address, give each a source_address or a proxy of its own."
+        for group in together.values()
+        if any(_are_two_people(one, other) for one, other in combinations(group, 2))
     ]
+
+
+def _are_two_people(one: Origin, other: Origin) -> bool:
+    return one.relationship != other.relationship or one.relationship not in ("self", "spouse")
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]])
 
 
 def _way(facts: Facts) -> Iterable[Finding]:

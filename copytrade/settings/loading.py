@@ -9,7 +9,8 @@ from typing import Any
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from copytrade.settings.faults import SettingsUnusable, faults_in
+from copytrade.settings.faults import SettingsUnusable, faults_in, with_names
+from copytrade.settings.live import live_faults
 from copytrade.settings.paths import with_absolute_paths
 from copytrade.settings.schema import Settings
 
@@ -39,9 +40,9 @@ def load_settings(path: Path) -> Settings:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         unresolved = {_key_of(fault) for fault in faults}
-        faults += [fault for fault in faults_in(error) if _key_of(fault) not in unresolved]
-        raise SettingsUnusable(faults) from None
-    if faults:
+        faults += [fault for fault in faults_in(error, raw, Settings) if _key_of(fault) not in unresolved]
+        raise SettingsUnusable(with_names(faults, raw)) from None
+    if faults := with_names(faults, raw) + live_faults(settings):
         raise SettingsUnusable(faults)
     return settings
 

@@ -33,7 +33,8 @@ Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(gt=0, le=100)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
+Name = Annotated[str, Field(pattern=NAME)]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$", coerce_numbers_to_str=True)]
 #: URLs to which a token is sent: over TLS, or on this machine.
 LOOPBACK = r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)"

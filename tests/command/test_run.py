@@ -24,10 +24,12 @@ access_token = "canary-of-leader"
 name = "alice"
 client_id = "1000000101"
 access_token = "canary-of-alice"
+relationship = "self"
 [[followers]]
 name = "bob"
 client_id = "1000000102"
 access_token = "canary-of-bob"
+relationship = "self"
 ratio = 0.5
 [copy]
 sizing = "fixed_ratio"

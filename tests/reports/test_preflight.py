@@ -183,3 +183,9 @@ def test_one_address_is_for_one_person() -> None:
     assert warning.startswith("a (self) and b (spouse) send from the same address, this machine's own:")
     (warning,) = shared_addresses(origins(("a", "child", "10.0.0.1"), ("b", "child", "10.0.0.1")))
     assert "10.0.0.1" in warning
+
+
+def test_an_address_that_many_share_is_told_once_with_all_their_names() -> None:
+    five = origins(*((name, "child", "10.0.0.1") for name in "abcd"), ("e", "self", "10.0.0.1"), ("f", "self", "x"))
+    (warning,) = shared_addresses(five)
+    assert warning.startswith("a (child), b (child), c (child), d (child) and e (self) send from the same address, 10.")

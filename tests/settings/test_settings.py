@@ -84,9 +84,9 @@ def test_every_fault_is_listed_with_its_key(tmp_path: Path, monkeypatch: pytest.
     )
     assert found == [
         "leader.access_token: ${LEADER_TOKEN} is set neither in the environment nor in .env",
-        "mode: Input should be 'paper', 'sandbox' or 'live'",
-        "followers[0].ratio: Input should be greater than 0",
-        "followers[0].sizng: is not a setting",
+        "mode: must be 'paper', 'sandbox' or 'live'",
+        "followers.alice.ratio: must be greater than 0",
+        "followers.alice.sizng: is not a setting (sizing?)",
         "dhan.rest_url: must be an https URL; plain http is for this machine alone",
         "zork: is not a setting",
     ]
@@ -173,7 +173,7 @@ def test_requests_go_where_the_mode_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, rest_url: str, usable: bool
 ) -> None:
     monkeypatch.setenv("LEADER_TOKEN", "t")
-    text = f'mode = "{mode}"\n{MINIMUM}[dhan]\nrest_url = "{rest_url}"\n'
+    text = f'mode = "{mode}"\n{MINIMUM}relationship = "self"\n[dhan]\nrest_url = "{rest_url}"\n'
     if usable:
         assert load(tmp_path, text).mode == mode
     else:
@@ -189,10 +189,10 @@ def test_an_account_has_one_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert alice.shown_way_out == "the proxy proxy.example:3128"
     assert "canary" not in repr(alice)
     (fault,) = faults(tmp_path, MINIMUM + 'source_address = "not-one"\n')
-    assert fault.startswith("followers[0].source_address: ")
+    assert fault.startswith("followers.alice.source_address: ")
     for unusable in ("https://p:1", "http://me:canary@p:99999", "http://p:1/path", "p:1", "http://me@canary@p"):
         (fault,) = faults(tmp_path, MINIMUM + f'proxy = "{unusable}"\n')
-        assert fault.startswith("followers[0].proxy: must be a URL like")
+        assert fault.startswith("followers.alice.proxy: must be a URL like")
         assert "canary" not in fault
     (fault,) = faults(tmp_path, MINIMUM + 'source_address = "10.0.0.1"\nproxy = "http://p:1"\n')
     assert "a source_address and a proxy" in fault
@@ -242,7 +242,7 @@ def test_a_loss_is_limited_in_rupees_or_percent(
 def test_a_loss_limit_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str) -> None:
     monkeypatch.setenv("LEADER_TOKEN", "t")
     (fault,) = faults(tmp_path, f"{MINIMUM}max_daily_loss = {written}\n")
-    assert fault.startswith("followers[0].max_daily_loss: must be rupees, or percent")
+    assert fault.startswith("followers.alice.max_daily_loss: must be rupees, or percent")
 
 
 def test_hours_and_names_are_read_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ def test_hours_and_names_are_read_as_they_are_written(tmp_path: Path, monkeypatc
     (alice,) = load(tmp_path, MINIMUM + more).followers
     assert (alice.trade_from, alice.trade_until, alice.allowed) == (time(9, 20), time(15, 0), {"NIFTY"})
     assert faults(tmp_path, MINIMUM + 'trade_from = "15:00"\ntrade_until = "09:20"\n') == [
-        "followers[0]: trade_from must be before trade_until"
+        "followers.alice: trade_from must be before trade_until"
     ]
 
 
@@ -278,12 +278,12 @@ def test_an_account_can_do_without_a_token_that_is_given(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("keys", "fault"),
     [
-        ("", "followers[0]: access_token is missing, or pin and totp_secret to get one with"),
-        ('pin = "271828"', "followers[0]: pin and totp_secret go together"),
-        ('access_token = "t"\ntotp_secret = "CANARYCANARY"', "followers[0]: pin and totp_secret go together"),
-        ('access_token = "two words"', "followers[0].access_token: must be printable ASCII without spaces"),
-        ('pin = "secret"\ntotp_secret = "CANARYCANARY"', "followers[0].pin: must be digits"),
-        ('pin = "271828"\ntotp_secret = "canary-1890"', f"followers[0].totp_secret: {NO_SECRET}"),
+        ("", "followers.alice: access_token is missing, or pin and totp_secret to get one with"),
+        ('pin = "271828"', "followers.alice: pin and totp_secret go together"),
+        ('access_token = "t"\ntotp_secret = "CANARYCANARY"', "followers.alice: pin and totp_secret go together"),
+        ('access_token = "two words"', "followers.alice.access_token: must be printable ASCII without spaces"),
+        ('pin = "secret"\ntotp_secret = "CANARYCANARY"', "followers.alice.pin: must be digits"),
+        ('pin = "271828"\ntotp_secret = "canary-1890"', f"followers.alice.totp_secret: {NO_SECRET}"),
     ],
 )
 def test_a_way_to_a_token_that_cannot_work_is_refused_without_showing_it(tmp_path: Path, keys: str, fault: str) -> None:
