@@ -12,6 +12,7 @@ from actors.system.session import STOP_DEADLINE
 from actors.system.system import CopySystem
 from copytrade.app.commands.confirm import answers_to, is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
+from copytrade.app.paper_mode import PAPER_HAS_ENDED
 from copytrade.app.paths import open_database, open_for_command
 from copytrade.common import wall_clock
 from copytrade.common.logs import configure_logging
@@ -32,7 +33,10 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
     """
     try:
         open_for_command(settings).close()
-        if not is_running(settings.store.database):
+        if not (runs := is_running(settings.store.database)) and settings.mode != "live":
+            print(PAPER_HAS_ENDED)
+            return 0
+        if not runs:
             database = open_database(settings)
             database.claim(settings.mode, settings.leader.client_id)  # it may be of an earlier version
             database.close()
@@ -69,9 +73,8 @@ def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
         numbers = [database.give_command(FLATTEN, follower.name, wall_clock.now()) for follower in followers]
         if not is_alone:
             return answers_to(database, numbers)
-        if settings.mode != "live":  # no broker is there, and what it held is gone
-            nothing = "nothing is open: a broker on paper ends with its copier"
-            database.write(CommandAnswered(number, True, nothing, wall_clock.now()) for number in numbers)
+        if settings.mode != "live":  # it has ended since
+            database.write(CommandAnswered(number, True, PAPER_HAS_ENDED, wall_clock.now()) for number in numbers)
             return answers_to(database, numbers)
         return _by_ourselves(settings, followers, database, numbers)
 

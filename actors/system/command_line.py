@@ -144,7 +144,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
 
 def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:
     """Print why there is no leader to copy, or no follower to copy to."""
-    print("Nothing was started.", file=sys.stderr)
     for name, why in left_out.items():
         print(without_secrets_of(settings, f"{name}: {why}"), file=sys.stderr)
+    print("Nothing was started.", file=sys.stderr)
     return EXIT_UNUSABLE

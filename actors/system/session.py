@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.system.daily_backup import DailyBackup, copy_database
 from actors.system.system import CopySystem
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
@@ -21,8 +22,7 @@ from copytrade.common.logs import fields
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import summary
 from copytrade.reports.snapshot import open_to_read
-from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
-from copytrade.storage.backup import BackupFailed, back_up
+from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.storage.database import DATABASE_ERRORS
 
 #: Seconds between checks that the supervisor lives.
@@ -66,7 +66,8 @@ def copy(
     system.start()
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
-    exit_code = _guarded(system, events, duration, path)
+    daily = DailyBackup(settings.store)
+    exit_code = _guarded(system, events, duration, path, daily)
     stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
@@ -81,16 +82,17 @@ def copy(
         logger.error("No summary and no copy of the database: it is not where it was {}", fields(file=missing))
     else:
         _summarise(settings, began)
-        if exit_code == 0:
-            _back_up(settings.store, stops - time.monotonic())
+        if exit_code == 0 and daily.finish(stops - time.monotonic()):
+            copy_database(settings.store, stops - time.monotonic())
     logger.info("Stopped {}", fields(exit_code=exit_code))
     return exit_code
 
 
-def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path) -> int | None:
+def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path, daily: DailyBackup) -> int | None:
     """Keep the supervisor alive until the session ends; return the exit code, None if it has to be stopped yet."""
     ends = None if duration is None else time.monotonic() + duration
     while ends is None or time.monotonic() < ends:
+        daily.look()
         try:
             event = events.get(
                 timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))
@@ -103,18 +105,6 @@ def _guarded(system: CopySystem, events: Events, duration: float | None, path: P
                 system.abandon()
                 return EXIT_BROKEN
     return None
-
-
-def _back_up(store: Storage, seconds: float) -> None:
-    """Copy the database, in the time that is left of the stop."""
-    if not store.backups or "://" in store.database:
-        return
-    try:
-        copy = back_up(store.database, store.backups, seconds)
-    except BackupFailed as error:
-        logger.warning("Database not copied {}", fields(error=error))
-    else:
-        logger.info("Database copied {}", fields(file=copy))
 
 
 def _reread(system: CopySystem, path: Path) -> None:

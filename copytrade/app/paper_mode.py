@@ -3,16 +3,21 @@
 from pydantic import SecretStr
 
 from copytrade.app.paths import open_database
+from copytrade.common import wall_clock
+from copytrade.core.model.ledger import Line
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess
 from copytrade.reports.queries import remembered
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Account, Dhan, Settings
 from copytrade.storage.database import DatabaseUnusable
-from copytrade.storage.records import ConfigSet
+from copytrade.storage.records import ConfigSet, LedgerChanged
 
 #: The key in ``config`` of the paper broker's URL.
 _REST_URL = "paper_rest_url"
+
+#: What a command says in paper mode when no copier runs.
+PAPER_HAS_ENDED = "nothing is open: a broker on paper ends with its copier"
 
 
 def paper_config(settings: Settings) -> PaperConfig:
@@ -60,9 +65,19 @@ def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
 
 
 def write_down(paper: PaperProcess, settings: Settings) -> None:
-    """Store the paper broker's URL in the database, so that commands can reach it while the copier runs."""
+    """Store the paper broker's URL in the database, so that commands can reach it while the copier runs.
+
+    What was held at an earlier paper broker ended with it: every line of the ledger begins at nothing.
+    """
     database = open_database(settings)
-    database.write([ConfigSet(_REST_URL, paper.rest_url)])
+    database.take_over()
+    database.write([ConfigSet(_REST_URL, paper.rest_url)])  # with what a killed copier left behind
+    now = wall_clock.now()
+    database.write(
+        LedgerChanged(follower.name, Line(line.key), now)
+        for follower in settings.followers
+        for line in database.lines(follower.name)
+    )
     database.close()
 
 

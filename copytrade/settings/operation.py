@@ -28,7 +28,7 @@ class Recovery(Section):
 
 
 class Storage(Section):
-    """The database: an SQLite file, and how many copies of it are kept, one per stop."""
+    """The database: an SQLite file, and how many copies of it are kept, one per stop and per day."""
 
     database: str = Field(default="copy_trading.db", min_length=1)
     synchronous: Literal["full", "normal"] = "full"

@@ -1,4 +1,4 @@
-"""Copies of the database: one at each orderly stop of the program."""
+"""Copies of the database: one at each orderly stop of the program, and one a day."""
 
 import os
 import time

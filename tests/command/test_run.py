@@ -89,7 +89,7 @@ def test_a_paper_session_shows_everything_and_ends_cleanly(folder: Path) -> None
     assert not is_running(paper)
     gone = asked(folder, "drift", "alice")
     assert gone.returncode == 2
-    assert "alice: the positions cannot be read" in gone.stderr
+    assert gone.stderr == "nothing is open: a broker on paper ends with its copier\n"
     (backup,) = (folder / "copy_trading.db.backups").iterdir()
     assert f"Database copied file={folder}/copy_trading.db.backups/{backup.name}" in log(folder)
     with opened(backup) as copied:
@@ -459,3 +459,19 @@ def test_on_paper_nothing_is_left_to_close_once_the_copier_has_ended(folder: Pat
     done = flatten(folder, "--yes")
     assert done.returncode == 0
     assert "nothing is open: a broker on paper ends with its copier" in done.stdout
+    assert done.stdout == "nothing is open: a broker on paper ends with its copier\n"
+
+
+def test_a_second_paper_session_begins_clean(folder: Path) -> None:
+    for _ in range(2):
+        earlier = len(log(folder))
+        with running(folder) as process:
+            eventually(lambda begin=earlier: "Follower order filled" in log(folder)[begin:], "a copy is filled")  # type: ignore[misc]
+            eventually(lambda begin=earlier: "STATUS total" in log(folder)[begin:], "it goes on")  # type: ignore[misc]
+            drift = asked(folder, "drift")
+            assert (drift.returncode, drift.stderr) == (0, "")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        new = log(folder)[earlier:]
+        assert "while nobody looked" not in new
+        assert "Position differs from the copies" not in new

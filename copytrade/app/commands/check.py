@@ -10,12 +10,18 @@ from copytrade.app.clients import rest_of
 from copytrade.app.commands.exit_codes import EXIT_NO_GO, EXIT_UNUSABLE
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.paper_mode import paper_config, with_paper_urls
+from copytrade.common import wall_clock
+from copytrade.core.market.sessions import last_day_known
+from copytrade.core.model.orders import IST
 from copytrade.paper.process import start_paper_process
 from copytrade.reports.preflight_table import table
 from copytrade.settings import Settings
 from copytrade.storage import sqlite
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.files.lock_file import is_running
+
+#: Days ahead of the calendar's end that it is warned of.
+CALENDAR_WARNING = 45
 
 
 def check(settings: Settings, path: Path) -> int:
@@ -40,9 +46,22 @@ def check(settings: Settings, path: Path) -> int:
         except DatabaseUnusable as error:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
-    more = [*checking.shared(settings, judgements), *exposed_by(settings, path)]
+    more = [*calendar_ends(settings), *checking.shared(settings, judgements), *exposed_by(settings, path)]
     if sqlite.file_of(settings.store.database) is not None:
         more.append(f"SQLite {sqlite.version()}")
     for line in table(judgements, more).splitlines():
         print(without_secrets_of(settings, line))
     return 0 if all(judgement.can_trade for judgement in judgements) else EXIT_NO_GO
+
+
+def calendar_ends(settings: Settings) -> list[str]:
+    """Return a warning if the market hours in use end soon."""
+    if settings.market.hours != "exchange" or settings.mode != "live":
+        return []
+    last = last_day_known(Path(settings.market.calendar) if settings.market.calendar else None)
+    left = (last - wall_clock.now().astimezone(IST).date()).days
+    if left > CALENDAR_WARNING:
+        return []
+    when = f"in {left} days" if left >= 0 else "and that is over"
+    what_to_do = "take a later version, or extend it by [market] calendar (docs/market-hours.md)"
+    return [f"The market calendar ends on {last}, {when}: {what_to_do}."]

@@ -8,7 +8,7 @@ from copytrade.app.clients import rest_of
 from copytrade.app.commands.confirm import answers_to, is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNEXPLAINED, EXIT_UNUSABLE
 from copytrade.app.file_permissions import without_secrets_of
-from copytrade.app.paper_mode import with_last_paper_url
+from copytrade.app.paper_mode import PAPER_HAS_ENDED, with_last_paper_url
 from copytrade.app.paths import open_for_command
 from copytrade.app.policies import needs_holdings
 from copytrade.brokers.dhan.positions import read_net
@@ -29,6 +29,9 @@ def drift(settings: Settings, followers: Sequence[Follower], *, fixes: bool, con
     With ``fixes`` the proposed orders are tried again, once the operator agrees, or at once with ``confirmed``.
     """
     code, proposals = 0, []
+    if settings.mode == "paper" and not is_running(settings.store.database):
+        print(PAPER_HAS_ENDED, file=sys.stderr)
+        return EXIT_UNUSABLE
     try:
         dhan = with_last_paper_url(settings)
         for follower in followers:

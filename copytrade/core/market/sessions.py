@@ -142,6 +142,11 @@ class MarketHours:
                 yield datetime.combine(day, span.start, IST)
 
 
+def last_day_known(override: Path | None = None) -> date:
+    """Return the last date that the market hours cover. Raises MarketHoursUnusable."""
+    return read_timetable(override).covers[1]
+
+
 def load_market_hours(override: Path | None = None) -> MarketHours:
     """Read the market hours of this version, and an operator's file of corrections over them.
 
