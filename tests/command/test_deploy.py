@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -86,3 +88,24 @@ def test_service_and_image_name_their_settings_by_a_whole_path() -> None:
     guide = (ROOT / "docs" / "going-live.md").read_text()
     assert 'database = "/var/lib/copytrade/copy_trading.db"' in guide
     assert 'file = "/var/lib/copytrade/copy_trading.log"' in guide
+
+
+def test_the_timers_start_what_there_is() -> None:
+    timers = {path.name: path.read_text() for path in DEPLOY.glob("*.timer")}
+    assert set(timers) == {"copytrade-check.timer", "copytrade-start.timer", "copytrade-stop.timer"}
+    for name, text in timers.items():
+        found = re.search(r"^Unit=(\S+)", text, re.MULTILINE)
+        assert (DEPLOY / (found[1] if found else name.replace(".timer", ".service"))).is_file(), name
+        assert re.search(r"^OnCalendar=Mon\.\.Fri \d\d:\d\d Asia/Kolkata$", text, re.MULTILINE), name
+
+
+def test_the_installed_command_and_the_check_use_the_services_settings() -> None:
+    (service,) = re.findall(r"^ExecStart=(.*)$", (DEPLOY / "copytrade.service").read_text(), re.MULTILINE)
+    assert f"ExecStart={service} check\n" in (DEPLOY / "copytrade-check.service").read_text()
+    assert f'{service} "$@"\n' in (DEPLOY / "copytrade.sh").read_text()
+
+
+def test_the_sdks_pandas_and_numpy_are_never_imported() -> None:
+    looks = "import run, sys; print([name for name in ('pandas', 'numpy') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", looks], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
