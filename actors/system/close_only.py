@@ -10,7 +10,7 @@ from loguru import logger
 
 from actors.system.session import STOP_DEADLINE
 from actors.system.system import CopySystem
-from copytrade.app.commands.confirm import answers_to, is_confirmed
+from copytrade.app.commands.confirm import answers_of_copier, answers_to, is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
 from copytrade.app.paper_mode import PAPER_HAS_ENDED
 from copytrade.app.paths import open_database, open_for_command
@@ -72,7 +72,7 @@ def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
         database = stack.enter_context(closing(open_database(settings)))
         numbers = [database.give_command(FLATTEN, follower.name, wall_clock.now()) for follower in followers]
         if not is_alone:
-            return answers_to(database, numbers)
+            return answers_of_copier(database, numbers)
         if settings.mode != "live":  # it has ended since
             database.write(CommandAnswered(number, True, PAPER_HAS_ENDED, wall_clock.now()) for number in numbers)
             return answers_to(database, numbers)

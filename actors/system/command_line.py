@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.store.actor import COPYING_SINCE
 from actors.system.close_only import flatten
 from actors.system.session import copy
 from copytrade.app.arguments import parse
@@ -23,6 +24,7 @@ from copytrade.app.commands.pause import switch
 from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
+from copytrade.app.new_database import say_what_it_does_not_know
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
 from copytrade.common.logs import configure_logging
@@ -47,12 +49,17 @@ def main(arguments: list[str]) -> int:
         return _unusable(options.settings, error.faults)
     if faults := unknown_brokers(settings):
         return _unusable(options.settings, faults)
+    try:
+        return _run(options, settings)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr, flush=True)
+        logger.remove()  # writes what is left
+        os._exit(EXIT_INTERRUPTED)  # threads that wait for the broker are not waited for
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
     if options.command is not None:
-        try:
-            return _command(options, settings)
-        except KeyboardInterrupt:
-            print("\ninterrupted", file=sys.stderr, flush=True)
-            os._exit(EXIT_INTERRUPTED)  # threads that wait for the broker are not waited for
+        return _command(options, settings)
     if settings.mode == "sandbox":
         return try_sandbox(settings)
     return _copy(options, settings)
@@ -110,6 +117,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             database = open_database(settings)
             database.claim(settings.mode, settings.leader.client_id)
             watermark = database.config("last_leader_event_ts")
+            is_new = database.config(COPYING_SINCE) is None
             database.close()
         except AlreadyRunning as error:
             print(error, file=sys.stderr)
@@ -138,6 +146,8 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             if settings.leader.name in left_out or len(left_out) == len(settings.followers):
                 return _not_started(left_out, settings)
             settings = without(settings, left_out)
+            if is_new and settings.dhan.check:
+                say_what_it_does_not_know(settings, rest_of)
         since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
         return copy(settings, options.settings, since, left_out, duration=options.duration)
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.storage.database import Database
+from copytrade.storage.files.lock_file import hold_lock
 from tests.command.program import command, log, running
 from tests.command.test_paths import a_database
 from tests.command.test_run import CLIENTS, asked, live_settings
+from tests.sql import opened
 from tests.waiting import PATIENCE, eventually
 
 
@@ -88,3 +90,20 @@ def test_a_flatten_with_a_refused_token_and_nothing_open_ends_at_once(tmp_path: 
         assert done.returncode == 1
         assert "alice: 0 orders rest, held: nothing" in done.stdout
         assert "alice: no access token works: " in done.stdout
+
+
+def test_a_flatten_that_is_interrupted_says_that_the_copier_goes_on(tmp_path: Path) -> None:
+    with a_broker() as broker:
+        text = live_settings(broker)
+        (tmp_path / "settings.toml").write_text(text)
+        a_database(tmp_path / "copy_trading.db", "live")
+        with hold_lock(str(tmp_path / "copy_trading.db")):  # a copier that never answers
+            done = subprocess.Popen(
+                command("flatten", "alice", "--yes"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            with opened(tmp_path / "copy_trading.db") as database:
+                eventually(lambda: database.execute("SELECT 1 FROM commands").fetchone(), "it is told")
+            done.send_signal(signal.SIGINT)
+            _, err = done.communicate(timeout=PATIENCE)
+        assert err == b"\nthe running copier goes on with what it was told\ninterrupted\n"
+        assert done.returncode == 130

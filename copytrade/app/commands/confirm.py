@@ -1,5 +1,6 @@
 """Asking the operator to confirm, and waiting for the copier's answer to a command."""
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -17,6 +18,15 @@ def is_confirmed(question: str) -> bool:
     except EOFError:
         print()
         return False
+
+
+def answers_of_copier(database: Database, numbers: Sequence[int]) -> list[Answer]:
+    """Wait for a running copier's answers as ``answers_to`` does; if interrupted, say that the copier is not."""
+    try:
+        return answers_to(database, numbers)
+    except KeyboardInterrupt:
+        print("\nthe running copier goes on with what it was told", file=sys.stderr, end="")
+        raise
 
 
 def answers_to(database: Database, numbers: Sequence[int]) -> list[Answer]:

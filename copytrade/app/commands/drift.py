@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from copytrade.app.checks import with_token
 from copytrade.app.clients import rest_of
-from copytrade.app.commands.confirm import answers_to, is_confirmed
+from copytrade.app.commands.confirm import answers_of_copier, is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNEXPLAINED, EXIT_UNUSABLE
 from copytrade.app.file_permissions import without_secrets_of
 from copytrade.app.paper_mode import PAPER_HAS_ENDED, with_last_paper_url
@@ -83,7 +83,7 @@ def _fix(settings: Settings, proposals: Sequence[tuple[str, Proposal]], *, confi
         database.give_command(f"{TRY_AGAIN} {one.leader_order_id} {one.units}", name, wall_clock.now())
         for name, one in proposals
     ]
-    answers = answers_to(database, numbers)
+    answers = answers_of_copier(database, numbers)
     database.close()
     for answer in answers:
         print(f"{answer.follower}: {readable(answer.text)}")
