@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _run(options, settings)
     except KeyboardInterrupt:
+        sys.stdout.flush()
         print("\ninterrupted", file=sys.stderr, flush=True)
         logger.remove()  # writes what is left
         os._exit(EXIT_INTERRUPTED)  # threads that wait for the broker are not waited for

@@ -27,7 +27,10 @@ CALENDAR_WARNING = 45
 def check(settings: Settings, path: Path) -> int:
     """Print a go or a no-go for each account; return the exit code. ``path`` is the settings file."""
     if settings.mode == "sandbox":
-        print("The sandbox has no accounts to check: run.py without a command sends it one request of each kind.", file=sys.stderr)
+        print(
+            "The sandbox has no accounts to check: run.py itself sends it one request of each kind.",
+            file=sys.stderr,
+        )
         return EXIT_UNUSABLE
     if sqlite.file_of(settings.store.database) is not None:
         try:
