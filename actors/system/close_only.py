@@ -19,6 +19,7 @@ from copytrade.common.logs import configure_logging
 from copytrade.common.redaction import readable
 from copytrade.core.model.commands import FLATTEN, Answer
 from copytrade.core.model.orders import IST
+from copytrade.reports.console.terminal import terminal_of
 from copytrade.reports.open_orders import held_and_resting
 from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, Database
@@ -83,7 +84,14 @@ def _by_ourselves(
     settings: Settings, followers: Sequence[Follower], database: Database, numbers: Sequence[int]
 ) -> list[Answer]:
     """Run a copier that copies nothing, until it has answered."""
-    configure_logging(settings.log.file, settings.log.level, secrets_of(settings), json_lines=settings.log.json_lines)
+    configure_logging(
+        settings.log.file,
+        settings.log.level,
+        secrets_of(settings),
+        json_lines=settings.log.json_lines,
+        zone=settings.log.zone,
+        show=terminal_of(sys.stderr),
+    )
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
     system = CopySystem(settings.model_copy(update={"followers": tuple(followers)}), None, ended.put, only_closes=True)
     system.start()

@@ -29,6 +29,7 @@ from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
 from copytrade.common.logs import configure_logging
 from copytrade.paper.process import start_paper_process
+from copytrade.reports.console.terminal import terminal_of
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
@@ -128,7 +129,12 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             return EXIT_UNUSABLE
         try:
             configure_logging(
-                settings.log.file, settings.log.level, secrets_of(settings), json_lines=settings.log.json_lines
+                settings.log.file,
+                settings.log.level,
+                secrets_of(settings),
+                json_lines=settings.log.json_lines,
+                zone=settings.log.zone,
+                show=terminal_of(sys.stderr),
             )
         except OSError as error:
             print(f"{settings.log.file}: the log cannot be written: {error.strerror}", file=sys.stderr)

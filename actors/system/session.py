@@ -62,7 +62,8 @@ def copy(
     _listen(system, events)
     began = wall_clock.now()
     followers = ",".join(follower.name for follower in settings.followers)
-    logger.info("Copying begins {}", fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers))
+    who = fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers, zone=settings.log.zone)
+    logger.info("Copying begins {}", who)
     system.start()
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")

@@ -3,15 +3,18 @@
 import copy
 import json
 import logging
+import os
 import queue
 import re
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pytz
 from loguru import logger
 from pydantic import SecretStr
 
@@ -85,8 +88,19 @@ def alert(kind: str, who: str, message: str, *values: object, level: str = "CRIT
     logger.bind(alert=kind, who=who).opt(depth=1).log(level, message, *values)
 
 
-def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, json_lines: bool = False) -> None:
+def configure_logging(
+    file: str,
+    level: str,
+    secrets: Iterable[SecretStr],
+    *,
+    json_lines: bool = False,
+    zone: str = "Asia/Kolkata",
+    show: Callable[[str, str, str], str] | None = None,
+) -> None:
     """Log to the console and to ``file``, there as JSON with ``json_lines``, including the lines of libraries.
+
+    Times are of ``zone``. ``show`` makes a time of day, a level and a message into what the console shows, "" for
+    nothing; without it the console has the lines of the file.
 
     As a last resort, the given secrets and anything that looks like a token are removed from every line, and invisible
     characters are escaped. Lines are written :data:`LINGER` seconds later, by a thread.
@@ -95,7 +109,9 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
         hide(secret)
 
     logger.remove()
-    lines = _Later(_written(file), json_lines=json_lines, coloured=sys.stderr.isatty())
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    on_console = show or _as_in_file(coloured=coloured)
+    lines = _Later(_written(file), on_console, pytz.timezone(zone), json_lines=json_lines)
     logger.configure(patcher=_prepare)
     # Taken in by the filter, which lets nothing through: what it lets through is formatted at once.
     logger.add(lines, format="", level=level, filter=lines.take)
@@ -108,7 +124,8 @@ def configure_logging(file: str, level: str, secrets: Iterable[SecretStr], *, js
 def _written(file: str) -> "Logger":
     """Return a logger that writes finished text to the file and the console."""
     written = copy.deepcopy(logger)
-    written.add(sys.stderr, format="{extra[console]}", level=0, diagnose=False, backtrace=False)
+    shown = "{extra[console]}"
+    written.add(sys.stderr, format=shown, level=0, filter=_is_shown, diagnose=False, backtrace=False)
     written.add(
         file,
         format="{extra[file]}",
@@ -123,14 +140,27 @@ def _written(file: str) -> "Logger":
     return written
 
 
+def _is_shown(record: "Record") -> bool:
+    return bool(record["extra"]["console"])
+
+
+def _as_in_file(*, coloured: bool) -> Callable[[str, str, str], str]:
+    """Return what shows a line on the console as the file has it, without its date."""
+    green, plain, colours = (_GREEN, _PLAIN, _COLOURS) if coloured else ("", "", {})
+    return lambda at, level, message: f"{green}{at}{plain} {colours.get(level, '')}{level: <8}{plain} {message}"
+
+
 class _Later:
     """Queues lines and writes them in a thread of its own, so that logging does not delay the caller."""
 
-    def __init__(self, written: "Logger", *, json_lines: bool, coloured: bool) -> None:
+    def __init__(
+        self, written: "Logger", show: Callable[[str, str, str], str], zone: tzinfo, *, json_lines: bool
+    ) -> None:
         self._lines: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
         self._written = written
         self._json_lines = json_lines
-        self._coloured = coloured
+        self._show = show
+        self._zone = zone
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
@@ -171,14 +201,13 @@ class _Later:
                 print(f"a line could not be logged: {type(error).__name__}", file=sys.stderr)  # noqa: T201
         if not said:
             return
-        green, plain, colours = (_GREEN, _PLAIN, _COLOURS) if self._coloured else ("", "", {})
         in_file, on_console = [], []
         for (line, _), message in zip(said, _scrubbed([message for _, message in said]), strict=True):
-            at = line["time"].isoformat(" ", "milliseconds")[:_TO_MILLISECONDS]
-            name = line["level"].name
-            level = f"{name: <8}"
-            in_file.append(_as_json(line, message) if self._json_lines else f"{at} {level} {message}")
-            on_console.append(f"{green}{at[_TO_DATE:]}{plain} {colours.get(name, '')}{level}{plain} {message}")
+            at = line["time"].astimezone(self._zone).isoformat(" ", "milliseconds")[:_TO_MILLISECONDS]
+            level = line["level"].name
+            in_file.append(_as_json(line, message) if self._json_lines else f"{at} {level: <8} {message}")
+            if shown := self._show(at[_TO_DATE:], level, message):
+                on_console.append(shown)
         self._written.bind(file="\n".join(in_file), console="\n".join(on_console)).info("")
 
 
@@ -198,6 +227,7 @@ def _said(record: "Record") -> str:
 
 def _prepare(record: "Record") -> None:
     _keep_fields(record)
+    record["message"] = record["message"].rstrip()  # its last fields may be empty
     if "alert" in record["extra"]:
         _scrub(record)
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import pytz
 from pydantic import Field, SecretStr, field_validator
 
 from copytrade.settings.values import Seconds, Section
@@ -62,9 +63,17 @@ class Alerts(Section):
 
 
 class Log(Section):
-    """The level and the file of the log."""
+    """The level and the file of the log, and the zone of its times."""
 
     file: str = "copy_trading.log"
     json_lines: bool = Field(default=False, alias="json")
+    zone: str = "Asia/Kolkata"
     level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     status_interval: Seconds = 30.0
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_is_known(cls, zone: str) -> str:
+        if zone not in pytz.all_timezones_set:
+            raise ValueError('is no time zone, such as "Asia/Kolkata"')
+        return zone
