@@ -15,6 +15,7 @@ from actors.store.actor import COPYING_SINCE
 from actors.system.close_only import flatten
 from actors.system.session import copy
 from copytrade.app.arguments import parse
+from copytrade.app.banner import banner
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.check import check
@@ -140,6 +141,8 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             print(f"{settings.log.file}: the log cannot be written: {error.strerror}", file=sys.stderr)
             return EXIT_UNUSABLE
         if settings.mode == "paper":
+            if sys.stderr.isatty():  # a pipe has the log alone
+                print(banner(settings, options.settings), file=sys.stderr)
             paper = start_paper_process(paper_config(settings))
             stack.callback(paper.stop)
             settings = with_paper_urls(settings, paper)

@@ -20,7 +20,7 @@ from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.common.logs import fields
 from copytrade.reports.queries import copies_begun
-from copytrade.reports.session import summary
+from copytrade.reports.session import read_next, summary
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.storage.database import DATABASE_ERRORS
@@ -62,7 +62,7 @@ def copy(
     _listen(system, events)
     began = wall_clock.now()
     followers = ",".join(follower.name for follower in settings.followers)
-    who = fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers, zone=settings.log.zone)
+    who = fields(mode=settings.mode, leader=settings.leader.client_id, zone=settings.log.zone, followers=followers)
     logger.info("Copying begins {}", who)
     system.start()
     for name, why in left_out.items():
@@ -81,11 +81,15 @@ def copy(
         os._exit(EXIT_BROKEN)
     if database is not None and (missing := database.missing()):
         logger.error("No summary and no copy of the database: it is not where it was {}", fields(file=missing))
+        came_to = ""
     else:
-        _summarise(settings, began)
+        came_to = _summary(settings, path, began)
         if exit_code == 0 and daily.finish(stops - time.monotonic()):
             copy_database(settings.store, stops - time.monotonic())
     logger.info("Stopped {}", fields(exit_code=exit_code))
+    logger.remove()  # writes what is left: the summary comes last
+    if came_to:
+        print(came_to)
     return exit_code
 
 
@@ -116,13 +120,16 @@ def _reread(system: CopySystem, path: Path) -> None:
         logger.error("Settings unusable, tokens stay as they are {}", fields(faults="; ".join(error.faults)))
 
 
-def _summarise(settings: Settings, began: datetime) -> None:
-    """Print a summary of the session, if the database can be read."""
+def _summary(settings: Settings, path: Path, began: datetime) -> str:
+    """Return what the session came to and what to read next, "" if the database cannot be read."""
     try:
         with open_to_read(settings.store.database) as connection:
-            print(summary(copies_begun(connection, began), (wall_clock.now() - began).total_seconds()))
+            rows = copies_begun(connection, began)
     except DATABASE_ERRORS as error:
         logger.error("No summary {}", fields(error=error))
+        return ""
+    table = summary(rows, (wall_clock.now() - began).total_seconds())
+    return f"{table}\n\n{read_next(rows, path, settings.log.file)}"
 
 
 def _listen(system: CopySystem, events: Events) -> None:

@@ -24,12 +24,10 @@ from actors.system.addresses import Addresses
 from actors.system.keep_warm import Readiness
 from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
+from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
 from copytrade.app.paths import folder_to_flush
-from copytrade.common.logs import alert
+from copytrade.common.logs import alert, fields
 from copytrade.settings import Settings, Supervision
-
-#: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
-CRASH_AFTER, HANG_AFTER = 8.0, 12.0
 
 #: Seconds after which the notifier, the first actor to start, is up.
 NOTIFIER_UP_AFTER = 1.0
@@ -97,6 +95,8 @@ class CopySystem:
     def _show_failures(self) -> None:
         """Make one follower crash and another hang, to show how both are healed."""
         addresses = list(self._addresses.followers.values())
+        logger.info("Failure is staged {}", fields(crashes=addresses[0].name, after=f"{CRASH_AFTER:.0f}s"))
+        logger.info("Failure is staged {}", fields(hangs=addresses[-1].name, after=f"{HANG_AFTER:.0f}s"))
         self._clock.tell_later(CRASH_AFTER, addresses[0], FailOnPurpose(0.0))
         self._clock.tell_later(HANG_AFTER, addresses[-1], FailOnPurpose(self._accounts.deadline + 2.0))
 

@@ -19,6 +19,9 @@ _REST_URL = "paper_rest_url"
 #: What a command says in paper mode when no copier runs.
 PAPER_HAS_ENDED = "nothing is open: a broker on paper ends with its copier"
 
+#: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
+CRASH_AFTER, HANG_AFTER = 8.0, 12.0
+
 
 def paper_config(settings: Settings) -> PaperConfig:
     """Return the paper broker that the settings ask for."""

@@ -20,6 +20,9 @@ BANKNIFTY = ("NSE_FNO", "51004")
 SENSEX = ("BSE_FNO", "82004")
 SHARES = ("NSE_EQ", "2885")
 
+#: Seconds at speed 1 for which the script has the leader's feed down, once a session.
+FEED_DOWN = 3.0
+
 Key = tuple[str, str]
 
 _log = logging.getLogger(__name__)
@@ -86,7 +89,7 @@ class ScriptedLeader:
         """Place, cancel and modify while the feed is down."""
         resting = self._place(BANKNIFTY, "BUY", 2, price=self._price(BANKNIFTY) - 12)
         await self._pause(0.6)
-        self.broker.drop_feed(self.client_id, refuse_for=3.0 / self.speed)
+        self.broker.drop_feed(self.client_id, refuse_for=FEED_DOWN / self.speed)
         await self._pause(1.0)
         price, trigger = self._price(NIFTY_PUT) - 3, self._price(NIFTY) - 15
         self._place(NIFTY_PUT, "BUY", 4, price=price)

@@ -5,6 +5,7 @@ from datetime import date
 
 from copytrade.reports.queries import copies_since, lines_of
 from copytrade.reports.snapshot import open_to_read
+from copytrade.reports.text_table import counted
 
 
 def held_and_resting(database: str, followers: Iterable[str], since: date) -> list[str]:
@@ -21,5 +22,6 @@ def held_and_resting(database: str, followers: Iterable[str], since: date) -> li
                 if line.held
             ]
             resting = sum(copy.is_open for copy in copies_since(connection, follower, since))
-            lines.append(f"{follower}: {resting} orders rest, held: {', '.join(held) or 'nothing'}")
+            rest = f"{counted(resting, 'order')} {'rests' if resting == 1 else 'rest'}"
+            lines.append(f"{follower}: {rest}, held: {', '.join(held) or 'nothing'}")
     return lines

@@ -22,6 +22,9 @@ class Stage(StrEnum):
     ENDED = "ended"
 
 
+#: Zero as it is shown: a difference of equal prices has the sign of its side, and any number of places.
+_NO_SLIPPAGE = Decimal("0.00")
+
 _OPEN = frozenset({Stage.PENDING, Stage.UNKNOWN, Stage.LIVE})
 
 
@@ -210,7 +213,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """
         if not self.follower_price or not self.leader_price:
             return None
-        return (self.follower_price - self.leader_price) * side.sign
+        return (self.follower_price - self.leader_price) * side.sign or _NO_SLIPPAGE
 
 
 #: One order of the follower's: the leader order it is for, and its number there.

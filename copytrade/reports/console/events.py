@@ -19,8 +19,8 @@ _REMEMBERED = 5000
 #: Characters of a leader order's id that are shown.
 _ID_SHOWN = 6
 
-#: States of an actor that is on its way up.
-_RISING = frozenset({"starting", "connecting"})
+#: States of an actor on its way up, and at the end: nothing to report.
+_EXPECTED = frozenset({"starting", "connecting", "stopped"})
 
 Fields = Mapping[str, str]
 
@@ -87,9 +87,10 @@ class Events:
         return [*_follower(found), *_order(self._terms(found), "cancelled"), (_leader(found), "")]
 
     def _filled(self, _message: str, found: Fields) -> list[Piece]:
-        filled = " of ".join(found[name] for name in ("filled", "of") if name in found)
-        terms = replace(self._terms(found), quantity=filled, price=f"@{_rupees(found.get('price', ''))}")
-        slippage = f", slippage {_rupees(found['slippage'])}" if "slippage" in found else ""
+        filled, whole = found.get("filled", ""), found.get("of", "")
+        quantity = filled if whole in ("", filled) else f"{filled} of {whole}"
+        terms = replace(self._terms(found), quantity=quantity, price=f"@{_rupees(found.get('price', ''))}")
+        slippage = f", slippage {_rupees(found['slippage'])}" if _is_set(found, "slippage") else ""
         return [*_follower(found), *_order(terms, "filled"), (slippage + _leader(found) + _taken(found), "")]
 
     def _skipped(self, message: str, found: Fields) -> list[Piece]:
@@ -110,7 +111,7 @@ class Events:
         if name == "total":
             words = [state, f"{found.get('actors', '?')} actors", again, f"up {found.get('up', '?')}"]
             return [("STATUS ", "head"), (", ".join(words), "")]
-        now = "live" if state in _RISING else state, restarts
+        now = "live" if state in _EXPECTED else state, restarts
         before = self._actors.get(name, ("live", "0"))
         self._actors[name] = now
         return [] if now == before else [("STATUS ", "head"), (name, "follower"), (f" {state}, {again}", "")]

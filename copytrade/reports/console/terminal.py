@@ -25,8 +25,10 @@ _PLAIN = "\x1b[0m"
 #: The width of a terminal that does not say it, and the least that is written for.
 _USUAL_WIDTH, _LEAST_WIDTH = 80, 40
 
-#: Characters of ``09:15:00.000 ``.
-_INDENT = " " * 13
+#: Length of a time of day to the second; milliseconds are in the file.
+_TO_SECONDS = len("09:15:00")
+
+_INDENT = " " * (_TO_SECONDS + 1)
 
 #: Levels whose lines may be cut: the file has them whole. All others are shown whole, over several lines.
 _MAY_BE_CUT = frozenset({"TRACE", "DEBUG", "INFO", "SUCCESS"})
@@ -45,7 +47,7 @@ class Terminal:
 
     def show(self, at: str, level: str, message: str) -> str:
         """Return a line as the terminal shows it, "" if another line says it. ``at`` is a time of day."""
-        said = self._events.shown(message)
+        said, at = self._events.shown(message), at[:_TO_SECONDS]
         if not said:
             return ""
         name: list[Piece] = [] if level == "INFO" else [(f"{level} ", level)]
