@@ -22,6 +22,7 @@ from actors.messages.tokens import TokenKeeperMessage, TokenLost, TokenReplaced
 from actors.order_feed.account import FeedAccount
 from actors.order_feed.confirmation_reads import ConfirmationReads
 from actors.order_feed.connection import Connection
+from actors.order_feed.connection_log import LASTS_AFTER, ConnectionLog
 from actors.order_feed.gate import Gate
 from actors.order_feed.leader_positions import LeaderNet
 from actors.order_feed.messages import (
@@ -31,6 +32,7 @@ from actors.order_feed.messages import (
     FeedLost,
     FrameReceived,
     GlanceAtBook,
+    Lasted,
     OrderFeedInbox,
     RereadBook,
 )
@@ -39,7 +41,7 @@ from actors.order_feed.unreadable import Unread
 from actors.runtime.actor import ActorUp, GuardedActor, Incarnation
 from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock, phase_of
-from copytrade.brokers.api import FeedConnection, Foreign, Told, Unreadable
+from copytrade.brokers.api import FeedConnection, FeedEnded, Foreign, Told, Unreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
@@ -85,6 +87,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         self._publisher = Publisher(account, self.health, store, writer, since, hours)
         self._gate = Gate(life.address, life.epoch, clock, recovery, account.name, self._publisher)
         self._connection = Connection(life.address, life.epoch, clock, tokens, account, self.health, self._gate)
+        self._log = ConnectionLog(account)
         self._net = LeaderNet(life.address, recovery, account.name, holdings=holdings)
         self._confirmation_reads = ConfirmationReads(life.address, life.epoch, clock, recovery, account.name)
         self._unread = Unread(account.name, is_leader=account.is_leader)
@@ -120,13 +123,13 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             case FeedConnected(connection, socket) if connection == self._connection.id:
                 self._connected(socket)
             case FeedLost(connection, end) if connection == self._connection.id:
-                self._connection.lost(end)
-                if self._is_leader:
-                    self._confirmation_reads.is_down(down=True)
+                self._lost(end)
             case Connect(after) if after == self._connection.id:
                 self._connection.connect()
             case GlanceAtBook(epoch, number) if epoch == self.epoch:
                 self._confirmation_reads.look(number, time.monotonic())
+            case Lasted(connection) if connection == self._connection.id:
+                self._log.lasted()
             case RereadBook(connection) if connection == self._connection.id:
                 self._gate.read_book()
             case TokenReplaced(_, token, expires):
@@ -171,17 +174,18 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         self._unread.logged_in()
         self._book.connected(wall_clock.now())
         self._gate.close()
-        who = fields(account=self._account.name)
-        if not self._gate.is_reconnecting:
-            logger.info("Feed connected {}", who)
-        elif self._is_leader:
-            logger.info("Reconnected after disconnect, fetching missed orders... {}", who)
-        else:
-            logger.info("Feed reconnected {}", who)
+        self._log.connected(again=self._gate.is_reconnecting)
+        self._clock.tell_later(LASTS_AFTER, self.address, Lasted(self._connection.id))
         self._gate.read_book()
         stretch = 1.0 if self._is_leader else 1.0 + phase_of(self._account.name)
         for delay in REREAD_AFTER:
             self._clock.tell_later(delay * stretch, self.address, RereadBook(self._connection.id))
+
+    def _lost(self, end: FeedEnded) -> None:
+        self._connection.lost(end)
+        self._log.lost()
+        if self._is_leader:
+            self._confirmation_reads.is_down(down=True)
 
     def _ask_again(self) -> None:
         """Ask a restarted gap recovery again for what its predecessor may not have answered."""
@@ -264,4 +268,4 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             return
         self._missed += missed
         if opens and (self._gate.is_reconnecting or self._publisher.since is not None):
-            logger.info("Found {} missed orders, processing... {}", self._missed, fields(account=self._account.name))
+            self._log.found(self._missed)

@@ -43,6 +43,13 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True)
+class Lasted:
+    """A connection was made a while ago: if it is still there, it has lasted."""
+
+    connection: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
 class RereadBook:
     """Read the book again on this connection: after a login, or because something could not be read."""
 
@@ -68,5 +75,5 @@ class GlanceAtBook:
 
 
 OrderFeedInbox = (
-    FeedMessage | FeedConnected | FrameReceived | FeedLost | Connect | RereadBook | AuditBook | GlanceAtBook
+    FeedMessage | FeedConnected | FrameReceived | FeedLost | Connect | Lasted | RereadBook | AuditBook | GlanceAtBook
 )

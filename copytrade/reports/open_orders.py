@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import date
 
+from copytrade.common.counts import counted
 from copytrade.reports.queries import copies_since, lines_of
 from copytrade.reports.snapshot import open_to_read
-from copytrade.reports.text_table import counted
 
 
 def held_and_resting(database: str, followers: Iterable[str], since: date) -> list[str]:

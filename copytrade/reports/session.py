@@ -7,9 +7,10 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from copytrade.common.counts import counted
 from copytrade.core.model.copies import MappingStatus
 from copytrade.reports.percentiles import percentile
-from copytrade.reports.text_table import aligned, counted
+from copytrade.reports.text_table import aligned
 from copytrade.storage.copy_row import CopyRow
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)

@@ -1,4 +1,4 @@
-"""Tables and counts in plain text."""
+"""Tables in plain text."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,8 +11,3 @@ def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], text_heads: Col
         " ".join(f"{cell:{mark}{width}}" for cell, mark, width in zip(row, marks, widths, strict=True)).rstrip()
         for row in (heads, *rows)
     ]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 order``, ``2 orders``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -431,13 +431,13 @@ def test_what_was_copied_is_closed_whether_or_not_a_copier_runs(tmp_path: Path) 
             assert (nobody.returncode, nobody.stderr) == (2, "there is no follower carol; there are: alice, bob\n")
             declined = flatten(tmp_path, "alice", typed="n\n")
             assert declined.returncode == 1
-            assert "alice: 1 orders rest, held: 260 of NSE_FNO:45674 MARGIN" in declined.stdout
+            assert "alice: 1 order rests, held: 260 of NSE_FNO:45674 MARGIN" in declined.stdout
             assert "nothing was done" in declined.stdout
             assert flatten(tmp_path, "alice").returncode == 1
             assert net("1000000101") == 260
             done = flatten(tmp_path, "alice", typed="yes\n")
             assert (done.returncode, done.stderr) == (0, "")
-            assert "alice: 1 orders cancelled, closed 260 NIFTY-Dec2026-26000-CE" in done.stdout
+            assert "alice: 1 order cancelled, closed 260 NIFTY-Dec2026-26000-CE" in done.stdout
             assert (net("1000000101"), net("1000000102")) == (0, 130)
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
@@ -446,7 +446,7 @@ def test_what_was_copied_is_closed_whether_or_not_a_copier_runs(tmp_path: Path) 
         before = len(broker.writes("1000000101"))
         alone = flatten(tmp_path, "--yes")
         assert alone.returncode == 0, alone.stderr
-        assert "bob: 1 orders cancelled, closed 130 NIFTY-Dec2026-26000-CE" in alone.stdout
+        assert "bob: 1 order cancelled, closed 130 NIFTY-Dec2026-26000-CE" in alone.stdout
         assert "alice: 0 orders cancelled, nothing was held" in alone.stdout
         assert (net("1000000101"), net("1000000102")) == (0, 0)
         assert len(broker.writes("1000000101")) == before

@@ -128,7 +128,7 @@ def test_the_budget_counts_a_request_that_may_have_left(crashed: Crashed) -> Non
 def test_flatten_shows_what_rests_and_is_held(crashed: Crashed) -> None:
     path = crashed.holds(intends=(PENDING, LedgerChanged("alice", LINE, NOW)))
     assert held_and_resting(path, ["alice", "bob"], NOW.date()) == [
-        f"alice: 1 orders rest, held: 130 of {OPTION.segment}:{OPTION.security_id} MARGIN",
+        f"alice: 1 order rests, held: 130 of {OPTION.segment}:{OPTION.security_id} MARGIN",
         "bob: 0 orders rest, held: nothing",
     ]
 

@@ -6,6 +6,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.runtime.actor import ShowFigures
 from copytrade.brokers.dhan.decode import read_frame
 from copytrade.common.wall_clock import now
@@ -97,6 +99,19 @@ def test_a_feed_that_flaps_is_followed(copier: Copier) -> None:
         leader = copier.buy(4, f"{90 + times}.00")
         copier.mapping(leader, "alice", "placed")
     assert len(copier.copies("alice")) == 4
+
+
+def test_a_connection_that_is_dropped_at_once_is_not_said_to_be_back(
+    copier: Copier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.order_feed.actor.LASTS_AFTER", 3.0)
+    for _ in range(3):
+        copier.broker.drop_feed(LEADER)
+        eventually(lambda: not copier.broker.feed_connections(LEADER), "it is dropped")
+        eventually(lambda: copier.broker.feed_connections(LEADER), "it logs in")
+    copier.logged("Found 0 missed orders, processing... account=leader")
+    for text in ("Reconnected after disconnect, fetching missed orders... account=leader", "Found 0 missed orders"):
+        assert sum(text in line for line in copier.log) == 1
 
 
 def test_a_login_that_is_dropped_is_not_a_dead_token_unless_the_broker_says_so(

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from copytrade.common.counts import counted
 from copytrade.core.decide.decisions import DecisionInput, Policy, Skip, Wait
 from copytrade.core.decide.risk_limits import LimitsUsed, LossLimit, RiskLimits
 from copytrade.core.model.instruments import Instrument
@@ -35,11 +36,12 @@ def _beyond(
     if closed := _outside(risk_limits, now):
         return closed
     if risk_limits.max_orders_per_day is not None and limits_used.entries_today >= risk_limits.max_orders_per_day:
-        return Skip(Reason.MAX_ORDERS_PER_DAY, f"{limits_used.entries_today} entries have been sent today")
+        sent = counted(limits_used.entries_today, "entry has", "entries have")
+        return Skip(Reason.MAX_ORDERS_PER_DAY, f"{sent} been sent today")
     if risk_limits.max_open_lots is not None:
         lots = more // instrument.lot_size
         if limits_used.open_lots + lots > risk_limits.max_open_lots:
-            detail = f"{lots} lots to {limits_used.open_lots} open ones, of at most {risk_limits.max_open_lots}"
+            detail = f"{counted(lots, 'lot')} to {limits_used.open_lots} open, of at most {risk_limits.max_open_lots}"
             return Skip(Reason.MAX_OPEN_LOTS, detail)
     return None
 

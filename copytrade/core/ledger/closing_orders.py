@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from copytrade.common.counts import counted
 from copytrade.core.model.ledger import Allocation, Line, Role
 from copytrade.core.model.orders import IST, ZERO, Order, OrderType, Side, Source, Status, Validity
 
@@ -27,7 +28,9 @@ class Closed(msgspec.Struct, frozen=True, gc=False):
     def __str__(self) -> str:
         closed = f"closed {', '.join(self.closed)}" if self.closed else "nothing was held"
         left = f"; left: {', '.join(self.left)}" if self.left else ""
-        return f"{self.cancelled} orders cancelled, {'nothing closed' if left and not self.closed else closed}{left}"
+        if left and not self.closed:
+            closed = "nothing closed"
+        return f"{counted(self.cancelled, 'order')} cancelled, {closed}{left}"
 
 
 def is_closing(order_id: str) -> bool:

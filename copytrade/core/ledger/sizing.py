@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
+from copytrade.common.counts import counted
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Ratio
 from copytrade.core.model.reasons import Reason
@@ -78,7 +79,7 @@ def size_by_itself(
     """
     lot_size = instrument.lot_size
     if policy.strategy is Strategy.FIXED_LOTS:
-        return Size(policy.lots * lot_size if quantity else 0, f"fixed {policy.lots} lots of {lot_size}")
+        return Size(policy.lots * lot_size if quantity else 0, f"fixed {counted(policy.lots, 'lot')} of {lot_size}")
     proportional = _by_capital(capitals)
     if proportional is None or capitals.follower is None:
         return None
@@ -126,7 +127,7 @@ def _by_risk(
     share = proportional.value * quantity
     most = share.numerator // (share.denominator * lot_size)
     at = f"{price}" if instrument.multiplier == 1 else f"{price} x {instrument.multiplier}"
-    covers = f"{policy.risk_percent} % of {capital} covers {lots} lots of {lot_size} at {at}"
+    covers = f"{policy.risk_percent} % of {capital} covers {counted(lots, 'lot')} of {lot_size} at {at}"
     return Size(min(lots, most) * lot_size, f"{covers}; {proportional.arithmetic} of {quantity} is {float(share):.2f}")
 
 

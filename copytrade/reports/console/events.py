@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from copytrade.common.counts import counted
+
 #: A piece of a line, and the name of its colour, "" for none.
 Piece = tuple[str, str]
 
@@ -107,7 +109,7 @@ class Events:
         """Show the total, and an actor whose state or number of restarts is another than it was."""
         _, name, state, *_ = message.split()
         restarts = found.get("restarts", "0")
-        again = f"{restarts} restart{'' if restarts == '1' else 's'}"
+        again = counted(int(restarts), "restart") if restarts.isdigit() else restarts
         if name == "total":
             words = [state, f"{found.get('actors', '?')} actors", again, f"up {found.get('up', '?')}"]
             return [("STATUS ", "head"), (", ".join(words), "")]
