@@ -12,6 +12,7 @@ from actors.system.session import STOP_DEADLINE
 from actors.system.system import CopySystem
 from copytrade.app.commands.confirm import answers_of_copier, answers_to, is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
+from copytrade.app.console.terminal import terminal_of
 from copytrade.app.paper_mode import PAPER_HAS_ENDED
 from copytrade.app.paths import open_database, open_for_command
 from copytrade.common import wall_clock
@@ -19,7 +20,6 @@ from copytrade.common.logs import configure_logging
 from copytrade.common.redaction import readable
 from copytrade.core.model.commands import FLATTEN, Answer
 from copytrade.core.model.orders import IST
-from copytrade.reports.console.terminal import terminal_of
 from copytrade.reports.open_orders import held_and_resting
 from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, Database

@@ -15,7 +15,6 @@ from actors.store.actor import COPYING_SINCE
 from actors.system.close_only import flatten
 from actors.system.session import copy
 from copytrade.app.arguments import parse
-from copytrade.app.banner import banner
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.check import check
@@ -24,13 +23,14 @@ from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_RUNNING, EX
 from copytrade.app.commands.pause import switch
 from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.try_sandbox import try_sandbox
+from copytrade.app.console.banner import banner
+from copytrade.app.console.terminal import terminal_of
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.new_database import say_what_it_does_not_know
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
 from copytrade.common.logs import configure_logging
 from copytrade.paper.process import start_paper_process
-from copytrade.reports.console.terminal import terminal_of
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock

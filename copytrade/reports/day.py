@@ -12,7 +12,7 @@ from copytrade.core.model.orders import IST, ZERO
 from copytrade.reports.percentiles import percentile
 from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies
 from copytrade.reports.snapshot import open_to_read
-from copytrade.reports.text_table import aligned
+from copytrade.reports.text_table import aligned, signed
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
 _OPEN = (MappingStatus.PLACED, MappingStatus.PENDING)
@@ -44,7 +44,7 @@ def report(database: str, day: date) -> str:
         if not copies:
             return _no_copies(day, days_with_copies(connection))
     by_follower = [(name, list(group)) for name, group in groupby(copies, key=attrgetter("follower"))]
-    lines = [f"Copies of {day:%A %d %B %Y}", ""]
+    lines = [f"Copies of {day:%A %d %B %Y}, times of India", ""]
     lines += aligned(_FOLLOWER_HEADS, [_follower(name, group) for name, group in by_follower], _TEXT_HEADS)
     lines += [line for name, group in by_follower for line in _not_copied(name, group)]
     lines += ["", *_LEGEND]
@@ -104,7 +104,7 @@ def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
             at_leaders_price += _value(copy, copy.follower_filled, copy.leader_price)
     if not at_leaders_price:
         return "-", "-", "-"
-    return f"{total:+z.2f}", f"{total / units:+z.4f}", f"{total / at_leaders_price * 10_000:+z.1f}"
+    return signed(total, 2), signed(total / units, 4), signed(total / at_leaders_price * 10_000, 1)
 
 
 def _not_copied(name: str, copies: Sequence[RecordedCopy]) -> list[str]:

@@ -17,6 +17,7 @@ from copytrade.core.model.reasons import MEANINGS, Reason
 from copytrade.reports import queries as reading
 from copytrade.reports.queries import RecordedCopy, RecordedEvent, RecordedRequest
 from copytrade.reports.snapshot import open_to_read, shown
+from copytrade.reports.text_table import signed
 
 #: Characters of an answer that are shown.
 _ANSWER_SHOWN = 300
@@ -131,8 +132,8 @@ def _facts(copy: RecordedCopy) -> list[str]:
     if copy.slippage is not None:
         total = copy.slippage * copy.follower_filled * (copy.multiplier or ZERO)
         prices = f"leader {copy.leader_price:.4f}, follower {copy.follower_price:.4f}"
-        in_all = f"{total:+z.2f} in all" if copy.multiplier else "its multiplier is not known"
-        facts.append(("slippage", f"{prices}, {copy.slippage:+z.4f} rupees a unit, {in_all}"))
+        in_all = f"{signed(total, 2)} in all" if copy.multiplier else "its multiplier is not known"
+        facts.append(("slippage", f"{prices}, {signed(copy.slippage, 4)} rupees a unit, {in_all}"))
     if copy.latency_ms is not None:
         filled = f", {copy.fill_ms:.1f} ms to the complete fill" if copy.fill_ms is not None else ""
         facts.append(("latency", f"{copy.latency_ms:.1f} ms from the leader's update to the broker's answer{filled}"))

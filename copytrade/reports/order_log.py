@@ -14,7 +14,7 @@ from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.ledger import Line, Part
 from copytrade.core.model.orders import Order, Status, Validity
-from copytrade.core.model.reasons import Reason
+from copytrade.core.model.reasons import MEANINGS, Reason
 
 #: Why an order that was to be copied was not, although nobody wanted that.
 _WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER, Reason.POISON)
@@ -239,14 +239,15 @@ def apart(follower: str, one: Apart) -> None:
 
 
 def _reason(copy: Copy, reason: Reason) -> None:
+    why = copy.error or MEANINGS[reason]  # a warning says why
     if copy.stage is Stage.NONE:
         if reason is Reason.MARKET_CLOSED:
             logger.info("Market closed {} {}", who(copy), fields(detail=copy.error))
-        what = who(copy), fields(detail=copy.error)
         if reason in _WORTH_A_LOOK:
+            what = who(copy), fields(detail=why)
             alert(reason, copy.follower, "Order skipped: {} {} {}", reason, *what, level="WARNING")
         else:
-            logger.info("Order skipped: {} {} {}", reason, *what)
+            logger.info("Order skipped: {} {} {}", reason, who(copy), fields(detail=copy.error))
     elif reason is Reason.BROKER_REJECTED:
         logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
     elif reason is Reason.MISJUDGED:
@@ -255,11 +256,11 @@ def _reason(copy: Copy, reason: Reason) -> None:
     elif reason is Reason.INVISIBLE:
         alert("invisible", copy.follower, "Order accepted and never shown by the broker {}", who(copy), level="ERROR")
     elif reason is Reason.UNFILLED:
-        logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=copy.error))
+        logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=why))
     elif reason in (Reason.FILLED_OTHERWISE, Reason.IOC_UNFILLED):
-        logger.warning("Follower order ended otherwise {} {}", who(copy), fields(reason=reason, detail=copy.error))
+        logger.warning("Follower order ended otherwise {} {}", who(copy), fields(reason=reason, detail=why))
     elif reason is Reason.ENDED_EXTERNALLY:
-        logger.warning("Follower order ended without our request {} {}", who(copy), fields(detail=copy.error))
+        logger.warning("Follower order ended without our request {} {}", who(copy), fields(detail=why))
 
 
 def _filled(copy: Copy, leader: Order) -> None:

@@ -7,10 +7,10 @@ from copytrade.reports.preflight import Judgement, by_finding, moment
 from copytrade.reports.text_table import aligned
 
 _HEADS = (
-    *("account", "", "token until", "address", "available Rs", "segments", "clock", "feed", "instruments"),
+    *("account", "", "token until IST", "address", "available Rs", "segments", "clock", "feed", "instruments"),
     *("pending", "orders today"),
 )
-_TEXT_HEADS = frozenset({"account", "", "token until", "address", "segments", "feed", "instruments"})
+_TEXT_HEADS = frozenset({"account", "", "token until IST", "address", "segments", "feed", "instruments"})
 
 
 def table(judgements: Sequence[Judgement], more: Iterable[str] = ()) -> str:

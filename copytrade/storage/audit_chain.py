@@ -85,7 +85,11 @@ def verify(rows: Iterable[AuditRow], head: str | None) -> Verdict:
 def told(verdict: Verdict) -> str:
     """Return a verdict as one or two lines for the operator."""
     rows = verdict.rows + verdict.unchained
-    span = f", {_moment(verdict.began)} to {_moment(verdict.ended)}" if verdict.began and verdict.ended else ""
+    span = (
+        f", {_moment(verdict.began)} to {_moment(verdict.ended)}, times of India"
+        if verdict.began and verdict.ended
+        else ""
+    )
     state = f"broken: {verdict.fault}" if verdict.fault else "intact"
     lines = [
         f"audit_log: {rows} row{'' if rows == 1 else 's'}{' before the fault' if verdict.fault else ''}{span}, {state}"

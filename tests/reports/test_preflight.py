@@ -45,7 +45,7 @@ def judged(**changes: Any) -> Judgement:
 def test_an_account_in_order_is_a_go_without_a_word() -> None:
     assert judged().findings == ()
     head, row = table([judged()]).splitlines()
-    heads = "account token until address available Rs segments clock feed instruments pending orders today"
+    heads = "account token until IST address available Rs segments clock feed instruments pending orders today"
     assert head.split() == heads.split()
     assert row.split()[:2] == ["alice", "go"]
     for cell in (

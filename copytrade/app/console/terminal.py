@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from copytrade.reports.console.events import Events, Piece
+from copytrade.app.console.events import Events, Piece
 
 #: Terminal codes by the name of a colour.
 _CODES = {
