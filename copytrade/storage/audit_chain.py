@@ -85,11 +85,7 @@ def verify(rows: Iterable[AuditRow], head: str | None) -> Verdict:
 def told(verdict: Verdict) -> str:
     """Return a verdict as one or two lines for the operator."""
     rows = verdict.rows + verdict.unchained
-    span = (
-        f", {_moment(verdict.began)} to {_moment(verdict.ended)}, times of India"
-        if verdict.began and verdict.ended
-        else ""
-    )
+    span = f", {_moment(verdict.began)} to {_moment(verdict.ended)}" if verdict.began and verdict.ended else ""
     state = f"broken: {verdict.fault}" if verdict.fault else "intact"
     lines = [
         f"audit_log: {rows} row{'' if rows == 1 else 's'}{' before the fault' if verdict.fault else ''}{span}, {state}"
@@ -102,7 +98,7 @@ def told(verdict: Verdict) -> str:
 
 
 def _moment(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, IST):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(at, IST):%Y-%m-%d %H:%M:%S} IST"
 
 
 def _why_broken(row: AuditRow, last: AuditRow | None) -> str:

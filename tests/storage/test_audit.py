@@ -62,7 +62,7 @@ def test_what_was_written_is_intact_over_commits_and_openings(path: Path) -> Non
     found = verdict(path)
     assert (found.rows, found.unchained, found.fault) == (10, 0, "")
     assert told(found).splitlines() == [
-        "audit_log: 10 rows, 2026-11-24 14:45:02 to 2026-11-24 14:45:11, intact",
+        "audit_log: 10 rows, 2026-11-24 14:45:02 IST to 2026-11-24 14:45:11 IST, intact",
         f"Last hash: {found.head}",
     ]
 

@@ -1,0 +1,1 @@
+"""The picture of a session at a terminal that the README shows."""
