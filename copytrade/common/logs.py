@@ -206,9 +206,16 @@ class _Later:
             at = line["time"].astimezone(self._zone).isoformat(" ", "milliseconds")[:_TO_MILLISECONDS]
             level = line["level"].name
             in_file.append(_as_json(line, message) if self._json_lines else f"{at} {level: <8} {message}")
-            if shown := self._show(at[_TO_DATE:], level, message):
-                on_console.append(shown)
+            on_console += self._shown(at[_TO_DATE:], level, message)
         self._written.bind(file="\n".join(in_file), console="\n".join(on_console)).info("")
+
+    def _shown(self, at: str, level: str, message: str) -> list[str]:
+        """Return what the console shows of a line; a line that cannot be shown otherwise is shown as it is."""
+        try:
+            shown = self._show(at, level, message)
+        except Exception:  # it must not end the log
+            shown = f"{at} {level} {message}"
+        return [shown] if shown else []
 
 
 class _ToLoguru(logging.Handler):

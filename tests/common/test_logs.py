@@ -46,6 +46,14 @@ def test_every_line_is_in_the_file_and_on_the_console_in_its_order(tmp_path: Pat
     assert on_console == [line[len("2026-11-25 ") :] for line in in_file]
 
 
+def test_a_line_whose_last_fields_are_empty_ends_with_its_last_word(tmp_path: Path) -> None:
+    in_file, on_console = logged(
+        tmp_path, "logger.warning('Order skipped: late {} {}', fields(n=1), fields(detail=''))"
+    )
+    assert [line[len("2026-11-25 ") :] for line in in_file] == on_console
+    assert on_console[0].endswith(" WARNING  Order skipped: late n=1")
+
+
 def test_a_line_is_one_line_without_secrets(tmp_path: Path) -> None:
     script = """
 logger.debug("not told")

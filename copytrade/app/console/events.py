@@ -53,6 +53,7 @@ class Events:
             "Follower order filled ": self._filled,
             "Follower order part filled ": self._filled,
             "Order skipped: ": self._skipped,
+            "Dry run, not sent: ": self._not_sent,
             "Failed to ": self._failed,
             "STATUS ": self._status,
         }
@@ -72,9 +73,14 @@ class Events:
 
     def _placing(self, _message: str, found: Fields) -> list[Piece]:
         """Remember the order: the line about its outcome shows it."""
-        terms = _Terms(found.get("side", ""), _short(found.get("symbol", "")), found.get("quantity", ""), _price(found))
-        self._remember(found, terms)
+        self._remember(found, _terms_in(found))
         return []
+
+    def _not_sent(self, message: str, found: Fields) -> list[Piece]:
+        if "symbol" in found:
+            self._remember(found, _terms_in(found))
+        what = message.removeprefix("Dry run, not sent: ").split(" ", 1)[0]
+        return [*_follower(found), *_order(self._terms(found), f"not sent ({what})"), (_leader(found), "")]
 
     def _replicated(self, _message: str, found: Fields) -> list[Piece]:
         terms = replace(self._terms(found), quantity=found.get("quantity", ""))
@@ -91,9 +97,10 @@ class Events:
     def _filled(self, _message: str, found: Fields) -> list[Piece]:
         filled, whole = found.get("filled", ""), found.get("of", "")
         quantity = filled if whole in ("", filled) else f"{filled} of {whole}"
-        terms = replace(self._terms(found), quantity=quantity, price=f"@{_rupees(found.get('price', ''))}")
-        slippage = f", slippage {_rupees(found['slippage'])}" if _is_set(found, "slippage") else ""
-        return [*_follower(found), *_order(terms, "filled"), (slippage + _leader(found) + _taken(found), "")]
+        terms = replace(self._terms(found), quantity=quantity, price=f"@{_average(found.get('price', ''))}")
+        slippage = _average(found.get("slippage", ""))
+        slippage = "" if slippage in ("", "0.00") else f", slippage {slippage}"
+        return [*_follower(found), *_order(terms, "filled"), (f"{slippage}{_leader(found)}{_taken(found)}", "")]
 
     def _skipped(self, message: str, found: Fields) -> list[Piece]:
         reason = message.removeprefix("Order skipped: ").split(" ", 1)[0]
@@ -107,12 +114,14 @@ class Events:
 
     def _status(self, message: str, found: Fields) -> list[Piece]:
         """Show the total, and an actor whose state or number of restarts is another than it was."""
-        _, name, state, *_ = message.split()
-        restarts = found.get("restarts", "0")
-        again = counted(int(restarts), "restart") if restarts.isdigit() else restarts
+        words = message.split()
+        if len(words) < 3:
+            return [(message, "")]
+        name, state, restarts = words[1], words[2], found.get("restarts", "0")
+        again = counted(int(restarts), "restart") if restarts.isdecimal() else restarts
         if name == "total":
-            words = [state, f"{found.get('actors', '?')} actors", again, f"up {found.get('up', '?')}"]
-            return [("STATUS ", "head"), (", ".join(words), "")]
+            total = [state, f"{found.get('actors', '?')} actors", again, f"up {found.get('up', '?')}"]
+            return [("STATUS ", "head"), (", ".join(total), "")]
         now = "live" if state in _EXPECTED else state, restarts
         before = self._actors.get(name, ("live", "0"))
         self._actors[name] = now
@@ -127,6 +136,11 @@ class Events:
         self._copies[key] = terms
         if len(self._copies) > _REMEMBERED:
             del self._copies[next(iter(self._copies))]
+
+
+def _terms_in(found: Fields) -> _Terms:
+    """Return the terms that a line has."""
+    return _Terms(found.get("side", ""), _short(found.get("symbol", "")), found.get("quantity", ""), _price(found))
 
 
 def _follower(found: Fields) -> list[Piece]:
@@ -158,6 +172,14 @@ def _rupees(text: str) -> str:
     except ValueError:
         return text
     return f"{amount:z.2f}" if round(amount, 2) == amount else text
+
+
+def _average(text: str) -> str:
+    """Return an average of several prices, to the paisa."""
+    try:
+        return f"{float(text):z.2f}"
+    except ValueError:
+        return text
 
 
 def _leader(found: Fields) -> str:
