@@ -233,8 +233,8 @@ def _said(record: "Record") -> str:
 
 
 def _prepare(record: "Record") -> None:
-    _keep_fields(record)
     record["message"] = record["message"].rstrip()  # its last fields may be empty
+    _keep_fields(record)
     if "alert" in record["extra"]:
         _scrub(record)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from loguru import logger
+from msgspec.structs import replace
 
 from copytrade.common.logs import alert, fields
 from copytrade.core.decide.decisions import Cancel, Modify, Place
@@ -239,15 +240,15 @@ def apart(follower: str, one: Apart) -> None:
 
 
 def _reason(copy: Copy, reason: Reason) -> None:
-    why = copy.error or MEANINGS[reason]  # a warning says why
+    copy = copy if copy.error else replace(copy, error=MEANINGS[reason])  # a line says why, always
     if copy.stage is Stage.NONE:
         if reason is Reason.MARKET_CLOSED:
             logger.info("Market closed {} {}", who(copy), fields(detail=copy.error))
+        what = who(copy), fields(detail=copy.error)
         if reason in _WORTH_A_LOOK:
-            what = who(copy), fields(detail=why)
             alert(reason, copy.follower, "Order skipped: {} {} {}", reason, *what, level="WARNING")
         else:
-            logger.info("Order skipped: {} {} {}", reason, who(copy), fields(detail=copy.error))
+            logger.info("Order skipped: {} {} {}", reason, *what)
     elif reason is Reason.BROKER_REJECTED:
         logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
     elif reason is Reason.MISJUDGED:
@@ -256,11 +257,11 @@ def _reason(copy: Copy, reason: Reason) -> None:
     elif reason is Reason.INVISIBLE:
         alert("invisible", copy.follower, "Order accepted and never shown by the broker {}", who(copy), level="ERROR")
     elif reason is Reason.UNFILLED:
-        logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=why))
+        logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=copy.error))
     elif reason in (Reason.FILLED_OTHERWISE, Reason.IOC_UNFILLED):
-        logger.warning("Follower order ended otherwise {} {}", who(copy), fields(reason=reason, detail=why))
+        logger.warning("Follower order ended otherwise {} {}", who(copy), fields(reason=reason, detail=copy.error))
     elif reason is Reason.ENDED_EXTERNALLY:
-        logger.warning("Follower order ended without our request {} {}", who(copy), fields(detail=why))
+        logger.warning("Follower order ended without our request {} {}", who(copy), fields(detail=copy.error))
 
 
 def _filled(copy: Copy, leader: Order) -> None:
