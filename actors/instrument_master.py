@@ -16,6 +16,7 @@ from actors.runtime.timers import Clock
 from copytrade.brokers.instrument_source import InstrumentSource, Master, MasterUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
+from copytrade.common.measures import Figure
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST, InstrumentKey
 
@@ -93,12 +94,12 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
             case _:
                 pass
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return how many instruments are known, and when they were read."""
         if self._master is None:
-            return fields(instruments=0)
+            return {"instruments": 0}
         read_at = f"{self._master.read_at.astimezone(IST):%Y-%m-%dT%H:%M}"
-        return fields(instruments=len(self._master.instruments), of=read_at)
+        return {"instruments": len(self._master.instruments), "of": read_at}
 
     def _read(self) -> None:
         arguments = (self.address, self.epoch, self._source, self._master is None)
@@ -153,7 +154,7 @@ def _read(address: Address[InstrumentMasterInbox], epoch: int, source: Instrumen
     began = time.monotonic()
     try:
         master = source.read()
-        seconds = f"{time.monotonic() - began:.1f}"
+        seconds = round(time.monotonic() - began, 1)
         logger.info("Instruments loaded {}", fields(instruments=len(master.instruments), seconds=seconds))
         read = MasterRead(epoch, master)
     except MasterUnreadable as error:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from actors.messages.alerts import NotifierMessage, Notify
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
 from copytrade.common.logs import fields
+from copytrade.common.measures import Figure
 
 
 class Notifier(GuardedActor[NotifierMessage]):
@@ -32,9 +33,9 @@ class Notifier(GuardedActor[NotifierMessage]):
             case ActorUp() | ActorDied():
                 pass
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return how many alerts were sent, held back and failed."""
-        return fields(sent=self._sent, held_back=self._held_back, failed=self._failed)
+        return {"sent": self._sent, "held_back": self._held_back, "failed": self._failed}
 
     def _notify(self, kind: str, who: str, text: str) -> None:
         now = time.monotonic()

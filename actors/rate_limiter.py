@@ -19,7 +19,7 @@ from actors.runtime.actor import ActorUp, GuardedActor, Incarnation
 from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.budget import Budget, Window, midnight
-from copytrade.common.logs import fields
+from copytrade.common.measures import Figure
 from copytrade.core.model.lane import Lane
 
 #: If the last known request is no older than this, in seconds, later ones may not have been recorded.
@@ -105,9 +105,9 @@ class RateLimiter(GuardedActor[RateLimiterInbox]):
         if account.waiting and self._is_loaded:
             self._serve(account)
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return how many permits were granted, and how many waits there were."""
-        return fields(permits=self._granted, waits=self._waits)
+        return {"permits": self._granted, "waits": self._waits}
 
     def _load(self, loaded: RequestsLoaded) -> None:
         """Count requests of earlier runs. If one was recent, unrecorded ones are assumed to fill the budget."""

@@ -50,7 +50,7 @@ from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.runtime.address import Address
 from actors.runtime.timers import Clock, until_turn
 from copytrade.brokers.read_budget import ReadLane
-from copytrade.common.logs import fields
+from copytrade.common.measures import Figure, milliseconds, rupees, seconds
 from copytrade.core.engine.engine import Changed
 from copytrade.core.model.orders import IST
 
@@ -299,24 +299,25 @@ class Follower(GuardedActor[FollowerInbox]):
         is_ready = self._loaded and self._own_book.is_read and self._engine.positions.are_known
         self.health.state = self._account_state.state(is_ready=is_ready)
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return counts of copies, requests and failures, and latency percentiles of the broker and of our part."""
         latencies, ours = self._outcomes.latencies, self._outcomes.ours
-        return fields(
-            dry_run="yes" if self._account.policy.dry_run else "",
-            open=len(self._engine.copies.live),
-            in_doubt=len(self._engine.copies.in_doubt) or "",
-            result=f"{result.rupees:.2f}" if (result := self._engine.result) else "",
-            close_only="daily_loss" if self._engine.is_breached(self._now()) else "",
-            requests=self._in_flight.requests,
-            failed=self._outcomes.failures or "",
-            rate_limited=self._account_state.rate_limited or "",
-            lag=f"{lag:.1f}s" if (lag := self._engine.unknown_outcomes.visibility.longest) >= LAG_WORTH_SHOWING else "",
-            p50=latencies.percentile(50),
-            p99=latencies.percentile(99),
-            ours_p50=ours.percentile(50),
-            ours_p99=ours.percentile(99),
-        )
+        lag = self._engine.unknown_outcomes.visibility.longest
+        return {
+            "dry_run": "yes" if self._account.policy.dry_run else "",
+            "open": len(self._engine.copies.live),
+            "in_doubt": len(self._engine.copies.in_doubt) or "",
+            "result": rupees(result.rupees) if (result := self._engine.result) else "",
+            "close_only": "daily_loss" if self._engine.is_breached(self._now()) else "",
+            "requests": self._in_flight.requests,
+            "failed": self._outcomes.failures or "",
+            "rate_limited": self._account_state.rate_limited or "",
+            "lag": seconds(lag, 1) if lag >= LAG_WORTH_SHOWING else "",
+            "p50": milliseconds(latencies.percentile(50)),
+            "p99": milliseconds(latencies.percentile(99)),
+            "ours_p50": milliseconds(ours.percentile(50)),
+            "ours_p99": milliseconds(ours.percentile(99)),
+        }
 
 
 def _fail(seconds: float) -> None:

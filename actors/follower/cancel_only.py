@@ -23,6 +23,7 @@ from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Accepted, Refusal, Refused
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
+from copytrade.common.measures import Figure
 from copytrade.core.decide.decisions import Cancel
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.copies.holds import pause
@@ -119,9 +120,9 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
             case _:
                 pass
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return how many orders are open, and how many have been cancelled."""
-        return fields(open=sum(map(len, self._resting.values())), cancelled=self._cancelled)
+        return {"open": sum(map(len, self._resting.values())), "cancelled": self._cancelled}
 
     def _take_token(self, token: SecretStr) -> None:
         self._gateway.take_token(token)

@@ -36,6 +36,7 @@ from copytrade.brokers.budget import Window
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
 from copytrade.common.logs import alert, fields
+from copytrade.common.measures import Figure
 from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import IST
 from copytrade.reports import capital_log
@@ -110,16 +111,16 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
                 self._queues[message.account].add(message, time.monotonic())
                 self._serve(message.account)
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return how many reads were made, failed and wait, and which accounts are not read for now."""
         now = time.monotonic()
         paused = [account for account, queue in self._queues.items() if queue.budget.is_paused(now)]
-        return fields(
-            reads=self._reads,
-            failed=self._failures,
-            waiting=sum(len(queue) for queue in self._queues.values()) or "",
-            paused=",".join(paused),
-        )
+        return {
+            "reads": self._reads,
+            "failed": self._failures,
+            "waiting": sum(len(queue) for queue in self._queues.values()) or "",
+            "paused": ",".join(paused),
+        }
 
     def tear_down(self) -> None:
         """Stop the readers, and break off what they read."""

@@ -44,6 +44,7 @@ from actors.runtime.timers import Clock, phase_of
 from copytrade.brokers.api import FeedConnection, FeedEnded, Foreign, Told, Unreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
+from copytrade.common.measures import Figure
 from copytrade.core.engine.copies.unknown_outcomes import UnreadableRow
 from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.market.sessions import MarketHours
@@ -152,17 +153,17 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             case _:
                 pass  # from a connection that has been given up
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return the gate, the token's remaining life, and counts of orders and of how they became known."""
-        return fields(
-            gate="open" if self._gate.is_open else "closed",
-            token=self._connection.token_left(),
-            orders=len(self._book),
-            updates=self._updates,
-            found=self._found,
-            unreadable=self._unread.count or "",
-            foreign=self._unread.foreign or "",
-        )
+        return {
+            "gate": "open" if self._gate.is_open else "closed",
+            "token": self._connection.token_left(),
+            "orders": len(self._book),
+            "updates": self._updates,
+            "found": self._found,
+            "unreadable": self._unread.count or "",
+            "foreign": self._unread.foreign or "",
+        }
 
     def tear_down(self) -> None:
         """Close the socket."""

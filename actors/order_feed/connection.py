@@ -18,6 +18,7 @@ from copytrade.brokers.api import EndKind, FeedConnection, FeedEnded, OrderUpdat
 from copytrade.common import wall_clock
 from copytrade.common.backoff import Backoff
 from copytrade.common.logs import fields
+from copytrade.common.measures import Figure, Measure
 
 #: Seconds to wait at least when the broker refuses a handshake because there were too many.
 WAIT_AFTER_TOO_MANY = 30.0
@@ -88,14 +89,14 @@ class Connection:
         if self._socket is None:
             self._health.state = "unauthorised"
 
-    def token_left(self) -> str:
+    def token_left(self) -> Figure:
         """Return how long the token lives, for the status line; "" if that is unknown."""
         if self._token_lost:
             return "refused"
         if self._token_expires is None:
             return ""
         left = (self._token_expires - wall_clock.now()).total_seconds()
-        return f"{left / 3600:.0f}h" if left >= 3600 else f"{max(0.0, left) / 60:.0f}m"
+        return Measure(round(left), "s", f"{left / 3600:.0f}h" if left >= 3600 else f"{max(0.0, left) / 60:.0f}m")
 
     def connect(self) -> None:
         """Connect in a thread of its own, if there is a token."""

@@ -17,6 +17,7 @@ import pykka
 
 from actors.runtime.address import Address, M
 from actors.runtime.dispatcher import Mailbox, TurnOver
+from copytrade.common.measures import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,9 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
     def tear_down(self) -> None:
         """Close what this incarnation owns; runs after a stop and after a death."""
 
-    def figures(self) -> str:
-        """Return what this actor shows in its line of status."""
-        return ""
+    def figures(self) -> dict[str, Figure]:
+        """Return the numbers of this actor's line of status, by name."""
+        return {}
 
     def subject(self) -> str:
         """Return the leader order that is being handled, if another incarnation might die of it too."""

@@ -1,6 +1,7 @@
 """Addresses: stable names of actors, whichever incarnation is behind them."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -9,6 +10,7 @@ import pykka
 
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.poller import OnReadable
+from copytrade.common.measures import Figure
 
 M = TypeVar("M")
 
@@ -90,7 +92,8 @@ class Health:
     """What an actor shows of itself. Its own thread writes it; the supervisor reads it without asking."""
 
     state: str = "starting"
-    figures: str = ""
+    #: The numbers of its line of status.
+    figures: Mapping[str, Figure] = field(default_factory=dict)
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
     #: Only for the leader's feed: when an order last changed, or when the feed began.

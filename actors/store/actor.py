@@ -17,6 +17,7 @@ from actors.store.operator_commands import OperatorCommands
 from actors.store.side_file import write_from_side_file
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
+from copytrade.common.measures import Figure
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.model.commands import breach_key
@@ -99,9 +100,9 @@ class Store(GuardedActor[StoreInbox]):
             self._group_commit.close()
             self._database.close()
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return how many records have been committed, in how many transactions."""
-        return fields(records=self._group_commit.committed, commits=self._group_commit.batches)
+        return {"records": self._group_commit.committed, "commits": self._group_commit.batches}
 
     def _load(self, request: LoadCopies) -> None:
         """Tell a follower its copies and ledger, once everything is in the database."""

@@ -20,6 +20,7 @@ from actors.supervisor.child import ChildSpec, Kept, StartActor
 from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep
 from actors.supervisor.restarts import RestartPolicy, Storms
 from copytrade.common.logs import alert, fields
+from copytrade.common.measures import Figure, PartOf, seconds
 
 #: Seconds that requests under way get to end, at a stop.
 DRAIN_DEADLINE = 6.0
@@ -165,9 +166,8 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             self._drain()
         else:
             self._quarantine(kept)
-            left = fields(
-                error=death.error, retry=f"{self._quarantine_retry:g}s", left=kept.child.address.health.figures
-            )
+            had = fields(**kept.child.address.health.figures)
+            left = fields(error=death.error, retry=f"{self._quarantine_retry:g}s", left=str(had))
             alert("quarantine", death.name, "Actor {} quarantined {}", death.name, left)
             self._start(kept, kept.child.stand_in)
 
@@ -207,7 +207,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
                 self._log_line(kept)
         if not self._was_ready and all(kept.shown == "live" for kept in self._kept.values()):
             self._was_ready = True
-            logger.info("Ready {}", fields(actors=len(self._kept), after=f"{now - self._started_at:.1f}s"))
+            logger.info("Ready {}", fields(actors=len(self._kept), after=seconds(now - self._started_at, 1)))
 
     def _log_line(self, kept: Kept) -> None:
         logger.info("STATUS {}", status.status(kept.child.address, kept.state, kept.crashes))
@@ -215,12 +215,12 @@ class Supervisor(GuardedActor[SupervisorInbox]):
     def _log_status(self) -> None:
         for kept in self._kept.values():
             self._log_line(kept)
-        totals = fields(
-            actors=f"{sum(kept.child.address.is_taken for kept in self._kept.values())}/{len(self._kept)}",
-            restarts=sum(kept.crashes for kept in self._kept.values()),
-            up=f"{time.monotonic() - self._started_at:.0f}s",
-        )
-        logger.info("STATUS {:<12} {:<8} {}", "total", "draining" if self._draining else "live", totals)
+        totals: dict[str, Figure] = {
+            "actors": PartOf(sum(kept.child.address.is_taken for kept in self._kept.values()), len(self._kept)),
+            "restarts": sum(kept.crashes for kept in self._kept.values()),
+            "up": seconds(time.monotonic() - self._started_at),
+        }
+        logger.info("STATUS {}", status.line("total", "draining" if self._draining else "live", totals))
 
     def _drain(self) -> None:
         """Stop intake, and let the followers finish what is under way."""

@@ -1,9 +1,11 @@
 """The STATUS lines of the log: one for each actor."""
 
 import time
+from collections.abc import Mapping
 
 from actors.runtime.address import Address
-from copytrade.common.logs import fields
+from copytrade.common.logs import Fields, fields, in_line
+from copytrade.common.measures import Figure, seconds
 
 #: Seconds of one message after which an actor is shown as busy.
 BUSY_AFTER = 1.0
@@ -25,14 +27,20 @@ def state(address: Address[object], kept: str) -> str:
     return address.health.state
 
 
-def status(address: Address[object], kept: str, restarts: int) -> str:
+def status(address: Address[object], kept: str, restarts: int) -> Fields:
     """Return an actor's line, without the word STATUS; ``age`` is the seconds since its last message."""
     health, now = address.health, time.monotonic()
     busy = health.busy_since
-    figures = fields(
-        mailbox=mailbox(address),
-        age=f"{now - health.last_event:.0f}s",
-        busy=f"{now - busy:.1f}s" if busy is not None and now - busy > BUSY_AFTER else "",
-        restarts=restarts,
-    )
-    return f"{address.name:<12} {state(address, kept):<8} {figures} {health.figures}".rstrip()
+    figures: dict[str, Figure] = {
+        "mailbox": mailbox(address),
+        "age": seconds(now - health.last_event),
+        "busy": seconds(now - busy, 1) if busy is not None and now - busy > BUSY_AFTER else "",
+        "restarts": restarts,
+    }
+    return line(address.name, state(address, kept), {**figures, **health.figures})
+
+
+def line(name: str, shown: str, figures: Mapping[str, Figure]) -> Fields:
+    """Return a line with columns for the name and the state, and the figures behind them."""
+    pairs = fields(**figures)
+    return in_line(f"{name:<12} {shown:<8} {pairs}", {"name": name, "state": shown, **pairs.values})

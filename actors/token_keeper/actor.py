@@ -20,6 +20,7 @@ from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokenPlace, 
 from copytrade.brokers.tokens.token import Credentials, Token
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
+from copytrade.common.measures import Figure, PartOf, seconds
 from copytrade.common.redaction import hide
 from copytrade.core.model.orders import IST
 
@@ -104,10 +105,10 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             if self.health.state == "stopped":
                 self._requests[account].close()
 
-    def figures(self) -> str:
+    def figures(self) -> dict[str, Figure]:
         """Return how many accounts have a token, and how many tokens were fetched."""
         usable = sum(lifecycle.is_usable for lifecycle in self._lifecycle.values())
-        return fields(tokens=f"{usable}/{len(self._accounts)}", fetched=self._fetched, failed=self._failed or "")
+        return {"tokens": PartOf(usable, len(self._accounts)), "fetched": self._fetched, "failed": self._failed or ""}
 
     def _pump(self, account: str) -> None:
         """Take the next step for an account's token, or schedule it."""
@@ -138,7 +139,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         match outcome:
             case Accepted(profile):
                 if delay := lifecycle.checked(profile.token_valid_until, now):
-                    again = fields(account=account, again=f"{delay:.1f}s")
+                    again = fields(account=account, again=seconds(delay, 1))
                     logger.warning("Token works though it was refused {}", again)
                     if lifecycle.token:
                         self._clock.tell_later(delay, self.address, TellToken(account, lifecycle.token))

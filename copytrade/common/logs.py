@@ -5,19 +5,18 @@ import json
 import logging
 import os
 import queue
-import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytz
 from loguru import logger
 from pydantic import SecretStr
 
+from copytrade.common.measures import NUMBERS, Figure, as_json, text_of
 from copytrade.common.redaction import all_without_secrets, hide, readable
 
 if TYPE_CHECKING:
@@ -34,9 +33,6 @@ _COLOURS = {
     "ERROR": "\x1b[31m\x1b[1m",
     "CRITICAL": "\x1b[41m\x1b[1m",
 }
-
-#: A ``name=value`` pair in a STATUS line.
-_PAIR = re.compile(r'(?:^|(?<=\s))([a-z_][a-z_0-9]*)=("[^"]*"|[^\s"]+)(?=\s|$)')
 
 #: Reserved names in a JSON line.
 _OWN_NAMES = frozenset({"time", "level", "message", "alert"})
@@ -63,11 +59,11 @@ _NOISY = ("websocket", "peewee", "urllib3", "uvicorn", "websockets", "asyncio", 
 
 
 class Fields(str):
-    """``name=value`` pairs, as text in a line and as separate fields: no value can be taken for another field."""
+    """``name=value`` pairs: text in a line, and separate typed values, so that none can pass for another field."""
 
     __slots__ = ("values",)
 
-    values: dict[str, str]
+    values: dict[str, Figure]
 
     def __format__(self, spec: str) -> str:
         """Note that these fields became part of a line."""
@@ -76,10 +72,18 @@ class Fields(str):
 
 
 def fields(**values: object) -> Fields:
-    """Return ``name=value`` pairs for a log line; empty values are left out."""
-    texts = {name: _text(value) for name, value in values.items() if value is not None and value != ""}
-    made = Fields(" ".join([f"{name}={_quoted(text)}" for name, text in texts.items()]))
-    made.values = texts
+    """Return ``name=value`` pairs for a log line; empty values are left out. Numbers stay numbers in JSON."""
+    texts = {name: text_of(value) for name, value in values.items() if value is not None and value != ""}
+    return in_line(
+        " ".join([f"{name}={_quoted(text)}" for name, text in texts.items()]),
+        {name: value if isinstance(value := values[name], NUMBERS) else text for name, text in texts.items()},
+    )
+
+
+def in_line(text: str, values: dict[str, Figure]) -> Fields:
+    """Return a text for a log line that shows these values in its own way."""
+    made = Fields(text)
+    made.values = values
     return made
 
 
@@ -254,15 +258,14 @@ def _keep_fields(record: "Record") -> None:
 
 
 def _as_json(record: "Record", message: str) -> str:
-    """Return a line as an object: its time with zone, level and text, and its fields by name."""
-    given: list[dict[str, str]] = record["extra"].get("fields", [])
-    pairs = {name: value for one in given for name, value in one.items() if name not in _OWN_NAMES}
-    if not given and message.startswith("STATUS "):
-        pairs = {name: value.strip('"') for name, value in _PAIR.findall(message) if name not in _OWN_NAMES}
+    """Return a line as an object: its time with zone, level and text, and its fields by name, numbers as numbers."""
+    given: list[dict[str, Figure]] = record["extra"].get("fields", [])
+    pairs = {name: value for one in given for name, value in as_json(one).items() if name not in _OWN_NAMES}
+    texts = {name: value for name, value in pairs.items() if isinstance(value, str)}
     line = {"time": record["time"].isoformat(), "level": record["level"].name, "message": message}
     if kind := record["extra"].get("alert"):
         line["alert"] = kind
-    return json.dumps({**dict(zip(pairs, _scrubbed(list(pairs.values())), strict=True)), **line})
+    return json.dumps({**pairs, **dict(zip(texts, _scrubbed(list(texts.values())), strict=True)), **line})
 
 
 def scrubbed(text: str) -> str:
@@ -272,10 +275,6 @@ def scrubbed(text: str) -> str:
 
 def _scrubbed(texts: list[str]) -> list[str]:
     return [readable(text) for text in all_without_secrets(texts)]
-
-
-def _text(value: object) -> str:
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _quoted(text: str) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from loguru import logger
 
 from copytrade.common.logs import alert, fields
+from copytrade.common.measures import rupees
 from copytrade.core.model.accounts import Funds
 
 
@@ -18,7 +19,7 @@ def counted(account: str, funds: Funds, *, with_collateral: bool) -> None:
     source = "sod_and_collateral" if with_collateral else "sod"
     capital = funds.capital(with_collateral=with_collateral)
     left_out = None if with_collateral or not funds.collateral else f"{funds.collateral:.2f}"
-    figures = fields(account=account, capital=f"{capital:.2f}", source=source, collateral_not_counted=left_out)
+    figures = fields(account=account, capital=rupees(capital), source=source, collateral_not_counted=left_out)
     if not funds.lacks_much(with_collateral=with_collateral):
         logger.info("Capital to size by {}", figures)
         return

@@ -6,6 +6,7 @@ from loguru import logger
 from msgspec.structs import replace
 
 from copytrade.common.logs import alert, fields
+from copytrade.common.measures import bps, milliseconds, rupees
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies.dry_run import is_shadow
 from copytrade.core.engine.engine import Action, Changed
@@ -38,7 +39,7 @@ def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str
     logger.info("Rate limit reached, waiting {:.2f}s {}", seconds, waiting)
     if is_long:
         text = "Request budget used up, orders wait {}"
-        alert("budget", follower, text, fields(follower=follower, lane=lane.name.lower(), seconds=f"{seconds:.0f}"))
+        alert("budget", follower, text, fields(follower=follower, lane=lane.name.lower(), seconds=round(seconds)))
 
 
 def placing(copy: Copy, leader: Order) -> None:
@@ -117,8 +118,8 @@ def kept_back(action: Action, change: Changed) -> None:
 def replicated(copy: Copy) -> None:
     """The broker took the order."""
     quantity = copy.accepted.quantity if copy.accepted else 0
-    latency = f"{copy.latency_ms:.1f}ms" if copy.latency_ms is not None else ""
-    logger.info("Order replicated successfully {} {}", who(copy), fields(quantity=quantity, latency=latency))
+    taken = fields(quantity=quantity, latency=milliseconds(copy.latency_ms))
+    logger.info("Order replicated successfully {} {}", who(copy), taken)
 
 
 def modified(copy: Copy) -> None:
@@ -266,16 +267,15 @@ def _reason(copy: Copy, reason: Reason) -> None:
 
 def _filled(copy: Copy, leader: Order) -> None:
     slippage = copy.slippage(copy.side(leader))
-    bps = slippage / copy.leader_price * 10_000 if slippage is not None else None
     done = copy.order is not None and copy.order.status is Status.TRADED
     filled = fields(
         filled=copy.filled_quantity,
         of=copy.desired.quantity if copy.desired else "",
         price=copy.follower_price,
         leader_price=copy.leader_price or "",
-        slippage=f"{slippage:f}" if slippage is not None else "",
-        rupees=f"{slippage * copy.filled_quantity:.2f}" if slippage is not None else "",
-        bps=f"{bps:.1f}" if bps is not None else "",
-        latency=f"{copy.fill_ms:.1f}ms" if copy.fill_ms is not None else "",
+        slippage=slippage,
+        rupees=rupees(slippage * copy.filled_quantity) if slippage is not None else "",
+        bps=bps(slippage / copy.leader_price * 10_000) if slippage is not None else "",
+        latency=milliseconds(copy.fill_ms),
     )
     logger.info("{} {} {}", "Follower order filled" if done else "Follower order part filled", who(copy), filled)

@@ -124,7 +124,10 @@ def test_a_newcomer_sees_a_crash_and_a_hang_healed_and_the_log_as_objects(folder
     assert all({"time", "level", "message"} <= set(line) for line in lines)
     placed = next(line for line in lines if line["message"].startswith("Placing follower order"))
     assert {placed["follower"], "quantity" in placed} <= {"alice", "bob", True}
-    assert any(line["message"].startswith("STATUS alice") and "p50" in line for line in lines)
+    status = [line for line in lines if line["message"].startswith("STATUS alice") and "p50_ms" in line]
+    assert {(line["name"], type(line["state"]), type(line["open"]), type(line["p50_ms"])) for line in status} == {
+        ("alice", str, int, float)
+    }
 
 
 def test_a_backup_that_fails_costs_a_warning_and_no_more(folder: Path) -> None:

@@ -84,11 +84,40 @@ alert("drift", "alice", "Apart", level="WARNING")
     in_file, on_console = logged(tmp_path, script, json=True)
     placing, apart = (json.loads(line) for line in in_file)
     message = 'Placing follower=alice symbol="NIFTY CALL" quantity=75'
-    named = {"follower": "alice", "symbol": "NIFTY CALL", "quantity": "75"}
+    named = {"follower": "alice", "symbol": "NIFTY CALL", "quantity": 75}
     assert placing == {**named, "time": placing["time"], "level": "INFO", "message": message}
     assert apart == {"time": apart["time"], "level": "WARNING", "message": "Apart", "alert": "drift"}
     assert placing["time"][10:11] == "T"
     assert [line[len("09:15:00.000 ") :] for line in on_console] == [f"INFO     {message}", "WARNING  Apart"]
+
+
+def test_objects_have_numbers_as_numbers_with_their_unit_in_the_name(tmp_path: Path) -> None:
+    script = """
+from decimal import Decimal
+from copytrade.common.logs import in_line
+from copytrade.common.measures import PartOf, bps, milliseconds, rupees, seconds
+price, cost = Decimal("118.05"), Decimal("-0.001")
+logger.info("Filled {}", fields(order="00123", filled=65, of=PartOf(1, 2), price=price, latency=milliseconds(7.48)))
+logger.info("Cost {}", fields(rupees=rupees(cost), bps=bps(Decimal("1.25")), up=seconds(61.2), error=ValueError("no")))
+logger.info("STATUS {}", in_line("alice   live   open=2", {"name": "alice", "state": "live", "open": 2}))
+logger.info("STATUS forged state=live")
+"""
+    in_file, _ = logged(tmp_path, script, json=True)
+    lines = [json.loads(line) for line in in_file]
+    said = [line["message"] for line in lines]
+    found = [{key: line[key] for key in line if key not in ("time", "level", "message")} for line in lines]
+    assert found == [
+        {"order": "00123", "filled": 65, "of": 1, "of_total": 2, "price": 118.05, "latency_ms": 7.48},
+        {"rupees": -0.001, "bps": 1.25, "up_s": 61.2, "error": "no"},
+        {"name": "alice", "state": "live", "open": 2},
+        {},
+    ]
+    assert said == [
+        "Filled order=00123 filled=65 of=1/2 price=118.05 latency=7.5ms",
+        "Cost rupees=0.00 bps=1.2 up=61s error=no",
+        "STATUS alice   live   open=2",
+        "STATUS forged state=live",
+    ]
 
 
 def test_no_value_can_pass_for_another_field(tmp_path: Path) -> None:

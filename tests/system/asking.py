@@ -6,6 +6,7 @@ from actors.runtime.actor import ShowFigures
 from copytrade.app.clients import rest_of
 from copytrade.app.commands import pause
 from copytrade.brokers.dhan.positions import read_net
+from copytrade.common.logs import fields
 from copytrade.core.model.commands import enabled_key
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind
@@ -39,7 +40,7 @@ def paused_by_command(copier: Copier, follower: str) -> None:
 
 def figures_of(feed: Any) -> str:
     feed.tell(ShowFigures())
-    return str(feed.health.figures)
+    return str(fields(**feed.health.figures))
 
 
 def places(broker: PaperBroker) -> int:

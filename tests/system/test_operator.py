@@ -104,7 +104,7 @@ def test_an_alert_reaches_whom_the_settings_name_once_a_kind_and_follower(
         copier.buy(4)
         copier.logged("Account suspended follower=alice")
         eventually(lambda: service.received, "the alert is delivered")
-        eventually(lambda: "held_back=" in address(copier, "notifier").health.figures)
+        eventually(lambda: address(copier, "notifier").health.figures.get("held_back"))
         alerts = [(body["title"], "Account suspended follower=alice" in body["message"]) for body in service.received]
         assert alerts.count(("copytrade: suspended alice", True)) == 1
         assert len(alerts) == len(set(alerts))

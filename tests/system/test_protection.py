@@ -49,7 +49,9 @@ def test_a_daily_loss_ends_entries_and_nothing_else_with_one_alert(
         copier.mapping(resting, "alice", "cancelled")
         copier.mapping(leave(copier), "alice", "filled")
         eventually(
-            lambda: "close_only=daily_loss" in address(copier, "alice").health.figures or copier.system.log_status()
+            lambda: (
+                address(copier, "alice").health.figures.get("close_only") == "daily_loss" or copier.system.log_status()
+            )
         )
         address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
         copier.logged("Actor alice restarted")

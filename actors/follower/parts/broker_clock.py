@@ -6,6 +6,7 @@ from loguru import logger
 
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
+from copytrade.common.measures import seconds
 
 #: Differences from the broker's clock up to so many seconds are ignored: they are known no better.
 SKEW_THAT_MATTERS = 1.5
@@ -31,6 +32,6 @@ class BrokerClock:
     def take(self, skew: float) -> None:
         """Take over by how many seconds the broker is ahead, and log a change that matters."""
         if abs(skew) > SKEW_THAT_MATTERS and abs(skew - self._skew) > SKEW_THAT_MATTERS:
-            ahead = fields(follower=self._follower, broker_is_ahead=f"{skew:.0f}s")
+            ahead = fields(follower=self._follower, broker_is_ahead=seconds(skew))
             logger.warning("Our clock is not the broker's, ages are reckoned by the broker's {}", ahead)
         self._skew = skew if abs(skew) > SKEW_THAT_MATTERS else 0.0

@@ -14,6 +14,7 @@ from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.logs import fields
+from copytrade.common.measures import seconds
 from copytrade.core.engine.copies.holds import pause
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.copies import CopyId
@@ -99,7 +100,7 @@ class OwnBook:
         if visibility.longest > max(2 * self._lag_told, self._window / 2):
             self._lag_told = visibility.longest
             lag = fields(
-                follower=self._address.name, lag=f"{visibility.longest:.1f}s", absence_window=f"{self._window:g}s"
+                follower=self._address.name, lag=seconds(visibility.longest, 1), absence_window=f"{self._window:g}s"
             )
             logger.warning("Broker shows orders late, absence is proven over a longer time {}", lag)
         self._catch_up(is_behind=visibility.is_behind)
