@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from loguru import logger
 from pydantic import SecretStr
 
 from actors.messages.alerts import NotifierMessage, Notify
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
+from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.common.measures import Figure
+from copytrade.core.model.orders import IST
 
 
 class Notifier(GuardedActor[NotifierMessage]):
@@ -24,11 +27,14 @@ class Notifier(GuardedActor[NotifierMessage]):
         self._cooldown = cooldown
         self._sent_at: dict[tuple[str, str], float] = {}
         self._sent = self._held_back = self._failed = 0
+        self._last: dict[str, dict[str, str]] = {}
 
     def receive(self, message: NotifierMessage) -> None:
         """Send an alert, or hold it back."""
         match message:
             case Notify(kind, who, text):
+                at = wall_clock.now().astimezone(IST).isoformat(timespec="seconds")
+                self._last[who.partition(":")[0]] = {"at": at, "kind": kind, "text": text}
                 self._notify(kind, who, text)
             case ActorUp() | ActorDied():
                 pass
@@ -36,6 +42,10 @@ class Notifier(GuardedActor[NotifierMessage]):
     def figures(self) -> dict[str, Figure]:
         """Return how many alerts were sent, held back and failed."""
         return {"sent": self._sent, "held_back": self._held_back, "failed": self._failed}
+
+    def details(self) -> dict[str, Any]:
+        """Return the last alert of each account, and of everybody under the empty name."""
+        return {"last": dict(self._last)}
 
     def _notify(self, kind: str, who: str, text: str) -> None:
         now = time.monotonic()

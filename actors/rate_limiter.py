@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from actors.messages.permits import (
     PermitDelayed,
@@ -108,6 +109,11 @@ class RateLimiter(GuardedActor[RateLimiterInbox]):
     def figures(self) -> dict[str, Figure]:
         """Return how many permits were granted, and how many waits there were."""
         return {"permits": self._granted, "waits": self._waits}
+
+    def details(self) -> dict[str, Any]:
+        """Return how many requests each follower has left, by window."""
+        now = time.monotonic()
+        return {"left": {name: account.budget.left(now) for name, account in self._accounts.items()}}
 
     def _load(self, loaded: RequestsLoaded) -> None:
         """Count requests of earlier runs. If one was recent, unrecorded ones are assumed to fill the budget."""

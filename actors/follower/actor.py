@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from actors.follower.account import FollowerAccount
 from actors.follower.addresses import Peers
 from actors.follower.assembly import assemble
+from actors.follower.figures import details_of, figures_of
 from actors.follower.gateway import Gateway
 from actors.follower.messages import (
     AdoptOrphanOrders,
@@ -50,12 +52,9 @@ from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.runtime.address import Address
 from actors.runtime.timers import Clock, until_turn
 from copytrade.brokers.read_budget import ReadLane
-from copytrade.common.measures import Figure, milliseconds, rupees, seconds
+from copytrade.common.measures import Figure
 from copytrade.core.engine.engine import Changed
 from copytrade.core.model.orders import IST
-
-#: Seconds by which the broker shows orders late, from which on STATUS shows it.
-LAG_WORTH_SHOWING = 0.1
 
 #: Seconds between checks of idle connections, which are replaced before the broker would close them.
 KEEP_WARM_EVERY = 10.0
@@ -82,7 +81,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._make_gateway = make_gateway
         self._writer = Writer(life.address.name, life.epoch)
         self._loaded = False
-        parts = assemble(life, account, peers, clock, self._writer)
+        self._parts = parts = assemble(life, account, peers, clock, self._writer)
         self._engine = parts.engine
         self._now = parts.broker_clock.now
         self._outbox = parts.outbox
@@ -301,23 +300,11 @@ class Follower(GuardedActor[FollowerInbox]):
 
     def figures(self) -> dict[str, Figure]:
         """Return counts of copies, requests and failures, and latency percentiles of the broker and of our part."""
-        latencies, ours = self._outcomes.latencies, self._outcomes.ours
-        lag = self._engine.unknown_outcomes.visibility.longest
-        return {
-            "dry_run": "yes" if self._account.policy.dry_run else "",
-            "open": len(self._engine.copies.live),
-            "in_doubt": len(self._engine.copies.in_doubt) or "",
-            "result": rupees(result.rupees) if (result := self._engine.result) else "",
-            "close_only": "daily_loss" if self._engine.is_breached(self._now()) else "",
-            "requests": self._in_flight.requests,
-            "failed": self._outcomes.failures or "",
-            "rate_limited": self._account_state.rate_limited or "",
-            "lag": seconds(lag, 1) if lag >= LAG_WORTH_SHOWING else "",
-            "p50": milliseconds(latencies.percentile(50)),
-            "p99": milliseconds(latencies.percentile(99)),
-            "ours_p50": milliseconds(ours.percentile(50)),
-            "ours_p99": milliseconds(ours.percentile(99)),
-        }
+        return figures_of(self._parts, self._now(), dry_run=self._account.policy.dry_run)
+
+    def details(self) -> dict[str, Any]:
+        """Return the account's result, what it holds apart from its copies, and what it waits for."""
+        return details_of(self._parts)
 
 
 def _fail(seconds: float) -> None:

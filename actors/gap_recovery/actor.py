@@ -211,5 +211,5 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
                 reply_to.tell(CapitalRead(account, funds.capital(with_collateral=with_collateral)))
             case ReadResult(account, reply_to), Result() as result:
                 reply_to.tell(ResultRead(account, result))
-            case ReadNet(account, _, reply_to), Net(units, multipliers):
-                reply_to.tell(NetRead(account, units, began, multipliers))
+            case ReadNet(account, _, reply_to), Net(units, multipliers, result):
+                reply_to.tell(NetRead(account, units, began, multipliers, result))

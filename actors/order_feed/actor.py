@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from loguru import logger
 
@@ -164,6 +165,10 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             "unreadable": self._unread.count or "",
             "foreign": self._unread.foreign or "",
         }
+
+    def details(self) -> dict[str, Any]:
+        """Return until when the token lives."""
+        return {"token": self._connection.token_until()}
 
     def tear_down(self) -> None:
         """Close the socket."""

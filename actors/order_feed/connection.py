@@ -19,6 +19,7 @@ from copytrade.common import wall_clock
 from copytrade.common.backoff import Backoff
 from copytrade.common.logs import fields
 from copytrade.common.measures import Figure, Measure
+from copytrade.core.model.orders import IST
 
 #: Seconds to wait at least when the broker refuses a handshake because there were too many.
 WAIT_AFTER_TOO_MANY = 30.0
@@ -97,6 +98,12 @@ class Connection:
             return ""
         left = (self._token_expires - wall_clock.now()).total_seconds()
         return Measure(round(left), "s", f"{left / 3600:.0f}h" if left >= 3600 else f"{max(0.0, left) / 60:.0f}m")
+
+    def token_until(self) -> str:
+        """Return until when the token lives, as an ISO time in India; "refused", or "" if that is unknown."""
+        if self._token_lost:
+            return "refused"
+        return self._token_expires.astimezone(IST).isoformat(timespec="seconds") if self._token_expires else ""
 
     def connect(self) -> None:
         """Connect in a thread of its own, if there is a token."""

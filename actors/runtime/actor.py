@@ -148,6 +148,10 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
         """Return the numbers of this actor's line of status, by name."""
         return {}
 
+    def details(self) -> dict[str, Any]:
+        """Return what a snapshot shows besides the figures, as JSON has it."""
+        return {}
+
     def subject(self) -> str:
         """Return the leader order that is being handled, if another incarnation might die of it too."""
         return ""
@@ -179,7 +183,8 @@ class GuardedActor(pykka.ThreadingActor, Generic[M]):
             self.actor_ref.stop(block=False)
             return
         if isinstance(message, ShowFigures):
-            self.health.figures = self.figures()
+            self.health.figures, self.health.details = self.figures(), self.details()
+            self.health.shown_at = time.monotonic()
             return
         self.health.busy_since = self.health.last_event = time.monotonic()
         state = self.health.state

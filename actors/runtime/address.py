@@ -94,6 +94,9 @@ class Health:
     state: str = "starting"
     #: The numbers of its line of status.
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    #: What a snapshot shows besides, as JSON has it, and when both were last brought up to date.
+    details: Mapping[str, Any] = field(default_factory=dict)
+    shown_at: float = 0.0
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
     #: Only for the leader's feed: when an order last changed, or when the feed began.

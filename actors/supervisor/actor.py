@@ -17,10 +17,11 @@ from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from actors.supervisor import status
 from actors.supervisor.child import ChildSpec, Kept, StartActor
-from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep
+from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep, TakeSnapshot
 from actors.supervisor.restarts import RestartPolicy, Storms
 from copytrade.common.logs import alert, fields
 from copytrade.common.measures import Figure, PartOf, seconds
+from copytrade.storage.files.status_file import ActorStatus
 
 #: Seconds that requests under way get to end, at a stop.
 DRAIN_DEADLINE = 6.0
@@ -34,6 +35,9 @@ FIGURES_AFTER = 0.1
 #: Seconds that one actor gets to stop.
 STOP_DEADLINE = 1.0
 
+#: Seconds between two snapshots, and that busy actors get to bring their figures up to date for one.
+SNAPSHOT_EVERY, SNAPSHOT_WITHIN = 1.0, 5.0
+
 #: Seconds between looks at every actor; the second until all of them have been live once.
 SWEEP_EVERY, SWEEP_AT_FIRST = 0.5, 0.1
 
@@ -42,7 +46,8 @@ class Supervisor(GuardedActor[SupervisorInbox]):
     """Keeps its children alive. Each is restarted alone: a crash of one touches no other.
 
     Children start in the order given and stop in reverse. ``ended`` is called once, with the exit code, when all have
-    stopped. A supervisor that follows one that died keeps the running children.
+    stopped. A supervisor that follows one that died keeps the running children. ``publish`` gets a snapshot of all
+    children again and again, and must not block.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         status_interval: float,
         quarantine_retry: float,
         ended: Callable[[int], object],
+        publish: Callable[[list[ActorStatus]], object] | None = None,
     ) -> None:
         super().__init__(life)
         self._kept = {child.address.name: Kept(child) for child in children}
@@ -60,6 +66,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         self._status_interval = status_interval
         self._quarantine_retry = quarantine_retry
         self._ended = ended
+        self._publish = publish
         self._started_at = time.monotonic()
         self._draining: set[str] | None = None
         self._exit_code = 0
@@ -76,6 +83,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             elif kept.child.address.health.state == QUARANTINED:  # a stand-in that an earlier supervisor has started
                 self._quarantine(kept)
         self._clock.tell_later(SWEEP_EVERY, self.address, Sweep(self.epoch))
+        self._take_snapshot()
         self._clock.tell_later(min(FIRST_STATUS, self._status_interval), self.address, LogStatus(self.epoch))
 
     def receive(self, message: SupervisorInbox) -> None:
@@ -95,6 +103,8 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             case Sweep(epoch) if epoch == self.epoch:
                 self._sweep()
                 self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.address, message)
+            case TakeSnapshot(epoch) if epoch == self.epoch:
+                self._take_snapshot()
             case LogStatus(epoch):
                 for kept in self._kept.values():
                     kept.child.address.tell(ShowFigures())
@@ -208,6 +218,19 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         if not self._was_ready and all(kept.shown == "live" for kept in self._kept.values()):
             self._was_ready = True
             logger.info("Ready {}", fields(actors=len(self._kept), after=seconds(now - self._started_at, 1)))
+
+    def _take_snapshot(self) -> None:
+        """Publish what the children show now. They are asked for the next one when they have nothing else to do."""
+        if self._publish is None:
+            return
+        self._publish([status.snapshot(one.child.address, one.state, one.crashes) for one in self._kept.values()])
+        now = time.monotonic()
+        for kept in self._kept.values():
+            address = kept.child.address
+            if address.health.shown_at >= kept.asked_at or now - kept.asked_at > SNAPSHOT_WITHIN:
+                kept.asked_at = now
+                address.tell_when_idle(ShowFigures(), SNAPSHOT_WITHIN)
+        self._clock.tell_later(SNAPSHOT_EVERY, self.address, TakeSnapshot(self.epoch))
 
     def _log_line(self, kept: Kept) -> None:
         logger.info("STATUS {}", status.status(kept.child.address, kept.state, kept.crashes))

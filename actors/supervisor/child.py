@@ -51,6 +51,8 @@ class Kept:
         self.state = ""
         #: The state that was logged last.
         self.shown = ""
+        #: When it was last asked for its figures for a snapshot, in monotonic seconds.
+        self.asked_at = 0.0
         #: The epoch of the last incarnation whose death was handled.
         self.handled_death = 0
         self.died_over: Counter[str] = Counter()

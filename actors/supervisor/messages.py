@@ -18,6 +18,13 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """Publish the status of every actor, and have them bring it up to date for the next time."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class RestartActor:
     """The wait before a restart is over."""
 
@@ -30,4 +37,4 @@ class DrainingTimedOut:
     """Followers have not finished in time: their requests under way stay pending."""
 
 
-SupervisorInbox = SupervisorMessage | LogLines | Sweep | RestartActor | DrainingTimedOut
+SupervisorInbox = SupervisorMessage | LogLines | Sweep | TakeSnapshot | RestartActor | DrainingTimedOut

@@ -1,11 +1,12 @@
-"""The STATUS lines of the log: one for each actor."""
+"""What is shown of an actor: its STATUS line in the log, and its part of a snapshot."""
 
 import time
 from collections.abc import Mapping
 
 from actors.runtime.address import Address
 from copytrade.common.logs import Fields, fields, in_line
-from copytrade.common.measures import Figure, seconds
+from copytrade.common.measures import Figure, as_json, seconds
+from copytrade.storage.files.status_file import ActorStatus
 
 #: Seconds of one message after which an actor is shown as busy.
 BUSY_AFTER = 1.0
@@ -38,6 +39,20 @@ def status(address: Address[object], kept: str, restarts: int) -> Fields:
         "restarts": restarts,
     }
     return line(address.name, state(address, kept), {**figures, **health.figures})
+
+
+def snapshot(address: Address[object], kept: str, restarts: int) -> ActorStatus:
+    """Return an actor as others see it in a snapshot."""
+    health = address.health
+    return ActorStatus(
+        address.name,
+        state(address, kept),
+        restarts,
+        mailbox(address),
+        round(time.monotonic() - health.last_event, 1),
+        as_json(health.figures),
+        health.details,
+    )
 
 
 def line(name: str, shown: str, figures: Mapping[str, Figure]) -> Fields:

@@ -22,6 +22,7 @@ from copytrade.app.commands.drift import drift
 from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
 from copytrade.app.commands.show import show_day, show_order, verify_trail
+from copytrade.app.commands.status import show_health, show_status
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.console.banner import banner
 from copytrade.app.console.terminal import terminal_of
@@ -78,7 +79,7 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
     if why := left_elsewhere(settings, options.settings):
         print(why, file=sys.stderr)
         return EXIT_UNUSABLE
-    if options.command in ("report", "explain", "audit"):  # they only print: ``| head`` may end them
+    if options.command in ("report", "explain", "audit", "status"):  # they only print: ``| head`` may end them
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if options.command in ("report", "explain", "audit", "drift"):
         try:
@@ -95,6 +96,8 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return verify_trail(settings.store.database)
         case "check":
             return check(settings, options.settings)
+        case "status":
+            return show_health(settings) if options.health else show_status(settings, as_json=options.json)
     followers = [one for one in settings.followers if options.follower in ("", one.name)]
     if not followers:
         known = ", ".join(one.name for one in settings.followers)

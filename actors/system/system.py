@@ -1,5 +1,6 @@
 """The wiring: which actors there are, and in which order they start and stop."""
 
+import os
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -26,8 +27,10 @@ from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
 from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
 from copytrade.app.paths import folder_to_flush
+from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.settings import Settings, Supervision
+from copytrade.storage.files.status_file import ActorStatus, CopierStatus, StatusFile
 
 #: Seconds after which the notifier, the first actor to start, is up.
 NOTIFIER_UP_AFTER = 1.0
@@ -79,6 +82,8 @@ class CopySystem:
             settings, self._addresses, self._clock, since, _CORE, self._other, only_closes=only_closes
         )
         self._alerts: int | None = None
+        self._since = wall_clock.now()
+        self._status = None if only_closes else StatusFile(settings.store.database)
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
 
@@ -88,6 +93,8 @@ class CopySystem:
         self._alerts = logger.add(self._notify, level="WARNING", filter=lambda record: "alert" in record["extra"])
         self._clock.start()
         self._readiness.start()
+        if self._status is not None:
+            self._status.start()
         self._start_supervisor()
         if self._settings.mode == "paper" and self._settings.paper.failures:
             self._show_failures()
@@ -109,7 +116,15 @@ class CopySystem:
             self._settings.log.status_interval,
             self._settings.supervision.quarantine_retry,
             self._ended,
+            None if self._status is None else self._publish,
         )
+
+    def _publish(self, actors: list[ActorStatus]) -> None:
+        """Have the status of all actors written beside the database."""
+        if self._status is not None:
+            followers, leader = [one.name for one in self._settings.followers], self._settings.leader.name
+            at, mode = wall_clock.now(), self._settings.mode
+            self._status.put(CopierStatus(at, self._since, os.getpid(), mode, leader, followers, actors))
 
     def guard(self) -> bool:
         """Restart the supervisor if it has died or hangs; return whether it can be kept alive.
@@ -164,6 +179,8 @@ class CopySystem:
         self._readiness.stop()
         self._clock.stop()
         self._dispatcher.stop()
+        if self._status is not None:
+            self._status.close()
         if self._alerts is not None:
             logger.remove(self._alerts)
 

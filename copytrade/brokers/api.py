@@ -156,10 +156,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """What an account holds: units by line, negative for short ones, and the multipliers given with its positions."""
+    """What an account holds: units by line, negative for short ones.
+
+    ``multipliers`` and ``result``, the day's, are what the positions show besides; the result is None if they do not.
+    """
 
     units: Mapping[LineKey, int]
     multipliers: Mapping[InstrumentKey, Decimal]
+    result: Result | None = None
 
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 (as in outcomes.py)

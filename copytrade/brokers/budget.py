@@ -90,6 +90,17 @@ class Budget:
             insort(self._settled, at)
         self._open.clear()
 
+    def left(self, now: float) -> dict[str, int]:
+        """Return how many more requests each window would take, by its seconds or ``day``."""
+        return {
+            "day" if window.daily else f"{window.seconds:g}s": max(0, window.limit - self._used(window, now))
+            for window in self._windows
+        }
+
+    def _used(self, window: Window, now: float) -> int:
+        begins = self._day_began if window.daily else now - window.seconds
+        return len(self._settled) - bisect_right(self._settled, begins) + len(self._open)
+
     def _delay_in(self, window: Window, now: float, lane: Lane) -> float:
         limit = window.limit if lane.may_use_reserve else window.limit - window.reserve
         begins = self._day_began if window.daily else now - window.seconds

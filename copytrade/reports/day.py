@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from copytrade.core.model.copies import MappingStatus
 from copytrade.core.model.orders import IST, ZERO
@@ -94,17 +95,30 @@ def _value(copy: RecordedCopy, units: int | None, price: Decimal | None) -> Deci
     return (units or 0) * (price or ZERO) * (copy.multiplier or ZERO)
 
 
-def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
-    """Return the slippage of these copies: in rupees, in rupees per unit, and in basis points."""
+class Slippage(NamedTuple):
+    """What copies cost more than at the leader's prices: in rupees, in rupees per unit, and in basis points."""
+
+    rupees: Decimal
+    a_unit: Decimal
+    bps: Decimal
+
+
+def slippage_of(copies: Iterable[RecordedCopy]) -> Slippage | None:
+    """Return the slippage of these copies, None before any has filled at a price that can be compared."""
     total, units, at_leaders_price = ZERO, 0, ZERO
     for copy in copies:
         if copy.slippage is not None and copy.leader_price is not None:
             total += _value(copy, copy.follower_filled, copy.slippage)
             units += copy.follower_filled
             at_leaders_price += _value(copy, copy.follower_filled, copy.leader_price)
-    if not at_leaders_price:
+    return Slippage(total, total / units, total / at_leaders_price * 10_000) if at_leaders_price else None
+
+
+def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
+    found = slippage_of(copies)
+    if found is None:
         return "-", "-", "-"
-    return signed(total, 2), signed(total / units, 4), signed(total / at_leaders_price * 10_000, 1)
+    return signed(found.rupees, 2), signed(found.a_unit, 4), signed(found.bps, 1)
 
 
 def _not_copied(name: str, copies: Sequence[RecordedCopy]) -> list[str]:

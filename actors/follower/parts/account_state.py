@@ -53,6 +53,11 @@ class AccountState:
         self.rate_limited = 0
 
     @property
+    def is_paused(self) -> bool:
+        """Whether an operator has paused entries."""
+        return not self._enabled
+
+    @property
     def may_send(self) -> bool:
         """Whether a request may be begun."""
         return self._token_since is not None and not (self._drain or self.suspended or self._throttled)

@@ -57,8 +57,8 @@ class Outcomes:
         self._now = now
         #: How many requests were refused or have an unknown outcome.
         self.failures = 0
-        #: Latencies from the leader's update to the broker's answer, and our part of each.
-        self.latencies, self.ours = Latencies(), Latencies()
+        #: Latencies from the leader's update to the broker's answer, and our part of each and the broker's.
+        self.latencies, self.ours, self.brokers = Latencies(), Latencies(), Latencies()
 
     def finish(self, finished: RequestFinished) -> None:
         """Take in the outcome of a request."""
@@ -111,6 +111,7 @@ class Outcomes:
         breakdown = LatencyBreakdown(*((after - before) * 1000 for before, after in itertools.pairwise(moments)))
         self.latencies.add(breakdown.ours_ms + breakdown.broker_ms)
         self.ours.add(breakdown.ours_ms)
+        self.brokers.add(breakdown.broker_ms)
         return breakdown
 
     def _refused(self, flight: Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from datetime import datetime
 
 from loguru import logger
 
@@ -18,6 +19,7 @@ from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
 from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.ledger.reads.leader_positions import Corrected
+from copytrade.core.model.accounts import Result
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
 from copytrade.reports import order_log
@@ -65,6 +67,10 @@ class PositionAudit:
         self._asked_urgently = False
         self._seen: dict[LineKey, tuple[Apart, float]] = {}
         self._told: dict[LineKey, Apart] = {}
+        #: What the last read of the account shows apart from its copies, when it began, and the day's result with it.
+        self.apart: tuple[Apart, ...] = ()
+        self.read_at: datetime | None = None
+        self.result: Result | None = None
 
     def begin(self) -> None:
         """Read the positions at once, and then at intervals, each account at another time."""
@@ -138,6 +144,7 @@ class PositionAudit:
             self._take_leader(read)
         elif not self._dry_run:
             self._asked_urgently = False
+            self.read_at, self.result = wall_clock.at(read.began), read.result or self.result
             self._compare(self._engine.own_positions_read(read.net, wall_clock.at(read.began)))
         self._follow_up()
 
@@ -196,6 +203,7 @@ class PositionAudit:
         A fill that the feed has not told yet looks like such a difference, and is gone the next time.
         """
         now, found = time.monotonic(), {one.line: one for one in apart}
+        self.apart = tuple(found.values())
         seen: dict[LineKey, tuple[Apart, float]] = {}
         for line, one in found.items():
             before, since = self._seen.get(line, (one, now))

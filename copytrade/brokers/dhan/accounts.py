@@ -39,8 +39,8 @@ class Trade:
 class Position:
     """What one account holds of one instrument in one product; ``net_quantity`` is negative for a short.
 
-    Closed positions stay in the day's list with 0. ``bought_today`` and ``sold_today`` are the day's fills, ``profit``
-    is rupees, realised and unrealised; None if the broker does not say. ``multiplier`` is how many
+    Closed positions stay in the day's list with 0. ``bought_today`` and ``sold_today`` are the day's fills,
+    ``realised`` and ``unrealised`` its profit in rupees; None if the broker does not say. ``multiplier`` is how many
     priced units one unit of quantity stands for (documented for currency and commodity).
     """
 
@@ -52,8 +52,14 @@ class Position:
     sold_today: int
     buy_average: Decimal
     sell_average: Decimal
-    profit: Decimal | None = None
+    realised: Decimal | None = None
+    unrealised: Decimal | None = None
     multiplier: Decimal | None = None
+
+    @property
+    def profit(self) -> Decimal | None:
+        """The sum of both parts of its profit, None if one is not known."""
+        return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,8 @@ def read_position(fields: Fields) -> Position | None:
         sold_today=rest.quantity("daysellqty"),
         buy_average=rest.price("buyavg"),
         sell_average=rest.price("sellavg"),
-        profit=_profit(rest),
+        realised=rest.amount("realizedprofit"),
+        unrealised=rest.amount("unrealizedprofit"),
         multiplier=multiplier_of(rest, key.segment),
     )
 
@@ -166,11 +173,6 @@ def read_addresses(fields: Fields) -> IpAddresses:
 
 def _word(value: object) -> str:
     return str(value).strip().upper()
-
-
-def _profit(rest: Lenient) -> Decimal | None:
-    realized, unrealized = rest.amount("realizedprofit"), rest.amount("unrealizedprofit")
-    return None if realized is None or unrealized is None else realized + unrealized
 
 
 def _key(fields: Fields) -> InstrumentKey:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from copytrade.brokers.api import Net
 from copytrade.brokers.dhan.accounts import Holding, Position
@@ -28,10 +29,10 @@ def read_net(rest: DhanRest, *, holdings: bool) -> Outcome[Mapping[LineKey, int]
     return Accepted(net_of(positions.value, held.value), exchange=positions.exchange)
 
 
-def account_net(positions: Sequence[Position], holdings: Iterable[Holding]) -> Net:
-    """Return what an account holds by these rows."""
+def account_net(positions: Sequence[Position], holdings: Iterable[Holding], began: datetime) -> Net:
+    """Return what an account holds by these rows, which were asked for at ``began``, and its result of the day."""
     multipliers = {row.key: row.multiplier for row in positions if row.multiplier}
-    return Net(net_of(positions, holdings), multipliers)
+    return Net(net_of(positions, holdings), multipliers, _result(positions, began))
 
 
 def net_of(positions: Iterable[Position], holdings: Iterable[Holding]) -> dict[LineKey, int]:
@@ -50,11 +51,19 @@ def read_result(rest: DhanRest) -> Outcome[Result]:
     positions = rest.positions()
     if not isinstance(positions, Accepted):
         return positions
-    for position in positions.value:
-        if position.profit is None:
-            return Unknown(f"the position in {position.symbol} has no profit", exchange=positions.exchange)
-    rupees = sum((position.profit or ZERO for position in positions.value), ZERO)
-    return Accepted(Result(rupees, began), exchange=positions.exchange)
+    if found := _result(positions.value, began):
+        return Accepted(found, exchange=positions.exchange)
+    position = next(position for position in positions.value if position.profit is None)
+    return Unknown(f"the position in {position.symbol} has no profit", exchange=positions.exchange)
+
+
+def _result(positions: Sequence[Position], began: datetime) -> Result | None:
+    """Return the sum of the figures of all positions, None if one has none."""
+    if any(position.profit is None for position in positions):
+        return None
+    realised = sum((position.realised or ZERO for position in positions), ZERO)
+    unrealised = sum((position.unrealised or ZERO for position in positions), ZERO)
+    return Result(realised + unrealised, began, realised, unrealised)
 
 
 def _net(positions: Iterable[Position]) -> Counter[LineKey]:

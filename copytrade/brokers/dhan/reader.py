@@ -8,6 +8,7 @@ from copytrade.brokers.api import Net, OrderBook
 from copytrade.brokers.dhan.positions import account_net, read_result
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.outcomes import Accepted, Outcome, Refusal, Refused
+from copytrade.common import wall_clock
 from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import Order
 
@@ -39,16 +40,16 @@ class DhanReader:
 
     def net(self, *, holdings: bool) -> Generator[None, None, Outcome[Net]]:
         """Read the positions, and with ``holdings`` the shares in the depository, in another request."""
-        positions = self._rest.positions()
+        began, positions = wall_clock.now(), self._rest.positions()
         if not isinstance(positions, Accepted):
             return positions
         if not holdings:
-            return Accepted(account_net(positions.value, ()), exchange=positions.exchange)
+            return Accepted(account_net(positions.value, (), began), exchange=positions.exchange)
         yield
         shares = self._rest.holdings()
         if not isinstance(shares, Accepted):
             return shares
-        return Accepted(account_net(positions.value, shares.value), exchange=shares.exchange)
+        return Accepted(account_net(positions.value, shares.value, began), exchange=shares.exchange)
 
     def funds(self) -> Outcome[Funds]:
         """Read the funds."""

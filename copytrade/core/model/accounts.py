@@ -123,10 +123,15 @@ def _normal(address: str) -> str:
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """An account's result of the day in rupees, closed and open positions together; negative for a loss."""
+    """An account's result of the day in rupees, closed and open positions together; negative for a loss.
+
+    ``realised`` and ``unrealised`` are its two parts, None if they were not told.
+    """
 
     rupees: Decimal
     at: datetime
+    realised: Decimal | None = None
+    unrealised: Decimal | None = None
 
 
 class AccountType(StrEnum):

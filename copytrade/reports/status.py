@@ -1,0 +1,224 @@
+"""The status of a running copier: its own snapshot, with what the database says of pauses, differences and slippage."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+import peewee
+
+from copytrade.core.ledger.drift.causes import Cause, Drift
+from copytrade.core.model.commands import enabled_key
+from copytrade.core.model.ledger import Line, LineKey
+from copytrade.core.model.orders import IST, InstrumentKey, Product, Segment
+from copytrade.core.model.reasons import Reason
+from copytrade.reports.day import slippage_of
+from copytrade.reports.queries import copies_on, drifts_of, lines_of, remembered, symbols
+from copytrade.reports.snapshot import open_to_read
+from copytrade.storage.files.status_file import ActorStatus, CopierStatus
+
+#: Causes of differences that are as the settings want them, or the account's own.
+_AS_MEANT = (Cause.ROUNDING, Cause.LIMIT, Cause.BEFORE_START, Cause.MANUAL)
+
+#: Reasons not to copy an order that follow from the settings, whatever happens.
+_NEVER_COPIED = (
+    *(Reason.BEFORE_START, Reason.FILTERED_INSTRUMENT, Reason.UNSUPPORTED, Reason.ZERO_LOTS),
+    *(Reason.NOT_ALLOWED, Reason.BLOCKED),
+)
+
+#: The cause of a difference in a line of which nothing was ever sized; its detail says why.
+NOT_COPIED = "not_copied"
+
+#: The state of a follower of the settings that the running copier does not have.
+NOT_RUNNING = "not running"
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Units of a line that differ from the leader's share, and their cause as ``drift`` gives it.
+
+    ``units`` is what the account holds beyond its share, None where the share is not known. ``is_meant``: the settings
+    want it so, or it is the account's own.
+    """
+
+    instrument: str
+    symbol: str
+    product: str
+    units: float | None
+    cause: str
+    detail: str
+    leader_order: str
+    is_meant: bool
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """A pause of entries: of one follower or of everybody (""), since when and by whom, and what ends it."""
+
+    of: str
+    since: str
+    by: str
+    end: str
+
+
+class FollowerStatus(msgspec.Struct, frozen=True):
+    """One follower. Rupees, milliseconds and counts are numbers, None where they are not known."""
+
+    name: str
+    state: str
+    feed: str
+    in_sync: bool
+    differences: list[Difference]
+    paused: list[Pause]
+    wanted: int | None
+    open: int | None
+    in_doubt: int | None
+    day_result: Mapping[str, Any] | None
+    slippage: Mapping[str, float] | None
+    latency: Mapping[str, float | None]
+    budget: Mapping[str, int]
+    token_until: str
+    alerts: list[Mapping[str, str]]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it copies everything."""
+        return self.state == "live" and self.feed == "live" and not self.paused
+
+
+class LeaderStatus(msgspec.Struct, frozen=True):
+    """A leader's feed: its state, its gate, and the seconds since it was last told anything."""
+
+    name: str
+    feed: str
+    gate: str
+    age_s: float | None
+    token_until: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything that an operator is shown of a running copier."""
+
+    at: datetime
+    up_s: float
+    mode: str
+    market: Mapping[str, str]
+    leaders: list[LeaderStatus]
+    followers: list[FollowerStatus]
+    actors: list[ActorStatus]
+    alerts: list[Mapping[str, str]]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether everybody is live and in sync."""
+        leads = all(leader.feed == "live" and leader.gate == "open" for leader in self.leaders)
+        return leads and all(follower.is_live and follower.in_sync for follower in self.followers)
+
+
+def status_of(copier: CopierStatus, database: str, names: Sequence[str], market: Mapping[str, str]) -> Status:
+    """Return the status of a copier. ``names`` are the followers of the settings. Raises DatabaseUnusable."""
+    with open_to_read(database) as connection:
+        day = copier.at.astimezone(IST).date()
+        everyone = [*copier.followers, *(name for name in names if name not in copier.followers)]
+        followers = [_follower(connection, copier, name, day) for name in everyone]
+    feed = copier.actor(f"feed-{copier.leader}")
+    leader = LeaderStatus(
+        copier.leader,
+        feed.state if feed else NOT_RUNNING,
+        str(feed.figures.get("gate", "closed")) if feed else "closed",
+        feed.age_s if feed else None,
+        feed.details.get("token", "") if feed else "",
+    )
+    up = (copier.at - copier.since).total_seconds()
+    return Status(
+        copier.at, up, copier.mode, market, [leader], followers, copier.actors, _alerts(copier, "", copier.leader)
+    )
+
+
+def _follower(connection: peewee.Database, copier: CopierStatus, name: str, day: date) -> FollowerStatus:
+    actor, feed = copier.actor(name), copier.actor(f"feed-{name}")
+    if name not in copier.followers:
+        actor = feed = None
+    figures, details = (actor.figures, actor.details) if actor else ({}, {})
+    differences = _differences(connection, name, details.get("apart", ()))
+    is_known = bool(details.get("positions_read")) or "dry_run" in figures
+    limiter = copier.actor("rate-limiter")
+    slippage = slippage_of([copy for copy in copies_on(connection, day) if copy.follower == name])
+    return FollowerStatus(
+        name=name,
+        state=actor.state if actor else NOT_RUNNING,
+        feed=feed.state if feed else NOT_RUNNING,
+        in_sync=is_known and all(one.is_meant for one in differences),
+        differences=differences,
+        paused=_pauses(connection, name),
+        wanted=details.get("wanted"),
+        open=_count(figures.get("open")),
+        in_doubt=_count(figures.get("in_doubt", 0)) if "open" in figures else None,
+        day_result=details.get("day_result"),
+        slippage={"rupees": float(slippage.rupees), "bps": float(slippage.bps)} if slippage else None,
+        latency=details.get("latency", {}),
+        budget=limiter.details.get("left", {}).get(name, {}) if limiter else {},
+        token_until=feed.details.get("token", "") if feed else "",
+        alerts=_alerts(copier, name),
+    )
+
+
+def _count(figure: float | str | None) -> int | None:
+    return figure if isinstance(figure, int) else None
+
+
+def _alerts(copier: CopierStatus, *names: str) -> list[Mapping[str, str]]:
+    """Return the last alert about each of these accounts, where there was one; "" is everybody."""
+    notifier = copier.actor("notifier")
+    last: Mapping[str, Mapping[str, str]] = notifier.details.get("last", {}) if notifier else {}
+    return [last[name] for name in names if name in last]
+
+
+def _pauses(connection: peewee.Database, name: str) -> list[Pause]:
+    """Return the pauses of everybody and of one follower, where entries are paused."""
+    found = []
+    for of in ("", name):
+        if remembered(connection, enabled_key(of)) in (None, "true"):
+            continue
+        note = remembered(connection, f"pause_note.{of}" if of else "pause_note") or ""
+        since, _, by = note.partition(" by ")
+        found.append(Pause(of, since, by, f"run.py resume {of}".strip()))
+    return found
+
+
+def _differences(connection: peewee.Database, name: str, apart: Sequence[Sequence[Any]]) -> list[Difference]:
+    """Return how a follower differs from the leader's share; ``apart`` is what it holds apart from its copies."""
+    net = _net(lines_of(connection, name), apart)
+    drifts, named = drifts_of(connection, name, net), symbols(connection)
+    return [difference for drift in drifts for difference in _of_line(drift, named.get(drift.line.key, ""))]
+
+
+def _net(lines: Sequence[Line], apart: Sequence[Sequence[Any]]) -> Mapping[LineKey, int]:
+    """Return what an account holds: its copies by the ledger, and what the last read showed besides."""
+    net = Counter[LineKey]()
+    for line in lines:
+        net[line.key] += line.held
+        for product, units in line.elsewhere:
+            net[line.key] -= units
+            net[LineKey(line.key.key, product)] += units
+    for segment, security_id, product, units in apart:
+        net[LineKey(InstrumentKey(Segment(segment), security_id), Product(product))] += units
+    return net
+
+
+def _of_line(drift: Drift, symbol: str) -> list[Difference]:
+    key = drift.line.key
+    line = f"{key.segment}:{key.security_id}", symbol, str(drift.line.product)
+    if drift.leader and drift.uncopied and not drift.shares:
+        is_meant = all(reason in _NEVER_COPIED for reason in drift.uncopied)
+        return [Difference(*line, None, NOT_COPIED, ", ".join(drift.uncopied), "", is_meant)]
+    return [
+        Difference(
+            *line,
+            float(share.units),
+            share.cause,
+            share.detail,
+            share.leader_order_id,
+            share.cause in _AS_MEANT or (share.cause is Cause.SKIPPED and share.detail in _NEVER_COPIED),
+        )
+        for share in drift.shares
+    ]
