@@ -6,7 +6,6 @@ from typing import Any
 from actors.follower.assembly import Parts
 from copytrade.common.measures import Figure, milliseconds, rupees, seconds
 from copytrade.core.model.accounts import Result
-from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import IST
 
 #: Seconds by which the broker shows orders late, from which on STATUS shows it.
@@ -44,7 +43,7 @@ def details_of(parts: Parts) -> dict[str, Any]:
     return {
         "paused": parts.account_state.is_paused,
         "obstacle": parts.account_state.obstacle,
-        "wanted": len(engine.work_queue.wanted_in(Lane.CANCEL)),
+        "wanted": len(engine.work_queue.wanting()),
         "positions_read": _time(audit.read_at) if audit.read_at else None,
         "apart": [
             (one.line.key.segment, one.line.key.security_id, one.line.product, one.manual + one.closed)

@@ -61,6 +61,8 @@ class Pump:
         if is_ready and not self._account_state.is_draining:
             self._consider(now)
             self._audit.ask_for_exits()
+        if is_ready and not self._account_state.may_send:
+            self._engine.hold_up()
         if obstacle := self._account_state.obstacle:
             self._outbox.note(*self._engine.scheduler.skip_unsent(Skip(Reason.ACCOUNT_SUSPENDED, obstacle), now))
         if (waits_in := self._permits.waits_long_in) is not None:

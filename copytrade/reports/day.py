@@ -11,7 +11,7 @@ from typing import NamedTuple
 from copytrade.core.model.copies import MappingStatus
 from copytrade.core.model.orders import IST, ZERO
 from copytrade.reports.percentiles import percentile
-from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies
+from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies, was_late
 from copytrade.reports.snapshot import open_to_read
 from copytrade.reports.text_table import aligned, signed
 
@@ -22,7 +22,7 @@ _OPEN = (MappingStatus.PLACED, MappingStatus.PENDING)
 _DAYS_NAMED = 10
 
 _FOLLOWER_HEADS = (
-    *("follower", "copied", "filled", "open", "failed", "skipped", "leader Rs", "follower Rs"),
+    *("follower", "sent", "filled", "open", "fails", "skips", "late", "leader Rs", "follower Rs"),
     *("slippage", "a unit", "bps", "p50", "p99", "ours", "fill"),
 )
 _COPY_HEADS = (
@@ -34,7 +34,8 @@ _LEGEND = (
     "leader Rs: what the leader traded in orders copied. slippage: rupees, positive is worse whatever the side;",
     "bps of the copy's units at the leader's average. ms: from the leader's update to the broker's answer;",
     "ours: half of the copies spent no more than so many ms of that here, the rest was the broker's;",
-    "fill: half of the copies were filled within so many ms of the update.",
+    "fill: half of the copies were filled within so many ms of the update. late: sent, but taken up again,",
+    "recovered after a gap, answered by the feed alone, or after a wait for the account; no ms counts them.",
 )
 
 
@@ -75,6 +76,7 @@ def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
         str(sum(statuses[status] for status in _OPEN)),
         str(statuses[MappingStatus.FAILED]),
         str(statuses[MappingStatus.SKIPPED]),
+        str(sum(map(was_late, copies))),
         f"{sum(led.values(), ZERO):.2f}",
         f"{sum((_value(copy, copy.follower_filled, copy.follower_price) for copy in copies), ZERO):.2f}",
         *_slippage(copies),

@@ -12,9 +12,10 @@ from typing import Any
 import peewee
 
 from copytrade.common.redaction import readable
+from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.ledger.drift.causes import Drift, Fill, LeaderOrder
 from copytrade.core.ledger.drift.explanation import explained
-from copytrade.core.model.copies import Copy
+from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.reports.snapshot import open_to_read, rows_of
@@ -79,6 +80,15 @@ class RecordedRequest:
     response: str
     status_code: int | None
     duration_ms: float
+
+
+def was_late(copy: copy_row.CopyRow) -> bool:
+    """Return whether a copy was sent, but not live: it was taken up again, waited for its account, or was recovered.
+
+    Its delay is neither this program's nor the broker's, so it has no latency. What closes a position copies nothing.
+    """
+    sent = copy.status in (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
+    return sent and copy.latency_ms is None and not is_closing(copy.leader_order_id)
 
 
 def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:

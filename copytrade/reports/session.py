@@ -10,13 +10,14 @@ from pathlib import Path
 from copytrade.common.counts import counted
 from copytrade.core.model.copies import MappingStatus
 from copytrade.reports.percentiles import percentile
+from copytrade.reports.queries import was_late
 from copytrade.reports.text_table import aligned
 from copytrade.storage.copy_row import CopyRow
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
 _OPEN = (MappingStatus.PLACED, MappingStatus.PENDING)
 
-_HEADS = ("follower", "copied", "filled", "failed", "open?", "skipped", "p50 ms", "p99 ms", "slippage")
+_HEADS = ("follower", "copied", "filled", "failed", "open?", "skipped", "late", "p50 ms", "p99 ms", "slippage")
 
 #: Columns of the screen that a summary is written for.
 _WIDTH = 80
@@ -64,6 +65,7 @@ def _line(follower: str, rows: Sequence[CopyRow]) -> tuple[str, ...]:
         str(statuses[MappingStatus.FAILED]),
         str(sum(statuses[status] for status in _OPEN)),
         str(statuses[MappingStatus.SKIPPED]),
+        str(sum(map(was_late, rows))),
         _ms(percentile(latencies, 50)),
         _ms(percentile(latencies, 99)),
         f"{sum(slippages):z.2f}",

@@ -2,16 +2,28 @@
 
 import stat
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from copytrade.common import wall_clock
+from copytrade.core.model.commands import TRY_AGAIN
+from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
+from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.reports.day import report
+from copytrade.reports.queries import copies_begun
+from copytrade.reports.session import summary
+from copytrade.reports.snapshot import open_to_read
 from copytrade.reports.status import Difference, FollowerStatus, Status, status_of
+from copytrade.storage.database import Database
 from copytrade.storage.files.status_file import read_status, status_path
 from tests.system.asking import switch
 from tests.system.copier import ALICE, LOT, OPTION, Copier, running, settings_for
 from tests.waiting import eventually
+
+EARLIER = datetime(2026, 1, 1, tzinfo=IST)
 
 
 @pytest.fixture
@@ -81,7 +93,9 @@ def test_who_is_paused_and_lacks_an_entry_is_not_in_sync_and_the_cause_is_told(c
     order = copier.buy(4, 0, order_type="MARKET")
     copier.mapping(order, "alice", "filled")
     copier.mapping(order, "bob", "skipped")
-    found = until(copier, lambda found: of(found, "bob").differences and of(found, "alice").in_sync, "bob lacks it")
+    found = until(
+        copier, lambda found: of(found, "bob").differences and of(found, "bob").state == "paused", "he lacks it"
+    )
     bob = of(found, "bob")
     assert (bob.in_sync, bob.is_live, bob.state, found.is_well) == (False, False, "paused", False)
     (gap,) = bob.differences
@@ -132,3 +146,57 @@ def test_a_copier_whose_status_cannot_be_written_copies_on(broker: PaperBroker, 
         copier.logged("Status cannot be written")
         order = copier.buy(4)
         copier.mapping(order, "alice", "placed")
+
+
+DELAYS = "SELECT latency_ms, fill_ms FROM copy_mappings WHERE leader_order_id = ? AND follower = ? AND n = 1"
+
+
+def delays(copier: Copier, order: str, follower: str) -> tuple[float | None, float | None]:
+    (row,) = copier.rows(DELAYS, order, follower)
+    return row[0], row[1]
+
+
+def late(copier: Copier, follower: str) -> tuple[int, int]:
+    """Return how many copies of a follower are late, by the summary and by the day's report."""
+    database = copier.settings.store.database
+    with open_to_read(database) as connection:
+        told = summary(copies_begun(connection, EARLIER), 1.0)
+    texts = told, report(database, wall_clock.now().astimezone(IST).date())
+    found = []
+    for text in texts:
+        lines = text.splitlines()
+        heads, row = (next(line for line in lines if line.startswith(word)) for word in ("follower", follower))
+        found.append(int(row.split()[heads.split().index("late")]))
+    return found[0], found[1]
+
+
+def test_what_is_taken_up_again_is_late_and_has_no_latency(copier: Copier) -> None:
+    entered(copier)
+    switch(copier, "alice", "false")
+    copier.logged("Entries paused follower=alice")
+    order = copier.buy(4, 0, order_type="MARKET")
+    copier.mapping(order, "alice", "skipped")
+    copier.mapping(order, "bob", "filled")
+    switch(copier, "alice", "true")
+    copier.logged("Entries resumed follower=alice")
+    database = Database(copier.settings.store.database)
+    database.give_command(f"{TRY_AGAIN} {order} {4 * LOT}", "alice", wall_clock.now())
+    database.close()
+    copier.mapping(order, "alice", "filled")
+    assert delays(copier, order, "alice") == (None, None)
+    assert None not in delays(copier, order, "bob")
+    assert (late(copier, "alice"), late(copier, "bob")) == ((1, 1), (0, 0))
+
+
+def test_what_waits_for_the_account_is_late_and_has_no_latency(copier: Copier) -> None:
+    busy = '{"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}'
+    copier.broker.faults.add(RestFault(Mischief.ANSWER, Kind.PLACE, ALICE, status=429, body=busy, times=1))
+    order = copier.buy(4, 0, order_type="MARKET")
+    for follower in ("alice", "bob"):
+        copier.mapping(order, follower, "filled")
+    assert delays(copier, order, "alice") == (None, None)
+    assert None not in delays(copier, order, "bob")
+    assert (late(copier, "alice"), late(copier, "bob")) == ((1, 1), (0, 0))
+    live = copier.buy(4, 0, order_type="MARKET")
+    copier.mapping(live, "alice", "filled")
+    assert None not in delays(copier, live, "alice")

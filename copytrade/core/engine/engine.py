@@ -363,6 +363,11 @@ class CopyEngine:
         """Return every copy with its leader order, for writing all of it down again."""
         return [(copy, leader) for copy in self.copies if (leader := self.orders.get(copy.leader_order_id))]
 
+    def hold_up(self) -> None:
+        """Note that nothing can be sent for the account: the delay of what wants a request now says nothing."""
+        for order_id in self.work_queue.wanting():
+            self.orders.waits(order_id)
+
     # Trying again.
 
     def try_again(self, order_id: str, units: int) -> list[Changed] | None:
@@ -375,6 +380,7 @@ class CopyEngine:
             return None
         if not self.positions.take_up_again(order_id, units):
             return None
+        self.orders.waits(order_id)
         changed = [self.copies.change(copy, transitions.tried_again(copy), leader) for copy in copies]
         self.work_queue.mark([order_id])
         return changed

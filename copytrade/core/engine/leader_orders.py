@@ -92,8 +92,13 @@ class LeaderOrders:
         self._orders[order.id] = order
         self._received[order.id] = None
 
+    def waits(self, order_id: str) -> None:
+        """Note that an order waits for its account or an operator: from its update on says nothing of a latency."""
+        if order_id in self._received:
+            self._received[order_id] = None
+
     def received(self, order_id: str) -> float | None:
-        """Return when the live feed first told of an order, in monotonic seconds; None if it was recovered."""
+        """Return when the feed first told of an order, in monotonic seconds; None if it was recovered, or waited."""
         return self._received[order_id]
 
     def milliseconds_until(self, order_id: str, at: float | None) -> float | None:

@@ -105,6 +105,10 @@ class WorkQueue:
         wanted = [order_id for order_id, wants in self._wanted.items() if wants >= lane]
         return sorted(wanted, key=lambda order_id: self._numbers[order_id])
 
+    def wanting(self) -> Set[str]:
+        """Return every order that wants a request, in any lane."""
+        return self._wanted.keys()
+
     def next(self) -> tuple[str, Lane] | None:
         """Return the most urgent and then oldest order that can be sent now, with its lane.
 
