@@ -1,14 +1,16 @@
 """Sends alerts to people who do not watch the log."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.messages.alerts import NotifierMessage, Notify
+from actors.messages.alerts import NotifierMessage, Notify, Over, TellIfItLasts
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
+from actors.runtime.timers import Clock
+from copytrade.app.alert_delivery import deliver, deliver_alert, name_of
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.common.measures import Figure
@@ -16,16 +18,24 @@ from copytrade.core.model.orders import IST
 
 
 class Notifier(GuardedActor[NotifierMessage]):
-    """Sends alerts; one of a kind and a follower in ``cooldown`` seconds.
+    """Sends alerts; one of a kind and a follower in ``cooldown`` seconds, and one when such a trouble is over.
 
+    Trouble that comes again within the cooldown, after it was said to be over, is told at its end if it still lasts.
     Without addresses it logs what it would have sent.
     """
 
-    def __init__(self, life: Incarnation[NotifierMessage], urls: Sequence[SecretStr], cooldown: float) -> None:
+    def __init__(
+        self, life: Incarnation[NotifierMessage], clock: Clock, urls: Sequence[SecretStr], cooldown: float
+    ) -> None:
         super().__init__(life)
+        self._clock = clock
         self._urls = urls
         self._cooldown = cooldown
         self._sent_at: dict[tuple[str, str], float] = {}
+        #: The trouble that somebody was told of, and that is not over.
+        self._lasting: set[tuple[str, str]] = set()
+        #: The trouble that came again within the cooldown.
+        self._waiting: dict[tuple[str, str], Notify] = {}
         self._sent = self._held_back = self._failed = 0
         self._last: dict[str, dict[str, str]] = {}
 
@@ -35,7 +45,12 @@ class Notifier(GuardedActor[NotifierMessage]):
             case Notify(kind, who, text):
                 at = wall_clock.now().astimezone(IST).isoformat(timespec="seconds")
                 self._last[who.partition(":")[0]] = {"at": at, "kind": kind, "text": text}
-                self._notify(kind, who, text)
+                self._notify(message)
+            case Over(kind, who, text):
+                self._over(kind, who, text)
+            case TellIfItLasts(kind, who):
+                if waiting := self._waiting.pop((kind, who), None):
+                    self._notify(waiting)
             case ActorUp() | ActorDied():
                 pass
 
@@ -47,30 +62,35 @@ class Notifier(GuardedActor[NotifierMessage]):
         """Return the last alert of each account, and of everybody under the empty name."""
         return {"last": dict(self._last)}
 
-    def _notify(self, kind: str, who: str, text: str) -> None:
-        now = time.monotonic()
-        if now - self._sent_at.get((kind, who), -self._cooldown) < self._cooldown:
+    def _notify(self, alert: Notify) -> None:
+        key, now = (alert.kind, alert.who), time.monotonic()
+        left = self._sent_at.get(key, now - self._cooldown) + self._cooldown - now
+        if left > 0:
             self._held_back += 1
+            if key not in self._lasting and key not in self._waiting:
+                self._clock.tell_later(left, self.address, TellIfItLasts(*key))
+            if key not in self._lasting:
+                self._waiting[key] = alert
             return
         self._sent_at = {of: at for of, at in self._sent_at.items() if now - at < self._cooldown}
-        self._sent_at[kind, who] = now
+        self._sent_at[key] = now
+        self._lasting.add(key)
+        self._send(*key, lambda: deliver_alert(self._urls, *key, alert.text, alert.level))
+
+    def _over(self, kind: str, who: str, text: str) -> None:
+        self._waiting.pop((kind, who), None)
+        if (kind, who) in self._lasting:
+            self._lasting.discard((kind, who))
+            self._send(kind, who, lambda: deliver(self._urls, f"over again: {kind} {who}".strip(), text, "INFO"))
+
+    def _send(self, kind: str, who: str, send: Callable[[], list[str]]) -> None:
         if not self._urls:
             logger.info("Alert {}", fields(kind=kind, who=who))
-        elif problem := _deliver(self._urls, f"copytrade: {kind} {who}".strip(), text):
-            self._failed += 1
-            logger.warning("Alert not delivered {}", fields(kind=kind, who=who, problem=problem))
+            self._sent += 1
             return
-        self._sent += 1
-
-
-def _deliver(urls: Sequence[SecretStr], title: str, text: str) -> str:
-    """Send to every address; return what went wrong, "" if nothing."""
-    from apprise import Apprise  # noqa: PLC0415 (it takes 0.2 s to import)
-
-    try:
-        service = Apprise()
-        for url in urls:
-            service.add(url.get_secret_value())
-        return "" if service.notify(title=title, body=text) else "a service did not take it"
-    except Exception as error:  # a service's plugin may raise anything
-        return f"{type(error).__name__}: {error}"
+        problems = send()
+        for url, problem in zip(self._urls, problems, strict=True):
+            if problem:
+                logger.warning("Alert not delivered {}", fields(kind=kind, who=who, to=name_of(url), problem=problem))
+        self._failed += any(problems)
+        self._sent += not all(problems)

@@ -7,11 +7,29 @@ from actors.runtime.actor import ActorDied, ActorUp
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Send an alert; alerts with the same ``kind`` and ``who`` count as the same."""
+    """Send an alert; alerts with the same ``kind`` and ``who`` count as the same. ``level`` is that of the log."""
+
+    kind: str
+    who: str
+    text: str
+    level: str = "CRITICAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The trouble of a ``kind`` is over for ``who``: say so, if somebody was told of it."""
 
     kind: str
     who: str
     text: str
 
 
-NotifierMessage = Notify | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class TellIfItLasts:
+    """The cooldown of a ``kind`` and a ``who`` has ended: send what was held back, if it is not over."""
+
+    kind: str
+    who: str
+
+
+NotifierMessage = Notify | Over | TellIfItLasts | ActorUp | ActorDied

@@ -16,7 +16,7 @@ from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
 from actors.store.operator_commands import OperatorCommands
 from actors.store.side_file import write_from_side_file
 from copytrade.common import wall_clock
-from copytrade.common.logs import fields
+from copytrade.common.logs import alert, fields
 from copytrade.common.measures import Figure
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
@@ -120,7 +120,7 @@ class Store(GuardedActor[StoreInbox]):
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
-            logger.error("Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why)
+            alert("unloaded", "", "Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why, level="ERROR")
             self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
         self._operator_commands.follow_anew(request.follower, request.reply_to, loaded.pause)
@@ -138,7 +138,7 @@ class Store(GuardedActor[StoreInbox]):
                 answered[account].append(wall_clock.monotonic_of(datetime.fromtimestamp(ts, UTC)))
         except DATABASE_ERRORS as error:
             why = fields(error=f"{type(error).__name__}: {error}")
-            logger.error("Requests cannot be loaded, again in {}s {}", RETRY_AFTER, why)
+            alert("unloaded", "", "Requests cannot be loaded, again in {}s {}", RETRY_AFTER, why, level="ERROR")
             self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
         request.reply_to.tell(RequestsLoaded(answered))

@@ -154,10 +154,10 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             return
         kept.handled_death = death.epoch
         if kept.state == QUARANTINED:  # its stand-in: the address stays empty until the next chance
-            logger.error("Stand-in of {} crashed: {}", death.name, death.error)
+            alert("crashed", death.name, "Stand-in of {} crashed: {}", death.name, death.error, level="ERROR")
             return
         self._tell_others(death)
-        logger.error("Actor {} crashed: {}", death.name, death.error)
+        alert("crashed", death.name, "Actor {} crashed: {}", death.name, death.error, level="ERROR")
         if death.subject:
             kept.died_over[death.subject] += 1
         now = time.monotonic()

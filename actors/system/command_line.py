@@ -14,9 +14,11 @@ from loguru import logger
 from actors.store.actor import COPYING_SINCE
 from actors.system.close_only import flatten
 from actors.system.session import copy
+from copytrade.app.alert_at_start import tell_of_no_start, tell_of_settings
 from copytrade.app.arguments import parse
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
+from copytrade.app.commands.alert_test import alert_test
 from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift
 from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_RUNNING, EXIT_UNUSABLE
@@ -49,6 +51,8 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings(options.settings)
     except SettingsUnusable as error:
+        if options.command is None:
+            tell_of_settings(options.settings, error.faults)
         return _unusable(options.settings, error.faults)
     if faults := unknown_brokers(settings):
         return _unusable(options.settings, faults)
@@ -96,6 +100,8 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return verify_trail(settings.store.database)
         case "check":
             return check(settings, options.settings)
+        case "alert-test":
+            return alert_test(settings)
         case "status":
             return show_health(settings) if options.health else show_status(settings, as_json=options.json)
     followers = [one for one in settings.followers if options.follower in ("", one.name)]
@@ -130,6 +136,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             return EXIT_RUNNING
         except DATABASE_ERRORS as error:
             print(error, file=sys.stderr)
+            tell_of_no_start(settings, [str(error)])
             return EXIT_UNUSABLE
         try:
             configure_logging(
@@ -167,7 +174,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
 
 def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:
     """Print why there is no leader to copy, or no follower to copy to."""
-    for name, why in left_out.items():
-        print(without_secrets_of(settings, f"{name}: {why}"), file=sys.stderr)
-    print("Nothing was started.", file=sys.stderr)
+    reasons = [without_secrets_of(settings, f"{name}: {why}") for name, why in left_out.items()]
+    print(*reasons, "Nothing was started.", sep="\n", file=sys.stderr)
+    tell_of_no_start(settings, reasons)
     return EXIT_UNUSABLE

@@ -18,7 +18,7 @@ from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
-from copytrade.common.logs import fields
+from copytrade.common.logs import alert, fields
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import read_next, summary
 from copytrade.reports.snapshot import open_to_read
@@ -117,7 +117,8 @@ def _reread(system: CopySystem, path: Path) -> None:
     try:
         system.give_credentials(load_settings(path))
     except SettingsUnusable as error:
-        logger.error("Settings unusable, tokens stay as they are {}", fields(faults="; ".join(error.faults)))
+        faults = fields(faults="; ".join(error.faults))
+        alert("settings", "", "Settings unusable, tokens stay as they are {}", faults, level="ERROR")
 
 
 def _summary(settings: Settings, path: Path, began: datetime) -> str:

@@ -38,7 +38,7 @@ def shared_actors(
     return [
         ChildSpec(
             addresses.notifier,
-            lambda life: Notifier.start(life, urls, settings.alerts.cooldown),
+            lambda life: Notifier.start(life, clock, urls, settings.alerts.cooldown),
             other,
             NOTIFIER_DEADLINE,
             core=False,

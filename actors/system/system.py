@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from actors.messages.alerts import Notify
+from actors.messages.alerts import Notify, Over
 from actors.messages.followers import FailOnPurpose
 from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
 from actors.messages.tokens import CredentialsGiven
@@ -39,7 +39,7 @@ NOTIFIER_UP_AFTER = 1.0
 SUPERVISOR_DEADLINE = 60.0
 
 if TYPE_CHECKING:
-    from loguru import Message
+    from loguru import Message, Record
 
 _CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.0)
 
@@ -90,7 +90,7 @@ class CopySystem:
     def start(self) -> None:
         """Start every actor; returns at once."""
         self.children = self._children()
-        self._alerts = logger.add(self._notify, level="WARNING", filter=lambda record: "alert" in record["extra"])
+        self._alerts = logger.add(self._notify, level="INFO", filter=_is_for_the_notifier)
         self._clock.start()
         self._readiness.start()
         if self._status is not None:
@@ -136,7 +136,7 @@ class CopySystem:
         hangs = busy is not None and time.monotonic() - busy > SUPERVISOR_DEADLINE
         if address.is_taken and not hangs:
             return True
-        logger.error("Actor supervisor {}", "hangs" if hangs else "crashed")
+        alert("crashed", "supervisor", "Actor supervisor {}", "hangs" if hangs else "crashed", level="ERROR")
         if self._supervisor_restarts.after_crash(time.monotonic()) is None:
             alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
             return False
@@ -185,9 +185,12 @@ class CopySystem:
             logger.remove(self._alerts)
 
     def _notify(self, line: "Message") -> None:
-        """Hand an alert from the log to the notifier."""
-        extra = line.record["extra"]
-        self._addresses.notifier.tell(Notify(extra["alert"], extra["who"], line.record["message"]))
+        """Hand an alert from the log, or the end of one, to the notifier."""
+        extra, text = line.record["extra"], line.record["message"]
+        if "over" in extra:
+            self._addresses.notifier.tell(Over(extra["over"], extra["who"], text))
+        else:
+            self._addresses.notifier.tell(Notify(extra["alert"], extra["who"], text, line.record["level"].name))
 
     def _children(self) -> list[ChildSpec]:
         """List the actors in the order in which they start: receivers before senders."""
@@ -198,6 +201,10 @@ class CopySystem:
             *(accounts.follower_feed(follower) for follower in followers),
             *(accounts.follower(follower) for follower in followers),
         ]
+
+
+def _is_for_the_notifier(line: "Record") -> bool:
+    return "alert" in line["extra"] or "over" in line["extra"]
 
 
 def restart_policy_of(supervision: Supervision) -> RestartPolicy:

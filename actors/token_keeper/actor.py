@@ -248,4 +248,4 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             self._place.write(self._kept)
         except Exception as error:  # a full disk, or whatever a keyring raises
             where = fields(where=self._place, problem=type(error).__name__)
-            logger.error("Token not kept, a restart will need another {}", where)
+            alert("token_not_kept", account, "Token not kept, a restart will need another {}", where, level="ERROR")

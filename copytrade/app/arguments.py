@@ -80,6 +80,7 @@ def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _
     trail = add("audit", "whether every request to the broker is as it was written down")
     trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
     add("check", "whether every account can trade, and if not what to do; 1 if one cannot")
+    add("alert-test", "send an alert, and say who took it; 2 if somebody did not")
     now = add("status", "how the running copier is; 0 if all is well, 1 if not, 2 if none runs")
     now.add_argument("--json", action="store_true", help="everything, as JSON")
     now.add_argument("--health", action="store_true", help="only whether the copier lives, whatever its feeds do")

@@ -92,6 +92,11 @@ def alert(kind: str, who: str, message: str, *values: object, level: str = "CRIT
     logger.bind(alert=kind, who=who).opt(depth=1).log(level, message, *values)
 
 
+def over(kind: str, who: str, message: str, *values: object, level: str = "INFO") -> None:
+    """Log a line that ends the trouble of which ``alert`` told: the notifier says so where it was told."""
+    logger.bind(over=kind, who=who).opt(depth=1).log(level, message, *values)
+
+
 def configure_logging(
     file: str,
     level: str,
@@ -239,7 +244,7 @@ def _said(record: "Record") -> str:
 def _prepare(record: "Record") -> None:
     record["message"] = record["message"].rstrip()  # its last fields may be empty
     _keep_fields(record)
-    if "alert" in record["extra"]:
+    if "alert" in record["extra"] or "over" in record["extra"]:
         _scrub(record)
 
 

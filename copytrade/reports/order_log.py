@@ -17,6 +17,7 @@ from copytrade.core.model.lane import Lane
 from copytrade.core.model.ledger import Line, Part
 from copytrade.core.model.orders import Order, Status, Validity
 from copytrade.core.model.reasons import MEANINGS, Reason
+from copytrade.core.model.rejections import RejectionClass, classify
 
 #: Why an order that was to be copied was not, although nobody wanted that.
 _WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER, Reason.POISON)
@@ -25,6 +26,8 @@ _WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUS
 NAMED = 6
 
 _FAILED = {Place: "Failed to place", Modify: "Failed to modify", Cancel: "Failed to cancel"}
+
+_KINDS = {Place: "failed_to_place", Modify: "failed_to_modify", Cancel: "failed_to_cancel"}
 
 
 def who(copy: Copy) -> str:
@@ -62,7 +65,7 @@ def placing(copy: Copy, leader: Order) -> None:
         sizing=copy.arithmetic,
     )
     if copy.part is Part.FLATTEN:
-        logger.error("More filled than belongs, flattening the excess {}", who(copy))
+        alert("excess", copy.follower, "More filled than belongs, flattening the excess {}", who(copy), level="ERROR")
     logger.info("Placing follower order {} {}", who(copy), parameters)
 
 
@@ -146,9 +149,18 @@ def cancelled(copy: Copy) -> None:
     logger.info("Order cancelled successfully {}", who(copy))
 
 
-def failed(action: Action, copy: Copy, error: str) -> None:
-    """The broker refused, or the outcome is unknown."""
-    logger.error("{} {} {}", _FAILED[type(action)], who(copy), fields(error=error))
+def failed(action: Action, copy: Copy, error: str, *, is_of_the_account: bool = False) -> None:
+    """The broker refused, or the outcome is unknown. A refusal of the account has an alert of its own."""
+    text, what = f"{_FAILED[type(action)]} {{}} {{}}", (who(copy), fields(error=error))
+    if is_of_the_account:
+        logger.error(text, *what)
+    else:
+        alert(_kind_of_failure(type(action), error), copy.follower, text, *what, level="ERROR")
+
+
+def _kind_of_failure(action: type[Action], error: str) -> str:
+    is_for_margin = action is Place and classify(error) is RejectionClass.MARGIN
+    return "margin" if is_for_margin else _KINDS[action]
 
 
 def changed(change: Changed) -> None:
@@ -251,14 +263,19 @@ def _reason(copy: Copy, reason: Reason) -> None:
         else:
             logger.info("Order skipped: {} {} {}", reason, *what)
     elif reason is Reason.BROKER_REJECTED:
-        logger.error("Failed to place {} {}", who(copy), fields(reason=reason, error=copy.error))
+        what = who(copy), fields(reason=reason, error=copy.error)
+        alert(_kind_of_failure(Place, copy.error), copy.follower, "Failed to place {} {}", *what, level="ERROR")
     elif reason is Reason.MISJUDGED:
         got = fields(filled=copy.filled_quantity, detail=copy.error)
         alert("misjudged", copy.follower, "Leader's exit was taken for an entry, taking it back {} {}", who(copy), got)
     elif reason is Reason.INVISIBLE:
         alert("invisible", copy.follower, "Order accepted and never shown by the broker {}", who(copy), level="ERROR")
     elif reason is Reason.UNFILLED:
-        logger.warning("Follower order unfilled {} {}", who(copy), fields(detail=copy.error))
+        text, what = "Follower order unfilled {} {}", (who(copy), fields(detail=copy.error))
+        if copy.cancelling or copy.desired != copy.accepted:  # it is being cancelled or repriced
+            logger.warning(text, *what)
+        else:
+            alert("unfilled", copy.follower, text, *what, level="WARNING")
     elif reason in (Reason.FILLED_OTHERWISE, Reason.IOC_UNFILLED):
         logger.warning("Follower order ended otherwise {} {}", who(copy), fields(reason=reason, detail=copy.error))
     elif reason is Reason.ENDED_EXTERNALLY:

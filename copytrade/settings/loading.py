@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from copytrade.settings.faults import SettingsUnusable, faults_in, with_names
 from copytrade.settings.live import live_faults
+from copytrade.settings.operation import Alerts
 from copytrade.settings.paths import with_absolute_paths
 from copytrade.settings.schema import Settings
 
@@ -25,17 +26,8 @@ def load_settings(path: Path) -> Settings:
 
     Raises SettingsUnusable with every fault at once.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding=_ENCODING))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsUnusable([f"{path}: cannot be read: {error}"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsUnusable([f"{path}: is not valid TOML: {error}"]) from None
-    except RecursionError:
-        raise SettingsUnusable([f"{path}: is not valid TOML: nested too deeply"]) from None
-    environment = {**_from_file(path.parent / ".env"), **os.environ}
     faults: list[str] = []
-    raw = with_absolute_paths(_resolve(raw, environment, "", faults), path.parent)
+    raw = with_absolute_paths(_read(path, faults), path.parent)
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
@@ -45,6 +37,32 @@ def load_settings(path: Path) -> Settings:
     if faults := with_names(faults, raw) + live_faults(settings):
         raise SettingsUnusable(faults)
     return settings
+
+
+def load_alert_urls(path: Path) -> tuple[SecretStr, ...]:
+    """Return whom to tell of a settings file that cannot be used; nobody if it does not say, or is of paper mode."""
+    faults: list[str] = []
+    try:
+        raw = _read(path, faults)
+        urls = Alerts.model_validate(raw.get("alerts", {})).urls
+    except (SettingsUnusable, ValidationError):
+        return ()
+    is_whole = not any(fault.startswith("alerts.") for fault in faults)
+    return urls if is_whole and raw.get("mode", "paper") != "paper" else ()
+
+
+def _read(path: Path, faults: list[str]) -> dict[str, Any]:
+    """Return a file's tables with values from the environment; add those that are missing there to ``faults``."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding=_ENCODING))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsUnusable([f"{path}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsUnusable([f"{path}: is not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise SettingsUnusable([f"{path}: is not valid TOML: nested too deeply"]) from None
+    environment = {**_from_file(path.parent / ".env"), **os.environ}
+    return {name: _resolve(value, environment, name, faults) for name, value in raw.items()}
 
 
 def _from_file(path: Path) -> dict[str, str | None]:

@@ -115,7 +115,8 @@ class Outcomes:
         return breakdown
 
     def _refused(self, flight: Flight, copy: Copy, refusal: Refusal, error: str) -> Copy:
-        order_log.failed(flight.action, copy, error)
+        of_the_account = refusal in (*_SUSPENDING, Refusal.TOKEN)
+        order_log.failed(flight.action, copy, error, is_of_the_account=of_the_account)
         if refusal in _SUSPENDING:
             self._account_state.suspend(refusal, error)
         elif refusal is Refusal.RATE_LIMITED:

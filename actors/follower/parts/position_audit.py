@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterable
 from datetime import datetime
 
-from loguru import logger
-
 from actors.follower.messages import AuditAgain, AuditPositions, FollowerInbox, PositionsOverdue
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.messages.feeds import NO_GAP, BookMerged
@@ -14,7 +12,7 @@ from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet
 from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.common import wall_clock
-from copytrade.common.logs import fields
+from copytrade.common.logs import alert, fields
 from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
 from copytrade.core.ledger.drift.apart import Apart
@@ -132,7 +130,9 @@ class PositionAudit:
     def overdue(self) -> None:
         """Use the ledger if positions could not be read in time."""
         if not self._engine.positions.are_known:
-            logger.error("Positions not read in time, going by the ledger {}", fields(follower=self._address.name))
+            who = self._address.name
+            text = "Positions not read in time, going by the ledger {}"
+            alert("positions_unread", who, text, fields(follower=who), level="ERROR")
             self._engine.assume_positions()
 
     def take(self, read: NetRead) -> None:
