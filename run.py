@@ -19,6 +19,7 @@ from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift
 from copytrade.app.commands.exit_codes import EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
+from copytrade.app.commands.reload import reload
 from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
@@ -68,6 +69,8 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return verify_trail(settings.store.database)
         case "check":
             return check(settings, options.settings)
+        case "reload":
+            return reload(settings)
     followers = [one for one in settings.followers if options.follower in ("", one.name)]
     if not followers:
         print(f"there is no follower {options.follower}", file=sys.stderr)
@@ -146,6 +149,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     trail = commands.add_parser("audit", help="whether every request to the broker is as it was written down")
     trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
     commands.add_parser("check", help="whether every account can trade, and if not what to do; 1 if one cannot")
+    commands.add_parser("reload", help="have the running copier read its settings anew, and say what it takes")
     order = commands.add_parser("explain", help="everything that became of one leader order, and why")
     order.add_argument("leader_order_id")
     return parser.parse_args(arguments)

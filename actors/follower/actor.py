@@ -8,6 +8,7 @@ from actors.follower.addresses import Peers
 from actors.follower.assembly import assemble
 from actors.follower.gateway import Gateway
 from actors.follower.messages import (
+    AccountChanged,
     AdoptOrphanOrders,
     AuditAgain,
     AuditPositions,
@@ -239,6 +240,8 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._commands.obey(message)
             case EntriesSwitched(enabled):
                 self._account_state.switch(enabled=enabled)
+            case AccountChanged(account):
+                self._change(account)
             case TokenReplaced(_, token):
                 self._gateway.take_token(token)
                 self._account_state.take_token()
@@ -248,6 +251,15 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._take_copies(message)
             case _:
                 pass  # meant for an earlier incarnation
+
+    def _change(self, account: FollowerAccount) -> None:
+        """Copy by other settings from now on."""
+        self._account = account
+        self._engine.change_policy(account.policy)
+        self._account_state.allow(enters=account.policy.enabled)
+        self._in_flight.amo_time = account.amo_time
+        self._capital.need(needed=account.needs_capital)
+        self._loss_limit_watch.change(account.policy, account.result_interval, self._now(), begins=self._loaded)
 
     def _take_copies(self, loaded: CopiesLoaded) -> None:
         """Load what earlier incarnations did, and begin to follow both feeds."""

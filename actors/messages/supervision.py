@@ -21,8 +21,22 @@ class RetryQuarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class StartAnew:
+    """Stop an actor in order and start another incarnation, which takes the settings as they are now."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvery:
+    """Log the status of every actor at another interval, in seconds."""
+
+    interval: float
+
+
+@dataclass(frozen=True, slots=True)
 class StopAll:
     """Stop every actor in order."""
 
 
-SupervisorMessage = ActorUp | ActorDied | LogStatus | RetryQuarantined | StopAll | Drained
+SupervisorMessage = ActorUp | ActorDied | LogStatus | RetryQuarantined | StartAnew | StatusEvery | StopAll | Drained

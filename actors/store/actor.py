@@ -13,7 +13,7 @@ from actors.runtime.actor import GuardedActor, Incarnation
 from actors.runtime.timers import Clock
 from actors.store.group_commit import RETRY_AFTER, GroupCommit
 from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
-from actors.store.operator_commands import OperatorCommands
+from actors.store.operator_commands import OperatorCommands, Session
 from actors.store.side_file import write_from_side_file
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
@@ -42,12 +42,14 @@ class Store(GuardedActor[StoreInbox]):
         open_database: Callable[[], Database],
         side_file: SideFile,
         first_from: Callable[[], datetime],
+        session: Session | None = None,
     ) -> None:
         super().__init__(life)
         self._clock = clock
         self._open_database = open_database
         self._side_file = side_file
         self._first_from = first_from
+        self._session = session
         self._latest: dict[str, int] = {}
 
     def set_up(self) -> None:
@@ -56,7 +58,7 @@ class Store(GuardedActor[StoreInbox]):
         self._group_commit = GroupCommit(
             self.address, self.epoch, self.health, self._clock, self._database, self._side_file
         )
-        self._operator_commands = OperatorCommands(self._database, self._group_commit)
+        self._operator_commands = OperatorCommands(self._database, self._group_commit, self._session)
         self._database.take_over()
         write_from_side_file(self._side_file, self._database)
         if (since := self._database.config(COPYING_SINCE)) is None:

@@ -13,13 +13,17 @@ COMMAND_LIFE = 60.0
 
 Follower = Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]
 
+#: Takes the commands that are for no follower but for the whole copier.
+Session = Recipient[CommandGiven]
+
 
 class OperatorCommands:
     """A part of the store, in its thread."""
 
-    def __init__(self, database: Database, group_commit: GroupCommit) -> None:
+    def __init__(self, database: Database, group_commit: GroupCommit, session: Session | None = None) -> None:
         self._database = database
         self._group_commit = group_commit
+        self._session = session
         self._followers: dict[str, Follower] = {}
         self._enabled: dict[str, bool] = {}
         #: Commands that have been told, each to the incarnation that its follower has now.
@@ -57,13 +61,13 @@ class OperatorCommands:
 
     def _tell(self, command: Command) -> None:
         """Tell a follower a command, each incarnation once; an old command is answered instead."""
-        follower = self._followers.get(command.follower)
+        recipient = self._followers.get(command.follower) if command.follower else self._session
         if command.number in self._told:
             return
         if wall_clock.now().timestamp() - command.given_at > COMMAND_LIFE:
             answer = CommandAnswered(command.number, is_done=False, answer="nobody was there", at=wall_clock.now())
             self._told[command.number] = command.follower
             self._group_commit.write_at_once(answer)
-        elif follower is not None:
+        elif recipient is not None:
             self._told[command.number] = command.follower
-            follower.tell(CommandGiven(command.number, command.name))
+            recipient.tell(CommandGiven(command.number, command.name))

@@ -11,7 +11,7 @@ import pykka
 from loguru import logger
 
 from actors.messages.followers import Drain, Drained
-from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
+from actors.messages.supervision import LogStatus, RetryQuarantined, StartAnew, StatusEvery, StopAll
 from actors.runtime.actor import QUARANTINED, ActorDied, ActorUp, GuardedActor, Incarnation, Report, ShowFigures
 from actors.runtime.address import Address
 from actors.runtime.timers import Clock
@@ -91,6 +91,10 @@ class Supervisor(GuardedActor[SupervisorInbox]):
                     self._restart(kept)
             case RetryQuarantined(name):
                 self._retry_quarantined(name)
+            case StartAnew(name):
+                self._start_anew(self._kept[name])
+            case StatusEvery(interval):
+                self._status_interval = interval
             case Sweep(epoch) if epoch == self.epoch:
                 self._sweep()
                 self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.address, message)
@@ -129,6 +133,13 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         except Exception as error:
             address.epoch = epoch
             self.address.tell(ActorDied(address.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
+
+    def _start_anew(self, kept: Kept) -> None:
+        """Replace an incarnation that runs, once it has done what it was told before."""
+        if self._draining is None and not kept.state:
+            if kept.child.address.ref is not None:
+                kept.child.address.ref.stop(block=False)
+            self._start(kept, kept.child.start)
 
     def _restart(self, kept: Kept) -> None:
         kept.state = ""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.messages.store import CommandGiven
+from actors.system.reload import Reloads
 from actors.system.system import CopySystem
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
@@ -21,9 +23,10 @@ from copytrade.common.logs import fields
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import summary
 from copytrade.reports.snapshot import open_to_read
-from copytrade.settings import Settings, SettingsUnusable, Storage, load_settings
+from copytrade.settings import Settings, Storage
 from copytrade.storage.backup import BackupFailed, back_up
 from copytrade.storage.database import DATABASE_ERRORS
+from copytrade.storage.records import CommandAnswered
 
 #: Seconds between checks that the supervisor lives.
 GUARD_EVERY = 1.0
@@ -39,11 +42,27 @@ SWITCH_INTERVAL = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """The tokens have to be read again."""
+    """The settings have to be read again, for a command with a number or for a signal."""
+
+    number: int | None = None
 
 
 #: None asks for a stop; a number is the exit code of a system that has stopped.
 Events = queue.SimpleQueue[int | Reread | None]
+
+
+class Session:
+    """Where the store sends the commands that are for no follower: to the main thread."""
+
+    name = "session"
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def tell(self, message: CommandGiven) -> bool:
+        """Take a command; the only one is to read the settings again."""
+        self._events.put(Reread(message.number))
+        return True
 
 
 def copy(
@@ -51,13 +70,13 @@ def copy(
 ) -> int:
     """Copy until a signal, or for ``duration`` seconds; return the exit code.
 
-    ``path`` is the settings file, for reading tokens again. ``since`` is the time of the leader's last known event.
+    ``path`` is the settings file, for reading it again. ``since`` is the time of the leader's last known event.
     ``left_out`` has the accounts that take no part, and why.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
-    system = CopySystem(settings, since, events.put)
+    system = CopySystem(settings, since, events.put, session=Session(events))
     database = file_to_watch(settings.store)
     _listen(system, events)
     began = wall_clock.now()
@@ -66,7 +85,7 @@ def copy(
     system.start()
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
-    exit_code = _guarded(system, events, duration, path)
+    exit_code = _guarded(system, events, duration, Reloads(system, path, settings))
     stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
@@ -87,7 +106,7 @@ def copy(
     return exit_code
 
 
-def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path) -> int | None:
+def _guarded(system: CopySystem, events: Events, duration: float | None, reloads: Reloads) -> int | None:
     """Keep the supervisor alive until the session ends; return the exit code, None if it has to be stopped yet."""
     ends = None if duration is None else time.monotonic() + duration
     while ends is None or time.monotonic() < ends:
@@ -97,7 +116,7 @@ def _guarded(system: CopySystem, events: Events, duration: float | None, path: P
             )
             if not isinstance(event, Reread):
                 return event
-            _reread(system, path)
+            _reload(system, reloads, event.number)
         except queue.Empty:
             if not system.guard():
                 system.abandon()
@@ -117,12 +136,12 @@ def _back_up(store: Storage, seconds: float) -> None:
         logger.info("Database copied {}", fields(file=copy))
 
 
-def _reread(system: CopySystem, path: Path) -> None:
-    """Read tokens again, unless the settings are unusable."""
-    try:
-        system.give_credentials(load_settings(path))
-    except SettingsUnusable as error:
-        logger.error("Settings unusable, tokens stay as they are {}", fields(faults="; ".join(error.faults)))
+def _reload(system: CopySystem, reloads: Reloads, number: int | None) -> None:
+    """Give quarantined actors another chance, read the settings again, and answer the command if it was one."""
+    system.retry_quarantined()
+    reloaded = reloads.take()
+    if number is not None:
+        system.write(CommandAnswered(number, reloaded.is_taken, "\n".join(reloaded.lines), wall_clock.now()))
 
 
 def _summarise(settings: Settings, began: datetime) -> None:
@@ -149,11 +168,7 @@ def _listen(system: CopySystem, events: Events) -> None:
         signal.signal(number, stop)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: system.log_status())
 
-    def begin_anew(_number: int, _frame: object) -> None:
-        system.retry_quarantined()
-        events.put(Reread())
-
-    signal.signal(signal.SIGHUP, begin_anew)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: events.put(Reread()))
 
 
 def _next(events: Events, seconds: float) -> int | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,14 @@ from loguru import logger
 
 from actors.messages.alerts import Notify
 from actors.messages.followers import FailOnPurpose
-from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
+from actors.messages.store import Write, Writer
+from actors.messages.supervision import LogStatus, RetryQuarantined, StartAnew, StatusEvery, StopAll
 from actors.messages.tokens import CredentialsGiven
 from actors.runtime.actor import Incarnation, Report
 from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.timers import Clock
+from actors.store.operator_commands import Session
 from actors.supervisor.actor import Supervisor, stop
 from actors.supervisor.child import ChildSpec
 from actors.supervisor.messages import SupervisorInbox
@@ -25,8 +28,10 @@ from actors.system.keep_warm import Readiness
 from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
 from copytrade.app.paths import folder_to_flush
+from copytrade.app.settings_changes import SettingsChanges
 from copytrade.common.logs import alert
 from copytrade.settings import Settings, Supervision
+from copytrade.storage.records import Record
 
 #: Seconds into a paper session at which a follower crashes on purpose, and another hangs.
 CRASH_AFTER, HANG_AFTER = 8.0, 12.0
@@ -53,15 +58,17 @@ class CopySystem:
         ended: Callable[[int], object],
         *,
         only_closes: bool = False,
+        session: Session | None = None,
     ) -> None:
         """Prepare the actors.
 
         ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
-        close what followers hold by copying.
+        close what followers hold by copying. ``session`` takes the operator's commands that are for no follower.
         """
         self._settings = settings
         self._ended = ended
+        self._session = session
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
@@ -87,7 +94,7 @@ class CopySystem:
     def start(self) -> None:
         """Start every actor; returns at once."""
         self.children = self._children()
-        self._alerts = logger.add(self._notify, level="WARNING", filter=lambda record: "alert" in record["extra"])
+        self.hear_alerts()
         self._clock.start()
         self._readiness.start()
         self._start_supervisor()
@@ -150,6 +157,21 @@ class CopySystem:
         """Have the accounts' tokens read again from these settings and from where tokens are kept."""
         self._addresses.tokens.tell(CredentialsGiven(credentials_of(settings)))
 
+    def take(self, changes: SettingsChanges) -> None:
+        """Run with other settings from now on."""
+        before, self._settings = self._settings, changes.settings
+        for follower in changes.settings.followers:
+            if follower.name in changes.changed:
+                self._accounts.change(follower)
+        if before.alerts != self._settings.alerts:
+            self._supervisor.tell(StartAnew(self._addresses.notifier.name))
+        if before.log.status_interval != self._settings.log.status_interval:
+            self._supervisor.tell(StatusEvery(self._settings.log.status_interval))
+
+    def write(self, record: Record) -> None:
+        """Have the store write a record."""
+        self._addresses.store.tell(Write((record,), Writer("session", 1)))
+
     def is_ready(self) -> bool:
         """Whether every account's actors are set up and connected, and have read what they need."""
         addresses: list[Address[Any]] = [*self._addresses.feeds.values(), *self._addresses.followers.values()]
@@ -167,6 +189,13 @@ class CopySystem:
         if self._alerts is not None:
             logger.remove(self._alerts)
 
+    def hear_alerts(self) -> None:
+        """Hand alerts from the log to the notifier: again after the log was configured."""
+        if self._alerts is not None:
+            with suppress(ValueError):  # it went with the earlier configuration
+                logger.remove(self._alerts)
+        self._alerts = logger.add(self._notify, level="WARNING", filter=lambda record: "alert" in record["extra"])
+
     def _notify(self, line: "Message") -> None:
         """Hand an alert from the log to the notifier."""
         extra = line.record["extra"]
@@ -176,7 +205,7 @@ class CopySystem:
         """List the actors in the order in which they start: receivers before senders."""
         accounts, followers = self._accounts, self._settings.followers
         return [
-            *shared_actors(self._settings, self._addresses, self._clock, _CORE, self._other),
+            *shared_actors(lambda: self._settings, self._addresses, self._clock, _CORE, self._other, self._session),
             accounts.leader_feed(),
             *(accounts.follower_feed(follower) for follower in followers),
             *(accounts.follower(follower) for follower in followers),

@@ -93,6 +93,11 @@ class AccountState:
             logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self._address.name))
         self._engine.switch_entries(enabled=enabled and self._enters)
 
+    def allow(self, *, enters: bool) -> None:
+        """Take over whether the settings allow entries; a pause stays."""
+        self._enters = enters
+        self._engine.switch_entries(enabled=self._enabled and enters)
+
     def suspend(self, refusal: Refusal, error: str) -> None:
         """Send nothing for 60 s, doubling up to 900 s: the broker refuses the account itself."""
         if self.suspended:

@@ -42,6 +42,7 @@ class LossLimitWatch:
         self._policy = policy
         self._interval = interval
         self._checks_without_result = 0
+        self._is_watching = False
         #: The numbers of commands to close everything.
         self._closing_for: list[int] = []
 
@@ -52,8 +53,15 @@ class LossLimitWatch:
             self._close_what_is_lost(now)
         self.check(now)
 
+    def change(self, policy: Policy, interval: float | None, now: datetime, *, begins: bool) -> None:
+        """Watch by other limits from now on; ``begins``: results are taken in already."""
+        self._policy, self._interval = policy, interval
+        if begins and not self._is_watching:
+            self.check(now)
+
     def check(self, now: datetime) -> None:
         """Read the result of the day now, and again after the interval."""
+        self._is_watching = self._interval is not None
         if self._interval is None:
             return
         self._checks_without_result = self._checks_without_result + 1 if self._engine.lacks_result(now) else 0

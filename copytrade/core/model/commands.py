@@ -6,6 +6,9 @@ from dataclasses import dataclass
 #: id and the units of an entry follow the name.
 FLATTEN, TRY_AGAIN = "flatten", "try_again"
 
+#: The command that reads the settings anew. It is for no follower.
+RELOAD = "reload"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

@@ -1,0 +1,77 @@
+"""Takes changed settings while copying goes on, or refuses them all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loguru import logger
+
+from actors.system.system import CopySystem
+from copytrade.app.clients import unknown_brokers
+from copytrade.app.paper_mode import with_paper_urls
+from copytrade.app.settings_changes import SettingsChanges, compare
+from copytrade.common.logs import configure_logging, fields
+from copytrade.common.redaction import hide
+from copytrade.reports.holders import copies_held
+from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
+from copytrade.storage.database import DatabaseUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Whether the settings were taken, and a line for each change, or for each fault."""
+
+    is_taken: bool
+    lines: list[str]
+
+
+class Reloads:
+    """Compares the settings file with what runs; used by the main thread."""
+
+    def __init__(self, system: CopySystem, path: Path, settings: Settings) -> None:
+        self._system = system
+        self._path = path
+        self._running = settings
+
+    def take(self) -> Reloaded:
+        """Read the settings file and take what has changed; with a fault nothing changes."""
+        try:
+            new = load_settings(self._path)
+        except SettingsUnusable as error:
+            return _refused(error.faults)
+        if self._running.mode == "paper" and new.mode == "paper":
+            new = with_paper_urls(new, self._running.dhan)
+        changes = compare(self._running, new, can_join=False)
+        faults = unknown_brokers(new)
+        try:
+            held = copies_held(self._running.store.database)
+        except DatabaseUnusable as error:
+            held, faults = {}, [*faults, str(error)]
+        faults += [
+            f"follower {one.name} holds {held[one.name]}: keep his block with enabled = false until he is flat, or run"
+            f" first: run.py remove {one.name} --leave or --flatten"
+            for one in changes.removed
+            if one.name in held
+        ]
+        if faults:
+            return _refused(faults)
+        for secret in secrets_of(new):
+            hide(secret)
+        if changes.settings.log != self._running.log:
+            log = changes.settings.log
+            configure_logging(log.file, log.level, secrets_of(changes.settings), json_lines=log.json_lines)
+            self._system.hear_alerts()
+        self._take(changes)
+        lines = changes.lines(held)
+        for line in lines:
+            logger.log("WARNING" if line.startswith("Needs a restart") else "INFO", "{}", line)
+        return Reloaded(True, lines)
+
+    def _take(self, changes: SettingsChanges) -> None:
+        self._running = changes.settings
+        self._system.take(changes)
+        self._system.give_credentials(changes.settings)
+
+
+def _refused(faults: list[str]) -> Reloaded:
+    logger.error("Settings unusable, tokens stay as they are {}", fields(faults="; ".join(faults)))
+    return Reloaded(False, faults)
