@@ -1,0 +1,60 @@
+"""Settings that change while it copies: they reach every incarnation of a follower."""
+
+from pathlib import Path
+from typing import Any
+
+from copytrade.app.settings_changes import compare
+from copytrade.paper.broker import PaperBroker
+from tests.system.bombs import Bomb, address
+from tests.system.copier import ALICE, BOB, LOT, Copier, running, settings_for
+
+
+def followers(**of_alice: Any) -> list[dict[str, Any]]:
+    return [
+        {"name": "alice", "client_id": ALICE, "access_token": "token-of-alice", "ratio": 1.0, **of_alice},
+        {"name": "bob", "client_id": BOB, "access_token": "token-of-bob", "ratio": 0.5},
+    ]
+
+
+def change(copier: Copier, tmp_path: Path, **of_alice: Any) -> None:
+    new = settings_for(copier.broker, tmp_path, followers=followers(**of_alice))
+    changes = compare(copier.settings, new, can_join=False)
+    copier.system.take(changes)
+    copier.settings = changes.settings
+
+
+def test_a_follower_that_is_restarted_copies_by_the_new_settings(copier: Copier, tmp_path: Path) -> None:
+    change(copier, tmp_path, max_lots=1)
+    assert copier.copy_of(copier.buy(4), "alice")["quantity"] == LOT
+    address(copier, "alice").tell(Bomb(RuntimeError("a bug")))
+    copier.logged("Actor alice restarted (1)")
+    assert copier.copy_of(copier.buy(4), "alice")["quantity"] == LOT
+
+
+def test_a_limit_counts_what_was_entered_before_it_was_set(copier: Copier, tmp_path: Path) -> None:
+    copier.mapping(copier.buy(4), "alice", "placed")
+    change(copier, tmp_path, max_orders_per_day=1)
+    entry = copier.buy(4, "99.00")
+    assert copier.mapping(entry, "alice", "skipped")[0] == "max_orders_per_day"
+    change(copier, tmp_path)
+    copier.mapping(copier.buy(4, "98.00"), "alice", "placed")
+
+
+def test_a_disabled_follower_enters_nothing_and_leaves_what_he_holds(copier: Copier, tmp_path: Path) -> None:
+    copier.mapping(copier.buy(4, 0, order_type="MARKET"), "alice", "filled")
+    change(copier, tmp_path, enabled=False)
+    entry = copier.buy(4, "99.00")
+    assert copier.mapping(entry, "alice", "skipped")[0] == "copying_disabled"
+    leaving = copier.buy(4, 0, side="SELL", order_type="MARKET")
+    copier.mapping(leaving, "alice", "filled")
+
+
+def test_alerts_go_where_the_new_settings_say(broker: PaperBroker, tmp_path: Path) -> None:
+    with running(settings_for(broker, tmp_path), broker) as copier:
+        new = settings_for(broker, tmp_path, alerts={"urls": ["json://127.0.0.1:9"]})
+        copier.system.take(compare(copier.settings, new, can_join=False))
+        notifier = address(copier, "notifier")
+        copier.system.tell_somebody("kind", "alice", "text")
+        copier.logged("Alert not delivered kind=kind")
+        assert (notifier.epoch, notifier.health.state) == (2, "live")
+        assert not any("notifier crashed" in line for line in copier.log)
