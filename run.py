@@ -23,6 +23,7 @@ from copytrade.app.commands.reload import reload
 from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
+from copytrade.app.membership import note_followers
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import open_database
 from copytrade.common import wall_clock
@@ -91,6 +92,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             stack.enter_context(hold_lock(settings.store.database))
             database = open_database(settings)
             database.claim(settings.mode, settings.leader.client_id)
+            note_followers(database, settings)
             watermark = database.config("last_leader_event_ts")
             database.close()
         except AlreadyRunning as error:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from loguru import logger
+
 from actors.follower.account import FollowerAccount
 from actors.follower.addresses import Peers
 from actors.follower.assembly import assemble
@@ -82,7 +84,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._clock = clock
         self._make_gateway = make_gateway
         self._writer = Writer(life.address.name, life.epoch)
-        self._loaded = False
+        self._loaded = self._begins = False
         parts = assemble(life, account, peers, clock, self._writer)
         self._engine = parts.engine
         self._now = parts.broker_clock.now
@@ -183,6 +185,7 @@ class Follower(GuardedActor[FollowerInbox]):
             case GateOpened() if message.account == self._peers.leader:
                 self._engine.set_gate(is_open=True)
                 self._audit.book_is_known(self._peers.leader)
+                self._say_what_is_left_out()
             case GateClosed():
                 self._engine.own_feed(is_up=False)
             case GateOpened():
@@ -193,6 +196,7 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._engine.set_gate(is_open=message.gate_open)
                 if message.gate_open:
                     self._audit.book_is_known(self._peers.leader)
+                    self._say_what_is_left_out()
             case BookSnapshot():
                 for order in message.orders:
                     self._outbox.note(self._engine.own_orders.seen(order, None))
@@ -263,7 +267,7 @@ class Follower(GuardedActor[FollowerInbox]):
 
     def _take_copies(self, loaded: CopiesLoaded) -> None:
         """Load what earlier incarnations did, and begin to follow both feeds."""
-        self._loaded = True
+        self._loaded, self._begins = True, loaded.begins
         self._account_state.switch(enabled=loaded.enabled)
         today = self._now().astimezone(IST).date()
         self._engine.load(
@@ -272,6 +276,15 @@ class Follower(GuardedActor[FollowerInbox]):
         self._subscribe()
         self._loss_limit_watch.begin(loaded.breach, self._now())
         self._audit.begin()
+
+    def _say_what_is_left_out(self) -> None:
+        """Say once how many orders the leader had placed before this follower began."""
+        since = self._engine.context.policy.copying_since
+        left_out = self._engine.orders.count_before(since) if self._begins else 0
+        self._begins = False
+        if left_out:
+            what = fields(follower=self.address.name, since=f"{since.astimezone(IST):%H:%M:%S}", orders=left_out)
+            logger.info("Follower begins, earlier orders of the leader are left out {}", what)
 
     def _subscribe(self) -> None:
         self._retention.begin()

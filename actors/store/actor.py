@@ -19,7 +19,7 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.model.commands import breach_key
+from copytrade.core.model.commands import breach_key, since_key
 from copytrade.core.model.orders import IST
 from copytrade.storage.database import DATABASE_ERRORS, Database, DatabaseUnusable
 from copytrade.storage.files.fallback_file import SideFile
@@ -111,13 +111,16 @@ class Store(GuardedActor[StoreInbox]):
         try:
             if self._group_commit.has_waiting or self._database.is_behind:
                 raise DatabaseUnusable("not everything is written yet")
+            copies, lines = self._database.copies(request.follower, since), self._database.lines(request.follower)
+            copying_since, begins = self._copying_since_of(request.follower, has_copied=bool(copies or lines))
             loaded = CopiesLoaded(
-                self._database.copies(request.follower, since),
-                self._database.lines(request.follower),
+                copies,
+                lines,
                 self._database.allocations(request.follower, since),
-                self._copying_since,
+                copying_since,
                 self._database.is_enabled(request.follower),
                 self._breach_of(request.follower),
+                begins,
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
@@ -126,6 +129,19 @@ class Store(GuardedActor[StoreInbox]):
             return
         self._operator_commands.follow_anew(request.follower, request.reply_to, enabled=loaded.enabled)
         request.reply_to.tell(loaded)
+
+    def _copying_since_of(self, follower: str, *, has_copied: bool) -> tuple[datetime, bool]:
+        """Return from when leader orders are copied to a follower, and whether that begins now.
+
+        A follower that has copied without a time of its own is of an earlier version: the database's time is its time.
+        """
+        known = self._database.config(since_key(follower))
+        if known:
+            return datetime.fromtimestamp(int(known), UTC), False
+        is_earlier = known is None and has_copied
+        since = self._copying_since if is_earlier else self._first_from()
+        self._database.write([ConfigSet(since_key(follower), str(int(since.timestamp())))])
+        return datetime.fromtimestamp(int(since.timestamp()), UTC), not is_earlier
 
     def _breach_of(self, follower: str) -> Breach | None:
         text = self._database.config(breach_key(follower))

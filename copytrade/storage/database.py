@@ -233,6 +233,11 @@ class Database:
         row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
         return None if row is None else str(row[0])
 
+    def configured(self, prefix: str) -> dict[str, str]:
+        """Return the values of ``config`` whose keys have a prefix, by the rest of the key."""
+        rows = self._execute("SELECT key, value FROM config WHERE substr(key, 1, ?) = ?", len(prefix), prefix)
+        return {str(key).removeprefix(prefix): str(value) for key, value in rows.fetchall()}
+
     def is_enabled(self, follower: str) -> bool:
         """Whether neither copying as a whole nor this follower's is paused."""
         return self.are_enabled([follower])[follower]

@@ -34,6 +34,16 @@ def enabled_key(follower: str) -> str:
     return f"copy_enabled.{follower}" if follower else "copy_enabled"
 
 
+def since_key(follower: str) -> str:
+    """Return the key in ``config`` of the time from which the leader's orders are copied to a follower."""
+    return f"copying_since.{follower}"
+
+
+def client_id_key(follower: str) -> str:
+    """Return the key in ``config`` of the client id that a follower's name belongs to, "" while he is away."""
+    return f"client_id.{follower}"
+
+
 def breach_key(follower: str) -> str:
     """Return the key in ``config`` of a follower's breach of the daily loss limit."""
     return f"loss_breach.{follower}"
