@@ -16,8 +16,8 @@ from actors.system.session import copy
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.check import check
-from copytrade.app.commands.drift import drift
-from copytrade.app.commands.exit_codes import EXIT_RUNNING, EXIT_UNUSABLE
+from copytrade.app.commands.drift import drift, say_who_is_not_read
+from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
 from copytrade.app.commands.reload import reload
 from copytrade.app.commands.show import show_day, show_order, verify_trail
@@ -26,6 +26,7 @@ from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.membership import note_followers
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import open_database
+from copytrade.app.who_runs import known_followers
 from copytrade.common import wall_clock
 from copytrade.common.logs import configure_logging
 from copytrade.core.model.orders import IST
@@ -72,15 +73,22 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return check(settings, options.settings)
         case "reload":
             return reload(settings)
-    followers = [one for one in settings.followers if options.follower in ("", one.name)]
-    if not followers:
-        print(f"there is no follower {options.follower}", file=sys.stderr)
+    known = known_followers(settings)
+    names = [name for name in known.names if options.follower in ("", name)]
+    if not names:
+        print(known.unknown(options.follower), file=sys.stderr)
         return EXIT_UNUSABLE
+    followers = [known.followers[name] for name in names if name in known.followers]
+    others = [name for name in names if name not in known.followers]
     match options.command:
         case "flatten":
-            return flatten(settings, followers, confirmed=options.yes)
+            return flatten(settings, followers, others, confirmed=options.yes)
         case "drift":
-            return drift(settings, followers, fixes=options.fix, confirmed=options.yes)
+            code = drift(settings, followers, fixes=options.fix, confirmed=options.yes)
+            return max(code, say_who_is_not_read(known, names))
+        case _ if options.follower and known.is_idle(options.follower):
+            print(f"{options.follower}: does not run in the copier, so nothing was done", file=sys.stderr)
+            return EXIT_REFUSED
         case pause_or_resume:
             return switch(settings, options.follower, enabled=pause_or_resume == "resume")
 

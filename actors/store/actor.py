@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
@@ -19,7 +19,7 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.model.commands import breach_key, since_key
+from copytrade.core.model.commands import RUNNING, breach_key, since_key
 from copytrade.core.model.orders import IST
 from copytrade.storage.database import DATABASE_ERRORS, Database, DatabaseUnusable
 from copytrade.storage.files.fallback_file import SideFile
@@ -43,13 +43,16 @@ class Store(GuardedActor[StoreInbox]):
         side_file: SideFile,
         first_from: Callable[[], datetime],
         session: Session | None = None,
+        running: Collection[str] | None = None,
     ) -> None:
+        """``session`` takes the commands that are for no follower; ``running`` are the followers, if they are known."""
         super().__init__(life)
         self._clock = clock
         self._open_database = open_database
         self._side_file = side_file
         self._first_from = first_from
         self._session = session
+        self._running = running
         self._latest: dict[str, int] = {}
 
     def set_up(self) -> None:
@@ -58,12 +61,14 @@ class Store(GuardedActor[StoreInbox]):
         self._group_commit = GroupCommit(
             self.address, self.epoch, self.health, self._clock, self._database, self._side_file
         )
-        self._operator_commands = OperatorCommands(self._database, self._group_commit, self._session)
+        self._operator_commands = OperatorCommands(self._database, self._group_commit, self._session, self._running)
         self._database.take_over()
         write_from_side_file(self._side_file, self._database)
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
+        if self._running is not None:
+            self._database.write([ConfigSet(RUNNING, ",".join(self._running))])
         self._make_room()
         self._clock.tell_later(SWITCHES_EVERY, self.address, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)

@@ -24,9 +24,16 @@ from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 from copytrade.storage.records import CommandAnswered
 
+#: The answer for a follower that only the database knows.
+NO_CREDENTIALS = (
+    "is not in the settings, and without credentials nothing can be closed: put his block back, or close it by hand"
+)
 
-def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: bool) -> int:
+
+def flatten(settings: Settings, followers: Sequence[Follower], absent: Sequence[str] = (), *, confirmed: bool) -> int:
     """Cancel these followers' copies and close what they hold by copying; print what was done.
+
+    ``absent`` are followers that the settings do not name: a running copier may have them still.
 
     Nothing is done before the operator agrees, or has with ``confirmed``. Returns the exit code.
     """
@@ -35,23 +42,24 @@ def flatten(settings: Settings, followers: Sequence[Follower], *, confirmed: boo
         database.claim(settings.mode, settings.leader.client_id)
         database.close()
         since = wall_clock.now().astimezone(IST).date() - timedelta(days=1)
-        print(*held_and_resting(settings.store.database, [one.name for one in followers], since), sep="\n")
+        names = [*(one.name for one in followers), *absent]
+        print(*held_and_resting(settings.store.database, names, since), sep="\n")
         if not confirmed and not is_confirmed("Cancel these orders and close these positions at the market?"):
             print("nothing was done")
             return EXIT_REFUSED
-        answers = _close(settings, followers)
+        answers = _close(settings, followers, absent)
     except DATABASE_ERRORS as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
     for answer in answers:
         print(f"{answer.follower}: {readable(answer.text)}")
-    for silent in {follower.name for follower in followers} - {answer.follower for answer in answers}:
+    for silent in set(names) - {answer.follower for answer in answers}:
         print(f"{silent}: no answer yet; the log and the broker know how far it has come")
-    is_done = len(answers) == len(followers) and all(answer.is_done for answer in answers)
+    is_done = len(answers) == len(names) and all(answer.is_done for answer in answers)
     return 0 if is_done else EXIT_REFUSED
 
 
-def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
+def _close(settings: Settings, followers: Sequence[Follower], absent: Sequence[str]) -> list[Answer]:
     """Close what these followers hold by copying, and nothing else; return the answers that come in time.
 
     Raises what a database raises, and DatabaseUnusable if it is not ours.
@@ -64,12 +72,17 @@ def _close(settings: Settings, followers: Sequence[Follower]) -> list[Answer]:
         else:
             is_alone = True
         database = stack.enter_context(closing(open_database(settings)))
-        numbers = [database.give_command(FLATTEN, follower.name, wall_clock.now()) for follower in followers]
+        names = [*(follower.name for follower in followers), *absent]
+        numbers = [database.give_command(FLATTEN, name, wall_clock.now()) for name in names]
         if not is_alone:
             return answers_to(database, numbers)
         if settings.mode != "live":  # no broker is there, and what it held is gone
             nothing = "nothing is open: a broker on paper ends with its copier"
             database.write(CommandAnswered(number, True, nothing, wall_clock.now()) for number in numbers)
+            return answers_to(database, numbers)
+        without = numbers[len(followers) :]
+        database.write(CommandAnswered(number, False, NO_CREDENTIALS, wall_clock.now()) for number in without)
+        if not followers:
             return answers_to(database, numbers)
         return _by_ourselves(settings, followers, database, numbers)
 

@@ -8,7 +8,7 @@ from loguru import logger
 from actors.system.system import CopySystem
 from copytrade.app.clients import unknown_brokers
 from copytrade.app.paper_mode import with_paper_urls
-from copytrade.app.settings_changes import SettingsChanges, compare
+from copytrade.app.settings_changes import SettingsChanges, compare, who_goes
 from copytrade.common.logs import configure_logging, fields
 from copytrade.common.redaction import hide
 from copytrade.reports.holders import copies_held
@@ -49,7 +49,7 @@ class Reloads:
         faults += [
             f"follower {one.name} holds {held[one.name]}: keep his block with enabled = false until he is flat, or run"
             f" first: run.py remove {one.name} --leave or --flatten"
-            for one in changes.removed
+            for one in who_goes(self._running, new)
             if one.name in held
         ]
         if faults:

@@ -19,7 +19,8 @@ from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
-from copytrade.common.logs import fields
+from copytrade.common.logs import alert, fields
+from copytrade.reports.holders import absent_holders
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import summary
 from copytrade.reports.snapshot import open_to_read
@@ -82,7 +83,12 @@ def copy(
     began = wall_clock.now()
     followers = ",".join(follower.name for follower in settings.followers)
     logger.info("Copying begins {}", fields(mode=settings.mode, leader=settings.leader.client_id, followers=followers))
+    absent = absent_holders(settings.store.database, [*(one.name for one in settings.followers), *left_out])
+    for name, held in absent.items():
+        alert("absent", name, "Follower is not in the settings and holds copies {}", fields(follower=name, holds=held))
     system.start()
+    for name, held in absent.items():
+        system.tell_somebody("absent", name, f"Follower {name} is not in the settings and holds copies: {held}")
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
     exit_code = _guarded(system, events, duration, Reloads(system, path, settings))

@@ -63,6 +63,7 @@ def shared_actors(
                 SideFile(beside(settings.store.database, "unwritten")),
                 lambda: first_from(settings.recovery),
                 session,
+                addresses.followers,
             ),
             core,
             CORE_DEADLINE,

@@ -114,6 +114,12 @@ def compare(running: Settings, new: Settings, *, can_join: bool) -> SettingsChan
     )
 
 
+def who_goes(running: Settings, new: Settings) -> list[Follower]:
+    """Return the followers that new settings do not have any more."""
+    stay = {(one.client_id, one.name) for one in new.followers}
+    return [one for one in running.followers if (one.client_id, one.name) not in stay]
+
+
 def _at_once(old: Follower, new: Follower) -> frozenset[str]:
     """Return the keys of a follower that count without a restart; shares in the depository are read from one on."""
     fixed = _AT_A_RESTART | {"instruments"} if needs_holdings(new) and not needs_holdings(old) else _AT_A_RESTART

@@ -11,6 +11,7 @@ from copytrade.app.file_permissions import without_secrets_of
 from copytrade.app.paper_mode import with_last_paper_url
 from copytrade.app.paths import open_for_command
 from copytrade.app.policies import needs_holdings
+from copytrade.app.who_runs import Known
 from copytrade.brokers.dhan.positions import read_net
 from copytrade.common import wall_clock
 from copytrade.common.redaction import readable, readable_lines
@@ -43,6 +44,20 @@ def drift(settings: Settings, followers: Sequence[Follower], *, fixes: bool, con
     except DATABASE_ERRORS as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
+
+
+def say_who_is_not_read(known: Known, names: Sequence[str]) -> int:
+    """Print which of these followers are not in the settings, or do not run; return the exit code."""
+    code = 0
+    for name in names:
+        if name in known.absent:
+            print(f"{name}: is not in the settings, so his account cannot be read; by the database he holds", end=" ")
+            print(known.absent[name])
+            code = EXIT_UNUSABLE
+        elif known.is_idle(name):
+            print(f"{name}: does not run in the copier, nothing is copied to him")
+            code = code or EXIT_UNEXPLAINED
+    return code
 
 
 def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> DriftReport | None:

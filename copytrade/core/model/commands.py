@@ -10,6 +10,10 @@ FLATTEN, TRY_AGAIN = "flatten", "try_again"
 RELOAD = "reload"
 
 
+#: The key in ``config`` of the followers that the copier which used the database last runs, or ran.
+RUNNING = "followers_running"
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """What an operator has told a follower to do; ``given_at`` is epoch seconds."""
