@@ -17,7 +17,16 @@ from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from actors.supervisor import status
 from actors.supervisor.child import ChildSpec, Kept, StartActor
-from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep
+from actors.supervisor.messages import (
+    ChildLeaves,
+    ChildrenJoin,
+    DrainingTimedOut,
+    LeavingTimedOut,
+    LogLines,
+    RestartActor,
+    SupervisorInbox,
+    Sweep,
+)
 from actors.supervisor.restarts import RestartPolicy, Storms
 from copytrade.common.logs import alert, fields
 
@@ -61,6 +70,8 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         self._ended = ended
         self._started_at = time.monotonic()
         self._draining: set[str] | None = None
+        #: The children that leave, by name.
+        self._leaving: dict[str, ChildLeaves] = {}
         self._exit_code = 0
         self._was_ready = False
         followers = [child for child in children if child.drains]
@@ -86,11 +97,17 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             case ActorDied():
                 self._on_child_died(message)
             case RestartActor(name, epoch):
-                kept = self._kept[name]
-                if kept.child.address.epoch == epoch and self._draining is None:
+                kept = self._kept.get(name)
+                if kept is not None and kept.child.address.epoch == epoch and self._draining is None:
                     self._restart(kept)
             case RetryQuarantined(name):
                 self._retry_quarantined(name)
+            case ChildrenJoin(children, first) if self._draining is None:
+                self._join(children, first)
+            case ChildLeaves() if self._draining is None:
+                self._begin_leaving(message)
+            case Drained(name) | LeavingTimedOut(name) if name in self._leaving and self._draining is None:
+                self._end_leaving(self._leaving.pop(name))
             case StartAnew(name):
                 self._start_anew(self._kept[name])
             case StatusEvery(interval):
@@ -141,6 +158,28 @@ class Supervisor(GuardedActor[SupervisorInbox]):
                 kept.child.address.ref.stop(block=False)
             self._start(kept, kept.child.start)
 
+    def _join(self, children: Sequence[ChildSpec], first: Callable[[], object]) -> None:
+        """Start other children, which their peers have been told of."""
+        first()
+        for child in children:
+            self._kept[child.address.name] = Kept(child)
+            self._start(self._kept[child.address.name], child.start)
+
+    def _begin_leaving(self, leaves: ChildLeaves) -> None:
+        """Let a child finish what is under way, for so long at most as at a stop."""
+        self._leaving[leaves.name] = leaves
+        if self._kept[leaves.name].child.address.tell(Drain(self.address)):
+            self._clock.tell_later(DRAIN_DEADLINE, self.address, LeavingTimedOut(leaves.name))
+        else:
+            self._end_leaving(self._leaving.pop(leaves.name))
+
+    def _end_leaving(self, leaves: ChildLeaves) -> None:
+        for name in (leaves.name, *leaves.others):
+            address = self._kept.pop(name).child.address
+            if address.ref is not None:
+                address.ref.stop(block=False)
+        leaves.then()
+
     def _restart(self, kept: Kept) -> None:
         kept.state = ""
         kept.crashes += 1
@@ -149,7 +188,12 @@ class Supervisor(GuardedActor[SupervisorInbox]):
 
     def _on_child_died(self, death: ActorDied) -> None:
         """Restart, quarantine or give up a child that died or hung; once for each incarnation."""
-        kept = self._kept[death.name]
+        kept = self._kept.get(death.name)
+        if kept is None:  # it has left
+            return
+        if death.name in self._leaving:
+            self._end_leaving(self._leaving.pop(death.name))
+            return
         if death.epoch != kept.child.address.epoch or death.epoch == kept.handled_death or self._draining is not None:
             return
         kept.handled_death = death.epoch

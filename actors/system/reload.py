@@ -1,5 +1,6 @@
 """Takes changed settings while copying goes on, or refuses them all."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,13 +8,15 @@ from loguru import logger
 
 from actors.system.system import CopySystem
 from copytrade.app.clients import unknown_brokers
+from copytrade.app.membership import note_followers
 from copytrade.app.paper_mode import with_paper_urls
+from copytrade.app.paths import open_database
 from copytrade.app.settings_changes import SettingsChanges, compare, who_goes
 from copytrade.common.logs import configure_logging, fields
 from copytrade.common.redaction import hide
 from copytrade.reports.holders import copies_held
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
-from copytrade.storage.database import DatabaseUnusable
+from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Reloads:
             return _refused(error.faults)
         if self._running.mode == "paper" and new.mode == "paper":
             new = with_paper_urls(new, self._running.dhan)
-        changes = compare(self._running, new, can_join=False)
+        changes = compare(self._running, new, can_join=self._running.mode == "live")
         faults = unknown_brokers(new)
         try:
             held = copies_held(self._running.store.database)
@@ -52,8 +55,23 @@ class Reloads:
             for one in who_goes(self._running, new)
             if one.name in held
         ]
+        come = {one.name for one in changes.added}
+        faults += [
+            f"follower {name} is leaving: reload again in a moment" for name in self._system.leaving if name in come
+        ]
+        faults += [
+            f"follower {one.name} has another client_id: take his block out first, reload, and then put the other in"
+            for one in changes.removed
+            if one.name in come
+        ]
         if faults:
             return _refused(faults)
+        if changes.added or changes.removed:
+            try:
+                with closing(open_database(self._running)) as database:
+                    note_followers(database, new)
+            except DATABASE_ERRORS as error:
+                return _refused([str(error)])
         for secret in secrets_of(new):
             hide(secret)
         if changes.settings.log != self._running.log:

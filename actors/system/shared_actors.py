@@ -44,7 +44,6 @@ def shared_actors(
     """
     settings = current()
     token_place = place_for(settings)
-    brokers = brokers_of(settings)
     database = SameDatabase(settings.store, lambda: open_database(settings))
     return [
         ChildSpec(
@@ -81,8 +80,8 @@ def shared_actors(
             lambda life: TokenKeeper.start(
                 life,
                 clock,
-                credentials_of(settings),
-                {name: account.tokens() for name, account in brokers.items()},
+                credentials_of(current()),
+                {name: account.tokens() for name, account in brokers_of(current()).items()},
                 token_place,
                 token_policy_of(settings.tokens),
             ),
@@ -95,7 +94,7 @@ def shared_actors(
             lambda life: GapRecovery.start(
                 life,
                 clock,
-                {name: account.reader() for name, account in brokers.items()},
+                {name: account.reader() for name, account in brokers_of(current()).items()},
                 addresses.feeds,
                 addresses.tokens,
                 read_windows_of(settings.limits.reads),

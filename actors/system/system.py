@@ -24,6 +24,7 @@ from actors.supervisor.messages import SupervisorInbox
 from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
+from actors.system.comings import Comings
 from actors.system.keep_warm import Readiness
 from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
@@ -90,10 +91,11 @@ class CopySystem:
         self._alerts: int | None = None
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
+        self._comings = Comings(self._addresses, self._accounts, self._supervisor, self.children)
 
     def start(self) -> None:
         """Start every actor; returns at once."""
-        self.children = self._children()
+        self.children.extend(self._children())
         self.hear_alerts()
         self._clock.start()
         self._readiness.start()
@@ -133,6 +135,7 @@ class CopySystem:
             alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
             return False
         self._start_supervisor()
+        self._comings.leave_again()
         logger.warning("Actor supervisor restarted ({})", address.epoch - 1)
         return True
 
@@ -163,10 +166,19 @@ class CopySystem:
         for follower in changes.settings.followers:
             if follower.name in changes.changed:
                 self._accounts.change(follower)
+        for follower in changes.removed:
+            self._comings.leave(follower.name)
+        for follower in changes.added:
+            self._comings.join(follower, changes.settings)
         if before.alerts != self._settings.alerts:
             self._supervisor.tell(StartAnew(self._addresses.notifier.name))
         if before.log.status_interval != self._settings.log.status_interval:
             self._supervisor.tell(StatusEvery(self._settings.log.status_interval))
+
+    @property
+    def leaving(self) -> list[str]:
+        """The followers that leave and have yet to finish what is under way."""
+        return self._comings.leaving
 
     def write(self, record: Record) -> None:
         """Have the store write a record."""

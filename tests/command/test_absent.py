@@ -36,6 +36,7 @@ def test_who_holds_copies_and_is_not_in_the_settings_is_named_at_every_start(tmp
         write(tmp_path, broker, ALICE, BOB)
         with copying(tmp_path, broker, "alice", "bob"):
             assert copied(broker, "bob", buys(broker)) == 2 * LOT
+            eventually(lambda: "Follower order filled follower=bob" in log(tmp_path), "it is written down")
         write(tmp_path, broker, ALICE)
         (tmp_path / "copy_trading.log").unlink()
         with copying(tmp_path, broker, "alice"):

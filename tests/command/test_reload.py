@@ -1,10 +1,11 @@
 """run.py reload, and SIGHUP: changed settings are taken while it copies, or refused as a whole."""
 
+import re
 import signal
 from pathlib import Path
 
 from tests.command import reloading as at
-from tests.command.reloading import ALICE, BOB, LOT, ask, buys, copied, copying, log, sells, write
+from tests.command.reloading import ALICE, BOB, CAROL, CLIENTS, LOT, ask, buys, copied, copying, log, sells, write
 from tests.waiting import eventually
 
 
@@ -72,3 +73,47 @@ def test_a_pause_stays_and_what_needs_a_restart_is_said(tmp_path: Path) -> None:
             entry = buys(broker)
             assert copied(broker, "bob", entry) == 2 * LOT
             eventually(lambda: f"Order skipped: copying_disabled follower=alice leader_order={entry}" in log(tmp_path))
+
+
+def test_a_follower_joins_and_leaves_while_it_copies_and_begins_anew_when_he_comes_back(tmp_path: Path) -> None:
+    with at.broker() as broker:
+        write(tmp_path, broker, ALICE)
+        with copying(tmp_path, broker, "alice"):
+            before = buys(broker)
+            assert copied(broker, "alice", before) == 4 * LOT
+            write(tmp_path, broker, ALICE, CAROL)
+            joined = ask(tmp_path, "reload")
+            assert (joined.returncode, joined.stdout) == (0, "Follower added follower=carol\n")
+            eventually(lambda: re.search("STATUS carol +live", log(tmp_path)), "STATUS has her")
+            eventually(lambda: re.search("STATUS feed-carol +live", log(tmp_path)), "and her feed")
+            assert copied(broker, "carol", buys(broker)) == 4 * LOT
+            assert len(broker.orders(CLIENTS["carol"])) == 1
+            assert ask(tmp_path, "pause", "carol").returncode == 0
+            eventually(lambda: "Entries paused follower=carol" in log(tmp_path), "she can be paused")
+            assert ask(tmp_path, "resume", "carol").returncode == 0
+
+            write(tmp_path, broker, ALICE)
+            assert ask(tmp_path, "reload").returncode == 2
+            sells(broker, 8)
+            eventually(lambda: len(broker.orders(CLIENTS["carol"])) == 2, "she is flat")
+            left = eventually(lambda: taken(tmp_path), "nothing is stranded")
+            assert left == "Follower removed follower=carol\n"
+            eventually(lambda: not broker.feed_connections(CLIENTS["carol"]), "her feed is closed")
+            assert copied(broker, "alice", buys(broker)) == 4 * LOT
+            assert len(broker.orders(CLIENTS["carol"])) == 2
+            assert ask(tmp_path, "pause", "carol").returncode == 2
+
+            write(tmp_path, broker, ALICE, CAROL)
+            eventually(lambda: taken(tmp_path), "she comes back")
+            eventually(lambda: broker.feed_connections(CLIENTS["carol"]), "she is connected")
+            eventually(lambda: log(tmp_path).count("Follower added follower=carol") == 2, "the log says so")
+            eventually(lambda: re.search("STATUS total +live +actors=11/11", log(tmp_path)), "all live")
+            assert copied(broker, "carol", buys(broker)) == 4 * LOT
+            assert len(broker.orders(CLIENTS["carol"])) == 3
+            assert "crashed" not in log(tmp_path)
+
+
+def taken(folder: Path) -> str:
+    """Reload, and return what was taken, "" if it was refused."""
+    found = ask(folder, "reload")
+    return found.stdout if found.returncode == 0 else ""
