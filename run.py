@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from actors.system.close_only import flatten
+from actors.system.close_only import carried_out, flatten
 from actors.system.session import copy
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
@@ -20,6 +20,7 @@ from copytrade.app.commands.drift import drift, say_who_is_not_read
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
 from copytrade.app.commands.reload import reload
+from copytrade.app.commands.remove import remove
 from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
@@ -83,6 +84,9 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
     match options.command:
         case "flatten":
             return flatten(settings, followers, others, confirmed=options.yes)
+        case "remove":
+            leaves, confirmed = options.leave, options.yes
+            return remove(settings, known, options.follower, carried_out, leaves=leaves, confirmed=confirmed)
         case "drift":
             code = drift(settings, followers, fixes=options.fix, confirmed=options.yes)
             return max(code, say_who_is_not_read(known, names))
@@ -156,6 +160,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     close = commands.add_parser("flatten", help="cancel copies and close what is held by copying, and nothing else")
     close.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
     close.add_argument("--yes", action="store_true", help="do not ask")
+    gone = commands.add_parser("remove", help="cancel a follower's copies for good, before his block is taken out")
+    gone.add_argument("follower", help="who")
+    held = gone.add_mutually_exclusive_group(required=True)
+    held.add_argument("--flatten", action="store_true", help="close what he holds by copying")
+    held.add_argument("--leave", action="store_true", help="leave what he holds in his account, as his own")
+    gone.add_argument("--yes", action="store_true", help="do not ask")
     trail = commands.add_parser("audit", help="whether every request to the broker is as it was written down")
     trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
     commands.add_parser("check", help="whether every account can trade, and if not what to do; 1 if one cannot")

@@ -13,6 +13,7 @@ from actors.system.system import CopySystem
 from copytrade.app.commands.confirm import answers_to, is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
 from copytrade.app.paths import open_database, open_for_command
+from copytrade.app.who_runs import NO_CREDENTIALS
 from copytrade.common import wall_clock
 from copytrade.common.logs import configure_logging
 from copytrade.common.redaction import readable
@@ -23,11 +24,6 @@ from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 from copytrade.storage.records import CommandAnswered
-
-#: The answer for a follower that only the database knows.
-NO_CREDENTIALS = (
-    "is not in the settings, and without credentials nothing can be closed: put his block back, or close it by hand"
-)
 
 
 def flatten(settings: Settings, followers: Sequence[Follower], absent: Sequence[str] = (), *, confirmed: bool) -> int:
@@ -47,7 +43,7 @@ def flatten(settings: Settings, followers: Sequence[Follower], absent: Sequence[
         if not confirmed and not is_confirmed("Cancel these orders and close these positions at the market?"):
             print("nothing was done")
             return EXIT_REFUSED
-        answers = _close(settings, followers, absent)
+        answers = carried_out(settings, followers, absent)
     except DATABASE_ERRORS as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
@@ -59,8 +55,10 @@ def flatten(settings: Settings, followers: Sequence[Follower], absent: Sequence[
     return 0 if is_done else EXIT_REFUSED
 
 
-def _close(settings: Settings, followers: Sequence[Follower], absent: Sequence[str]) -> list[Answer]:
-    """Close what these followers hold by copying, and nothing else; return the answers that come in time.
+def carried_out(
+    settings: Settings, followers: Sequence[Follower], absent: Sequence[str], command: str = FLATTEN
+) -> list[Answer]:
+    """Have these followers carry out a command, and nothing else; return the answers that come in time.
 
     Raises what a database raises, and DatabaseUnusable if it is not ours.
     """
@@ -73,7 +71,7 @@ def _close(settings: Settings, followers: Sequence[Follower], absent: Sequence[s
             is_alone = True
         database = stack.enter_context(closing(open_database(settings)))
         names = [*(follower.name for follower in followers), *absent]
-        numbers = [database.give_command(FLATTEN, name, wall_clock.now()) for name in names]
+        numbers = [database.give_command(command, name, wall_clock.now()) for name in names]
         if not is_alone:
             return answers_to(database, numbers)
         if settings.mode != "live":  # no broker is there, and what it held is gone

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from copytrade.core.model.commands import client_id_key, since_key
+from copytrade.core.model.commands import client_id_key, enabled_key, removed_key, since_key
 from copytrade.reports.holders import copies_held
 from copytrade.settings import Follower, Settings
 from copytrade.storage.database import Database, DatabaseUnusable
@@ -23,9 +23,15 @@ def note_followers(database: Database, settings: Settings) -> None:
     database.write(
         [
             *(ConfigSet(since_key(name), "") for name in away if known[name]),
+            *(record for name in away if database.config(removed_key(name)) == "true" for record in _resumed(name)),
             *(ConfigSet(client_id_key(name), now.get(name, "")) for name in {*away, *now}),
         ]
     )
+
+
+def _resumed(name: str) -> list[ConfigSet]:
+    """Return the end of the pause that a follower's removal began."""
+    return [ConfigSet(enabled_key(name), "true"), ConfigSet(removed_key(name), "")]
 
 
 def strangers(known: dict[str, str], followers: Iterable[Follower], held: dict[str, str]) -> list[str]:

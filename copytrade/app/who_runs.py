@@ -11,6 +11,11 @@ from copytrade.settings import Follower, Settings
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.files.lock_file import is_running
 
+#: The answer for a follower that only the database knows.
+NO_CREDENTIALS = (
+    "is not in the settings, and without credentials nothing can be closed: put his block back, or close it by hand"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Known:

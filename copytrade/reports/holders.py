@@ -11,6 +11,9 @@ from copytrade.reports.queries import copies_since, held_by
 from copytrade.reports.snapshot import open_to_read, rows_of
 from copytrade.storage.database import DatabaseUnusable
 
+#: What is told of orders that may be live at the broker.
+RESTING = "orders that rest"
+
 
 def copies_held(database: str) -> dict[str, str]:
     """Return what each follower holds by copying, and how many of his orders rest; none for one who has nothing.
@@ -42,4 +45,4 @@ def _names(connection: peewee.Database, since: date) -> list[str]:
 
 def _told(connection: peewee.Database, follower: str, since: date) -> str:
     resting = sum(copy.is_open for copy in copies_since(connection, follower, since))
-    return ", ".join([*held_by(connection, follower), *([f"orders that rest: {resting}"] if resting else [])])
+    return ", ".join([*held_by(connection, follower), *([f"{RESTING}: {resting}"] if resting else [])])

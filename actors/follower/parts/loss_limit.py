@@ -93,17 +93,21 @@ class LossLimitWatch:
         if closes and self._engine.is_breached(now):
             self._engine.close_all()
 
-    def close_for(self, number: int) -> None:
-        """Close everything for a command, which is answered when that is done."""
+    def close_for(self, number: int, *, leaves: bool = False) -> None:
+        """Close everything for a command, or leave it; the command is answered when that is done."""
         if number not in self._closing_for:
-            logger.warning("Closing everything {}", fields(follower=self._address.name, command=number))
+            doing = "Cancelling, and leaving what is held" if leaves else "Closing everything"
+            logger.warning("{} {}", doing, fields(follower=self._address.name, command=number))
             self._closing_for.append(number)
-            self._engine.close_all()
+            self._engine.close_all(leaves=leaves)
 
     def mind_closing(self, now: datetime, suspended: str) -> list[Record]:
         """Report and answer when everything is closed, or when a suspended account cannot go on."""
         closed = self._engine.take_closed(now)
-        if closed is not None and (closed.cancelled or closed.closed or closed.left):
+        if closed is not None and closed.left_alone:
+            what = fields(follower=self._address.name, reason="left", outcome=str(closed))
+            logger.warning("Lines do not count as copied any more {}", what)
+        elif closed is not None and (closed.cancelled or closed.closed or closed.left):
             what = fields(follower=self._address.name, outcome=str(closed))
             if closed.left:
                 alert("closing", self._address.name, "Not everything is closed {}", what)

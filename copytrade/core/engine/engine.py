@@ -447,9 +447,12 @@ class CopyEngine:
 
     # Closing everything.
 
-    def close_all(self) -> None:
-        """Begin to cancel every copy and to close what is held by copying; nothing is copied meanwhile."""
-        self.flattener.begin()
+    def close_all(self, *, leaves: bool = False) -> None:
+        """Begin to cancel every copy and to close what is held by copying; nothing is copied meanwhile.
+
+        With ``leaves`` what is held stays in the account, and does not count as copied any more.
+        """
+        self.flattener.begin(leaves=leaves)
         self.look_again()
 
     def take_closed(self, now: datetime) -> Closed | None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 #: id and the units of an entry follow the name.
 FLATTEN, TRY_AGAIN = "flatten", "try_again"
 
+#: The command that cancels a follower's copies and leaves what he holds in his account, as his own.
+LEAVE = "leave"
+
 #: The command that reads the settings anew. It is for no follower.
 RELOAD = "reload"
 
@@ -46,6 +49,11 @@ def since_key(follower: str) -> str:
 def client_id_key(follower: str) -> str:
     """Return the key in ``config`` of the client id that a follower's name belongs to, "" while he is away."""
     return f"client_id.{follower}"
+
+
+def removed_key(follower: str) -> str:
+    """Return the key in ``config`` that says "true" while a follower is paused because he is being removed."""
+    return f"removed.{follower}"
 
 
 def breach_key(follower: str) -> str:
