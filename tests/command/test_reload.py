@@ -36,7 +36,10 @@ def test_limits_count_at_once_and_a_ratio_from_when_the_line_is_flat(tmp_path: P
                 assert line in log(tmp_path)
             more = buys(broker)
             assert (copied(broker, "alice", more), copied(broker, "bob", more)) == (LOT, 2 * LOT)
-            assert copied(broker, "bob", sells(broker, 8)) == 4 * LOT
+            exit_all = sells(broker, 8)
+            assert copied(broker, "bob", exit_all) == 4 * LOT
+            filled = f"Follower order filled follower=bob leader_order={exit_all}"
+            eventually(lambda: filled in log(tmp_path), "bob knows that he is flat")
             assert copied(broker, "bob", buys(broker)) == 4 * LOT
 
 
