@@ -8,13 +8,11 @@ from pydantic import BaseModel
 
 from copytrade.app.policies import needs_holdings
 from copytrade.common.logs import fields
+from copytrade.core.ledger.sizing import Strategy
 from copytrade.settings import Account, Follower, Settings
 
 #: Keys of an account's credentials: they count at once.
 CREDENTIALS = frozenset({"access_token", "pin", "totp_secret"})
-
-#: Keys of a follower that count from when a line is flat: each open line keeps the ratio that it was opened with.
-WHEN_FLAT = frozenset({"ratio", "sizing"})
 
 #: Keys of a follower that the actors of his account were built with, and his holder's.
 _AT_A_RESTART = frozenset({"broker", "source_address", "proxy", "capital", "dry_run"})
@@ -36,6 +34,12 @@ class Change:
     key: str
     old: object
     new: object
+
+    @property
+    def counts_when_flat(self) -> bool:
+        """Whether each open line keeps the ratio that it was opened with; where entries have none, it counts at once."""
+        sizes_each = isinstance(self.old, Strategy) and self.old.sizes_each_order
+        return self.key == "ratio" or (self.key == "sizing" and not sizes_each)
 
     def __str__(self) -> str:
         return f"{self.key}={_shown(self.old)} -> {_shown(self.new)}"
@@ -63,7 +67,7 @@ class SettingsChanges:
         lines += [f"Follower removed {fields(follower=one.name)}" for one in self.removed]
         for name, changes in self.changed.items():
             for change in changes:
-                waits = open_lines.get(name, "") if change.key in WHEN_FLAT else ""
+                waits = open_lines.get(name, "") if change.counts_when_flat else ""
                 end = f" {fields(when_flat=waits)}" if waits else ""
                 lines.append(f"Follower changed {fields(follower=name)} {change}{end}")
         lines += [f"Setting changed {change}" for change in self.others]

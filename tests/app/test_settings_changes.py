@@ -118,3 +118,11 @@ def test_where_nobody_can_join_followers_come_and_go_at_a_restart() -> None:
     found = changes(settings(ALICE | {"max_lots": 1}), can_join=False)
     assert found.lines({}) == ["Follower changed follower=alice max_lots=none -> 1", "Needs a restart: followers"]
     assert [one.name for one in found.settings.followers] == ["alice", "bob"]
+
+
+def test_a_strategy_that_sizes_each_order_leaves_no_ratio_to_keep() -> None:
+    was = settings(ALICE, BOB | {"sizing": "fixed_lots"})
+    found = compare(was, settings(ALICE, BOB), can_join=True)
+    assert found.lines({"bob": "130 of 45674 MARGIN"}) == [
+        "Follower changed follower=bob sizing=fixed_lots -> fixed_ratio"
+    ]

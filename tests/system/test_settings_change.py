@@ -58,3 +58,16 @@ def test_alerts_go_where_the_new_settings_say(broker: PaperBroker, tmp_path: Pat
         copier.logged("Alert not delivered kind=kind")
         assert (notifier.epoch, notifier.health.state) == (2, "live")
         assert not any("notifier crashed" in line for line in copier.log)
+
+
+def test_a_strategy_counts_from_when_the_line_is_flat(copier: Copier, tmp_path: Path) -> None:
+    def filled(side: str, lots: int) -> int:
+        order = copier.buy(lots, 0, side=side, order_type="MARKET")
+        copier.mapping(order, "alice", "filled")
+        return int(copier.copy_of(order, "alice")["quantity"])
+
+    assert filled("BUY", 4) == 4 * LOT
+    change(copier, tmp_path, sizing="fixed_lots", lots=1)
+    assert filled("BUY", 2) == 2 * LOT
+    assert filled("SELL", 6) == 6 * LOT
+    assert filled("BUY", 4) == LOT

@@ -12,7 +12,7 @@ from copytrade.core.ledger.holdings import Holdings
 from copytrade.core.ledger.ledger import Ledger
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, capped, ratio_of, size_by_itself
 from copytrade.core.model.instruments import Instrument
-from copytrade.core.model.ledger import Allocation, Line, Ratio
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Ratio
 from copytrade.core.model.orders import ZERO, Order
 from copytrade.core.model.reasons import Reason
 
@@ -67,7 +67,9 @@ class EntrySizes:
         most units that one order may have: larger leader orders come in slices.
         """
         allocation = self._ledger.allocations[order.id]
-        is_alone = policy.strategy.sizes_each_order and (allocation.ratio is None or allocation.sized_alone)
+        is_alone = policy.strategy.sizes_each_order and (
+            allocation.sized_alone if allocation.ratio is not None else not self._has_ratio(allocation.line)
+        )
         slices = self._slices_before(allocation, largest) if is_alone else NO_SLICES
         if slices is None:  # they are forgotten: the share that it has got stays
             is_alone, slices = False, NO_SLICES
@@ -103,6 +105,11 @@ class EntrySizes:
         if len(self._sized) > SIZES_KEPT:
             del self._sized[next(iter(self._sized))]
         return size, at_most
+
+    def _has_ratio(self, key: LineKey) -> bool:
+        """Whether something is held on a line that was opened with a ratio: it counts until the line is flat."""
+        line = self._ledger.lines.get(key)
+        return line is not None and line.held != 0 and line.ratio is not None
 
     def _slices_before(self, allocation: Allocation, largest: int | None) -> SliceRule | None:
         """Return the sum of the slices before an entry, if it is a slice: all but the last are as large as allowed.
