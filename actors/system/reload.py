@@ -14,7 +14,7 @@ from copytrade.app.paths import open_database
 from copytrade.app.settings_changes import SettingsChanges, compare, who_goes
 from copytrade.common.logs import configure_logging, fields
 from copytrade.common.redaction import hide
-from copytrade.reports.holders import copies_held
+from copytrade.reports.open_orders import copies_held
 from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 

@@ -20,7 +20,7 @@ from copytrade.app.paths import file_to_watch
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.common.logs import alert, fields
-from copytrade.reports.holders import absent_holders
+from copytrade.reports.open_orders import absent_holders
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import summary
 from copytrade.reports.snapshot import open_to_read

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from copytrade.core.model.commands import client_id_key, enabled_key, removed_key, since_key
-from copytrade.reports.holders import copies_held
+from copytrade.reports.open_orders import copies_held
 from copytrade.settings import Follower, Settings
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.records import ConfigSet

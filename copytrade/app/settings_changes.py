@@ -37,7 +37,7 @@ class Change:
 
     @property
     def counts_when_flat(self) -> bool:
-        """Whether each open line keeps the ratio that it was opened with; where entries have none, it counts at once."""
+        """Whether each open line keeps the ratio that it was opened with."""
         sizes_each = isinstance(self.old, Strategy) and self.old.sizes_each_order
         return self.key == "ratio" or (self.key == "sizing" and not sizes_each)
 

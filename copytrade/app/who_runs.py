@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from copytrade.core.model.commands import RUNNING
-from copytrade.reports.holders import copies_held
+from copytrade.reports.open_orders import copies_held
 from copytrade.reports.queries import remembered
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Follower, Settings

@@ -12,7 +12,7 @@ from copytrade.common import wall_clock
 from copytrade.common.redaction import readable
 from copytrade.core.ledger.arithmetic.corrections import left_alone
 from copytrade.core.model.commands import FLATTEN, LEAVE, Answer, enabled_key, removed_key
-from copytrade.reports.holders import RESTING, copies_held
+from copytrade.reports.open_orders import RESTING, copies_held
 from copytrade.settings import Follower, Settings
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.records import ConfigSet, LedgerChanged
