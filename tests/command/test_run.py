@@ -423,7 +423,7 @@ def test_what_was_copied_is_closed_whether_or_not_a_copier_runs(tmp_path: Path) 
             for client_id, quantity in (("1000000101", 260), ("1000000102", 130)):
                 eventually(lambda c=client_id, q=quantity: net(c) == q, "the copy is filled")  # type: ignore[misc]
             nobody = flatten(tmp_path, "carol", "--yes")
-            assert (nobody.returncode, nobody.stderr) == (2, "there is no follower carol\n")
+            assert (nobody.returncode, nobody.stderr) == (2, "there is no follower carol; there are: alice, bob\n")
             declined = flatten(tmp_path, "alice", typed="n\n")
             assert declined.returncode == 1
             assert "alice: 1 orders rest, held: 260 of NSE_FNO:45674 MARGIN" in declined.stdout
