@@ -31,7 +31,7 @@ from copytrade.core.model.copies import Copy, CopyId
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, Status, order_of
-from copytrade.reports import order_log
+from copytrade.reports.log_lines import order_log
 from copytrade.storage.records import CopyChanged
 
 #: Failed cancellations of an order after which an alert is sent.

@@ -16,7 +16,7 @@ from copytrade.core.decide.decisions import Skip
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.reasons import Reason
-from copytrade.reports import order_log
+from copytrade.reports.log_lines import order_log
 
 
 class Pump:

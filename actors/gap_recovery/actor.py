@@ -39,7 +39,7 @@ from copytrade.common.logs import alert, fields
 from copytrade.common.measures import Figure
 from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import IST
-from copytrade.reports import capital_log
+from copytrade.reports.log_lines import capital_log
 
 #: What log lines call each kind of read.
 _NAMES = {

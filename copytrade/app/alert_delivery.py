@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from copytrade.reports.alert_advice import ADVICE, SEE_THE_GUIDE
+from copytrade.reports.log_lines.alert_advice import ADVICE, SEE_THE_GUIDE
 
 if TYPE_CHECKING:
     from apprise import NotifyType

@@ -22,7 +22,7 @@ from copytrade.core.model.copies import Copy, CopyId
 from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import AmoTime, Order
 from copytrade.core.model.reasons import Reason
-from copytrade.reports import order_log
+from copytrade.reports.log_lines import order_log
 
 #: Requests that may be under way beyond the account's connections: only cancellations, so that none waits for an entry.
 CANCEL_RESERVE = 1

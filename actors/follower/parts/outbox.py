@@ -14,7 +14,7 @@ from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import IST, Order
 from copytrade.core.model.reasons import Reason
-from copytrade.reports import order_log
+from copytrade.reports.log_lines import order_log
 from copytrade.storage.records import CopyChanged, LedgerChanged, Record
 
 

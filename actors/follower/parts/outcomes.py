@@ -17,7 +17,7 @@ from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.core.model.copies import Copy, LatencyBreakdown, Stage
 from copytrade.core.model.ledger import Part
-from copytrade.reports import order_log
+from copytrade.reports.log_lines import order_log
 from copytrade.reports.percentiles import Latencies
 
 #: Refusals of the account itself, which only a person can change.

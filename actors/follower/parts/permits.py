@@ -14,7 +14,7 @@ from actors.messages.permits import (
 )
 from actors.runtime.address import Address, Recipient
 from copytrade.core.model.lane import Lane
-from copytrade.reports import order_log
+from copytrade.reports.log_lines import order_log
 
 #: Waits for the budget that are longer than so many seconds are recorded with the orders.
 LONG_WAIT = 60.0

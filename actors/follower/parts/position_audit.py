@@ -20,7 +20,7 @@ from copytrade.core.ledger.reads.leader_positions import Corrected
 from copytrade.core.model.accounts import Result
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST
-from copytrade.reports import order_log
+from copytrade.reports.log_lines import order_log
 
 #: Seconds after the lag at which a confirming read begins.
 MARGIN = 0.1

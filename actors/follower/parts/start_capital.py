@@ -5,7 +5,7 @@ from decimal import Decimal
 from actors.follower.messages import FollowerInbox
 from actors.messages.reads import GapRecoveryMessage, ReadCapital
 from actors.runtime.address import Address, Recipient
-from copytrade.reports import capital_log
+from copytrade.reports.log_lines import capital_log
 
 
 class StartCapital:

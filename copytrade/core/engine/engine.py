@@ -234,14 +234,12 @@ class CopyEngine:
 
     def know_leader_capital(self, capital: Decimal) -> None:
         """Take the leader's start-of-day capital; a figure that is already known stays for the day."""
-        known = self.context.capitals
-        self.context.capitals = Capitals(known.leader or capital, known.follower)
+        self.context.capitals = Capitals(self.context.capitals.leader or capital, self.context.capitals.follower)
         self.look_again()
 
     def know_capital(self, capital: Decimal) -> None:
         """Take the follower's start-of-day capital; a figure that is already known stays for the day."""
-        known = self.context.capitals
-        self.context.capitals = Capitals(known.leader, known.follower or capital)
+        self.context.capitals = Capitals(self.context.capitals.leader, self.context.capitals.follower or capital)
         self.look_again()
 
     def switch_entries(self, *, enabled: bool, pause: str = "") -> None:
