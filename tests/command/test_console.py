@@ -173,7 +173,7 @@ def test_no_colour_is_used_where_none_is_wanted(folder: Path) -> None:
 def test_a_pipe_has_the_lines_of_the_file_and_no_banner(folder: Path) -> None:
     (folder / "settings.toml").write_text(SETTINGS.format(failures="false"))
     with running(folder) as process:
-        eventually(lambda: "Order replicated successfully" in log(folder), "an order is copied")
+        eventually(lambda: "Placing follower order follower=alice leader_order=" in log(folder), "an order is copied")
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
     in_pipe = (folder / "err").read_text().splitlines()
