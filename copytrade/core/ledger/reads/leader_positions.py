@@ -13,7 +13,7 @@ from copytrade.core.ledger.ledger import Ledger
 from copytrade.core.ledger.reads.position_reads import RESOLUTION, PositionReads
 from copytrade.core.ledger.working_orders import WorkingOrders
 from copytrade.core.model.ledger import Line, LineKey, line_of
-from copytrade.core.model.orders import IST, Order
+from copytrade.core.model.orders import IST, Order, Side
 
 
 class Corrected(NamedTuple):
@@ -54,6 +54,15 @@ class LeaderPositions:
     def assume(self) -> None:
         """Trust the lines of the ledger without a read."""
         self._is_assumed = True
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether the last read differs on any line from what the leader's orders say."""
+        return bool(self.reads.suspected)
+
+    def may_be_exit(self, key: LineKey, side: Side) -> bool:
+        """Whether a read, not confirmed yet, shows more of the leader's position for an order of a side to leave."""
+        return self.reads.suspected.get(key, 0) * side.sign < 0
 
     def read(
         self, net: Mapping[LineKey, int], at: datetime, day: date, unjudged: Iterable[tuple[Order, datetime]]
