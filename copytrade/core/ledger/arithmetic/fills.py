@@ -37,15 +37,13 @@ def leader_filled(
     before = abs(line.leader_position) if line.leader_position * sign < 0 else 0
     if exiting and before and not (is_beside and exiting < before):
         left = Fraction(max(0, before - exiting), before)
-        others = list(others)
-        ahead = sum(one.counted for one in (allocation, *others) if _is_ahead(one, sign))
-        line = brought_down(line, left, ahead * sign)
+        line = brought_down(line, left)
         if not left and allocation.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
             line = replace(line, residue=allocation.residue * sign)
         changed += [
             shrunk for other in others if other.side is not allocation.side and (shrunk := _forgoes(other, left, line))
         ]
-    return replace(line, leader_position=line.leader_position + more * sign), changed
+    return caught_up(replace(line, leader_position=line.leader_position + more * sign)), changed
 
 
 def follower_filled(
@@ -67,27 +65,33 @@ def follower_filled(
         return line, replace(allocation, doubled=allocation.doubled - undone)
     there = max(0, -line.held * sign)
     if part is Part.EXIT:  # an entry of the other side may have filled before it, out of what was to be left
-        there += max(0, line.level * sign - line.lost - max(0, line.held * sign))
+        there += max(0, line.due(sign) - line.lost - max(0, line.held * sign))
     line = replace(line, held=line.held + more * sign)
     if part is Part.CLOSE:
         return line, allocation
     if part is Part.EXIT:
         return line, replace(allocation, excess=allocation.excess + max(0, more - there))
     counted = min(after, max(allocation.counted, allocation.due)) if allocation.forgone else after
-    line = replace(line, level=line.level + (counted - allocation.counted) * sign)
+    units = (counted - allocation.counted) * sign
+    if line.leader_position * sign < 0:
+        line = replace(line, ahead=line.ahead + units)
+    else:
+        line = replace(line, level=line.level + units)
     return line, replace(allocation, counted=counted)
 
 
-def brought_down(line: Line, left: Fraction, ahead: int = 0) -> Line:
-    """Return the line with that part of its level left; units that are ``ahead`` of the leader (signed) all stay."""
-    exact = (line.level - ahead + line.residue) * left
+def brought_down(line: Line, left: Fraction) -> Line:
+    """Return the line with only that part of its level left."""
+    exact = (line.level + line.residue) * left
     level = whole_lots(abs(exact), line.lot_size) * (1 if exact > 0 else -1)
-    return replace(line, level=level + ahead, residue=exact - level)
+    return replace(line, level=level, residue=exact - level)
 
 
-def _is_ahead(entry: Allocation, sign: int) -> bool:
-    """Whether the follower has filled an order on a side that the leader has not reached: his fills of it are exits."""
-    return entry.side.sign == sign and entry.counted > 0 and entry.leader_entered == 0
+def caught_up(line: Line) -> Line:
+    """Return the line with the units ahead of the leader in its level, unless he is still on the other side."""
+    if not line.ahead or line.leader_position * line.ahead < 0:
+        return line
+    return replace(line, level=line.level + line.ahead, ahead=0)
 
 
 def _forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
