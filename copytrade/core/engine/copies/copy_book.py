@@ -131,6 +131,7 @@ class CopyBook:
                 beside + before.filled_quantity,
                 beside + after.filled_quantity,
                 after.product,
+                is_late=before.stage is Stage.ENDED and leader.is_terminal and leader.filled_quantity > 0,
             )
         self.keep(after)
         return Changed(before, after, leader)
