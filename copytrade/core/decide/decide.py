@@ -181,9 +181,6 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         why = "its exit comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
-    if part is Part.ENTRY and not mine and case.allocated.exits_first:
-        why = "what others leave of its line comes first"
-        return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.inputs.under_way:
         return Wait("what became of it is not known yet")
@@ -193,6 +190,9 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
         return desired if is_last_word else Wait(desired.detail, desired.until)
     if not isinstance(desired, DesiredOrder):
         return desired
+    if part is Part.ENTRY and not mine and case.allocated.exits_first:
+        why = "what others leave of its line comes first"
+        return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     place = Place(n, part, desired, _arithmetic(case, part), plan.product)
     return Wait("it is tried again in a while") if case.inputs.is_held(place) else place
 
