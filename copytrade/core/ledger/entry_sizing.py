@@ -81,7 +81,7 @@ class EntrySizes:
                 return Size(0, why, Reason.UNKNOWN_INSTRUMENT), 0
             line = self._holdings.reconciled_line(line)
             if is_opening and not allocation.base and not line.held:
-                line = replace(line, ratio=None, residue=Fraction(0), level=0, lost=0)
+                line = replace(line, ratio=None, residue=Fraction(0), level=0, ahead=0, lost=0)
         if is_alone:
             found = sized_alone(line, allocation, order, instrument, policy, capitals, slices)
         else:

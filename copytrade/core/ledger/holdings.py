@@ -204,5 +204,5 @@ class Holdings:
     def closed(self, key: LineKey) -> None:
         """Note that a line was closed: the follower has no share in what the leader still holds there."""
         line = self._ledger.line(key)
-        if not line.held and line.level:
-            self._ledger.keep(replace(line, level=0, residue=Fraction(0)))
+        if not line.held and (line.level or line.ahead):
+            self._ledger.keep(replace(line, level=0, ahead=0, residue=Fraction(0)))

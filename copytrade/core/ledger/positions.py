@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.arithmetic import entries
 from copytrade.core.ledger.arithmetic.corrections import filled_beside_leader
-from copytrade.core.ledger.arithmetic.fills import follower_filled, leader_filled
+from copytrade.core.ledger.arithmetic.fills import follower_filled, leader_filled, with_all_ahead
 from copytrade.core.ledger.arithmetic.roles import first_sight, judged_again, may_be_slices
 from copytrade.core.ledger.corporate_actions import scaled
 from copytrade.core.ledger.entry_sizing import EntrySizes
@@ -185,11 +185,22 @@ class Positions:
             if self.ledger.allocations[order.id].leader_exited > allocation.leader_exited:
                 self.working.exited(line.key, order.id)
                 turned.append(order.id)
+        if line.ahead and order.is_terminal and not self._may_cross(line, order.id):
+            line = with_all_ahead(line)
+            self.ledger.keep(line)
         if line.leader_position * order.side.sign < 0 or (changed and line.leader_position):
             again = list(judged_again(line, (self.ledger.allocations[member] for member in working), working))
             self.ledger.keep(*again)
             turned += [one.leader_order_id for one in again]
         return turned
+
+    def _may_cross(self, line: Line, without: str) -> bool:
+        """Whether the leader may yet reach the side that the follower has entered ahead of him, by a live order."""
+        return any(
+            self.ledger.allocations[member].side.sign * line.ahead > 0
+            for member, order in self.working.orders(line.key).items()
+            if member != without and not (order and order.is_terminal)
+        )
 
     def _first_seen(self, line: Line, order: Order) -> Allocation:
         """Judge an order at first sight; note the order placed right before it if both may be slices of one."""

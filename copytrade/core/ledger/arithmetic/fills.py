@@ -91,6 +91,11 @@ def caught_up(line: Line) -> Line:
     """Return the line with the units ahead of the leader in its level, unless he is still on the other side."""
     if not line.ahead or line.leader_position * line.ahead < 0:
         return line
+    return with_all_ahead(line)
+
+
+def with_all_ahead(line: Line) -> Line:
+    """Return the line with the units ahead of the leader in its level."""
     return replace(line, level=line.level + line.ahead, ahead=0)
 
 
