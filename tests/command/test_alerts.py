@@ -8,8 +8,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
-from tests.alert_receiver import Receiver, receiving
 from tests.command.program import command
+from tests.support.alert_receiver import Receiver, receiving
 
 LEADER, ALICE = "1000000001", "1000000101"
 

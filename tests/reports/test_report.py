@@ -22,7 +22,7 @@ from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.records import ConfigSet, CopyChanged, OrderChanged, Record
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
-from tests.sql import opened
+from tests.support.sql import opened
 
 DAY = NOW.date()
 

@@ -12,7 +12,7 @@ from copytrade.storage import backup
 from copytrade.storage.backup import BackupFailed, back_up
 from copytrade.storage.database import Database
 from copytrade.storage.records import ConfigSet
-from tests.sql import opened
+from tests.support.sql import opened
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from tests.system.copier import Copier, accounts, running, settings_for
+from tests.support.copier import Copier, accounts, running, settings_for
 
 
 @pytest.fixture
