@@ -20,7 +20,7 @@ from copytrade.common.logs import configure_logging
 from copytrade.common.redaction import readable
 from copytrade.core.model.commands import FLATTEN, Answer
 from copytrade.core.model.orders import IST
-from copytrade.reports.open_orders import held_and_resting
+from copytrade.reports.flatten_preview import held_and_resting
 from copytrade.settings import Follower, Settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock, is_running

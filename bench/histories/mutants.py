@@ -72,7 +72,7 @@ MUTANTS = [
     ),
     Mutant(
         "a time that is spelt otherwise makes an order unreadable",
-        "copytrade/brokers/dhan/json_fields.py",
+        "copytrade/brokers/dhan/json_values.py",
         "        try:\n            return self._fields.time(name)\n"
         "        except UnreadableError:\n            return None\n",
         '        if "/" in self._fields.text(name):\n            raise UnreadableError(name)\n'

@@ -19,7 +19,7 @@ from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.reports.snapshot import open_to_read, rows_of
-from copytrade.storage import copy_row
+from copytrade.storage import copies_table
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.intent_log import intended
@@ -35,13 +35,13 @@ _OF_LEADER = (
 )
 
 _COPIES = (
-    f"SELECT {', '.join((*(f'c.{column}' for column in copy_row.COLUMNS), *_OF_LEADER))}"  # noqa: S608 (our own words)
+    f"SELECT {', '.join((*(f'c.{column}' for column in copies_table.COLUMNS), *_OF_LEADER))}"  # noqa: S608 (our own words)
     " FROM copy_mappings c LEFT JOIN orders l"
     " ON l.id = c.leader_order_id AND l.account_type = 'leader' AND l.trade_date = c.trade_date"
 )
 
 
-class RecordedCopy(copy_row.CopyRow, frozen=True, gc=False):
+class RecordedCopy(copies_table.CopyRow, frozen=True, gc=False):
     """A row of ``copy_mappings`` with the leader's order, whose fields are None where it was never written down.
 
     Rupees are price x quantity x ``multiplier``, None where that was not known.
@@ -82,7 +82,7 @@ class RecordedRequest:
     duration_ms: float
 
 
-def was_late(copy: copy_row.CopyRow) -> bool:
+def was_late(copy: copies_table.CopyRow) -> bool:
     """Return whether a copy was sent, but not live: it was taken up again, waited for its account, or was recovered.
 
     Its delay is neither this program's nor the broker's, so it has no latency. What closes a position copies nothing.
@@ -284,15 +284,15 @@ def remembered(connection: peewee.Database, key: str) -> str | None:
 
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:
-    width = len(copy_row.COLUMNS)
+    width = len(copies_table.COLUMNS)
     side, symbol, filled, average = row[width:]
     return RecordedCopy(
-        **copy_row.read(row[:width]),
+        **copies_table.read(row[:width]),
         side=side,
         symbol=None if symbol is None else readable(symbol),
         leader_filled=filled,
         leader_average=None if average is None else Decimal(str(average)),
-        multiplier=read_copy(row[copy_row.COLUMNS.index("state")]).multiplier,
+        multiplier=read_copy(row[copies_table.COLUMNS.index("state")]).multiplier,
     )
 
 

@@ -71,26 +71,25 @@ def placing(copy: Copy, leader: Order) -> None:
 
 def left_unread(copy: Copy) -> None:
     """An exit is sent by the ledger: the account's positions could not be read in time."""
-    alert(
-        "unread_exit",
-        copy.follower,
+    text = (
         "Exit leaves by the ledger, the account's order book and positions could not be read in time: "
-        "compare the position with the leader's by hand {} {}",
-        who(copy),
-        fields(id=copy.correlation_id, quantity=copy.desired.quantity if copy.desired else None),
+        "compare the position with the leader's by hand"
     )
+    _exit_to_compare("unread_exit", copy, text)
 
 
 def left_beside(copy: Copy) -> None:
     """An exit is sent although another order of the account was about to close the position: both may fill."""
-    alert(
-        "exit_beside_another",
-        copy.follower,
+    text = (
         "Exit gave way in vain and leaves beside another order of the account: "
-        "if both fill, too much is taken, compare the position by hand {} {}",
-        who(copy),
-        fields(id=copy.correlation_id, quantity=copy.desired.quantity if copy.desired else None),
+        "if both fill, too much is taken, compare the position by hand"
     )
+    _exit_to_compare("exit_beside_another", copy, text)
+
+
+def _exit_to_compare(kind: str, copy: Copy, text: str) -> None:
+    quantity = copy.desired.quantity if copy.desired else None
+    alert(kind, copy.follower, text + " {} {}", who(copy), fields(id=copy.correlation_id, quantity=quantity))
 
 
 def unreadable(copy: Copy) -> None:
