@@ -12,16 +12,15 @@ from actors.system.session import STOP_DEADLINE
 from actors.system.system import CopySystem
 from copytrade.app.commands.confirm import answers_of_copier, answers_to, is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
-from copytrade.app.console.terminal import terminal_of
+from copytrade.app.console.log_setup import set_up_log
 from copytrade.app.paper_mode import PAPER_HAS_ENDED
 from copytrade.app.paths import open_database, open_for_command
 from copytrade.common import wall_clock
-from copytrade.common.logs import configure_logging
 from copytrade.common.redaction import readable
 from copytrade.core.model.commands import FLATTEN, Answer
 from copytrade.core.model.orders import IST
 from copytrade.reports.flatten_preview import held_and_resting
-from copytrade.settings import Follower, Settings, secrets_of
+from copytrade.settings import Follower, Settings
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock, is_running
 from copytrade.storage.records import CommandAnswered
@@ -84,14 +83,7 @@ def _by_ourselves(
     settings: Settings, followers: Sequence[Follower], database: Database, numbers: Sequence[int]
 ) -> list[Answer]:
     """Run a copier that copies nothing, until it has answered."""
-    configure_logging(
-        settings.log.file,
-        settings.log.level,
-        secrets_of(settings),
-        json_lines=settings.log.json_lines,
-        zone=settings.log.zone,
-        show=terminal_of(sys.stderr),
-    )
+    set_up_log(settings)
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
     system = CopySystem(settings.model_copy(update={"followers": tuple(followers)}), None, ended.put, only_closes=True)
     system.start()

@@ -27,14 +27,13 @@ from copytrade.app.commands.show import show_day, show_order, verify_trail
 from copytrade.app.commands.status import show_health, show_status
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.console.banner import banner
-from copytrade.app.console.terminal import terminal_of
+from copytrade.app.console.log_setup import set_up_log
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.new_database import say_what_it_does_not_know
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
-from copytrade.common.logs import configure_logging
 from copytrade.paper.process import start_paper_process
-from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
+from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 
@@ -139,14 +138,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             tell_of_no_start(settings, [str(error)])
             return EXIT_UNUSABLE
         try:
-            configure_logging(
-                settings.log.file,
-                settings.log.level,
-                secrets_of(settings),
-                json_lines=settings.log.json_lines,
-                zone=settings.log.zone,
-                show=terminal_of(sys.stderr),
-            )
+            set_up_log(settings)
         except OSError as error:
             print(f"{settings.log.file}: the log cannot be written: {error.strerror}", file=sys.stderr)
             return EXIT_UNUSABLE
