@@ -1,4 +1,4 @@
-"""An exit that the broker never shows and that the positions show to be done: nothing waits for it, or is lost by it."""
+"""An exit that the broker never shows and that the positions show to be done: nothing waits for it or is lost."""
 
 from datetime import timedelta
 from decimal import Decimal
