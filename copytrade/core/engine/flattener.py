@@ -130,12 +130,13 @@ class Flattener:
         return [self._positions.holdings.close(line, now) for line in lines]
 
     def _live(self, now: datetime) -> list[Copy]:
-        """Return the copies that may be live; one of an earlier day that the broker has not shown since is not."""
+        """Return the copies that may be live; not one that seems done, nor an unshown one of an earlier day."""
         today = now.astimezone(IST).date()
         return [
             copy
             for copy in self._copy_book
             if copy.is_open
+            and not copy.seems_done
             and (
                 copy.created_at.astimezone(IST).date() >= today
                 or self._positions.holdings.account.was_told_of(copy.order_id)

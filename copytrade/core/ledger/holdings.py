@@ -182,6 +182,16 @@ class Holdings:
         if still < abs(line.held):
             self._ledger.keep(closed_elsewhere(line, still, by_product))
 
+    def take_back_write_off(self, key: LineKey, units: int) -> None:
+        """Hold units (signed) again that were written off as closed, because the exit that closed them is shown late.
+
+        Units that the last read lacks are not among them: those are closed besides.
+        """
+        line, direction = self._ledger.line(key), sign(units)
+        back = min(abs(units), line.lost) - self.account.lacking(key, direction)
+        if back > 0:
+            self._ledger.keep(replace(line, held=line.held + back * direction, lost=line.lost - back))
+
     def lines_held(self) -> list[Line]:
         """Return the lines on which something is held by copying and is in the account."""
         lines = [self.reconciled_line(line) for line in list(self._ledger.lines.values()) if line.held]

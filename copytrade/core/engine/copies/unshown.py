@@ -89,6 +89,12 @@ class Unshown:
                 changed.append(self._copy_book.change(copy, seems_done, leader))
         return changed
 
+    def take_back_write_off(self, copy: Copy, order: Order) -> None:
+        """Hold again what an exit that is shown after all had closed, if reads have written that off since."""
+        if copy.reason is Reason.INVISIBLE and self.turned_up(copy).part is Part.EXIT and copy.product is None:
+            units = order.filled_quantity * order.side.opposite.sign
+            self._positions.holdings.take_back_write_off(line_of(order), units)
+
     def turned_up(self, copy: Copy) -> Copy:
         """Return a copy that is shown after all: a duplicate, if another was sent in its place."""
         if copy.reason is not Reason.INVISIBLE:
