@@ -182,15 +182,18 @@ class Holdings:
         if still < abs(line.held):
             self._ledger.keep(closed_elsewhere(line, still, by_product))
 
-    def take_back_write_off(self, key: LineKey, units: int) -> None:
+    def take_back_write_off(self, key: LineKey, units: int, *, is_counted: bool) -> None:
         """Hold units (signed) again that were written off as closed, because the exit that closed them is shown late.
 
-        Units that the last read lacks are not among them: those are closed besides.
+        ``is_counted``: all of them were written off, else as many as the line has lost. Units that the last read lacks
+        are closed besides.
         """
         line, direction = self._ledger.line(key), sign(units)
-        back = min(abs(units), line.lost) - self.account.lacking(key, direction)
+        closed = abs(units) if is_counted else min(abs(units), line.lost)
+        back = closed - self.account.lacking(key, direction) - max(0, -self.account.beside(key) * direction)
         if back > 0:
-            self._ledger.keep(replace(line, held=line.held + back * direction, lost=line.lost - back))
+            held, lost = line.held + back * direction, max(0, line.lost - back)
+            self._ledger.keep(replace(line, held=held, lost=lost))
 
     def lines_held(self) -> list[Line]:
         """Return the lines on which something is held by copying and is in the account."""
