@@ -232,13 +232,14 @@ def _is_never_entered(case: Case) -> bool:
 def _for_the_whole(case: Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision for the whole order: a part that waits keeps the order open."""
     says_why = not case.sent or case.unsent is not None or _is_never_entered(case)
-    said = case.skipped if case.leader.is_terminal else None
+    is_entered = Part.ENTRY in case.allocated.parts
+    said = case.skipped if case.leader.is_terminal and is_entered else None
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
             if not isinstance(decision, kind) or (kind is Skip and not says_why):
                 continue
             if kind is Skip and said is not None and said.reason is not None:
-                return Skip(said.reason, said.error)  # of an order that is over, the first word is the last
+                return Skip(said.reason, said.error)  # of an entry that is over, the first word is the last
             return decision
     if any(copy.n and copy.stage is Stage.NONE and copy.reason is None for copy in case.copies):
         return Skip(Reason.NOT_NEEDED, "the leader's order changed before this one was sent")
