@@ -1,4 +1,4 @@
-"""The leader converts a position of which the follower has nothing yet: it is not entered any more where he has left."""
+"""The leader converts a position of which the follower has nothing yet: it is not entered where he has left."""
 
 from datetime import timedelta
 from decimal import Decimal

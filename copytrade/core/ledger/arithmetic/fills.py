@@ -41,7 +41,7 @@ def leader_filled(
         if not left and allocation.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
             line = replace(line, residue=allocation.residue * sign)
         changed += [
-            shrunk for other in others if other.side is not allocation.side and (shrunk := _forgoes(other, left, line))
+            shrunk for other in others if other.side is not allocation.side and (shrunk := forgoes(other, left, line))
         ]
     return caught_up(replace(line, leader_position=line.leader_position + more * sign)), changed
 
@@ -99,7 +99,7 @@ def with_all_ahead(line: Line) -> Line:
     return replace(line, level=line.level + line.ahead, ahead=0)
 
 
-def _forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
+def forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
     """Forgo, of an entry that has filled for the leader but not the follower, the part that the leader has left."""
     if entry.ratio is None:
         exited = (entry.leader_entered - entry.exited) * (1 - left)
