@@ -5,7 +5,7 @@ from datetime import date
 
 from copytrade.app.commands.exit_codes import EXIT_TAMPERED, EXIT_UNUSABLE
 from copytrade.common.redaction import readable_lines
-from copytrade.reports.day import report
+from copytrade.reports.day.text import report
 from copytrade.reports.order import UnknownOrder, explain
 from copytrade.reports.queries import audit_verdict
 from copytrade.reports.snapshot import open_to_read

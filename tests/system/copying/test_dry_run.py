@@ -10,7 +10,7 @@ import pytest
 from copytrade.common import wall_clock
 from copytrade.core.model.commands import FLATTEN
 from copytrade.paper.broker import PaperBroker
-from copytrade.reports.day import report
+from copytrade.reports.day.text import report
 from copytrade.reports.order import explain
 from copytrade.storage.database import Database
 from tests.support.bombs import Bomb, address

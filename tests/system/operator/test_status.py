@@ -12,7 +12,7 @@ from copytrade.core.model.commands import TRY_AGAIN
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from copytrade.reports.day import report
+from copytrade.reports.day.text import report
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import summary
 from copytrade.reports.snapshot import open_to_read

@@ -1,4 +1,4 @@
-"""The report of a trading day: how much of the leader's trading each follower copied, and at which prices."""
+"""The report of a trading day as text: how much of the leader's trading each follower copied, and at which prices."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,10 +6,10 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
 
 from copytrade.core.model.copies import MappingStatus
 from copytrade.core.model.orders import IST, ZERO
+from copytrade.reports.day.slippage import follower_value, leader_value, slippage_of
 from copytrade.reports.percentiles import percentile
 from copytrade.reports.queries import RecordedCopy, copies_on, days_with_copies, was_late
 from copytrade.reports.snapshot import open_to_read
@@ -68,7 +68,7 @@ def _no_copies(day: date, days: Sequence[str]) -> str:
 def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
     statuses = Counter(copy.status for copy in copies)
     latencies = [copy.latency_ms for copy in copies if copy.latency_ms is not None]
-    led = {copy.leader_order_id: _leader_value(copy) for copy in copies if copy.status in _SENT}
+    led = {copy.leader_order_id: leader_value(copy) for copy in copies if copy.status in _SENT}
     return (
         name,
         str(sum(statuses[status] for status in _SENT)),
@@ -78,42 +78,13 @@ def _follower(name: str, copies: Sequence[RecordedCopy]) -> tuple[str, ...]:
         str(statuses[MappingStatus.SKIPPED]),
         str(sum(map(was_late, copies))),
         f"{sum(led.values(), ZERO):.2f}",
-        f"{sum((_value(copy, copy.follower_filled, copy.follower_price) for copy in copies), ZERO):.2f}",
+        f"{sum(map(follower_value, copies), ZERO):.2f}",
         *_slippage(copies),
         _ms(percentile(latencies, 50)),
         _ms(percentile(latencies, 99)),
         _ms(percentile([copy.ours_ms for copy in copies if copy.ours_ms is not None], 50)),
         _ms(percentile([copy.fill_ms for copy in copies if copy.fill_ms is not None], 50)),
     )
-
-
-def _leader_value(copy: RecordedCopy) -> Decimal:
-    """Return the value of the leader's fills of the order, in rupees."""
-    return _value(copy, copy.leader_filled, copy.leader_average)
-
-
-def _value(copy: RecordedCopy, units: int | None, price: Decimal | None) -> Decimal:
-    """Return rupees; 0 if the multiplier of a commodity or currency is not known."""
-    return (units or 0) * (price or ZERO) * (copy.multiplier or ZERO)
-
-
-class Slippage(NamedTuple):
-    """What copies cost more than at the leader's prices: in rupees, in rupees per unit, and in basis points."""
-
-    rupees: Decimal
-    a_unit: Decimal
-    bps: Decimal
-
-
-def slippage_of(copies: Iterable[RecordedCopy]) -> Slippage | None:
-    """Return the slippage of these copies, None before any has filled at a price that can be compared."""
-    total, units, at_leaders_price = ZERO, 0, ZERO
-    for copy in copies:
-        if copy.slippage is not None and copy.leader_price is not None:
-            total += _value(copy, copy.follower_filled, copy.slippage)
-            units += copy.follower_filled
-            at_leaders_price += _value(copy, copy.follower_filled, copy.leader_price)
-    return Slippage(total, total / units, total / at_leaders_price * 10_000) if at_leaders_price else None
 
 
 def _slippage(copies: Iterable[RecordedCopy]) -> tuple[str, str, str]:
