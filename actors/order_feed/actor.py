@@ -167,8 +167,8 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         }
 
     def details(self) -> dict[str, Any]:
-        """Return until when the token lives."""
-        return {"token": self._connection.token_until()}
+        """Return until when the token lives, and the latest gaps."""
+        return {"token": self._connection.token_until(), "gaps": list(self._gate.gaps)}
 
     def tear_down(self) -> None:
         """Close the socket."""

@@ -23,7 +23,8 @@ from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift
 from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
-from copytrade.app.commands.show import show_day, show_order, verify_trail
+from copytrade.app.commands.report import report_of_day
+from copytrade.app.commands.show import show_order, verify_trail
 from copytrade.app.commands.status import show_health, show_status
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.console.banner import banner
@@ -92,7 +93,7 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return EXIT_UNUSABLE
     match options.command:
         case "report":
-            return show_day(settings.store.database, options.date)
+            return report_of_day(settings, options)
         case "explain":
             return show_order(settings.store.database, options.order_id)
         case "audit":

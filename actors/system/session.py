@@ -13,9 +13,12 @@ from pathlib import Path
 from loguru import logger
 
 from actors.system.daily_backup import DailyBackup, copy_database
+from actors.system.day_report import DayReport
+from actors.system.session_end import Sessions
 from actors.system.system import CopySystem
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
+from copytrade.app.policies import market_rules_of
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.common.logs import alert, fields
@@ -67,8 +70,9 @@ def copy(
     system.start()
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
-    daily = DailyBackup(settings.store)
-    exit_code = _guarded(system, events, duration, path, daily)
+    daily, report = DailyBackup(settings.store), _day_report(system, settings)
+    exit_code = _guarded(system, events, duration, path, daily, report)
+    report.keep()
     stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
@@ -86,6 +90,7 @@ def copy(
         came_to = _summary(settings, path, began)
         if exit_code == 0 and daily.finish(stops - time.monotonic()):
             copy_database(settings.store, stops - time.monotonic())
+        report.finish(stops - time.monotonic())
     logger.info("Stopped {}", fields(exit_code=exit_code))
     logger.remove()  # writes what is left: the summary comes last
     if came_to:
@@ -93,11 +98,25 @@ def copy(
     return exit_code
 
 
-def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path, daily: DailyBackup) -> int | None:
+def _day_report(system: CopySystem, settings: Settings) -> DayReport:
+    kinds = {kind for follower in settings.followers for kind in follower.instruments}
+    sessions = Sessions(market_rules_of(settings).hours, kinds)
+    return DayReport(settings.store.database, settings.limits, sessions, lambda: system.snapshot, system.write)
+
+
+def _guarded(
+    system: CopySystem,
+    events: Events,
+    duration: float | None,
+    path: Path,
+    daily: DailyBackup,
+    report: DayReport,
+) -> int | None:
     """Keep the supervisor alive until the session ends; return the exit code, None if it has to be stopped yet."""
     ends = None if duration is None else time.monotonic() + duration
     while ends is None or time.monotonic() < ends:
         daily.look()
+        report.look()
         try:
             event = events.get(
                 timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))

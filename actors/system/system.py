@@ -10,6 +10,7 @@ from loguru import logger
 
 from actors.messages.alerts import Notify, Over
 from actors.messages.followers import FailOnPurpose
+from actors.messages.store import Write, Writer
 from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
 from actors.messages.tokens import CredentialsGiven
 from actors.runtime.actor import Incarnation, Report
@@ -31,6 +32,7 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.settings import Settings, Supervision
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus, StatusFile
+from copytrade.storage.records import ConfigSet
 
 #: Seconds after which the notifier, the first actor to start, is up.
 NOTIFIER_UP_AFTER = 1.0
@@ -40,6 +42,9 @@ SUPERVISOR_DEADLINE = 60.0
 
 if TYPE_CHECKING:
     from loguru import Message, Record
+
+#: As whom the main thread writes.
+_MAIN = Writer("main", 1)
 
 _CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.0)
 
@@ -84,6 +89,8 @@ class CopySystem:
         self._alerts: int | None = None
         self._since = wall_clock.now()
         self._status = None if only_closes else StatusFile(settings.store.database)
+        #: What the actors showed last.
+        self.snapshot: CopierStatus | None = None
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
 
@@ -124,7 +131,8 @@ class CopySystem:
         if self._status is not None:
             followers, leader = [one.name for one in self._settings.followers], self._settings.leader.name
             at, mode = wall_clock.now(), self._settings.mode
-            self._status.put(CopierStatus(at, self._since, os.getpid(), mode, leader, followers, actors))
+            self.snapshot = CopierStatus(at, self._since, os.getpid(), mode, leader, followers, actors)
+            self._status.put(self.snapshot)
 
     def guard(self) -> bool:
         """Restart the supervisor if it has died or hangs; return whether it can be kept alive.
@@ -152,6 +160,10 @@ class CopySystem:
     def tell_somebody(self, kind: str, who: str, text: str) -> None:
         """Send an alert about something that happened before the notifier was started."""
         self._clock.tell_later(NOTIFIER_UP_AFTER, self._addresses.notifier, Notify(kind, who, text))
+
+    def write(self, record: ConfigSet) -> None:
+        """Have a value written that is kept across restarts, before long."""
+        self._addresses.store.tell(Write((record,), _MAIN))
 
     def log_status(self) -> None:
         """Log a line about every actor now."""

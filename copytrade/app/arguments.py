@@ -67,6 +67,10 @@ def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _
     day = add("report", "what was copied on a day, with slippage and latency")
     today = wall_clock.now().astimezone(IST).date()
     day.add_argument("--date", type=_day, default=today, metavar="YYYY-MM-DD", help="today if not given")
+    shape = day.add_mutually_exclusive_group()
+    shape.add_argument("--html", type=Path, metavar="FILE", help="everything as one page, with charts")
+    shape.add_argument("--csv", type=Path, metavar="FILE", help="a row a copy, for a spreadsheet")
+    shape.add_argument("--json", action="store_true", help="everything, as JSON")
     for name, what in (("pause", "enter nothing more"), ("resume", "enter again")):
         switch = add(name, f"{what}, at once and until told otherwise; exits go on")
         switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
