@@ -56,7 +56,7 @@ class CopyFigures(msgspec.Struct, frozen=True):
         """Return the figures of a copy; characters that do not show are escaped."""
         return cls(
             at=copy.created_at.astimezone(IST),
-            follower=copy.follower,
+            follower=readable(copy.follower),
             leader_order=readable(copy.leader_order_id),
             n=copy.n,
             part=copy.part,

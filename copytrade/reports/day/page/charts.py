@@ -5,7 +5,7 @@ import io
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from copytrade.common.redaction import readable
@@ -17,6 +17,9 @@ from copytrade.reports.day.positions import Course, LineOverDay
 
 #: How many followers, lines and followers of a line are drawn at most; the tables have the rest.
 BARS, LINES, COURSES = 30, 6, 8
+
+#: Courses that are shorter have seconds on their axis.
+SECONDS_BELOW = timedelta(minutes=10)
 
 #: Colours that can be told apart on white, on black and on paper; the leader has the colour of the text.
 _COLOURS = ("#3b82c4", "#c8701a", "#2f9461", "#9a6bc9", "#d04f4f", "#2a94a6", "#9c7a4d", "#cc5fa0")
@@ -160,8 +163,10 @@ class _Drawer:
                 followers += 1
             axes.step(times, units, where="post", label=readable(course.account), **look)
         dates = importlib.import_module("matplotlib.dates")
-        axes.xaxis.set_major_locator(locator := dates.AutoDateLocator(minticks=3, maxticks=9))
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, show_offset=False))
+        begins = min(course.steps[0].at for course in courses)
+        is_short = ends - begins < SECONDS_BELOW
+        axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=8))
+        axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S" if is_short else "%H:%M"))
         axes.axhline(0, color="black", linewidth=0.5)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return self._finished(figure, axes, f"{caption}, times of India", "", drawn=0, of=0, label="units")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from copytrade.common.counts import counted
 from copytrade.core.model.orders import IST
-from copytrade.reports.day.figures import CopyTotals, DayFigures, FollowerFigures
+from copytrade.reports.day.figures import CopyTotals, DayFigures, Delay, FollowerFigures
 from copytrade.reports.day.page.charts import LINES, Chart
 from copytrade.reports.day.page.tables import Number, number, rupees, table, text, time_of
 from copytrade.reports.day.positions import Course
@@ -160,14 +160,20 @@ def _slippage(followers: Sequence[FollowerFigures]) -> str:
 
 def _delays(day: DayFigures) -> str:
     everybody = [("everybody", day.totals), *((one.name, one.copies) for one in day.followers)]
-    rows = [
-        [name, _PARTS[delay.part], number(delay.copies), number(delay.p50_ms, 1), number(delay.p99_ms, 1)]
-        for name, copies in everybody
-        for delay in copies.delays
-        if delay.copies
-    ]
-    heads = ("follower", "part", "copies", "half within ms", "99 of 100 within ms")
-    return table("Delay by its parts", heads, rows, "No delay was measured.") + _note(_OF_DELAYS)
+    measured = [(name, copies.delays) for name, copies in everybody if any(delay.copies for delay in copies.delays)]
+    half = [[name, *_counted(delays), *(number(one.p50_ms, 1) for one in delays)] for name, delays in measured]
+    most = [[name, *_counted(delays), *(number(one.p99_ms, 1) for one in delays)] for name, delays in measured]
+    heads = ("follower", "copies", "filled whole", *_PARTS.values())
+    nothing = "No delay was measured."
+    return table("Half of the copies took no more milliseconds than", heads, half, nothing) + (
+        table("99 of 100 copies took no more milliseconds than", heads, most) + _note(_OF_DELAYS) if half else ""
+    )
+
+
+def _counted(delays: Sequence[Delay]) -> list[Number]:
+    """Return of how many copies the latency and the fill were measured."""
+    counts = {delay.part: delay.copies for delay in delays}
+    return [number(counts["latency"]), number(counts["fill"])]
 
 
 def _lines(day: DayFigures) -> str:
