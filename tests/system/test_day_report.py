@@ -1,10 +1,12 @@
 """What is kept of a day while a copier runs, the page that is written after its session, and the evening's words."""
 
 import stat
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from loguru import logger
 
@@ -14,9 +16,11 @@ from copytrade.common import wall_clock
 from copytrade.core.market.sessions import load_market_hours
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
+from copytrade.reports.day.__main__ import main
 from copytrade.reports.day.evening import evening_summary
 from copytrade.reports.day.file import page_file
 from copytrade.reports.day.kept import KeptDay, kept_of
+from copytrade.reports.day.task import Task
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Limits
 from tests.system.copier import LEADER, OPTION, Copier, running, settings_for
@@ -99,17 +103,22 @@ def said() -> Iterator[list[str]]:
     logger.remove(sink)
 
 
-def test_a_stop_after_the_session_writes_the_page_once_and_says_if_it_cannot(tmp_path: Path, said: list[str]) -> None:
+def test_a_stop_after_the_session_writes_the_page_once_and_says_if_it_cannot(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing, now = str(tmp_path / "missing.db"), datetime.combine(MONDAY, UNKNOWN_END, IST) - timedelta(seconds=1)
     report = DayReport(missing, Limits(), ALWAYS, lambda: None, lambda _record: None, lambda: now)
     assert report.finish(PATIENCE)
     assert not said
     now += timedelta(seconds=1)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     for _ in range(2):
         assert report.finish(PATIENCE)
     (line,) = said
-    assert "Report of the day not written exit_code=1" in line
-    assert "there is no such file" in line
+    assert "Report of the day not written" in line
+    assert "No such file" in line
+    assert main(msgspec.json.encode(Task(missing, MONDAY, {"per_second": 5}))) == 1
+    assert capsys.readouterr().err.endswith("there is no such file\n")
     assert list(tmp_path.iterdir()) == []
     assert evening_summary(missing, ["alice"]) == (), "nobody runs"
 

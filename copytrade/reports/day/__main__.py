@@ -20,7 +20,6 @@ NICE = 10
 def main(text: bytes) -> int:
     """Do a task; return the exit code."""
     task = msgspec.json.decode(text, type=Task)
-    os.nice(NICE)
     try:
         write_text(page_file(task.database, task.date), day_page(task.database, task.date, task.request_limits))
     except (DatabaseUnusable, OSError) as error:
@@ -30,4 +29,5 @@ def main(text: bytes) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(NICE)
     sys.exit(main(sys.stdin.buffer.read()))

@@ -241,6 +241,9 @@ def test_a_day_is_reported_and_an_order_explained(folder: Path) -> None:
     day = ask("report")
     assert (day.returncode, day.stderr) == (0, "")
     assert leader in day.stdout
+    page = ask("report", "--html", "day.html")
+    assert (page.returncode, page.stderr) == (0, "written to day.html\n")
+    assert leader in (folder / "day.html").read_text()
     order = ask("explain", leader)
     assert (order.returncode, order.stderr) == (0, "")
     assert f"ct-{leader}-1" in order.stdout
