@@ -103,9 +103,9 @@ class DayReport:
 
     def _begin_writing(self, day: date) -> None:
         self._written = day
-        if page_file(self._database, day).exists():  # an earlier run's
-            return
         try:
+            if page_file(self._database, day).exists():  # an earlier run's
+                return
             self._writing = day, start_task(self._database, day, self._limits)
         except OSError as error:
             logger.warning("Report of the day not written {}", fields(error=error))

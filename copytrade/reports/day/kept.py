@@ -4,6 +4,7 @@ It is one value of ``config`` a day, renewed from the status of the running copi
 """
 
 from datetime import date, datetime
+from typing import TypeVar
 
 import msgspec
 import peewee
@@ -12,6 +13,8 @@ from copytrade.core.model.orders import IST
 from copytrade.reports.queries import remembered
 from copytrade.storage.files.status_file import CopierStatus
 from copytrade.storage.records import ConfigSet
+
+_Told = TypeVar("_Told")
 
 #: How many gaps of an account are kept, the latest of a day.
 GAPS_KEPT = 100
@@ -60,14 +63,13 @@ def renewed(kept: KeptDay, status: CopierStatus) -> KeptDay:
     day = status.at.astimezone(IST).date()
     runs = {run.since: run for run in kept.runs} | {status.since: Stretch(status.since, status.at)}
     results, gaps, left_out = dict(kept.results), dict(kept.gaps), dict(kept.gaps_left_out)
+    details = {actor.name: actor.details for actor in status.actors}
     for name in status.followers:
-        actor = status.actor(name)
-        told = actor.details.get("day_result") if actor else None
-        if told and (result := msgspec.convert(told, Result)).at.astimezone(IST).date() == day:
+        result = _told(details.get(name, {}).get("day_result"), Result)
+        if result is not None and result.at.astimezone(IST).date() == day:
             results[name] = result
     for name in (status.leader, *status.followers):
-        feed = status.actor(f"feed-{name}")
-        told = msgspec.convert(feed.details.get("gaps", []), list[Stretch]) if feed else []
+        told = _told(details.get(f"feed-{name}", {}).get("gaps"), list[Stretch]) or []
         of_today = [gap for gap in told if gap.until is None or gap.until.astimezone(IST).date() >= day]
         known = {gap.since: gap for gap in gaps.get(name, [])} | {gap.since: gap for gap in of_today}
         latest = sorted(known.values(), key=lambda gap: gap.since)
@@ -76,6 +78,14 @@ def renewed(kept: KeptDay, status: CopierStatus) -> KeptDay:
         if len(latest) > GAPS_KEPT:
             left_out[name] = left_out.get(name, 0) + len(latest) - GAPS_KEPT
     return KeptDay(sorted(runs.values(), key=lambda run: run.since), results, gaps, left_out)
+
+
+def _told(value: object, kind: type[_Told]) -> _Told | None:
+    """Return what an actor shows of itself, None where it shows nothing of this kind."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
 
 
 def _key(day: date) -> str:
