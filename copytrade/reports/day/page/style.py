@@ -19,7 +19,7 @@ p { margin: 0.4rem 0; max-width: 50rem; }
 .wide { overflow-x: auto; margin: 0.8rem 0; }
 table { border-collapse: collapse; font-size: 0.9rem; }
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
-         font-weight: normal; max-width: 26rem; overflow-wrap: anywhere; }
+         font-weight: normal; max-width: 26rem; overflow-wrap: break-word; }
 thead th { background: var(--head); font-weight: 600; vertical-align: bottom; overflow-wrap: normal; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead .n { white-space: normal; }
