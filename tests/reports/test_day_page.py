@@ -20,6 +20,7 @@ from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import Order, Product, Status
 from copytrade.core.model.reasons import Reason
 from copytrade.reports.day.copies import CopyFigures, spreadsheet
+from copytrade.reports.day.evening import evening_summary
 from copytrade.reports.day.figures import DayFigures, day_figures
 from copytrade.reports.day.file import page_file, write_text
 from copytrade.reports.day.kept import GAPS_KEPT, KeptDay, Stretch, renewed
@@ -28,7 +29,7 @@ from copytrade.reports.day.page.document import day_page, page_of
 from copytrade.reports.day.page.style import POLICY
 from copytrade.settings import Limits
 from copytrade.storage.database import Database
-from copytrade.storage.files.status_file import ActorStatus, CopierStatus
+from copytrade.storage.files.status_file import ActorStatus, CopierStatus, status_path
 from copytrade.storage.records import CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
 from tests.core.orders import NOW, OPTION
 from tests.reports.test_report import BOUGHT, DAY, SOLD, a_copy, a_day, ended, skipped
@@ -324,3 +325,24 @@ def test_a_file_is_its_owners_alone_and_takes_the_place_of_another(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [file]
     with pytest.raises(OSError, match="No such file"):
         write_text(tmp_path / "missing" / "file", "")
+
+
+def test_the_evening_has_a_line_a_follower_with_result_and_drift(database: str) -> None:
+    result = {"rupees": -1234.5, "realised": None, "unrealised": None, "at": at(hours=5).isoformat()}
+    details = {
+        "day_result": result,
+        "positions_read": at(hours=5).isoformat(),
+        "apart": [[OPTION.segment, OPTION.security_id, Product.MARGIN, 10]],
+    }
+    yesterdays = {"day_result": {**result, "at": at(days=-1).isoformat()}}
+    actors = [
+        ActorStatus("alice", "live", 0, 0, 0.0, {}, details),
+        ActorStatus("bob", "live", 0, 0, 0.0, {}, yesterdays),
+    ]
+    status = msgspec.structs.replace(a_status(), actors=actors)
+    status_path(database).write_bytes(msgspec.json.encode(status))
+    assert evening_summary(database, ["alice", "bob", "carol"]) == (
+        "alice: result Rs -1,234.50, differs: NIFTY 24 NOV 26000 CALL MARGIN +60 (unexplained)",
+        "bob: result not known, live, positions not read",
+        "carol: result not known, not running, positions not read",
+    )
