@@ -205,7 +205,7 @@ def test_without_matplotlib_the_tables_are_alone_and_the_page_says_so(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     page = Page(day_page(database, DAY))
     assert "svg" not in [tag for tag, _ in page.elements]
-    assert "pip install 'copytrade[report]'" in page.text
+    assert "they need matplotlib (the extra [report])" in page.text
     without_time = {caption: rows for caption, rows in page.tables.items() if not caption.startswith("Held")}
     assert without_time == {caption: drawn.tables[caption] for caption in without_time}
 

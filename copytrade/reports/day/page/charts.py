@@ -46,6 +46,11 @@ _STYLE: dict[str, Any] = {
     "svg.hashsalt": "copytrade",
 }
 
+_NOT_INSTALLED = (
+    "The charts are left out: they need matplotlib (the extra [report]), which is not installed here."
+    " The tables have the same figures."
+)
+
 #: matplotlib's style is the process's: one page is drawn at a time.
 _drawing = threading.Lock()
 
@@ -57,13 +62,15 @@ class Chart(NamedTuple):
     caption: str
 
 
-def charts(day: DayFigures) -> dict[str, list[Chart]] | None:
-    """Return the charts of each section, None without matplotlib."""
+def charts(day: DayFigures) -> dict[str, list[Chart]] | str:
+    """Return the charts of each section, or why there are none."""
     try:
         matplotlib = importlib.import_module("matplotlib")
         figures = importlib.import_module("matplotlib.figure")
     except ImportError:
-        return None
+        return _NOT_INSTALLED
+    except OSError as error:  # it has to have a folder for what it knows of fonts
+        return f"The charts are left out: matplotlib cannot be used here ({error}). The tables have the same figures."
     with _drawing, matplotlib.rc_context(_STYLE):
         drawer = _Drawer(figures.Figure)
         return {

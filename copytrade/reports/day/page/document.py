@@ -9,11 +9,6 @@ from copytrade.reports.day.page.style import POLICY, STYLE
 from copytrade.reports.day.page.tables import text
 from copytrade.settings import Limits
 
-_NO_CHARTS = (
-    "The charts are left out: they need matplotlib, which pip install 'copytrade[report]' brings."
-    " The tables have the same figures."
-)
-
 
 def day_page(database: str, day: date, limits: Limits | None = None) -> str:
     """Return the report of a day as HTML; nothing is changed. ``limits`` are the settings' request limits.
@@ -28,7 +23,7 @@ def page_of(day: DayFigures) -> str:
     """Return the page of a day's figures."""
     drawn = charts(day)
     title = f"{day.date:%A %d %B %Y}"
-    notes = [*day.not_kept, *([_NO_CHARTS] if drawn is None else [])]
+    notes = [*day.not_kept, *([drawn] if isinstance(drawn, str) else [])]
     return (
         "<!DOCTYPE html>\n"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -39,6 +34,6 @@ def page_of(day: DayFigures) -> str:
         f"<h1>Copies of {text(title)}</h1>\n"
         f'<p class="soft">Made at {day.made_at:%H:%M:%S on %d %B %Y}; times of India.</p>\n'
         + "".join(f"<p>{text(note)}</p>\n" for note in notes)
-        + "".join(sections(day, drawn or {}))
+        + "".join(sections(day, {} if isinstance(drawn, str) else drawn))
         + "</main>\n</body>\n</html>\n"
     )

@@ -124,7 +124,7 @@ def _results(day: DayFigures) -> str:
             f"Held by copying at {day.made_at:%H:%M:%S on %d %B %Y}",
             held,
             holdings,
-            "Nothing is known to be held by copying." if not day.not_kept else "Nothing that is known.",
+            "None is known.",
         )
         + _note(_OF_HOLDINGS)
     )
