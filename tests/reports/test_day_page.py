@@ -188,6 +188,8 @@ def test_the_page_needs_nothing_else_and_its_policy_forbids_all_but_its_own_styl
     ]
     assert policies == [POLICY]
     assert POLICY.startswith("default-src 'none'")
+    drawn = made.partition("<main>")[2]
+    assert ("currentColor" in drawn, "#000000" in drawn) == (True, False), "charts have the colour of the page's text"
     names = [name for _, given in page.elements for name in given]
     assert "style" not in names
     assert not [name for name in names if name.startswith("on") or name in ("src", "srcset")]

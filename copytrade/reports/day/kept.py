@@ -61,7 +61,8 @@ def kept_of(connection: peewee.Database, day: date) -> KeptDay | None:
 def renewed(kept: KeptDay, status: CopierStatus) -> KeptDay:
     """Return what is to be kept once a copier has this status, of which the day is the same."""
     day = status.at.astimezone(IST).date()
-    runs = {run.since: run for run in kept.runs} | {status.since: Stretch(status.since, status.at)}
+    run = Stretch(status.since.astimezone(IST), status.at.astimezone(IST))
+    runs = {run.since: run for run in (*kept.runs, run)}
     results, gaps, left_out = dict(kept.results), dict(kept.gaps), dict(kept.gaps_left_out)
     details = {actor.name: actor.details for actor in status.actors}
     for name in status.followers:

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import msgspec
 import peewee
 
 from copytrade.common.redaction import readable
-from copytrade.core.model.orders import CORRELATION_PREFIX, Side
+from copytrade.core.model.orders import CORRELATION_PREFIX, IST, Side
 from copytrade.reports.queries import lines_of, symbols
 from copytrade.reports.snapshot import rows_of
 
@@ -88,7 +88,7 @@ def lines_over(connection: peewee.Database, day: date) -> list[LineOverDay]:
         named[line] = symbol or named.get(line, "")
         course = steps[line].setdefault((account, kind == "leader"), [])
         before = course[-1].units if course else 0
-        course.append(Step(datetime.fromtimestamp(ts, UTC), before + units * Side(side).sign))
+        course.append(Step(datetime.fromtimestamp(ts, IST), before + units * Side(side).sign))
     lines = [
         LineOverDay(
             segment,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import msgspec
 import peewee
@@ -40,7 +40,7 @@ def use_of(times: Sequence[float], limits: Limits) -> list[WindowUse]:
     if not times:
         return []
     windows = ((1, limits.per_second), (60, limits.per_minute), (3600, limits.per_hour))
-    in_all = WindowUse("day", len(times), datetime.fromtimestamp(times[-1], UTC), limits.per_day)
+    in_all = WindowUse("day", len(times), datetime.fromtimestamp(times[-1], IST), limits.per_day)
     return [*(_use(times, seconds, limit) for seconds, limit in windows), in_all]
 
 
@@ -51,4 +51,4 @@ def _use(times: Sequence[float], seconds: int, limit: int) -> WindowUse:
             first += 1
         if number - first + 1 > most:
             most, until = number - first + 1, at
-    return WindowUse(f"{seconds}s", most, datetime.fromtimestamp(until, UTC), limit)
+    return WindowUse(f"{seconds}s", most, datetime.fromtimestamp(until, IST), limit)
