@@ -23,8 +23,8 @@ from copytrade.reports.day.kept import KeptDay, kept_of
 from copytrade.reports.day.task import Task
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Limits
-from tests.system.copier import LEADER, OPTION, Copier, running, settings_for
-from tests.waiting import PATIENCE, eventually
+from tests.support.copier import LEADER, OPTION, Copier, running, settings_for
+from tests.support.waiting import PATIENCE, eventually
 
 ALWAYS = Sessions(None, ())
 MONDAY = date(2026, 11, 23)
