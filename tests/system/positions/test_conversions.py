@@ -83,6 +83,15 @@ def leader_moved(copier: Copier, follower: str, times: int = 1) -> None:
     eventually(lambda: sum(text in line for line in copier.log) >= times, f"log says {text!r} {times} times")
 
 
+def is_known(copier: Copier, converts: str) -> None:
+    """Wait until every follower that a conversion concerns knows of it."""
+    if converts == "alice":
+        moved(copier, "alice")
+    else:
+        leader_moved(copier, "alice")
+        leader_moved(copier, "bob")
+
+
 def test_what_the_leader_converts_is_left_when_he_sells_it_in_the_new_product(
     copier: Copier, broker: PaperBroker
 ) -> None:
@@ -172,7 +181,7 @@ def test_both_convert_and_the_copy_is_left_in_the_new_product(copier: Copier, br
 def test_entries_after_a_conversion_are_copied_and_left(copier: Copier, broker: PaperBroker, converts: str) -> None:
     enter(copier)
     broker.convert(CLIENTS[converts], OPTION, INTRADAY, MARGIN, 4 * LOT)
-    leader_moved(copier, "alice") if converts == "leader" else moved(copier, "alice")
+    is_known(copier, converts)
     product = MARGIN if converts == "leader" else INTRADAY
     enter(copier, 2, product)
     assert sum(net(broker, "alice").values()) == 6
@@ -223,7 +232,7 @@ def test_what_is_converted_while_the_copier_stands_still_is_left(
         enter(copier)
     broker.convert(CLIENTS[converts], OPTION, INTRADAY, MARGIN, 4 * LOT)
     with running(settings, broker) as copier:
-        leader_moved(copier, "alice") if converts == "leader" else moved(copier, "alice")
+        is_known(copier, converts)
         trade(copier, "SELL", 4, MARGIN if converts == "leader" else INTRADAY)
         for follower in ("alice", "bob"):
             becomes(broker, follower)
