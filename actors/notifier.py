@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from loguru import logger
@@ -50,7 +51,7 @@ class Notifier(GuardedActor[NotifierMessage]):
                 self._over(kind, who, text)
             case TellIfItLasts(kind, who):
                 if waiting := self._waiting.pop((kind, who), None):
-                    self._notify(waiting)
+                    self._notify(replace(waiting, at=time.monotonic()))
             case ActorUp() | ActorDied():
                 pass
 
@@ -63,7 +64,7 @@ class Notifier(GuardedActor[NotifierMessage]):
         return {"last": dict(self._last)}
 
     def _notify(self, alert: Notify) -> None:
-        key, now = (alert.kind, alert.who), time.monotonic()
+        key, now = (alert.kind, alert.who), alert.at
         left = self._sent_at.get(key, now - self._cooldown) + self._cooldown - now
         if left > 0:
             self._held_back += 1

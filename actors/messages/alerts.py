@@ -1,18 +1,23 @@
 """What the notifier is told."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from actors.runtime.actor import ActorDied, ActorUp
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Send an alert; alerts with the same ``kind`` and ``who`` count as the same. ``level`` is that of the log."""
+    """Send an alert; alerts with the same ``kind`` and ``who`` count as the same. ``level`` is that of the log.
+
+    ``at`` is the monotonic time of the trouble: the one before may have been delivered for long.
+    """
 
     kind: str
     who: str
     text: str
     level: str = "CRITICAL"
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
 from actors.system.keep_warm import Readiness
 from actors.system.shared_actors import shared_actors
+from actors.system.watches.all import watches_of
+from actors.system.watches.watching import Watching
 from copytrade.app.clients import credentials_of
 from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
 from copytrade.app.paths import folder_to_flush
@@ -91,6 +93,7 @@ class CopySystem:
         self._status = None if only_closes else StatusFile(settings.store.database)
         #: What the actors showed last.
         self.snapshot: CopierStatus | None = None
+        self._watching = Watching(watches_of(settings))
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
 
@@ -102,6 +105,7 @@ class CopySystem:
         self._readiness.start()
         if self._status is not None:
             self._status.start()
+            self._watching.start()
         self._start_supervisor()
         if self._settings.mode == "paper" and self._settings.paper.failures:
             self._show_failures()
@@ -127,12 +131,13 @@ class CopySystem:
         )
 
     def _publish(self, actors: list[ActorStatus]) -> None:
-        """Have the status of all actors written beside the database."""
+        """Have the status of all actors written beside the database, and looked at for what somebody is told."""
         if self._status is not None:
             followers, leader = [one.name for one in self._settings.followers], self._settings.leader.name
             at, mode = wall_clock.now(), self._settings.mode
             self.snapshot = CopierStatus(at, self._since, os.getpid(), mode, leader, followers, actors)
             self._status.put(self.snapshot)
+            self._watching.put(self.snapshot)
 
     def guard(self) -> bool:
         """Restart the supervisor if it has died or hangs; return whether it can be kept alive.
@@ -189,6 +194,7 @@ class CopySystem:
     def close(self) -> None:
         """Stop the clock and the dispatcher, last of all."""
         self._readiness.stop()
+        self._watching.close()
         self._clock.stop()
         self._dispatcher.stop()
         if self._status is not None:
