@@ -18,7 +18,7 @@ from copytrade.core.engine.exits.awaited_reads import PATIENCE
 from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.ledger.reads.leader_positions import Corrected
 from copytrade.core.model.accounts import Result
-from copytrade.core.model.ledger import LineKey
+from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import IST
 from copytrade.reports.log_lines import order_log
 
@@ -183,6 +183,13 @@ class PositionAudit:
             self._tell(self._engine.leader_book_read(at))
         self._follow_up()
         return changed
+
+    def written_off(self, before: Line, after: Line) -> None:
+        """Report what an order found closed by other hands, unless a read of the positions has shown it before."""
+        keys = [LineKey(before.key.key, product) for product in before.products]
+        told = sum(abs(one.closed) for key in keys if (one := self._told.pop(key, None)))
+        if told < abs(before.held) - abs(after.held):
+            order_log.written_off(self._address.name, before, after)
 
     def _tell(self, corrected: Iterable[Corrected]) -> None:
         for one in corrected:

@@ -1,6 +1,6 @@
 """What a follower holds by copying and really has in its account: the ledger's lines, bounded by orders and reads."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +25,7 @@ class Holdings:
         self._ledger = ledger
         self._is_assumed = False
         self._wanted: dict[LineKey, datetime] = {}
+        self._written_off: list[tuple[Line, Line]] = []
         #: The account's orders, and what other hands hold in it.
         self.account = OwnNet()
 
@@ -128,9 +129,15 @@ class Holdings:
             for product in line.products:
                 key, direction = LineKey(line.key.key, product), sign(line.held)
                 self.account.written_off(key, line.held_in(product) * direction - left[product], direction)
-            line = closed_elsewhere(line, held, left)
+            before, line = line, closed_elsewhere(line, held, left)
+            self._written_off.append((before, line))
             self._ledger.keep(line)
         return line
+
+    def take_written_off(self) -> Sequence[tuple[Line, Line]]:
+        """Return each line from which ``reconciled`` wrote something off, before and after; each one once."""
+        taken, self._written_off = self._written_off, []
+        return taken
 
     def really_held(self, line: Line) -> int:
         """Return how many units are held by copying and are in the account, not signed."""

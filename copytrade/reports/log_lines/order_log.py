@@ -217,6 +217,13 @@ def moved(follower: str, before: Line, after: Line) -> None:
     logger.warning("{} {}", what, _line(follower, before, after))
 
 
+def written_off(follower: str, before: Line, after: Line) -> None:
+    """Copied units are gone from the account, and no order of ours has closed them."""
+    who = f"{follower}:{before.key.key.segment}:{before.key.key.security_id}"
+    text = "Copied position closed by other hands, written off {}"
+    alert("drift", who, text, _line(follower, before, after), level="WARNING")
+
+
 def scaled(follower: str, before: Line, after: Line) -> None:
     """Leader and account hold a multiple of their shares overnight: a split or a bonus."""
     logger.warning("Shares were split, the line is scaled {}", _line(follower, before, after))
