@@ -4,7 +4,7 @@
 SEE_THE_GUIDE = 'see "What to do when" in docs/going-live.md'
 
 ADVICE = {
-    "account_suspended": "wait until the account goes on, or enter by hand",
+    "account_suspended": "wait: it is entered late once the account goes on; pause the follower before you enter by hand",
     "budget": "wait, or raise [limits] if the broker allows more",
     "closing": "run `run.py flatten` again, or close it by hand",
     "collateral_not_counted": "see whether [copy] capital says what you mean",
