@@ -44,8 +44,9 @@ class Notifier(GuardedActor[NotifierMessage]):
         """Send an alert, or hold it back."""
         match message:
             case Notify(kind, who, text):
-                at = wall_clock.now().astimezone(IST).isoformat(timespec="seconds")
-                self._last[who.partition(":")[0]] = {"at": at, "kind": kind, "text": text}
+                if message.level != "INFO":  # news, no trouble
+                    at = wall_clock.now().astimezone(IST).isoformat(timespec="seconds")
+                    self._last[who.partition(":")[0]] = {"at": at, "kind": kind, "text": text}
                 self._notify(message)
             case Over(kind, who, text):
                 self._over(kind, who, text)

@@ -35,7 +35,7 @@ from copytrade.brokers.api import AccountReader, Net, OrderBook
 from copytrade.brokers.budget import Window
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure
 from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import IST
@@ -75,6 +75,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         self._queues = {account: ReadQueue(ReadBudget(windows)) for account in accounts}
         self._serves_at: dict[str, float] = {}
         self._reads = self._failures = 0
+        self._held_off: set[str] = set()
         self._capital_said: set[tuple[str, bool]] = set()
 
     def set_up(self) -> None:
@@ -166,6 +167,9 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
             self._cope(queue, wanted, finished.answer, now)
             return
         queue.worked(wanted)
+        if (account := wanted.request.account) in self._held_off:
+            self._held_off.discard(account)
+            over("reads", account, "Broker answers reads again {}", fields(account=account))
         for request in wanted.askers.values():
             self._hand_on(request, finished)
 
@@ -180,6 +184,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
             queue.put_back(wanted, now)
         elif problem.refusal is Refusal.RATE_LIMITED:
             pause = queue.budget.refused(now)
+            self._held_off.add(request.account)
             alert(
                 "reads",
                 request.account,

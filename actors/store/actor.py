@@ -16,7 +16,7 @@ from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
 from actors.store.operator_commands import OperatorCommands
 from actors.store.side_file import write_from_side_file
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
@@ -50,6 +50,8 @@ class Store(GuardedActor[StoreInbox]):
         self._side_file = side_file
         self._first_from = first_from
         self._latest: dict[str, int] = {}
+        #: The followers whose copies cannot be loaded; "" if the requests cannot.
+        self._unloaded: set[str] = set()
 
     def set_up(self) -> None:
         """Open the database in this thread, write what the side file holds, and note since when we copy."""
@@ -120,9 +122,11 @@ class Store(GuardedActor[StoreInbox]):
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
+            self._unloaded.add(request.follower)
             alert("unloaded", "", "Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why, level="ERROR")
             self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
+        self._is_loaded(request.follower)
         self._operator_commands.follow_anew(request.follower, request.reply_to, loaded.pause)
         request.reply_to.tell(loaded)
 
@@ -138,10 +142,19 @@ class Store(GuardedActor[StoreInbox]):
                 answered[account].append(wall_clock.monotonic_of(datetime.fromtimestamp(ts, UTC)))
         except DATABASE_ERRORS as error:
             why = fields(error=f"{type(error).__name__}: {error}")
+            self._unloaded.add("")
             alert("unloaded", "", "Requests cannot be loaded, again in {}s {}", RETRY_AFTER, why, level="ERROR")
             self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
+        self._is_loaded("")
         request.reply_to.tell(RequestsLoaded(answered))
+
+    def _is_loaded(self, name: str) -> None:
+        """Say that loading works again, once everything has been loaded that could not be."""
+        if name in self._unloaded:
+            self._unloaded.discard(name)
+            if not self._unloaded:
+                over("unloaded", "", "Copies and requests are loaded")
 
     def _make_room(self) -> None:
         try:

@@ -60,7 +60,7 @@ def copy(
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
-    system = CopySystem(settings, since, events.put)
+    system = CopySystem(settings, since, events.put, left_out=left_out)
     database = file_to_watch(settings.store)
     _listen(system, events)
     began = wall_clock.now()

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from copytrade.app.clients import credentials_of
 from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
 from copytrade.app.paths import folder_to_flush
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.settings import Settings, Supervision
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus, StatusFile
 from copytrade.storage.records import ConfigSet
@@ -61,12 +61,13 @@ class CopySystem:
         ended: Callable[[int], object],
         *,
         only_closes: bool = False,
+        left_out: Collection[str] = (),
     ) -> None:
         """Prepare the actors.
 
         ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
-        close what followers hold by copying.
+        close what followers hold by copying. ``left_out`` are followers that take no part.
         """
         self._settings = settings
         self._ended = ended
@@ -93,7 +94,7 @@ class CopySystem:
         self._status = None if only_closes else StatusFile(settings.store.database)
         #: What the actors showed last.
         self.snapshot: CopierStatus | None = None
-        self._watching = Watching(watches_of(settings))
+        self._watching = Watching(watches_of(settings, left_out))
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
 
@@ -154,7 +155,7 @@ class CopySystem:
             alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
             return False
         self._start_supervisor()
-        logger.warning("Actor supervisor restarted ({})", address.epoch - 1)
+        over("crashed", "supervisor", "Actor supervisor restarted ({})", address.epoch - 1, level="WARNING")
         return True
 
     def abandon(self) -> None:

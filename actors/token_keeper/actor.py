@@ -19,7 +19,7 @@ from copytrade.brokers.tokens.lifecycle import Failure, Step, TokenLifecycle, To
 from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
 from copytrade.brokers.tokens.token import Credentials, Token
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure, PartOf, seconds
 from copytrade.common.redaction import hide
 from copytrade.core.model.orders import IST
@@ -59,6 +59,9 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._numbers = itertools.count(1)
         self._alarm: dict[str, int] = {}
+        self._not_kept: set[str] = set()
+        #: The accounts whose token somebody was told of.
+        self._alerted: set[str] = set()
         self._fetched = self._failed = 0
 
     def set_up(self) -> None:
@@ -114,6 +117,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         """Take the next step for an account's token, or schedule it."""
         lifecycle, now = self._lifecycle[account], wall_clock.now()
         if expires := lifecycle.to_warn_of(now):
+            self._alerted.add(account)
             when = fields(account=account, expires=f"{expires.astimezone(IST):%Y-%m-%d %H:%M}")
             alert("token", account, f"Token expires soon, {_REMEDY} {{}}", when, level="WARNING")
         step = lifecycle.next(now)
@@ -160,7 +164,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             lifecycle.replaced(outcome.value)
             self._keep(account)
             until = fields(expires=f"{end.astimezone(IST):%Y-%m-%d %H:%M}" if (end := outcome.value.expires) else "")
-            logger.info("Token replaced {} {}", who, until)
+            over("login", account, "Token replaced {} {}", who, until)
             return
         self._failed += 1
         match outcome:
@@ -207,6 +211,9 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             news = TokenLost(account, lifecycle.problem)
             if not isinstance(told, TokenLost):
                 self._alert_loss(account)
+        if isinstance(news, TokenReplaced) and news != told and account in self._alerted:
+            self._alerted.discard(account)
+            over("token", account, "Token works {}", fields(account=account))
         if news != told or again:
             self._told[account] = news
             for address in self._tell[account].values():
@@ -214,6 +221,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
 
     def _alert_loss(self, account: str) -> None:
         lifecycle = self._lifecycle[account]
+        self._alerted.add(account)
         why = fields(account=account, error=lifecycle.problem)
         if lifecycle.is_helpless:
             alert("token", account, f"Token refused, the account waits for another: {_REMEDY} {{}}", why)
@@ -246,6 +254,10 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         self._kept[lifecycle.credentials.client_id] = kept
         try:
             self._place.write(self._kept)
+            if account in self._not_kept:
+                self._not_kept.discard(account)
+                over("token_not_kept", account, "Token is kept {}", fields(account=account, where=self._place))
         except Exception as error:  # a full disk, or whatever a keyring raises
+            self._not_kept.add(account)
             where = fields(where=self._place, problem=type(error).__name__)
             alert("token_not_kept", account, "Token not kept, a restart will need another {}", where, level="ERROR")

@@ -10,7 +10,7 @@ from actors.messages.tokens import CheckToken, TokenKeeperMessage
 from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Refusal
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.core.engine.copies.holds import pause
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.reports.preflight import ADDRESS_REFUSED
@@ -125,7 +125,8 @@ class AccountState:
     def take_token(self) -> None:
         """Go on with a token that works, and decide everything again: the market has moved meanwhile."""
         if self._token_lost:
-            logger.info("Account goes on with a token that works {}", fields(follower=self._address.name))
+            who = self._address.name
+            over("suspended", who, "Account goes on with a token that works {}", fields(follower=who))
         if self._token_since is None:
             self._engine.look_again()
         self._token_since, self._token_lost = time.monotonic(), ""
@@ -169,7 +170,8 @@ class AccountState:
         self._throttles = 0
         if self._suspensions:
             self._suspensions = 0
-            logger.info("Account goes on, the broker takes its requests {}", fields(follower=self._address.name))
+            who = self._address.name
+            over("suspended", who, "Account goes on, the broker takes its requests {}", fields(follower=who))
 
     def drain(self, message: Drain) -> None:
         """Begin nothing new."""

@@ -8,7 +8,7 @@ from actors.follower.messages import CheckResult, FollowerInbox
 from actors.messages.reads import GapRecoveryMessage, ReadResult
 from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.core.decide.decisions import Policy
 from copytrade.core.decide.risk_limits import Breach, OnBreach
 from copytrade.core.engine.engine import CopyEngine
@@ -58,6 +58,9 @@ class LossLimitWatch:
             return
         usage = self._engine.limit_usage
         lacks_result = usage is not None and usage.lacks_result(now)
+        if not lacks_result and self._checks_without_result >= LACKED_OFTEN:
+            who = self._address.name
+            over("no_result", who, "Result of the day known again {}", fields(follower=who))
         self._checks_without_result = self._checks_without_result + 1 if lacks_result else 0
         if self._checks_without_result == LACKED_OFTEN:
             who = self._address.name

@@ -12,7 +12,7 @@ from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet
 from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
 from copytrade.core.ledger.drift.apart import Apart
@@ -63,6 +63,7 @@ class PositionAudit:
         self._unread: dict[str, NetRead] = {}
         self._asks_again = False
         self._asked_urgently = False
+        self._is_overdue = False
         self._seen: dict[LineKey, tuple[Apart, float]] = {}
         self._told: dict[LineKey, Apart] = {}
         #: What the last read of the account shows apart from its copies, when it began, and the day's result with it.
@@ -134,6 +135,7 @@ class PositionAudit:
             text = "Positions not read in time, going by the ledger {}"
             alert("positions_unread", who, text, fields(follower=who), level="ERROR")
             self._engine.assume_positions()
+            self._is_overdue = True
 
     def take(self, read: NetRead) -> None:
         """Take in a read of leader's or follower's positions, once that account's orders are known."""
@@ -147,6 +149,9 @@ class PositionAudit:
             self.read_at, self.result = wall_clock.at(read.began), read.result or self.result
             self._compare(self._engine.own_positions_read(read.net, wall_clock.at(read.began)))
         self._follow_up()
+        if self._is_overdue and self._engine.positions.are_read:
+            self._is_overdue = False
+            over("positions_unread", self._address.name, "Positions are read {}", fields(follower=self._address.name))
 
     def _take_leader(self, read: NetRead) -> None:
         at = wall_clock.at(read.began)

@@ -65,6 +65,11 @@ class Positions:
         """Whether the positions of leader and follower have been read, or nothing waits for them."""
         return self.leader.is_known and self.holdings.are_known
 
+    @property
+    def are_read(self) -> bool:
+        """Whether the positions of leader and follower have been read."""
+        return self.leader.is_known and self.holdings.account.is_read
+
     def assume(self) -> None:
         """Go by the ledger on its lines: the positions cannot be read soon enough.
 

@@ -4,8 +4,9 @@
 SEE_THE_GUIDE = 'see "What to do when" in docs/going-live.md'
 
 ADVICE = {
-    "account_suspended": "wait: it is entered late once the account goes on; pause the follower before you enter by hand",
+    "account_suspended": "wait: it is entered late once the account goes on; pause it before you enter by hand",
     "budget": "wait, or raise [limits] if the broker allows more",
+    "closed": "run `run.py drift` for the followers that differ",
     "closing": "run `run.py flatten` again, or close it by hand",
     "collateral_not_counted": "see whether [copy] capital says what you mean",
     "core": "see whether it was started again, and keep the log",
@@ -39,6 +40,7 @@ ADVICE = {
     "second_copier": "end the other copier, then restart this one",
     "settings": "correct them; what runs goes on with the settings before",
     "side_file": "see to the disk; close by hand what has to be closed",
+    "started": "see the alerts about who is missing; `run.py status` says more",
     "storm": "nothing: they are restarted; keep the log for a report of the bug",
     "suspended": "do as the line says at Dhan: address, segment, API access or token",
     "token": "put a new access_token into the settings or .env and send SIGHUP; find out what else logs in",

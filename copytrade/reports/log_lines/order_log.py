@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from loguru import logger
 from msgspec.structs import replace
 
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import bps, milliseconds, rupees
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies.dry_run import is_shadow
@@ -43,6 +43,11 @@ def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str
     if is_long:
         text = "Request budget used up, orders wait {}"
         alert("budget", follower, text, fields(follower=follower, lane=lane.name.lower(), seconds=round(seconds)))
+
+
+def budget_allows(follower: str) -> None:
+    """Nothing has to wait for long for the request budget any more."""
+    over("budget", follower, "Request budget allows orders again {}", fields(follower=follower))
 
 
 def placing(copy: Copy, leader: Order) -> None:
