@@ -55,6 +55,8 @@ def main(arguments: list[str]) -> int:
             tell_of_settings(options.settings, error.faults)
         return _unusable(options.settings, error.faults)
     if faults := unknown_brokers(settings):
+        if options.command is None:
+            tell_of_settings(options.settings, faults)
         return _unusable(options.settings, faults)
     try:
         return _run(options, settings)

@@ -16,6 +16,7 @@ from actors.system.daily_backup import DailyBackup, copy_database
 from actors.system.day_report import DayReport
 from actors.system.session_end import Sessions
 from actors.system.system import CopySystem
+from copytrade.app.alert_at_start import tell_of_the_end
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
 from copytrade.app.policies import market_rules_of
@@ -33,6 +34,9 @@ GUARD_EVERY = 1.0
 
 #: Seconds that an ordered stop may take altogether.
 STOP_DEADLINE = 9.0
+
+#: Seconds that alerts may take to be delivered once every actor has stopped: services are slow.
+ALERTS_WITHIN = 20.0
 
 #: Seconds that a thread may keep the interpreter while another wants it. The thread of the accounts should finish an
 #: order before answers are read: ten followers took 4.2 ms with 1 ms, and 3.6 ms with 20 ms. It is half of that, so
@@ -71,17 +75,26 @@ def copy(
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
     daily, report = DailyBackup(settings.store), _day_report(system, settings)
-    exit_code = _guarded(system, events, duration, path, daily, report)
-    report.keep()
+    try:
+        exit_code = _guarded(system, events, duration, path, daily, report)
+        report.keep()
+    except Exception as error:  # the actors must not go on without what guards them
+        logger.opt(exception=error).critical("The main thread crashed, stopping")
+        system.stop()
+        tell_of_the_end(settings, f"The main thread crashed, everything is stopped: {type(error).__name__}: {error}")
+        exit_code = None if _next(events, STOP_DEADLINE) is None else EXIT_BROKEN
     stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
         system.stop()
         exit_code = _next(events, STOP_DEADLINE)
+    if exit_code is not None:
+        system.deliver_alerts(ALERTS_WITHIN if exit_code else (stops - time.monotonic()) / 2)
     system.close()
     if exit_code is None:
         logger.critical("Some actors did not stop in {:.0f}s", STOP_DEADLINE)
         logger.remove()  # writes what is left
+        tell_of_the_end(settings, f"Some actors did not stop in {STOP_DEADLINE:.0f}s, the process was ended.")
         os._exit(EXIT_BROKEN)
     if database is not None and (missing := database.missing()):
         logger.error("No summary and no copy of the database: it is not where it was {}", fields(file=missing))

@@ -39,6 +39,9 @@ from copytrade.storage.records import ConfigSet
 #: Seconds after which the notifier, the first actor to start, is up.
 NOTIFIER_UP_AFTER = 1.0
 
+#: Seconds between looks at whether the alerts are delivered.
+LOOK_EVERY = 0.02
+
 #: Seconds that one message of the supervisor may take; to stop all actors is one message.
 SUPERVISOR_DEADLINE = 60.0
 
@@ -191,6 +194,12 @@ class CopySystem:
     def stop(self) -> None:
         """Stop intake, finish what is under way, and stop every actor; returns at once."""
         self._supervisor.tell(StopAll())
+
+    def deliver_alerts(self, seconds: float) -> None:
+        """Wait so long for alerts that are being delivered yet; all actors were told to stop."""
+        until = time.monotonic() + seconds
+        while self._addresses.notifier.is_taken and time.monotonic() < until:
+            time.sleep(LOOK_EVERY)
 
     def close(self) -> None:
         """Stop the clock and the dispatcher, last of all."""

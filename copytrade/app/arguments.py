@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +13,12 @@ from copytrade import __version__
 from copytrade.app.commands.exit_codes import EXIT_UNUSABLE
 from copytrade.common import wall_clock
 from copytrade.core.model.orders import IST
+
+#: Options of the program itself, which no command takes.
+_WITHOUT_COMMAND = ("--duration", "--version", "--completion", "--help", "-h")
+
+#: Options whose next word is their value.
+_WITH_VALUE = ("--settings", "--date")
 
 _SHELLS = ("bash", "zsh", "tcsh")
 
@@ -57,7 +63,19 @@ def parse(arguments: Sequence[str], description: str | None) -> argparse.Namespa
     everywhere.add_argument("--settings", type=Path, default=argparse.SUPPRESS, help="which settings to use")
     commands = parser.add_subparsers(dest="command", title="instead of copying", metavar="command")
     _add_commands(commands, everywhere)
-    return parser.parse_args(arguments)
+    return parser.parse_args(_command_first(arguments, commands.choices))
+
+
+def _command_first(arguments: Sequence[str], commands: Container[str]) -> Sequence[str]:
+    """Return the arguments with the command in front: its options may stand before it, as its own parser takes them."""
+    before = ""
+    for place, word in enumerate(arguments):
+        if word.partition("=")[0] in _WITHOUT_COMMAND:
+            break
+        if word in commands and before not in _WITH_VALUE:
+            return [word, *arguments[:place], *arguments[place + 1 :]]
+        before = word
+    return arguments
 
 
 def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _Parser) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,11 +12,12 @@ from tests.support.waiting import eventually
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers with ``status``, and keeps what it was sent."""
+    """Answers with ``status``, after a ``delay`` in seconds, and keeps what it was sent."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
+        self.delay = 0.0
         self.received: list[dict[str, Any]] = []
 
     @property
@@ -36,6 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        time.sleep(self.server.delay)
         self.send_response(self.server.status)
         self.end_headers()
 
