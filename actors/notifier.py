@@ -83,7 +83,8 @@ class Notifier(GuardedActor[NotifierMessage]):
         self._waiting.pop((kind, who), None)
         if (kind, who) in self._lasting:
             self._lasting.discard((kind, who))
-            self._send(kind, who, lambda: deliver(self._urls, f"over again: {kind} {who}".strip(), text, "INFO"))
+            ends = f"over again: {kind}"
+            self._send(ends, who, lambda: deliver(self._urls, f"{ends} {who}".strip(), text, "INFO"))
 
     def _send(self, kind: str, who: str, send: Callable[[], list[str]]) -> None:
         if not self._urls:
