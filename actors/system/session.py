@@ -22,7 +22,7 @@ from copytrade.app.paths import file_to_watch
 from copytrade.app.policies import market_rules_of
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import read_next, summary
 from copytrade.reports.snapshot import open_to_read
@@ -148,6 +148,7 @@ def _reread(system: CopySystem, path: Path) -> None:
     """Read tokens again, unless the settings are unusable."""
     try:
         system.give_credentials(load_settings(path))
+        over("settings", "", "Settings read again {}", fields(file=path))
     except SettingsUnusable as error:
         faults = fields(faults="; ".join(error.faults))
         alert("settings", "", "Settings unusable, tokens stay as they are {}", faults, level="ERROR")

@@ -231,6 +231,27 @@ MUTANTS = [
         "",
         "tests/core/engine/test_what_is_kept.py",
     ),
+    Mutant(
+        "what only waited for the account is decided afresh though the leader's order is over",
+        "copytrade/core/decide/case.py",
+        "copy.reason is not None and not copy.reason.is_passing)",
+        "copy.reason is not None)",
+        "tests/system/test_after_a_suspension.py",
+    ),
+    Mutant(
+        "copies closed by hand are told of when they are written off",
+        "actors/follower/pump.py",
+        "            self._audit.written_off(before, after)\n",
+        "            pass\n",
+        "tests/system/alerts/test_written_off.py",
+    ),
+    Mutant(
+        "alerts that are being delivered when the program dies of a bug are waited for",
+        "actors/system/system.py",
+        "        while self._addresses.notifier.is_taken and time.monotonic() < until:\n",
+        "        while False:\n",
+        "tests/system/alerts/test_dying.py",
+    ),
 ]
 
 
