@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from tests.alert_receiver import receiving
-from tests.system.copier import ALICE, LEADER
+from tests.support.alert_receiver import receiving
+from tests.support.copier import ALICE, LEADER
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,9 +8,9 @@ from copytrade.common.logs import alert, fields
 from copytrade.paper.broker import PaperBroker
 from copytrade.reports.log_lines.alert_advice import ADVICE
 from copytrade.reports.log_lines.order_log import _KINDS, _WORTH_A_LOOK
-from tests.alert_receiver import receiving
-from tests.system.copier import running, settings_for
-from tests.waiting import eventually
+from tests.support.alert_receiver import receiving
+from tests.support.copier import running, settings_for
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 

@@ -12,11 +12,11 @@ from copytrade.core.market.trading_day import TradingDay
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus
-from tests.alert_receiver import receiving
-from tests.system.bombs import address
-from tests.system.clocks import set_clock
-from tests.system.copier import LEADER, running, settings_for
-from tests.waiting import eventually
+from tests.support.alert_receiver import receiving
+from tests.support.bombs import address
+from tests.support.clocks import set_clock
+from tests.support.copier import LEADER, running, settings_for
+from tests.support.waiting import eventually
 
 
 def test_a_feed_that_is_down_is_told_of_again_and_again_and_once_when_it_is_back(

@@ -7,10 +7,10 @@ import pytest
 from actors.system.session import _reread
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from tests.alert_receiver import Receiver, receiving
-from tests.sql import locked
-from tests.system.bombs import Bomb, address
-from tests.system.copier import ALICE, running, settings_for
+from tests.support.alert_receiver import Receiver, receiving
+from tests.support.bombs import Bomb, address
+from tests.support.copier import ALICE, running, settings_for
+from tests.support.sql import locked
 
 DENIED = '{"errorType": "Order_Error", "errorCode": "DH-902", "errorMessage": "No access to the Trading APIs"}'
 

@@ -12,9 +12,9 @@ from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus
-from tests.alert_receiver import receiving
-from tests.system.clocks import with_a_clock
-from tests.system.copier import BOB, running, settings_for
+from tests.support.alert_receiver import receiving
+from tests.support.clocks import with_a_clock
+from tests.support.copier import BOB, running, settings_for
 
 REFUSED = '{"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Scrip is banned"}'
 

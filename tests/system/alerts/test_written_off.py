@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from copytrade.paper.broker import PaperBroker
-from tests.alert_receiver import Receiver, receiving
-from tests.system.copier import CLIENTS, LOT, OPTION, Copier, running, settings_for
-from tests.waiting import eventually
+from tests.support.alert_receiver import Receiver, receiving
+from tests.support.copier import CLIENTS, LOT, OPTION, Copier, running, settings_for
+from tests.support.waiting import eventually
 
 NAME = f"NSE_FNO:{OPTION}"
 

@@ -9,8 +9,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.waiting import eventually
+from tests.support.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.support.waiting import eventually
 
 QUICKLY = {"attempt_interval": 0.2}
 DENIED = '{"errorType": "Order_Error", "errorCode": "DH-902", "errorMessage": "No access to the Trading APIs"}'
