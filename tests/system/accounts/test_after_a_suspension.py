@@ -65,19 +65,23 @@ def test_what_was_filled_while_the_token_was_dead_is_entered_by_the_rules_for_la
         assert net(copier) == 3 + 6 + 3 - 4
 
 
-def test_what_the_leader_has_left_again_and_what_is_too_old_is_not_entered(broker: PaperBroker, tmp_path: Path) -> None:
+def test_what_is_too_old_by_then_is_not_entered(broker: PaperBroker, tmp_path: Path) -> None:
     settings = settings_for(broker, tmp_path, tokens=QUICKLY, copy={"late_after": 0.01, "max_missed_age": 0.05})
     with running(settings, broker) as copier:
         with without_a_token(copier):
             order = market(copier, 4)
             copier.logged("Token refused, the account waits for another")
         eventually(lambda: copier.mapping(order, "alice", "skipped")[0] == "missed_too_old", "its age counts")
+        assert not copier.copies("alice")
+
+
+def test_what_the_leader_has_left_again_by_then_is_not_entered(broker: PaperBroker, tmp_path: Path) -> None:
+    with running(settings_for(broker, tmp_path, tokens=QUICKLY), broker) as copier:
         with without_a_token(copier):
             entry = market(copier, 4)
             out = market(copier, 8, "SELL")
             copier.mapping(out, "bob", "filled")
         eventually(lambda: copier.mapping(entry, "alice", "skipped")[0] == "leader_exited", "it is decided again")
-        assert not copier.copies("alice")
 
 
 def test_it_is_entered_after_a_restart_in_between(broker: PaperBroker, tmp_path: Path) -> None:

@@ -15,7 +15,15 @@ from tests.support.waiting import eventually
 ROOT = Path(__file__).parents[3]
 
 #: Kinds of alerts before a start, and those that are made of other words.
-OTHERS = {"not_started", "settings", "margin", "lot_differs", "multiplier_differs"}
+OTHERS = {
+    "not_started",
+    "settings",
+    "margin",
+    "lot_differs",
+    "multiplier_differs",
+    "unread_exit",
+    "exit_beside_another",
+}
 
 TYPES = {"CRITICAL": "failure", "ERROR": "failure", "WARNING": "warning"}
 
