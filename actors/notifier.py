@@ -8,7 +8,7 @@ from typing import Any
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.messages.alerts import NotifierMessage, Notify, Over, TellIfItLasts
+from actors.messages.alerts import AlertsChanged, NotifierMessage, Notify, Over, TellIfItLasts
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.runtime.timers import Clock
 from copytrade.app.alert_delivery import deliver, deliver_alert, name_of
@@ -53,6 +53,8 @@ class Notifier(GuardedActor[NotifierMessage]):
             case TellIfItLasts(kind, who):
                 if waiting := self._waiting.pop((kind, who), None):
                     self._notify(replace(waiting, at=time.monotonic()))
+            case AlertsChanged(urls, cooldown):
+                self._urls, self._cooldown = urls, cooldown
             case ActorUp() | ActorDied():
                 pass
 

@@ -19,6 +19,8 @@ from actors.messages.feeds import BookRead, FeedMessage, SearchAnswered
 from actors.messages.positions import NetRead
 from actors.messages.reads import (
     CapitalRead,
+    ReadAccountJoined,
+    ReadAccountLeft,
     ReadBook,
     ReadCapital,
     ReadNet,
@@ -69,8 +71,9 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         super().__init__(life)
         self._tokens = tokens
         self._clock = clock
-        self._accounts = accounts
+        self._accounts = dict(accounts)
         self._feeds = feeds
+        self._windows = windows
         self._readers: dict[str, ThreadPoolExecutor] = {}
         self._queues = {account: ReadQueue(ReadBudget(windows)) for account in accounts}
         self._serves_at: dict[str, float] = {}
@@ -81,14 +84,20 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
     def set_up(self) -> None:
         """Start the reader of each account."""
         for account, queue in self._queues.items():
-            self._readers[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+            self._readers[account] = _reader_thread(account)
             if self.epoch > 1:
                 queue.budget.assume_full(time.monotonic())
         self._ask_for_tokens()
 
     def receive(self, message: GapRecoveryInbox) -> None:
         """Start a read, or hand on what was read."""
+        if _account_of(message) not in (None, *self._accounts):
+            return  # it has left
         match message:
+            case ReadAccountJoined(account, reader):
+                self._join(account, reader)
+            case ReadAccountLeft(account):
+                self._end_account(account)
             case ReadFinished(request):
                 self._take(message)
                 self._serve(request.account)
@@ -128,6 +137,23 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         for account, reader in self._readers.items():
             reader.shutdown(wait=False, cancel_futures=True)
             self._accounts[account].close()
+
+    def _join(self, account: str, reader: AccountReader) -> None:
+        """Read another account from now on."""
+        if account in self._accounts:  # this incarnation has begun with it
+            reader.close()
+            return
+        self._accounts[account] = reader
+        self._queues[account] = ReadQueue(ReadBudget(self._windows))
+        self._readers[account] = _reader_thread(account)
+        self._tokens.tell(WantToken(account, self.address))
+
+    def _end_account(self, account: str) -> None:
+        """Read an account no more, and break off what is read."""
+        self._readers.pop(account).shutdown(wait=False, cancel_futures=True)
+        self._accounts.pop(account).close()
+        del self._queues[account]
+        self._serves_at.pop(account, None)
 
     def _take_token(self, account: str, token: SecretStr) -> None:
         """Use a token that works for the reads that wait for one."""
@@ -218,3 +244,18 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
                 reply_to.tell(ResultRead(account, result))
             case ReadNet(account, _, reply_to), Net(units, multipliers, result):
                 reply_to.tell(NetRead(account, units, began, multipliers, result))
+
+
+def _reader_thread(account: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+
+
+def _account_of(message: GapRecoveryInbox) -> str | None:
+    """Return the account that a message is about, None if it is about none, or about one that joins."""
+    match message:
+        case ReadAccountJoined() | ActorUp() | ActorDied():
+            return None
+        case ReadFinished(request) | ReadGoesOn(request):
+            return request.account
+        case _:
+            return message.account

@@ -1,7 +1,10 @@
 """What the notifier is told."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from pydantic import SecretStr
 
 from actors.runtime.actor import ActorDied, ActorUp
 
@@ -37,4 +40,12 @@ class TellIfItLasts:
     who: str
 
 
-NotifierMessage = Notify | Over | TellIfItLasts | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class AlertsChanged:
+    """Send alerts to other addresses from now on, with another ``cooldown`` in seconds."""
+
+    urls: Sequence[SecretStr]
+    cooldown: float
+
+
+NotifierMessage = Notify | Over | TellIfItLasts | AlertsChanged | ActorUp | ActorDied

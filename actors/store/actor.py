@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
@@ -13,14 +13,14 @@ from actors.runtime.actor import GuardedActor, Incarnation
 from actors.runtime.timers import Clock
 from actors.store.group_commit import RETRY_AFTER, GroupCommit
 from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
-from actors.store.operator_commands import OperatorCommands
+from actors.store.operator_commands import OperatorCommands, Session
 from actors.store.side_file import write_from_side_file
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.model.commands import breach_key
+from copytrade.core.model.commands import RUNNING, breach_key, since_key
 from copytrade.core.model.orders import IST
 from copytrade.storage.database import DATABASE_ERRORS, Database, DatabaseUnusable
 from copytrade.storage.files.fallback_file import SideFile
@@ -43,12 +43,17 @@ class Store(GuardedActor[StoreInbox]):
         open_database: Callable[[], Database],
         side_file: SideFile,
         first_from: Callable[[], datetime],
+        session: Session | None = None,
+        running: Collection[str] | None = None,
     ) -> None:
+        """``session`` takes the commands that are for no follower; ``running`` are the followers, if they are known."""
         super().__init__(life)
         self._clock = clock
         self._open_database = open_database
         self._side_file = side_file
         self._first_from = first_from
+        self._session = session
+        self._running = running
         self._latest: dict[str, int] = {}
         #: The followers whose copies cannot be loaded; "" if the requests cannot.
         self._unloaded: set[str] = set()
@@ -59,12 +64,14 @@ class Store(GuardedActor[StoreInbox]):
         self._group_commit = GroupCommit(
             self.address, self.epoch, self.health, self._clock, self._database, self._side_file
         )
-        self._operator_commands = OperatorCommands(self._database, self._group_commit)
+        self._operator_commands = OperatorCommands(self._database, self._group_commit, self._session, self._running)
         self._database.take_over()
         write_from_side_file(self._side_file, self._database)
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
+        if self._running is not None:
+            self._database.write([ConfigSet(RUNNING, ",".join(self._running))])
         self._make_room()
         self._clock.tell_later(SWITCHES_EVERY, self.address, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
@@ -112,13 +119,16 @@ class Store(GuardedActor[StoreInbox]):
         try:
             if self._group_commit.has_waiting or self._database.is_behind:
                 raise DatabaseUnusable("not everything is written yet")
+            copies, lines = self._database.copies(request.follower, since), self._database.lines(request.follower)
+            copying_since, begins = self._copying_since_of(request.follower, has_copied=bool(copies or lines))
             loaded = CopiesLoaded(
-                self._database.copies(request.follower, since),
-                self._database.lines(request.follower),
+                copies,
+                lines,
                 self._database.allocations(request.follower, since),
-                self._copying_since,
+                copying_since,
                 self._database.pauses([request.follower])[request.follower],
                 self._breach_of(request.follower),
+                begins,
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
@@ -129,6 +139,19 @@ class Store(GuardedActor[StoreInbox]):
         self._is_loaded(request.follower)
         self._operator_commands.follow_anew(request.follower, request.reply_to, loaded.pause)
         request.reply_to.tell(loaded)
+
+    def _copying_since_of(self, follower: str, *, has_copied: bool) -> tuple[datetime, bool]:
+        """Return from when leader orders are copied to a follower, and whether that begins now.
+
+        A follower that has copied without a time of its own is of an earlier version: the database's time is its time.
+        """
+        known = self._database.config(since_key(follower))
+        if known:
+            return datetime.fromtimestamp(int(known), UTC), False
+        is_earlier = known is None and has_copied
+        since = self._copying_since if is_earlier else self._first_from()
+        self._database.write([ConfigSet(since_key(follower), str(int(since.timestamp())))])
+        return datetime.fromtimestamp(int(since.timestamp()), UTC), not is_earlier
 
     def _breach_of(self, follower: str) -> Breach | None:
         text = self._database.config(breach_key(follower))

@@ -12,17 +12,21 @@ from pathlib import Path
 from loguru import logger
 
 from actors.store.actor import COPYING_SINCE
-from actors.system.close_only import flatten
+from actors.system.close_only import carried_out, flatten
 from actors.system.session import copy
 from copytrade.app.alert_at_start import tell_of_no_start, tell_of_settings
 from copytrade.app.arguments import parse
+from copytrade.app.changes.membership import note_followers
+from copytrade.app.changes.who_runs import known_followers
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.alert_test import alert_test
 from copytrade.app.commands.check import check
-from copytrade.app.commands.drift import drift
-from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_RUNNING, EXIT_UNUSABLE
+from copytrade.app.commands.drift import drift, say_who_is_not_read
+from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
+from copytrade.app.commands.reload import reload
+from copytrade.app.commands.remove import remove
 from copytrade.app.commands.report import report_of_day
 from copytrade.app.commands.show import show_order, verify_trail
 from copytrade.app.commands.status import show_health, show_status
@@ -106,16 +110,31 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return alert_test(settings)
         case "status":
             return show_health(settings) if options.health else show_status(settings, as_json=options.json)
-    followers = [one for one in settings.followers if options.follower in ("", one.name)]
-    if not followers:
-        known = ", ".join(one.name for one in settings.followers)
-        print(f"there is no follower {options.follower}; there are: {known}", file=sys.stderr)
+        case "reload":
+            return reload(settings)
+    return _command_about_followers(options, settings)
+
+
+def _command_about_followers(options: argparse.Namespace, settings: Settings) -> int:
+    known = known_followers(settings)
+    names = [name for name in known.names if options.follower in ("", name)]
+    if not names:
+        print(known.unknown(options.follower), file=sys.stderr)
         return EXIT_UNUSABLE
+    followers = [known.followers[name] for name in names if name in known.followers]
+    others = [name for name in names if name not in known.followers]
     match options.command:
         case "flatten":
-            return flatten(settings, followers, confirmed=options.yes)
+            return flatten(settings, followers, others, confirmed=options.yes)
+        case "remove":
+            leaves, confirmed = options.leave, options.yes
+            return remove(settings, known, options.follower, carried_out, leaves=leaves, confirmed=confirmed)
         case "drift":
-            return drift(settings, followers, fixes=options.fix, confirmed=options.yes)
+            code = drift(settings, followers, fixes=options.fix, confirmed=options.yes)
+            return max(code, say_who_is_not_read(known, names))
+        case _ if options.follower and (why := known.why_not_copied(options.follower)):
+            print(why, file=sys.stderr)
+            return EXIT_REFUSED
         case pause_or_resume:
             return switch(settings, options.follower, enabled=pause_or_resume == "resume")
 
@@ -130,6 +149,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             stack.enter_context(hold_lock(settings.store.database))
             database = open_database(settings)
             database.claim(settings.mode, settings.leader.client_id)
+            note_followers(database, settings)
             watermark = database.config("last_leader_event_ts")
             is_new = database.config(COPYING_SINCE) is None
             database.close()

@@ -3,30 +3,34 @@
 import os
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from actors.messages.alerts import Notify, Over
+from actors.messages.alerts import AlertsChanged, Notify, Over
 from actors.messages.followers import FailOnPurpose
 from actors.messages.store import Write, Writer
-from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
+from actors.messages.supervision import LogStatus, RetryQuarantined, StatusEvery, StopAll
 from actors.messages.tokens import CredentialsGiven
 from actors.runtime.actor import Incarnation, Report
 from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.timers import Clock
+from actors.store.operator_commands import Session
 from actors.supervisor.actor import Supervisor, stop
 from actors.supervisor.child import ChildSpec
 from actors.supervisor.messages import SupervisorInbox
 from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
+from actors.system.comings import Comings
 from actors.system.keep_warm import Readiness
-from actors.system.shared_actors import shared_actors
+from actors.system.shared_actors import alert_urls, shared_actors
 from actors.system.watches.all import watches_of
 from actors.system.watches.watching import Watching
+from copytrade.app.changes.settings_changes import SettingsChanges
 from copytrade.app.clients import credentials_of
 from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
 from copytrade.app.paths import folder_to_flush
@@ -34,7 +38,7 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields, over
 from copytrade.settings import Settings, Supervision
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus, StatusFile
-from copytrade.storage.records import ConfigSet
+from copytrade.storage.records import CommandAnswered, ConfigSet
 
 #: Seconds after which the notifier, the first actor to start, is up.
 NOTIFIER_UP_AFTER = 1.0
@@ -64,16 +68,19 @@ class CopySystem:
         ended: Callable[[int], object],
         *,
         only_closes: bool = False,
+        session: Session | None = None,
         left_out: Collection[str] = (),
     ) -> None:
         """Prepare the actors.
 
         ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
-        close what followers hold by copying. ``left_out`` are followers that take no part.
+        close what followers hold by copying. ``session`` takes the operator's commands that are for no follower.
+        ``left_out`` are followers that take no part.
         """
         self._settings = settings
         self._ended = ended
+        self._session = session
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
@@ -100,11 +107,12 @@ class CopySystem:
         self._watching = Watching(watches_of(settings, left_out))
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
+        self._comings = Comings(settings.leader.name, self._addresses, self._accounts, self._supervisor, self.children)
 
     def start(self) -> None:
         """Start every actor; returns at once."""
-        self.children = self._children()
-        self._alerts = logger.add(self._notify, level="INFO", filter=_is_for_the_notifier)
+        self.children.extend(self._children())
+        self.hear_alerts()
         self._clock.start()
         self._readiness.start()
         if self._status is not None:
@@ -158,6 +166,7 @@ class CopySystem:
             alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
             return False
         self._start_supervisor()
+        self._comings.leave_again()
         over("crashed", "supervisor", "Actor supervisor restarted ({})", address.epoch - 1, level="WARNING")
         return True
 
@@ -186,6 +195,30 @@ class CopySystem:
         """Have the accounts' tokens read again from these settings and from where tokens are kept."""
         self._addresses.tokens.tell(CredentialsGiven(credentials_of(settings)))
 
+    def take(self, changes: SettingsChanges) -> None:
+        """Run with other settings from now on."""
+        before, self._settings = self._settings, changes.settings
+        for follower in changes.settings.followers:
+            if follower.name in changes.changed:
+                self._accounts.change(follower)
+        for follower in changes.removed:
+            self._comings.leave(follower.name)
+        for follower in changes.added:
+            self._comings.join(follower, changes.settings)
+        if before.alerts != self._settings.alerts:
+            self._addresses.notifier.tell(AlertsChanged(alert_urls(self._settings), self._settings.alerts.cooldown))
+        if before.log.status_interval != self._settings.log.status_interval:
+            self._supervisor.tell(StatusEvery(self._settings.log.status_interval))
+
+    @property
+    def leaving(self) -> list[str]:
+        """The followers that leave and have yet to finish what is under way."""
+        return self._comings.leaving
+
+    def answer(self, answered: CommandAnswered) -> None:
+        """Have the store write what became of a command."""
+        self._addresses.store.tell(Write((answered,), Writer("session", 1)))
+
     def is_ready(self) -> bool:
         """Whether every account's actors are set up and connected, and have read what they need."""
         addresses: list[Address[Any]] = [*self._addresses.feeds.values(), *self._addresses.followers.values()]
@@ -212,6 +245,13 @@ class CopySystem:
         if self._alerts is not None:
             logger.remove(self._alerts)
 
+    def hear_alerts(self) -> None:
+        """Hand alerts from the log to the notifier: again after the log was configured."""
+        if self._alerts is not None:
+            with suppress(ValueError):  # it went with the earlier configuration
+                logger.remove(self._alerts)
+        self._alerts = logger.add(self._notify, level="INFO", filter=_is_for_the_notifier)
+
     def _notify(self, line: "Message") -> None:
         """Hand an alert from the log, or the end of one, to the notifier."""
         extra, text = line.record["extra"], line.record["message"]
@@ -224,7 +264,7 @@ class CopySystem:
         """List the actors in the order in which they start: receivers before senders."""
         accounts, followers = self._accounts, self._settings.followers
         return [
-            *shared_actors(self._settings, self._addresses, self._clock, _CORE, self._other),
+            *shared_actors(lambda: self._settings, self._addresses, self._clock, _CORE, self._other, self._session),
             accounts.leader_feed(),
             *(accounts.follower_feed(follower) for follower in followers),
             *(accounts.follower(follower) for follower in followers),

@@ -7,7 +7,16 @@ from datetime import datetime
 
 from loguru import logger
 
-from actors.messages.tokens import CheckToken, CredentialsGiven, TokenLost, TokenNews, TokenReplaced, WantToken
+from actors.messages.tokens import (
+    CheckToken,
+    CredentialsGiven,
+    TokenAccountJoined,
+    TokenAccountLeft,
+    TokenLost,
+    TokenNews,
+    TokenReplaced,
+    WantToken,
+)
 from actors.runtime.actor import GuardedActor, Incarnation
 from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
@@ -48,8 +57,8 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
     ) -> None:
         super().__init__(life)
         self._clock = clock
-        self._accounts = accounts
-        self._requests = requests
+        self._accounts = dict(accounts)
+        self._requests = dict(requests)
         self._place = place
         self._policy = policy
         self._kept: dict[str, KeptToken] = {}
@@ -68,16 +77,28 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         """Take the tokens that were kept or are in the settings, and check them."""
         self._kept.update(self._read())
         for account, credentials in self._accounts.items():
-            self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
-            kept = self._kept.get(credentials.client_id, KeptToken())
-            now = wall_clock.now()
-            self._lifecycle[account] = TokenLifecycle(credentials, kept.token, kept.attempted, self._policy, now)
-            self._hide(account)
-            self._pump(account)
+            self._begin(account, credentials)
 
     def receive(self, message: TokenKeeperInbox) -> None:
         """Answer those who want a token; take in the broker's answers."""
         match message:
+            case (
+                WantToken(account)
+                | CheckToken(account)
+                | TokenChecked(account)
+                | TokenFetched(account)
+                | TellToken(account)
+            ) if account not in self._lifecycle:
+                pass  # it has left
+            case TokenAccountJoined(account, _, requests) if account in self._lifecycle:
+                requests.close()  # this incarnation has begun with it
+            case TokenAccountJoined(account, credentials, requests):
+                self._accounts[account], self._requests[account] = credentials, requests
+                self._tell.setdefault(account, {})
+                self._kept.update(self._read())
+                self._begin(account, credentials)
+            case TokenAccountLeft(account):
+                self._end_account(account)
             case WantToken(account, reply_to):
                 self._tell[account][reply_to.name] = reply_to
                 if account in self._told:
@@ -112,6 +133,24 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         """Return how many accounts have a token, and how many tokens were fetched."""
         usable = sum(lifecycle.is_usable for lifecycle in self._lifecycle.values())
         return {"tokens": PartOf(usable, len(self._accounts)), "fetched": self._fetched, "failed": self._failed or ""}
+
+    def _begin(self, account: str, credentials: Credentials) -> None:
+        """Look after an account's token from now on."""
+        self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
+        kept = self._kept.get(credentials.client_id, KeptToken())
+        now = wall_clock.now()
+        self._lifecycle[account] = TokenLifecycle(credentials, kept.token, kept.attempted, self._policy, now)
+        self._hide(account)
+        self._pump(account)
+
+    def _end_account(self, account: str) -> None:
+        """Look after an account's token no more."""
+        if account in self._lifecycle:
+            self._threads.pop(account).shutdown(wait=False, cancel_futures=True)
+            self._requests.pop(account).close()
+            del self._lifecycle[account], self._accounts[account]
+            for known in (self._tell, self._told, self._alarm):
+                known.pop(account, None)
 
     def _pump(self, account: str) -> None:
         """Take the next step for an account's token, or schedule it."""

@@ -1,11 +1,32 @@
-"""The open orders and positions of each follower by copying, as ``flatten`` shows them before it asks."""
+"""The open orders and positions of each follower by copying, also of followers that the settings do not name."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
+from typing import NamedTuple
 
+import peewee
+
+from copytrade.common import wall_clock
 from copytrade.common.counts import counted
-from copytrade.reports.queries import copies_since, lines_of
-from copytrade.reports.snapshot import open_to_read
+from copytrade.core.model.orders import IST
+from copytrade.reports.queries import copies_since, held_by, lines_of
+from copytrade.reports.snapshot import open_to_read, rows_of
+from copytrade.storage.database import DatabaseUnusable
+
+
+class Copied(NamedTuple):
+    """What a follower has by copying: a text for each line that is held, and how many orders may be live."""
+
+    held: list[str]
+    resting: int
+
+    @property
+    def texts(self) -> list[str]:
+        """What is held, and the orders that rest."""
+        return [*self.held, *([f"orders that rest: {self.resting}"] if self.resting else [])]
+
+    def __str__(self) -> str:
+        return ", ".join(self.texts) or "nothing"
 
 
 def held_and_resting(database: str, followers: Iterable[str], since: date) -> list[str]:
@@ -25,3 +46,37 @@ def held_and_resting(database: str, followers: Iterable[str], since: date) -> li
             rest = f"{counted(resting, 'order')} {'rests' if resting == 1 else 'rest'}"
             lines.append(f"{follower}: {rest}, held: {', '.join(held) or 'nothing'}")
     return lines
+
+
+def copies_held(database: str) -> dict[str, Copied]:
+    """Return what each follower has by copying; nobody who has nothing.
+
+    Raises DatabaseUnusable.
+    """
+    since = wall_clock.now().astimezone(IST).date() - timedelta(days=1)
+    with open_to_read(database) as connection:
+        names = _names(connection, since)
+        copied = {name: _copied(connection, name, since) for name in names}
+    return {name: one for name, one in copied.items() if one.texts}
+
+
+def absent_holders(database: str, followers: Iterable[str]) -> dict[str, Copied]:
+    """Return what is held by those who are none of these ``followers``; nothing for a database that cannot be read."""
+    try:
+        held = copies_held(database)
+    except DatabaseUnusable:
+        return {}
+    return {name: told for name, told in held.items() if name not in set(followers)}
+
+
+def _names(connection: peewee.Database, since: date) -> list[str]:
+    query = (
+        "SELECT follower FROM ledger WHERE held <> 0"
+        " UNION SELECT follower FROM copy_mappings WHERE trade_date >= ? ORDER BY follower"
+    )
+    return [name for (name,) in rows_of(connection, query, since.isoformat())]
+
+
+def _copied(connection: peewee.Database, follower: str, since: date) -> Copied:
+    resting = sum(copy.is_open for copy in copies_since(connection, follower, since))
+    return Copied(held_by(connection, follower), resting)

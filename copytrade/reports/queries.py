@@ -15,6 +15,7 @@ from copytrade.common.redaction import readable
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.ledger.drift.causes import Drift, Fill, LeaderOrder
 from copytrade.core.ledger.drift.explanation import explained
+from copytrade.core.model.commands import LEAVE
 from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
@@ -32,6 +33,7 @@ _OF_LEADER = (
     "COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id)",
     "l.filled_quantity",
     "l.average_price",
+    "l.security_id",
 )
 
 _COPIES = (
@@ -51,6 +53,7 @@ class RecordedCopy(copies_table.CopyRow, frozen=True, gc=False):
     symbol: str | None
     leader_filled: int | None
     leader_average: Decimal | None
+    security_id: str | None
     multiplier: Decimal | None
 
     @property
@@ -197,6 +200,12 @@ def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, i
     return sent
 
 
+def left_by(connection: peewee.Database, follower: str) -> list[tuple[datetime, str]]:
+    """Return when a follower's copies were left in the account as his own, and what they were."""
+    query = "SELECT answered_at, answer FROM commands WHERE name = ? AND follower = ? AND is_done = 1 ORDER BY id"
+    return [(datetime.fromtimestamp(at, UTC), answer) for at, answer in rows_of(connection, query, LEAVE, follower)]
+
+
 def lines_of(connection: peewee.Database, follower: str) -> list[Line]:
     """Return a follower's ledger."""
     return [read_line(state) for (state,) in _of(connection, "state", "ledger", follower)]
@@ -285,12 +294,13 @@ def remembered(connection: peewee.Database, key: str) -> str | None:
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:
     width = len(copies_table.COLUMNS)
-    side, symbol, filled, average = row[width:]
+    side, symbol, filled, average, security_id = row[width:]
     return RecordedCopy(
         **copies_table.read(row[:width]),
         side=side,
         symbol=None if symbol is None else readable(symbol),
         leader_filled=filled,
+        security_id=security_id,
         leader_average=None if average is None else Decimal(str(average)),
         multiplier=read_copy(row[copies_table.COLUMNS.index("state")]).multiplier,
     )

@@ -247,6 +247,11 @@ class Database:
         row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
         return None if row is None else str(row[0])
 
+    def configured(self, prefix: str) -> dict[str, str]:
+        """Return the values of ``config`` whose keys have a prefix, by the rest of the key."""
+        rows = self._execute("SELECT key, value FROM config WHERE substr(key, 1, ?) = ?", len(prefix), prefix)
+        return {str(key).removeprefix(prefix): str(value) for key, value in rows.fetchall()}
+
     def paused(self) -> list[str]:
         """Return the followers that are paused, "" first if everybody is."""
         query = "SELECT key FROM config WHERE key LIKE ? AND value <> 'true' ORDER BY key"
@@ -263,6 +268,13 @@ class Database:
         with self._connection.atomic():
             given = tables.Commands.insert(name=name, follower=follower, given_at=at.timestamp())
             return int(given.execute(self._connection))
+
+    def note_command(self, name: str, follower: str, answer: str, at: datetime) -> None:
+        """Store a command that has been carried out already, with its answer."""
+        with self._connection.atomic():
+            given = {"name": name, "follower": follower, "given_at": at.timestamp()}
+            done = {"is_done": 1, "answer": answer, "answered_at": at.timestamp()}
+            tables.Commands.insert(**given, **done).execute(self._connection)
 
     def commands(self) -> list[Command]:
         """Return the unanswered commands, oldest first."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from loguru import logger
 
+from actors.store.operator_commands import Session
 from actors.system.system import CopySystem
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
@@ -121,12 +122,19 @@ class Copier:
 
 
 @contextmanager
-def running(settings: Settings, broker: PaperBroker, *, exit_code: int = 0, wait: bool = True) -> Iterator[Copier]:
+def running(
+    settings: Settings,
+    broker: PaperBroker,
+    *,
+    exit_code: int = 0,
+    wait: bool = True,
+    session: Session | None = None,
+) -> Iterator[Copier]:
     """Run a copier, once it is ready if not said otherwise; stop it in order and see that it says ``exit_code``."""
     ended: SimpleQueue[int] = SimpleQueue()
     log: list[str] = []
     sink = logger.add(lambda line: log.append(str(line)), level="DEBUG", format="{level} {message}")
-    system = CopySystem(settings, None, ended.put)
+    system = CopySystem(settings, None, ended.put, session=session)
     copier = Copier(system, settings, broker, log)
     system.start()
     try:

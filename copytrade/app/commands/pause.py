@@ -39,22 +39,26 @@ def switch(settings: Settings, follower: str, *, enabled: bool) -> int:
 
 
 def _pause(database: Database, follower: str) -> int:
-    now = wall_clock.now().astimezone(IST)
-    note = f"{now:%d %b %H:%M} by {_operator()}"
-    database.write([ConfigSet(enabled_key(follower), "false"), ConfigSet(pause_note_key(follower), note)])
+    database.write(paused(follower, _operator()))
     print(f"{follower or 'everybody'}: entries paused, {_ON}")
     return 0
 
 
+def paused(follower: str, who: str) -> list[ConfigSet]:
+    """Return the records that pause a follower, everybody for "", and say since when and by whom."""
+    note = f"{wall_clock.now().astimezone(IST):%d %b %H:%M} by {who}"
+    return [ConfigSet(enabled_key(follower), "false"), ConfigSet(pause_note_key(follower), note)]
+
+
 def _resume(database: Database, follower: str) -> int:
-    paused = database.paused()
-    ended = [one for one in paused if follower in ("", one)]
+    were_paused = database.paused()
+    ended = [one for one in were_paused if follower in ("", one)]
     database.write(_ended(ended))
     for one in ended:
         print(f"{one or 'everybody'}: entries resumed, {_ON}")
     if not ended:
         print(f"{follower or 'everybody'}: entries were not paused")
-    if follower and "" in paused:
+    if follower and "" in were_paused:
         print(pause_text("", database.config(pause_note_key("")) or ""), file=sys.stderr)
         return EXIT_REFUSED
     return 0

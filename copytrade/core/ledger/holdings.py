@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.arithmetic.conversions import conversions, moved_by_follower
-from copytrade.core.ledger.arithmetic.corrections import closed_elsewhere, found_again
+from copytrade.core.ledger.arithmetic.corrections import closed_elsewhere, found_again, left_alone
 from copytrade.core.ledger.arithmetic.lots import sign
 from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.ledger.ledger import Ledger
@@ -220,6 +220,10 @@ class Holdings:
     def still_to_close(self, allocation: Allocation, filled: int) -> int:
         """Return how many units are to be closed in all, ``filled`` included: no more than the account still has."""
         return min(allocation.leader_quantity, filled + self.really_held(self.reconciled(allocation.line)))
+
+    def leave(self, line: Line) -> None:
+        """Take nothing of a line as copied any more."""
+        self._ledger.keep(left_alone(line))
 
     def closed(self, key: LineKey) -> None:
         """Note that a line was closed: the follower has no share in what the leader still holds there."""

@@ -76,6 +76,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     * ``lost``: units that were closed by other hands.
     * ``ratio``: kept while a position is open; None if each entry is sized by itself.
     * ``elsewhere``: units of ``held`` in another product, by product, after one of the accounts converted its position.
+    * ``left``: units that were left in the account as the follower's own, when he was removed.
     * ``not_his``: fills of orders with ids of ours on the leader's account. They are in that account's positions, and
       not in ``leader_position``.
     """
@@ -91,6 +92,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     elsewhere: tuple[tuple[Product, int], ...] = ()
     not_his: tuple[NotHis, ...] = ()
     ahead: int = 0
+    left: int = 0
 
     def due(self, direction: int) -> int:
         """Return how many units the follower should hold on a side, 1 for long and -1 for short."""

@@ -4,6 +4,7 @@
 SEE_THE_GUIDE = 'see "What to do when" in docs/going-live.md'
 
 ADVICE = {
+    "absent": "put his block back with enabled = false, or close it by hand and run `run.py remove NAME --leave`",
     "account_suspended": "wait: it is entered late once the account goes on; pause it before you enter by hand",
     "budget": "wait, or raise [limits] if the broker allows more",
     "closed": "run `run.py drift` for the followers that differ",
@@ -24,7 +25,7 @@ ADVICE = {
     "instruments": "see whether instruments_url can be had from this machine",
     "invisible": "look for the order at web.dhan.co",
     "late_twin": "compare the positions of both accounts",
-    "left_out": "do as the line says, and restart; until then what the account holds is yours",
+    "left_out": "do as the line says, and run `run.py reload`; until then what the account holds is yours",
     "login": "correct PIN, TOTP secret or the machine's clock, and send SIGHUP",
     "lot_differs": "see whether instruments_url has today's file, and compare the size of the copies",
     "lost": "see to the disk, start again, and run `run.py drift`",

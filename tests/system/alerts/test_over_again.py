@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.system.session import _reread
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.support.alert_receiver import Receiver, receiving
@@ -71,17 +70,3 @@ def test_the_end_of_each_trouble_that_lasts_is_told_once(broker: PaperBroker, tm
             ends(receiver, "quarantine alice", "Actor alice is out of quarantine")
         over = [body["title"] for body in receiver.received if "over again" in body["title"]]
         assert len(over) == len(set(over)), over
-
-
-def test_settings_that_can_be_read_again_end_the_alert_about_them(broker: PaperBroker, tmp_path: Path) -> None:
-    path = tmp_path / "settings.toml"
-    text = '[leader]\nclient_id = "1000000001"\naccess_token = "token-of-leader"\n[[followers]]\nname = "alice"\n'
-    with receiving() as receiver:
-        settings = settings_for(broker, tmp_path, alerts={"urls": [receiver.url]})
-        with running(settings, broker) as copier:
-            path.write_text(text)
-            _reread(copier.system, path)
-            assert "followers.alice.client_id" in receiver.told("settings")["message"]
-            path.write_text(f'{text}client_id = "{ALICE}"\naccess_token = "token-of-alice"\n')
-            _reread(copier.system, path)
-            ends(receiver, "settings", f"Settings read again file={path}")

@@ -35,6 +35,12 @@ def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -
     return replace(line, lost=lost, held=held * direction, level=level, ahead=ahead, elsewhere=elsewhere)
 
 
+def left_alone(line: Line) -> Line:
+    """Return the line with nothing held by copying: the units stay in the account, and no exit takes them."""
+    left = line.left + max(abs(line.held), abs(line.level))
+    return replace(line, held=0, level=0, residue=NO_UNITS, lost=0, ratio=None, elsewhere=(), left=left)
+
+
 def found_again(line: Line, units: int) -> Line:
     """Return the line with units (signed) that were written off as closed and are there after all.
 

@@ -61,7 +61,7 @@ def _apart_from_closing(orders: Sequence[LeaderOrder]) -> tuple[list[LeaderOrder
 
 
 def _level_shares(line: Line, expected: Fraction, missed: Sequence[Share], exits: int, flattened: int) -> list[Share]:
-    """Explain the difference of the level from the replay: closed by command or by other hands, and rounding.
+    """Explain the difference of the level from the replay: closed by command or by other hands, left, and rounding.
 
     Each exit rounds the level to whole lots.
     """
@@ -70,6 +70,7 @@ def _level_shares(line: Line, expected: Fraction, missed: Sequence[Share], exits
     shares = []
     for units, cause, detail in (
         (line.lost, Cause.EXTERNAL_CLOSE, "written off"),
+        (line.left, Cause.LEFT, ""),
         (flattened, Cause.FLATTENED, ""),
     ):
         taken = min(Fraction(units), max(NO_UNITS, -gap * direction)) * -direction
