@@ -54,8 +54,8 @@ class Account:
 def net_of(account: Account, evidence: Evidence) -> tuple[Counter[LineKey], Counter[LineKey]]:
     """Return the signed units by line that copies hold, and those that other hands traded.
 
-    Copies hold no more than the account does: what other hands have closed is no longer theirs. Where an update of theirs
-    may be lost, a read of the positions has to show it first.
+    Copies hold no more than the account does: what other hands have closed is no longer theirs. Where an update of
+    theirs may be lost, a read of the positions has to show it first.
     """
     copied: Counter[LineKey] = Counter()
     by_hand: Counter[LineKey] = Counter()
