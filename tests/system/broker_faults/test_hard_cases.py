@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from copytrade.core.model.commands import since_key
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from copytrade.storage.database import Database
@@ -34,7 +35,7 @@ def cancelled(copier: Copier, leader: str) -> bool:
 def test_an_order_of_yesterday_is_not_copied_again_by_a_restart(broker: PaperBroker, tmp_path: Path) -> None:
     settings = settings_for(broker, tmp_path)
     database = Database(settings.store.database)
-    database.write([ConfigSet("copying_since", "1700000000"), ConfigSet("copy_enabled", "true")])
+    database.write([ConfigSet(since_key(name), "1700000000") for name in ("alice", "bob")])
     database.close()
     old = broker.place(LEADER, side="BUY", security_id=OPTION, quantity=4 * LOT, price="97.00")
     order = broker.exchange.order(LEADER, old)
