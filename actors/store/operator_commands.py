@@ -1,10 +1,12 @@
 """What an operator has switched or wants, read from the database and told to followers."""
 
+from collections.abc import Callable
+
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched
 from actors.runtime.address import Recipient
 from actors.store.group_commit import GroupCommit
 from copytrade.common import wall_clock
-from copytrade.core.model.commands import Command
+from copytrade.core.model.commands import RETRY, Command
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.records import CommandAnswered
 
@@ -17,8 +19,10 @@ Follower = Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]
 class OperatorCommands:
     """A part of the store, in its thread."""
 
-    def __init__(self, database: Database, group_commit: GroupCommit) -> None:
+    def __init__(self, database: Database, group_commit: GroupCommit, retry: Callable[[str], object]) -> None:
+        """``retry`` gives a quarantined follower another chance."""
         self._database = database
+        self._retry = retry
         self._group_commit = group_commit
         self._followers: dict[str, Follower] = {}
         self._pauses: dict[str, str] = {}
@@ -63,6 +67,11 @@ class OperatorCommands:
         if wall_clock.now().timestamp() - command.given_at > COMMAND_LIFE:
             answer = CommandAnswered(command.number, is_done=False, answer="nobody was there", at=wall_clock.now())
             self._told[command.number] = command.follower
+            self._group_commit.write_at_once(answer)
+        elif command.name == RETRY:
+            self._told[command.number] = command.follower
+            self._retry(command.follower)
+            answer = CommandAnswered(command.number, True, "gets another chance", wall_clock.now())
             self._group_commit.write_at_once(answer)
         elif follower is not None:
             self._told[command.number] = command.follower

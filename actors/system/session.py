@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.system.board_child import board_program
 from actors.system.daily_backup import DailyBackup, copy_database
 from actors.system.system import CopySystem
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
@@ -57,7 +58,7 @@ def copy(
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
-    system = CopySystem(settings, since, events.put)
+    system = CopySystem(settings, since, events.put, board=board_program(settings, path))
     database = file_to_watch(settings.store)
     _listen(system, events)
     began = wall_clock.now()

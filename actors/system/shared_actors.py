@@ -1,5 +1,7 @@
 """The actors that serve all accounts."""
 
+from collections.abc import Callable
+
 from actors.gap_recovery.actor import GapRecovery
 from actors.instrument_master import InstrumentMaster
 from actors.notifier import Notifier
@@ -25,11 +27,17 @@ NOTIFIER_DEADLINE = 60.0
 
 
 def shared_actors(
-    settings: Settings, addresses: Addresses, clock: Clock, core: RestartPolicy, other: RestartPolicy
+    settings: Settings,
+    addresses: Addresses,
+    clock: Clock,
+    core: RestartPolicy,
+    other: RestartPolicy,
+    retry: Callable[[str], object],
 ) -> list[ChildSpec]:
     """Return their specs in the order in which they start.
 
-    ``core`` is the restart policy of those without which nothing is copied, ``other`` that of the rest.
+    ``core`` is the restart policy of those without which nothing is copied, ``other`` that of the rest. ``retry`` gives
+    a quarantined follower another chance.
     """
     urls = settings.alerts.urls if settings.mode != "paper" else ()
     token_place = place_for(settings)
@@ -51,6 +59,7 @@ def shared_actors(
                 database.open,
                 SideFile(beside(settings.store.database, "unwritten")),
                 lambda: first_from(settings.recovery),
+                retry,
             ),
             core,
             CORE_DEADLINE,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from actors.board import BoardProgram
 from actors.messages.alerts import Notify, Over
 from actors.messages.followers import FailOnPurpose
 from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
@@ -22,6 +23,7 @@ from actors.supervisor.messages import SupervisorInbox
 from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
+from actors.system.board_child import board_child
 from actors.system.keep_warm import Readiness
 from actors.system.shared_actors import shared_actors
 from copytrade.app.clients import credentials_of
@@ -54,14 +56,16 @@ class CopySystem:
         ended: Callable[[int], object],
         *,
         only_closes: bool = False,
+        board: BoardProgram | None = None,
     ) -> None:
         """Prepare the actors.
 
         ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
-        close what followers hold by copying.
+        close what followers hold by copying. ``board`` is the program of the board, None for no board.
         """
         self._settings = settings
+        self._board = board
         self._ended = ended
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
@@ -196,11 +200,16 @@ class CopySystem:
         """List the actors in the order in which they start: receivers before senders."""
         accounts, followers = self._accounts, self._settings.followers
         return [
-            *shared_actors(self._settings, self._addresses, self._clock, _CORE, self._other),
+            *shared_actors(self._settings, self._addresses, self._clock, _CORE, self._other, self._retry),
             accounts.leader_feed(),
             *(accounts.follower_feed(follower) for follower in followers),
             *(accounts.follower(follower) for follower in followers),
+            *([] if self._board is None else [board_child(self._board, self._addresses.board, self._other)]),
         ]
+
+    def _retry(self, name: str) -> None:
+        for one in (f"feed-{name}", name):
+            self._supervisor.tell(RetryQuarantined(one))
 
 
 def _is_for_the_notifier(line: "Record") -> bool:

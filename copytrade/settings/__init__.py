@@ -5,6 +5,7 @@ faults: a misspelt limit must not silently be no limit.
 """
 
 from copytrade.settings.accounts import Account, Follower, Leader
+from copytrade.settings.board import Board
 from copytrade.settings.broker import Dhan, Limits, Market, Paper, Reads, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.faults import SettingsUnusable
@@ -16,6 +17,7 @@ from copytrade.settings.secrets import secrets_of
 __all__ = [
     "Account",
     "Alerts",
+    "Board",
     "Copying",
     "Dhan",
     "Follower",

@@ -271,6 +271,27 @@ class Database:
             given = tables.Commands.insert(name=name, follower=follower, given_at=at.timestamp())
             return int(given.execute(self._connection))
 
+    def give_commands(
+        self,
+        commands: Iterable[tuple[str, str]],
+        at: datetime,
+        records: Iterable[Record],
+        *,
+        answer: str | None = None,
+        is_done: bool = True,
+    ) -> list[int]:
+        """Store commands (name and follower) and records in one transaction; return the commands' numbers.
+
+        With an ``answer`` nobody else has to answer them.
+        """
+        given: dict[str, object] = {"given_at": at.timestamp()}
+        if answer is not None:
+            given |= {"is_done": is_done, "answer": answer, "answered_at": at.timestamp()}
+        with self._transaction():
+            self._write(Batch(records))
+            inserts = [tables.Commands.insert(name=name, follower=follower, **given) for name, follower in commands]
+            return [int(insert.execute(self._connection)) for insert in inserts]
+
     def commands(self) -> list[Command]:
         """Return the unanswered commands, oldest first."""
         query = "SELECT id, name, follower, given_at FROM commands WHERE answer IS NULL ORDER BY id"

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 #: id and the units of an entry follow the name.
 FLATTEN, TRY_AGAIN = "flatten", "try_again"
 
+#: The command that gives a quarantined follower another chance.
+RETRY = "retry"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

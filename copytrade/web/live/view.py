@@ -1,0 +1,76 @@
+"""What is shown at a moment: the copier's status, and the day as the database has it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import peewee
+
+from copytrade.core.model.orders import IST, InstrumentKey
+from copytrade.reports.queries import RecordedCopy, copies_on, symbols
+from copytrade.reports.snapshot import rows_of
+from copytrade.reports.status import Status, Stored, stored_of
+from copytrade.storage.files.status_file import CopierStatus
+from copytrade.web.live.orders import LeaderOrder, orders_on
+
+#: Commands of the day that are shown at most.
+_COMMANDS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A command that somebody gave, and its answer, "" while there is none."""
+
+    number: int
+    name: str
+    follower: str
+    at: float
+    is_done: bool
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day as the database has it."""
+
+    day: date
+    stored: Mapping[str, Stored]
+    copies: Sequence[RecordedCopy]
+    orders: Sequence[LeaderOrder]
+    symbols: Mapping[InstrumentKey, str]
+    commands: Sequence[Given]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown. Without a copier there is no status, and ``why`` says so; ``age_s`` is the status' age."""
+
+    status: Status | None = None
+    day: Day | None = None
+    why: str = "the copier has not told its status yet"
+    alerts: Sequence[Mapping[str, str]] = field(default=())
+
+
+def read_day(connection: peewee.Database, copier: CopierStatus, names: Sequence[str]) -> Day:
+    """Return the day of a copier's status; ``names`` are the followers to look at."""
+    day = copier.at.astimezone(IST).date()
+    copies = copies_on(connection, day)
+    return Day(
+        day,
+        stored_of(connection, copier, names, copies),
+        copies,
+        orders_on(connection, day, copies),
+        symbols(connection),
+        _commands(connection),
+    )
+
+
+def _commands(connection: peewee.Database) -> list[Given]:
+    query = (
+        "SELECT id, name, follower, given_at, COALESCE(is_done, 0), COALESCE(answer, '') FROM commands"
+        " ORDER BY id DESC LIMIT ?"
+    )
+    return [
+        Given(number, name, follower, at, bool(done), answer)
+        for number, name, follower, at, done, answer in rows_of(connection, query, _COMMANDS_SHOWN)
+    ]
