@@ -2,10 +2,14 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 from copytrade.settings import SettingsUnusable, load_settings
 from copytrade.web.serving import serve
+
+#: Seconds that an ordered stop may take.
+STOPS_WITHIN = 3.0
 
 
 def main() -> int:
@@ -17,7 +21,15 @@ def main() -> int:
     except SettingsUnusable as error:
         sys.stderr.write(f"{path} cannot be used: {'; '.join(error.faults)}\n")
         return 2
-    return serve(settings, shows_link="--link" in options, until=sys.stdin.read)
+    return serve(settings, shows_link="--link" in options, until=_until_it_ends)
+
+
+def _until_it_ends() -> None:
+    """Wait for the end of standard input; a board that then does not stop in time is ended."""
+    sys.stdin.read()
+    latest = threading.Timer(STOPS_WITHIN, os._exit, [0])
+    latest.daemon = True
+    latest.start()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 import uvicorn
@@ -186,7 +186,6 @@ def _registering(transports: "WeakValueDictionary[object, asyncio.Transport]") -
 
 
 def _wait(until: Callable[[], object], loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> None:
-    """Stop once ``until`` returns; a process that does not end then is ended."""
     until()
-    loop.call_soon_threadsafe(stop)
-    threading.Timer(5.0, os._exit, [0]).start()
+    with suppress(RuntimeError):  # it has stopped already
+        loop.call_soon_threadsafe(stop)

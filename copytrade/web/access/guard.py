@@ -59,13 +59,13 @@ class Guard:
         address = request.client.host if request.client else ""
         if not is_our_host(headers, self._hosts):
             return 400, "this host is not the board's: [board] allowed_hosts lists more"
-        if path not in _HEALTH and not board.requests.allows(address):
-            return 429, "too many requests"
-        if request.method not in ("GET", "HEAD", "POST"):
-            return 405, "only GET and POST are served"
         key = _key(headers)
         visitor = self._visitor(request, key)
         request.scope["visitor"] = visitor
+        if path not in _HEALTH and not board.requests.allows(visitor.name if visitor else address):
+            return 429, "too many requests"
+        if request.method not in ("GET", "HEAD", "POST"):
+            return 405, "only GET and POST are served"
         if request.method == "POST" and (
             why := refusal_of_origin(headers, request.url.scheme, needed=not (key and visitor))
         ):

@@ -23,6 +23,11 @@ class Visitor:
     by: str
     csrf: str = ""
 
+    @property
+    def name(self) -> str:
+        """What tells one visitor from another: somebody who asks too often holds no other back."""
+        return self.csrf or self.by
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:

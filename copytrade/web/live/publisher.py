@@ -51,8 +51,8 @@ class Listener:
         return True
 
     def end(self) -> None:
-        """End it, in place of what waits if need be."""
-        while self.queue.full():
+        """End it, in place of what waits: after a gap the rest would be wrong."""
+        while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(None)
 

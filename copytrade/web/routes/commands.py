@@ -26,11 +26,13 @@ async def give(request: Request) -> Response:
         return JSON({"error": "[board] controls is false: nothing can be changed here"}, 403)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return JSON({"error": "the body has to be application/json"}, 415)
-    if not board.controlling.allows(address):
-        return JSON({"error": "too many commands"}, 429, headers={"retry-after": "5"})
+    if visitor is None:
+        return JSON({"error": "somebody has to ask for it"}, 401)
     try:
         wish = read_wish(await body_of(request))
-        by = f"{visitor.by} (board)" if visitor else ""
+        if not board.controlling.allows(visitor.name):
+            return JSON({"error": "too many commands"}, 429, headers={"retry-after": "5"})
+        by = f"{visitor.by} (board)"
         name = await run_in_threadpool(board.controls.give, wish, by, address, board.publisher.view)
     except TooLong:
         return JSON({"error": "the body is too long"}, 413)
