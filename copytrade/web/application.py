@@ -29,6 +29,7 @@ def application(board: Board) -> ASGIApp:
             Route("/logout", login.logout, methods=["POST"]),
             Route("/static/board.css", pages.static),
             Route("/static/board.js", pages.static),
+            Route("/static/board.svg", pages.static),
             Route("/charts/{name}.svg", pages.chart_picture),
             Route("/report/{date}", pages.report_page),
             Route("/api/state", api.state),

@@ -18,7 +18,7 @@ COOKIE, CSRF_HEADER = "copytrade_session", "x-csrf-token"
 _HEALTH = ("/healthz", "/readyz")
 
 #: What needs neither key nor session.
-_OPEN = (*_HEALTH, "/login", "/static/board.css", "/static/board.js")
+_OPEN = (*_HEALTH, "/login", "/static/board.css", "/static/board.js", "/static/board.svg")
 
 #: Makes the answer to a request that is refused: status and why.
 Refuse = Callable[[Request, int, str], ASGIApp]

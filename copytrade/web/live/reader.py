@@ -64,7 +64,7 @@ class Reader(threading.Thread):
     def _look(self) -> None:
         is_new = self._read_status()
         if why := self._why_not():
-            self._show(View(day=self._view.day, why=why, alerts=self._view.alerts))
+            self._show(View(None, self._view.day, why, self._view.alerts, self._view.shown))
             return
         copier = self._copier
         if copier is None:

@@ -43,12 +43,18 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown. Without a copier there is no status, and ``why`` says so; ``age_s`` is the status' age."""
+    """What is shown. Where no copier tells its status there is none, ``why`` says so, and ``last`` was the last."""
 
     status: Status | None = None
     day: Day | None = None
     why: str = "the copier has not told its status yet"
     alerts: Sequence[Mapping[str, str]] = field(default=())
+    last: Status | None = None
+
+    @property
+    def shown(self) -> Status | None:
+        """The status, or what was the last, which is marked as old."""
+        return self.status or self.last
 
 
 def read_day(connection: peewee.Database, copier: CopierStatus, names: Sequence[str]) -> Day:

@@ -49,13 +49,13 @@ def charts(view: View) -> Mapping[str, Mapping[str, str]]:
 
 
 def _result(view: View) -> Chart:
-    followers = view.status.followers if view.status else ()
+    followers = view.shown.followers if view.shown else ()
     bars = [(one.name, float(one.day_result["rupees"])) for one in followers if one.day_result]
     return Chart("Result of the day", "rupees", _largest(bars), True)
 
 
 def _slippage(view: View) -> Chart:
-    followers = view.status.followers if view.status else ()
+    followers = view.shown.followers if view.shown else ()
     bars = [(one.name, one.slippage["rupees"]) for one in followers if one.slippage]
     return Chart("Slippage of the day (more is worse)", "rupees", _largest(bars), False)
 

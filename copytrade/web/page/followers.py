@@ -6,10 +6,13 @@ from copytrade.reports.status import Difference, FollowerStatus, Pause
 from copytrade.web.live.view import View
 from copytrade.web.page import text
 
+#: States of a follower that does what it should.
+_WORKS = frozenset({"live", "busy", "paused"})
+
 
 def followers(view: View) -> Mapping[str, Mapping[str, str]]:
     """Return the rows."""
-    return {one.name: _row(one) for one in (view.status.followers if view.status else ())}
+    return {one.name: _row(one) for one in (view.shown.followers if view.shown else ())}
 
 
 def _row(one: FollowerStatus) -> Mapping[str, str]:
@@ -20,7 +23,7 @@ def _row(one: FollowerStatus) -> Mapping[str, str]:
         "name": one.name,
         "row:health": _health(one),
         "row:paused": "yes" if one.paused else "",
-        "state": ", ".join(filter(None, (one.state, feed, "paused" if one.paused else ""))),
+        "state": ", ".join(dict.fromkeys(filter(None, (one.state, feed, "paused" if one.paused else "")))),
         "sync": "in sync" if one.in_sync else "differs",
         "row:sync": "yes" if one.in_sync else "no",
         "why": "; ".join(map(difference, one.differences)) or ("" if one.in_sync else "positions not read yet"),
@@ -47,11 +50,15 @@ def _row(one: FollowerStatus) -> Mapping[str, str]:
 
 def difference(gap: Difference) -> str:
     """Return how a line differs, and why."""
+    return f"{gap.symbol or gap.instrument} {gap.product} {cause(gap)}"
+
+
+def cause(gap: Difference) -> str:
+    """Return by how many units a line differs, and why."""
     units = "" if gap.units is None else text.signed(gap.units, 0 if gap.units == int(gap.units) else 2)
-    line = gap.symbol or gap.instrument
-    why = " ".join(filter(None, (gap.cause.replace("_", " "), gap.detail.replace("_", " "))))
-    of = f" (leader order {gap.leader_order})" if gap.leader_order else ""
-    return f"{' '.join(filter(None, (line, gap.product, units)))}: {why}{of}{', as set' if gap.is_meant else ''}"
+    of = f"(leader order {gap.leader_order})" if gap.leader_order else ""
+    why = (gap.cause.replace("_", " "), gap.detail.replace("_", " "), of, "as set" if gap.is_meant else "")
+    return " ".join(filter(None, (units, *why)))
 
 
 def _pause(pause: Pause) -> str:
@@ -61,6 +68,6 @@ def _pause(pause: Pause) -> str:
 
 
 def _health(one: FollowerStatus) -> str:
-    if one.state != "live" or one.feed != "live":
+    if one.state not in _WORKS or one.feed != "live":
         return "bad"
-    return "good" if one.in_sync and not one.paused and not one.in_doubt else "warning"
+    return "good" if one.is_live and one.in_sync and not one.in_doubt else "warning"

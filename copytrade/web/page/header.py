@@ -53,5 +53,5 @@ def leaders(view: View) -> Rows:
             "age": text.span(one.age_s),
             "token": text.until(one.token_until),
         }
-        for one in (view.status.leaders if view.status else ())
+        for one in (view.shown.leaders if view.shown else ())
     }

@@ -6,7 +6,7 @@ from copytrade.core.ledger.drift.causes import Drift
 from copytrade.reports.status import FollowerStatus
 from copytrade.web.live.view import View
 from copytrade.web.page import text
-from copytrade.web.page.followers import difference
+from copytrade.web.page.followers import cause
 
 #: Rows that are shown at most: those that differ come first.
 MOST_ROWS = 600
@@ -14,10 +14,10 @@ MOST_ROWS = 600
 
 def positions(view: View) -> Mapping[str, Mapping[str, str]]:
     """Return a row for each line of each follower in which anybody holds something."""
-    if view.status is None or view.day is None:
+    if view.shown is None or view.day is None:
         return {}
     found = []
-    for one in view.status.followers:
+    for one in view.shown.followers:
         stored = view.day.stored.get(one.name)
         for drift in stored.drifts if stored else ():
             if drift.leader or drift.net or drift.held:
@@ -39,6 +39,6 @@ def _row(one: FollowerStatus, drift: Drift, symbol: str) -> tuple[str, Mapping[s
         "account": text.number(drift.net),
         "copied": text.number(drift.held),
         "difference": text.UNKNOWN if drift.ratio is None else text.signed(float(drift.difference)),
-        "cause": "; ".join(map(difference, gaps)),
+        "cause": "; ".join(map(cause, gaps)),
         "row:differs": "yes" if any(not gap.is_meant for gap in gaps) else "",
     }

@@ -23,5 +23,5 @@ def actors(view: View) -> Mapping[str, Mapping[str, str]]:
             "age": text.span(one.age_s),
             "figures": ", ".join(f"{name} {value}" for name, value in one.figures.items()),
         }
-        for one in (view.status.actors if view.status else ())
+        for one in (view.shown.actors if view.shown else ())
     }

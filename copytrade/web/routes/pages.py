@@ -18,6 +18,7 @@ from copytrade.web.routes.answers import JSON, page
 _HERE = Path(__file__).parents[1]
 _STATIC = {
     "board.css": ("text/css; charset=utf-8", (_HERE / "static/board.css").read_bytes()),
+    "board.svg": ("image/svg+xml", (_HERE / "static/board.svg").read_bytes()),
     "board.js": ("text/javascript; charset=utf-8", (_HERE / "static/board.js").read_bytes()),
 }
 
