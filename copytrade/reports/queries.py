@@ -97,6 +97,12 @@ def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
     return [_copy(row) for row in rows_of(connection, where, day.isoformat())]
 
 
+def copies_changed(connection: peewee.Database, day: date, since: datetime) -> list[RecordedCopy]:
+    """Return the copies of a trading day that have changed at or after ``since``."""
+    where = f"{_COPIES} WHERE c.trade_date = ? AND c.updated_at >= ?"
+    return [_copy(row) for row in rows_of(connection, where, day.isoformat(), time_text(since))]
+
+
 def copies_of(connection: peewee.Database, leader_order_id: str) -> list[RecordedCopy]:
     """Return every copy of a leader order, by follower and then by time of creation."""
     where = f"{_COPIES} WHERE c.leader_order_id = ? ORDER BY c.follower, c.created_at, c.n"

@@ -117,7 +117,6 @@ class Status(msgspec.Struct, frozen=True):
 class Stored(msgspec.Struct, frozen=True):
     """What the database says of a follower: how its lines differ, its pauses, and the slippage of its day."""
 
-    drifts: list[Drift]
     differences: list[Difference]
     paused: list[Pause]
     slippage: Mapping[str, float] | None
@@ -127,7 +126,9 @@ def status_of(copier: CopierStatus, database: str, names: Sequence[str], market:
     """Return the status of a copier. ``names`` are the followers of the settings. Raises DatabaseUnusable."""
     everyone = everyone_of(copier, names)
     with open_to_read(database) as connection:
-        stored = stored_of(connection, copier, everyone, copies_on(connection, copier.at.astimezone(IST).date()))
+        copies = copies_on(connection, copier.at.astimezone(IST).date())
+        drifts = {name: drifts_with(connection, copier, name) for name in everyone}
+        stored = stored_of(connection, drifts, copies, symbols(connection))
     return status_with(copier, stored, market)
 
 
@@ -136,36 +137,35 @@ def everyone_of(copier: CopierStatus, names: Sequence[str]) -> list[str]:
     return [*copier.followers, *(name for name in names if name not in copier.followers)]
 
 
+def drifts_with(connection: peewee.Database, copier: CopierStatus, name: str) -> list[Drift]:
+    """Return the drift of each line of a follower, with what the copier says that it holds apart from its copies."""
+    apart = _details(copier, name).get("apart", ())
+    return drifts_of(connection, name, _net(lines_of(connection, name), apart))
+
+
 def stored_of(
-    connection: peewee.Database, copier: CopierStatus, names: Sequence[str], copies: Iterable[RecordedCopy]
+    connection: peewee.Database,
+    drifts: Mapping[str, Sequence[Drift]],
+    copies: Iterable[RecordedCopy],
+    named: Mapping[InstrumentKey, str],
 ) -> dict[str, Stored]:
-    """Return what the database says of these followers; ``copies`` are those of the day."""
-    symbols_by_key = symbols(connection)
+    """Return what the database says of the followers that ``drifts`` has; ``copies`` are those of the day."""
     by_follower: defaultdict[str, list[RecordedCopy]] = defaultdict(list)
     for copy in copies:
         by_follower[copy.follower].append(copy)
     return {
-        name: _stored(connection, name, _details(copier, name).get("apart", ()), by_follower[name], symbols_by_key)
-        for name in names
+        name: Stored(
+            [gap for drift in of_one for gap in _of_line(drift, named.get(drift.line.key, ""))],
+            _pauses(connection, name),
+            _slippage(by_follower[name]),
+        )
+        for name, of_one in drifts.items()
     }
 
 
-def _stored(
-    connection: peewee.Database,
-    name: str,
-    apart: Sequence[Sequence[Any]],
-    copies: Sequence[RecordedCopy],
-    symbols_by_key: Mapping[InstrumentKey, str],
-) -> Stored:
-    """Return what the database says of a follower; ``apart`` is what it holds apart from its copies."""
-    drifts = drifts_of(connection, name, _net(lines_of(connection, name), apart))
-    slippage = slippage_of(copies)
-    return Stored(
-        drifts,
-        [gap for drift in drifts for gap in _of_line(drift, symbols_by_key.get(drift.line.key, ""))],
-        _pauses(connection, name),
-        {"rupees": float(slippage.rupees), "bps": float(slippage.bps)} if slippage else None,
-    )
+def _slippage(copies: Iterable[RecordedCopy]) -> Mapping[str, float] | None:
+    found = slippage_of(copies)
+    return {"rupees": float(found.rupees), "bps": float(found.bps)} if found else None
 
 
 def status_with(copier: CopierStatus, stored: Mapping[str, Stored], market: Mapping[str, str]) -> Status:

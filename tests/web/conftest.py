@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.speed.stage import Stagehand
+from tests.waiting import eventually
 from tests.web.served import Served, serving
 
 
@@ -24,4 +25,5 @@ def board(stage: Stagehand, shared: Served) -> Served:
     """Return the board of the played copier, with nobody logged in."""
     stage.tell()
     shared.cookies = {}
+    eventually(lambda: shared.get("/api/state").status == 200, "the board has seen that")
     return shared

@@ -171,7 +171,8 @@ def is_read_on_a_phone(page: Page, stage: Stagehand) -> None:
     expect(page.locator('[data-region="followers"] > tr')).to_have_count(200)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], "nothing is cut off"
     stage.tell()
+    picture(page, "board-phone.png")
     page.get_by_role("button", name="f007", exact=True).click()
     expect(page.get_by_role("dialog", name="f007")).to_contain_text("quarantined")
-    picture(page, "board-phone.png")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="f007")).to_be_hidden()

@@ -112,8 +112,8 @@ class Controls:
                 return _Plan([(RELOAD, "")])
 
     def _try_again(self, wish: Wish, view: View) -> _Plan:
-        stored = view.day.stored.get(wish.whom) if view.day else None
-        found = [one for drift in (stored.drifts if stored else ()) for one in proposals(drift)]
+        drifts = view.day.drifts.get(wish.whom, ()) if view.day else ()
+        found = [one for drift in drifts for one in proposals(drift)]
         wanted = [one for one in found if wish.order in (None, "", one.leader_order_id)]
         if not wanted:
             return _Plan([(TRY_AGAIN, wish.whom)], answer="there is nothing to take up again", is_done=True)

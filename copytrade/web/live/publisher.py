@@ -20,20 +20,18 @@ MOST_LISTENERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A view in every form, and what changed since the one before."""
+    """A view as regions, and the events that tell what changed since the one before."""
 
     view: View
-    state: bytes
     regions: Regions
-    changed: Mapping[str, Any]
+    changed: bytes
 
 
 def prepared(view: View, before: Regions) -> Update:
-    """Return a view in every form; ``before`` are the regions of the view before."""
-    state = b"" if view.status is None else msgspec.json.encode(state_of(view.status))
+    """Return a view as regions, and what changed; ``before`` are the regions of the view before."""
     now = regions_of(view)
-    changed = {name: found for name, region in now.items() if (found := changes(before.get(name, {}), region))}
-    return Update(view, state, now, changed)
+    found = {name: changes(before.get(name, {}), region) for name, region in now.items()}
+    return Update(view, now, b"".join(_event(name, changed) for name, changed in found.items() if changed))
 
 
 class Listener:
@@ -58,22 +56,28 @@ class Listener:
 
 
 class Publisher:
-    """The latest view in every form, and who listens. Used by one thread."""
+    """The latest view, and who listens. Used by one thread."""
 
     def __init__(self) -> None:
         self.view = View()
-        self.state = b""
+        self._state = b""
         self.dropped = 0
         self._regions: Regions = {}
         self._listeners: set[Listener] = set()
 
-    def take(self, update: "Update") -> None:
+    @property
+    def state(self) -> bytes:
+        """The state as JSON, b"" if there is none. It is made when somebody wants it: a page does not."""
+        if not self._state and self.view.status is not None:
+            self._state = msgspec.json.encode(state_of(self.view.status))
+        return self._state
+
+    def take(self, update: Update) -> None:
         """Take a newer view, and tell the listeners what changed."""
-        self.view, self.state, self._regions = update.view, update.state, update.regions
-        event = b"".join(_event(name, found) for name, found in update.changed.items())
-        with_state = event + self._state_event()
+        self.view, self._state, self._regions = update.view, b"", update.regions
         for listener in list(self._listeners):
-            if (said := with_state if listener.wants_state else event) and not listener.put(said):
+            said = update.changed + (self._state_event() if listener.wants_state else b"")
+            if said and not listener.put(said):
                 self.dropped += 1
                 self._listeners.discard(listener)
                 listener.end()
@@ -100,7 +104,8 @@ class Publisher:
         self._listeners.clear()
 
     def _state_event(self) -> bytes:
-        return b"event: state\ndata: " + self.state + b"\n\n" if self.state else b""
+        state = self.state
+        return b"event: state\ndata: " + state + b"\n\n" if state else b""
 
 
 def _event(name: str, found: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,21 @@ from loguru import logger
 
 from copytrade.app.commands.status import STALE_AFTER, market_now
 from copytrade.common import wall_clock
+from copytrade.core.ledger.drift.causes import Drift
+from copytrade.core.model.orders import IST
 from copytrade.reports.snapshot import open_to_read
-from copytrade.reports.status import everyone_of, status_with
+from copytrade.reports.status import drifts_with, everyone_of, status_with
 from copytrade.settings import Settings
 from copytrade.storage.database import DATABASE_ERRORS
 from copytrade.storage.files.lock_file import is_lock_held
 from copytrade.storage.files.status_file import CopierStatus, read_status, status_path
 from copytrade.storage.sqlite import file_of
+from copytrade.web.live.copies import CopiesOfDay
+from copytrade.web.live.paced import Paced
 from copytrade.web.live.view import Day, View, read_day
 
 #: Seconds between two looks: at most five views a second.
 LOOK_EVERY = 0.2
-
-#: Reads of the database may take this part of the time, and one is made after so many seconds anyhow.
-BUSY_PART, READ_AFTER = 0.2, 5.0
 
 #: Alerts that are remembered.
 ALERTS_KEPT = 100
@@ -43,8 +45,9 @@ class Reader(threading.Thread):
         self._view = View()
         self._written = 0
         self._copier: CopierStatus | None = None
-        self._seen: object = None
-        self._read_at = self._may_read_at = 0.0
+        self._copies = CopiesOfDay()
+        self._drifts: Paced[Mapping[str, Sequence[Drift]]] = Paced()
+        self._day: Paced[Day] = Paced()
         self._alerts: list[dict[str, str]] = []
 
     def stop(self) -> None:
@@ -69,7 +72,7 @@ class Reader(threading.Thread):
         copier = self._copier
         if copier is None:
             return
-        day = self._day(copier)
+        day = self._read_day(copier)
         if day is None or not (is_new or day is not self._view.day or self._view.status is None):
             return
         self._remember_alerts(copier)
@@ -102,22 +105,28 @@ class Reader(threading.Thread):
         age = (wall_clock.now() - self._copier.at).total_seconds()
         return f"the copier last told its status {age:.0f} s ago" if age > STALE_AFTER else ""
 
-    def _day(self, copier: CopierStatus) -> Day | None:
+    def _read_day(self, copier: CopierStatus) -> Day | None:
         """Return the day, read again if the database or what accounts hold has changed, and it is time."""
-        now, day = time.monotonic(), self._view.day
-        seen = (_signature(self._settings.store.database), _apart(copier))
-        is_due = seen != self._seen or now - self._read_at > READ_AFTER
-        if day is not None and (not is_due or now < self._may_read_at):
-            return day
+        database, day = self._settings.store.database, copier.at.astimezone(IST).date()
+        written, apart = _signature(database), _apart(copier)
         try:
-            with self._reads, open_to_read(self._settings.store.database) as connection:
-                day = read_day(connection, copier, everyone_of(copier, self._names))
+            drifts = self._drifts.get((written, apart), lambda: self._read_drifts(copier))
+            with_drifts = (written, self._drifts.read_at)
+            return self._day.get(with_drifts, lambda: self._read_rest(day, drifts))
         except DATABASE_ERRORS as error:
             self._show(View(why=str(error)))
             return None
-        self._seen, self._read_at = seen, time.monotonic()
-        self._may_read_at = self._read_at + (self._read_at - now) * (1 / BUSY_PART - 1)
-        return day
+
+    def _read_drifts(self, copier: CopierStatus) -> Mapping[str, Sequence[Drift]]:
+        found = {}
+        for name in everyone_of(copier, self._names):  # one transaction each: the write-ahead log can start over
+            with self._reads, open_to_read(self._settings.store.database) as connection:
+                found[name] = drifts_with(connection, copier, name)
+        return found
+
+    def _read_rest(self, day: date, drifts: Mapping[str, Sequence[Drift]]) -> Day:
+        with self._reads, open_to_read(self._settings.store.database) as connection:
+            return read_day(connection, day, drifts, self._copies.read(connection, day))
 
     def _remember_alerts(self, copier: CopierStatus) -> None:
         notifier = copier.actor("notifier")

@@ -6,11 +6,11 @@ from datetime import date
 
 import peewee
 
-from copytrade.core.model.orders import IST, InstrumentKey
-from copytrade.reports.queries import RecordedCopy, copies_on, symbols
+from copytrade.core.ledger.drift.causes import Drift
+from copytrade.core.model.orders import InstrumentKey
+from copytrade.reports.queries import RecordedCopy, symbols
 from copytrade.reports.snapshot import rows_of
 from copytrade.reports.status import Status, Stored, stored_of
-from copytrade.storage.files.status_file import CopierStatus
 from copytrade.web.live.orders import LeaderOrder, orders_on
 
 #: Commands of the day that are shown at most.
@@ -33,10 +33,10 @@ class Given:
 class Day:
     """A day as the database has it."""
 
-    day: date
-    stored: Mapping[str, Stored]
     copies: Sequence[RecordedCopy]
     orders: Sequence[LeaderOrder]
+    drifts: Mapping[str, Sequence[Drift]]
+    stored: Mapping[str, Stored]
     symbols: Mapping[InstrumentKey, str]
     commands: Sequence[Given]
 
@@ -57,16 +57,17 @@ class View:
         return self.status or self.last
 
 
-def read_day(connection: peewee.Database, copier: CopierStatus, names: Sequence[str]) -> Day:
-    """Return the day of a copier's status; ``names`` are the followers to look at."""
-    day = copier.at.astimezone(IST).date()
-    copies = copies_on(connection, day)
+def read_day(
+    connection: peewee.Database, day: date, drifts: Mapping[str, Sequence[Drift]], copies: Sequence[RecordedCopy]
+) -> Day:
+    """Return a day; ``drifts`` are those of the followers to look at, ``copies`` those of the day."""
+    named = symbols(connection)
     return Day(
-        day,
-        stored_of(connection, copier, names, copies),
         copies,
         orders_on(connection, day, copies),
-        symbols(connection),
+        drifts,
+        stored_of(connection, drifts, copies, named),
+        named,
         _commands(connection),
     )
 

@@ -18,8 +18,7 @@ def positions(view: View) -> Mapping[str, Mapping[str, str]]:
         return {}
     found = []
     for one in view.shown.followers:
-        stored = view.day.stored.get(one.name)
-        for drift in stored.drifts if stored else ():
+        for drift in view.day.drifts.get(one.name, ()):
             if drift.leader or drift.net or drift.held:
                 found.append(_row(one, drift, view.day.symbols.get(drift.line.key, "")))
     found.sort(key=lambda row: (row[1]["row:differs"] != "yes", row[1]["symbol"], row[0]))
