@@ -59,6 +59,8 @@ class Board(Section):
         """Refuse to be reached from other machines without a password and encryption."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together")
+        if self.host in ("0.0.0.0", "::") and not self.allowed_hosts:  # noqa: S104 (it asks for more)
+            raise ValueError(f"listen {self.listen} is every address: allowed_hosts has to say its names")
         if not self.is_on_loopback:
             needed = {"password_hash": self.password_hash, "tls_cert": self.tls_cert, "tls_key": self.tls_key}
             if missing := [key for key, value in needed.items() if value is None]:

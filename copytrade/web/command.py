@@ -2,14 +2,15 @@
 
 import getpass
 import json
+import socket
 import ssl
 import sys
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from copytrade.app.commands.exit_codes import EXIT_UNUSABLE
 from copytrade.app.commands.pause import operator
-from copytrade.settings import Settings
+from copytrade.settings import Board, Settings
 from copytrade.web.access.password import hash_of
 from copytrade.web.board_file import BoardFile, read_board
 from copytrade.web.serving import serve
@@ -51,15 +52,9 @@ def _print_link(settings: Settings) -> int:
 
 
 def _link(running: BoardFile, settings: Settings) -> str:
-    url, port = urlsplit(running.url), urlsplit(running.url).port or 0
-    connection: HTTPConnection
-    host = settings.board.host if settings.board.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    if url.scheme == "https":
-        ours = ssl.create_default_context(cafile=settings.board.tls_cert)  # this machine's own file says who it is
-        ours.check_hostname = False
-        connection = HTTPSConnection(host, port, timeout=PATIENCE, context=ours)
-    else:
-        connection = HTTPConnection(host, port, timeout=PATIENCE)
+    url = urlsplit(running.url)
+    connection = HTTPConnection(url.hostname or "", url.port or 0, timeout=PATIENCE)
+    connection.sock = _connected(settings.board, url.hostname or "", url.port or 0)
     try:
         headers = {"Authorization": f"Bearer {running.key}", "Host": url.netloc}
         connection.request("POST", "/api/links", json.dumps({"by": operator()}), headers)
@@ -67,3 +62,12 @@ def _link(running: BoardFile, settings: Settings) -> str:
     finally:
         connection.close()
     return link
+
+
+def _connected(board: Board, name: str, port: int) -> socket.socket:
+    """Return a connection to the board on this machine; its certificate has to be the settings' own. Raises OSError."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(board.host, board.host)  # noqa: S104 (where it listens)
+    connected = socket.create_connection((host, port), PATIENCE)
+    if board.tls_cert is None:
+        return connected
+    return ssl.create_default_context(cafile=board.tls_cert).wrap_socket(connected, server_hostname=name)

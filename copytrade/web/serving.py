@@ -53,7 +53,7 @@ def serve(settings: Settings, *, shows_link: bool, until: Callable[[], object] |
             return _not_served(f"the database {why}")
         listening = _listening(settings.board.host, settings.board.port)
         if settings.board.tls_cert and settings.board.tls_key:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.board.tls_cert, settings.board.tls_key)
+            _see_that_they_fit(settings.board.tls_cert, settings.board.tls_key)
     except DatabaseUnusable as error:
         return _not_served(str(error))
     except OSError as error:
@@ -170,6 +170,11 @@ def _listening(host: str, port: int) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def _see_that_they_fit(tls_cert: str, tls_key: str) -> None:
+    """Raise OSError if certificate and key cannot be used together."""
+    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls_cert, tls_key)
 
 
 def _registering(transports: "WeakValueDictionary[object, asyncio.Transport]") -> type[HttpToolsProtocol]:

@@ -3,18 +3,20 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from bench.speed.stage import Stagehand
 from copytrade.core.model.reasons import Reason
 from copytrade.paper.broker import PaperBroker
 from copytrade.storage.database import Database
 from copytrade.storage.files.lock_file import hold_lock
+from copytrade.web.access.password import hash_of
 from tests.system.copier import ALICE, BOB, LEADER, Copier, accounts, running, settings_for
 from tests.web.browsing import PATIENCE, PHONE, chromium, opened, picture, serious_faults
 from tests.web.relay import Relay
 from tests.web.served import serving
 
+PASSWORD = "correct horse battery"
 SETTINGS = """
 mode = "live"
 [leader]
@@ -120,7 +122,7 @@ def flattens_alice(page: Page, copier: Copier) -> None:
 def test_two_hundred_followers_are_found_read_and_used_by_everybody(tmp_path: Path) -> None:
     expect.set_options(timeout=PATIENCE)
     hostile = "<img src=x onerror=alert(1)>"
-    with chromium() as browser, Stagehand(tmp_path, 200) as stage:
+    with chromium() as browser, Stagehand(tmp_path, 200, f'password_hash = "{hash_of(PASSWORD)}"\n') as stage:
         order = stage.order(symbol=hostile)
         for number, name in enumerate(stage.names[:9]):
             stage.copied(order, name) if number % 3 else stage.skipped(order, name, Reason.ZERO_LOTS, hostile)
@@ -132,8 +134,22 @@ def test_two_hundred_followers_are_found_read_and_used_by_everybody(tmp_path: Pa
                 is_told_when_the_connection_is_lost(page, stage, relay)
             relay.stop()
             stage.tell()
+            logs_in_by_password(browser, board.url)
             with opened(browser, board, PHONE, "dark") as page:
                 is_read_on_a_phone(page, stage)
+
+
+def logs_in_by_password(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    page.goto(url)
+    page.get_by_label("Or with the password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Followers")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_text("Log in with a link")).to_be_visible()
+    page.goto(url)
+    expect(page.get_by_text("Log in with a link")).to_be_visible()
+    page.close()
 
 
 def is_fast_and_keeps_the_focus(page: Page, stage: Stagehand) -> None:

@@ -103,7 +103,8 @@ def test_by_hand_it_shows_a_link_and_gives_others(tmp_path: Path, capfd: pytest.
 @pytest.mark.parametrize(
     ("board", "fault"),
     [
-        ('listen = "0.0.0.0:8300"', "needs password_hash, tls_cert, tls_key"),
+        ('listen = "0.0.0.0:8300"\nallowed_hosts = ["b.example"]', "needs password_hash, tls_cert, tls_key"),
+        ('listen = "0.0.0.0:8300"', "allowed_hosts has to say its names"),
         ('listen = "192.0.2.1:8300"\npassword_hash = "scrypt:15:8:1:{salt}:{digest}"', "needs tls_cert, tls_key"),
         ('listen = "127.0.0.1"', "an address and a port"),
         ('listen = "127.0.0.1:99999"', "an address and a port"),

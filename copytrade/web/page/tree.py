@@ -6,7 +6,7 @@ from copytrade.web.live.view import View
 from copytrade.web.page import text
 
 #: States of an actor that does its work.
-_WELL = frozenset({"live", "busy"})
+_WELL = frozenset({"live", "busy", "paused"})
 
 
 def actors(view: View) -> Mapping[str, Mapping[str, str]]:
