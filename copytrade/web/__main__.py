@@ -8,6 +8,9 @@ from pathlib import Path
 from copytrade.settings import SettingsUnusable, load_settings
 from copytrade.web.serving import serve
 
+#: How much others go first: an order never waits for a processor that the board has.
+NICE = 10
+
 #: Seconds that an ordered stop may take.
 STOPS_WITHIN = 3.0
 
@@ -15,6 +18,7 @@ STOPS_WITHIN = 3.0
 def main() -> int:
     """Serve until standard input ends."""
     os.umask(0o077)
+    os.nice(NICE)
     path, *options = sys.argv[1:]
     try:
         settings = load_settings(Path(path))

@@ -42,11 +42,11 @@ class Board:
     #: Ends the connection of a client that reads nothing.
     abort: Callable[[Request], object] = lambda _request: None
     reading: int = 0
+    #: What changes something.
+    controls: Controls = field(init=False)
 
-    @property
-    def controls(self) -> Controls:
-        """What changes something."""
-        return Controls(self.settings)
+    def __post_init__(self) -> None:
+        self.controls = Controls(self.settings)
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run a read of the database in a thread, at most two at once. Raises Busy, and what it raises."""

@@ -3,8 +3,6 @@
 import json
 from dataclasses import dataclass
 
-import peewee
-
 from copytrade.reports.snapshot import open_to_read, rows_of
 
 #: The account under which the audit trail has what was asked for through the board.
@@ -20,16 +18,13 @@ class Outcome:
     answer: str | None
 
 
-def find(database: str, name: str) -> Outcome | None:
-    """Return what became of the command of this id, None if there is none; the answer is as the command line prints it.
+def outcome(database: str, name: str, at: float) -> Outcome:
+    """Return what became of the command that was given ``at`` these epoch seconds, as the command line prints it.
 
     An answer that was there with the command is whole, one that a follower gave has its name put before it. Raises
     DatabaseUnusable.
     """
     with open_to_read(database) as connection:
-        at = _given_at(connection, name)
-        if at is None:
-            return None
         query = "SELECT follower, is_done, answer, answered_at FROM commands WHERE given_at = ? ORDER BY id"
         rows = rows_of(connection, query, at)
     if any(answer is None for _, _, answer, _ in rows):
@@ -38,10 +33,11 @@ def find(database: str, name: str) -> Outcome | None:
     return Outcome(name, "done" if all(row[1] for row in rows) else "refused", "\n".join(lines))
 
 
-def _given_at(connection: peewee.Database, name: str) -> float | None:
-    """Return when the command of this id was given, in epoch seconds."""
+def given_at(database: str, name: str) -> float | None:
+    """Return when a command was given by its id, in epoch seconds; None if it was not. Raises DatabaseUnusable."""
     query = "SELECT ts, response_data FROM audit_log WHERE account = ? AND response_data LIKE ? ORDER BY id"
-    for at, response in rows_of(connection, query, AUDITED_AS, f'%"{name}"%'):
-        if json.loads(response).get("id") == name:
-            return float(at)
+    with open_to_read(database) as connection:
+        for at, response in rows_of(connection, query, AUDITED_AS, f'%"{name}"%'):
+            if json.loads(response).get("id") == name:
+                return float(at)
     return None

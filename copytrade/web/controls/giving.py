@@ -16,12 +16,16 @@ from copytrade.settings import Settings
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import is_lock_held
 from copytrade.storage.records import ConfigSet, RequestMade
-from copytrade.web.controls.answers import AUDITED_AS, find
+from copytrade.web.controls.answers import AUDITED_AS, Outcome, given_at, outcome
 from copytrade.web.controls.wish import PAUSE, RELOAD, RESUME, Wish, WishRefused, see_that_it_is_meant
 from copytrade.web.live.view import View
 
 #: What is added to an answer that counts later.
 _LATER = "no copier is running: this counts from its next start"
+
+
+#: Ids of commands that are kept in memory.
+MOST_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Controls:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._one_at_a_time = threading.Lock()
+        #: When commands were given, by id: looking for it in the audit trail takes long.
+        self._given_at: dict[str, float] = {}
 
     def give(self, wish: Wish, by: str, address: str, view: View) -> str:
         """Have it done, and return the id under which its answer is found. A repeated id does nothing again.
@@ -49,7 +55,7 @@ class Controls:
         name = str(wish.id)
         try:
             with self._one_at_a_time, self._opened() as database:
-                if find(self._settings.store.database, name) is not None:
+                if self._known_at(name) is not None:
                     return name
                 see_that_it_is_meant(wish, self._known(view))
                 plan = self._plan(database, wish, by, view)
@@ -67,9 +73,22 @@ class Controls:
                 database.give_commands(
                     plan.commands, now, [*plan.records, audit], answer=plan.answer, is_done=plan.is_done
                 )
+                self._given_at[name] = now.timestamp()
         except DATABASE_ERRORS as error:
             raise WishRefused(503, f"the database cannot be written now, nothing was done: {error}") from None
         return name
+
+    def outcome(self, name: str) -> Outcome | None:
+        """Return what became of the command of this id, None if there is none. Raises DatabaseUnusable."""
+        at = self._known_at(name)
+        return None if at is None else outcome(self._settings.store.database, name, at)
+
+    def _known_at(self, name: str) -> float | None:
+        if name not in self._given_at and (at := given_at(self._settings.store.database, name)) is not None:
+            while len(self._given_at) >= MOST_KEPT:
+                del self._given_at[next(iter(self._given_at))]
+            self._given_at[name] = at
+        return self._given_at.get(name)
 
     @contextmanager
     def _opened(self) -> Iterator[Database]:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 #: The part of the time that reads may take, and seconds after which one is made anyhow.
-BUSY_PART, AFTER = 0.1, 5.0
+BUSY_PART, AFTER = 0.1, 30.0
 
 
 class Paced(Generic[T]):

@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from copytrade.web.board import board_of, visitor_of
 from copytrade.web.clean import clean
-from copytrade.web.controls.answers import find
 from copytrade.web.controls.wish import WishRefused, read_wish
 from copytrade.web.routes.answers import JSON
 
@@ -44,7 +43,7 @@ async def give(request: Request) -> Response:
 async def answer(request: Request) -> Response:
     """Return what became of a command."""
     board, name = board_of(request), request.path_params["command_id"]
-    found = await board.read(lambda: find(board.settings.store.database, name))
+    found = await board.read(lambda: board.controls.outcome(name))
     if found is None:
         return JSON({"error": "there is no command of this id"}, 404)
     lines = None if found.answer is None else clean(found.answer.split("\n"))
