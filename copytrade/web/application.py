@@ -11,9 +11,9 @@ from copytrade.storage.database import DatabaseUnusable
 from copytrade.web.access.guard import Guard
 from copytrade.web.board import Board, Busy, board_of
 from copytrade.web.clean import clean
-from copytrade.web.metrics import metrics
 from copytrade.web.routes import api, commands, events, health, login, pages
 from copytrade.web.routes.answers import refusal, wants_page
+from copytrade.web.routes.metrics import metrics
 
 #: Kinds of Prometheus text.
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"

@@ -15,7 +15,7 @@ from copytrade.storage.files.status_file import read_status, status_path
 from copytrade.web.application import application
 from copytrade.web.board import Board
 from copytrade.web.board_file import board_path
-from copytrade.web.openapi import openapi
+from copytrade.web.routes.openapi import openapi
 from tests.waiting import eventually
 from tests.web.served import Served
 

@@ -14,8 +14,8 @@ from copytrade.reports.snapshot import open_to_read
 from copytrade.web.board import board_of
 from copytrade.web.clean import clean
 from copytrade.web.live.orders import copy_of, orders_on
-from copytrade.web.openapi import openapi
 from copytrade.web.routes.answers import JSON
+from copytrade.web.routes.openapi import openapi
 
 
 async def state(request: Request) -> Response:
