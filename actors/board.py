@@ -1,5 +1,6 @@
 """Owner of the board, a process of its own: a browser never takes the interpreter from an order."""
 
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -74,6 +75,7 @@ class Board(GuardedActor[BoardInbox]):
             text=True,
             errors="replace",
             start_new_session=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},  # of this program, installed or not
         )
         threading.Thread(target=self._listen, args=[self._process], name="board", daemon=True).start()
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from copytrade.settings import SettingsUnusable, load_settings
@@ -18,7 +19,8 @@ STOPS_WITHIN = 3.0
 def main() -> int:
     """Serve until standard input ends."""
     os.umask(0o077)
-    os.nice(NICE)
+    with suppress(OSError):
+        os.nice(NICE)
     path, *options = sys.argv[1:]
     try:
         settings = load_settings(Path(path))

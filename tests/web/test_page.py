@@ -73,7 +73,7 @@ def watches_an_order(page: Page, copier: Copier) -> None:
     shown = page.locator(f'[data-region="orders"] > [data-id="{order}"]')
     expect(shown).to_contain_text("2 of 2")
     copier.broker.cancel(LEADER, order)
-    expect(shown).to_contain_text("cancelled")
+    expect(shown.locator('[data-cell="status"]')).to_have_text("cancelled")
     shown.get_by_role("button", name=order).click()
     dialog = page.get_by_role("dialog", name=f"Order {order}")
     expect(dialog).to_contain_text("correlation id")
