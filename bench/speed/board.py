@@ -73,7 +73,7 @@ class Given:
         if copier is None:
             raise RuntimeError("the status cannot be read")
         with open_to_read(stage.database) as connection:
-            drifts = {name: drifts_with(connection, copier, name) for name in stage.names}
+            drifts = drifts_with(connection, copier, stage.names)
             copies = CopiesOfDay().read(connection, copier.at.date())
             day = read_day(connection, copier.at.date(), drifts, copies)
         return View(status_with(copier, day.stored, market_now(self._settings)), day, "")

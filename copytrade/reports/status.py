@@ -14,7 +14,7 @@ from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import IST, InstrumentKey, Product, Segment
 from copytrade.core.model.reasons import Reason
 from copytrade.reports.day import slippage_of
-from copytrade.reports.queries import RecordedCopy, copies_on, drifts_of, lines_of, remembered, symbols
+from copytrade.reports.queries import RecordedCopy, copies_on, drifts_from, histories_of, remembered, symbols
 from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus
 
@@ -127,7 +127,7 @@ def status_of(copier: CopierStatus, database: str, names: Sequence[str], market:
     everyone = everyone_of(copier, names)
     with open_to_read(database) as connection:
         copies = copies_on(connection, copier.at.astimezone(IST).date())
-        drifts = {name: drifts_with(connection, copier, name) for name in everyone}
+        drifts = drifts_with(connection, copier, everyone)
         stored = stored_of(connection, drifts, copies, symbols(connection))
     return status_with(copier, stored, market)
 
@@ -137,10 +137,12 @@ def everyone_of(copier: CopierStatus, names: Sequence[str]) -> list[str]:
     return [*copier.followers, *(name for name in names if name not in copier.followers)]
 
 
-def drifts_with(connection: peewee.Database, copier: CopierStatus, name: str) -> list[Drift]:
-    """Return the drift of each line of a follower, with what the copier says that it holds apart from its copies."""
-    apart = _details(copier, name).get("apart", ())
-    return drifts_of(connection, name, _net(lines_of(connection, name), apart))
+def drifts_with(connection: peewee.Database, copier: CopierStatus, names: Sequence[str]) -> dict[str, list[Drift]]:
+    """Return the drift of each line of these followers, with what the copier says that they hold beside copies."""
+    return {
+        name: drifts_from(history, _net(history.lines, _details(copier, name).get("apart", ())))
+        for name, history in histories_of(connection, names).items()
+    }
 
 
 def stored_of(

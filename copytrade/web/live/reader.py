@@ -118,11 +118,8 @@ class Reader(threading.Thread):
             return None
 
     def _read_drifts(self, copier: CopierStatus) -> Mapping[str, Sequence[Drift]]:
-        found = {}
-        for name in everyone_of(copier, self._names):  # one transaction each: the write-ahead log can start over
-            with self._reads, open_to_read(self._settings.store.database) as connection:
-                found[name] = drifts_with(connection, copier, name)
-        return found
+        with self._reads, open_to_read(self._settings.store.database) as connection:
+            return drifts_with(connection, copier, everyone_of(copier, self._names))
 
     def _read_rest(self, day: date, drifts: Mapping[str, Sequence[Drift]]) -> Day:
         with self._reads, open_to_read(self._settings.store.database) as connection:
