@@ -35,6 +35,9 @@ from copytrade.web.routes.login import link_of
 #: Connections at once; more are answered with 503.
 MOST_CONNECTIONS = 256
 
+#: Seconds within which a connection has to make its first request.
+FIRST_REQUEST_WITHIN = 10.0
+
 #: What begins the line that says where the board is, and the one with a link to log in by.
 AT, LINK = "Board at ", "Log in: "
 
@@ -181,11 +184,16 @@ def _registering(transports: "WeakValueDictionary[object, asyncio.Transport]") -
     """Return an HTTP protocol that notes its connections by the client's address."""
 
     class Protocol(HttpToolsProtocol):
-        """HTTP/1.1 with noted connections."""
+        """HTTP/1.1 with noted connections. One that asks nothing is ended."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             transports[transport.get_extra_info("peername")[:2]] = transport
+            self.loop.call_later(FIRST_REQUEST_WITHIN, self._end_if_silent)
+
+        def _end_if_silent(self) -> None:
+            if getattr(self, "cycle", None) is None:  # it is annotated as if there always were one
+                self.transport.abort()
 
     return Protocol
 

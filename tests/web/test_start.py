@@ -7,10 +7,13 @@ import socket
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+import copytrade.web.serving
 from bench.speed.stage import Stagehand
 from copytrade.settings import Board, SettingsUnusable, load_settings
 from copytrade.web.access.password import hash_of, is_right
@@ -76,7 +79,10 @@ def test_it_starts_with_the_copier_waits_for_its_port_is_restarted_and_leaves_no
     assert not Path(f"/proc/{killed}").exists()
 
 
-def test_by_hand_it_shows_a_link_and_gives_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_by_hand_it_shows_a_link_and_gives_others(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copytrade.web.serving, "FIRST_REQUEST_WITHIN", 0.1)
     with Stagehand(tmp_path, 1) as stage:
         settings, ends = load_settings(stage.settings), threading.Event()
         assert board(settings, links=True, hashes=False) == 2
@@ -90,6 +96,10 @@ def test_by_hand_it_shows_a_link_and_gives_others(tmp_path: Path, capfd: pytest.
             assert link.startswith(f"{url}login?key=")
             with urllib.request.urlopen(link, timeout=PATIENCE) as answer:
                 assert answer.status == 200
+            with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=PATIENCE) as silent:
+                silent.sendall(b"GET / HTTP/1.1\r\nHost: ")
+                with suppress(ConnectionResetError):
+                    assert silent.recv(1) == b"", "who asks nothing is not waited for"
             busy = settings.model_copy(update={"board": Board(listen=url.removeprefix("http://").rstrip("/"))})
             assert serve(busy, shows_link=False, until=ends.wait) == 2
             assert "Address already in use" in capfd.readouterr().err

@@ -1,5 +1,7 @@
 """Commands: given, and asked for their answer."""
 
+import asyncio
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,8 +11,8 @@ from copytrade.web.clean import clean
 from copytrade.web.controls.wish import WishRefused, read_wish
 from copytrade.web.routes.answers import JSON
 
-#: Bytes of a body that are read at most.
-LONGEST_BODY = 8192
+#: Bytes of a body that are read at most, and seconds within which it has to come.
+LONGEST_BODY, BODY_WITHIN = 8192, 10.0
 
 
 class TooLong(Exception):
@@ -51,10 +53,14 @@ async def answer(request: Request) -> Response:
 
 
 async def body_of(request: Request) -> bytes:
-    """Return the body of a request. Raises TooLong."""
+    """Return the body of a request. Raises TooLong, also if it takes too long to come."""
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LONGEST_BODY:
-            raise TooLong
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LONGEST_BODY:
+                    raise TooLong
+    except TimeoutError:
+        raise TooLong from None
     return body
