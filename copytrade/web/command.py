@@ -13,7 +13,6 @@ from copytrade.app.commands.pause import operator
 from copytrade.settings import Board, Settings
 from copytrade.web.access.password import hash_of
 from copytrade.web.board_file import BoardFile, read_board
-from copytrade.web.serving import serve
 
 #: Seconds that the running board may take to answer.
 PATIENCE = 5.0
@@ -25,6 +24,8 @@ def board(settings: Settings, *, links: bool, hashes: bool) -> int:
         return _print_hash()
     if links:
         return _print_link(settings)
+    from copytrade.web.serving import serve  # noqa: PLC0415 (0.2 s that no other command has to pay)
+
     return serve(settings, shows_link=settings.mode == "paper" or sys.stdout.isatty())
 
 
