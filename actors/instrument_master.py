@@ -15,7 +15,7 @@ from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.instrument_source import InstrumentSource, Master, MasterUnreadable
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import IST, InstrumentKey
@@ -109,7 +109,9 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
         if read.master is None:
             self._cannot_read(read)
             return
-        self._failing = False
+        if self._failing:
+            self._failing = False
+            over("instruments", "", "Instrument master can be read again")
         self._use(read.master)
         until_renewed = self._source.seconds_until_renewed(wall_clock.now())
         self._clock.tell_later(until_renewed, self.address, LoadInstruments(self.epoch))

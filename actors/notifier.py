@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from loguru import logger
 from pydantic import SecretStr
 
-from actors.messages.alerts import NotifierMessage, Notify, Over, TellIfItLasts
+from actors.messages.alerts import AlertsChanged, NotifierMessage, Notify, Over, TellIfItLasts
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
 from actors.runtime.timers import Clock
 from copytrade.app.alert_delivery import deliver, deliver_alert, name_of
@@ -43,14 +44,17 @@ class Notifier(GuardedActor[NotifierMessage]):
         """Send an alert, or hold it back."""
         match message:
             case Notify(kind, who, text):
-                at = wall_clock.now().astimezone(IST).isoformat(timespec="seconds")
-                self._last[who.partition(":")[0]] = {"at": at, "kind": kind, "text": text}
+                if message.level != "INFO":  # news, no trouble
+                    at = wall_clock.now().astimezone(IST).isoformat(timespec="seconds")
+                    self._last[who.partition(":")[0]] = {"at": at, "kind": kind, "text": text}
                 self._notify(message)
             case Over(kind, who, text):
                 self._over(kind, who, text)
             case TellIfItLasts(kind, who):
                 if waiting := self._waiting.pop((kind, who), None):
-                    self._notify(waiting)
+                    self._notify(replace(waiting, at=time.monotonic()))
+            case AlertsChanged(urls, cooldown):
+                self._urls, self._cooldown = urls, cooldown
             case ActorUp() | ActorDied():
                 pass
 
@@ -63,7 +67,7 @@ class Notifier(GuardedActor[NotifierMessage]):
         return {"last": dict(self._last)}
 
     def _notify(self, alert: Notify) -> None:
-        key, now = (alert.kind, alert.who), time.monotonic()
+        key, now = (alert.kind, alert.who), alert.at
         left = self._sent_at.get(key, now - self._cooldown) + self._cooldown - now
         if left > 0:
             self._held_back += 1
@@ -81,7 +85,8 @@ class Notifier(GuardedActor[NotifierMessage]):
         self._waiting.pop((kind, who), None)
         if (kind, who) in self._lasting:
             self._lasting.discard((kind, who))
-            self._send(kind, who, lambda: deliver(self._urls, f"over again: {kind} {who}".strip(), text, "INFO"))
+            ends = f"over again: {kind}"
+            self._send(ends, who, lambda: deliver(self._urls, f"{ends} {who}".strip(), text, "INFO"))
 
     def _send(self, kind: str, who: str, send: Callable[[], list[str]]) -> None:
         if not self._urls:

@@ -26,3 +26,5 @@ class FollowerAccount:
     result_interval: float | None
     audit_interval: float
     only_closes: bool = False
+    #: Whether the leader is copied already when this follower begins.
+    joins: bool = False

@@ -10,6 +10,7 @@ from actors.follower.assembly import assemble
 from actors.follower.figures import details_of, figures_of
 from actors.follower.gateway import Gateway
 from actors.follower.messages import (
+    AccountChanged,
     AdoptOrphanOrders,
     AuditAgain,
     AuditPositions,
@@ -23,6 +24,7 @@ from actors.follower.messages import (
     RequestLeft,
     Resume,
 )
+from actors.follower.open_lines import say_what_goes_on
 from actors.messages.feeds import (
     BookMerged,
     BookSnapshot,
@@ -85,6 +87,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._engine = parts.engine
         self._now = parts.broker_clock.now
         self._outbox = parts.outbox
+        self._first_moment = parts.first_moment
         self._account_state = parts.account_state
         self._permits = parts.permits
         self._capital = parts.capital
@@ -181,16 +184,20 @@ class Follower(GuardedActor[FollowerInbox]):
             case GateOpened() if message.account == self._peers.leader:
                 self._engine.set_gate(is_open=True)
                 self._audit.book_is_known(self._peers.leader)
+                self._first_moment.say()
             case GateClosed():
                 self._engine.own_feed(is_up=False)
             case GateOpened():
                 self._audit.feed_opened()
             case BookSnapshot() if message.account == self._peers.leader:
+                if message.gate_open:
+                    self._first_moment.take_book(message.orders)
                 for order in message.orders:
                     self._outbox.note(*self._engine.leader_changed(order, None))
                 self._engine.set_gate(is_open=message.gate_open)
                 if message.gate_open:
                     self._audit.book_is_known(self._peers.leader)
+                    self._first_moment.say()
             case BookSnapshot():
                 for order in message.orders:
                     self._outbox.note(self._engine.own_orders.seen(order, None))
@@ -238,6 +245,8 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._commands.obey(message)
             case EntriesSwitched(pause):
                 self._account_state.switch(pause)
+            case AccountChanged(account):
+                self._change(account)
             case TokenReplaced(_, token):
                 self._gateway.take_token(token)
                 self._account_state.take_token()
@@ -248,14 +257,24 @@ class Follower(GuardedActor[FollowerInbox]):
             case _:
                 pass  # meant for an earlier incarnation
 
+    def _change(self, account: FollowerAccount) -> None:
+        """Copy by other settings from now on."""
+        self._account = account
+        self._engine.change_policy(account.policy)
+        self._account_state.allow(enters=account.policy.enabled)
+        self._in_flight.amo_time = account.amo_time
+        self._capital.need(needed=account.needs_capital)
+        self._loss_limit_watch.change(account.policy, account.result_interval, self._now(), begins=self._loaded)
+
     def _take_copies(self, loaded: CopiesLoaded) -> None:
         """Load what earlier incarnations did, and begin to follow both feeds."""
-        self._loaded = True
+        self._loaded, self._first_moment.is_now = True, loaded.begins
         self._account_state.switch(loaded.pause)
         today = self._now().astimezone(IST).date()
         self._engine.load(
             loaded.copies, loaded.lines, loaded.allocations, loaded.copying_since, time.monotonic(), today
         )
+        say_what_goes_on(self.address.name, loaded.lines, self._account.policy.sizing)
         self._subscribe()
         self._loss_limit_watch.begin(loaded.breach, self._now())
         self._audit.begin()

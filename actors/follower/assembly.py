@@ -5,6 +5,7 @@ from typing import Any
 
 from actors.follower.account import FollowerAccount
 from actors.follower.addresses import Peers
+from actors.follower.first_moment import FirstMoment
 from actors.follower.parts.account_state import AccountState
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.commands import Commands
@@ -32,6 +33,7 @@ class Parts:
     engine: CopyEngine
     broker_clock: BrokerClock
     outbox: Outbox
+    first_moment: FirstMoment
     account_state: AccountState
     permits: Permits
     capital: StartCapital
@@ -115,6 +117,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         engine=engine,
         broker_clock=broker_clock,
         outbox=outbox,
+        first_moment=FirstMoment(address, engine, outbox, joins=account.joins),
         account_state=account_state,
         permits=permits,
         capital=capital,

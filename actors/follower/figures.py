@@ -15,13 +15,14 @@ LAG_WORTH_SHOWING = 0.1
 def figures_of(parts: Parts, now: datetime, *, dry_run: bool) -> dict[str, Figure]:
     """Return counts of copies, requests and failures, and latency percentiles of the broker and of our part."""
     engine, latencies, ours = parts.engine, parts.outcomes.latencies, parts.outcomes.ours
+    usage = engine.limit_usage
     lag = engine.unknown_outcomes.visibility.longest
     return {
         "dry_run": "yes" if dry_run else "",
         "open": len(engine.copies.live),
         "in_doubt": len(engine.copies.in_doubt) or "",
-        "result": rupees(engine.result.rupees) if engine.result else "",
-        "close_only": "daily_loss" if engine.is_breached(now) else "",
+        "result": rupees(usage.result.rupees) if usage.result else "",
+        "close_only": "daily_loss" if usage.is_breached(now) else "",
         "requests": parts.in_flight.requests,
         "failed": parts.outcomes.failures or "",
         "rate_limited": parts.account_state.rate_limited or "",
@@ -39,7 +40,7 @@ def details_of(parts: Parts) -> dict[str, Any]:
     Each line of ``apart`` is segment, security id, product, and the units that its copies do not explain.
     """
     engine, audit, all_ = parts.engine, parts.audit, parts.outcomes.latencies
-    results = [result for result in (engine.result, audit.result) if result is not None]
+    results = [result for result in (engine.limit_usage.result, audit.result) if result is not None]
     return {
         "paused": parts.account_state.is_paused,
         "obstacle": parts.account_state.obstacle,

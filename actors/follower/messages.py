@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from actors.follower.account import FollowerAccount
 from actors.messages.feeds import FeedNews
 from actors.messages.followers import Drain, FailOnPurpose
 from actors.messages.instruments import InstrumentsLoaded
@@ -107,6 +108,13 @@ class Resume:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class AccountChanged:
+    """Copy by other settings from now on."""
+
+    account: FollowerAccount
+
+
 FollowerInbox = (
     FeedNews
     | CapitalRead
@@ -131,6 +139,7 @@ FollowerInbox = (
     | AdoptOrphanOrders
     | FailOnPurpose
     | Resume
+    | AccountChanged
     | Drain
     | TokenNews
     | ActorUp

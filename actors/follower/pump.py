@@ -88,6 +88,8 @@ class Pump:
         self._outbox.note(*considered.changed)
         for difference in self._engine.context.contracts.take_differences():
             order_log.differs(self._address.name, difference)
+        for before, after in self._engine.positions.holdings.take_written_off():
+            self._audit.written_off(before, after)
         self._in_flight.decided(considered.wanted)
         for copy_id in considered.in_doubt:
             self._own_book.look_up(copy_id)

@@ -19,6 +19,8 @@ from actors.messages.feeds import BookRead, FeedMessage, SearchAnswered
 from actors.messages.positions import NetRead
 from actors.messages.reads import (
     CapitalRead,
+    ReadAccountJoined,
+    ReadAccountLeft,
     ReadBook,
     ReadCapital,
     ReadNet,
@@ -35,7 +37,7 @@ from copytrade.brokers.api import AccountReader, Net, OrderBook
 from copytrade.brokers.budget import Window
 from copytrade.brokers.outcomes import Refusal
 from copytrade.brokers.read_budget import ReadBudget, ReadLane
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure
 from copytrade.core.model.accounts import Funds, Result
 from copytrade.core.model.orders import IST
@@ -69,25 +71,33 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
         super().__init__(life)
         self._tokens = tokens
         self._clock = clock
-        self._accounts = accounts
+        self._accounts = dict(accounts)
         self._feeds = feeds
+        self._windows = windows
         self._readers: dict[str, ThreadPoolExecutor] = {}
         self._queues = {account: ReadQueue(ReadBudget(windows)) for account in accounts}
         self._serves_at: dict[str, float] = {}
         self._reads = self._failures = 0
+        self._held_off: set[str] = set()
         self._capital_said: set[tuple[str, bool]] = set()
 
     def set_up(self) -> None:
         """Start the reader of each account."""
         for account, queue in self._queues.items():
-            self._readers[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+            self._readers[account] = _reader_thread(account)
             if self.epoch > 1:
                 queue.budget.assume_full(time.monotonic())
         self._ask_for_tokens()
 
     def receive(self, message: GapRecoveryInbox) -> None:
         """Start a read, or hand on what was read."""
+        if _account_of(message) not in (None, *self._accounts):
+            return  # it has left
         match message:
+            case ReadAccountJoined(account, reader):
+                self._join(account, reader)
+            case ReadAccountLeft(account):
+                self._end_account(account)
             case ReadFinished(request):
                 self._take(message)
                 self._serve(request.account)
@@ -128,6 +138,23 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
             reader.shutdown(wait=False, cancel_futures=True)
             self._accounts[account].close()
 
+    def _join(self, account: str, reader: AccountReader) -> None:
+        """Read another account from now on."""
+        if account in self._accounts:  # this incarnation has begun with it
+            reader.close()
+            return
+        self._accounts[account] = reader
+        self._queues[account] = ReadQueue(ReadBudget(self._windows))
+        self._readers[account] = _reader_thread(account)
+        self._tokens.tell(WantToken(account, self.address))
+
+    def _end_account(self, account: str) -> None:
+        """Read an account no more, and break off what is read."""
+        self._readers.pop(account).shutdown(wait=False, cancel_futures=True)
+        self._accounts.pop(account).close()
+        del self._queues[account]
+        self._serves_at.pop(account, None)
+
     def _take_token(self, account: str, token: SecretStr) -> None:
         """Use a token that works for the reads that wait for one."""
         self._accounts[account].take_token(token)
@@ -166,6 +193,9 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
             self._cope(queue, wanted, finished.answer, now)
             return
         queue.worked(wanted)
+        if (account := wanted.request.account) in self._held_off:
+            self._held_off.discard(account)
+            over("reads", account, "Broker answers reads again {}", fields(account=account))
         for request in wanted.askers.values():
             self._hand_on(request, finished)
 
@@ -180,6 +210,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
             queue.put_back(wanted, now)
         elif problem.refusal is Refusal.RATE_LIMITED:
             pause = queue.budget.refused(now)
+            self._held_off.add(request.account)
             alert(
                 "reads",
                 request.account,
@@ -213,3 +244,18 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
                 reply_to.tell(ResultRead(account, result))
             case ReadNet(account, _, reply_to), Net(units, multipliers, result):
                 reply_to.tell(NetRead(account, units, began, multipliers, result))
+
+
+def _reader_thread(account: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{account}")
+
+
+def _account_of(message: GapRecoveryInbox) -> str | None:
+    """Return the account that a message is about, None if it is about none, or about one that joins."""
+    match message:
+        case ReadAccountJoined() | ActorUp() | ActorDied():
+            return None
+        case ReadFinished(request) | ReadGoesOn(request):
+            return request.account
+        case _:
+            return message.account

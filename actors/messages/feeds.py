@@ -109,6 +109,13 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Tell a subscriber nothing more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class BookRead:
     """The account's whole order book. ``began`` is when the read began, a monotonic time.
 
@@ -131,4 +138,4 @@ class SearchAnswered:
     orders: Sequence[Order]
 
 
-FeedMessage = Subscribe | BookRead | SearchAnswered | NetRead | TokenNews | ActorUp | ActorDied
+FeedMessage = Subscribe | Unsubscribe | BookRead | SearchAnswered | NetRead | TokenNews | ActorUp | ActorDied

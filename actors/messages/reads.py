@@ -9,6 +9,7 @@ from actors.messages.positions import NetRead
 from actors.messages.tokens import TokenNews
 from actors.runtime.actor import ActorDied, ActorUp
 from actors.runtime.address import Recipient
+from copytrade.brokers.api import AccountReader
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.core.model.accounts import Result
 
@@ -86,4 +87,19 @@ class ReadNet:
 ReadRequest = ReadBook | SearchOrder | ReadCapital | ReadResult | ReadNet
 
 
-GapRecoveryMessage = ReadRequest | TokenNews | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class ReadAccountJoined:
+    """Read another account from now on, when asked to."""
+
+    account: str
+    reader: AccountReader
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAccountLeft:
+    """Read an account no more."""
+
+    account: str
+
+
+GapRecoveryMessage = ReadRequest | ReadAccountJoined | ReadAccountLeft | TokenNews | ActorUp | ActorDied

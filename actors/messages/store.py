@@ -50,7 +50,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class CopiesLoaded:
-    """What is recorded of a follower's copies and ledger."""
+    """What is recorded of a follower's copies and ledger; ``begins``: it has not copied this leader before."""
 
     copies: Sequence[Copy]
     lines: Sequence[Line]
@@ -58,6 +58,7 @@ class CopiesLoaded:
     copying_since: datetime
     pause: str
     breach: Breach | None = None
+    begins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,15 @@ class RetryQuarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusEvery:
+    """Log the status of every actor at another interval, in seconds."""
+
+    interval: float
+
+
+@dataclass(frozen=True, slots=True)
 class StopAll:
     """Stop every actor in order."""
 
 
-SupervisorMessage = ActorUp | ActorDied | LogStatus | RetryQuarantined | StopAll | Drained
+SupervisorMessage = ActorUp | ActorDied | LogStatus | RetryQuarantined | StatusEvery | StopAll | Drained

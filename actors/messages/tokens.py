@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from actors.runtime.actor import ActorDied, ActorUp
 from actors.runtime.address import Recipient
+from copytrade.brokers.api import TokenService
 from copytrade.brokers.tokens.token import Credentials
 
 
@@ -57,4 +58,22 @@ class CredentialsGiven:
     accounts: Mapping[str, Credentials]
 
 
-TokenKeeperMessage = WantToken | CheckToken | CredentialsGiven | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class TokenAccountJoined:
+    """Look after the token of another account."""
+
+    account: str
+    credentials: Credentials
+    requests: TokenService
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAccountLeft:
+    """Look after an account's token no more."""
+
+    account: str
+
+
+TokenKeeperMessage = (
+    WantToken | CheckToken | CredentialsGiven | TokenAccountJoined | TokenAccountLeft | ActorUp | ActorDied
+)

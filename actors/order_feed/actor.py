@@ -11,10 +11,12 @@ from actors.messages.feeds import (
     BookMerged,
     BookRead,
     BookSnapshot,
+    FeedNews,
     OrderUnreadable,
     SearchAnswered,
     SearchMerged,
     Subscribe,
+    Unsubscribe,
 )
 from actors.messages.positions import NetRead
 from actors.messages.reads import GapRecoveryMessage
@@ -108,13 +110,9 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             case FrameReceived(connection, items, received) if connection == self._connection.id:
                 self._merge_frame(items, received)
             case Subscribe(subscriber):
-                self._publisher.add(subscriber)
-                orders = tuple(chronological(self._book))
-                subscriber.tell(BookSnapshot(self._account.name, orders, self._gate.is_open, self._unread.shown))
-                for order_id, what in self._unread.orders:
-                    subscriber.tell(OrderUnreadable(self._account.name, order_id, what))
-                if self._net.last is not None:
-                    subscriber.tell(self._net.last)
+                self._begin_to_tell(subscriber)
+            case Unsubscribe(name):
+                self._publisher.remove(name)
             case BookRead():
                 self._merge_read(message)
             case SearchAnswered():
@@ -167,8 +165,8 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         }
 
     def details(self) -> dict[str, Any]:
-        """Return until when the token lives."""
-        return {"token": self._connection.token_until()}
+        """Return until when the token lives, and the latest gaps."""
+        return {"token": self._connection.token_until(), "gaps": list(self._gate.gaps)}
 
     def tear_down(self) -> None:
         """Close the socket."""
@@ -199,6 +197,16 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             self._gate.read_book()
         if self._is_leader:
             self._net.ask_if_unknown()
+
+    def _begin_to_tell(self, subscriber: Recipient[FeedNews]) -> None:
+        """Tell a subscriber the book as it is now, and what changes from now on."""
+        self._publisher.add(subscriber)
+        orders = tuple(chronological(self._book))
+        subscriber.tell(BookSnapshot(self._account.name, orders, self._gate.is_open, self._unread.shown))
+        for order_id, what in self._unread.orders:
+            subscriber.tell(OrderUnreadable(self._account.name, order_id, what))
+        if self._net.last is not None:
+            subscriber.tell(self._net.last)
 
     def _merge_frame(self, items: Sequence[Told], received: float) -> None:
         if self._is_leader:

@@ -1,6 +1,7 @@
 """The entry gate of an account, and the reads of its order book that open it."""
 
 import time
+from collections import deque
 
 from actors.messages.feeds import GateClosed, GateOpened, Generation
 from actors.messages.reads import GapRecoveryMessage, ReadBook
@@ -8,10 +9,15 @@ from actors.order_feed.messages import ConnectionId, RereadBook
 from actors.order_feed.publisher import Publisher
 from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
+from copytrade.common import wall_clock
+from copytrade.core.model.orders import IST
 
 #: Seconds between two prompt reads of the book: a little more than two reads have to be apart to settle what could not
 #: be read or is in dispute.
 PROMPT_EVERY = 1.1
+
+#: How many gaps a feed shows of itself, the latest.
+GAPS_SHOWN = 20
 
 
 class Gate:
@@ -40,6 +46,8 @@ class Gate:
         self.is_open = False
         #: Whether a connection was lost since the gate was last open.
         self.is_reconnecting = False
+        #: When each of the latest gaps began and ended, as ISO times in India; None for one that lasts.
+        self.gaps: deque[tuple[str, str | None]] = deque([(_now(), None)], maxlen=GAPS_SHOWN)
 
     def close(self) -> None:
         """Close the gate, if it is open, and begin another gap."""
@@ -47,6 +55,7 @@ class Gate:
         self._generation = (epoch, number + 1)
         if self.is_open:
             self.is_open = False
+            self.gaps.append((_now(), None))
             self._publisher.tell(GateClosed(self._account))
 
     def would_open(self, generation: Generation) -> bool:
@@ -57,6 +66,7 @@ class Gate:
         """Open the gate: a read has shown what the feed may have missed."""
         self.is_open = True
         self.is_reconnecting = False
+        self.gaps[-1] = (self.gaps[-1][0], _now())
         self._publisher.tell(GateOpened(self._account))
 
     def read_book(self, *, urgent: bool = False) -> None:
@@ -82,3 +92,7 @@ class Gate:
     def forget_prompt(self) -> None:
         """Forget a read that was asked for on an earlier connection: its timer no longer counts."""
         self._is_prompted = False
+
+
+def _now() -> str:
+    return wall_clock.now().astimezone(IST).isoformat(timespec="milliseconds")

@@ -45,6 +45,10 @@ class Publisher:
         """Tell a subscriber everything from now on."""
         self._subscribers[subscriber.name] = subscriber
 
+    def remove(self, name: str) -> None:
+        """Tell a subscriber nothing more."""
+        self._subscribers.pop(name, None)
+
     def tell(self, news: FeedNews) -> None:
         """Tell every subscriber, starting with another one each time, because the last one waits longest."""
         subscribers = list(self._subscribers.values())

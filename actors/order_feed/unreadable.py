@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from loguru import logger
 
 from copytrade.brokers.api import Foreign, Unreadable
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 
 #: Orders of another account in a row, and none of ours, after which the login is taken for the wrong one.
 FOREIGN_ALONE = 3
@@ -86,6 +86,8 @@ class Unread:
             return []
         for order_id in [order_id for order_id in self._unreadable if order_id in readable]:
             del self._unreadable[order_id]
+            if not self._unreadable:
+                over("unreadable", self._account, "Leader's orders can all be read {}", fields(account=self._account))
         news = {row.order_id: row.what for row in rows if row.order_id not in self._unreadable}
         news |= self._missing(readable, {row.order_id for row in rows})
         for order_id, what in news.items():

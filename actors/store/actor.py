@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
@@ -13,14 +13,14 @@ from actors.runtime.actor import GuardedActor, Incarnation
 from actors.runtime.timers import Clock
 from actors.store.group_commit import RETRY_AFTER, GroupCommit
 from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
-from actors.store.operator_commands import OperatorCommands
+from actors.store.operator_commands import OperatorCommands, Session
 from actors.store.side_file import write_from_side_file
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.model.commands import breach_key
+from copytrade.core.model.commands import RUNNING, breach_key, since_key
 from copytrade.core.model.orders import IST
 from copytrade.storage.database import DATABASE_ERRORS, Database, DatabaseUnusable
 from copytrade.storage.files.fallback_file import SideFile
@@ -44,15 +44,24 @@ class Store(GuardedActor[StoreInbox]):
         side_file: SideFile,
         first_from: Callable[[], datetime],
         retry: Callable[[str], object] = lambda _name: None,
+        session: Session | None = None,
+        running: Collection[str] | None = None,
     ) -> None:
-        """``retry`` gives a quarantined follower another chance."""
+        """``session`` takes the commands that are for no follower; ``running`` are the followers, if they are known.
+
+        ``retry`` gives a quarantined follower another chance.
+        """
         super().__init__(life)
         self._retry = retry
         self._clock = clock
         self._open_database = open_database
         self._side_file = side_file
         self._first_from = first_from
+        self._session = session
+        self._running = running
         self._latest: dict[str, int] = {}
+        #: The followers whose copies cannot be loaded; "" if the requests cannot.
+        self._unloaded: set[str] = set()
 
     def set_up(self) -> None:
         """Open the database in this thread, write what the side file holds, and note since when we copy."""
@@ -60,12 +69,16 @@ class Store(GuardedActor[StoreInbox]):
         self._group_commit = GroupCommit(
             self.address, self.epoch, self.health, self._clock, self._database, self._side_file
         )
-        self._operator_commands = OperatorCommands(self._database, self._group_commit, self._retry)
+        self._operator_commands = OperatorCommands(
+            self._database, self._group_commit, self._retry, self._session, self._running
+        )
         self._database.take_over()
         write_from_side_file(self._side_file, self._database)
         if (since := self._database.config(COPYING_SINCE)) is None:
             since = str(int(self._first_from().timestamp()))
             self._database.write([ConfigSet(COPYING_SINCE, since), ConfigSet("copy_enabled", "true")])
+        if self._running is not None:
+            self._database.write([ConfigSet(RUNNING, ",".join(self._running))])
         self._make_room()
         self._clock.tell_later(SWITCHES_EVERY, self.address, LookForSwitches(self.epoch))
         self._copying_since = datetime.fromtimestamp(int(since), UTC)
@@ -113,21 +126,39 @@ class Store(GuardedActor[StoreInbox]):
         try:
             if self._group_commit.has_waiting or self._database.is_behind:
                 raise DatabaseUnusable("not everything is written yet")
+            copies, lines = self._database.copies(request.follower, since), self._database.lines(request.follower)
+            copying_since, begins = self._copying_since_of(request.follower, has_copied=bool(copies or lines))
             loaded = CopiesLoaded(
-                self._database.copies(request.follower, since),
-                self._database.lines(request.follower),
+                copies,
+                lines,
                 self._database.allocations(request.follower, since),
-                self._copying_since,
+                copying_since,
                 self._database.pauses([request.follower])[request.follower],
                 self._breach_of(request.follower),
+                begins,
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
+            self._unloaded.add(request.follower)
             alert("unloaded", "", "Copies cannot be loaded, again in {}s {}", RETRY_AFTER, why, level="ERROR")
             self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
+        self._is_loaded(request.follower)
         self._operator_commands.follow_anew(request.follower, request.reply_to, loaded.pause)
         request.reply_to.tell(loaded)
+
+    def _copying_since_of(self, follower: str, *, has_copied: bool) -> tuple[datetime, bool]:
+        """Return from when leader orders are copied to a follower, and whether that begins now.
+
+        A follower that has copied without a time of its own is of an earlier version: the database's time is its time.
+        """
+        known = self._database.config(since_key(follower))
+        if known:
+            return datetime.fromtimestamp(int(known), UTC), False
+        is_earlier = known is None and has_copied
+        since = self._copying_since if is_earlier else self._first_from()
+        self._database.write([ConfigSet(since_key(follower), str(int(since.timestamp())))])
+        return datetime.fromtimestamp(int(since.timestamp()), UTC), not is_earlier
 
     def _breach_of(self, follower: str) -> Breach | None:
         text = self._database.config(breach_key(follower))
@@ -141,10 +172,19 @@ class Store(GuardedActor[StoreInbox]):
                 answered[account].append(wall_clock.monotonic_of(datetime.fromtimestamp(ts, UTC)))
         except DATABASE_ERRORS as error:
             why = fields(error=f"{type(error).__name__}: {error}")
+            self._unloaded.add("")
             alert("unloaded", "", "Requests cannot be loaded, again in {}s {}", RETRY_AFTER, why, level="ERROR")
             self._clock.tell_later(RETRY_AFTER, self.address, request)
             return
+        self._is_loaded("")
         request.reply_to.tell(RequestsLoaded(answered))
+
+    def _is_loaded(self, name: str) -> None:
+        """Say that loading works again, once everything has been loaded that could not be."""
+        if name in self._unloaded:
+            self._unloaded.discard(name)
+            if not self._unloaded:
+                over("unloaded", "", "Copies and requests are loaded")
 
     def _make_room(self) -> None:
         try:

@@ -9,7 +9,7 @@ from actors.messages.store import IntentRecorded, RecordIntent, Write, Writer
 from actors.runtime.address import Address, Health
 from actors.runtime.timers import Clock
 from actors.store.messages import Flush, Linger, StoreInbox
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.core.model.ledger import Part
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.fallback_file import SideFile
@@ -53,6 +53,7 @@ class GroupCommit:
         #: How many of those that wait are in the side file, from the first on.
         self._aside = 0
         self._tries_again = False
+        self._side_file_fails = False
         #: How many records have been committed, in how many transactions.
         self.committed = self.batches = 0
 
@@ -154,7 +155,8 @@ class GroupCommit:
             self._confirm(self._waiting)
         if self._health.state == "failing":
             self._health.state = "live"
-            logger.warning("Database works again {}", fields(written=len(self._waiting)))
+            over("database", "", "Database works again {}", fields(written=len(self._waiting)), level="WARNING")
+            self._side_file_works()
         self._waiting = []
 
     def _make_durable(self) -> None:
@@ -190,6 +192,11 @@ class GroupCommit:
             # Told when idle, because to wake the clock would take time from an order.
             self._address.tell_when_idle(Linger(time.monotonic() + LINGER), LINGER)
 
+    def _side_file_works(self) -> None:
+        if self._side_file_fails:
+            self._side_file_fails = False
+            over("side_file", "", "Exits go on, records can be kept {}", fields(file=self._side_file.path))
+
     def _put_aside(self) -> None:
         """Keep what waits in the side file; exits may leave then."""
         if len(self._waiting) == self._aside:
@@ -199,7 +206,9 @@ class GroupCommit:
         except OSError as error:
             why = fields(file=self._side_file.path, error=error)
             alert("side_file", "", "Side file failing too, exits stop {}", why)
+            self._side_file_fails = True
             return
+        self._side_file_works()
         self._aside = len(self._waiting)
         for intent in self._intents:
             if intent.record.copy.part is not Part.ENTRY:

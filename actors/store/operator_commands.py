@@ -1,6 +1,6 @@
 """What an operator has switched or wants, read from the database and told to followers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched
 from actors.runtime.address import Recipient
@@ -13,17 +13,32 @@ from copytrade.storage.records import CommandAnswered
 #: Seconds after which a command that no follower was there to take is not carried out any more.
 COMMAND_LIFE = 60.0
 
+#: The answer for a follower that the copier does not have.
+DOES_NOT_RUN = "does not run in this copier, so nothing can be done for him"
+
 Follower = Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]
+
+#: Takes the commands that are for no follower but for the whole copier.
+Session = Recipient[CommandGiven]
 
 
 class OperatorCommands:
     """A part of the store, in its thread."""
 
-    def __init__(self, database: Database, group_commit: GroupCommit, retry: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        group_commit: GroupCommit,
+        retry: Callable[[str], object],
+        session: Session | None = None,
+        running: Collection[str] | None = None,
+    ) -> None:
         """``retry`` gives a quarantined follower another chance."""
         self._database = database
         self._retry = retry
         self._group_commit = group_commit
+        self._session = session
+        self._running = running
         self._followers: dict[str, Follower] = {}
         self._pauses: dict[str, str] = {}
         #: Commands that have been told, each to the incarnation that its follower has now.
@@ -61,11 +76,13 @@ class OperatorCommands:
 
     def _tell(self, command: Command) -> None:
         """Tell a follower a command, each incarnation once; an old command is answered instead."""
-        follower = self._followers.get(command.follower)
+        recipient = self._followers.get(command.follower) if command.follower else self._session
         if command.number in self._told:
             return
-        if wall_clock.now().timestamp() - command.given_at > COMMAND_LIFE:
-            answer = CommandAnswered(command.number, is_done=False, answer="nobody was there", at=wall_clock.now())
+        is_stranger = bool(command.follower) and self._running is not None and command.follower not in self._running
+        if is_stranger or wall_clock.now().timestamp() - command.given_at > COMMAND_LIFE:
+            why = DOES_NOT_RUN if is_stranger else "nobody was there"
+            answer = CommandAnswered(command.number, is_done=False, answer=why, at=wall_clock.now())
             self._told[command.number] = command.follower
             self._group_commit.write_at_once(answer)
         elif command.name == RETRY:
@@ -73,6 +90,6 @@ class OperatorCommands:
             self._retry(command.follower)
             answer = CommandAnswered(command.number, True, "gets another chance", wall_clock.now())
             self._group_commit.write_at_once(answer)
-        elif follower is not None:
+        elif recipient is not None:
             self._told[command.number] = command.follower
-            follower.tell(CommandGiven(command.number, command.name))
+            recipient.tell(CommandGiven(command.number, command.name))

@@ -11,13 +11,23 @@ import pykka
 from loguru import logger
 
 from actors.messages.followers import Drain, Drained
-from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
+from actors.messages.supervision import LogStatus, RetryQuarantined, StatusEvery, StopAll
 from actors.runtime.actor import QUARANTINED, ActorDied, ActorUp, GuardedActor, Incarnation, Report, ShowFigures
 from actors.runtime.address import Address
 from actors.runtime.timers import Clock
 from actors.supervisor import status
 from actors.supervisor.child import ChildSpec, Kept, StartActor
-from actors.supervisor.messages import DrainingTimedOut, LogLines, RestartActor, SupervisorInbox, Sweep, TakeSnapshot
+from actors.supervisor.messages import (
+    ChildLeaves,
+    ChildrenJoin,
+    DrainingTimedOut,
+    LeavingTimedOut,
+    LogLines,
+    RestartActor,
+    SupervisorInbox,
+    Sweep,
+    TakeSnapshot,
+)
 from actors.supervisor.restarts import RestartPolicy, Storms
 from copytrade.common.logs import alert, fields
 from copytrade.common.measures import Figure, PartOf, seconds
@@ -69,6 +79,8 @@ class Supervisor(GuardedActor[SupervisorInbox]):
         self._publish = publish
         self._started_at = time.monotonic()
         self._draining: set[str] | None = None
+        #: The children that leave, by name.
+        self._leaving: dict[str, ChildLeaves] = {}
         self._exit_code = 0
         self._was_ready = False
         followers = [child for child in children if child.drains]
@@ -95,11 +107,19 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             case ActorDied():
                 self._on_child_died(message)
             case RestartActor(name, epoch):
-                kept = self._kept[name]
-                if kept.child.address.epoch == epoch and self._draining is None:
+                kept = self._kept.get(name)
+                if kept is not None and kept.child.address.epoch == epoch and self._draining is None:
                     self._restart(kept)
             case RetryQuarantined(name):
                 self._retry_quarantined(name)
+            case ChildrenJoin(children) if self._draining is None:
+                self._join(children)
+            case ChildLeaves() if self._draining is None:
+                self._begin_leaving(message)
+            case Drained(name) | LeavingTimedOut(name) if name in self._leaving and self._draining is None:
+                self._end_leaving(self._leaving.pop(name))
+            case StatusEvery(interval):
+                self._status_interval = interval
             case Sweep(epoch) if epoch == self.epoch:
                 self._sweep()
                 self._clock.tell_later(SWEEP_EVERY if self._was_ready else SWEEP_AT_FIRST, self.address, message)
@@ -141,6 +161,33 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             address.epoch = epoch
             self.address.tell(ActorDied(address.name, epoch, f"{type(error).__name__}: {error}", type(error).__name__))
 
+    def _join(self, children: Sequence[ChildSpec]) -> None:
+        """Start other children, which their peers have been told of."""
+        for child in children:
+            if child.address.name not in self._kept:  # else a supervisor that was restarted has begun with them
+                self._kept[child.address.name] = Kept(child)
+                self._start(self._kept[child.address.name], child.start)
+        self._storms.members = self._followers()
+
+    def _followers(self) -> int:
+        return sum(kept.child.drains for kept in self._kept.values())
+
+    def _begin_leaving(self, leaves: ChildLeaves) -> None:
+        """Let a child finish what is under way, for so long at most as at a stop."""
+        self._leaving[leaves.name] = leaves
+        if self._kept[leaves.name].child.address.tell(Drain(self.address)):
+            self._clock.tell_later(DRAIN_DEADLINE, self.address, LeavingTimedOut(leaves.name))
+        else:
+            self._end_leaving(self._leaving.pop(leaves.name))
+
+    def _end_leaving(self, leaves: ChildLeaves) -> None:
+        for name in (leaves.name, *leaves.others):
+            address = self._kept.pop(name).child.address
+            if address.ref is not None:
+                address.ref.stop(block=False)
+        self._storms.members = self._followers()
+        leaves.then()
+
     def _restart(self, kept: Kept) -> None:
         kept.state = ""
         kept.crashes += 1
@@ -149,7 +196,12 @@ class Supervisor(GuardedActor[SupervisorInbox]):
 
     def _on_child_died(self, death: ActorDied) -> None:
         """Restart, quarantine or give up a child that died or hung; once for each incarnation."""
-        kept = self._kept[death.name]
+        kept = self._kept.get(death.name)
+        if kept is None:  # it has left
+            return
+        if death.name in self._leaving:
+            self._end_leaving(self._leaving.pop(death.name))
+            return
         if death.epoch != kept.child.address.epoch or death.epoch == kept.handled_death or self._draining is not None:
             return
         kept.handled_death = death.epoch

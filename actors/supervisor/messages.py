@@ -1,8 +1,10 @@
 """What the supervisor tells itself, and all that its inbox holds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from actors.messages.supervision import SupervisorMessage
+from actors.supervisor.child import ChildSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,37 @@ class DrainingTimedOut:
     """Followers have not finished in time: their requests under way stay pending."""
 
 
-SupervisorInbox = SupervisorMessage | LogLines | Sweep | TakeSnapshot | RestartActor | DrainingTimedOut
+@dataclass(frozen=True, slots=True)
+class LeavingTimedOut:
+    """A child that leaves has not finished in time: its requests under way stay pending."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildrenJoin:
+    """Start other children, in this order."""
+
+    children: tuple[ChildSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLeaves:
+    """Let a child finish what is under way, stop it and then the ``others``; ``then`` is called after that."""
+
+    name: str
+    others: tuple[str, ...]
+    then: Callable[[], object]
+
+
+SupervisorInbox = (
+    SupervisorMessage
+    | LogLines
+    | Sweep
+    | TakeSnapshot
+    | RestartActor
+    | DrainingTimedOut
+    | LeavingTimedOut
+    | ChildrenJoin
+    | ChildLeaves
+)

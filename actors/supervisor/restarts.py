@@ -61,12 +61,16 @@ class Storms:
     """
 
     def __init__(self, members: int, policy: RestartPolicy, rng: Random | None = None) -> None:
-        self._enough = max(ENOUGH, -(-members * 3 // 10))
+        self.members = members
         self._policy = policy
         self._rng = rng or Random()  # noqa: S311 (jitter)
         self._deaths: deque[tuple[float, str, str]] = deque()
         self._waits = 0
         self._last: float | None = None
+
+    @property
+    def _enough(self) -> int:
+        return max(ENOUGH, -(-self.members * 3 // 10))
 
     def after_crash(self, name: str, cause: str, now: float) -> float | None:
         """Return the seconds to wait if this crash belongs to a storm, None if it does not.

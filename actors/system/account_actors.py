@@ -1,5 +1,6 @@
 """The actors of one account: its feed and, for a follower's account, the follower."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,7 +10,7 @@ from actors.follower.actor import Follower
 from actors.follower.addresses import Peers
 from actors.follower.cancel_only import CancelOnlyFollower
 from actors.follower.gateway import Gateway
-from actors.follower.messages import FollowerInbox
+from actors.follower.messages import AccountChanged, FollowerInbox
 from actors.follower.parts.in_flight import CANCEL_RESERVE
 from actors.order_feed.account import FeedAccount
 from actors.order_feed.actor import OrderFeed
@@ -54,6 +55,8 @@ class AccountActors:
         self._other = other
         self._only_closes = only_closes
         self._market_rules = market_rules_of(settings)
+        #: How each follower copies now.
+        self._current: dict[str, FollowerAccount] = {}
         #: Whether shares are held by copying, which settings that leave shares out do not change.
         self._holds_shares = holds_shares(settings.store.database)
 
@@ -70,25 +73,10 @@ class AccountActors:
         """Return the feed of a follower's own orders."""
         return self._feed(follower.name, AccountType.FOLLOWER, follower, core=False)
 
-    def follower(self, follower: s.Follower) -> ChildSpec:
-        """Return the actor that copies into a follower's account."""
-        settings, address = self._settings, self._addresses.followers[follower.name]
-        account = FollowerAccount(
-            name=follower.name,
-            policy=policy_of(follower, settings.recovery),
-            market_rules=self._market_rules,
-            needs_holdings=self._holds_shares or needs_holdings(follower),
-            amo_time=follower.amo_time,
-            needs_capital=needs_capital(follower),
-            with_collateral=follower.capital == WITH_COLLATERAL,
-            capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
-            connections=settings.dhan.connections,
-            absence_window=settings.recovery.absence_window,
-            per_hour=settings.limits.per_hour,
-            result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
-            audit_interval=settings.recovery.audit_interval,
-            only_closes=self._only_closes,
-        )
+    def follower(self, follower: s.Follower, *, joins: bool = False) -> ChildSpec:
+        """Return the actor that copies into a follower's account; ``joins``: the leader is copied already."""
+        settings, name, address = self._settings, follower.name, self._addresses.followers[follower.name]
+        self._current[name] = replace(self._account_of(follower), joins=joins)
         peers = Peers(
             leader=settings.leader.name,
             leader_feed=self._addresses.feeds[settings.leader.name],
@@ -111,12 +99,40 @@ class AccountActors:
             return gateways[0]
 
         def start(life: Incarnation[Any]) -> object:
-            return Follower.start(life, account, peers, self._clock, make_gateway)
+            account = self._current[name]
+            started = Follower.start(life, account, peers, self._clock, make_gateway)
+            if (changed := self._current[name]) is not account:  # told while nobody had the address
+                address.tell(AccountChanged(changed))
+            return started
 
         def start_stand_in(life: Incarnation[Any]) -> object:
             return CancelOnlyFollower.start(life, peers, self._clock, make_gateway)
 
         return ChildSpec(address, start, self._other, self.deadline, core=False, drains=True, stand_in=start_stand_in)
+
+    def change(self, follower: s.Follower) -> None:
+        """Have a follower copy by other settings from now on, whichever incarnation runs."""
+        self._current[follower.name] = self._account_of(follower)
+        self._addresses.followers[follower.name].tell(AccountChanged(self._current[follower.name]))
+
+    def _account_of(self, follower: s.Follower) -> FollowerAccount:
+        settings = self._settings
+        return FollowerAccount(
+            name=follower.name,
+            policy=policy_of(follower, settings.recovery),
+            market_rules=self._market_rules,
+            needs_holdings=self._holds_shares or needs_holdings(follower),
+            amo_time=follower.amo_time,
+            needs_capital=needs_capital(follower),
+            with_collateral=follower.capital == WITH_COLLATERAL,
+            capitals=Capitals(follower=follower.capital if isinstance(follower.capital, Decimal) else None),
+            connections=settings.dhan.connections,
+            absence_window=settings.recovery.absence_window,
+            per_hour=settings.limits.per_hour,
+            result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
+            audit_interval=settings.recovery.audit_interval,
+            only_closes=self._only_closes,
+        )
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> ChildSpec:
         settings = self._settings

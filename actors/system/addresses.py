@@ -20,6 +20,8 @@ class Addresses:
 
     def __init__(self, leader: str, followers: Iterable[str], dispatcher: Dispatcher) -> None:
         self.board: Address[BoardInbox] = Address("board")
+        self._dispatcher = dispatcher
+        self._former: dict[str, tuple[Address[FollowerInbox], Address[OrderFeedInbox]]] = {}
         self.notifier: Address[NotifierMessage] = Address("notifier")
         self.store: Address[StoreInbox] = Address("store", dispatcher)
         self.limiter: Address[RateLimiterInbox] = Address("rate-limiter", dispatcher)
@@ -30,3 +32,12 @@ class Addresses:
         self.feeds: dict[str, Address[OrderFeedInbox]] = {
             name: Address(f"feed-{name}", dispatcher) for name in (leader, *self.followers)
         }
+
+    def join(self, name: str) -> None:
+        """Add the addresses of a follower; one that was there before has its old ones, whose epochs go on."""
+        new = Address[FollowerInbox](name, self._dispatcher), Address[OrderFeedInbox](f"feed-{name}", self._dispatcher)
+        self.followers[name], self.feeds[name] = self._former.pop(name, new)
+
+    def leave(self, name: str) -> None:
+        """Take a follower's addresses out."""
+        self._former[name] = self.followers.pop(name), self.feeds.pop(name)

@@ -12,29 +12,33 @@ from pathlib import Path
 from loguru import logger
 
 from actors.store.actor import COPYING_SINCE
-from actors.system.close_only import flatten
+from actors.system.close_only import carried_out, flatten
 from actors.system.session import copy
 from copytrade.app.alert_at_start import tell_of_no_start, tell_of_settings
 from copytrade.app.arguments import parse
+from copytrade.app.changes.membership import note_followers
+from copytrade.app.changes.who_runs import known_followers
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.alert_test import alert_test
 from copytrade.app.commands.check import check
-from copytrade.app.commands.drift import drift
-from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_RUNNING, EXIT_UNUSABLE
+from copytrade.app.commands.drift import drift, say_who_is_not_read
+from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
-from copytrade.app.commands.show import show_day, show_order, verify_trail
+from copytrade.app.commands.reload import reload
+from copytrade.app.commands.remove import remove
+from copytrade.app.commands.report import report_of_day
+from copytrade.app.commands.show import show_order, verify_trail
 from copytrade.app.commands.status import show_health, show_status
 from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.console.banner import banner
-from copytrade.app.console.terminal import terminal_of
+from copytrade.app.console.log_setup import set_up_log
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.new_database import say_what_it_does_not_know
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
-from copytrade.common.logs import configure_logging
 from copytrade.paper.process import start_paper_process
-from copytrade.settings import Settings, SettingsUnusable, load_settings, secrets_of
+from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 from copytrade.web.command import board
@@ -56,6 +60,8 @@ def main(arguments: list[str]) -> int:
             tell_of_settings(options.settings, error.faults)
         return _unusable(options.settings, error.faults)
     if faults := unknown_brokers(settings):
+        if options.command is None:
+            tell_of_settings(options.settings, faults)
         return _unusable(options.settings, faults)
     try:
         return _run(options, settings)
@@ -94,7 +100,7 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return EXIT_UNUSABLE
     match options.command:
         case "report":
-            return show_day(settings.store.database, options.date)
+            return report_of_day(settings, options)
         case "explain":
             return show_order(settings.store.database, options.order_id)
         case "audit":
@@ -107,16 +113,31 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return board(settings, links=options.link, hashes=options.hash)
         case "status":
             return show_health(settings) if options.health else show_status(settings, as_json=options.json)
-    followers = [one for one in settings.followers if options.follower in ("", one.name)]
-    if not followers:
-        known = ", ".join(one.name for one in settings.followers)
-        print(f"there is no follower {options.follower}; there are: {known}", file=sys.stderr)
+        case "reload":
+            return reload(settings)
+    return _command_about_followers(options, settings)
+
+
+def _command_about_followers(options: argparse.Namespace, settings: Settings) -> int:
+    known = known_followers(settings)
+    names = [name for name in known.names if options.follower in ("", name)]
+    if not names:
+        print(known.unknown(options.follower), file=sys.stderr)
         return EXIT_UNUSABLE
+    followers = [known.followers[name] for name in names if name in known.followers]
+    others = [name for name in names if name not in known.followers]
     match options.command:
         case "flatten":
-            return flatten(settings, followers, confirmed=options.yes)
+            return flatten(settings, followers, others, confirmed=options.yes)
+        case "remove":
+            leaves, confirmed = options.leave, options.yes
+            return remove(settings, known, options.follower, carried_out, leaves=leaves, confirmed=confirmed)
         case "drift":
-            return drift(settings, followers, fixes=options.fix, confirmed=options.yes)
+            code = drift(settings, followers, fixes=options.fix, confirmed=options.yes)
+            return max(code, say_who_is_not_read(known, names))
+        case _ if options.follower and (why := known.why_not_copied(options.follower)):
+            print(why, file=sys.stderr)
+            return EXIT_REFUSED
         case pause_or_resume:
             return switch(settings, options.follower, enabled=pause_or_resume == "resume")
 
@@ -131,6 +152,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             stack.enter_context(hold_lock(settings.store.database))
             database = open_database(settings)
             database.claim(settings.mode, settings.leader.client_id)
+            note_followers(database, settings)
             watermark = database.config("last_leader_event_ts")
             is_new = database.config(COPYING_SINCE) is None
             database.close()
@@ -142,14 +164,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             tell_of_no_start(settings, [str(error)])
             return EXIT_UNUSABLE
         try:
-            configure_logging(
-                settings.log.file,
-                settings.log.level,
-                secrets_of(settings),
-                json_lines=settings.log.json_lines,
-                zone=settings.log.zone,
-                show=terminal_of(sys.stderr),
-            )
+            set_up_log(settings)
         except OSError as error:
             print(f"{settings.log.file}: the log cannot be written: {error.strerror}", file=sys.stderr)
             return EXIT_UNUSABLE

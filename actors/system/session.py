@@ -5,32 +5,44 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from loguru import logger
 
+from actors.messages.store import CommandGiven
 from actors.system.board_child import board_program
 from actors.system.daily_backup import DailyBackup, copy_database
+from actors.system.day_report import DayReport
+from actors.system.reload import Reloads, say_who_is_absent
+from actors.system.session_end import Sessions
 from actors.system.system import CopySystem
+from copytrade.app.alert_at_start import tell_of_the_end
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
+from copytrade.app.policies import market_rules_of
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import fields
+from copytrade.reports.flatten_preview import Copied, absent_holders
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import read_next, summary
 from copytrade.reports.snapshot import open_to_read
-from copytrade.settings import Settings, SettingsUnusable, load_settings
+from copytrade.settings import Settings
 from copytrade.storage.database import DATABASE_ERRORS
+from copytrade.storage.records import CommandAnswered
 
 #: Seconds between checks that the supervisor lives.
 GUARD_EVERY = 1.0
 
 #: Seconds that an ordered stop may take altogether.
 STOP_DEADLINE = 9.0
+
+#: Seconds that alerts may take to be delivered once every actor has stopped: services are slow.
+ALERTS_WITHIN = 20.0
 
 #: Seconds that a thread may keep the interpreter while another wants it. The thread of the accounts should finish an
 #: order before answers are read: ten followers took 4.2 ms with 1 ms, and 3.6 ms with 20 ms. It is half of that, so
@@ -40,11 +52,34 @@ SWITCH_INTERVAL = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """The tokens have to be read again."""
+    """The settings have to be read again, for a command with a number or for a signal."""
+
+    number: int | None = None
 
 
 #: None asks for a stop; a number is the exit code of a system that has stopped.
 Events = queue.SimpleQueue[int | Reread | None]
+
+
+class Chore(Protocol):
+    """Something that is to be done from time to time while the copier runs."""
+
+    def look(self) -> object:
+        """Do it if it is time."""
+
+
+class Session:
+    """Where the store sends the commands that are for no follower: to the main thread."""
+
+    name = "session"
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def tell(self, message: CommandGiven) -> bool:
+        """Take a command; the only one is to read the settings again."""
+        self._events.put(Reread(message.number))
+        return True
 
 
 def copy(
@@ -52,33 +87,47 @@ def copy(
 ) -> int:
     """Copy until a signal, or for ``duration`` seconds; return the exit code.
 
-    ``path`` is the settings file, for reading tokens again. ``since`` is the time of the leader's last known event.
+    ``path`` is the settings file, for reading it again. ``since`` is the time of the leader's last known event.
     ``left_out`` has the accounts that take no part, and why.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
-    system = CopySystem(settings, since, events.put, board=board_program(settings, path))
+    system = CopySystem(
+        settings, since, events.put, session=Session(events), left_out=left_out, board=board_program(settings, path)
+    )
     database = file_to_watch(settings.store)
     _listen(system, events)
     began = wall_clock.now()
     followers = ",".join(follower.name for follower in settings.followers)
     who = fields(mode=settings.mode, leader=settings.leader.client_id, zone=settings.log.zone, followers=followers)
     logger.info("Copying begins {}", who)
+    absent = absent_holders(settings.store.database, [*(one.name for one in settings.followers), *left_out])
+    say_who_is_absent(absent)
     system.start()
-    for name, why in left_out.items():
-        system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
-    daily = DailyBackup(settings.store)
-    exit_code = _guarded(system, events, duration, path, daily)
+    _tell_who_takes_no_part(system, absent, left_out)
+    daily, report = DailyBackup(settings.store), _day_report(system, settings)
+    reloads = Reloads(system, path, settings)
+    try:
+        exit_code = _guarded(system, events, duration, reloads, (daily, report, reloads))
+        report.keep()
+    except Exception as error:  # the actors must not go on without what guards them
+        logger.opt(exception=error).critical("The main thread crashed, stopping")
+        system.stop()
+        tell_of_the_end(settings, f"The main thread crashed, everything is stopped: {type(error).__name__}: {error}")
+        exit_code = None if _next(events, STOP_DEADLINE) is None else EXIT_BROKEN
     stops = time.monotonic() + STOP_DEADLINE
     if exit_code is None:
         logger.info("Stopping: no new orders, waiting for what is under way")
         system.stop()
         exit_code = _next(events, STOP_DEADLINE)
+    if exit_code is not None:
+        system.deliver_alerts(ALERTS_WITHIN if exit_code else (stops - time.monotonic()) / 2)
     system.close()
     if exit_code is None:
         logger.critical("Some actors did not stop in {:.0f}s", STOP_DEADLINE)
         logger.remove()  # writes what is left
+        tell_of_the_end(settings, f"Some actors did not stop in {STOP_DEADLINE:.0f}s, the process was ended.")
         os._exit(EXIT_BROKEN)
     if database is not None and (missing := database.missing()):
         logger.error("No summary and no copy of the database: it is not where it was {}", fields(file=missing))
@@ -87,6 +136,7 @@ def copy(
         came_to = _summary(settings, path, began)
         if exit_code == 0 and daily.finish(stops - time.monotonic()):
             copy_database(settings.store, stops - time.monotonic())
+        report.finish(stops - time.monotonic())
     logger.info("Stopped {}", fields(exit_code=exit_code))
     logger.remove()  # writes what is left: the summary comes last
     if came_to:
@@ -94,18 +144,41 @@ def copy(
     return exit_code
 
 
-def _guarded(system: CopySystem, events: Events, duration: float | None, path: Path, daily: DailyBackup) -> int | None:
-    """Keep the supervisor alive until the session ends; return the exit code, None if it has to be stopped yet."""
+def _tell_who_takes_no_part(system: CopySystem, absent: Mapping[str, Copied], left_out: Mapping[str, str]) -> None:
+    for name, held in absent.items():
+        system.tell_somebody("absent", name, f"Follower {name} is not in the settings and holds copies: {held}")
+    for name, why in left_out.items():
+        system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
+
+
+def _day_report(system: CopySystem, settings: Settings) -> DayReport:
+    kinds = {kind for follower in settings.followers for kind in follower.instruments}
+    sessions = Sessions(market_rules_of(settings).hours, kinds)
+    return DayReport(settings.store.database, settings.limits, sessions, lambda: system.snapshot, system.write)
+
+
+def _guarded(
+    system: CopySystem,
+    events: Events,
+    duration: float | None,
+    reloads: Reloads,
+    chores: Iterable[Chore],
+) -> int | None:
+    """Keep the supervisor alive until the session ends; return the exit code, None if it has to be stopped yet.
+
+    ``chores`` are looked after about once a second.
+    """
     ends = None if duration is None else time.monotonic() + duration
     while ends is None or time.monotonic() < ends:
-        daily.look()
+        for chore in chores:
+            chore.look()
         try:
             event = events.get(
                 timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))
             )
             if not isinstance(event, Reread):
                 return event
-            _reread(system, path)
+            _reload(system, reloads, event.number)
         except queue.Empty:
             if not system.guard():
                 system.abandon()
@@ -113,13 +186,12 @@ def _guarded(system: CopySystem, events: Events, duration: float | None, path: P
     return None
 
 
-def _reread(system: CopySystem, path: Path) -> None:
-    """Read tokens again, unless the settings are unusable."""
-    try:
-        system.give_credentials(load_settings(path))
-    except SettingsUnusable as error:
-        faults = fields(faults="; ".join(error.faults))
-        alert("settings", "", "Settings unusable, tokens stay as they are {}", faults, level="ERROR")
+def _reload(system: CopySystem, reloads: Reloads, number: int | None) -> None:
+    """Give quarantined actors another chance, read the settings again, and answer the command if it was one."""
+    system.retry_quarantined()
+    reloaded = reloads.take()
+    if number is not None:
+        system.answer(CommandAnswered(number, reloaded.is_taken, "\n".join(reloaded.lines), wall_clock.now()))
 
 
 def _summary(settings: Settings, path: Path, began: datetime) -> str:
@@ -149,11 +221,7 @@ def _listen(system: CopySystem, events: Events) -> None:
         signal.signal(number, stop)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: system.log_status())
 
-    def begin_anew(_number: int, _frame: object) -> None:
-        system.retry_quarantined()
-        events.put(Reread())
-
-    signal.signal(signal.SIGHUP, begin_anew)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: events.put(Reread()))
 
 
 def _next(events: Events, seconds: float) -> int | None:

@@ -1,6 +1,8 @@
 """The actors that serve all accounts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from pydantic import SecretStr
 
 from actors.gap_recovery.actor import GapRecovery
 from actors.instrument_master import InstrumentMaster
@@ -8,6 +10,7 @@ from actors.notifier import Notifier
 from actors.rate_limiter import RateLimiter
 from actors.runtime.timers import Clock
 from actors.store.actor import Store
+from actors.store.operator_commands import Session
 from actors.supervisor.child import ChildSpec
 from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
@@ -27,26 +30,27 @@ NOTIFIER_DEADLINE = 60.0
 
 
 def shared_actors(
-    settings: Settings,
+    current: Callable[[], Settings],
     addresses: Addresses,
     clock: Clock,
     core: RestartPolicy,
     other: RestartPolicy,
     retry: Callable[[str], object],
+    session: Session | None = None,
 ) -> list[ChildSpec]:
     """Return their specs in the order in which they start.
 
     ``core`` is the restart policy of those without which nothing is copied, ``other`` that of the rest. ``retry`` gives
-    a quarantined follower another chance.
+    a quarantined follower another chance. ``session`` takes the operator's commands that are for no follower; without
+    one it is not noted who runs.
     """
-    urls = settings.alerts.urls if settings.mode != "paper" else ()
+    settings = current()
     token_place = place_for(settings)
-    brokers = brokers_of(settings)
     database = SameDatabase(settings.store, lambda: open_database(settings))
     return [
         ChildSpec(
             addresses.notifier,
-            lambda life: Notifier.start(life, clock, urls, settings.alerts.cooldown),
+            lambda life: Notifier.start(life, clock, alert_urls(current()), current().alerts.cooldown),
             other,
             NOTIFIER_DEADLINE,
             core=False,
@@ -60,6 +64,8 @@ def shared_actors(
                 SideFile(beside(settings.store.database, "unwritten")),
                 lambda: first_from(settings.recovery),
                 retry,
+                session,
+                addresses.followers if session is not None else None,
             ),
             core,
             CORE_DEADLINE,
@@ -77,8 +83,8 @@ def shared_actors(
             lambda life: TokenKeeper.start(
                 life,
                 clock,
-                credentials_of(settings),
-                {name: account.tokens() for name, account in brokers.items()},
+                credentials_of(current()),
+                {name: account.tokens() for name, account in brokers_of(current()).items()},
                 token_place,
                 token_policy_of(settings.tokens),
             ),
@@ -91,7 +97,7 @@ def shared_actors(
             lambda life: GapRecovery.start(
                 life,
                 clock,
-                {name: account.reader() for name, account in brokers.items()},
+                {name: account.reader() for name, account in brokers_of(current()).items()},
                 addresses.feeds,
                 addresses.tokens,
                 read_windows_of(settings.limits.reads),
@@ -110,3 +116,8 @@ def shared_actors(
             core=True,
         ),
     ]
+
+
+def alert_urls(settings: Settings) -> Sequence[SecretStr]:
+    """Return where alerts go; those of a paper session go nowhere."""
+    return settings.alerts.urls if settings.mode != "paper" else ()

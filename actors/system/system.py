@@ -2,21 +2,24 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
 from actors.board import BoardProgram
-from actors.messages.alerts import Notify, Over
+from actors.messages.alerts import AlertsChanged, Notify, Over
 from actors.messages.followers import FailOnPurpose
-from actors.messages.supervision import LogStatus, RetryQuarantined, StopAll
+from actors.messages.store import Write, Writer
+from actors.messages.supervision import LogStatus, RetryQuarantined, StatusEvery, StopAll
 from actors.messages.tokens import CredentialsGiven
 from actors.runtime.actor import Incarnation, Report
 from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.timers import Clock
+from actors.store.operator_commands import Session
 from actors.supervisor.actor import Supervisor, stop
 from actors.supervisor.child import ChildSpec
 from actors.supervisor.messages import SupervisorInbox
@@ -24,24 +27,35 @@ from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
 from actors.system.board_child import board_child
+from actors.system.comings import Comings
 from actors.system.keep_warm import Readiness
-from actors.system.shared_actors import shared_actors
+from actors.system.shared_actors import alert_urls, shared_actors
+from actors.system.watches.all import watches_of
+from actors.system.watches.watching import Watching
+from copytrade.app.changes.settings_changes import SettingsChanges
 from copytrade.app.clients import credentials_of
 from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
 from copytrade.app.paths import folder_to_flush
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.settings import Settings, Supervision
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus, StatusFile
+from copytrade.storage.records import CommandAnswered, ConfigSet
 
 #: Seconds after which the notifier, the first actor to start, is up.
 NOTIFIER_UP_AFTER = 1.0
+
+#: Seconds between looks at whether the alerts are delivered.
+LOOK_EVERY = 0.02
 
 #: Seconds that one message of the supervisor may take; to stop all actors is one message.
 SUPERVISOR_DEADLINE = 60.0
 
 if TYPE_CHECKING:
     from loguru import Message, Record
+
+#: As whom the main thread writes.
+_MAIN = Writer("main", 1)
 
 _CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.0)
 
@@ -57,16 +71,20 @@ class CopySystem:
         *,
         only_closes: bool = False,
         board: BoardProgram | None = None,
+        session: Session | None = None,
+        left_out: Collection[str] = (),
     ) -> None:
         """Prepare the actors.
 
         ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
-        close what followers hold by copying. ``board`` is the program of the board, None for no board.
+        close what followers hold by copying. ``session`` takes the operator's commands that are for no follower.
+        ``left_out`` are followers that take no part. ``board`` is the program of the board, None for no board.
         """
         self._settings = settings
         self._board = board
         self._ended = ended
+        self._session = session
         self._clock = Clock()
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
@@ -88,17 +106,22 @@ class CopySystem:
         self._alerts: int | None = None
         self._since = wall_clock.now()
         self._status = None if only_closes else StatusFile(settings.store.database)
+        #: What the actors showed last.
+        self.snapshot: CopierStatus | None = None
+        self._watching = Watching(watches_of(settings, left_out))
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
+        self._comings = Comings(settings.leader.name, self._addresses, self._accounts, self._supervisor, self.children)
 
     def start(self) -> None:
         """Start every actor; returns at once."""
-        self.children = self._children()
-        self._alerts = logger.add(self._notify, level="INFO", filter=_is_for_the_notifier)
+        self.children.extend(self._children())
+        self.hear_alerts()
         self._clock.start()
         self._readiness.start()
         if self._status is not None:
             self._status.start()
+            self._watching.start()
         self._start_supervisor()
         if self._settings.mode == "paper" and self._settings.paper.failures:
             self._show_failures()
@@ -124,11 +147,13 @@ class CopySystem:
         )
 
     def _publish(self, actors: list[ActorStatus]) -> None:
-        """Have the status of all actors written beside the database."""
+        """Have the status of all actors written beside the database, and looked at for what somebody is told."""
         if self._status is not None:
             followers, leader = [one.name for one in self._settings.followers], self._settings.leader.name
             at, mode = wall_clock.now(), self._settings.mode
-            self._status.put(CopierStatus(at, self._since, os.getpid(), mode, leader, followers, actors))
+            self.snapshot = CopierStatus(at, self._since, os.getpid(), mode, leader, followers, actors)
+            self._status.put(self.snapshot)
+            self._watching.put(self.snapshot)
 
     def guard(self) -> bool:
         """Restart the supervisor if it has died or hangs; return whether it can be kept alive.
@@ -145,7 +170,8 @@ class CopySystem:
             alert("core", "supervisor", "Actor supervisor cannot be kept alive, stopping")
             return False
         self._start_supervisor()
-        logger.warning("Actor supervisor restarted ({})", address.epoch - 1)
+        self._comings.leave_again()
+        over("crashed", "supervisor", "Actor supervisor restarted ({})", address.epoch - 1, level="WARNING")
         return True
 
     def abandon(self) -> None:
@@ -156,6 +182,10 @@ class CopySystem:
     def tell_somebody(self, kind: str, who: str, text: str) -> None:
         """Send an alert about something that happened before the notifier was started."""
         self._clock.tell_later(NOTIFIER_UP_AFTER, self._addresses.notifier, Notify(kind, who, text))
+
+    def write(self, record: ConfigSet) -> None:
+        """Have a value written that is kept across restarts, before long."""
+        self._addresses.store.tell(Write((record,), _MAIN))
 
     def log_status(self) -> None:
         """Log a line about every actor now."""
@@ -169,6 +199,30 @@ class CopySystem:
         """Have the accounts' tokens read again from these settings and from where tokens are kept."""
         self._addresses.tokens.tell(CredentialsGiven(credentials_of(settings)))
 
+    def take(self, changes: SettingsChanges) -> None:
+        """Run with other settings from now on."""
+        before, self._settings = self._settings, changes.settings
+        for follower in changes.settings.followers:
+            if follower.name in changes.changed:
+                self._accounts.change(follower)
+        for follower in changes.removed:
+            self._comings.leave(follower.name)
+        for follower in changes.added:
+            self._comings.join(follower, changes.settings)
+        if before.alerts != self._settings.alerts:
+            self._addresses.notifier.tell(AlertsChanged(alert_urls(self._settings), self._settings.alerts.cooldown))
+        if before.log.status_interval != self._settings.log.status_interval:
+            self._supervisor.tell(StatusEvery(self._settings.log.status_interval))
+
+    @property
+    def leaving(self) -> list[str]:
+        """The followers that leave and have yet to finish what is under way."""
+        return self._comings.leaving
+
+    def answer(self, answered: CommandAnswered) -> None:
+        """Have the store write what became of a command."""
+        self._addresses.store.tell(Write((answered,), Writer("session", 1)))
+
     def is_ready(self) -> bool:
         """Whether every account's actors are set up and connected, and have read what they need."""
         addresses: list[Address[Any]] = [*self._addresses.feeds.values(), *self._addresses.followers.values()]
@@ -178,15 +232,29 @@ class CopySystem:
         """Stop intake, finish what is under way, and stop every actor; returns at once."""
         self._supervisor.tell(StopAll())
 
+    def deliver_alerts(self, seconds: float) -> None:
+        """Wait so long for alerts that are being delivered yet; all actors were told to stop."""
+        until = time.monotonic() + seconds
+        while self._addresses.notifier.is_taken and time.monotonic() < until:
+            time.sleep(LOOK_EVERY)
+
     def close(self) -> None:
         """Stop the clock and the dispatcher, last of all."""
         self._readiness.stop()
+        self._watching.close()
         self._clock.stop()
         self._dispatcher.stop()
         if self._status is not None:
             self._status.close()
         if self._alerts is not None:
             logger.remove(self._alerts)
+
+    def hear_alerts(self) -> None:
+        """Hand alerts from the log to the notifier: again after the log was configured."""
+        if self._alerts is not None:
+            with suppress(ValueError):  # it went with the earlier configuration
+                logger.remove(self._alerts)
+        self._alerts = logger.add(self._notify, level="INFO", filter=_is_for_the_notifier)
 
     def _notify(self, line: "Message") -> None:
         """Hand an alert from the log, or the end of one, to the notifier."""
@@ -200,7 +268,9 @@ class CopySystem:
         """List the actors in the order in which they start: receivers before senders."""
         accounts, followers = self._accounts, self._settings.followers
         return [
-            *shared_actors(self._settings, self._addresses, self._clock, _CORE, self._other, self._retry),
+            *shared_actors(
+                lambda: self._settings, self._addresses, self._clock, _CORE, self._other, self._retry, self._session
+            ),
             accounts.leader_feed(),
             *(accounts.follower_feed(follower) for follower in followers),
             *(accounts.follower(follower) for follower in followers),

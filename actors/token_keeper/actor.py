@@ -7,7 +7,16 @@ from datetime import datetime
 
 from loguru import logger
 
-from actors.messages.tokens import CheckToken, CredentialsGiven, TokenLost, TokenNews, TokenReplaced, WantToken
+from actors.messages.tokens import (
+    CheckToken,
+    CredentialsGiven,
+    TokenAccountJoined,
+    TokenAccountLeft,
+    TokenLost,
+    TokenNews,
+    TokenReplaced,
+    WantToken,
+)
 from actors.runtime.actor import GuardedActor, Incarnation
 from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
@@ -19,7 +28,7 @@ from copytrade.brokers.tokens.lifecycle import Failure, Step, TokenLifecycle, To
 from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokenPlace, TokensUnreadable
 from copytrade.brokers.tokens.token import Credentials, Token
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure, PartOf, seconds
 from copytrade.common.redaction import hide
 from copytrade.core.model.orders import IST
@@ -48,8 +57,8 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
     ) -> None:
         super().__init__(life)
         self._clock = clock
-        self._accounts = accounts
-        self._requests = requests
+        self._accounts = dict(accounts)
+        self._requests = dict(requests)
         self._place = place
         self._policy = policy
         self._kept: dict[str, KeptToken] = {}
@@ -59,22 +68,37 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._numbers = itertools.count(1)
         self._alarm: dict[str, int] = {}
+        self._not_kept: set[str] = set()
+        #: The accounts whose token somebody was told of.
+        self._alerted: set[str] = set()
         self._fetched = self._failed = 0
 
     def set_up(self) -> None:
         """Take the tokens that were kept or are in the settings, and check them."""
         self._kept.update(self._read())
         for account, credentials in self._accounts.items():
-            self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
-            kept = self._kept.get(credentials.client_id, KeptToken())
-            now = wall_clock.now()
-            self._lifecycle[account] = TokenLifecycle(credentials, kept.token, kept.attempted, self._policy, now)
-            self._hide(account)
-            self._pump(account)
+            self._begin(account, credentials)
 
     def receive(self, message: TokenKeeperInbox) -> None:
         """Answer those who want a token; take in the broker's answers."""
         match message:
+            case (
+                WantToken(account)
+                | CheckToken(account)
+                | TokenChecked(account)
+                | TokenFetched(account)
+                | TellToken(account)
+            ) if account not in self._lifecycle:
+                pass  # it has left
+            case TokenAccountJoined(account, _, requests) if account in self._lifecycle:
+                requests.close()  # this incarnation has begun with it
+            case TokenAccountJoined(account, credentials, requests):
+                self._accounts[account], self._requests[account] = credentials, requests
+                self._tell.setdefault(account, {})
+                self._kept.update(self._read())
+                self._begin(account, credentials)
+            case TokenAccountLeft(account):
+                self._end_account(account)
             case WantToken(account, reply_to):
                 self._tell[account][reply_to.name] = reply_to
                 if account in self._told:
@@ -110,10 +134,29 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         usable = sum(lifecycle.is_usable for lifecycle in self._lifecycle.values())
         return {"tokens": PartOf(usable, len(self._accounts)), "fetched": self._fetched, "failed": self._failed or ""}
 
+    def _begin(self, account: str, credentials: Credentials) -> None:
+        """Look after an account's token from now on."""
+        self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
+        kept = self._kept.get(credentials.client_id, KeptToken())
+        now = wall_clock.now()
+        self._lifecycle[account] = TokenLifecycle(credentials, kept.token, kept.attempted, self._policy, now)
+        self._hide(account)
+        self._pump(account)
+
+    def _end_account(self, account: str) -> None:
+        """Look after an account's token no more."""
+        if account in self._lifecycle:
+            self._threads.pop(account).shutdown(wait=False, cancel_futures=True)
+            self._requests.pop(account).close()
+            del self._lifecycle[account], self._accounts[account]
+            for known in (self._tell, self._told, self._alarm):
+                known.pop(account, None)
+
     def _pump(self, account: str) -> None:
         """Take the next step for an account's token, or schedule it."""
         lifecycle, now = self._lifecycle[account], wall_clock.now()
         if expires := lifecycle.to_warn_of(now):
+            self._alerted.add(account)
             when = fields(account=account, expires=f"{expires.astimezone(IST):%Y-%m-%d %H:%M}")
             alert("token", account, f"Token expires soon, {_REMEDY} {{}}", when, level="WARNING")
         step = lifecycle.next(now)
@@ -160,7 +203,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             lifecycle.replaced(outcome.value)
             self._keep(account)
             until = fields(expires=f"{end.astimezone(IST):%Y-%m-%d %H:%M}" if (end := outcome.value.expires) else "")
-            logger.info("Token replaced {} {}", who, until)
+            over("login", account, "Token replaced {} {}", who, until)
             return
         self._failed += 1
         match outcome:
@@ -207,6 +250,9 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             news = TokenLost(account, lifecycle.problem)
             if not isinstance(told, TokenLost):
                 self._alert_loss(account)
+        if isinstance(news, TokenReplaced) and news != told and account in self._alerted:
+            self._alerted.discard(account)
+            over("token", account, "Token works {}", fields(account=account))
         if news != told or again:
             self._told[account] = news
             for address in self._tell[account].values():
@@ -214,6 +260,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
 
     def _alert_loss(self, account: str) -> None:
         lifecycle = self._lifecycle[account]
+        self._alerted.add(account)
         why = fields(account=account, error=lifecycle.problem)
         if lifecycle.is_helpless:
             alert("token", account, f"Token refused, the account waits for another: {_REMEDY} {{}}", why)
@@ -246,6 +293,10 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         self._kept[lifecycle.credentials.client_id] = kept
         try:
             self._place.write(self._kept)
+            if account in self._not_kept:
+                self._not_kept.discard(account)
+                over("token_not_kept", account, "Token is kept {}", fields(account=account, where=self._place))
         except Exception as error:  # a full disk, or whatever a keyring raises
+            self._not_kept.add(account)
             where = fields(where=self._place, problem=type(error).__name__)
             alert("token_not_kept", account, "Token not kept, a restart will need another {}", where, level="ERROR")

@@ -28,7 +28,7 @@ MUTANTS = [
         "    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))\n",
         "    return 0.02\n",
         "hammered",
-        "69",
+        "48,131,156,199,69",
     ),
     Mutant(
         "an entry of a fixed number of lots is sized by the leader's",
@@ -72,13 +72,13 @@ MUTANTS = [
     ),
     Mutant(
         "a time that is spelt otherwise makes an order unreadable",
-        "copytrade/brokers/dhan/json_fields.py",
+        "copytrade/brokers/dhan/json_values.py",
         "        try:\n            return self._fields.time(name)\n"
         "        except UnreadableError:\n            return None\n",
         '        if "/" in self._fields.text(name):\n            raise UnreadableError(name)\n'
         "        return self._fields.time(name)\n",
         "not flat",
-        "268",
+        "268,29,49,148,252",
     ),
     Mutant(
         "one read of positions is believed",

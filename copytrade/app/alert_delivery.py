@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 def deliver_alert(urls: Sequence[SecretStr], kind: str, who: str, text: str, level: str) -> list[str]:
-    """Send an alert with what to do about it, ``level`` as in the log; return as ``deliver`` does."""
-    return deliver(urls, f"{kind} {who}".strip(), f"{text}\nWhat to do: {ADVICE.get(kind, SEE_THE_GUIDE)}", level)
+    """Send an alert with what to do about it, ``level`` as in the log; return as ``deliver`` does.
+
+    News (``INFO``) asks for nothing.
+    """
+    advice = "" if level == "INFO" else f"\nWhat to do: {ADVICE.get(kind, SEE_THE_GUIDE)}"
+    return deliver(urls, f"{kind} {who}".strip(), f"{text}{advice}", level)
 
 
 def deliver(urls: Sequence[SecretStr], title: str, text: str, level: str) -> list[str]:

@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +13,12 @@ from copytrade import __version__
 from copytrade.app.commands.exit_codes import EXIT_UNUSABLE
 from copytrade.common import wall_clock
 from copytrade.core.model.orders import IST
+
+#: Options of the program itself, which no command takes.
+_WITHOUT_COMMAND = ("--duration", "--version", "--completion", "--help", "-h")
+
+#: Options whose next word is their value.
+_WITH_VALUE = ("--settings", "--date")
 
 _SHELLS = ("bash", "zsh", "tcsh")
 
@@ -57,7 +63,19 @@ def parse(arguments: Sequence[str], description: str | None) -> argparse.Namespa
     everywhere.add_argument("--settings", type=Path, default=argparse.SUPPRESS, help="which settings to use")
     commands = parser.add_subparsers(dest="command", title="instead of copying", metavar="command")
     _add_commands(commands, everywhere)
-    return parser.parse_args(arguments)
+    return parser.parse_args(_command_first(arguments, commands.choices))
+
+
+def _command_first(arguments: Sequence[str], commands: Container[str]) -> Sequence[str]:
+    """Return the arguments with the command in front: its options may stand before it, as its own parser takes them."""
+    before = ""
+    for place, word in enumerate(arguments):
+        if word.partition("=")[0] in _WITHOUT_COMMAND:
+            break
+        if word in commands and before not in _WITH_VALUE:
+            return [word, *arguments[:place], *arguments[place + 1 :]]
+        before = word
+    return arguments
 
 
 def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _Parser) -> None:
@@ -67,6 +85,10 @@ def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _
     day = add("report", "what was copied on a day, with slippage and latency")
     today = wall_clock.now().astimezone(IST).date()
     day.add_argument("--date", type=_day, default=today, metavar="YYYY-MM-DD", help="today if not given")
+    shape = day.add_mutually_exclusive_group()
+    shape.add_argument("--html", type=Path, metavar="FILE", help="everything as one page, with charts")
+    shape.add_argument("--csv", type=Path, metavar="FILE", help="a row a copy, for a spreadsheet")
+    shape.add_argument("--json", action="store_true", help="everything, as JSON")
     for name, what in (("pause", "enter nothing more"), ("resume", "enter again")):
         switch = add(name, f"{what}, at once and until told otherwise; exits go on")
         switch.add_argument("follower", nargs="?", default="", help="whose entries; everybody's if not given")
@@ -77,6 +99,13 @@ def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _
     close = add("flatten", "cancel copies and close what is held by copying, and nothing else")
     close.add_argument("follower", nargs="?", default="", help="whose; everybody's if not given")
     close.add_argument("--yes", action="store_true", help="do not ask")
+    add("reload", "have the running copier read its settings anew, and say what it takes; 2 if they are refused")
+    gone = add("remove", "cancel a follower's copies for good, before his block is taken out of the settings")
+    gone.add_argument("follower", help="who")
+    held = gone.add_mutually_exclusive_group(required=True)
+    held.add_argument("--flatten", action="store_true", help="close what he holds by copying")
+    held.add_argument("--leave", action="store_true", help="leave what he holds in his account, as his own")
+    gone.add_argument("--yes", action="store_true", help="do not ask")
     trail = add("audit", "whether every request to the broker is as it was written down")
     trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
     add("check", "whether every account can trade, and if not what to do; 1 if one cannot")

@@ -49,7 +49,7 @@ def paper_config(settings: Settings) -> PaperConfig:
     )
 
 
-def with_paper_urls(settings: Settings, paper: PaperProcess) -> Settings:
+def with_paper_urls(settings: Settings, paper: PaperProcess | Dhan) -> Settings:
     """Return the settings with the paper broker's URLs, and without proxies and source addresses."""
     urls = {
         "rest_url": paper.rest_url,

@@ -1,9 +1,9 @@
-"""The request budget of one account: how many order requests the broker accepts per second, minute, hour and day.
+"""The request budget of one account: when its next order request may be sent.
 
-The broker counts place, modify and cancel together, per account: 10 a second, 250 a minute, 1,000 an hour, 7,000 a
-day. It counts by its own clock, and a request can reach it at any moment between being written and being answered.
-So a permit occupies its place in every window from the grant until the answer, plus the window's length. Whatever the
-network does, no sliding second at the broker can then hold more than the limit.
+The limits are settings (``copytrade/settings/request_limits.py``). The broker counts place, modify and cancel together,
+per account. It counts by its own clock, and a request can reach it at any moment between being written and being
+answered. So a permit occupies its place in every window from the grant until the answer, plus the window's length.
+Whatever the network does, no sliding second at the broker can then hold more than the limit.
 """
 
 from bisect import bisect_right, insort

@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 from copytrade.paper.exchange.matching import PER_SECOND, PaperAccount
 from copytrade.paper.exchange.orders import Refusal
 
+#: Seconds at speed 1 for which the script has the leader's feed down, once a session.
+FEED_DOWN = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class PaperConfig:

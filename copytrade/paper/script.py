@@ -13,15 +13,13 @@ from typing import Any
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.instruments import PaperInstrument
 from copytrade.paper.exchange.orders import Refusal
+from copytrade.paper.process import FEED_DOWN
 
 NIFTY = ("NSE_FNO", "45674")
 NIFTY_PUT = ("NSE_FNO", "45675")
 BANKNIFTY = ("NSE_FNO", "51004")
 SENSEX = ("BSE_FNO", "82004")
 SHARES = ("NSE_EQ", "2885")
-
-#: Seconds at speed 1 for which the script has the leader's feed down, once a session.
-FEED_DOWN = 3.0
 
 Key = tuple[str, str]
 

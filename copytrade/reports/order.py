@@ -77,6 +77,9 @@ def _timeline(connection: peewee.Database, copy: RecordedCopy) -> list[_Moment]:
         moments.append(_Moment(copy.updated_at, "last change", f"copy {copy.status}"))
     if not copy.correlation_id:
         return moments
+    if copy.follower_filled and copy.security_id:
+        left, what_it_is = reading.left_by(connection, copy.follower), f"({copy.security_id})"
+        moments += [_Moment(at, "left", what) for at, what in left if at > copy.updated_at and what_it_is in what]
     order_ids = {copy.follower_order_id, *reading.orders_of(connection, copy.follower, copy.correlation_id)} - {""}
     moments += map(_of_request, reading.requests_about(connection, copy.follower, copy.correlation_id, *order_ids))
     for order_id in order_ids:

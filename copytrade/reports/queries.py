@@ -15,11 +15,12 @@ from copytrade.common.redaction import readable
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.ledger.drift.causes import Drift, Fill, LeaderOrder
 from copytrade.core.ledger.drift.explanation import explained
+from copytrade.core.model.commands import LEAVE
 from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.reports.snapshot import open_to_read, rows_of
-from copytrade.storage import copy_row
+from copytrade.storage import copies_table
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.intent_log import intended
@@ -32,16 +33,17 @@ _OF_LEADER = (
     "COALESCE(NULLIF(l.symbol, ''), l.exchange_segment || ' ' || l.security_id)",
     "l.filled_quantity",
     "l.average_price",
+    "l.security_id",
 )
 
 _COPIES = (
-    f"SELECT {', '.join((*(f'c.{column}' for column in copy_row.COLUMNS), *_OF_LEADER))}"  # noqa: S608 (our own words)
+    f"SELECT {', '.join((*(f'c.{column}' for column in copies_table.COLUMNS), *_OF_LEADER))}"  # noqa: S608 (our own words)
     " FROM copy_mappings c LEFT JOIN orders l"
     " ON l.id = c.leader_order_id AND l.account_type = 'leader' AND l.trade_date = c.trade_date"
 )
 
 
-class RecordedCopy(copy_row.CopyRow, frozen=True, gc=False):
+class RecordedCopy(copies_table.CopyRow, frozen=True, gc=False):
     """A row of ``copy_mappings`` with the leader's order, whose fields are None where it was never written down.
 
     Rupees are price x quantity x ``multiplier``, None where that was not known.
@@ -51,6 +53,7 @@ class RecordedCopy(copy_row.CopyRow, frozen=True, gc=False):
     symbol: str | None
     leader_filled: int | None
     leader_average: Decimal | None
+    security_id: str | None
     multiplier: Decimal | None
 
     @property
@@ -82,7 +85,7 @@ class RecordedRequest:
     duration_ms: float
 
 
-def was_late(copy: copy_row.CopyRow) -> bool:
+def was_late(copy: copies_table.CopyRow) -> bool:
     """Return whether a copy was sent, but not live: it was taken up again, waited for its account, or was recovered.
 
     Its delay is neither this program's nor the broker's, so it has no latency. What closes a position copies nothing.
@@ -201,6 +204,12 @@ def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, i
     about = [one.copy for one in intended(connection.cursor()) if isinstance(one, CopyChanged) and one.at >= moment]
     sent.update({(disposition_key(copy), copy.n): copy.follower for copy in about if copy.n}.values())
     return sent
+
+
+def left_by(connection: peewee.Database, follower: str) -> list[tuple[datetime, str]]:
+    """Return when a follower's copies were left in the account as his own, and what they were."""
+    query = "SELECT answered_at, answer FROM commands WHERE name = ? AND follower = ? AND is_done = 1 ORDER BY id"
+    return [(datetime.fromtimestamp(at, UTC), answer) for at, answer in rows_of(connection, query, LEAVE, follower)]
 
 
 def lines_of(connection: peewee.Database, follower: str) -> list[Line]:
@@ -330,15 +339,16 @@ def remembered(connection: peewee.Database, key: str) -> str | None:
 
 
 def _copy(row: tuple[Any, ...]) -> RecordedCopy:
-    width = len(copy_row.COLUMNS)
-    side, symbol, filled, average = row[width:]
+    width = len(copies_table.COLUMNS)
+    side, symbol, filled, average, security_id = row[width:]
     return RecordedCopy(
-        **copy_row.read(row[:width]),
+        **copies_table.read(row[:width]),
         side=side,
         symbol=None if symbol is None else readable(symbol),
         leader_filled=filled,
+        security_id=security_id,
         leader_average=None if average is None else Decimal(str(average)),
-        multiplier=read_copy(row[copy_row.COLUMNS.index("state")]).multiplier,
+        multiplier=read_copy(row[copies_table.COLUMNS.index("state")]).multiplier,
     )
 
 

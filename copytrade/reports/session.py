@@ -12,7 +12,7 @@ from copytrade.core.model.copies import MappingStatus
 from copytrade.reports.percentiles import percentile
 from copytrade.reports.queries import was_late
 from copytrade.reports.text_table import aligned
-from copytrade.storage.copy_row import CopyRow
+from copytrade.storage.copies_table import CopyRow
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
 _OPEN = (MappingStatus.PLACED, MappingStatus.PENDING)

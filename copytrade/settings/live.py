@@ -2,7 +2,7 @@
 
 import re
 
-from copytrade.settings.broker import Limits
+from copytrade.settings.request_limits import Limits
 from copytrade.settings.schema import Settings
 from copytrade.settings.values import LOOPBACK
 

@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from copytrade.settings.accounts import Follower, Leader
 from copytrade.settings.board import Board
-from copytrade.settings.broker import Dhan, Limits, Market, Paper, Tokens
+from copytrade.settings.broker import Dhan, Market, Paper, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
+from copytrade.settings.request_limits import Limits
 from copytrade.settings.values import LOOPBACK, Section
 
 #: Names of actors. No follower may have one: each follower is an actor too.

@@ -1,6 +1,5 @@
 """The database: writes records, reads copies, ledger, commands and answers. Used by one thread at a time."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage import sqlite
 from copytrade.storage.audit_chain import AUDIT_HEAD
+from copytrade.storage.files import write_ahead_log
 from copytrade.storage.files.lock_file import without_password
 from copytrade.storage.files.open_files import OpenFiles
 from copytrade.storage.intent_log import OWNER, Intended, Intents, IntentsUnusable
@@ -35,13 +35,6 @@ from copytrade.storage.write_batch import Batch
 
 #: Tables whose rows are updated; the others are append-only.
 _RENEWED = (tables.Orders, tables.CopyMappings, tables.Ledger, tables.Allocations, tables.Config)
-
-
-#: Bytes of SQLite's write-ahead log: it starts over after a thousand pages of 4 KB with a header each.
-LOG_SIZE = 1100 * 4128
-
-#: Bytes written to it at once. A buffer of the whole size would stay in the thread's memory.
-PIECE = 65_536
 
 
 class DatabaseUnusable(Exception):
@@ -254,6 +247,11 @@ class Database:
         row = self._execute("SELECT value FROM config WHERE key = ?", key).fetchone()
         return None if row is None else str(row[0])
 
+    def configured(self, prefix: str) -> dict[str, str]:
+        """Return the values of ``config`` whose keys have a prefix, by the rest of the key."""
+        rows = self._execute("SELECT key, value FROM config WHERE substr(key, 1, ?) = ?", len(prefix), prefix)
+        return {str(key).removeprefix(prefix): str(value) for key, value in rows.fetchall()}
+
     def paused(self) -> list[str]:
         """Return the followers that are paused, "" first if everybody is."""
         query = "SELECT key FROM config WHERE key LIKE ? AND value <> 'true' ORDER BY key"
@@ -291,6 +289,13 @@ class Database:
             self._write(Batch(records))
             inserts = [tables.Commands.insert(name=name, follower=follower, **given) for name, follower in commands]
             return [int(insert.execute(self._connection)) for insert in inserts]
+
+    def note_command(self, name: str, follower: str, answer: str, at: datetime) -> None:
+        """Store a command that has been carried out already, with its answer."""
+        with self._connection.atomic():
+            given = {"name": name, "follower": follower, "given_at": at.timestamp()}
+            done = {"is_done": 1, "answer": answer, "answered_at": at.timestamp()}
+            tables.Commands.insert(**given, **done).execute(self._connection)
 
     def commands(self) -> list[Command]:
         """Return the unanswered commands, oldest first."""
@@ -333,18 +338,9 @@ class Database:
         return outbox, ("off", "normal", "full", "extra")[level]
 
     def make_room(self) -> None:
-        """Extend SQLite's write-ahead log to the size at which it starts over.
-
-        A commit that overwrites is durable sooner than one that makes the file longer, which also has to wait for
-        the file system's metadata. SQLite ignores what is beyond the log's last entry.
-        """
-        if not self._is_sqlite:
-            return
-        with Path(f"{Path(self._connection.database).resolve()}-wal").open("ab") as log:
-            while (missing := LOG_SIZE - log.tell()) > 0:
-                log.write(bytes(min(missing, PIECE)))
-            log.flush()
-            os.fsync(log.fileno())
+        """Extend SQLite's write-ahead log, which makes commits faster. Raises OSError."""
+        if self._is_sqlite:
+            write_ahead_log.extend(Path(self._connection.database))
 
     def close(self) -> None:
         """Close the connection."""

@@ -2,7 +2,7 @@
 
 import peewee
 
-from copytrade.storage import copy_row
+from copytrade.storage import copies_table
 
 
 class Orders(peewee.Model):
@@ -37,14 +37,14 @@ class Orders(peewee.Model):
 
 
 class CopyMappings(peewee.Model):
-    """What each follower did about each leader order: its columns are the fields of CopyRow."""
+    """What each follower did about each leader order: its columns are the fields of CopyRow, in copies_table.py."""
 
     class Meta:
         table_name = "copy_mappings"
         primary_key = peewee.CompositeKey("leader_order_id", "follower", "trade_date", "n")
 
 
-for _name, _field in copy_row.fields().items():
+for _name, _field in copies_table.fields().items():
     CopyMappings._meta.add_field(_name, _field)
 
 

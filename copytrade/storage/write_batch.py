@@ -7,7 +7,7 @@ import peewee
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage.audit_chain import AUDIT_HEAD, chained
-from copytrade.storage.copy_row import CopyRow
+from copytrade.storage.copies_table import CopyRow
 from copytrade.storage.records import (
     CommandAnswered,
     ConfigSet,

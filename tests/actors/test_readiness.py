@@ -10,7 +10,7 @@ import pytest
 from actors.runtime.dispatcher import Dispatcher
 from actors.system.keep_warm import LIVELY_FOR, Readiness
 from tests.actors.runtime.counting import seated
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def test_the_disk_is_touched_while_the_leader_trades_and_left_alone_afterwards(

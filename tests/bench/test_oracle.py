@@ -243,6 +243,22 @@ def test_what_other_hands_closed_is_nobodys_fault(books: Books, tmp_path: Path) 
     assert books.judged(tmp_path, hands=["by hand"]) == {}
 
 
+def test_what_other_hands_closed_unheard_may_be_left_again_until_a_read_shows_it(books: Books, tmp_path: Path) -> None:
+    def closes_and_leaves(later: float) -> dict[str, list[str]]:
+        books.order(LEADER, "11", 2)
+        books.copy("11", 2)
+        books.order("1", "by hand", -2)
+        books.now += later
+        books.order(LEADER, "12", -2)
+        books.copy("12", -2)
+        (tmp_path / str(later)).mkdir()
+        return books.judged(tmp_path / str(later), hands=["by hand"], unheard=["by hand"])
+
+    assert closes_and_leaves(1.0) == {}
+    books.changes, books.now = {LEADER: [], "1": []}, 100.0
+    assert "not flat" in closes_and_leaves(3.0)
+
+
 def test_a_copy_sent_while_the_broker_was_closing_the_same_is_seen(books: Books, tmp_path: Path) -> None:
     books.order(LEADER, "11", 2)
     books.copy("11", 2)

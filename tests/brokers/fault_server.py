@@ -15,7 +15,7 @@ from queue import Queue
 
 CLIENT_ID = "1000000001"
 TOKEN = "canary-token-0123456789"
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 Step = Callable[[socket.socket], bool]

@@ -11,8 +11,8 @@ from copytrade.app.clients import ADAPTERS, unknown_brokers
 from copytrade.paper.broker import PaperBroker
 from copytrade.settings import Settings
 from tests.brokers.three_endpoints import TinyAccount, TinyBroker
-from tests.system.copier import ALICE, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
-from tests.waiting import eventually
+from tests.support.copier import ALICE, LEADER, LOT, OPTION, Copier, accounts, running, settings_for
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

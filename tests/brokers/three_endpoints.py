@@ -46,7 +46,7 @@ from copytrade.core.model.orders import (
     Validity,
 )
 from copytrade.settings import Account, Settings
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
-from tests.alert_receiver import Receiver, receiving
 from tests.command.program import command
+from tests.support.alert_receiver import Receiver, receiving
 
 LEADER, ALICE = "1000000001", "1000000101"
 
@@ -64,6 +64,14 @@ def test_settings_that_cannot_be_used_are_told_before_the_exit(
     (alert,) = receiver.received
     assert alert["title"] == "copytrade: settings"
     assert "ratoi" in alert["message"]
+    write(tmp_path, broker, [receiver.url])
+    settings = tmp_path / "settings.toml"
+    settings.write_text(settings.read_text().replace('name = "alice"', 'name = "alice"\nbroker = "zerodha"'))
+    assert run(tmp_path, "check").returncode == 2
+    assert run(tmp_path).returncode == 2
+    _, alert = receiver.received
+    assert alert["title"] == "copytrade: settings"
+    assert "alice: broker = 'zerodha' is not known" in alert["message"]
 
 
 def test_a_database_that_cannot_be_used_is_told_before_the_exit(

@@ -13,8 +13,8 @@ import pytest
 from copytrade import __version__
 from tests.command.program import ROOT, command, log, running
 from tests.command.test_paths import SETTINGS, a_database
-from tests.sql import opened
-from tests.waiting import PATIENCE, eventually
+from tests.support.sql import opened
+from tests.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture

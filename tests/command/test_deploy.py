@@ -74,7 +74,7 @@ def test_the_service_is_not_started_again_for_what_a_start_cannot_heal() -> None
 @pytest.mark.parametrize("folder", ["copytrade", "actors"])
 def test_the_image_gets_every_file_that_the_package_has(folder: str) -> None:
     assert f"COPY {folder}/ {folder}/" in (DEPLOY / "Dockerfile").read_text()
-    assert f"!{folder}" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert f"!{folder}" in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
 
 
 def test_service_and_image_name_their_settings_by_a_whole_path() -> None:

@@ -13,10 +13,10 @@ from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.storage.database import Database
 from copytrade.storage.files.lock_file import hold_lock
 from tests.command.program import command, log, running
+from tests.command.session.test_run import CLIENTS, asked, live_settings
 from tests.command.test_paths import a_database
-from tests.command.test_run import CLIENTS, asked, live_settings
-from tests.sql import opened
-from tests.waiting import PATIENCE, eventually
+from tests.support.sql import opened
+from tests.support.waiting import PATIENCE, eventually
 
 
 def a_broker() -> PaperBroker:

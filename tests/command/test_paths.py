@@ -8,7 +8,7 @@ import pytest
 from copytrade.settings import load_settings
 from copytrade.storage.database import Database
 from tests.command.program import command
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 SETTINGS = """
 mode = "{mode}"

@@ -7,8 +7,8 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from tests.command.test_paths import a_database, asked, home  # noqa: F401 (a fixture)
-from tests.system.asking import paused_by_command
-from tests.system.copier import LEADER, accounts, running, settings_for
+from tests.support.asking import paused_by_command
+from tests.support.copier import LEADER, accounts, running, settings_for
 
 TWO = '[[followers]]\nname = "bob"\nclient_id = "1000000102"\naccess_token = "t"\nrelationship = "self"\n[copy]'
 

@@ -11,8 +11,8 @@ import pytest
 
 from copytrade.storage.files.status_file import status_path
 from tests.command.program import ROOT, command, running
-from tests.command.test_run import SETTINGS
-from tests.waiting import PATIENCE, eventually
+from tests.command.session.test_run import SETTINGS
+from tests.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
 from tests.command.program import command, log, running
-from tests.sql import opened
-from tests.waiting import PATIENCE, eventually
+from tests.support.sql import opened
+from tests.support.waiting import PATIENCE, eventually
 
 LEADER, ALICE, BOB = "1000000001", "1000000101", "1000000102"
 PIN, SECRET = "27182818", "CANARYCANARYCANA"  # 80 bits, as many are

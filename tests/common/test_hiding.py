@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from copytrade.brokers.dhan.json_fields import Fields
+from copytrade.brokers.dhan.json_values import Fields
 from copytrade.common import redaction as hiding
 from copytrade.common.redaction import hide, payload_without_secrets, readable, without_secrets
 from copytrade.core.model.accounts import AccountType

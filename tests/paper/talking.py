@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import websocket
 
 from copytrade.paper.broker import PaperBroker
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 CLIENT, OTHER = "1000000001", "1000000002"
 OPTION = "45674"

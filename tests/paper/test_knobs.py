@@ -12,7 +12,7 @@ from copytrade.paper.server.faults import FrameFault, Kind, Mischief, RestFault
 from copytrade.paper.server.refusals import REFUSALS
 from copytrade.paper.server.rewriting import Told
 from tests.paper.talking import CLIENT, OPTION, OTHER, ask, connected, place, words
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 HOUR = 3600.0
 

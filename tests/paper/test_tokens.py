@@ -15,7 +15,7 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, start_paper_process
 from tests.paper.talking import CLIENT, OTHER, ask, feed
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PIN, SECRET = "271828", "CANARYCANARYCANARYCANARY"
 

@@ -21,7 +21,7 @@ from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.records import CopyChanged, OrderChanged, Record, RequestMade
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
-from tests.sql import opened
+from tests.support.sql import opened
 
 LEADER = an_order(id="L1", symbol="NIFTY 24 NOV 26000 CALL")
 LEADER_TRADED = replace(

@@ -17,12 +17,12 @@ from copytrade.core.model.copies import Copy, LatencyBreakdown
 from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import Order, Side, Status
 from copytrade.core.model.reasons import Reason
-from copytrade.reports.day import report
+from copytrade.reports.day.text import report
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.records import ConfigSet, CopyChanged, OrderChanged, Record
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, an_order
-from tests.sql import opened
+from tests.support.sql import opened
 
 DAY = NOW.date()
 

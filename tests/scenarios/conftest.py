@@ -7,7 +7,7 @@ import pytest
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.exchange.matching import PaperAccount
 from tests.scenarios.copying import COPYING
-from tests.system.copier import CLIENTS, Copier, running, settings_for
+from tests.support.copier import CLIENTS, Copier, running, settings_for
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """What the leader takes back, and what becomes of each follower's order."""
 
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from tests.system.copier import ALICE, LEADER, LOT, Copier
-from tests.waiting import eventually
+from tests.support.copier import ALICE, LEADER, LOT, Copier
+from tests.support.waiting import eventually
 
 
 def is_cancelled(copier: Copier, leader: str, follower: str) -> bool:

@@ -7,9 +7,9 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from tests.scenarios.copying import COPYING
-from tests.system.bombs import Bomb, address
-from tests.system.copier import ALICE, BOB, LEADER, LOT, Copier, running, settings_for
-from tests.waiting import eventually
+from tests.support.bombs import Bomb, address
+from tests.support.copier import ALICE, BOB, LEADER, LOT, Copier, running, settings_for
+from tests.support.waiting import eventually
 
 
 def enter(copier: Copier, lots: int = 4) -> None:

@@ -11,7 +11,7 @@ from copytrade.core.model.orders import IST, Order
 from copytrade.core.model.reasons import Reason
 from tests.core.asking import OPEN, POLICY, ask
 from tests.core.orders import an_order
-from tests.system.copier import LEADER, Copier
+from tests.support.copier import LEADER, Copier
 
 AT_THE_EXCHANGE = replace(OPEN, hours=load_market_hours())
 COPYING = replace(POLICY, copying_since=datetime.fromisoformat("2026-01-01").replace(tzinfo=IST))

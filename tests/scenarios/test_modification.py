@@ -3,8 +3,8 @@
 import pytest
 
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from tests.system.copier import ALICE, LEADER, LOT, Copier
-from tests.waiting import eventually
+from tests.support.copier import ALICE, LEADER, LOT, Copier
+from tests.support.waiting import eventually
 
 
 def becomes(copier: Copier, leader: str, follower: str, **wanted: object) -> None:

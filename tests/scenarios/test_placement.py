@@ -13,8 +13,8 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server import wire
 from copytrade.paper.server.faults import FrameFault
 from tests.core.orders import NOW
-from tests.system.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
-from tests.waiting import eventually
+from tests.support.copier import ALICE, BOB, LEADER, LOT, OPTION, Copier, running, settings_for
+from tests.support.waiting import eventually
 
 SHARES = {"security_id": "2885", "segment": "NSE_EQ"}
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from tests.system.copier import ALICE, LEADER, Copier
-from tests.waiting import eventually
+from tests.support.copier import ALICE, LEADER, Copier
+from tests.support.waiting import eventually
 
 
 def test_an_order_that_the_leaders_broker_rejects_is_not_copied(copier: Copier) -> None:

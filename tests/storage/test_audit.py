@@ -14,7 +14,7 @@ from copytrade.storage.audit_chain import Verdict, told
 from copytrade.storage.database import Database
 from copytrade.storage.files.fallback_file import SideFile
 from copytrade.storage.records import RequestMade
-from tests.sql import opened
+from tests.support.sql import opened
 
 AT = datetime(2026, 11, 24, 9, 15, 1, 250_000, tzinfo=UTC)
 TRIGGERS = ("audit_log_refuses_update", "audit_log_refuses_delete", "audit_log_refuses_replace")

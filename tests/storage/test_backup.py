@@ -7,12 +7,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from copytrade.reports.day import report
+from copytrade.reports.day.text import report
 from copytrade.storage import backup
 from copytrade.storage.backup import BackupFailed, back_up
 from copytrade.storage.database import Database
 from copytrade.storage.records import ConfigSet
-from tests.sql import opened
+from tests.support.sql import opened
 
 
 @pytest.fixture

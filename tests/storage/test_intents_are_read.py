@@ -19,8 +19,8 @@ from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Ratio, 
 from copytrade.core.model.orders import Product, Side
 from copytrade.core.model.reasons import Reason
 from copytrade.reports import drift
-from copytrade.reports.day import report
-from copytrade.reports.open_orders import held_and_resting
+from copytrade.reports.day.text import report
+from copytrade.reports.flatten_preview import held_and_resting
 from copytrade.reports.order import explain
 from copytrade.reports.queries import held_by, holds_shares, requests_since
 from copytrade.reports.snapshot import open_to_read
@@ -28,7 +28,7 @@ from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.records import CopyChanged, LedgerChanged, OrderChanged
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, OPTION, an_order
-from tests.sql import opened
+from tests.support.sql import opened
 
 LEADER = an_order(id="L1", symbol="NIFTY 24 NOV 26000 CALL")
 FRESH = Copy("L1", "alice", NOW.date(), NOW)

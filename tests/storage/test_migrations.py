@@ -9,9 +9,9 @@ from copytrade.core.model.copies import Stage
 from copytrade.core.model.ledger import Part
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.migrations import SCHEMA_VERSION, STEPS
-from tests.sql import opened
+from tests.support.sql import opened
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def columns(path: Path) -> dict[str, set[str]]:

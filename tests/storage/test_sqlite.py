@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from copytrade.app.commands.check import check
-from copytrade.reports.day import report
+from copytrade.reports.day.text import report
 from copytrade.settings import Settings
 from copytrade.storage import sqlite
 from copytrade.storage.backup import BackupFailed, back_up

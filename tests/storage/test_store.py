@@ -28,7 +28,7 @@ from copytrade.storage.records import (
 )
 from tests.core.asking import NIFTY, TERMS
 from tests.core.orders import NOW, OPTION, an_order
-from tests.sql import opened
+from tests.support.sql import opened
 
 LEADER = an_order(id="L123")
 FRESH = Copy("L123", "alice", NOW.date(), NOW)

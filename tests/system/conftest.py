@@ -1,10 +1,14 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from copytrade.paper.broker import PaperBroker
-from tests.system.copier import Copier, accounts, running, settings_for
+from tests.support.copier import Copier, accounts, running, settings_for
+
+# The processes that the tests start keep their bytecode: compiling everything takes a third of a start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture

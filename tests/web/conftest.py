@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.speed.stage import Stagehand
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 from tests.web.served import Served, serving
 
 

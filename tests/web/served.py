@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from copytrade.web.board_file import read_board
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 Headers = dict[str, str | None]
 

@@ -16,7 +16,7 @@ from copytrade.web.application import application
 from copytrade.web.board import Board
 from copytrade.web.board_file import board_path
 from copytrade.web.routes.openapi import openapi
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 from tests.web.served import Served
 
 FOLLOWER = {

@@ -9,8 +9,8 @@ from copytrade.reports.queries import audit_verdict
 from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.database import Database
 from copytrade.storage.records import CommandAnswered, ConfigSet
-from tests.sql import opened
-from tests.waiting import eventually
+from tests.support.sql import opened
+from tests.support.waiting import eventually
 from tests.web.served import Served
 
 ON = "exits and cancellations go on"

@@ -15,7 +15,7 @@ from copytrade.settings import load_settings
 from copytrade.web.access.password import hash_of
 from copytrade.web.command import board
 from copytrade.web.serving import serve
-from tests.waiting import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 PASSWORD = "correct horse battery"
 SETTINGS = """

@@ -11,7 +11,7 @@ from copytrade.paper.broker import PaperBroker
 from copytrade.storage.database import Database
 from copytrade.storage.files.lock_file import hold_lock
 from copytrade.web.access.password import hash_of
-from tests.system.copier import ALICE, BOB, LEADER, Copier, accounts, running, settings_for
+from tests.support.copier import ALICE, BOB, LEADER, Copier, accounts, running, settings_for
 from tests.web.browsing import PATIENCE, PHONE, chromium, opened, picture, serious_faults
 from tests.web.relay import Relay
 from tests.web.served import serving

@@ -6,9 +6,9 @@ from copytrade.common import wall_clock
 from copytrade.core.model.commands import RETRY, Answer
 from copytrade.paper.broker import PaperBroker
 from copytrade.storage.database import Database
-from tests.system.bombs import Bomb
-from tests.system.copier import accounts, running, settings_for
-from tests.waiting import eventually
+from tests.support.bombs import Bomb
+from tests.support.copier import accounts, running, settings_for
+from tests.support.waiting import eventually
 
 
 def test_a_quarantined_follower_gets_another_chance_by_command(tmp_path: Path) -> None:

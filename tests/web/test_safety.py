@@ -11,8 +11,8 @@ from copytrade.core.model.reasons import Reason
 from copytrade.web.access.headers import CSP
 from copytrade.web.access.rates import Rate
 from copytrade.web.access.visitors import IDLE_LIFE, LINK_LIFE, SESSION_LIFE, Visitors
-from tests.sql import opened
-from tests.waiting import eventually
+from tests.support.sql import opened
+from tests.support.waiting import eventually
 from tests.web.served import Served
 
 PAUSE = {"command": "pause", "follower": "f003"}
@@ -133,7 +133,12 @@ def test_a_body_that_is_odd_is_refused(board: Served, stage: Stagehand) -> None:
 
 def test_every_page_has_a_strict_policy_and_no_script_of_its_own(board: Served) -> None:
     board.log_in()
-    for path, key in (("/", False), ("/login", False), ("/login?key=wrong", False), ("/report/2026-01-01", True)):
+    report = board.get("/report/2026-01-01", headers=HTML)
+    policy = report.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script" not in policy + report.text
+    for path, key in (("/", False), ("/login", False), ("/login?key=wrong", False), ("/report/tomorrow", True)):
         page = board.get(path, key=key, headers=HTML)
         assert page.headers["content-security-policy"] == CSP, path
         assert page.headers["x-content-type-options"] == "nosniff"

@@ -21,7 +21,7 @@ from copytrade.web.board_file import board_path, read_board
 from copytrade.web.command import board
 from copytrade.web.serving import serve
 from tests.command.program import log, running
-from tests.waiting import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 SETTINGS = """
 mode = "paper"

@@ -10,7 +10,7 @@ from actors.messages.tokens import CheckToken, TokenKeeperMessage
 from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
 from copytrade.brokers.outcomes import Refusal
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.core.engine.copies.holds import pause
 from copytrade.core.engine.engine import CopyEngine
 from copytrade.reports.preflight import ADDRESS_REFUSED
@@ -38,7 +38,7 @@ class AccountState:
         self._tokens = tokens
         self._engine = engine
         self._enters = enters
-        self._enabled = True
+        self._pause = ""
         self._token_since: float | None = None
         self._token_lost = ""
         self._throttled = False
@@ -55,7 +55,7 @@ class AccountState:
     @property
     def is_paused(self) -> bool:
         """Whether an operator has paused entries."""
-        return not self._enabled
+        return bool(self._pause)
 
     @property
     def may_send(self) -> bool:
@@ -96,15 +96,19 @@ class AccountState:
             return "draining"
         if self._throttled:
             return "throttled"
-        return "live" if self._enabled else "paused"
+        return "paused" if self._pause else "live"
 
     def switch(self, pause: str) -> None:
         """Stop entries, or resume them for "". Entries that the settings forbid stay forbidden."""
-        enabled = not pause
-        if enabled is not self._enabled:
-            self._enabled = enabled
-            logger.warning("Entries {} {}", "resumed" if enabled else "paused", fields(follower=self._address.name))
-        self._engine.switch_entries(enabled=enabled and self._enters, pause=pause)
+        if bool(pause) is not bool(self._pause):
+            logger.warning("Entries {} {}", "paused" if pause else "resumed", fields(follower=self._address.name))
+        self._pause = pause
+        self.allow(enters=self._enters)
+
+    def allow(self, *, enters: bool) -> None:
+        """Take over whether the settings allow entries; a pause stays."""
+        self._enters = enters
+        self._engine.switch_entries(enabled=enters and not self._pause, pause=self._pause)
 
     def suspend(self, refusal: Refusal, error: str) -> None:
         """Send nothing for 60 s, doubling up to 900 s: the broker refuses the account itself."""
@@ -125,7 +129,8 @@ class AccountState:
     def take_token(self) -> None:
         """Go on with a token that works, and decide everything again: the market has moved meanwhile."""
         if self._token_lost:
-            logger.info("Account goes on with a token that works {}", fields(follower=self._address.name))
+            who = self._address.name
+            over("suspended", who, "Account goes on with a token that works {}", fields(follower=who))
         if self._token_since is None:
             self._engine.look_again()
         self._token_since, self._token_lost = time.monotonic(), ""
@@ -169,7 +174,8 @@ class AccountState:
         self._throttles = 0
         if self._suspensions:
             self._suspensions = 0
-            logger.info("Account goes on, the broker takes its requests {}", fields(follower=self._address.name))
+            who = self._address.name
+            over("suspended", who, "Account goes on, the broker takes its requests {}", fields(follower=who))
 
     def drain(self, message: Drain) -> None:
         """Begin nothing new."""

@@ -8,7 +8,7 @@ from actors.follower.parts.outbox import Outbox
 from actors.messages.store import CommandGiven
 from copytrade.common.logs import fields
 from copytrade.core.engine.engine import CopyEngine
-from copytrade.core.model.commands import FLATTEN, TRY_AGAIN
+from copytrade.core.model.commands import FLATTEN, LEAVE, TRY_AGAIN
 from copytrade.storage.records import CommandAnswered
 
 
@@ -35,14 +35,14 @@ class Commands:
     def obey(self, command: CommandGiven) -> None:
         """Carry out a command, or answer why not."""
         name, *arguments = command.name.split()
-        if name not in (FLATTEN, TRY_AGAIN):
+        if name not in (FLATTEN, LEAVE, TRY_AGAIN):
             self._answer(command.number, f"{command.name} is no command of this version", is_done=False)
         elif self._dry_run:
             self._answer(command.number, "dry_run is set: nothing is sent", is_done=False)
         elif name == TRY_AGAIN:
             self._try_again(command.number, *arguments)
         else:
-            self._loss_limit_watch.close_for(command.number)
+            self._loss_limit_watch.close_for(command.number, leaves=name == LEAVE)
 
     def _try_again(self, number: int, order_id: str, units: str) -> None:
         """Have a leader order decided again."""

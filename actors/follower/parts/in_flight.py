@@ -71,7 +71,8 @@ class InFlight:
         self._outbox = outbox
         self._permits = permits
         self._account_state = account_state
-        self._amo_time = amo_time
+        #: When after-market orders are released.
+        self.amo_time = amo_time
         self._connections = connections
         self._dry_run = dry_run
         self._gateway: Gateway
@@ -179,7 +180,7 @@ class InFlight:
         flight.sent = True
         self.requests += 1
         self._address.tell(RequestLeft(token, self._epoch))
-        self._gateway.send(token, request_for(flight.action, copy, flight.leader, self._amo_time))
+        self._gateway.send(token, request_for(flight.action, copy, flight.leader, self.amo_time))
 
     def left(self, token: int) -> None:
         """After a request has been sent: read its answer, ask for the next permit, write its log line."""

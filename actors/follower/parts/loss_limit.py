@@ -8,7 +8,7 @@ from actors.follower.messages import CheckResult, FollowerInbox
 from actors.messages.reads import GapRecoveryMessage, ReadResult
 from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.core.decide.decisions import Policy
 from copytrade.core.decide.risk_limits import Breach, OnBreach
 from copytrade.core.engine.engine import CopyEngine
@@ -42,6 +42,7 @@ class LossLimitWatch:
         self._policy = policy
         self._interval = interval
         self._checks_without_result = 0
+        self._is_watching = False
         #: The numbers of commands to close everything.
         self._closing_for: list[int] = []
 
@@ -52,12 +53,22 @@ class LossLimitWatch:
             self._close_what_is_lost(now)
         self.check(now)
 
+    def change(self, policy: Policy, interval: float | None, now: datetime, *, begins: bool) -> None:
+        """Watch by other limits from now on; ``begins``: results are taken in already."""
+        self._policy, self._interval = policy, interval
+        if begins and not self._is_watching:
+            self.check(now)
+
     def check(self, now: datetime) -> None:
         """Read the result of the day now, and again after the interval."""
+        self._is_watching = self._interval is not None
         if self._interval is None:
             return
         usage = self._engine.limit_usage
-        lacks_result = usage is not None and usage.lacks_result(now)
+        lacks_result = usage.is_set and usage.lacks_result(now)
+        if not lacks_result and self._checks_without_result >= LACKED_OFTEN:
+            who = self._address.name
+            over("no_result", who, "Result of the day known again {}", fields(follower=who))
         self._checks_without_result = self._checks_without_result + 1 if lacks_result else 0
         if self._checks_without_result == LACKED_OFTEN:
             who = self._address.name
@@ -84,20 +95,24 @@ class LossLimitWatch:
         """Close everything if the limit is reached and ``on_breach`` is flatten."""
         risk_limits = self._policy.risk_limits
         closes = risk_limits and risk_limits.on_breach is OnBreach.FLATTEN and not self._policy.dry_run
-        if closes and self._engine.is_breached(now):
+        if closes and self._engine.limit_usage.is_breached(now):
             self._engine.close_all()
 
-    def close_for(self, number: int) -> None:
-        """Close everything for a command, which is answered when that is done."""
+    def close_for(self, number: int, *, leaves: bool = False) -> None:
+        """Close everything for a command, or leave it; the command is answered when that is done."""
         if number not in self._closing_for:
-            logger.warning("Closing everything {}", fields(follower=self._address.name, command=number))
+            doing = "Cancelling, and leaving what is held" if leaves else "Closing everything"
+            logger.warning("{} {}", doing, fields(follower=self._address.name, command=number))
             self._closing_for.append(number)
-            self._engine.close_all()
+            self._engine.close_all(leaves=leaves)
 
     def mind_closing(self, now: datetime, obstacle: str) -> list[Record]:
         """Report and answer when everything is closed, or with the ``obstacle`` while nothing can be sent."""
         closed = self._engine.take_closed(now)
-        if closed is not None and (closed.cancelled or closed.closed or closed.left):
+        if closed is not None and closed.left_alone:
+            what = fields(follower=self._address.name, reason="left", outcome=str(closed))
+            logger.warning("Lines do not count as copied any more {}", what)
+        elif closed is not None and (closed.cancelled or closed.closed or closed.left):
             what = fields(follower=self._address.name, outcome=str(closed))
             if closed.left:
                 alert("closing", self._address.name, "Not everything is closed {}", what)

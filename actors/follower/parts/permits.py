@@ -49,6 +49,8 @@ class Permits:
             self._asked, self._spare = None, self._asked
             if self.waits_long_in is not None and granted_in >= self.waits_long_in:
                 self.waits_long_in = Lane.ENTRY if granted_in.may_use_reserve else None  # entries still wait
+                if self.waits_long_in is None:
+                    order_log.budget_allows(self._address.name)
 
     def delayed(self, message: PermitDelayed, orders: Sequence[str]) -> None:
         """Log that the budget makes ``orders`` wait; note it if that takes long."""

@@ -12,13 +12,13 @@ from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet
 from actors.runtime.address import Address, Recipient
 from actors.runtime.timers import Clock, phase_of
 from copytrade.common import wall_clock
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.core.engine.engine import Changed, CopyEngine
 from copytrade.core.engine.exits.awaited_reads import PATIENCE
 from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.ledger.reads.leader_positions import Corrected
 from copytrade.core.model.accounts import Result
-from copytrade.core.model.ledger import LineKey
+from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import IST
 from copytrade.reports.log_lines import order_log
 
@@ -63,6 +63,7 @@ class PositionAudit:
         self._unread: dict[str, NetRead] = {}
         self._asks_again = False
         self._asked_urgently = False
+        self._is_overdue = False
         self._seen: dict[LineKey, tuple[Apart, float]] = {}
         self._told: dict[LineKey, Apart] = {}
         #: What the last read of the account shows apart from its copies, when it began, and the day's result with it.
@@ -134,6 +135,7 @@ class PositionAudit:
             text = "Positions not read in time, going by the ledger {}"
             alert("positions_unread", who, text, fields(follower=who), level="ERROR")
             self._engine.assume_positions()
+            self._is_overdue = True
 
     def take(self, read: NetRead) -> None:
         """Take in a read of leader's or follower's positions, once that account's orders are known."""
@@ -147,6 +149,9 @@ class PositionAudit:
             self.read_at, self.result = wall_clock.at(read.began), read.result or self.result
             self._compare(self._engine.own_positions_read(read.net, wall_clock.at(read.began)))
         self._follow_up()
+        if self._is_overdue and self._engine.positions.are_read:
+            self._is_overdue = False
+            over("positions_unread", self._address.name, "Positions are read {}", fields(follower=self._address.name))
 
     def _take_leader(self, read: NetRead) -> None:
         at = wall_clock.at(read.began)
@@ -183,6 +188,13 @@ class PositionAudit:
             self._tell(self._engine.leader_book_read(at))
         self._follow_up()
         return changed
+
+    def written_off(self, before: Line, after: Line) -> None:
+        """Report what an order found closed by other hands, unless a read of the positions has shown it before."""
+        keys = [LineKey(before.key.key, product) for product in before.products]
+        told = sum(abs(one.closed) for key in keys if (one := self._told.pop(key, None)))
+        if told < abs(before.held) - abs(after.held):
+            order_log.written_off(self._address.name, before, after)
 
     def _tell(self, corrected: Iterable[Corrected]) -> None:
         for one in corrected:

@@ -33,6 +33,12 @@ class StartCapital:
         self._own_capital = own_capital
         self._own_is_said = False
 
+    def need(self, *, needed: bool) -> None:
+        """Ask for the capital of both accounts if orders are sized by it from now on."""
+        was_needed, self._needed = self._needed, needed
+        if needed and not was_needed:
+            self.ask()
+
     def ask(self) -> None:
         """Ask for the capital of both accounts."""
         if not self._needed:

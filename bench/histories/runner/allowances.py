@@ -24,13 +24,13 @@ def excused(history: History) -> list[str]:
     return sorted(found)
 
 
-def loses_updates(history: History) -> bool:
-    """Return whether updates of the leader are lost, late or unreadable while his socket stays connected."""
+def loses_updates(history: History, client_id: str = LEADER) -> bool:
+    """Return whether updates of an account are lost, late or unreadable while its socket stays connected."""
     for step in history.steps:
         terms = step.terms
-        if terms.get("method") in ("frame_fault", "mute_feed") and terms["client_id"] == LEADER:
+        if terms.get("method") in ("frame_fault", "mute_feed") and terms["client_id"] == client_id:
             return True
-        if terms.get("method") == "lag" and terms["client_id"] == LEADER and "feed" in terms:
+        if terms.get("method") == "lag" and terms["client_id"] == client_id and "feed" in terms:
             return True
         if terms.get("method") == "rewrite" and terms["told"] == "frame":
             return True

@@ -66,6 +66,7 @@ class Trial:
     is_up: bool = False
     looked: float = 0.0
     hands: list[str] = field(default_factory=list)
+    unheard: list[str] = field(default_factory=list)
     square_offs: list[str] = field(default_factory=list)
     flattened: set[str] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
@@ -120,6 +121,8 @@ class Trial:
                 del terms["follower"]
                 if order_id := self.try_to("place", client_id=client_id, order_type="MARKET", **terms):
                     self.hands.append(order_id)
+                    if loses_updates(self.history, client_id):
+                        self.unheard.append(order_id)
             case "square_off":
                 self.square_off(**terms)
             case "stranger":
@@ -207,6 +210,7 @@ class Trial:
             writes={client: self.broker.control("writes", client_id=client) for client in clients},
             limits=LIMITS,
             hands=list(self.hands),
+            unheard=list(self.unheard),
             square_offs=list(self.square_offs),
             flattened=sorted(self.flattened),
             converted=sorted(self.converted),

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from copytrade.app.changes.who_runs import Known
 from copytrade.app.checks import with_token
 from copytrade.app.clients import rest_of
 from copytrade.app.commands.confirm import answers_of_copier, is_confirmed
@@ -46,6 +47,20 @@ def drift(settings: Settings, followers: Sequence[Follower], *, fixes: bool, con
     except DATABASE_ERRORS as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
+
+
+def say_who_is_not_read(known: Known, names: Sequence[str]) -> int:
+    """Print which of these followers are not in the settings, or do not run; return the exit code."""
+    code = 0
+    for name in names:
+        if name in known.absent:
+            print(f"{name}: is not in the settings, so his account cannot be read; by the database he holds", end=" ")
+            print(known.absent[name])
+            code = EXIT_UNUSABLE
+        elif known.is_idle(name):
+            print(f"{name}: does not run in the copier, nothing is copied to him")
+            code = code or EXIT_UNEXPLAINED
+    return code
 
 
 def _drift_of(follower: Follower, dhan: Dhan, settings: Settings) -> DriftReport | None:

@@ -39,9 +39,15 @@ def switch(settings: Settings, follower: str, *, enabled: bool) -> int:
 
 
 def _pause(database: Database, follower: str) -> int:
-    database.write(pause_records(follower, operator()))
+    database.write(paused(follower, operator()))
     print(pause_answer(follower))
     return 0
+
+
+def paused(follower: str, who: str) -> list[ConfigSet]:
+    """Return the records that pause a follower, everybody for "", and say since when and by whom."""
+    note = f"{wall_clock.now().astimezone(IST):%d %b %H:%M} by {who}"
+    return [ConfigSet(enabled_key(follower), "false"), ConfigSet(pause_note_key(follower), note)]
 
 
 def _resume(database: Database, follower: str) -> int:
@@ -52,12 +58,6 @@ def _resume(database: Database, follower: str) -> int:
         print(still, file=sys.stderr)
         return EXIT_REFUSED
     return 0
-
-
-def pause_records(follower: str, by: str) -> list[ConfigSet]:
-    """Return the records that pause a follower, everybody where it is "", since now and by this operator."""
-    note = f"{wall_clock.now().astimezone(IST):%d %b %H:%M} by {by}"
-    return [ConfigSet(enabled_key(follower), "false"), ConfigSet(pause_note_key(follower), note)]
 
 
 def pause_answer(follower: str) -> str:

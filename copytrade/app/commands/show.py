@@ -1,26 +1,14 @@
-"""``run.py report``, ``explain`` and ``audit``: printing from the database. A copier may be running."""
+"""``run.py explain`` and ``audit``: printing from the database. A copier may be running."""
 
 import sys
-from datetime import date
 
 from copytrade.app.commands.exit_codes import EXIT_TAMPERED, EXIT_UNUSABLE
 from copytrade.common.redaction import readable_lines
-from copytrade.reports.day import report
 from copytrade.reports.order import UnknownOrder, explain
 from copytrade.reports.queries import audit_verdict
 from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.audit_chain import told
 from copytrade.storage.database import DatabaseUnusable
-
-
-def show_day(database: str, day: date) -> int:
-    """Print the report of a day; return the exit code."""
-    try:
-        print(readable_lines(report(database, day)))
-    except DatabaseUnusable as error:
-        print(error, file=sys.stderr)
-        return EXIT_UNUSABLE
-    return 0
 
 
 def show_order(database: str, leader_order_id: str) -> int:

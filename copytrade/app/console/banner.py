@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
-from copytrade.paper.script import FEED_DOWN
+from copytrade.paper.process import FEED_DOWN
 from copytrade.settings import Settings
 
 #: Columns of the screen that the banner is written for, and of its left side.

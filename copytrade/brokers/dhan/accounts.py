@@ -1,6 +1,6 @@
 """An account at the broker: decoding of fills, positions, holdings, funds and the profile.
 
-The readers raise :class:`~copytrade.brokers.dhan.json_fields.UnreadableError` if a value that
+The readers raise :class:`~copytrade.brokers.dhan.json_values.UnreadableError` if a value that
 decides is invalid: the units and instrument of a position, or the funds. Any other invalid value counts as absent.
 """
 
@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from copytrade.brokers.api import Profile
 from copytrade.brokers.dhan.decode import PRODUCTS, SEGMENTS, SIDES, multiplier_of
-from copytrade.brokers.dhan.json_fields import Fields, Lenient, UnreadableError
+from copytrade.brokers.dhan.json_values import Fields, Lenient, UnreadableError
 from copytrade.core.model.accounts import IpAddresses
 from copytrade.core.model.orders import ZERO, InstrumentKey, Product, Side
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from copytrade.brokers.api import Foreign, Told, Unreadable
-from copytrade.brokers.dhan.json_fields import Fields, Lenient, UnreadableError, exact, excerpt_of
+from copytrade.brokers.dhan.json_values import Fields, Lenient, UnreadableError, exact, excerpt_of
 from copytrade.core.model.orders import (
     SEGMENT_OF,
     InstrumentKey,

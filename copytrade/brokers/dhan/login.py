@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from copytrade.brokers.api import Profile
 from copytrade.brokers.dhan.decode import parse_json
-from copytrade.brokers.dhan.json_fields import Fields, UnreadableError, said_by_broker
+from copytrade.brokers.dhan.json_values import Fields, UnreadableError, said_by_broker
 from copytrade.brokers.dhan.responses import Answer, judge
 from copytrade.brokers.dhan.rest import DhanRest
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport

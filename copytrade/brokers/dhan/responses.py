@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from copytrade.brokers.dhan.decode import parse_json
-from copytrade.brokers.dhan.json_fields import LONGEST, excerpt_of, said_by_broker
+from copytrade.brokers.dhan.json_values import LONGEST, excerpt_of, said_by_broker
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request
 from copytrade.brokers.outcomes import RESPONSE_TEXT_LIMIT, HttpExchange, Refusal, Refused, Unknown
 from copytrade.common.redaction import payload_without_secrets

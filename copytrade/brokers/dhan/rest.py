@@ -23,7 +23,7 @@ from copytrade.brokers.dhan.accounts import (
     read_trade,
 )
 from copytrade.brokers.dhan.decode import STATUSES, read_row
-from copytrade.brokers.dhan.json_fields import Fields, UnreadableError
+from copytrade.brokers.dhan.json_values import Fields, UnreadableError
 from copytrade.brokers.dhan.order_book_cache import OrderRows
 from copytrade.brokers.dhan.requests import Builders
 from copytrade.brokers.dhan.responses import Answer, exchange_of, judge, rows_of

@@ -49,9 +49,9 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def skipped(self) -> Copy | None:
-        """The copy that was skipped, None if there is none; one that waited for its exit does not count."""
+        """The copy that was skipped, None if there is none; one that was only kept from leaving does not count."""
         unsent = (copy for copy in self.copies if copy.stage is Stage.NONE and not copy.again)
-        return next((copy for copy in unsent if copy.reason not in (None, Reason.EXIT_FIRST)), None)
+        return next((copy for copy in unsent if copy.reason is not None and not copy.reason.is_passing), None)
 
     @property
     def unsent(self) -> int | None:

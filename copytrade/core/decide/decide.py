@@ -181,9 +181,6 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         why = "its exit comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
-    if part is Part.ENTRY and not mine and case.allocated.exits_first:
-        why = "what others leave of its line comes first"
-        return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.inputs.under_way:
         return Wait("what became of it is not known yet")
@@ -193,6 +190,9 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
         return desired if is_last_word else Wait(desired.detail, desired.until)
     if not isinstance(desired, DesiredOrder):
         return desired
+    if part is Part.ENTRY and not mine and case.allocated.exits_first:
+        why = "what others leave of its line comes first"
+        return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     place = Place(n, part, desired, _arithmetic(case, part), plan.product)
     return Wait("it is tried again in a while") if case.inputs.is_held(place) else place
 
@@ -232,13 +232,14 @@ def _is_never_entered(case: Case) -> bool:
 def _for_the_whole(case: Case, decisions: Sequence[Decision]) -> Decision:
     """Return the decision for the whole order: a part that waits keeps the order open."""
     says_why = not case.sent or case.unsent is not None or _is_never_entered(case)
-    said = case.skipped if case.leader.is_terminal else None
+    is_entered = Part.ENTRY in case.allocated.parts
+    said = case.skipped if case.leader.is_terminal and is_entered else None
     for kind in (Wait, Skip):
         for decision in reversed(decisions):
             if not isinstance(decision, kind) or (kind is Skip and not says_why):
                 continue
             if kind is Skip and said is not None and said.reason is not None:
-                return Skip(said.reason, said.error)  # of an order that is over, the first word is the last
+                return Skip(said.reason, said.error)  # of an entry that is over, the first word is the last
             return decision
     if any(copy.n and copy.stage is Stage.NONE and copy.reason is None for copy in case.copies):
         return Skip(Reason.NOT_NEEDED, "the leader's order changed before this one was sent")

@@ -17,7 +17,7 @@ def overtaken(copies: Iterable[Copy]) -> Skip | Done:
 def called_off(copies: Iterable[Copy], inputs: DecisionInput) -> Cancel | Lookup | Wait:
     """Return what to do about the copies of a leader order while everything is being closed."""
     for copy in copies:
-        if copy.n in inputs.under_way:
+        if copy.n in inputs.under_way or copy.seems_done:
             continue
         cancel = Cancel(copy.n, Reason.FLATTENED)
         if copy.stage is Stage.LIVE and not copy.cancelling and not inputs.is_held(cancel):

@@ -34,7 +34,7 @@ class Context:
         policy: Policy,
         capitals: Capitals,
         market_rules: MarketRules,
-        limit_usage: LimitUsage | None,
+        limit_usage: LimitUsage,
         held_lot: Callable[[LineKey], int | None],
     ) -> None:
         """``held_lot`` tells the lot of a line on which something is held by copying, None for any other."""
@@ -60,7 +60,7 @@ class Context:
     @property
     def is_limited(self) -> bool:
         """Whether the follower has risk limits."""
-        return self._limit_usage is not None
+        return self._limit_usage.is_set
 
     @property
     def instruments(self) -> Mapping[InstrumentKey, Instrument] | None:
@@ -101,7 +101,7 @@ class Context:
             takes_back=leader.id in self.found_late,
             unread_until=not_awaited if self.policy.dry_run else partial(self._unread_until, leader.id, now),
             limits_used=not_limited
-            if self._limit_usage is None
+            if not self._limit_usage.is_set
             else partial(self._limit_usage.limits_used, self.capitals.follower, now),
         )
 

@@ -66,7 +66,7 @@ class CopyEngine:
         per_hour: int = 1000,
     ) -> None:
         self.positions = Positions()
-        self.limit_usage = LimitUsage(policy.risk_limits, self.positions) if policy.risk_limits else None
+        self.limit_usage = LimitUsage(policy.risk_limits, self.positions)
         self.context = Context(policy, capitals, market_rules, self.limit_usage, self.positions.ledger.held_lot)
         self.work_queue = WorkQueue()
         self.unknown_outcomes = UnknownOutcomes(absence_window)
@@ -150,7 +150,10 @@ class CopyEngine:
         """
         skew = self.context.skew
         orders = [(order, order.event_at - skew) for order in self._judging.unjudged()]
+        was_suspected = self.positions.leader.is_suspected
         corrected = self.positions.leader.read(net, at, day, orders)
+        if was_suspected and not self.positions.leader.is_suspected:
+            self.invalidation.whatever_works()
         self._judging.judge_all()
         return corrected
 
@@ -242,6 +245,13 @@ class CopyEngine:
         self.context.capitals = Capitals(self.context.capitals.leader, self.context.capitals.follower or capital)
         self.look_again()
 
+    def change_policy(self, policy: Policy) -> None:
+        """Copy by another policy from now on; entries stay switched as they are, and so does the time of the start."""
+        now = self.context.policy
+        self.context.policy = replace(policy, copying_since=now.copying_since, enabled=now.enabled, pause=now.pause)
+        self.limit_usage.change(policy.risk_limits, self.copies)
+        self.look_again()
+
     def switch_entries(self, *, enabled: bool, pause: str = "") -> None:
         """Switch entries off or on; ``pause`` is what a skip says of the operator's pause."""
         self.context.policy = replace(self.context.policy, enabled=enabled, pause=pause)
@@ -249,28 +259,18 @@ class CopyEngine:
 
     def know_breach(self, breach: Breach) -> None:
         """Take over a breach of the daily loss limit from the database."""
-        if self.limit_usage is not None:
-            self.limit_usage.know_breach(breach)
-            self.look_again()
+        self.limit_usage.know_breach(breach)
+        self.look_again()
 
     def know_result(self, result: Result) -> Breach | None:
         """Take the account's result of the day; return the breach of the daily loss limit if it is a new one."""
-        if self.limit_usage is None:
+        if not self.limit_usage.is_set:
             return None
         was_lacking = self.limit_usage.lacks_result(result.at)
         breach = self.limit_usage.know_result(result, self.context.capitals.follower)
         if breach is not None or was_lacking:
             self.look_again()
         return breach
-
-    @property
-    def result(self) -> Result | None:
-        """The account's result of the day as it was last read, None before."""
-        return self.limit_usage.result if self.limit_usage else None
-
-    def is_breached(self, now: datetime) -> bool:
-        """Whether the day's loss has been reached on the trading day of ``now``."""
-        return self.limit_usage is not None and self.limit_usage.is_breached(now)
 
     def set_gate(self, *, is_open: bool) -> None:
         """Open or close the entry gate."""
@@ -385,9 +385,12 @@ class CopyEngine:
 
     # Closing everything.
 
-    def close_all(self) -> None:
-        """Begin to cancel every copy and to close what is held by copying; nothing is copied meanwhile."""
-        self.flattener.begin()
+    def close_all(self, *, leaves: bool = False) -> None:
+        """Begin to cancel every copy and to close what is held by copying; nothing is copied meanwhile.
+
+        With ``leaves`` what is held stays in the account, and does not count as copied any more.
+        """
+        self.flattener.begin(leaves=leaves)
         self.look_again()
 
     def take_closed(self, now: datetime) -> Closed | None:

@@ -42,14 +42,16 @@ class Flattener:
         self._copy_book = copy_book
         self._work_queue = work_queue
         self._for_good = for_good
+        self._leaves = False
         self._lines: dict[LineKey, str] = {}
         self._called_off_before = 0
         #: Whether copying is suspended, and whether the outcome of closing is yet to be taken.
         self.is_at_work = for_good
         self.is_awaited = False
 
-    def begin(self) -> None:
-        """Begin to close everything, or go on."""
+    def begin(self, *, leaves: bool = False) -> None:
+        """Begin to close everything, or go on. With ``leaves`` copies are cancelled and what is held stays."""
+        self._leaves = leaves
         if not self.is_awaited:
             self._called_off_before = self._called_off()
         self.is_at_work = self.is_awaited = True
@@ -121,7 +123,7 @@ class Flattener:
 
     def _due(self, now: datetime) -> list[Allocation]:
         """Return an allocation for each held line on which no copy is live, to close it."""
-        if not (self.is_awaited and self._positions.holdings.are_known):
+        if self._leaves or not (self.is_awaited and self._positions.holdings.are_known):
             return []
         busy = {self._line_of(copy.leader_order_id) for copy in self._live(now)}
         lines = [
@@ -130,12 +132,13 @@ class Flattener:
         return [self._positions.holdings.close(line, now) for line in lines]
 
     def _live(self, now: datetime) -> list[Copy]:
-        """Return the copies that may be live; one of an earlier day that the broker has not shown since is not."""
+        """Return the copies that may be live; not one that seems done, nor an unshown one of an earlier day."""
         today = now.astimezone(IST).date()
         return [
             copy
             for copy in self._copy_book
             if copy.is_open
+            and not copy.seems_done
             and (
                 copy.created_at.astimezone(IST).date() >= today
                 or self._positions.holdings.account.was_told_of(copy.order_id)
@@ -161,7 +164,11 @@ class Flattener:
         if not (self.is_awaited and self._positions.holdings.are_known):
             return None
         held = self._positions.holdings.lines_held()
-        if self._live(now) or not all(self._has_failed(line.key) for line in held):
+        if self._live(now):
+            return None
+        if self._leaves:
+            return self._leave(held, instruments)
+        if not all(self._has_failed(line.key) for line in held):
             return None
         left = [f"{line.held} {_name(line.key, instruments)} ({self._why_left(line.key)})" for line in held]
         closed = [f"{done} {_name(key, instruments)}" for key in self._lines if (done := self._filled(key))]
@@ -171,6 +178,14 @@ class Flattener:
         self._lines.clear()
         self.is_at_work, self.is_awaited = self._for_good, False
         return Closed(self._called_off() - self._called_off_before, tuple(closed), tuple(left))
+
+    def _leave(self, held: Sequence[Line], instruments: Mapping[InstrumentKey, Instrument]) -> Closed:
+        """Take nothing as copied any more, now that nothing rests."""
+        for line in held:
+            self._positions.holdings.leave(line)
+        self.is_at_work, self.is_awaited, self._leaves = self._for_good, False, False
+        left = tuple(f"{line.held} {_name(line.key, instruments)} ({line.key.key.security_id})" for line in held)
+        return Closed(self._called_off() - self._called_off_before, (), (), left)
 
     def _has_failed(self, key: LineKey) -> bool:
         """Whether the closing order of a line has failed or may not be sent."""

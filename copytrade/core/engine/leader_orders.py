@@ -71,6 +71,10 @@ class LeaderOrders:
         placed = self._placed.get(line, [])
         return [self._orders[order_id] for _, order_id in placed[bisect_left(placed, (moment, "")) :]]
 
+    def count_before(self, moment: datetime) -> int:
+        """Return how many orders were placed before a moment."""
+        return sum(_placed(order)[0] < moment for order in self._orders.values())
+
     def forget(self, order_id: str) -> None:
         """Forget an order, if it is known."""
         order = self._orders.pop(order_id, None)

@@ -65,6 +65,8 @@ class OwnOrders:
         is_set_aside = self._orders.is_set_aside(self._work_queue.subject)
         is_copy = copy is not None and not (leader is not None and transitions.is_foreign(copy, order, leader))
         at = order.observed_at if received is not None else order.event_at - self._context.skew
+        if is_copy and copy is not None and copy.order_id == order.id and not is_set_aside:
+            self._unshown.take_back_write_off(copy, order, order.event_at - self._context.skew)
         self._positions.holdings.account.seen(order, is_copy=is_copy and not is_set_aside, at=at)
         if is_set_aside:
             return None

@@ -50,7 +50,7 @@ class Retention:
         work_queue: WorkQueue,
         context: Context,
         flattener: Flattener,
-        limit_usage: LimitUsage | None,
+        limit_usage: LimitUsage,
         holds: Holds,
     ) -> None:
         self._orders = orders
@@ -170,8 +170,7 @@ class Retention:
         self._positions.holdings.account.forget(
             [order.id for order in self._positions.holdings.account.orders if self._is_over_own(order, day)]
         )
-        if self._limit_usage is not None:
-            self._limit_usage.forget_before(day)
+        self._limit_usage.forget_before(day)
 
     def _is_over_own(self, order: Order, day: date) -> bool:
         """Whether an order of the account ended before a day, and its copy, if any, has recorded that."""

@@ -100,8 +100,8 @@ class Scheduler:
         return considered
 
     def forget(self) -> None:
-        """Forget what decisions took from their lines: orders are forgotten."""
-        self._bases.clear()
+        """Forget what decisions took from their lines, for orders that are forgotten."""
+        self._bases = {order_id: basis for order_id, basis in self._bases.items() if order_id in self._orders}
 
     def _is_concerned(self, leader: Order) -> bool:
         """Whether a change of other orders of its line may change the decision about an order."""

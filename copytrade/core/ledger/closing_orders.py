@@ -19,13 +19,19 @@ _PREFIX = "flat"
 
 
 class Closed(msgspec.Struct, frozen=True, gc=False):
-    """The outcome of closing: how many copies were cancelled, what was closed, and what is left and why, as text."""
+    """The outcome of closing: how many copies were cancelled, what was closed, and what is left and why, as text.
+
+    ``left_alone`` is what was to be left in the account.
+    """
 
     cancelled: int
     closed: tuple[str, ...]
     left: tuple[str, ...]
+    left_alone: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.left_alone:
+            return f"{counted(self.cancelled, 'order')} cancelled, left in the account: {', '.join(self.left_alone)}"
         closed = f"closed {', '.join(self.closed)}" if self.closed else "nothing was held"
         left = f"; left: {', '.join(self.left)}" if self.left else ""
         if left and not self.closed:

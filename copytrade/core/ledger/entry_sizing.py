@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from copytrade.core.ledger.arithmetic import entries
 from copytrade.core.ledger.holdings import Holdings
 from copytrade.core.ledger.ledger import Ledger
-from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, capped, ratio_of, size_by_itself
+from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy, capped, ratio_of, size_by_itself
 from copytrade.core.model.instruments import Instrument
-from copytrade.core.model.ledger import Allocation, Line, Ratio
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Ratio
 from copytrade.core.model.orders import ZERO, Order
 from copytrade.core.model.reasons import Reason
 
@@ -67,7 +67,11 @@ class EntrySizes:
         most units that one order may have: larger leader orders come in slices.
         """
         allocation = self._ledger.allocations[order.id]
-        is_alone = policy.strategy.sizes_each_order and (allocation.ratio is None or allocation.sized_alone)
+        if allocation.ratio is None and not policy.strategy.sizes_each_order:
+            policy = self._until_flat(allocation.line, policy, instrument)
+        is_alone = policy.strategy.sizes_each_order and (
+            allocation.sized_alone if allocation.ratio is not None else not self._has_ratio(allocation.line)
+        )
         slices = self._slices_before(allocation, largest) if is_alone else NO_SLICES
         if slices is None:  # they are forgotten: the share that it has got stays
             is_alone, slices = False, NO_SLICES
@@ -81,7 +85,7 @@ class EntrySizes:
                 return Size(0, why, Reason.UNKNOWN_INSTRUMENT), 0
             line = self._holdings.reconciled_line(line)
             if is_opening and not allocation.base and not line.held:
-                line = replace(line, ratio=None, residue=Fraction(0), level=0, lost=0)
+                line = replace(line, ratio=None, residue=Fraction(0), level=0, ahead=0, lost=0, left=0)
         if is_alone:
             found = sized_alone(line, allocation, order, instrument, policy, capitals, slices)
         else:
@@ -103,6 +107,25 @@ class EntrySizes:
         if len(self._sized) > SIZES_KEPT:
             del self._sized[next(iter(self._sized))]
         return size, at_most
+
+    def _until_flat(self, key: LineKey, policy: SizingPolicy, instrument: Instrument) -> SizingPolicy:
+        """Return the policy by which a line goes on that is open with sizes of its own: as many lots as its last entry.
+
+        Another line has the policy that it would have.
+        """
+        line = self._ledger.lines.get(key)
+        if line is None or not line.held or line.ratio is not None:
+            return policy
+        for entry in reversed(self._ledger.allocations.values()):
+            if entry.line == key and entry.sized_alone and entry.wanted:
+                lots = entry.wanted // instrument.lot_size
+                return replace(policy, strategy=Strategy.FIXED_LOTS, lots=lots)
+        return policy
+
+    def _has_ratio(self, key: LineKey) -> bool:
+        """Whether something is held on a line that was opened with a ratio: it counts until the line is flat."""
+        line = self._ledger.lines.get(key)
+        return line is not None and line.held != 0 and line.ratio is not None
 
     def _slices_before(self, allocation: Allocation, largest: int | None) -> SliceRule | None:
         """Return the sum of the slices before an entry, if it is a slice: all but the last are as large as allowed.

@@ -1,6 +1,6 @@
 """What a follower holds by copying and really has in its account: the ledger's lines, bounded by orders and reads."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.arithmetic.conversions import conversions, moved_by_follower
-from copytrade.core.ledger.arithmetic.corrections import closed_elsewhere, found_again
+from copytrade.core.ledger.arithmetic.corrections import closed_elsewhere, found_again, left_alone
 from copytrade.core.ledger.arithmetic.lots import sign
 from copytrade.core.ledger.drift.apart import Apart
 from copytrade.core.ledger.ledger import Ledger
@@ -25,6 +25,7 @@ class Holdings:
         self._ledger = ledger
         self._is_assumed = False
         self._wanted: dict[LineKey, datetime] = {}
+        self._written_off: list[tuple[Line, Line]] = []
         #: The account's orders, and what other hands hold in it.
         self.account = OwnNet()
 
@@ -128,9 +129,15 @@ class Holdings:
             for product in line.products:
                 key, direction = LineKey(line.key.key, product), sign(line.held)
                 self.account.written_off(key, line.held_in(product) * direction - left[product], direction)
-            line = closed_elsewhere(line, held, left)
+            before, line = line, closed_elsewhere(line, held, left)
+            self._written_off.append((before, line))
             self._ledger.keep(line)
         return line
+
+    def take_written_off(self) -> Sequence[tuple[Line, Line]]:
+        """Return each line from which ``reconciled`` wrote something off, before and after; each one once."""
+        taken, self._written_off = self._written_off, []
+        return taken
 
     def really_held(self, line: Line) -> int:
         """Return how many units are held by copying and are in the account, not signed."""
@@ -182,6 +189,19 @@ class Holdings:
         if still < abs(line.held):
             self._ledger.keep(closed_elsewhere(line, still, by_product))
 
+    def take_back_write_off(self, key: LineKey, units: int, *, is_counted: bool) -> None:
+        """Hold units (signed) again that were written off as closed, because the exit that closed them is shown late.
+
+        ``is_counted``: all of them were written off, else as many as the line has lost. Units that the last read lacks
+        are closed besides.
+        """
+        line, direction = self._ledger.line(key), sign(units)
+        closed = abs(units) if is_counted else min(abs(units), line.lost)
+        back = closed - self.account.lacking(key, direction) - max(0, -self.account.beside(key) * direction)
+        if back > 0:
+            held, lost = line.held + back * direction, max(0, line.lost - back)
+            self._ledger.keep(replace(line, held=held, lost=lost))
+
     def lines_held(self) -> list[Line]:
         """Return the lines on which something is held by copying and is in the account."""
         lines = [self.reconciled_line(line) for line in list(self._ledger.lines.values()) if line.held]
@@ -201,8 +221,12 @@ class Holdings:
         """Return how many units are to be closed in all, ``filled`` included: no more than the account still has."""
         return min(allocation.leader_quantity, filled + self.really_held(self.reconciled(allocation.line)))
 
+    def leave(self, line: Line) -> None:
+        """Take nothing of a line as copied any more."""
+        self._ledger.keep(left_alone(line))
+
     def closed(self, key: LineKey) -> None:
         """Note that a line was closed: the follower has no share in what the leader still holds there."""
         line = self._ledger.line(key)
-        if not line.held and line.level:
-            self._ledger.keep(replace(line, level=0, residue=Fraction(0)))
+        if not line.held and (line.level or line.ahead):
+            self._ledger.keep(replace(line, level=0, ahead=0, residue=Fraction(0)))

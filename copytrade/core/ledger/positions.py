@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.arithmetic import entries
 from copytrade.core.ledger.arithmetic.corrections import filled_beside_leader
-from copytrade.core.ledger.arithmetic.fills import follower_filled, leader_filled
-from copytrade.core.ledger.arithmetic.lots import whole_lots
+from copytrade.core.ledger.arithmetic.fills import follower_filled, leader_filled, with_all_ahead
 from copytrade.core.ledger.arithmetic.roles import first_sight, judged_again, may_be_slices
 from copytrade.core.ledger.corporate_actions import scaled
 from copytrade.core.ledger.entry_sizing import EntrySizes
@@ -65,6 +64,11 @@ class Positions:
     def are_known(self) -> bool:
         """Whether the positions of leader and follower have been read, or nothing waits for them."""
         return self.leader.is_known and self.holdings.are_known
+
+    @property
+    def are_read(self) -> bool:
+        """Whether the positions of leader and follower have been read."""
+        return self.leader.is_known and self.holdings.account.is_read
 
     def assume(self) -> None:
         """Go by the ledger on its lines: the positions cannot be read soon enough.
@@ -186,11 +190,22 @@ class Positions:
             if self.ledger.allocations[order.id].leader_exited > allocation.leader_exited:
                 self.working.exited(line.key, order.id)
                 turned.append(order.id)
+        if line.ahead and order.is_terminal and not self._may_cross(line, order.id):
+            line = with_all_ahead(line)
+            self.ledger.keep(line)
         if line.leader_position * order.side.sign < 0 or (changed and line.leader_position):
             again = list(judged_again(line, (self.ledger.allocations[member] for member in working), working))
             self.ledger.keep(*again)
             turned += [one.leader_order_id for one in again]
         return turned
+
+    def _may_cross(self, line: Line, without: str) -> bool:
+        """Whether the leader may yet reach the side that the follower has entered ahead of him, by a live order."""
+        return any(
+            self.ledger.allocations[member].side.sign * line.ahead > 0
+            for member, order in self.working.orders(line.key).items()
+            if member != without and not (order and order.is_terminal)
+        )
 
     def _first_seen(self, line: Line, order: Order) -> Allocation:
         """Judge an order at first sight; note the order placed right before it if both may be slices of one."""
@@ -204,16 +219,27 @@ class Positions:
         return allocation
 
     def copy_filled(
-        self, leader_order_id: str, part: Part, before: int, after: int, product: Product | None = None
+        self,
+        leader_order_id: str,
+        part: Part,
+        before: int,
+        after: int,
+        product: Product | None = None,
+        *,
+        is_late: bool = False,
     ) -> None:
         """Count fills of the copies of one part of a leader order: their sum before and after.
 
-        ``product`` is that of the filled copy, None for the leader order's.
+        ``product`` is that of the filled copy, None for the leader order's. A fill ``is_late`` if order and copy were
+        over before it became known: it is not due as far as the leader has left since.
         """
         allocation = self.ledger.allocation(leader_order_id)
-        if allocation is not None and before != after:
-            line = self.ledger.line(allocation.line)
-            self.ledger.keep(*follower_filled(line, allocation, part, before, after, product))
+        if allocation is None or before == after:
+            return
+        line = self.ledger.line(allocation.line)
+        if is_late and part is Part.ENTRY:
+            allocation = entries.at_most(line, allocation, after - before)
+        self.ledger.keep(*follower_filled(line, allocation, part, before, after, product))
 
     def retire(self, leader_order_id: str) -> None:
         """Note that an order is over for the leader and for the follower."""
@@ -243,16 +269,7 @@ class Positions:
         if allocation is None or not (allocation.wanted or allocation.leader_exited):
             return False
         self.working.add(allocation.line, leader_order_id, None)
-        line, sign = self.ledger.line(allocation.line), allocation.side.sign
-        position = max(0, line.leader_position * sign)
-        if allocation.sized_alone and allocation.ratio is not None:
-            own = allocation.ratio.value * min(position, allocation.leader_entered)
-            left = whole_lots(own, line.lot_size) - allocation.counted
-        else:
-            ratio = line.ratio.value if line.ratio else Fraction(0)
-            left = whole_lots(ratio * position, line.lot_size) - max(0, line.level * sign)
-        units = max(0, min(units, left))
-        forgone = max(allocation.forgone, allocation.wanted - allocation.counted - units)
-        if forgone != allocation.forgone:
-            self.ledger.keep(replace(allocation, forgone=forgone))
+        again = entries.at_most(self.ledger.line(allocation.line), allocation, units)
+        if again is not allocation:
+            self.ledger.keep(again)
         return True

@@ -70,6 +70,16 @@ def ratio_of(policy: SizingPolicy, capitals: Capitals) -> Ratio | Reason | None:
     return _fixed(policy.ratio) if policy.strategy is Strategy.FIXED_RATIO else _by_capital(capitals)
 
 
+def is_opened_otherwise(ratio: Ratio | None, policy: SizingPolicy) -> bool:
+    """Whether a line that is open with this ratio, or with sizes of its own for None, is not as a new one would be.
+
+    That two ratios by capital differ is no change: the capital does from day to day.
+    """
+    if policy.strategy.sizes_each_order or ratio is None:
+        return (ratio is not None) is policy.strategy.sizes_each_order
+    return policy.strategy is Strategy.FIXED_RATIO and ratio.value != Fraction(policy.ratio)
+
+
 def size_by_itself(
     policy: SizingPolicy, quantity: int, price: Decimal | None, instrument: Instrument, capitals: Capitals
 ) -> Size | None:

@@ -108,8 +108,8 @@ class MarketHours:
             raise ValueError(f"{at} has no time zone")
         here = at.astimezone(IST)
         today, now = here.date(), here.time()
-        first, last = self.timetable.covers
-        if not first <= today <= last:
+        if not self.covers(today):
+            first, last = self.timetable.covers
             return MarketState(Session.UNCOVERED, reason=f"market hours are known from {first} to {last} only")
         day = self._day(kind, today, expiry)
         phase = next((span.phase for span in day.spans if span.start <= now < span.end), None)
@@ -117,6 +117,16 @@ class MarketHours:
             return MarketState(Session.OPEN, phase)
         opening = next((moment for moment in self._openings(kind, today, expiry) if moment > here), None)
         return MarketState(Session.CLOSED, phase, _why_closed(day, now, phase), opening)
+
+    def covers(self, day: date) -> bool:
+        """Whether the hours of a date are known."""
+        first, last = self.timetable.covers
+        return first <= day <= last
+
+    def end(self, kind: InstrumentClass, day: date) -> datetime | None:
+        """Return when the last phase of a covered date ends, None if there is no session."""
+        spans = self._day(kind, day, None).spans
+        return datetime.combine(day, spans[-1].end, IST) if spans else None
 
     def _day(self, kind: InstrumentClass, day: date, expiry: date | None) -> _Day:
         if expiry is not None and day > expiry:

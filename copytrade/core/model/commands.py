@@ -9,6 +9,15 @@ FLATTEN, TRY_AGAIN = "flatten", "try_again"
 #: The command that gives a quarantined follower another chance.
 RETRY = "retry"
 
+#: The command that cancels a follower's copies and leaves what he holds in his account, as his own.
+LEAVE = "leave"
+
+#: The command that reads the settings anew. It is for no follower.
+RELOAD = "reload"
+
+#: The key in ``config`` of the followers that the copier which used the database last runs, or ran.
+RUNNING = "followers_running"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -43,6 +52,21 @@ def pause_text(follower: str, note: str) -> str:
     """Return what a skip says of a pause: of whom, since when, by whom, and the command that ends it."""
     whom, command = (follower, f"resume {follower}") if follower else ("everybody", "resume")
     return f"entries of {whom} are paused{f' since {note}' if note else ''}; run.py {command} ends it"
+
+
+def since_key(follower: str) -> str:
+    """Return the key in ``config`` of the time from which the leader's orders are copied to a follower."""
+    return f"copying_since.{follower}"
+
+
+def client_id_key(follower: str) -> str:
+    """Return the key in ``config`` of the client id that a follower's name belongs to, "" while he is away."""
+    return f"client_id.{follower}"
+
+
+def removed_key(follower: str) -> str:
+    """Return the key in ``config`` that says "true" while a follower is paused because he is being removed."""
+    return f"removed.{follower}"
 
 
 def breach_key(follower: str) -> str:

@@ -176,8 +176,8 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def exposure(self) -> int:
-        """How many units may yet be filled."""
-        return self.quantity - self.filled_quantity if self.is_open else 0
+        """How many units may yet be filled: none of an exit that the positions show to be done."""
+        return self.quantity - self.filled_quantity if self.is_open and not self.seems_done else 0
 
     @property
     def is_final(self) -> bool:

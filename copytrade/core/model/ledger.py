@@ -71,9 +71,12 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     * ``leader_position``: what the leader has filled; ``held``: what the follower has filled by copying.
     * ``level``: what the follower should hold, by its copied entries and the leader's exits since; ``residue``: the
       units that rounding keeps back. The exact level is the sum of both.
+    * ``ahead``: units that the follower has entered on a side that the leader has not reached yet, by an order that
+      crosses zero. They belong to the level once he has left the other side.
     * ``lost``: units that were closed by other hands.
     * ``ratio``: kept while a position is open; None if each entry is sized by itself.
     * ``elsewhere``: units of ``held`` in another product, by product, after one of the accounts converted its position.
+    * ``left``: units that were left in the account as the follower's own, when he was removed.
     * ``not_his``: fills of orders with ids of ours on the leader's account. They are in that account's positions, and
       not in ``leader_position``.
     """
@@ -88,6 +91,12 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     lot_size: int = 1
     elsewhere: tuple[tuple[Product, int], ...] = ()
     not_his: tuple[NotHis, ...] = ()
+    ahead: int = 0
+    left: int = 0
+
+    def due(self, direction: int) -> int:
+        """Return how many units the follower should hold on a side, 1 for long and -1 for short."""
+        return max(0, self.level * direction) + max(0, self.ahead * direction)
 
     @property
     def leader_net(self) -> int:

@@ -65,10 +65,20 @@ class Reason(StrEnum):
         return self in _PROVISIONAL
 
     @property
+    def is_passing(self) -> bool:
+        """Whether it says nothing against the order, which only could not leave at the time.
+
+        The order is decided afresh once it can, even if it is over by then: the rules for late orders apply.
+        """
+        return self in _PASSING
+
+    @property
     def forbids_entries_alone(self) -> bool:
         """Whether an order skipped for this reason is copied all the same as an exit of a copied position."""
         return self in _FORBIDS_ENTRIES
 
+
+_PASSING = frozenset({Reason.ACCOUNT_SUSPENDED, Reason.BUDGET, Reason.EXIT_FIRST})
 
 _FORBIDS_ENTRIES = frozenset({Reason.BEFORE_START, Reason.FILTERED_INSTRUMENT, Reason.UNSUPPORTED})
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from loguru import logger
 from msgspec.structs import replace
 
-from copytrade.common.logs import alert, fields
+from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import bps, milliseconds, rupees
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.copies.dry_run import is_shadow
@@ -45,6 +45,11 @@ def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str
         alert("budget", follower, text, fields(follower=follower, lane=lane.name.lower(), seconds=round(seconds)))
 
 
+def budget_allows(follower: str) -> None:
+    """Nothing has to wait for long for the request budget any more."""
+    over("budget", follower, "Request budget allows orders again {}", fields(follower=follower))
+
+
 def placing(copy: Copy, leader: Order) -> None:
     """A new order is about to be sent."""
     desired = copy.desired
@@ -71,26 +76,25 @@ def placing(copy: Copy, leader: Order) -> None:
 
 def left_unread(copy: Copy) -> None:
     """An exit is sent by the ledger: the account's positions could not be read in time."""
-    alert(
-        "unread_exit",
-        copy.follower,
+    text = (
         "Exit leaves by the ledger, the account's order book and positions could not be read in time: "
-        "compare the position with the leader's by hand {} {}",
-        who(copy),
-        fields(id=copy.correlation_id, quantity=copy.desired.quantity if copy.desired else None),
+        "compare the position with the leader's by hand"
     )
+    _exit_to_compare("unread_exit", copy, text)
 
 
 def left_beside(copy: Copy) -> None:
     """An exit is sent although another order of the account was about to close the position: both may fill."""
-    alert(
-        "exit_beside_another",
-        copy.follower,
+    text = (
         "Exit gave way in vain and leaves beside another order of the account: "
-        "if both fill, too much is taken, compare the position by hand {} {}",
-        who(copy),
-        fields(id=copy.correlation_id, quantity=copy.desired.quantity if copy.desired else None),
+        "if both fill, too much is taken, compare the position by hand"
     )
+    _exit_to_compare("exit_beside_another", copy, text)
+
+
+def _exit_to_compare(kind: str, copy: Copy, text: str) -> None:
+    quantity = copy.desired.quantity if copy.desired else None
+    alert(kind, copy.follower, text + " {} {}", who(copy), fields(id=copy.correlation_id, quantity=quantity))
 
 
 def unreadable(copy: Copy) -> None:
@@ -216,6 +220,13 @@ def moved(follower: str, before: Line, after: Line) -> None:
         is_back = after.lost < before.lost
         what = "Copied units are there after all" if is_back else "Copied units are gone with the leader's"
     logger.warning("{} {}", what, _line(follower, before, after))
+
+
+def written_off(follower: str, before: Line, after: Line) -> None:
+    """Copied units are gone from the account, and no order of ours has closed them."""
+    who = f"{follower}:{before.key.key.segment}:{before.key.key.security_id}"
+    text = "Copied position closed by other hands, written off {}"
+    alert("drift", who, text, _line(follower, before, after), level="WARNING")
 
 
 def scaled(follower: str, before: Line, after: Line) -> None:

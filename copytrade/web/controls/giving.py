@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from copytrade.app.commands.pause import pause_answer, pause_records, pauses_to_end, resume_answer, resume_records
+from copytrade.app.commands.pause import pause_answer, paused, pauses_to_end, resume_answer, resume_records
 from copytrade.app.paper_mode import PAPER_HAS_ENDED
 from copytrade.common import wall_clock
 from copytrade.core.ledger.drift.proposals import proposals
@@ -109,7 +109,7 @@ class Controls:
         later = "" if runs else f"\n{_LATER}"
         match wish.command:
             case "pause":
-                return _Plan([(PAUSE, whom)], pause_records(whom, by), pause_answer(whom) + later)
+                return _Plan([(PAUSE, whom)], paused(whom, by), pause_answer(whom) + later)
             case "resume":
                 ended, still = pauses_to_end(database, whom)
                 answer = "\n".join(filter(None, (resume_answer(whom, ended), still)))

@@ -1,16 +1,17 @@
 """The page, its script and its style, its charts, and the report of a day."""
 
+import threading
 from datetime import date
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
-from copytrade.reports.day import report
+from copytrade.reports.day.page.document import day_page
+from copytrade.reports.day.page.style import POLICY
 from copytrade.web.board import board_of
-from copytrade.web.clean import clean
 from copytrade.web.page.charts import chart
 from copytrade.web.page.svg import svg
 from copytrade.web.routes.answers import JSON, page
@@ -25,6 +26,8 @@ _STATIC = {
 templates = Jinja2Templates(
     env=Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 )
+
+_one_at_a_time = threading.Lock()
 
 
 async def board_page(request: Request) -> Response:
@@ -56,6 +59,11 @@ async def report_page(request: Request) -> Response:
     except ValueError:
         context = {"title": "Report", "text": "This is no date: write it like 2026-11-30."}
         return page(request, templates, "message.html", context, 400)
-    text: str = await board_of(request).read(lambda: report(database, day))
-    lines: list[str] = clean(text.split("\n"))
-    return page(request, templates, "report.html", {"title": f"Report of {day}", "lines": "\n".join(lines)})
+    limits = board_of(request).settings.limits
+
+    def drawn() -> str:
+        with _one_at_a_time:  # matplotlib's style is the process's
+            return day_page(database, day, limits)
+
+    headers = {"content-security-policy": f"{POLICY}; frame-ancestors 'none'"}
+    return HTMLResponse(await board_of(request).read(drawn), headers=headers)

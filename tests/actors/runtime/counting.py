@@ -6,7 +6,7 @@ from typing import Any
 from actors.runtime.actor import GuardedActor, Incarnation
 from actors.runtime.address import Address
 from actors.runtime.dispatcher import Dispatcher
-from tests.waiting import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 
 class Counting(GuardedActor[Any]):

@@ -12,7 +12,7 @@ import pytest
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.poller import Sockets
 from tests.actors.runtime.counting import seated
-from tests.waiting import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 
 def workers(dispatcher: Dispatcher) -> list[threading.Thread]:

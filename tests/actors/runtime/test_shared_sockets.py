@@ -10,7 +10,7 @@ import pytest
 
 from actors.runtime.poller import Sockets
 from tests.actors.runtime.watched import LATER, Watched
-from tests.waiting import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 EXCHANGES = 5000
 

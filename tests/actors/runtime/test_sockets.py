@@ -10,7 +10,7 @@ from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.poller import Sockets
 from tests.actors.runtime.counting import seated
 from tests.actors.runtime.watched import LATER, Watched
-from tests.waiting import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 
 def all_heard(watched: list[Watched], word: bytes) -> bool:

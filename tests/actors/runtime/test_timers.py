@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from actors.runtime.timers import TURNS, Clock, until_turn
-from tests.waiting import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 
 class Inbox:

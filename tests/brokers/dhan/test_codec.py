@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from copytrade.brokers.api import Foreign, Unreadable
 from copytrade.brokers.dhan.accounts import read_position
 from copytrade.brokers.dhan.decode import FRAME_LIMIT, read_frame, read_row
-from copytrade.brokers.dhan.json_fields import Fields
+from copytrade.brokers.dhan.json_values import Fields
 from copytrade.core.model.orders import (
     IST,
     InstrumentKey,

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from copytrade.brokers.http.client import NotSent, Reply, Request, Transport
 from tests.brokers.fault_server import CLIENT_ID, TOKEN, FaultServer
-from tests.proxying import ConnectProxy
+from tests.support.proxying import ConnectProxy
 
 READ = Request("GET", "/echo")
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 READ = Request("GET", "/orders")
 TOKEN = "canary-token-0123456789"

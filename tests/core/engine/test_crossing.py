@@ -68,3 +68,31 @@ def is_exit(action: object) -> bool:
 def sides(account: Account, order_id: str) -> list[Part]:
     """Return what was placed for an order and taken."""
     return [one.part for one in account.engine.copies.of(order_id) if one.order_id]
+
+
+def test_an_entry_waits_while_it_is_not_known_whether_the_exit_of_what_is_held_was_taken() -> None:
+    """The exit may have to be sent again: an entry that had filled by then would have left nothing for it to take."""
+    outcomes = {"answer": "no answer"}
+    account = Account(lambda action: outcomes["answer"] if is_exit(action) else "accepted")
+
+    def trades(order_id: str, side: Side, lots: int) -> None:
+        account.now += timedelta(seconds=0.1)
+        terms = {"id": order_id, "side": side, "quantity": 65 * lots, "created_at": account.now, "price": Decimal(100)}
+        account.leader(**terms)
+        account.leader(**terms, status=Status.TRADED, filled_quantity=65 * lots, average_price=Decimal(100))
+
+    def fill_all() -> None:
+        for order in [order for order in account.orders.values() if not order.is_terminal]:
+            account.fills(order.id, order.quantity)
+
+    trades("1", Side.SELL, 2)
+    fill_all()
+    trades("2", Side.BUY, 4)
+    trades("3", Side.BUY, 2)
+    assert account.copy("3", 0).reason is Reason.EXIT_FIRST
+    outcomes["answer"] = "accepted"
+    for _ in range(6):
+        account.passes(20)
+        fill_all()
+    assert account.engine.positions.ledger.line(LINE).held == 2 * 65
+    assert account.engine.positions.ledger.line(LINE).level == 2 * 65

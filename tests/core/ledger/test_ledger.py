@@ -610,3 +610,34 @@ def test_a_leg_that_is_beside_takes_from_nobody_elses_position_until_nothing_is_
     alice.positions.leader_seen(last, NOW, is_beside=True)
     line = alice.positions.ledger.line(LINE)
     assert (line.leader_position, line.level) == (0, 0)
+
+
+def test_an_entry_that_fills_before_the_leader_has_crossed_zero_stays_when_he_does() -> None:
+    """His exit fills in pieces: what they bring down is the side that he leaves, and not what was entered ahead."""
+    account = Account.sized("1")
+    short = account.leader_does("1", Side.SELL, 3)
+    account.entry(short)
+    account.fills(short, Part.ENTRY, 0, 3 * LOT)
+    crosses = account.leader_does("2", Side.BUY, 8, 0)
+    account.entry(crosses)
+    account.fills(crosses, Part.EXIT, 0, 3 * LOT)
+    account.fills(crosses, Part.ENTRY, 0, 5 * LOT)
+    for filled in range(1, 9):
+        account.leader_does("2", Side.BUY, 8, filled)
+    line = account.positions.ledger.line(LINE)
+    assert (line.leader_position, line.held, line.level) == (5 * LOT, 5 * LOT, 5 * LOT)
+
+
+def test_what_was_entered_ahead_by_an_order_that_died_is_left_with_his_next_exit() -> None:
+    account = Account.sized("1")
+    short = account.leader_does("1", Side.SELL, 3)
+    account.entry(short)
+    account.fills(short, Part.ENTRY, 0, 3 * LOT)
+    crosses = account.leader_does("2", Side.BUY, 8, 0)
+    account.entry(crosses)
+    account.fills(crosses, Part.ENTRY, 0, 5 * LOT)
+    assert account.positions.ledger.line(LINE).ahead == 5 * LOT
+    account.positions.leader_seen(replace(crosses, status=Status.CANCELLED), NOW)
+    account.leader_does("3", Side.BUY, 3)
+    line = account.positions.ledger.line(LINE)
+    assert (line.leader_position, line.held, line.level, line.ahead) == (0, 2 * LOT, 0, 0)

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from copytrade.brokers.api import EndKind, FeedEnded
 from copytrade.brokers.dhan.decode import FRAME_LIMIT
-from copytrade.brokers.dhan.json_fields import excerpt_of
+from copytrade.brokers.dhan.json_values import excerpt_of
 from copytrade.brokers.http.client import is_loopback, trusted
 from copytrade.common import wall_clock
 from copytrade.core.model.orders import IST

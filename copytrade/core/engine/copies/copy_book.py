@@ -30,7 +30,7 @@ class CopyBook:
     """The copies of one ``follower``."""
 
     def __init__(
-        self, follower: str, positions: Positions, limit_usage: LimitUsage | None, unknown_outcomes: UnknownOutcomes
+        self, follower: str, positions: Positions, limit_usage: LimitUsage, unknown_outcomes: UnknownOutcomes
     ) -> None:
         self.follower = follower
         self._positions = positions
@@ -131,6 +131,7 @@ class CopyBook:
                 beside + before.filled_quantity,
                 beside + after.filled_quantity,
                 after.product,
+                is_late=before.stage is Stage.ENDED and leader.is_terminal and leader.filled_quantity > 0,
             )
         self.keep(after)
         return Changed(before, after, leader)
@@ -146,8 +147,7 @@ class CopyBook:
             self._copies[order_id] = (*copies, copy)
         if copy.order_id:
             self._leader_of[copy.order_id] = order_id
-        if self._limit_usage is not None:
-            self._limit_usage.count(copy_id, copy)
+        self._limit_usage.count(copy_id, copy)
         if copy.stage is Stage.UNKNOWN and not copy.order_id:
             self._unknown_outcomes.begin(copy_id)
         else:

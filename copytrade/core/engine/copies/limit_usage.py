@@ -1,6 +1,7 @@
 """How much of each limit a follower has used, kept up to date as results are read and copies change."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -14,16 +15,24 @@ from copytrade.core.model.reasons import Reason
 
 
 class LimitUsage:
-    """Counts for a follower that has limits, against its ``positions``."""
+    """Counts against a follower's ``positions`` while it has limits."""
 
-    def __init__(self, risk_limits: RiskLimits, positions: Positions) -> None:
-        self._protection = risk_limits
+    def __init__(self, risk_limits: RiskLimits | None, positions: Positions) -> None:
+        self._protection = risk_limits or RiskLimits()
+        #: Whether there is any limit.
+        self.is_set = risk_limits is not None
         self._positions = positions
         #: The account's result of the day as it was last read.
         self.result: Result | None = None
         self._breach: Breach | None = None
         self._entries: defaultdict[date, set[CopyId]] = defaultdict(set)
         self._entering: dict[CopyId, Copy] = {}
+
+    def change(self, risk_limits: RiskLimits | None, copies: Iterable[Copy]) -> None:
+        """Hold entries against other limits from now on; ``copies`` are all that are known."""
+        self._protection, self.is_set = risk_limits or RiskLimits(), risk_limits is not None
+        for copy in copies:
+            self.count((copy.leader_order_id, copy.n), copy)
 
     def know_breach(self, breach: Breach) -> None:
         """Take over a breach of the daily loss limit from the database."""
@@ -46,11 +55,11 @@ class LimitUsage:
 
     def is_breached(self, now: datetime) -> bool:
         """Whether the day's loss has been reached on the trading day of ``now``."""
-        return self._breach is not None and self._breach.day == trading_day(now)
+        return self.is_set and self._breach is not None and self._breach.day == trading_day(now)
 
     def count(self, copy_id: CopyId, copy: Copy) -> None:
         """Count a copy against the daily and open limits, if it is an entry or was one."""
-        if copy.part is not Part.ENTRY and copy_id not in self._entering:
+        if not self.is_set or (copy.part is not Part.ENTRY and copy_id not in self._entering):
             return
         sent = self._entries[copy.trade_date]
         is_unsent = copy.stage is Stage.NONE and copy.reason is not Reason.DRY_RUN

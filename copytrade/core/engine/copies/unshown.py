@@ -6,6 +6,7 @@ has filled is reversed.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -88,6 +89,16 @@ class Unshown:
                 )
                 changed.append(self._copy_book.change(copy, seems_done, leader))
         return changed
+
+    def take_back_write_off(self, copy: Copy, order: Order, filled_at: datetime) -> None:
+        """Hold again what an exit that is shown late had closed by our clock, if reads have written that off since."""
+        more = order.filled_quantity - copy.filled_quantity
+        if more <= 0 or self.turned_up(copy).part is not Part.EXIT or copy.product is not None:
+            return
+        was_read = self._positions.holdings.account.reads.shows(filled_at)
+        if was_read or copy.reason is Reason.INVISIBLE:
+            units, is_counted = more * order.side.opposite.sign, was_read and copy.seems_done
+            self._positions.holdings.take_back_write_off(line_of(order), units, is_counted=is_counted)
 
     def turned_up(self, copy: Copy) -> Copy:
         """Return a copy that is shown after all: a duplicate, if another was sent in its place."""

@@ -149,12 +149,25 @@ class Shares:
         return Basis(allocation, exit_open, line.lost > 0, held_against, self.come_first(order, allocation))
 
     def come_first(self, order: Order, allocation: Allocation) -> bool:
-        """Whether exits of what is held on the other side have yet to be sent: an entry must not fill before them."""
+        """Whether an entry has to wait: the broker has not yet accepted exits of what is held on the other side.
+
+        An exit in doubt may have to be sent again. If a read shows a larger position of the leader than his orders do,
+        this entry may be an exit: a book that is behind lacks orders of his.
+        """
         line = self._positions.ledger.line(allocation.line)
-        if line.held * order.side.sign >= 0 or not allocation.entry_of(order.quantity):
+        if not allocation.entry_of(order.quantity):
+            return False
+        if self._positions.leader.may_be_exit(allocation.line, order.side):
+            return True
+        if line.held * order.side.sign >= 0:
             return False
         known = self._of(allocation.line)
-        return any(share > known.exits[member].open for member, share in known.bounded.items())
+        return any(share > self._taken(member) for member, share in known.bounded.items())
+
+    def _taken(self, leader_order_id: str) -> int:
+        """Return how many units of an order's exits rest at the broker."""
+        copies = self._copy_book.of(leader_order_id)
+        return sum(copy.exposure for copy in copies if copy.part is Part.EXIT and copy.stage is Stage.LIVE)
 
     def forget(self) -> None:
         """Forget computed shares: orders are forgotten."""

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from copytrade.core.ledger.arithmetic.fills import brought_down
+from copytrade.core.ledger.arithmetic.fills import brought_down, caught_up
 from copytrade.core.ledger.arithmetic.lots import sign
 from copytrade.core.model.ledger import NO_UNITS, Line, NotHis
 from copytrade.core.model.orders import Order, Product, trade_date
@@ -19,7 +19,7 @@ def corrected(line: Line, leader_position: int) -> Line:
     if before and is_less:
         left = Fraction(after, before) if leader_position * line.leader_position > 0 else NO_UNITS
         line = brought_down(line, left)
-    return replace(line, leader_position=leader_position)
+    return caught_up(replace(line, leader_position=leader_position))
 
 
 def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -> Line:
@@ -30,8 +30,15 @@ def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -
     direction = sign(line.held)
     lost = line.lost + abs(line.held) - held
     elsewhere = tuple((product, left * direction) for product, _ in line.elsewhere if (left := by_product[product]))
-    level = min(abs(line.level), held) * direction
-    return replace(line, lost=lost, held=held * direction, level=level, elsewhere=elsewhere)
+    ahead = min(max(0, line.ahead * direction), held) * direction
+    level = min(abs(line.level), held - abs(ahead)) * direction
+    return replace(line, lost=lost, held=held * direction, level=level, ahead=ahead, elsewhere=elsewhere)
+
+
+def left_alone(line: Line) -> Line:
+    """Return the line with nothing held by copying: the units stay in the account, and no exit takes them."""
+    left = line.left + max(abs(line.held), abs(line.level))
+    return replace(line, held=0, level=0, residue=NO_UNITS, lost=0, ratio=None, elsewhere=(), left=left)
 
 
 def found_again(line: Line, units: int) -> Line:

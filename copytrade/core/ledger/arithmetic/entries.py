@@ -92,6 +92,23 @@ def ratio_now(line: Line) -> Ratio | None:
     return Ratio(exact / line.leader_position, f"{float(exact):.2f} where the leader holds {line.leader_position}")
 
 
+def at_most(line: Line, allocation: Allocation, units: int) -> Allocation:
+    """Return an entry of which no more than ``units`` more are due, and no more than the leader still has of it.
+
+    An order that is over is not kept up to date with the exits of the leader.
+    """
+    sign = allocation.side.sign
+    position = max(0, line.leader_position * sign)
+    if allocation.sized_alone and allocation.ratio is not None:
+        own = allocation.ratio.value * min(position, allocation.leader_entered)
+        left = whole_lots(own, line.lot_size) - allocation.counted
+    else:
+        ratio = line.ratio.value if line.ratio else NO_UNITS
+        left = whole_lots(ratio * position, line.lot_size) - max(0, line.level * sign)
+    forgone = allocation.wanted - allocation.counted - max(0, min(units, left))
+    return allocation if forgone <= allocation.forgone else replace(allocation, forgone=forgone)
+
+
 def exact_filled(entry: Allocation) -> Fraction:
     """Return the follower's share of the leader's fills of an entry, before rounding."""
     return entry.carry + (entry.ratio.value if entry.ratio else 0) * entry.leader_entered

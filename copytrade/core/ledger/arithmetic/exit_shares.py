@@ -13,7 +13,7 @@ def exit_shares(line: Line, exits: Sequence[Working], held: int) -> Mapping[str,
     goes to the exits that filled. The rest is divided along each chain, by what each exit would leave the leader.
     """
     direction = sign(line.held)
-    belongs = min(held, max(0, line.level * direction))
+    belongs = min(held, line.due(direction))
     exits = [exit_ for exit_ in exits if exit_.side.sign == -direction]
     shares = _overdue_shares(exits, held - belongs)
     position = max(0, line.leader_position * direction)

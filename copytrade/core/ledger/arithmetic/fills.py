@@ -41,9 +41,9 @@ def leader_filled(
         if not left and allocation.ratio is not None:  # it crosses zero: from here on, what it enters has the residue
             line = replace(line, residue=allocation.residue * sign)
         changed += [
-            shrunk for other in others if other.side is not allocation.side and (shrunk := _forgoes(other, left, line))
+            shrunk for other in others if other.side is not allocation.side and (shrunk := forgoes(other, left, line))
         ]
-    return replace(line, leader_position=line.leader_position + more * sign), changed
+    return caught_up(replace(line, leader_position=line.leader_position + more * sign)), changed
 
 
 def follower_filled(
@@ -65,14 +65,18 @@ def follower_filled(
         return line, replace(allocation, doubled=allocation.doubled - undone)
     there = max(0, -line.held * sign)
     if part is Part.EXIT:  # an entry of the other side may have filled before it, out of what was to be left
-        there += max(0, line.level * sign - line.lost - max(0, line.held * sign))
+        there += max(0, line.due(sign) - line.lost - max(0, line.held * sign))
     line = replace(line, held=line.held + more * sign)
     if part is Part.CLOSE:
         return line, allocation
     if part is Part.EXIT:
         return line, replace(allocation, excess=allocation.excess + max(0, more - there))
     counted = min(after, max(allocation.counted, allocation.due)) if allocation.forgone else after
-    line = replace(line, level=line.level + (counted - allocation.counted) * sign)
+    units = (counted - allocation.counted) * sign
+    if line.leader_position * sign < 0:
+        line = replace(line, ahead=line.ahead + units)
+    else:
+        line = replace(line, level=line.level + units)
     return line, replace(allocation, counted=counted)
 
 
@@ -83,7 +87,19 @@ def brought_down(line: Line, left: Fraction) -> Line:
     return replace(line, level=level, residue=exact - level)
 
 
-def _forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
+def caught_up(line: Line) -> Line:
+    """Return the line with the units ahead of the leader in its level, unless he is still on the other side."""
+    if not line.ahead or line.leader_position * line.ahead < 0:
+        return line
+    return with_all_ahead(line)
+
+
+def with_all_ahead(line: Line) -> Line:
+    """Return the line with the units ahead of the leader in its level."""
+    return replace(line, level=line.level + line.ahead, ahead=0)
+
+
+def forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
     """Forgo, of an entry that has filled for the leader but not the follower, the part that the leader has left."""
     if entry.ratio is None:
         exited = (entry.leader_entered - entry.exited) * (1 - left)

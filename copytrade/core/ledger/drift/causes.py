@@ -28,6 +28,7 @@ class Cause(StrEnum):
     TWIN = "twin"  #: an order that was proven not to exist, did, and is not flattened yet
     EXTERNAL_CLOSE = "external_close"  #: other hands closed what was copied: the follower's, or the broker's
     MANUAL = "manual"  #: other hands traded it: it is not the copier's
+    LEFT = "left"  #: left in the account as the follower's own, when he was removed
     FLATTENED = "flattened"  #: closed by command, or when the day's loss was reached
     UNEXPLAINED = "unexplained"
 

@@ -61,15 +61,16 @@ def _apart_from_closing(orders: Sequence[LeaderOrder]) -> tuple[list[LeaderOrder
 
 
 def _level_shares(line: Line, expected: Fraction, missed: Sequence[Share], exits: int, flattened: int) -> list[Share]:
-    """Explain the difference of the level from the replay: closed by command or by other hands, and rounding.
+    """Explain the difference of the level from the replay: closed by command or by other hands, left, and rounding.
 
     Each exit rounds the level to whole lots.
     """
-    gap = line.level - expected - sum(share.units for share in missed)
+    gap = line.level + line.ahead - expected - sum(share.units for share in missed)
     direction = sign(line.leader_position) or sign(line.level)
     shares = []
     for units, cause, detail in (
         (line.lost, Cause.EXTERNAL_CLOSE, "written off"),
+        (line.left, Cause.LEFT, ""),
         (flattened, Cause.FLATTENED, ""),
     ):
         taken = min(Fraction(units), max(NO_UNITS, -gap * direction)) * -direction
@@ -84,7 +85,7 @@ def _overdue(line: Line, orders: Sequence[LeaderOrder], flattening: int) -> list
 
     If less is held than the level, an exit has filled before the leader's, or everything is being closed.
     """
-    units = Fraction(line.held - line.level)
+    units = Fraction(line.held - line.level - line.ahead)
     if units * sign(line.level) < 0:
         return [Share(units, Cause.FLATTENED if flattening else Cause.AHEAD)]
     exits = [order for order in orders if order.allocation.leader_exited]

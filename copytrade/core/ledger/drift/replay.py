@@ -14,7 +14,8 @@ class Replay:
     """Replays the fills, and keeps what the follower has not got of each leader order.
 
     ``expected`` is the follower's share of the leader's position: each fill of an entry adds its order's share, each
-    exit reduces it in proportion. An order that is not sized by itself has the ratio of the line.
+    exit reduces it in proportion. An order that is not sized by itself has the ratio of the line. What the follower
+    enters on a side that the leader has not reached is kept apart until he has left the other.
     """
 
     def __init__(self, line: Line, orders: Sequence[LeaderOrder]) -> None:
@@ -24,6 +25,7 @@ class Replay:
         self._orders = {order.allocation.leader_order_id: order for order in orders}
         self._missing = dict.fromkeys(self._orders, NO_UNITS)
         self._not_theirs: dict[Cause, Fraction] = {}
+        self._ahead = dict.fromkeys(self._orders, NO_UNITS)
         self._counted: Counter[Fill] = Counter()
         self._position = 0
 
@@ -45,6 +47,7 @@ class Replay:
         for order_id, missing in self._missing.items():
             order = self._orders[order_id]
             sign = order.allocation.side.sign
+            shares.append(Share(-self._ahead[order_id] * sign, Cause.AHEAD))
             for units, cause, detail in _missed(order, self._ratio(order), self._line.lot_size, missing):
                 shares.append(Share(-units * sign, cause, detail, "" if cause is Cause.ROUNDING else order_id))
         return shares
@@ -62,10 +65,11 @@ class Replay:
             fill.units, (allocation.counted if fill.by_copying else allocation.leader_filled) - self._counted[whose]
         )
         self._counted[whose] += units
-        if fill.by_copying:
-            self._missing[fill.leader_order_id] -= units
-            return
         sign = allocation.side.sign
+        if fill.by_copying:
+            is_ahead = self._position * sign < 0
+            (self._ahead if is_ahead else self._missing)[fill.leader_order_id] -= units
+            return
         exiting = min(units, max(0, -self._position * sign))
         if exiting:
             self._scale(Fraction(abs(self._position) - exiting, abs(self._position)))
@@ -73,6 +77,7 @@ class Replay:
         entered = self._ratio(self._orders[fill.leader_order_id]) * (units - exiting)
         self._missing[fill.leader_order_id] += entered
         self.expected += entered * sign
+        self._catch_up()
 
     def _move(self, position: int, cause: Cause) -> None:
         """Move the leader's position to a value, for a given cause."""
@@ -85,6 +90,14 @@ class Replay:
         self._not_theirs[cause] = self._not_theirs.get(cause, NO_UNITS) - moved
         self.expected += moved
         self._position = position
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Count what the follower entered on a side once the leader has left the other."""
+        for order_id, units in self._ahead.items():
+            if units and self._position * self._orders[order_id].allocation.side.sign >= 0:
+                self._missing[order_id] += units
+                self._ahead[order_id] = NO_UNITS
 
     def _scale(self, left: Fraction) -> None:
         self.expected *= left

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from copytrade.core.ledger.arithmetic.conversions import conversions, moved_by_leader
 from copytrade.core.ledger.arithmetic.corrections import corrected, with_days_before_as_one
+from copytrade.core.ledger.arithmetic.fills import forgoes
 from copytrade.core.ledger.corporate_actions import factor_of
 from copytrade.core.ledger.ledger import Ledger
 from copytrade.core.ledger.reads.position_reads import RESOLUTION, PositionReads
 from copytrade.core.ledger.working_orders import WorkingOrders
-from copytrade.core.model.ledger import Line, LineKey, line_of
-from copytrade.core.model.orders import IST, Order
+from copytrade.core.model.ledger import NO_UNITS, Allocation, Line, LineKey, line_of
+from copytrade.core.model.orders import IST, Order, Side
 
 
 class Corrected(NamedTuple):
@@ -54,6 +55,15 @@ class LeaderPositions:
     def assume(self) -> None:
         """Trust the lines of the ledger without a read."""
         self._is_assumed = True
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether the last read differs on any line from what the leader's orders say."""
+        return bool(self.reads.suspected)
+
+    def may_be_exit(self, key: LineKey, side: Side) -> bool:
+        """Whether a read, not confirmed yet, shows more of the leader's position for an order of a side to leave."""
+        return self.reads.suspected.get(key, 0) * side.sign < 0
 
     def read(
         self, net: Mapping[LineKey, int], at: datetime, day: date, unjudged: Iterable[tuple[Order, datetime]]
@@ -171,7 +181,7 @@ class LeaderPositions:
         for source, target, units in conversions(differences, self._expected):
             before = self._ledger.line(source), self._ledger.line(target)
             after = moved_by_leader(*before, units)
-            self._ledger.keep(*after)
+            self._ledger.keep(*after, *self._forgone(before[0], after[0]))
             if not after[0].held:
                 self._working.forget_exit(source)
             for key in (source, target):
@@ -180,6 +190,13 @@ class LeaderPositions:
                     del differences[key]
             converted += [Corrected(*pair, is_conversion=True) for pair in zip(before, after, strict=True)]
         return converted
+
+    def _forgone(self, before: Line, after: Line) -> list[Allocation]:
+        """Return the entries of a line, less what has not filled of the part that the leader has converted away."""
+        left = Fraction(after.leader_position, before.leader_position) if before.leader_position else NO_UNITS
+        known = [self._ledger.allocations[member] for member in self._working.orders(before.key)]
+        entries = [one for one in known if one.side.sign * before.leader_position > 0]
+        return [less for entry in entries if (less := forgoes(entry, left, after)) is not None]
 
     def _expected(self, key: LineKey) -> int:
         known = self._ledger.lines.get(key)

@@ -168,6 +168,10 @@ class PositionReads:
         self._confirmed.pop(key, None)
         self.suspected.pop(key, None)
 
+    def shows(self, filled_at: datetime) -> bool:
+        """Whether the last read began so long after a fill that it shows it."""
+        return self.last_read is not None and filled_at + self.lag + RESOLUTION < self.last_read
+
     def needs_another(self) -> bool:
         """Whether a difference of the last read waits for another read to confirm it."""
         return bool(self.suspected) and any(key not in self._confirmed for key in self.suspected)

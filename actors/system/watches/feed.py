@@ -1,0 +1,55 @@
+"""Tells of a leader's feed that is down while the market is open."""
+
+from datetime import datetime, timedelta
+
+from copytrade.common.logs import alert, fields, over
+from copytrade.core.market.trading_day import TradingDay
+from copytrade.storage.files.status_file import CopierStatus
+
+#: How long it has to be down for somebody to be told.
+DOWN_AFTER = timedelta(seconds=60)
+
+#: Added to the time between two alerts, so that the notifier does not hold the second one back.
+MARGIN = timedelta(seconds=1)
+
+
+class FeedWatch:
+    """Looks at the leader's feed and its gate. ``again`` is the seconds between two alerts while it is down."""
+
+    def __init__(self, again: float, day: TradingDay) -> None:
+        self._again = timedelta(seconds=again) + MARGIN
+        self._day = day
+        self._down_since: datetime | None = None
+        self._told_at: datetime | None = None
+
+    def look(self, copier: CopierStatus) -> None:
+        """Tell that it is down, has been down for another while, or is back."""
+        state, gate = _feed_of(copier)
+        if state in ("live", "busy") and gate == "open":
+            self._is_back(copier)
+            return
+        if self._down_since is None:
+            self._down_since = copier.at
+        since = copier.at - self._down_since
+        is_due = self._told_at is None or copier.at - self._told_at >= self._again
+        if since >= DOWN_AFTER and is_due and self._day.is_on(copier.at):
+            self._told_at = copier.at
+            what = fields(account=copier.leader, state=state, gate=gate)
+            alert("feed_down", copier.leader, "Leader's feed down for {}, nothing is copied {}", _lasted(since), what)
+
+    def _is_back(self, copier: CopierStatus) -> None:
+        if self._down_since is not None and self._told_at is not None:
+            lasted, what = _lasted(copier.at - self._down_since), fields(account=copier.leader)
+            over("feed_down", copier.leader, "Leader's feed works again, it was down for {} {}", lasted, what)
+        self._down_since = self._told_at = None
+
+
+def _feed_of(copier: CopierStatus) -> tuple[str, str]:
+    feed = copier.actor(f"feed-{copier.leader}")
+    return (feed.state, str(feed.figures.get("gate", "closed"))) if feed else ("", "closed")
+
+
+def _lasted(time: timedelta) -> str:
+    """Return a time in words, by the minute once it is longer than two."""
+    whole = round(time.total_seconds())
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min"

@@ -1,0 +1,1 @@
+"""What changes while a copier runs: settings, and which followers there are."""

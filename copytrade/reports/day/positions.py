@@ -1,0 +1,134 @@
+"""How the positions of the leader and of each follower changed over a day, and what followers hold now."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import msgspec
+import peewee
+
+from copytrade.common.redaction import readable
+from copytrade.core.model.orders import CORRELATION_PREFIX, IST, Side
+from copytrade.reports.queries import lines_of, symbols
+from copytrade.reports.snapshot import rows_of
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """What an account has bought on the day less what it has sold, in units, from a moment on."""
+
+    at: datetime
+    units: int
+
+
+class Course(msgspec.Struct, frozen=True):
+    """One account's course over the day on one line, from 0 when the day began."""
+
+    account: str
+    is_leader: bool
+    steps: list[Step]
+
+
+class LineOverDay(msgspec.Struct, frozen=True):
+    """One instrument and product: the leader's course, and those of the followers by copying."""
+
+    segment: str
+    security_id: str
+    symbol: str
+    product: str
+    courses: list[Course]
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What a follower holds of one line by copying, and what the leader holds; ``ratio`` is the follower's share.
+
+    The ratio is None while no position is open, and where each entry is sized by itself.
+    """
+
+    follower: str
+    segment: str
+    security_id: str
+    symbol: str
+    product: str
+    leader: int
+    ratio: float | None
+    should_hold: int
+    held: int
+
+
+class _Fill(msgspec.Struct, frozen=True):
+    """The part of an order's state that is read."""
+
+    filled_quantity: int = 0
+
+
+_DECODER = msgspec.json.Decoder(_Fill)
+
+_FILLS = (
+    "SELECT e.account, e.order_id, e.event_ts, e.event_data, o.account_type, o.exchange_segment, o.security_id,"
+    " o.symbol, o.product, o.side FROM orders o JOIN order_events e ON e.order_id = o.id AND e.account = o.account"
+    " WHERE o.trade_date = ? AND o.filled_quantity > 0"
+    " AND (o.account_type = 'leader' OR o.correlation_id LIKE ?) ORDER BY e.id"
+)
+
+_Line = tuple[str, str, str]
+
+
+def lines_over(connection: peewee.Database, day: date) -> list[LineOverDay]:
+    """Return each line on which the leader or a copy has filled on a day, those that moved most first."""
+    filled: defaultdict[tuple[str, str], int] = defaultdict(int)
+    steps: defaultdict[_Line, dict[tuple[str, bool], list[Step]]] = defaultdict(dict)
+    named: dict[_Line, str] = {}
+    rows = rows_of(connection, _FILLS, day.isoformat(), f"{CORRELATION_PREFIX}%")
+    for account, order_id, ts, event, kind, segment, security_id, symbol, product, side in rows:
+        units = _DECODER.decode(event).filled_quantity - filled[account, order_id]
+        if not units:
+            continue
+        filled[account, order_id] += units
+        line = segment, security_id, product
+        named[line] = symbol or named.get(line, "")
+        course = steps[line].setdefault((account, kind == "leader"), [])
+        before = course[-1].units if course else 0
+        course.append(Step(datetime.fromtimestamp(ts, IST), before + units * Side(side).sign))
+    lines = [
+        LineOverDay(
+            segment,
+            security_id,
+            readable(named[segment, security_id, product]),
+            product,
+            [Course(name, is_leader, course) for (name, is_leader), course in _leader_first(courses)],
+        )
+        for (segment, security_id, product), courses in steps.items()
+    ]
+    return sorted(lines, key=lambda line: -sum(len(course.steps) for course in line.courses))
+
+
+def holdings_of(connection: peewee.Database, followers: Iterable[str]) -> list[Holding]:
+    """Return each line of the followers' ledgers on which the leader or the follower holds anything now."""
+    names = symbols(connection)
+    return [
+        Holding(
+            follower=follower,
+            segment=line.key.key.segment,
+            security_id=line.key.key.security_id,
+            symbol=names.get(line.key.key, ""),
+            product=line.key.product,
+            leader=line.leader_position,
+            ratio=float(line.ratio.value) if line.ratio else None,
+            should_hold=line.level,
+            held=line.held,
+        )
+        for follower in followers
+        for line in lines_of(connection, follower)
+        if line.held or line.leader_position
+    ]
+
+
+def has_later_day(connection: peewee.Database, day: date) -> bool:
+    """Whether there are orders of a later trading day, so that what is held now is not what was held then."""
+    return bool(rows_of(connection, "SELECT 1 FROM orders WHERE trade_date > ? LIMIT 1", day.isoformat()))
+
+
+def _leader_first(
+    courses: dict[tuple[str, bool], list[Step]],
+) -> list[tuple[tuple[str, bool], list[Step]]]:
+    return sorted(courses.items(), key=lambda one: (not one[0][1], one[0][0]))
