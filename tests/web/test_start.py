@@ -22,6 +22,7 @@ from copytrade.web.command import board
 from copytrade.web.serving import serve
 from tests.command.program import log, running
 from tests.support.waiting import PATIENCE, eventually
+from tests.web.served import Served
 
 SETTINGS = """
 mode = "paper"
@@ -68,6 +69,11 @@ def test_it_starts_with_the_copier_waits_for_its_port_is_restarted_and_leaves_no
         with urllib.request.urlopen(link, timeout=PATIENCE) as answer:
             assert "You are logged in" in answer.read().decode()
         first = read_board(database)
+        assert first is not None
+        served = Served(process, database, url, first.key)
+        eventually(lambda: served.get("/api/state").status == 200, "it has a state")
+        taken = served.outcome(served.give(command="reload"))
+        assert (taken["state"], taken["answer"]) == ("done", "Nothing has changed")
         (killed,) = boards_of(process.pid)
         os.kill(killed, signal.SIGKILL)
         eventually(lambda: (now := read_board(database)) and now != first, "another one is there")

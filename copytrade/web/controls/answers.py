@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from copytrade.app.commands.reload import NOT_TAKEN
 from copytrade.reports.snapshot import open_to_read, rows_of
 
 #: The account under which the audit trail has what was asked for through the board.
@@ -29,8 +30,16 @@ def outcome(database: str, name: str, at: float) -> Outcome:
         rows = rows_of(connection, query, at)
     if any(answer is None for _, _, answer, _ in rows):
         return Outcome(name, "waiting", None)
-    lines = [answer if answered_at == at else f"{follower}: {answer}" for follower, _, answer, answered_at in rows]
+    lines = [_line(one, done, answer, is_own=then == at) for one, done, answer, then in rows]
     return Outcome(name, "done" if all(row[1] for row in rows) else "refused", "\n".join(lines))
+
+
+def _line(follower: str, is_done: object, answer: str, *, is_own: bool) -> str:
+    if is_own:
+        return answer
+    if follower:
+        return f"{follower}: {answer}"
+    return answer if is_done else f"{NOT_TAKEN}\n{answer}"
 
 
 def given_at(database: str, name: str) -> float | None:

@@ -11,13 +11,14 @@ from copytrade.app.commands.pause import pause_answer, paused, pauses_to_end, re
 from copytrade.app.paper_mode import PAPER_HAS_ENDED
 from copytrade.common import wall_clock
 from copytrade.core.ledger.drift.proposals import proposals
-from copytrade.core.model.commands import FLATTEN, RETRY, TRY_AGAIN
+from copytrade.core.model.commands import FLATTEN, RELOAD, RETRY, TRY_AGAIN
+from copytrade.reports.status import NOT_RUNNING
 from copytrade.settings import Settings
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import is_lock_held
 from copytrade.storage.records import ConfigSet, RequestMade
 from copytrade.web.controls.answers import AUDITED_AS, Outcome, given_at, outcome
-from copytrade.web.controls.wish import PAUSE, RELOAD, RESUME, Wish, WishRefused, see_that_it_is_meant
+from copytrade.web.controls.wish import PAUSE, RESUME, Wish, WishRefused, see_that_it_is_meant
 from copytrade.web.live.view import View
 
 #: What is added to an answer that counts later.
@@ -119,7 +120,8 @@ class Controls:
             raise WishRefused(409, PAPER_HAS_ENDED if is_paper else view.why or "no copier is running")
         match wish.command:
             case "flatten":
-                return _Plan([(FLATTEN, one) for one in ([whom] if whom else self._known(view))])
+                running = [one.name for one in view.status.followers if one.state != NOT_RUNNING]
+                return _Plan([(FLATTEN, one) for one in ([whom] if whom else running)])
             case "retry":
                 states = {actor.name: actor.state for actor in view.status.actors}
                 if "quarantined" not in (states.get(whom), states.get(f"feed-{whom}")):

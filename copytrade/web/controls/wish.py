@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from copytrade.core.model.commands import FLATTEN, RETRY, TRY_AGAIN
+from copytrade.core.model.commands import FLATTEN, RELOAD, RETRY, TRY_AGAIN
 
-PAUSE, RESUME, RELOAD = "pause", "resume", "reload"
+PAUSE, RESUME = "pause", "resume"
 
 #: All commands, those for one follower alone, and those for nobody in particular.
 COMMANDS = (PAUSE, RESUME, FLATTEN, TRY_AGAIN, RETRY, RELOAD)
