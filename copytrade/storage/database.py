@@ -15,7 +15,7 @@ from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage import sqlite
-from copytrade.storage.audit_chain import AUDIT_HEAD
+from copytrade.storage.audit_chain import AUDIT_HEAD, BOARD
 from copytrade.storage.files import write_ahead_log
 from copytrade.storage.files.lock_file import without_password
 from copytrade.storage.files.open_files import OpenFiles
@@ -326,8 +326,8 @@ class Database:
 
     def requests_since(self, moment: datetime) -> list[tuple[str, float]]:
         """Return the account and the answer's time (epoch seconds) of each request to the broker since ``moment``."""
-        query = "SELECT account, ts FROM audit_log WHERE ts >= ?"
-        return [(account, ts) for account, ts in self._execute(query, moment.timestamp()).fetchall()]
+        query = "SELECT account, ts FROM audit_log WHERE ts >= ? AND account <> ?"
+        return [(account, ts) for account, ts in self._execute(query, moment.timestamp(), BOARD).fetchall()]
 
     def durability(self) -> tuple[str, str]:
         """Return SQLite's journal mode and synchronous level in force; two empty texts for other databases."""

@@ -1,12 +1,16 @@
 """What is changed through the board: as the command line does it, once, and written down with who and when."""
 
 import json
+from datetime import timedelta
 
 from bench.speed.stage import Stagehand
 from copytrade.common import wall_clock
 from copytrade.core.model.commands import RETRY, breach_key
+from copytrade.core.model.orders import IST
+from copytrade.reports.day.figures import day_figures
 from copytrade.reports.queries import audit_verdict
 from copytrade.reports.snapshot import open_to_read
+from copytrade.settings.request_limits import Limits
 from copytrade.storage.database import Database
 from copytrade.storage.records import CommandAnswered, ConfigSet
 from tests.support.sql import opened
@@ -82,6 +86,11 @@ def test_a_repeated_id_gives_the_first_answer_and_does_nothing_again(board: Serv
     assert abs(row[3] - wall_clock.now().timestamp()) < 60
     with open_to_read(stage.database) as connection:
         assert audit_verdict(connection).fault == "", "the chain is whole"
+    database = Database(stage.database, exists=True)
+    assert database.requests_since(wall_clock.now() - timedelta(days=1)) == [], "they are no requests to the broker"
+    database.close()
+    figures = day_figures(stage.database, wall_clock.now().astimezone(IST).date(), Limits())
+    assert "board" not in [one.name for one in figures.followers]
     board.give(command="resume")
 
 

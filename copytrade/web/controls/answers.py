@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from copytrade.app.commands.reload import NOT_TAKEN
 from copytrade.reports.snapshot import open_to_read, rows_of
-
-#: The account under which the audit trail has what was asked for through the board.
-AUDITED_AS = "board"
+from copytrade.storage.audit_chain import BOARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def given_at(database: str, name: str) -> float | None:
     """Return when a command was given by its id, in epoch seconds; None if it was not. Raises DatabaseUnusable."""
     query = "SELECT ts, response_data FROM audit_log WHERE account = ? AND response_data LIKE ? ORDER BY id"
     with open_to_read(database) as connection:
-        for at, response in rows_of(connection, query, AUDITED_AS, f'%"{name}"%'):
+        for at, response in rows_of(connection, query, BOARD, f'%"{name}"%'):
             if json.loads(response).get("id") == name:
                 return float(at)
     return None

@@ -14,10 +14,11 @@ from copytrade.core.ledger.drift.proposals import proposals
 from copytrade.core.model.commands import FLATTEN, RELOAD, RETRY, TRY_AGAIN
 from copytrade.reports.status import NOT_RUNNING
 from copytrade.settings import Settings
+from copytrade.storage.audit_chain import BOARD
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import is_lock_held
 from copytrade.storage.records import ConfigSet, RequestMade
-from copytrade.web.controls.answers import AUDITED_AS, Outcome, given_at, outcome
+from copytrade.web.controls.answers import Outcome, given_at, outcome
 from copytrade.web.controls.wish import PAUSE, RESUME, Wish, WishRefused, see_that_it_is_meant
 from copytrade.web.live.view import View
 
@@ -63,7 +64,7 @@ class Controls:
                 now = wall_clock.now()
                 said = {**msgspec.to_builtins(wish), "by": by, "from": address}
                 audit = RequestMade(
-                    account=AUDITED_AS,
+                    account=BOARD,
                     action=wish.command,
                     request=f"POST /api/commands {msgspec.json.encode(said).decode()}",
                     response=msgspec.json.encode({"id": name}).decode(),
