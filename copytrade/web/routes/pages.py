@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
+from copytrade.common import wall_clock
+from copytrade.core.model.orders import IST
 from copytrade.reports.day.page.document import day_page
 from copytrade.reports.day.page.style import POLICY
 from copytrade.web.board import board_of
@@ -33,7 +35,8 @@ _one_at_a_time = threading.Lock()
 async def board_page(request: Request) -> Response:
     """Return the page; its content comes by the stream of events."""
     settings = board_of(request).settings
-    context = {"mode": settings.mode, "controls": settings.board.controls}
+    day = wall_clock.now().astimezone(IST).date()
+    context = {"mode": settings.mode, "controls": settings.board.controls, "day": day.isoformat()}
     return page(request, templates, "board.html", context)
 
 
