@@ -13,12 +13,10 @@ from loguru import logger
 from actors.runtime.actor import ActorDied, ActorUp, GuardedActor, Incarnation
 from copytrade.common.logs import fields
 from copytrade.common.measures import Figure
+from copytrade.web.board_file import AT, LINK
 
 #: Seconds that the process gets to end.
 ENDS_WITHIN = 0.8
-
-#: What begins the line that says where the board is, and the one with a link to log in by, which is never logged.
-AT, LINK = "Board at ", "Log in: "
 
 #: Lines of one process that are logged.
 LINES_LOGGED = 20

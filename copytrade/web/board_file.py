@@ -1,4 +1,4 @@
-"""The file ``<database>.board``: where the board is, and the key to it. Only this user can read it."""
+"""How a board is found: by what it prints, and by ``<database>.board`` with its key, which this user alone can read."""
 
 import os
 from contextlib import suppress
@@ -7,6 +7,9 @@ from pathlib import Path
 import msgspec
 
 from copytrade.storage.files.lock_file import beside
+
+#: What begins the line that says where the board is, and the one with a link to log in by, which is never logged.
+AT, LINK = "Board at ", "Log in: "
 
 
 class BoardFile(msgspec.Struct, frozen=True):

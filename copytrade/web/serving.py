@@ -25,7 +25,7 @@ from copytrade.storage.files.lock_file import mismatch
 from copytrade.web.access.visitors import FIRST_LINK_LIFE
 from copytrade.web.application import application
 from copytrade.web.board import Board
-from copytrade.web.board_file import BoardFile, remove_board, write_board
+from copytrade.web.board_file import AT, LINK, BoardFile, remove_board, write_board
 from copytrade.web.live.publisher import Update, prepared
 from copytrade.web.live.reader import Reader
 from copytrade.web.live.view import View
@@ -37,9 +37,6 @@ MOST_CONNECTIONS = 256
 
 #: Seconds within which a connection has to make its first request.
 FIRST_REQUEST_WITHIN = 10.0
-
-#: What begins the line that says where the board is, and the one with a link to log in by.
-AT, LINK = "Board at ", "Log in: "
 
 
 def serve(settings: Settings, *, shows_link: bool, until: Callable[[], object] | None = None) -> int:
