@@ -28,9 +28,9 @@ from copytrade.app.commands.pause import switch
 from copytrade.app.commands.reload import reload
 from copytrade.app.commands.remove import remove
 from copytrade.app.commands.report import report_of_day
+from copytrade.app.commands.sandbox.try_sandbox import try_sandbox
 from copytrade.app.commands.show import show_order, verify_trail
 from copytrade.app.commands.status import show_health, show_status
-from copytrade.app.commands.try_sandbox import try_sandbox
 from copytrade.app.console.banner import banner
 from copytrade.app.console.log_setup import set_up_log
 from copytrade.app.file_permissions import exposed_by, without_secrets_of

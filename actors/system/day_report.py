@@ -7,9 +7,9 @@ from time import monotonic
 
 from loguru import logger
 
-from actors.system.session_end import Sessions
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
+from copytrade.core.market.trading_day import TradingDay
 from copytrade.core.model.orders import IST
 from copytrade.reports.day.file import page_file
 from copytrade.reports.day.kept import KeptDay, kept_of, renewed
@@ -37,7 +37,7 @@ class DayReport:
         self,
         database: str,
         limits: Limits,
-        sessions: Sessions,
+        day: TradingDay,
         status: Callable[[], CopierStatus | None],
         write: Callable[[ConfigSet], object],
         now: Callable[[], datetime] = wall_clock.now,
@@ -45,7 +45,7 @@ class DayReport:
         """``status`` is what the copier shows now, ``write`` has a record stored."""
         self._database = database
         self._limits = limits
-        self._sessions = sessions
+        self._day = day
         self._status = status
         self._write = write
         self._now = now
@@ -97,7 +97,7 @@ class DayReport:
         now = self._now().astimezone(IST)
         if self._written == now.date():
             return
-        ends = self._sessions.end(now.date())
+        ends = self._day.end(now.date())
         if ends is not None and now >= min(ends + since, datetime.combine(now.date(), AT_THE_LATEST, IST)):
             self._begin_writing(now.date())
 

@@ -18,12 +18,11 @@ from actors.system.board_child import board_program
 from actors.system.daily_backup import DailyBackup, copy_database
 from actors.system.day_report import DayReport
 from actors.system.reload import Reloads, say_who_is_absent
-from actors.system.session_end import Sessions
 from actors.system.system import CopySystem
 from copytrade.app.alert_at_start import tell_of_the_end
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
-from copytrade.app.policies import market_rules_of
+from copytrade.app.policies import trading_day_of
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.common.logs import fields
@@ -152,9 +151,8 @@ def _tell_who_takes_no_part(system: CopySystem, absent: Mapping[str, Copied], le
 
 
 def _day_report(system: CopySystem, settings: Settings) -> DayReport:
-    kinds = {kind for follower in settings.followers for kind in follower.instruments}
-    sessions = Sessions(market_rules_of(settings).hours, kinds)
-    return DayReport(settings.store.database, settings.limits, sessions, lambda: system.snapshot, system.write)
+    day = trading_day_of(settings)
+    return DayReport(settings.store.database, settings.limits, day, lambda: system.snapshot, system.write)
 
 
 def _guarded(

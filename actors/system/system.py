@@ -108,7 +108,7 @@ class CopySystem:
         self._status = None if only_closes else StatusFile(settings.store.database)
         #: What the actors showed last.
         self.snapshot: CopierStatus | None = None
-        self._watching = Watching(watches_of(settings, left_out))
+        self._watching = Watching(watches_of(settings, left_out, lambda: self._settings.alerts.cooldown))
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
         self._comings = Comings(settings.leader.name, self._addresses, self._accounts, self._supervisor, self.children)

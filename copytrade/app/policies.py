@@ -14,6 +14,7 @@ from copytrade.core.engine.engine import MarketRules
 from copytrade.core.ledger.sizing import SizingPolicy
 from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.market.sessions import load_market_hours
+from copytrade.core.market.trading_day import TradingDay
 from copytrade.core.model.orders import IST
 from copytrade.settings import Follower, Limits, Reads, Recovery, Settings, Tokens
 
@@ -97,6 +98,12 @@ def market_rules_of(settings: Settings) -> MarketRules:
     is_bound = market.hours == "exchange" and settings.mode != "paper"
     hours = load_market_hours(calendar) if is_bound else None
     return MarketRules(load_freeze_table(market.freeze), hours)
+
+
+def trading_day_of(settings: Settings) -> TradingDay:
+    """Return the hours of what the followers copy."""
+    kinds = {kind for follower in settings.followers for kind in follower.instruments}
+    return TradingDay(market_rules_of(settings).hours, kinds)
 
 
 def windows_of(limits: Limits) -> list[Window]:

@@ -252,7 +252,7 @@ def test_what_other_hands_closed_unheard_may_be_left_again_until_a_read_shows_it
         books.order(LEADER, "12", -2)
         books.copy("12", -2)
         (tmp_path / str(later)).mkdir()
-        return books.judged(tmp_path / str(later), hands=["by hand"], unheard=["by hand"])
+        return books.judged(tmp_path / str(later), hands=["by hand"], unheard={"by hand": 2.5})
 
     assert closes_and_leaves(1.0) == {}
     books.changes, books.now = {LEADER: [], "1": []}, 100.0

@@ -20,16 +20,17 @@ from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import Order, Product, Status
 from copytrade.core.model.reasons import Reason
 from copytrade.reports.day.copies import CopyFigures, spreadsheet
-from copytrade.reports.day.evening import evening_summary
+from copytrade.reports.day.evening import evening_line
 from copytrade.reports.day.figures import DayFigures, day_figures
 from copytrade.reports.day.file import page_file, write_text
 from copytrade.reports.day.kept import GAPS_KEPT, KeptDay, Stretch, renewed
 from copytrade.reports.day.page import charts
 from copytrade.reports.day.page.document import day_page, page_of
 from copytrade.reports.day.page.style import POLICY
+from copytrade.reports.status import status_of
 from copytrade.settings import Limits
 from copytrade.storage.database import Database
-from copytrade.storage.files.status_file import ActorStatus, CopierStatus, status_path
+from copytrade.storage.files.status_file import ActorStatus, CopierStatus
 from copytrade.storage.records import CopyChanged, LedgerChanged, OrderChanged, Record, RequestMade
 from tests.core.orders import NOW, OPTION
 from tests.reports.test_report import BOUGHT, DAY, SOLD, a_copy, a_day, ended, skipped
@@ -342,8 +343,8 @@ def test_the_evening_has_a_line_a_follower_with_result_and_drift(database: str) 
         ActorStatus("bob", "live", 0, 0, 0.0, {}, yesterdays),
     ]
     status = msgspec.structs.replace(a_status(), actors=actors)
-    status_path(database).write_bytes(msgspec.json.encode(status))
-    assert evening_summary(database, ["alice", "bob", "carol"]) == (
+    followers = status_of(status, database, ["alice", "bob", "carol"], {}).followers
+    assert tuple(evening_line(one, status.at) for one in followers) == (
         "alice: result Rs -1,234.50, differs: NIFTY 24 NOV 26000 CALL MARGIN +60 (unexplained)",
         "bob: result not known, live, positions not read",
         "carol: result not known, not running, positions not read",

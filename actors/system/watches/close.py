@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 from copytrade.common.logs import alert
 from copytrade.core.market.trading_day import TradingDay
 from copytrade.core.model.orders import IST
-from copytrade.reports.status import FollowerStatus, status_of
+from copytrade.reports.day.evening import evening_line
+from copytrade.reports.status import status_of
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.files.status_file import CopierStatus
 
@@ -40,7 +41,7 @@ class CloseWatch:
             alert("closed", copier.leader, "Day over, its result is not known: {}", error, level="WARNING")
             return
         is_well = all(follower.in_sync for follower in followers)
-        said = "; ".join(_said(follower) for follower in followers)
+        said = "; ".join(evening_line(follower, copier.at) for follower in followers)
         alert("closed", copier.leader, "Day over: {}", said, level="INFO" if is_well else "WARNING")
 
 
@@ -48,10 +49,3 @@ def _is_read(copier: CopierStatus, name: str, since: datetime) -> bool:
     actor = copier.actor(name)
     read = actor.details.get("positions_read") if actor else None
     return read is not None and datetime.fromisoformat(read) >= since
-
-
-def _said(follower: FollowerStatus) -> str:
-    result = follower.day_result
-    rupees = "not known" if result is None else f"{result['rupees']:z,.2f}"
-    drift = "no" if follower.in_sync else "yes" if follower.differences else "not known"
-    return f"{follower.name} result {rupees}, drift {drift}"

@@ -1,5 +1,6 @@
 """Tells of a leader's feed that is down while the market is open."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from copytrade.common.logs import alert, fields, over
@@ -14,10 +15,10 @@ MARGIN = timedelta(seconds=1)
 
 
 class FeedWatch:
-    """Looks at the leader's feed and its gate. ``again`` is the seconds between two alerts while it is down."""
+    """Looks at the leader's feed and its gate. ``again`` returns the seconds between two alerts while it is down."""
 
-    def __init__(self, again: float, day: TradingDay) -> None:
-        self._again = timedelta(seconds=again) + MARGIN
+    def __init__(self, again: Callable[[], float], day: TradingDay) -> None:
+        self._again = again
         self._day = day
         self._down_since: datetime | None = None
         self._told_at: datetime | None = None
@@ -31,11 +32,11 @@ class FeedWatch:
         if self._down_since is None:
             self._down_since = copier.at
         since = copier.at - self._down_since
-        is_due = self._told_at is None or copier.at - self._told_at >= self._again
+        is_due = self._told_at is None or copier.at - self._told_at >= timedelta(seconds=self._again()) + MARGIN
         if since >= DOWN_AFTER and is_due and self._day.is_on(copier.at):
             self._told_at = copier.at
             what = fields(account=copier.leader, state=state, gate=gate)
-            alert("feed_down", copier.leader, "Leader's feed down for {}, nothing is copied {}", _lasted(since), what)
+            alert("feed_down", copier.leader, "Leader's feed down for {}, entries wait {}", _lasted(since), what)
 
     def _is_back(self, copier: CopierStatus) -> None:
         if self._down_since is not None and self._told_at is not None:

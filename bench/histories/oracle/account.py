@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.oracle.rows import LineKey, Row, leader_order_of, line_of, sign_of
 
-#: Seconds within which a read of the positions has to show what no update told: the audit's interval, and a moment.
-READ_WITHIN = 2.5
-
 
 @dataclass(frozen=True)
 class Fill:
@@ -57,14 +54,13 @@ class Account:
 def net_of(account: Account, evidence: Evidence) -> tuple[Counter[LineKey], Counter[LineKey]]:
     """Return the signed units by line that copies hold, and those that other hands traded.
 
-    Copies hold no more than the account does: what other hands have closed is no longer theirs. If an update of theirs
-    is lost, a read of the positions has to show it first.
+    Copies hold no more than the account does: what other hands have closed is no longer theirs. Where an update of
+    theirs may be lost, a read of the positions has to show it first.
     """
-    known = dict.fromkeys(evidence.unheard, READ_WITHIN)
     copied: Counter[LineKey] = Counter()
     by_hand: Counter[LineKey] = Counter()
     net: Counter[LineKey] = Counter()
-    for fill in sorted(account.fills, key=lambda fill: fill.at + known.get(fill.order_id, 0.0)):
+    for fill in sorted(account.fills, key=lambda fill: fill.at + evidence.unheard.get(fill.order_id, 0.0)):
         line = fill.line
         net[line] += fill.units
         (by_hand if fill.order_id in evidence.hands else copied)[line] += fill.units

@@ -1,7 +1,7 @@
 """All that the oracle knows of a history."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.histories.oracle.rows import Row
 
@@ -13,10 +13,10 @@ class Evidence:
     ``changes`` has every state of every order, and ``writes`` every order request, by client id. ``limits`` are the
     most requests by window, ``lots`` the lot sizes by contract.
 
-    ``hands`` are the ids of orders that other hands placed on followers' accounts, ``unheard`` those of them whose
-    updates may be lost, ``square_offs`` those of orders by which the broker closed positions. ``flattened`` are the
-    followers for which everything was closed by command, ``converted`` the contracts of which the leader moved a
-    position to another product.
+    ``hands`` are the ids of orders that other hands placed on followers' accounts, ``square_offs`` those of orders by
+    which the broker closed positions. ``unheard`` has for how many seconds such an order may stay unknown, because no
+    update or read tells of it. ``flattened`` are the followers for which everything was closed by command,
+    ``converted`` the contracts of which the leader moved a position to another product.
 
     ``ups`` are the times at which the program was connected again. ``excused`` are the client ids whose requests were
     disturbed, so that their exits may be late. ``forgiven`` is how many seconds a follower may be on a wrong side: more
@@ -34,7 +34,7 @@ class Evidence:
     flattened: Sequence[str]
     converted: Sequence[str]
     database: str
-    unheard: Sequence[str] = ()
+    unheard: Mapping[str, float] = field(default_factory=dict)
     square_offs: Sequence[str] = ()
     ups: Sequence[float] = ()
     excused: Sequence[str] = ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
 from bench.histories.oracle.evidence import Evidence
-from bench.histories.runner.allowances import FORGIVEN, excused, loses_updates
+from bench.histories.runner.allowances import FORGIVEN, excused, loses_updates, unknown_for
 from bench.histories.runner.settings import LIMITS, LOTS
 from bench.reliability.rig import ROOT
 from copytrade.paper.exchange.orders import Refusal
@@ -66,7 +66,7 @@ class Trial:
     is_up: bool = False
     looked: float = 0.0
     hands: list[str] = field(default_factory=list)
-    unheard: list[str] = field(default_factory=list)
+    unheard: dict[str, float] = field(default_factory=dict)
     square_offs: list[str] = field(default_factory=list)
     flattened: set[str] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
@@ -121,8 +121,7 @@ class Trial:
                 del terms["follower"]
                 if order_id := self.try_to("place", client_id=client_id, order_type="MARKET", **terms):
                     self.hands.append(order_id)
-                    if loses_updates(self.history, client_id):
-                        self.unheard.append(order_id)
+                    self.unheard[order_id] = unknown_for(self.history, client_id)
             case "square_off":
                 self.square_off(**terms)
             case "stranger":
@@ -161,6 +160,7 @@ class Trial:
         manner = {"order_type": "MARKET", "resting": True, "source": "R", "remarks": "Auto square off"}
         if order_id := self.try_to("place", client_id=client_id, **terms, **manner):
             self.hands.append(order_id)
+            self.unheard[order_id] = unknown_for(self.history, client_id)
             self.square_offs.append(order_id)
             self.pieces.append((time.monotonic() + fills_after, client_id, order_id, abs(net)))
 
@@ -210,7 +210,7 @@ class Trial:
             writes={client: self.broker.control("writes", client_id=client) for client in clients},
             limits=LIMITS,
             hands=list(self.hands),
-            unheard=list(self.unheard),
+            unheard=dict(self.unheard),
             square_offs=list(self.square_offs),
             flattened=sorted(self.flattened),
             converted=sorted(self.converted),

@@ -72,7 +72,7 @@ class Holdings:
     def _converted(self, confirmed: dict[LineKey, int], copied: Mapping[LineKey, int]) -> list[tuple[Line, Line]]:
         """Move what the follower has converted between the products of its lines."""
         changed = []
-        for source, target, units in conversions(confirmed, lambda key: copied.get(key, 0)):
+        for source, target, units in conversions(confirmed, list(confirmed), lambda key: copied.get(key, 0)):
             left, direction = abs(units), sign(units)
             for line in self._ledger.lines_in(source, target):
                 moved = min(left, max(0, line.held_in(source.product) * direction)) * direction

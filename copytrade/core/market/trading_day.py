@@ -1,12 +1,16 @@
 """When any of the kinds of instruments that are copied trades, and when the day is over for all of them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, time
 
 from copytrade.core.market.calendar import InstrumentClass
 from copytrade.core.market.sessions import MarketHours, MarketState, Session
 from copytrade.core.model.orders import IST
 
+#: The end of a day whose market hours are not known, or do not bind.
+UNKNOWN_END = time(23, 45)
+
+#: The classes of the master's kinds.
 _CLASSES = {
     "EQUITY": (InstrumentClass.CASH_FNO_UNDERLYING, InstrumentClass.CASH_OTHER),
     **dict.fromkeys(("OPTIDX", "FUTIDX"), (InstrumentClass.INDEX_DERIVATIVES,)),
@@ -20,7 +24,7 @@ class TradingDay:
     """The hours of some kinds of instruments, by the master's words; an unknown word stands for all kinds."""
 
     def __init__(self, hours: MarketHours | None, kinds: Iterable[str]) -> None:
-        """Without ``hours`` no session ever ends."""
+        """Without ``hours`` the market is never said to be closed."""
         self._hours = hours
         self._classes = {one for kind in kinds for one in _CLASSES.get(kind, InstrumentClass)}
 
@@ -37,6 +41,13 @@ class TradingDay:
             and (state.next_opening is None or state.next_opening.date() > today)
             for state in self._states(at)
         )
+
+    def end(self, day: date) -> datetime | None:
+        """Return when the last session of a day ends, None if there is none."""
+        if self._hours is None or not self._hours.covers(day):
+            return datetime.combine(day, UNKNOWN_END, IST)
+        ends = [end for one in self._classes if (end := self._hours.end(one, day)) is not None]
+        return max(ends, default=None)
 
     def _states(self, at: datetime) -> list[MarketState]:
         return [self._hours.state(one, at) for one in self._classes] if self._hours else []

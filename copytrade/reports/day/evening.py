@@ -1,32 +1,19 @@
 """The day in a line a follower, for the alert of the evening."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 
 from copytrade.common.counts import counted
 from copytrade.common.redaction import readable
 from copytrade.core.model.orders import IST
-from copytrade.reports.status import Difference, FollowerStatus, status_of
-from copytrade.storage.files.status_file import read_status
+from copytrade.reports.status import Difference, FollowerStatus
 
 #: How many differences of a follower are told; the others are counted.
 _TOLD = 3
 
 
-def evening_summary(database: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return a line for each follower: its result of the day, and how it differs from the leader's share.
-
-    ``names`` are the followers of the settings. It goes by what the running copier told last, and tells nothing without
-    one. Raises DatabaseUnusable.
-    """
-    copier = read_status(database)
-    if copier is None:
-        return ()
-    return tuple(_line(one, copier.at) for one in status_of(copier, database, names, {}).followers)
-
-
-def _line(follower: FollowerStatus, at: datetime) -> str:
+def evening_line(follower: FollowerStatus, at: datetime) -> str:
+    """Return a follower's result of the day of a moment, and how it differs from the leader's share."""
     return readable(f"{follower.name}: {', '.join(chain([_result(follower, at)], _drift(follower)))}")
 
 

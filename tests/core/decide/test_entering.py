@@ -224,7 +224,7 @@ def test_a_loss_that_is_reached_ends_entries_for_the_trading_day_once(limit: Los
     assert sent(again, market(5, 1, created_at=tomorrow), now=tomorrow) == []
     again.know_result(Result(Decimal(0), tomorrow))
     assert sent(again, now=tomorrow) == ["4", "5"]
-    assert not again.is_breached(tomorrow)
+    assert not again.limit_usage.is_breached(tomorrow)
 
 
 def test_a_part_of_a_capital_that_is_not_known_lets_nothing_in() -> None:

@@ -15,8 +15,15 @@ from copytrade.storage.files.status_file import ActorStatus, CopierStatus
 from tests.support.alert_receiver import receiving
 from tests.support.bombs import address
 from tests.support.clocks import set_clock
-from tests.support.copier import LEADER, running, settings_for
+from tests.support.copier import LEADER, Copier, running, settings_for
 from tests.support.waiting import eventually
+
+
+def shown(copier: Copier) -> str:
+    """Return the state of the leader's feed that was last put before the watches."""
+    snapshot = copier.system.snapshot
+    feed = snapshot.actor("feed-leader") if snapshot else None
+    return feed.state if feed else ""
 
 
 def test_a_feed_that_is_down_is_told_of_again_and_again_and_once_when_it_is_back(
@@ -31,7 +38,7 @@ def test_a_feed_that_is_down_is_told_of_again_and_again_and_once_when_it_is_back
             feed = address(copier, "feed-leader")
             broker.drop_feed(LEADER, refuse_for=60.0)
             eventually(lambda: feed.health.state == "reconnecting", "the feed is down")
-            copier.logged("STATUS feed-leader  reconnecting")
+            eventually(lambda: shown(copier) == "reconnecting", "the watch is shown it before the clock goes on")
             set_clock(monkeypatch, timedelta(seconds=61))
             alert = receiver.told("feed_down leader")
             assert alert["type"] == "failure"
@@ -49,7 +56,7 @@ def test_a_feed_that_is_down_is_told_of_again_and_again_and_once_when_it_is_back
 def test_it_is_told_of_while_the_market_is_open_alone() -> None:
     said: list[str] = []
     sink = logger.add(lambda line: said.append(line.record["message"]), level="DEBUG")
-    watch = FeedWatch(300.0, TradingDay(load_market_hours(), ["OPTIDX"]))
+    watch = FeedWatch(lambda: 300.0, TradingDay(load_market_hours(), ["OPTIDX"]))
 
     def look(at: str, gate: str, state: str = "live") -> None:
         feed = ActorStatus("feed-leader", state, 0, 0, 0.0, {"gate": gate})

@@ -59,7 +59,9 @@ def test_the_evening_says_of_each_follower_what_the_day_came_to(
             assert not receiver.titled("closed leader")
             move(timedelta(hours=1, minutes=10))  # type: ignore[operator]
             alert = receiver.told("closed leader")
-            assert alert["message"].startswith("Day over: alice result 0.00, drift no; bob result 0.00, drift yes\n")
+            assert alert["message"].startswith(
+                "Day over: alice: result Rs +0.00, in sync; bob: result Rs +0.00, differs: "
+            )
             assert alert["type"] == "warning"
             move(timedelta(hours=1))  # type: ignore[operator]
             copier.copy_of(copier.buy(1), "alice")

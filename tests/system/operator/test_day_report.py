@@ -11,13 +11,12 @@ import pytest
 from loguru import logger
 
 from actors.system.day_report import WRITTEN_AFTER, DayReport
-from actors.system.session_end import UNKNOWN_END, Sessions
 from copytrade.common import wall_clock
 from copytrade.core.market.sessions import load_market_hours
+from copytrade.core.market.trading_day import UNKNOWN_END, TradingDay
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.reports.day.__main__ import main
-from copytrade.reports.day.evening import evening_summary
 from copytrade.reports.day.file import page_file
 from copytrade.reports.day.kept import KeptDay, kept_of
 from copytrade.reports.day.task import Task
@@ -26,7 +25,7 @@ from copytrade.settings import Limits
 from tests.support.copier import LEADER, OPTION, Copier, running, settings_for
 from tests.support.waiting import PATIENCE, eventually
 
-ALWAYS = Sessions(None, ())
+ALWAYS = TradingDay(None, ())
 MONDAY = date(2026, 11, 23)
 
 
@@ -70,11 +69,6 @@ def test_results_and_gaps_are_kept_and_the_page_is_written_in_the_evening(copier
     found: KeptDay = eventually(gaps_are_over, "the start and the lost feed are gaps, results are known")
     assert [run.until is not None for run in found.runs] == [True]
     assert {*found.gaps} == {"leader", "alice", "bob"}
-
-    lines: tuple[str, ...] = eventually(
-        lambda: (told := evening_summary(database, ["alice", "bob"])) and all("in sync" in one for one in told) and told
-    )
-    assert [line.partition(" Rs ")[0] for line in lines] == ["alice: result", "bob: result"]
 
     file = page_file(database, day)
     report.look()
@@ -120,7 +114,6 @@ def test_a_stop_after_the_session_writes_the_page_once_and_says_if_it_cannot(
     assert main(msgspec.json.encode(Task(missing, MONDAY, {"per_second": 5}))) == 1
     assert capsys.readouterr().err.endswith("there is no such file\n")
     assert list(tmp_path.iterdir()) == []
-    assert evening_summary(missing, ["alice"]) == (), "nobody runs"
 
 
 @pytest.mark.parametrize(
@@ -137,5 +130,5 @@ def test_a_stop_after_the_session_writes_the_page_once_and_says_if_it_cannot(
 def test_a_session_ends_when_the_last_market_of_what_is_copied_closes(
     kinds: set[str], day: date, ends: time | None
 ) -> None:
-    found = Sessions(load_market_hours(), kinds).end(day)
+    found = TradingDay(load_market_hours(), kinds).end(day)
     assert found == (ends and datetime.combine(day, ends, IST))

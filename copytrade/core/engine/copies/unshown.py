@@ -91,11 +91,14 @@ class Unshown:
         return changed
 
     def take_back_write_off(self, copy: Copy, order: Order, filled_at: datetime) -> None:
-        """Hold again what an exit that is shown late had closed by our clock, if reads have written that off since."""
+        """Hold again what an exit that is shown late had closed, if reads have written that off since.
+
+        ``filled_at`` is by our clock, as far as the broker's can be converted; never before the order was sent.
+        """
         more = order.filled_quantity - copy.filled_quantity
         if more <= 0 or self.turned_up(copy).part is not Part.EXIT or copy.product is not None:
             return
-        was_read = self._positions.holdings.account.reads.shows(filled_at)
+        was_read = self._positions.holdings.account.reads.shows(max(filled_at, copy.created_at))
         if was_read or copy.reason is Reason.INVISIBLE:
             units, is_counted = more * order.side.opposite.sign, was_read and copy.seems_done
             self._positions.holdings.take_back_write_off(line_of(order), units, is_counted=is_counted)

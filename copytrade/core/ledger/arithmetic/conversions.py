@@ -1,26 +1,26 @@
 """Positions that the leader or the follower converts from one product to another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import permutations
 
 from msgspec.structs import replace
 
 from copytrade.core.ledger.arithmetic.lots import sign, whole_lots
-from copytrade.core.model.ledger import NO_UNITS, Line, LineKey
+from copytrade.core.model.ledger import NO_UNITS, Allocation, Line, LineKey
 from copytrade.core.model.orders import Product
 
 
 def conversions(
-    differences: dict[LineKey, int], expected: Callable[[LineKey], int]
+    differences: dict[LineKey, int], in_order: Iterable[LineKey], expected: Callable[[LineKey], int]
 ) -> list[tuple[LineKey, LineKey, int]]:
     """Return what was converted: source line, target line, and the units, signed.
 
     The units disappeared from one product and appeared in another of the same instrument. They are removed from the
-    ``differences``.
+    ``differences``. Earlier lines ``in_order`` are preferred as a source.
     """
     found = []
-    for source, target in permutations(differences, 2):
+    for source, target in permutations(in_order, 2):
         position, gone, more = expected(source), differences[source], differences[target]
         if source.key != target.key or gone * position >= 0 or more * position <= 0:
             continue
@@ -35,7 +35,8 @@ def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]
     """Return both lines after the leader has converted units (signed) from one to the other.
 
     The follower's share and its level move in whole lots, or wholly if all is converted. The units stay in the product
-    in which the account has them.
+    in which the account has them. What the leader has traded against them in the new product, before his conversion was
+    known, has left them: that part of either side is not due any more.
     """
     share = Fraction(units, source.leader_position) if source.leader_position else Fraction(1)
     share = min(max(share, NO_UNITS), Fraction(1))
@@ -67,10 +68,34 @@ def moved_by_leader(source: Line, target: Line, units: int) -> tuple[Line, Line]
         ratio=target.ratio or source.ratio,
         lot_size=max(target.lot_size, source.lot_size),
     )
+    if crossed := crossed_by(target, units):
+        due = exact * Fraction(abs(units) - crossed, abs(units))
+        position = abs(target.leader_position)
+        due += (target.level + target.residue) * Fraction(position - crossed, position)
+        whole = whole_lots(abs(due), target_after.lot_size) * (1 if due > 0 else -1)
+        target_after = replace(target_after, level=whole, residue=due - whole)
     for product, some in taken.items():
         if some:
             target_after = moved(target_after, product, some)
     return source_after, target_after
+
+
+def crossed_by(target: Line, units: int) -> int:
+    """Return how many of the units that are converted to a line the leader has traded against there already."""
+    is_against = target.leader_position * units < 0
+    return min(abs(target.leader_position), abs(units)) if is_against else 0
+
+
+def left_by(entries: Iterable[Allocation], crossed: int) -> list[Allocation]:
+    """Return those of a line's ``entries`` that have left units converted to it, the latest first, as exits."""
+    changed = []
+    for entry in reversed(list(entries)):
+        left = min(crossed, entry.leader_entered)
+        if left:
+            crossed -= left
+            forgone = max(entry.forgone, entry.wanted - entry.counted)
+            changed.append(replace(entry, leader_exited=entry.leader_exited + left, forgone=forgone))
+    return changed
 
 
 def moved_by_follower(line: Line, source: Product, target: Product, units: int) -> Line:

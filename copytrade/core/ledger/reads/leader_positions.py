@@ -6,7 +6,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import NamedTuple
 
-from copytrade.core.ledger.arithmetic.conversions import conversions, moved_by_leader
+from copytrade.core.ledger.arithmetic.conversions import conversions, crossed_by, left_by, moved_by_leader
 from copytrade.core.ledger.arithmetic.corrections import corrected, with_days_before_as_one
 from copytrade.core.ledger.arithmetic.fills import forgoes
 from copytrade.core.ledger.corporate_actions import factor_of
@@ -176,16 +176,28 @@ class LeaderPositions:
             self._noted[order.id] = order.filled_quantity
 
     def _convert(self, differences: dict[LineKey, int]) -> list[Corrected]:
-        """Accept what the leader has converted, and remove it from the ``differences``."""
+        """Accept what the leader has converted, and remove it from the ``differences``.
+
+        Of two lines that explain each other, the one was converted to the other that had so many units, and of which
+        the follower has some.
+        """
+
+        def is_less_likely(key: LineKey) -> tuple[bool, bool]:
+            return abs(differences[key]) > abs(self._expected(key)), not self._ledger.line(key).level
+
         converted = []
-        for source, target, units in conversions(differences, self._expected):
+        in_order = sorted(differences, key=is_less_likely)
+        for source, target, units in conversions(differences, in_order, self._expected):
             before = self._ledger.line(source), self._ledger.line(target)
             after = moved_by_leader(*before, units)
-            self._ledger.keep(*after, *self._forgone(before[0], after[0]))
+            left = self._left_by_entries(before[1], units)
+            self._ledger.keep(*after, *self._forgone(before[0], after[0]), *left)
+            for entry in reversed(left):
+                self._working.exited(target, entry.leader_order_id)
             if not after[0].held:
                 self._working.forget_exit(source)
             for key in (source, target):
-                if not differences[key]:
+                if differences.get(key) == 0:
                     self.reads.settle(key)
                     del differences[key]
             converted += [Corrected(*pair, is_conversion=True) for pair in zip(before, after, strict=True)]
@@ -197,6 +209,11 @@ class LeaderPositions:
         known = [self._ledger.allocations[member] for member in self._working.orders(before.key)]
         entries = [one for one in known if one.side.sign * before.leader_position > 0]
         return [less for entry in entries if (less := forgoes(entry, left, after)) is not None]
+
+    def _left_by_entries(self, target: Line, units: int) -> list[Allocation]:
+        """Return the entries of a line that were exits of what is known now to have been converted to it."""
+        known = [self._ledger.allocations[member] for member in self._working.orders(target.key)]
+        return left_by([one for one in known if one.side.sign * units < 0], crossed_by(target, units))
 
     def _expected(self, key: LineKey) -> int:
         known = self._ledger.lines.get(key)

@@ -10,6 +10,7 @@ from copytrade.core.decide.decisions import Place
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Side, Status
 from tests.core.account import LINE, Account
+from tests.core.orders import an_order
 
 LOT = 65
 
@@ -73,3 +74,23 @@ def test_what_fills_late_on_the_other_side_is_left() -> None:
     trades(account, "3", Side.BUY, 2)
     fill_whatever_is_live(account)
     assert account.engine.positions.ledger.line(LINE).held == 0
+
+
+def test_an_exit_that_the_brokers_clock_puts_before_a_read_is_not_late() -> None:
+    """The broker's clock has been set back: a fill of now seems older than the last read of the positions."""
+    account = Account(lambda _: "accepted")
+    trades(account, "1", Side.BUY, 4)
+    fill_whatever_is_live(account)
+    by_hand = an_order(id="H1", side=Side.SELL, quantity=LOT, status=Status.TRADED, filled_quantity=LOT)
+    account.shows(replace(by_hand, correlation_id="", average_price=Decimal(100)))
+    account.passes(5)
+    account.engine.own_positions_read({LINE: 3 * LOT}, account.now)
+    account.passes(1)
+    trades(account, "2", Side.SELL, 4)
+    (exit_,) = [order for order in account.orders.values() if not order.is_terminal]
+    past = account.now - timedelta(seconds=30)
+    account.shows(replace(exit_, created_at=past, updated_at=past, exchange_at=past))
+    account.fills(exit_.id, exit_.quantity)
+    fill_whatever_is_live(account)
+    exits = [action for _, _, action in account.sent if isinstance(action, Place) and action.part is Part.EXIT]
+    assert sum(one.desired.quantity for one in exits) == 3 * LOT

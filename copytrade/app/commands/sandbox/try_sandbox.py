@@ -2,7 +2,7 @@
 
 from copytrade.app.clients import rest_of
 from copytrade.app.commands.exit_codes import EXIT_REFUSED
-from copytrade.app.commands.sandbox_rehearsal import rehearse
+from copytrade.app.commands.sandbox.rehearsal import rehearse
 from copytrade.settings import Settings
 
 
