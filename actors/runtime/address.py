@@ -99,6 +99,8 @@ class Health:
     shown_at: float = 0.0
     busy_since: float | None = None
     last_event: float = field(default_factory=time.monotonic)
+    #: Since when this incarnation is there.
+    since: float = field(default_factory=time.monotonic)
     #: Only for the leader's feed: when an order last changed, or when the feed began.
     last_order: float = field(default_factory=time.monotonic)
     has_ended: bool = False

@@ -43,11 +43,16 @@ class Store(GuardedActor[StoreInbox]):
         open_database: Callable[[], Database],
         side_file: SideFile,
         first_from: Callable[[], datetime],
+        retry: Callable[[str], object] = lambda _name: None,
         session: Session | None = None,
         running: Collection[str] | None = None,
     ) -> None:
-        """``session`` takes the commands that are for no follower; ``running`` are the followers, if they are known."""
+        """``session`` takes the commands that are for no follower; ``running`` are the followers, if they are known.
+
+        ``retry`` gives a quarantined follower another chance.
+        """
         super().__init__(life)
+        self._retry = retry
         self._clock = clock
         self._open_database = open_database
         self._side_file = side_file
@@ -64,7 +69,9 @@ class Store(GuardedActor[StoreInbox]):
         self._group_commit = GroupCommit(
             self.address, self.epoch, self.health, self._clock, self._database, self._side_file
         )
-        self._operator_commands = OperatorCommands(self._database, self._group_commit, self._session, self._running)
+        self._operator_commands = OperatorCommands(
+            self._database, self._group_commit, self._retry, self._session, self._running
+        )
         self._database.take_over()
         write_from_side_file(self._side_file, self._database)
         if (since := self._database.config(COPYING_SINCE)) is None:

@@ -1,12 +1,12 @@
 """What an operator has switched or wants, read from the database and told to followers."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched
 from actors.runtime.address import Recipient
 from actors.store.group_commit import GroupCommit
 from copytrade.common import wall_clock
-from copytrade.core.model.commands import Command
+from copytrade.core.model.commands import RETRY, Command
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.records import CommandAnswered
 
@@ -29,10 +29,13 @@ class OperatorCommands:
         self,
         database: Database,
         group_commit: GroupCommit,
+        retry: Callable[[str], object],
         session: Session | None = None,
         running: Collection[str] | None = None,
     ) -> None:
+        """``retry`` gives a quarantined follower another chance."""
         self._database = database
+        self._retry = retry
         self._group_commit = group_commit
         self._session = session
         self._running = running
@@ -81,6 +84,11 @@ class OperatorCommands:
             why = DOES_NOT_RUN if is_stranger else "nobody was there"
             answer = CommandAnswered(command.number, is_done=False, answer=why, at=wall_clock.now())
             self._told[command.number] = command.follower
+            self._group_commit.write_at_once(answer)
+        elif command.name == RETRY:
+            self._told[command.number] = command.follower
+            self._retry(command.follower)
+            answer = CommandAnswered(command.number, True, "gets another chance", wall_clock.now())
             self._group_commit.write_at_once(answer)
         elif recipient is not None:
             self._told[command.number] = command.follower

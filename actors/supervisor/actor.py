@@ -267,7 +267,7 @@ class Supervisor(GuardedActor[SupervisorInbox]):
             if shown != kept.shown:
                 kept.shown = shown
                 self._log_line(kept)
-        if not self._was_ready and all(kept.shown == "live" for kept in self._kept.values()):
+        if not self._was_ready and all(kept.shown == "live" for kept in self._kept.values() if kept.child.awaited):
             self._was_ready = True
             logger.info("Ready {}", fields(actors=len(self._kept), after=seconds(now - self._started_at, 1)))
 

@@ -26,7 +26,8 @@ class ChildSpec:
 
     ``deadline`` is how many seconds one message may take before the actor counts as hung. A ``core`` child that cannot
     be kept alive stops the process. An ``intake`` child brings work in, and is stopped first. A child that ``drains``
-    answers Drain when nothing of its own is under way. ``stand_in`` starts what has the address while the child is
+    answers Drain when nothing of its own is under way. One that is not ``awaited`` may come later than the copier is
+    ready. ``stand_in`` starts what has the address while the child is
     quarantined.
     """
 
@@ -38,6 +39,7 @@ class ChildSpec:
     intake: bool = False
     drains: bool = False
     stand_in: StartActor | None = None
+    awaited: bool = True
 
 
 class Kept:

@@ -43,15 +43,16 @@ def status(address: Address[object], kept: str, restarts: int) -> Fields:
 
 def snapshot(address: Address[object], kept: str, restarts: int) -> ActorStatus:
     """Return an actor as others see it in a snapshot."""
-    health = address.health
+    health, now = address.health, time.monotonic()
     return ActorStatus(
         address.name,
         state(address, kept),
         restarts,
         mailbox(address),
-        round(time.monotonic() - health.last_event, 1),
+        round(now - health.last_event, 1),
         as_json(health.figures),
         health.details,
+        round(now - health.since, 1),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from actors.board import BoardInbox
 from actors.follower.messages import FollowerInbox
 from actors.gap_recovery.messages import GapRecoveryInbox
 from actors.instrument_master import InstrumentMasterInbox
@@ -18,6 +19,7 @@ class Addresses:
     """The address of every supervised actor. Those with the dispatcher share its thread."""
 
     def __init__(self, leader: str, followers: Iterable[str], dispatcher: Dispatcher) -> None:
+        self.board: Address[BoardInbox] = Address("board")
         self._dispatcher = dispatcher
         self._former: dict[str, tuple[Address[FollowerInbox], Address[OrderFeedInbox]]] = {}
         self.notifier: Address[NotifierMessage] = Address("notifier")

@@ -41,6 +41,7 @@ from copytrade.paper.process import start_paper_process
 from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
+from copytrade.web.command import board
 
 
 def console() -> None:
@@ -108,6 +109,8 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
             return check(settings, options.settings)
         case "alert-test":
             return alert_test(settings)
+        case "board":
+            return board(settings, links=options.link, hashes=options.hash)
         case "status":
             return show_health(settings) if options.health else show_status(settings, as_json=options.json)
         case "reload":

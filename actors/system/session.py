@@ -14,6 +14,7 @@ from typing import Protocol
 from loguru import logger
 
 from actors.messages.store import CommandGiven
+from actors.system.board_child import board_program
 from actors.system.daily_backup import DailyBackup, copy_database
 from actors.system.day_report import DayReport
 from actors.system.reload import Reloads, say_who_is_absent
@@ -91,7 +92,9 @@ def copy(
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
-    system = CopySystem(settings, since, events.put, session=Session(events), left_out=left_out)
+    system = CopySystem(
+        settings, since, events.put, session=Session(events), left_out=left_out, board=board_program(settings, path)
+    )
     database = file_to_watch(settings.store)
     _listen(system, events)
     began = wall_clock.now()

@@ -35,12 +35,14 @@ def shared_actors(
     clock: Clock,
     core: RestartPolicy,
     other: RestartPolicy,
+    retry: Callable[[str], object],
     session: Session | None = None,
 ) -> list[ChildSpec]:
     """Return their specs in the order in which they start.
 
-    ``core`` is the restart policy of those without which nothing is copied, ``other`` that of the rest. ``session``
-    takes the operator's commands that are for no follower; without one it is not noted who runs.
+    ``core`` is the restart policy of those without which nothing is copied, ``other`` that of the rest. ``retry`` gives
+    a quarantined follower another chance. ``session`` takes the operator's commands that are for no follower; without
+    one it is not noted who runs.
     """
     settings = current()
     token_place = place_for(settings)
@@ -61,6 +63,7 @@ def shared_actors(
                 database.open,
                 SideFile(beside(settings.store.database, "unwritten")),
                 lambda: first_from(settings.recovery),
+                retry,
                 session,
                 addresses.followers if session is not None else None,
             ),

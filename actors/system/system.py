@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from actors.board import BoardProgram
 from actors.messages.alerts import AlertsChanged, Notify, Over
 from actors.messages.followers import FailOnPurpose
 from actors.messages.store import Write, Writer
@@ -25,6 +26,7 @@ from actors.supervisor.messages import SupervisorInbox
 from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
+from actors.system.board_child import board_child
 from actors.system.comings import Comings
 from actors.system.keep_warm import Readiness
 from actors.system.shared_actors import alert_urls, shared_actors
@@ -68,6 +70,7 @@ class CopySystem:
         ended: Callable[[int], object],
         *,
         only_closes: bool = False,
+        board: BoardProgram | None = None,
         session: Session | None = None,
         left_out: Collection[str] = (),
     ) -> None:
@@ -76,9 +79,10 @@ class CopySystem:
         ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
         close what followers hold by copying. ``session`` takes the operator's commands that are for no follower.
-        ``left_out`` are followers that take no part.
+        ``left_out`` are followers that take no part. ``board`` is the program of the board, None for no board.
         """
         self._settings = settings
+        self._board = board
         self._ended = ended
         self._session = session
         self._clock = Clock()
@@ -264,11 +268,18 @@ class CopySystem:
         """List the actors in the order in which they start: receivers before senders."""
         accounts, followers = self._accounts, self._settings.followers
         return [
-            *shared_actors(lambda: self._settings, self._addresses, self._clock, _CORE, self._other, self._session),
+            *shared_actors(
+                lambda: self._settings, self._addresses, self._clock, _CORE, self._other, self._retry, self._session
+            ),
             accounts.leader_feed(),
             *(accounts.follower_feed(follower) for follower in followers),
             *(accounts.follower(follower) for follower in followers),
+            *([] if self._board is None else [board_child(self._board, self._addresses.board, self._other)]),
         ]
+
+    def _retry(self, name: str) -> None:
+        for one in (f"feed-{name}", name):
+            self._supervisor.tell(RetryQuarantined(one))
 
 
 def _is_for_the_notifier(line: "Record") -> bool:

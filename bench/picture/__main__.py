@@ -7,6 +7,7 @@ import argparse
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def captured(seconds: float) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "settings.toml").write_bytes((_ROOT / "settings.toml").read_bytes())
+        settings = (_ROOT / "settings.toml").read_text()
+        (Path(folder) / "settings.toml").write_text(re.sub(r"(\[board\].*\nenabled = )true", r"\1false", settings))
         command = [sys.executable, str(_ROOT / "run.py"), "--duration", str(seconds)]
         known = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
         environment = {**known, "TERM": "xterm", "PYTHONPATH": str(_ROOT)}

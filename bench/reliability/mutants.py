@@ -252,6 +252,48 @@ MUTANTS = [
         "        while False:\n",
         "tests/system/alerts/test_dying.py",
     ),
+    Mutant(
+        "a page of another host gets nothing of the board",
+        "copytrade/web/access/guard.py",
+        "        if not is_our_host(headers, self._hosts):\n",
+        "        if False:\n",
+        "tests/web/test_safety.py",
+    ),
+    Mutant(
+        "a page of another origin changes nothing through the board",
+        "copytrade/web/access/origin.py",
+        "    if any(_normal(origin) != _normal(ours) for origin in origins):\n",
+        "    if False:\n",
+        "tests/web/test_safety.py",
+    ),
+    Mutant(
+        "who has the session's cookie alone changes nothing through the board",
+        "copytrade/web/access/guard.py",
+        "bool(visitor.csrf) and headers.get(CSRF_HEADER) == visitor.csrf\n",
+        "bool(visitor.csrf)\n",
+        "tests/web/test_safety.py",
+    ),
+    Mutant(
+        "what the broker says moves no cursor and turns no text on the board",
+        "copytrade/web/clean.py",
+        "all_without_secrets([readable(text) for text in originals])",
+        "all_without_secrets(originals)",
+        "tests/web/test_safety.py",
+    ),
+    Mutant(
+        "everybody is flattened through the board only where that is typed",
+        "copytrade/web/controls/wish.py",
+        "    if wish.command == FLATTEN and wish.confirm != (whom or ALL):\n",
+        "    if False:\n",
+        "tests/web/test_controls.py",
+    ),
+    Mutant(
+        "a command that is given again under its id does nothing again",
+        "copytrade/web/controls/giving.py",
+        "                if self._known_at(name) is not None:\n",
+        "                if False:\n",
+        "tests/web/test_controls.py",
+    ),
 ]
 
 

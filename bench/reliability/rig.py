@@ -29,6 +29,8 @@ LOT, PRICE = 65, Decimal(120)
 
 _SETTINGS = """
 mode = "live"
+[board]
+enabled = false
 [leader]
 client_id = "{leader}"
 access_token = "token-of-leader"

@@ -22,6 +22,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 _SETTINGS = """
 mode = "live"
+[board]
+enabled = false
 [leader]
 client_id = "{leader[0]}"
 access_token = "{leader[1]}"

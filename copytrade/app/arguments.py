@@ -113,6 +113,9 @@ def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _
     now = add("status", "how the running copier is; 0 if all is well, 1 if not, 2 if none runs")
     now.add_argument("--json", action="store_true", help="everything, as JSON")
     now.add_argument("--health", action="store_true", help="only whether the copier lives, whatever its feeds do")
+    board = add("board", "serve the board, a web page and HTTP interface, beside a running copier")
+    board.add_argument("--link", action="store_true", help="print a link that logs in to the running board, once")
+    board.add_argument("--hash", action="store_true", help="ask for a password and print it as the settings want it")
     order = add("explain", "everything that became of one leader order, and why")
     order.add_argument("order_id", help="the leader's, or a copy's")
 

@@ -3,8 +3,8 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from copytrade.core.ledger.drift.causes import Drift, Fill, LeaderOrder
 from copytrade.core.ledger.drift.explanation import explained
 from copytrade.core.model.commands import LEAVE
 from copytrade.core.model.copies import Copy, MappingStatus
-from copytrade.core.model.ledger import Line, LineKey, Part
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.reports.snapshot import open_to_read, rows_of
 from copytrade.storage import copies_table
@@ -98,6 +98,12 @@ def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
     """Return every copy of a trading day, by follower and then by time of creation."""
     where = f"{_COPIES} WHERE c.trade_date = ? ORDER BY c.follower, c.created_at, c.leader_order_id, c.n"
     return [_copy(row) for row in rows_of(connection, where, day.isoformat())]
+
+
+def copies_changed(connection: peewee.Database, day: date, since: datetime) -> list[RecordedCopy]:
+    """Return the copies of a trading day that have changed at or after ``since``."""
+    where = f"{_COPIES} WHERE c.trade_date = ? AND c.updated_at >= ?"
+    return [_copy(row) for row in rows_of(connection, where, day.isoformat(), time_text(since))]
 
 
 def copies_of(connection: peewee.Database, leader_order_id: str) -> list[RecordedCopy]:
@@ -208,7 +214,7 @@ def left_by(connection: peewee.Database, follower: str) -> list[tuple[datetime, 
 
 def lines_of(connection: peewee.Database, follower: str) -> list[Line]:
     """Return a follower's ledger."""
-    return [read_line(state) for (state,) in _of(connection, "state", "ledger", follower)]
+    return [read_line(state) for _, state in _of(connection, "state", "ledger", [follower])]
 
 
 def copies_since(connection: peewee.Database, follower: str, day: date) -> list[Copy]:
@@ -219,20 +225,52 @@ def copies_since(connection: peewee.Database, follower: str, day: date) -> list[
 
 def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, int]) -> list[Drift]:
     """Explain the drift of each line of a follower from the database and the account's ``net`` positions."""
-    lines = {line.key: line for line in lines_of(connection, follower)}
-    copies = [read_copy(text) for (text,) in _of(connection, "state", "copy_mappings", follower)]
-    allocations = [read_allocation(text) for (text,) in _of(connection, "state", "allotments", follower)]
-    allocations.sort(key=lambda allocation: (allocation.created_at, allocation.leader_order_id))
+    return drifts_from(histories_of(connection, [follower])[follower], net)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the database has of a follower to explain its drift by.
+
+    ``fills`` are the leader's, and those of the follower's entries, in the order of their arrival. ``by_hand`` are the
+    filled orders of its account that no copier sent, as text.
+    """
+
+    lines: list[Line] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
+    allocations: list[Allocation] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    by_hand: defaultdict[LineKey, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def histories_of(connection: peewee.Database, followers: Sequence[str]) -> dict[str, History]:
+    """Return the histories of several followers; each table is gone through once."""
+    found = {name: History() for name in followers}
+    for name, state in _of(connection, "state", "ledger", followers):
+        found[name].lines.append(read_line(state))
+    for name, state in _of(connection, "state", "copy_mappings", followers):
+        found[name].copies.append(read_copy(state))
+    for name, state in _of(connection, "state", "allotments", followers):
+        found[name].allocations.append(read_allocation(state))
+    _add_fills(connection, found)
+    _add_what_was_done_by_hand(connection, found)
+    return found
+
+
+def drifts_from(history: History, net: Mapping[LineKey, int]) -> list[Drift]:
+    """Explain the drift of each line of a follower by its history and the account's ``net`` positions."""
+    lines = {line.key: line for line in history.lines}
     by_order: defaultdict[str, list[Copy]] = defaultdict(list)
-    for copy in copies:
+    for copy in history.copies:
         by_order[copy.leader_order_id].append(copy)
     orders: defaultdict[LineKey, list[LeaderOrder]] = defaultdict(list)
-    for one in allocations:
+    for one in sorted(history.allocations, key=lambda one: (one.created_at, one.leader_order_id)):
         orders[one.line].append(LeaderOrder(one, by_order[one.leader_order_id]))
-    fills = _fills(connection, follower, copies)
-    by_hand, of_lines = _by_hand(connection, follower), _of_lines(net, lines.values())
+    of_lines, by_hand = _of_lines(net, lines.values()), history.by_hand
     keys = sorted({*lines, *(key for key, units in of_lines.items() if units)}, key=str)
-    return [explained(lines.get(key) or Line(key), orders[key], fills, of_lines[key], by_hand[key]) for key in keys]
+    return [
+        explained(lines.get(key) or Line(key), orders[key], history.fills, of_lines[key], by_hand[key]) for key in keys
+    ]
 
 
 def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[LineKey]:
@@ -245,39 +283,47 @@ def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[Line
     return of_lines
 
 
-def _of(connection: peewee.Database, columns: str, table: str, follower: str) -> list[tuple[Any, ...]]:
-    return rows_of(connection, f"SELECT {columns} FROM {table} WHERE follower = ?", follower)  # noqa: S608 (our own words)
+def _of(connection: peewee.Database, column: str, table: str, followers: Sequence[str]) -> list[tuple[str, Any]]:
+    """Return a column of a table with whose row each is."""
+    some = ", ".join("?" * len(followers))
+    query = f"SELECT follower, {column} FROM {table} WHERE follower IN ({some})"  # noqa: S608 (our own words)
+    return [(str(name), value) for name, value in rows_of(connection, query, *followers)]
 
 
-def _fills(connection: peewee.Database, follower: str, copies: Iterable[Copy]) -> list[Fill]:
-    """Return the fills of the leader, and of the follower's entries, in the order of their arrival."""
-    entries = {copy.order_id: copy.leader_order_id for copy in copies if copy.order_id and copy.part is Part.ENTRY}
+def _add_fills(connection: peewee.Database, histories: Mapping[str, History]) -> None:
+    """Add the leader's fills to all histories, and each follower's own to its own."""
+    entries = {
+        (name, copy.order_id): copy.leader_order_id
+        for name, history in histories.items()
+        for copy in history.copies
+        if copy.order_id and copy.part is Part.ENTRY
+    }
+    some = ", ".join("?" * len(histories))
     query = (
-        "SELECT account, order_id, event_data FROM order_events"
-        " WHERE account = ? OR account IN (SELECT account FROM orders WHERE account_type = 'leader') ORDER BY id"
+        f"SELECT account, order_id, event_data FROM order_events WHERE account IN ({some})"  # noqa: S608 (our own words)
+        " OR account IN (SELECT account FROM orders WHERE account_type = 'leader') ORDER BY id"
     )
     filled: defaultdict[tuple[str, str], int] = defaultdict(int)
-    fills = []
-    for account, order_id, event in rows_of(connection, query, follower):
-        leader_order_id = order_id if account != follower else entries.get(order_id)
+    for account, order_id, event in rows_of(connection, query, *histories):
         units = json.loads(event).get("filled_quantity", 0) - filled[account, order_id]
         filled[account, order_id] += units
-        if leader_order_id is not None and units:
-            fills.append(Fill(leader_order_id, units, by_copying=account == follower))
-    return fills
+        own = histories.get(account)
+        leader_order_id = order_id if own is None else entries.get((account, order_id))
+        if leader_order_id is None or not units:
+            continue
+        for history in histories.values() if own is None else (own,):
+            history.fills.append(Fill(leader_order_id, units, by_copying=own is not None))
 
 
-def _by_hand(connection: peewee.Database, follower: str) -> Mapping[LineKey, list[str]]:
-    """Return the filled orders of an account that no copier sent, as text."""
+def _add_what_was_done_by_hand(connection: peewee.Database, histories: Mapping[str, History]) -> None:
     query = (
-        "SELECT id, exchange_segment, security_id, product, side, filled_quantity, trade_date FROM orders"
-        " WHERE account = ? AND filled_quantity > 0 AND correlation_id NOT LIKE ? ORDER BY created_at, id"
+        "SELECT account, id, exchange_segment, security_id, product, side, filled_quantity, trade_date FROM orders"
+        " WHERE filled_quantity > 0 AND correlation_id NOT LIKE ? ORDER BY created_at, id"
     )
-    found: defaultdict[LineKey, list[str]] = defaultdict(list)
-    for order_id, segment, security_id, product, side, filled, day in rows_of(connection, query, follower, "ct-%"):
-        key = LineKey(InstrumentKey(Segment(segment), security_id), Product(product))
-        found[key].append(f"{side} {filled} by order {order_id} of {day}")
-    return found
+    for account, order_id, segment, security_id, product, side, filled, day in rows_of(connection, query, "ct-%"):
+        if account in histories:
+            key = LineKey(InstrumentKey(Segment(segment), security_id), Product(product))
+            histories[account].by_hand[key].append(f"{side} {filled} by order {order_id} of {day}")
 
 
 def symbols(connection: peewee.Database) -> dict[InstrumentKey, str]:

@@ -1,8 +1,8 @@
 """The status of a running copier: its own snapshot, with what the database says of pauses, differences and slippage."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import IST, InstrumentKey, Product, Segment
 from copytrade.core.model.reasons import Reason
 from copytrade.reports.day.slippage import slippage_of
-from copytrade.reports.queries import copies_on, drifts_of, lines_of, remembered, symbols
+from copytrade.reports.queries import RecordedCopy, copies_on, drifts_from, histories_of, remembered, symbols
 from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus
 
@@ -114,12 +114,64 @@ class Status(msgspec.Struct, frozen=True):
         return leads and all(follower.is_live and follower.in_sync for follower in self.followers)
 
 
+class Stored(msgspec.Struct, frozen=True):
+    """What the database says of a follower: how its lines differ, its pauses, and the slippage of its day."""
+
+    differences: list[Difference]
+    paused: list[Pause]
+    slippage: Mapping[str, float] | None
+
+
 def status_of(copier: CopierStatus, database: str, names: Sequence[str], market: Mapping[str, str]) -> Status:
     """Return the status of a copier. ``names`` are the followers of the settings. Raises DatabaseUnusable."""
+    everyone = everyone_of(copier, names)
     with open_to_read(database) as connection:
-        day = copier.at.astimezone(IST).date()
-        everyone = [*copier.followers, *(name for name in names if name not in copier.followers)]
-        followers = [_follower(connection, copier, name, day) for name in everyone]
+        copies = copies_on(connection, copier.at.astimezone(IST).date())
+        drifts = drifts_with(connection, copier, everyone)
+        stored = stored_of(connection, drifts, copies, symbols(connection))
+    return status_with(copier, stored, market)
+
+
+def everyone_of(copier: CopierStatus, names: Sequence[str]) -> list[str]:
+    """Return the followers of a copier, and those of the settings that it does not have."""
+    return [*copier.followers, *(name for name in names if name not in copier.followers)]
+
+
+def drifts_with(connection: peewee.Database, copier: CopierStatus, names: Sequence[str]) -> dict[str, list[Drift]]:
+    """Return the drift of each line of these followers, with what the copier says that they hold beside copies."""
+    return {
+        name: drifts_from(history, _net(history.lines, _details(copier, name).get("apart", ())))
+        for name, history in histories_of(connection, names).items()
+    }
+
+
+def stored_of(
+    connection: peewee.Database,
+    drifts: Mapping[str, Sequence[Drift]],
+    copies: Iterable[RecordedCopy],
+    named: Mapping[InstrumentKey, str],
+) -> dict[str, Stored]:
+    """Return what the database says of the followers that ``drifts`` has; ``copies`` are those of the day."""
+    by_follower: defaultdict[str, list[RecordedCopy]] = defaultdict(list)
+    for copy in copies:
+        by_follower[copy.follower].append(copy)
+    return {
+        name: Stored(
+            [gap for drift in of_one for gap in _of_line(drift, named.get(drift.line.key, ""))],
+            _pauses(connection, name),
+            _slippage(by_follower[name]),
+        )
+        for name, of_one in drifts.items()
+    }
+
+
+def _slippage(copies: Iterable[RecordedCopy]) -> Mapping[str, float] | None:
+    found = slippage_of(copies)
+    return {"rupees": float(found.rupees), "bps": float(found.bps)} if found else None
+
+
+def status_with(copier: CopierStatus, stored: Mapping[str, Stored], market: Mapping[str, str]) -> Status:
+    """Return the status of a copier with what the database says of each follower that is to be in it."""
     feed = copier.actor(f"feed-{copier.leader}")
     leader = LeaderStatus(
         copier.leader,
@@ -129,32 +181,36 @@ def status_of(copier: CopierStatus, database: str, names: Sequence[str], market:
         feed.details.get("token", "") if feed else "",
     )
     up = (copier.at - copier.since).total_seconds()
+    followers = [_follower(copier, name, of) for name, of in stored.items()]
     return Status(
         copier.at, up, copier.mode, market, [leader], followers, copier.actors, _alerts(copier, "", copier.leader)
     )
 
 
-def _follower(connection: peewee.Database, copier: CopierStatus, name: str, day: date) -> FollowerStatus:
+def _details(copier: CopierStatus, name: str) -> Mapping[str, Any]:
+    actor = copier.actor(name) if name in copier.followers else None
+    return actor.details if actor else {}
+
+
+def _follower(copier: CopierStatus, name: str, stored: Stored) -> FollowerStatus:
     actor, feed = copier.actor(name), copier.actor(f"feed-{name}")
     if name not in copier.followers:
         actor = feed = None
     figures, details = (actor.figures, actor.details) if actor else ({}, {})
-    differences = _differences(connection, name, details.get("apart", ()))
     is_known = bool(details.get("positions_read")) or "dry_run" in figures
     limiter = copier.actor("rate-limiter")
-    slippage = slippage_of([copy for copy in copies_on(connection, day) if copy.follower == name])
     return FollowerStatus(
         name=name,
         state=actor.state if actor else NOT_RUNNING,
         feed=feed.state if feed else NOT_RUNNING,
-        in_sync=is_known and all(one.is_meant for one in differences),
-        differences=differences,
-        paused=_pauses(connection, name),
+        in_sync=is_known and all(one.is_meant for one in stored.differences),
+        differences=stored.differences,
+        paused=stored.paused,
         wanted=details.get("wanted"),
         open=_count(figures.get("open")),
         in_doubt=_count(figures.get("in_doubt", 0)) if "open" in figures else None,
         day_result=details.get("day_result"),
-        slippage={"rupees": float(slippage.rupees), "bps": float(slippage.bps)} if slippage else None,
+        slippage=stored.slippage,
         latency=details.get("latency", {}),
         budget=limiter.details.get("left", {}).get(name, {}) if limiter else {},
         token_until=feed.details.get("token", "") if feed else "",
@@ -183,13 +239,6 @@ def _pauses(connection: peewee.Database, name: str) -> list[Pause]:
         since, _, by = note.partition(" by ")
         found.append(Pause(of, since, by, f"run.py resume {of}".strip()))
     return found
-
-
-def _differences(connection: peewee.Database, name: str, apart: Sequence[Sequence[Any]]) -> list[Difference]:
-    """Return how a follower differs from the leader's share; ``apart`` is what it holds apart from its copies."""
-    net = _net(lines_of(connection, name), apart)
-    drifts, named = drifts_of(connection, name, net), symbols(connection)
-    return [difference for drift in drifts for difference in _of_line(drift, named.get(drift.line.key, ""))]
 
 
 def _net(lines: Sequence[Line], apart: Sequence[Sequence[Any]]) -> Mapping[LineKey, int]:

@@ -5,6 +5,7 @@ faults: a misspelt limit must not silently be no limit.
 """
 
 from copytrade.settings.accounts import Account, Follower, Leader
+from copytrade.settings.board import Board
 from copytrade.settings.broker import Dhan, Market, Paper, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.faults import SettingsUnusable
@@ -17,6 +18,7 @@ from copytrade.settings.secrets import secrets_of
 __all__ = [
     "Account",
     "Alerts",
+    "Board",
     "Copying",
     "Dhan",
     "Follower",

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from copytrade.settings.board import Board
 from copytrade.settings.broker import Dhan, Market
 from copytrade.settings.operation import Log, Storage
 
@@ -16,6 +17,8 @@ _FILES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("log", "file", Log),
     ("market", "calendar", Market),
     ("dhan", "instruments_url", Dhan),
+    ("board", "tls_cert", Board),
+    ("board", "tls_key", Board),
 )
 
 #: A URL that names a file of SQLite's by its path.

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from copytrade.settings.accounts import Follower, Leader
+from copytrade.settings.board import Board
 from copytrade.settings.broker import Dhan, Market, Paper, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
@@ -21,6 +22,7 @@ _RESERVED = (
     "instruments",
     "notifier",
     "tokens",
+    "board",
     "supervisor",
     "total",
 )
@@ -48,6 +50,7 @@ class Settings(Section):
     store: Storage = Storage()
     speed: Speed = Speed()
     alerts: Alerts = Alerts()
+    board: Board = Board()
     log: Log = Log()
     paper: Paper = Paper()
 

@@ -16,6 +16,9 @@ from copytrade.storage.rows import Row
 #: noticed as well.
 AUDIT_HEAD = "audit_head"
 
+#: The account under which the trail has what an operator asked for through the board. The broker knows no such account.
+BOARD = "board"
+
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:

@@ -15,7 +15,7 @@ from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage import sqlite
-from copytrade.storage.audit_chain import AUDIT_HEAD
+from copytrade.storage.audit_chain import AUDIT_HEAD, BOARD
 from copytrade.storage.files import write_ahead_log
 from copytrade.storage.files.lock_file import without_password
 from copytrade.storage.files.open_files import OpenFiles
@@ -269,6 +269,27 @@ class Database:
             given = tables.Commands.insert(name=name, follower=follower, given_at=at.timestamp())
             return int(given.execute(self._connection))
 
+    def give_commands(
+        self,
+        commands: Iterable[tuple[str, str]],
+        at: datetime,
+        records: Iterable[Record],
+        *,
+        answer: str | None = None,
+        is_done: bool = True,
+    ) -> list[int]:
+        """Store commands (name and follower) and records in one transaction; return the commands' numbers.
+
+        With an ``answer`` nobody else has to answer them.
+        """
+        given: dict[str, object] = {"given_at": at.timestamp()}
+        if answer is not None:
+            given |= {"is_done": is_done, "answer": answer, "answered_at": at.timestamp()}
+        with self._transaction():
+            self._write(Batch(records))
+            inserts = [tables.Commands.insert(name=name, follower=follower, **given) for name, follower in commands]
+            return [int(insert.execute(self._connection)) for insert in inserts]
+
     def note_command(self, name: str, follower: str, answer: str, at: datetime) -> None:
         """Store a command that has been carried out already, with its answer."""
         with self._connection.atomic():
@@ -305,8 +326,8 @@ class Database:
 
     def requests_since(self, moment: datetime) -> list[tuple[str, float]]:
         """Return the account and the answer's time (epoch seconds) of each request to the broker since ``moment``."""
-        query = "SELECT account, ts FROM audit_log WHERE ts >= ?"
-        return [(account, ts) for account, ts in self._execute(query, moment.timestamp()).fetchall()]
+        query = "SELECT account, ts FROM audit_log WHERE ts >= ? AND account <> ?"
+        return [(account, ts) for account, ts in self._execute(query, moment.timestamp(), BOARD).fetchall()]
 
     def durability(self) -> tuple[str, str]:
         """Return SQLite's journal mode and synchronous level in force; two empty texts for other databases."""

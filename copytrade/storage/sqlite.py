@@ -24,6 +24,10 @@ WRITER_WAITS, READER_WAITS = 1.0, 5.0
 #: The two bytes at offset 18 of a file that keeps a write-ahead log.
 _WAL_FORMAT = b"\x02\x02"
 
+#: Files of this format. They stay so and are looked into once: to close one drops the locks that other connections of
+#: this process have on it.
+_keep_log: set[Path] = set()
+
 #: How peewee's URLs name a file of SQLite's.
 _SCHEMES = ("sqlite", "sqliteext", "sqlitepool", "sqliteextpool", "apsw")
 
@@ -108,6 +112,8 @@ def _access(path: Path) -> str:
     Even to read, SQLite creates a missing write-ahead log and leaves it behind. If the log is missing nobody is
     writing, so the file can be read as immutable.
     """
-    with path.open("rb") as file:
-        keeps_log = file.read(20)[18:] == _WAL_FORMAT
-    return "immutable=1" if keeps_log and not Path(f"{path}-wal").exists() else "mode=ro"
+    if path not in _keep_log:
+        with path.open("rb") as file:
+            if file.read(20)[18:] == _WAL_FORMAT:
+                _keep_log.add(path)
+    return "immutable=1" if path in _keep_log and not Path(f"{path}-wal").exists() else "mode=ro"

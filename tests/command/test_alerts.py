@@ -29,7 +29,8 @@ def receiver() -> Iterator[Receiver]:
 
 def write(folder: Path, broker: PaperBroker, urls: list[str], *, leader: str = "leader", more: str = "") -> None:
     (folder / "settings.toml").write_text(
-        f'mode = "live"\n[leader]\nclient_id = "{LEADER}"\naccess_token = "canary-of-{leader}"\n'
+        'mode = "live"\nboard = { enabled = false }\n'
+        f'[leader]\nclient_id = "{LEADER}"\naccess_token = "canary-of-{leader}"\n'
         f'[[followers]]\nname = "alice"\nclient_id = "{ALICE}"\naccess_token = "canary-of-alice"\n'
         f'relationship = "self"\n[copy]\nsizing = "fixed_ratio"\n{more}\n[alerts]\nurls = {urls}\n[dhan]\n'
         f'rest_url = "{broker.rest_url}"\nfeed_url = "{broker.feed_url}"\nauth_url = "{broker.auth_url}"\n'

@@ -12,6 +12,8 @@ from tests.support.waiting import PATIENCE
 
 SETTINGS = """
 mode = "{mode}"
+[board]
+enabled = false
 [leader]
 client_id = "1000000001"
 access_token = "paper-leader"

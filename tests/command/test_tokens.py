@@ -28,6 +28,7 @@ followers = [
 ]
 copy = {{ sizing = "fixed_ratio" }}
 market = {{ hours = "always" }}
+board = {{ enabled = false }}
 log = {{ level = "TRACE", status_interval = 1 }}
 tokens = {{ attempt_interval = 0.2 }}
 [dhan]

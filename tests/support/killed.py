@@ -20,6 +20,7 @@ followers = [
 ]
 copy = {{ sizing = "fixed_ratio" }}
 market = {{ hours = "always" }}
+board = {{ enabled = false }}
 recovery = {{ absence_window = 0.3, audit_interval = 0.5 }}
 limits = {{ reads = {{ per_second = 100, per_minute = 6000, per_hour = 100000 }} }}
 [dhan]

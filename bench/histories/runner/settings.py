@@ -12,6 +12,8 @@ LOTS = dict.fromkeys((str(45670 + number) for number in range(10)), 65) | dict.f
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 _SETTINGS = """
 mode = "live"
+[board]
+enabled = false
 [leader]
 client_id = "{leader}"
 access_token = "token-of-leader"

@@ -39,8 +39,8 @@ def switch(settings: Settings, follower: str, *, enabled: bool) -> int:
 
 
 def _pause(database: Database, follower: str) -> int:
-    database.write(paused(follower, _operator()))
-    print(f"{follower or 'everybody'}: entries paused, {_ON}")
+    database.write(paused(follower, operator()))
+    print(pause_answer(follower))
     return 0
 
 
@@ -51,20 +51,36 @@ def paused(follower: str, who: str) -> list[ConfigSet]:
 
 
 def _resume(database: Database, follower: str) -> int:
-    were_paused = database.paused()
-    ended = [one for one in were_paused if follower in ("", one)]
-    database.write(_ended(ended))
-    for one in ended:
-        print(f"{one or 'everybody'}: entries resumed, {_ON}")
-    if not ended:
-        print(f"{follower or 'everybody'}: entries were not paused")
-    if follower and "" in were_paused:
-        print(pause_text("", database.config(pause_note_key("")) or ""), file=sys.stderr)
+    ended, still = pauses_to_end(database, follower)
+    database.write(resume_records(ended))
+    print(resume_answer(follower, ended))
+    if still:
+        print(still, file=sys.stderr)
         return EXIT_REFUSED
     return 0
 
 
-def _ended(followers: Iterable[str]) -> list[ConfigSet]:
+def pause_answer(follower: str) -> str:
+    """Return what an operator is told of a pause."""
+    return f"{follower or 'everybody'}: entries paused, {_ON}"
+
+
+def pauses_to_end(database: Database, follower: str) -> tuple[list[str], str]:
+    """Return the pauses that a resumption ends, and the pause of everybody that stays; "" if there is none."""
+    paused = database.paused()
+    ended = [one for one in paused if follower in ("", one)]
+    stays = follower and "" in paused
+    return ended, pause_text("", database.config(pause_note_key("")) or "") if stays else ""
+
+
+def resume_answer(follower: str, ended: Iterable[str]) -> str:
+    """Return what an operator is told of the pauses that were ended."""
+    lines = [f"{one or 'everybody'}: entries resumed, {_ON}" for one in ended]
+    return "\n".join(lines) or f"{follower or 'everybody'}: entries were not paused"
+
+
+def resume_records(followers: Iterable[str]) -> list[ConfigSet]:
+    """Return the records that end the pauses of these followers, "" for that of everybody. No loss breach is lifted."""
     return [
         record
         for one in followers
@@ -72,7 +88,7 @@ def _ended(followers: Iterable[str]) -> list[ConfigSet]:
     ]
 
 
-def _operator() -> str:
+def operator() -> str:
     """Return who runs this command, or had it run by sudo."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()

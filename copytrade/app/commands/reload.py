@@ -12,6 +12,9 @@ from copytrade.settings import Settings
 from copytrade.storage.database import DATABASE_ERRORS
 from copytrade.storage.files.lock_file import is_running
 
+#: What is said before the faults of settings that are refused.
+NOT_TAKEN = "the settings cannot be taken, nothing has changed:"
+
 
 def reload(settings: Settings) -> int:
     """Have the settings taken and print what was; return 0, or 2 if they are refused or no copier runs."""
@@ -30,6 +33,6 @@ def reload(settings: Settings) -> int:
         return EXIT_UNUSABLE
     (answer,) = answers
     if not answer.is_done:
-        print("the settings cannot be taken, nothing has changed:", file=sys.stderr)
+        print(NOT_TAKEN, file=sys.stderr)
     print(readable_lines(answer.text), file=sys.stdout if answer.is_done else sys.stderr)
     return 0 if answer.is_done else EXIT_UNUSABLE

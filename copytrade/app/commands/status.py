@@ -27,7 +27,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
         return EXIT_UNUSABLE
     try:
         names = [follower.name for follower in settings.followers]
-        status = status_of(copier, settings.store.database, names, _market(settings))
+        status = status_of(copier, settings.store.database, names, market_now(settings))
     except DatabaseUnusable as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
@@ -64,7 +64,7 @@ def _copier(settings: Settings) -> CopierStatus | None:
     return copier
 
 
-def _market(settings: Settings) -> dict[str, str]:
+def market_now(settings: Settings) -> dict[str, str]:
     """Return each kind of instrument with its session now: open, closed or uncovered."""
     hours, now = market_rules_of(settings).hours, wall_clock.now()
     if hours is None:

@@ -23,6 +23,7 @@ def banner(settings: Settings, settings_file: Path) -> str:
         ("staged", _staged(settings)),
         ("log", [f"{settings.log.file}, times of {settings.log.zone}"]),
         ("database", [settings.store.database]),
+        *([("board", [_board(settings)])] if settings.board.enabled else []),
         (
             "type next",
             [
@@ -36,6 +37,11 @@ def banner(settings: Settings, settings_file: Path) -> str:
     )
     lines = [line for name, said in sections for line in _section(name, said)]
     return "\n".join(["Paper mode", *lines, ""])
+
+
+def _board(settings: Settings) -> str:
+    where = "at a free port" if settings.board.port == 0 else f"at http://{settings.board.listen}/"
+    return f"in a browser {where}; the link to log in follows"
 
 
 def _staged(settings: Settings) -> Sequence[str]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 #: id and the units of an entry follow the name.
 FLATTEN, TRY_AGAIN = "flatten", "try_again"
 
+#: The command that gives a quarantined follower another chance.
+RETRY = "retry"
+
 #: The command that cancels a follower's copies and leaves what he holds in his account, as his own.
 LEAVE = "leave"
 

@@ -10,6 +10,7 @@ import peewee
 from copytrade.core.model.orders import IST
 from copytrade.reports.snapshot import rows_of
 from copytrade.settings import Limits
+from copytrade.storage.audit_chain import BOARD
 
 
 class WindowUse(msgspec.Struct, frozen=True):
@@ -28,9 +29,9 @@ def requests_on(connection: peewee.Database, day: date) -> Mapping[str, list[flo
     """Return the times of each account's requests of a day, by when they were answered: epoch seconds, ascending."""
     begins = datetime.combine(day, time.min, IST)
     ends = begins + timedelta(days=1)
-    query = "SELECT account, ts FROM audit_log WHERE ts >= ? AND ts < ? ORDER BY ts"
+    query = "SELECT account, ts FROM audit_log WHERE ts >= ? AND ts < ? AND account <> ? ORDER BY ts"
     found: defaultdict[str, list[float]] = defaultdict(list)
-    for account, ts in rows_of(connection, query, begins.timestamp(), ends.timestamp()):
+    for account, ts in rows_of(connection, query, begins.timestamp(), ends.timestamp(), BOARD):
         found[account].append(ts)
     return found
 

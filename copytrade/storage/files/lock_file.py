@@ -139,6 +139,11 @@ def is_running(database: str) -> bool:
     return _is_locked(beside(database, "lock")) or _is_locked(_file_to_lock(database))
 
 
+def is_lock_held(database: str) -> bool:
+    """Whether a process holds the lock beside this database. Unlike ``is_running`` it may be open in this process."""
+    return _is_locked(beside(database, "lock"))
+
+
 def mismatch(database: str) -> str:
     """Return why a database, not open in this process, is not the one that the running copier uses; "" if it is.
 

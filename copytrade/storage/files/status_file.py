@@ -20,7 +20,10 @@ ENDS_WITHIN = 1.0
 
 
 class ActorStatus(msgspec.Struct, frozen=True):
-    """One actor: its state, and what it shows of itself. ``age_s`` is the seconds since its last message."""
+    """One actor: its state, and what it shows of itself.
+
+    ``age_s`` is the seconds since its last message, ``up_s`` those since it was started or restarted.
+    """
 
     name: str
     state: str
@@ -29,6 +32,7 @@ class ActorStatus(msgspec.Struct, frozen=True):
     age_s: float
     figures: Mapping[str, int | float | str] = {}
     details: Mapping[str, Any] = {}
+    up_s: float = 0.0
 
 
 class CopierStatus(msgspec.Struct, frozen=True):

@@ -50,7 +50,8 @@ def write_settings(folder: Path, broker: PaperBroker, *names: str, more: str = "
         for name in names
     )
     (folder / "settings.toml").write_text(
-        f'mode = "live"\n[leader]\nclient_id = "{LEADER}"\naccess_token = "canary-of-leader"\n{followers}'
+        'mode = "live"\nboard = { enabled = false }\n'
+        f'[leader]\nclient_id = "{LEADER}"\naccess_token = "canary-of-leader"\n{followers}'
         f'[copy]\nsizing = "fixed_ratio"\n[limits]\nper_day = 10\n[log]\nlevel = "DEBUG"\n[dhan]\n'
         f'rest_url = "{broker.rest_url}"\nfeed_url = "{broker.feed_url}"\nauth_url = "{broker.auth_url}"\n'
         f'instruments_url = "{master or broker.instruments_url}"\n{more}'

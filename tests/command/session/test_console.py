@@ -22,6 +22,8 @@ from tests.support.waiting import PATIENCE, eventually
 COLUMNS = 100
 SETTINGS = """
 mode = "paper"
+[board]
+enabled = false
 [leader]
 client_id = "1000000001"
 access_token = "canary-of-leader"

@@ -17,6 +17,8 @@ from tests.support.waiting import PATIENCE, eventually
 
 SETTINGS = """
 mode = "{mode}"
+[board]
+enabled = false
 [leader]
 client_id = "1000000001"
 access_token = "canary-of-leader"

@@ -25,6 +25,8 @@ SECRETS = {
 
 SETTINGS = """
 mode = "live"
+[board]
+enabled = false
 [leader]
 client_id = "1000000001"
 access_token = "${{LEADER_TOKEN}}"

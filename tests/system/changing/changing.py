@@ -64,7 +64,8 @@ class Folder:
         at, blocks = self.broker, "".join(f"[[followers]]\n{follower}" for follower in followers)
         reads = "\n".join(f"{window} = {count}" for window, count in QUICK_READS.items())
         self.file.write_text(
-            f'mode = "{mode}"\n[leader]\nclient_id = "{LEADER}"\naccess_token = "token-of-leader"\n{blocks}'
+            f'mode = "{mode}"\nboard = {{ enabled = false }}\n'
+            f'[leader]\nclient_id = "{LEADER}"\naccess_token = "token-of-leader"\n{blocks}'
             '[copy]\nsizing = "fixed_ratio"\n[market]\nhours = "always"\n'
             f'[dhan]\nrest_url = "{at.rest_url}"\nfeed_url = "{at.feed_url}"\nauth_url = "{at.auth_url}"\n'
             f'instruments_url = "{at.instruments_url}"\n[limits.reads]\n{reads}\n{more}'

@@ -253,7 +253,7 @@ def test_no_setting_holds_an_exit_of_what_was_copied_before(
 def test_what_nobody_describes_any_more_is_left_by_the_lot_of_what_is_held(broker: PaperBroker, tmp_path: Path) -> None:
     with running(settings_for(broker, tmp_path), broker) as copier:
         bought(copier)
-    with urllib.request.urlopen(broker.instruments_url) as response:  # noqa: S310 (on this machine)
+    with urllib.request.urlopen(broker.instruments_url) as response:
         lines = response.read().decode().splitlines(keepends=True)
     master = tmp_path / "master.csv"
     master.write_text("".join(line for line in lines if f",{OPTION}," not in line))

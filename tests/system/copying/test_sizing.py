@@ -140,7 +140,7 @@ def test_a_position_tells_the_multiplier_to_a_copier_that_starts_later(broker: P
 
 def an_old_master(broker: PaperBroker, folder: Path) -> str:
     """Return a file like the broker's master, but that lots of index options are 75 in it."""
-    with urllib.request.urlopen(broker.instruments_url) as response:  # noqa: S310 (on this machine)
+    with urllib.request.urlopen(broker.instruments_url) as response:
         text = response.read().decode()
     file = folder / "master.csv"
     file.write_text(text.replace(f",{LOT}.0,", ",75.0,"))

@@ -1,0 +1,1 @@
+"""The page: regions of rows, whose cells are text."""
