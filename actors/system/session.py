@@ -15,8 +15,8 @@ from loguru import logger
 
 from actors.messages.store import CommandGiven
 from actors.system.board_child import board_program
-from actors.system.daily_backup import DailyBackup, copy_database
-from actors.system.day_report import DayReport
+from actors.system.daily.backup import DailyBackup, copy_database
+from actors.system.daily.report import DayReport
 from actors.system.reload import Reloads, say_who_is_absent
 from actors.system.system import CopySystem
 from copytrade.app.alert_at_start import tell_of_the_end

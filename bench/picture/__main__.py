@@ -1,4 +1,4 @@
-"""Makes the picture that the README shows: ``python -m bench.picture docs/console.svg``.
+"""Makes the picture that the README shows: ``python -m bench.picture docs/pictures/console.svg``.
 
 It runs a paper session of some seconds at a pseudo-terminal, in a folder of its own.
 """

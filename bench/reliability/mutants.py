@@ -275,7 +275,7 @@ MUTANTS = [
     ),
     Mutant(
         "what the broker says moves no cursor and turns no text on the board",
-        "copytrade/web/clean.py",
+        "copytrade/web/live/clean.py",
         "all_without_secrets([readable(text) for text in originals])",
         "all_without_secrets(originals)",
         "tests/web/test_safety.py",

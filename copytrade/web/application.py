@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.web.access.guard import Guard
 from copytrade.web.board import Board, Busy, board_of
-from copytrade.web.clean import clean
+from copytrade.web.live.clean import clean
 from copytrade.web.routes import api, commands, events, health, login, pages
 from copytrade.web.routes.answers import refusal, wants_page
 from copytrade.web.routes.metrics import metrics

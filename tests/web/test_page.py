@@ -65,6 +65,8 @@ def test_an_operator_watches_pauses_and_flattens_with_the_keyboard_alone(tmp_pat
             pauses_bob(page, copier)
             flattens_alice(page, copier)
             everybody_can_use_it(page)
+            page.keyboard.press("Escape")
+            reads_the_report_of_the_day(page)
             assert [line for line in copier.log if "Everything is closed" in line]
 
 
@@ -117,6 +119,13 @@ def flattens_alice(page: Page, copier: Copier) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#said")).to_contain_text("alice: 0 orders cancelled, closed 260")
     expect(page.locator('[data-region="events"]')).to_contain_text("flatten")
+
+
+def reads_the_report_of_the_day(page: Page) -> None:
+    page.get_by_role("link", name="Report of the day").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("body")).to_contain_text("alice")
+    picture(page, "report.png")
 
 
 def test_two_hundred_followers_are_found_read_and_used_by_everybody(tmp_path: Path) -> None:

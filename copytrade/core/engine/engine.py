@@ -150,10 +150,7 @@ class CopyEngine:
         """
         skew = self.context.skew
         orders = [(order, order.event_at - skew) for order in self._judging.unjudged()]
-        was_suspected = self.positions.leader.is_suspected
         corrected = self.positions.leader.read(net, at, day, orders)
-        if was_suspected and not self.positions.leader.is_suspected:
-            self.invalidation.whatever_works()
         self._judging.judge_all()
         return corrected
 

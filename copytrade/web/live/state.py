@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from copytrade.reports.status import Status
-from copytrade.web.clean import clean
+from copytrade.web.live.clean import clean
 
 #: What of an actor is its own business, and not shown.
 _INNER = frozenset({"details"})

@@ -7,7 +7,7 @@ name begins with ``row:`` is an attribute of the row, for its look.
 from collections.abc import Mapping
 from typing import Any
 
-from copytrade.web.clean import clean
+from copytrade.web.live.clean import clean
 from copytrade.web.live.view import View
 from copytrade.web.page.charts import charts
 from copytrade.web.page.followers import followers

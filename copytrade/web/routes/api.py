@@ -12,7 +12,7 @@ from copytrade.reports.order import UnknownOrder, explain
 from copytrade.reports.queries import copies_of, copies_on, leader_order_of
 from copytrade.reports.snapshot import open_to_read
 from copytrade.web.board import board_of
-from copytrade.web.clean import clean
+from copytrade.web.live.clean import clean
 from copytrade.web.live.orders import copy_of, orders_on
 from copytrade.web.routes.answers import JSON
 from copytrade.web.routes.openapi import openapi

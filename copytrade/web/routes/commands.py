@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from copytrade.web.board import board_of, visitor_of
-from copytrade.web.clean import clean
 from copytrade.web.controls.wish import WishRefused, read_wish
+from copytrade.web.live.clean import clean
 from copytrade.web.routes.answers import JSON
 
 #: Bytes of a body that are read at most, and seconds within which it has to come.

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from copytrade.common import wall_clock
 from copytrade.reports.status import LeaderStatus, Status
 from copytrade.web.board import board_of
-from copytrade.web.clean import clean
+from copytrade.web.live.clean import clean
 from copytrade.web.routes.answers import JSON
 
 

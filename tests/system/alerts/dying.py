@@ -8,7 +8,7 @@ from actors.rate_limiter import RateLimiter
 from actors.supervisor import actor as supervisor
 from actors.supervisor.restarts import RestartPolicy
 from actors.system import system
-from actors.system.daily_backup import DailyBackup
+from actors.system.daily.backup import DailyBackup
 
 
 def fail(*_: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from actors.store import actor as store
 from actors.system import command_line
-from actors.system.daily_backup import DailyBackup
+from actors.system.daily.backup import DailyBackup
 from actors.system.reload import Reloads
 from actors.system.session import Events, Session, _guarded
 from copytrade.app.changes.membership import note_followers

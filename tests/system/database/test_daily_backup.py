@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from actors.system.daily_backup import DailyBackup
+from actors.system.daily.backup import DailyBackup
 from copytrade.core.model.orders import IST
 from copytrade.settings import Storage
 from copytrade.storage.database import Database

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from loguru import logger
 
-from actors.system.day_report import WRITTEN_AFTER, DayReport
+from actors.system.daily.report import WRITTEN_AFTER, DayReport
 from copytrade.common import wall_clock
 from copytrade.core.market.sessions import load_market_hours
 from copytrade.core.market.trading_day import UNKNOWN_END, TradingDay

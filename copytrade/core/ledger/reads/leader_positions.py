@@ -56,11 +56,6 @@ class LeaderPositions:
         """Trust the lines of the ledger without a read."""
         self._is_assumed = True
 
-    @property
-    def is_suspected(self) -> bool:
-        """Whether the last read differs on any line from what the leader's orders say."""
-        return bool(self.reads.suspected)
-
     def may_be_exit(self, key: LineKey, side: Side) -> bool:
         """Whether a read, not confirmed yet, shows more of the leader's position for an order of a side to leave."""
         return self.reads.suspected.get(key, 0) * side.sign < 0
