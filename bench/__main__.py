@@ -28,7 +28,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer followers and orders")
     parser.add_argument("--followers", type=int, nargs="+", help="how many followers, one trial each")
     parser.add_argument("--orders", type=int, help="orders in each steady trial")
-    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=CONTESTANTS, help="which contestants")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=(*CONTESTANTS, "watched"),
+        default=CONTESTANTS,
+        help="which contestants; watched has the board open",
+    )
     parser.add_argument("--steady", action="store_true", help="the steady trials alone")
     options = parser.parse_args()
     sizes = options.followers or ([1, 10, 50] if options.quick else [1, 10, 50, 200])

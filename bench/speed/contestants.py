@@ -23,7 +23,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _SETTINGS = """
 mode = "live"
 [board]
-enabled = false
+enabled = {board}
+listen = "127.0.0.1:0"
 [leader]
 client_id = "{leader[0]}"
 access_token = "{leader[1]}"
@@ -108,11 +109,15 @@ class Contestant:
         self.process.wait(20)
 
 
-def start_ours(broker: PaperProcess, followers: int, folder: Path, per_second: int = PER_SECOND) -> Contestant:
+def start_ours(
+    broker: PaperProcess, followers: int, folder: Path, per_second: int = PER_SECOND, *, board: bool = False
+) -> Contestant:
     """Start ``run.py`` in ``folder`` and wait until it says that it is ready."""
     blocks = "".join(_FOLLOWER.format(number=n, account=a) for n, a in enumerate(accounts_of(followers)))
     (folder / "settings.toml").write_text(
-        _SETTINGS.format(leader=LEADER, followers=blocks, broker=broker, per_second=per_second)
+        _SETTINGS.format(
+            leader=LEADER, followers=blocks, broker=broker, per_second=per_second, board=str(board).lower()
+        )
     )
     log = folder / "copy_trading.log"
 

@@ -1,4 +1,4 @@
-"""Pictures of a run for docs/.
+"""Pictures of a run for docs/pictures/.
 
 python -m bench.speed.plots                    the newest run
 python -m bench.speed.plots DATE.json          another
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results"
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "pictures"
 
 #: The name and the colour of each contestant.
 LOOKS = {"ours": ("copytrade", "#1f4e9c"), "sdk": ("SDK loop", "#c2571a"), "raw": ("http.client loop", "#6b6b6b")}
@@ -122,7 +122,7 @@ def main() -> None:
     """Draw the newest run, or the one given."""
     parser = argparse.ArgumentParser(prog="python -m bench.speed.plots", description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", help="the newest in bench/results if not given")
-    parser.add_argument("--into", type=Path, default=DOCS, help="where the pictures go, docs/ if not given")
+    parser.add_argument("--into", type=Path, default=DOCS, help="where the pictures go, docs/pictures/ if not given")
     options = parser.parse_args()
     path = options.results or max(RESULTS.glob("*.json"), default=None)
     if path is None:

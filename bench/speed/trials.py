@@ -6,13 +6,14 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from actors.system.keep_warm import LIVELY_FOR
-from bench.speed.contestants import LEADER, Contestant, accounts_of, start_bare, start_broker, start_ours
+from bench.speed.contestants import LEADER, ROOT, Contestant, accounts_of, start_bare, start_broker, start_ours
 from bench.speed.measures import busiest_second, figures, first_frames, reactions
+from bench.speed.watched import watched
 from copytrade.paper.exchange.matching import PER_SECOND
 from copytrade.paper.process import PaperProcess
 
@@ -40,12 +41,13 @@ def trial(contestant: str, followers: int, per_second: int = PER_SECOND) -> Iter
     with tempfile.TemporaryDirectory() as folder:
         broker = start_broker(followers, per_second)
         try:
-            if contestant == "ours":
-                running = start_ours(broker, followers, Path(folder), per_second)
+            if contestant in ("ours", "watched"):
+                running = start_ours(broker, followers, Path(folder), per_second, board=contestant == "watched")
             else:
                 running = start_bare(contestant, broker, followers, Path(folder))
             try:
-                yield broker, running
+                with watched(ROOT / "run.py", Path(folder)) if contestant == "watched" else nullcontext():
+                    yield broker, running
             finally:
                 running.stop()
         finally:
