@@ -1,6 +1,7 @@
 """Which leader orders of each line may still matter."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from itertools import chain
 
 from copytrade.core.ledger.ledger import Ledger
@@ -17,8 +18,15 @@ class WorkingOrders:
         self._latest_exit: dict[LineKey, str] = {}
 
     def add(self, key: LineKey, order_id: str, order: Order | None) -> None:
-        """Add an order to a line, or replace it; None for one that was not seen since the start."""
-        self._orders.setdefault(key, {})[order_id] = order
+        """Add an order to a line, or replace it; None for one that was not seen since the start.
+
+        One that comes back takes its old place: overdue units are asked of the last one.
+        """
+        orders = self._orders.setdefault(key, {})
+        comes_back = order_id not in orders and self._is_earlier(order_id, next(reversed(orders), None))
+        orders[order_id] = order
+        if comes_back:
+            self._orders[key] = dict(sorted(orders.items(), key=lambda one: self._placed(one[0])))
 
     def orders(self, key: LineKey) -> Mapping[str, Order | None]:
         """Return the working orders of a line by id, None for one that was not seen since the start."""
@@ -69,6 +77,16 @@ class WorkingOrders:
         """Forget an order that is over, also as the latest exit."""
         if self._is_latest_exit(allocation):
             del self._latest_exit[allocation.line]
+
+    def _is_earlier(self, order_id: str, last: str | None) -> bool:
+        """Whether an order that was judged before others comes before the last one."""
+        if last is None or order_id == next(reversed(self._ledger.allocations), None):
+            return False
+        return self._placed(order_id) < self._placed(last)
+
+    def _placed(self, order_id: str) -> tuple[datetime, str]:
+        allocation = self._ledger.allocations[order_id]
+        return allocation.created_at, order_id
 
     def _is_latest_exit(self, allocation: Allocation) -> bool:
         return self._latest_exit.get(allocation.line) == allocation.leader_order_id
