@@ -106,8 +106,8 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             case CheckToken(account, refused):
                 self._lifecycle[account].doubt(refused=refused)
                 self._pump(account)
-            case TokenChecked(account, outcome):
-                self._take_check(account, outcome)
+            case TokenChecked(account, token, outcome):
+                self._take_check(account, token, outcome)
                 self._pump(account)
             case TokenFetched(account, step, outcome):
                 self._take_token(account, step, outcome)
@@ -177,8 +177,11 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         requests, credentials, token = self._requests[account], lifecycle.credentials, lifecycle.token
         self._threads[account].submit(ask_broker, self.address, account, requests, step, credentials, token)
 
-    def _take_check(self, account: str, outcome: Outcome[Profile]) -> None:
+    def _take_check(self, account: str, token: Token | None, outcome: Outcome[Profile]) -> None:
         lifecycle, now = self._lifecycle[account], wall_clock.now()
+        if token != lifecycle.token:
+            lifecycle.checked_another()
+            return
         match outcome:
             case Accepted(profile):
                 if delay := lifecycle.checked(profile.token_valid_until, now):

@@ -11,9 +11,10 @@ from copytrade.brokers.tokens.token import Token
 
 @dataclass(frozen=True, slots=True)
 class TokenChecked:
-    """The broker's answer to a request for the profile, which shows whether a token works."""
+    """The broker's answer to a request for the profile, which shows whether a ``token`` works."""
 
     account: str
+    token: Token | None
     outcome: Outcome[Profile]
 
 

@@ -22,7 +22,7 @@ def ask_broker(
 ) -> None:
     """Ask the broker, and tell the keeper the answer or the failure."""
     if step is Step.CHECK:
-        keeper.tell(TokenChecked(account, _check(requests, token)))
+        keeper.tell(TokenChecked(account, token, _check(requests, token)))
     else:
         keeper.tell(TokenFetched(account, step, _fetch(requests, step, credentials, token)))
 

@@ -146,6 +146,11 @@ class TokenLifecycle:
             self._in_doubt = True  # the broker may have been mistaken
             self._wait(now)
 
+    def checked_another(self) -> None:
+        """Note that the check was of a token that has been replaced meanwhile, and check the one in use."""
+        self._settle()
+        self._in_doubt = self.token is not None
+
     def unanswered(self, now: datetime) -> None:
         """Note that the check had no result."""
         alarmed = self._alarmed
