@@ -66,7 +66,7 @@ class PositionAudit:
         self._is_overdue = False
         self._seen: dict[LineKey, tuple[Apart, float]] = {}
         self._told: dict[LineKey, Apart] = {}
-        #: What the last read of the account shows apart from its copies, when it began, and the day's result with it.
+        #: What lasts of what the account holds apart from its copies, when its last read began, and the day's result.
         self.apart: tuple[Apart, ...] = ()
         self.read_at: datetime | None = None
         self.result: Result | None = None
@@ -212,17 +212,21 @@ class PositionAudit:
     def _compare(self, apart: Iterable[Apart]) -> None:
         """Report what the account holds that its copies do not explain, once it has lasted for the lag.
 
-        A fill that the feed has not told yet looks like such a difference, and is gone the next time.
+        A fill that the feed has not told yet looks like such a difference, and is gone the next time. What has not
+        lasted is not shown either: no read may follow for long.
         """
-        now, found = time.monotonic(), {one.line: one for one in apart}
-        self.apart = tuple(found.values())
+        now, found, shown = time.monotonic(), {one.line: one for one in apart}, list[Apart]()
         seen: dict[LineKey, tuple[Apart, float]] = {}
         for line, one in found.items():
             before, since = self._seen.get(line, (one, now))
             seen[line] = one, since if before == one else now
             is_lasting = now - seen[line][1] >= self._engine.positions.lag
-            if self._told.get(line) != one and (not one.unseen or is_lasting):
+            if one.unseen and not is_lasting:
+                continue
+            shown.append(one)
+            if self._told.get(line) != one:
                 self._told[line] = one
                 order_log.apart(self._address.name, one)
+        self.apart = tuple(shown)
         self._told = {line: one for line, one in self._told.items() if line in found}
         self._seen = seen

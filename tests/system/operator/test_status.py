@@ -21,7 +21,7 @@ from copytrade.storage.database import Database
 from copytrade.storage.files.status_file import read_status, status_path
 from tests.support.asking import switch
 from tests.support.copier import ALICE, LOT, OPTION, Copier, running, settings_for
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 EARLIER = datetime(2026, 1, 1, tzinfo=IST)
 
@@ -200,3 +200,21 @@ def test_what_waits_for_the_account_is_late_and_has_no_latency(copier: Copier) -
     live = copier.buy(4, 0, order_type="MARKET")
     copier.mapping(live, "alice", "filled")
     assert None not in delays(copier, live, "alice")
+
+
+def test_a_fill_that_the_feed_has_not_told_yet_is_not_shown_as_a_trade_by_hand(copier: Copier) -> None:
+    copier.broker.lag(ALICE, feed=PATIENCE, book=PATIENCE)
+    began = wall_clock.now()
+    order = copier.buy(4, 0, order_type="MARKET")
+    copier.mapping(order, "bob", "filled")
+    shown: list[list[Difference]] = []
+
+    def is_read_since() -> bool:
+        snapshot, found = copier.system.snapshot, status(copier)
+        alice = snapshot and snapshot.actor("alice")
+        shown.append(of(found, "alice").differences if found else [])
+        read = alice and alice.details.get("positions_read")
+        return bool(read) and datetime.fromisoformat(read) > began
+
+    eventually(is_read_since, "alice's positions are read")
+    assert not [one for differences in shown for one in differences if one.cause == "manual"]
