@@ -154,9 +154,14 @@ def cancelled(copy: Copy) -> None:
 
 
 def failed(action: Action, copy: Copy, error: str, *, is_of_the_account: bool = False) -> None:
-    """The broker refused, or the outcome is unknown. A refusal of the account has an alert of its own."""
+    """The broker refused, or the outcome is unknown. A refusal of the account has an alert of its own.
+
+    A change of an order that has ended by now needs nobody.
+    """
     text, what = f"{_FAILED[type(action)]} {{}} {{}}", (who(copy), fields(error=error))
-    if is_of_the_account:
+    if copy.stage is Stage.ENDED and not isinstance(action, Place):
+        logger.info(text, *what)
+    elif is_of_the_account:
         logger.error(text, *what)
     else:
         alert(_kind_of_failure(type(action), error), copy.follower, text, *what, level="ERROR")
