@@ -89,7 +89,7 @@ def _before_the_first(
     if leader.status.is_ahead_of_exchange:
         return Wait("the leader's order has not been accepted yet")
     if leader.status in LEADER_ENDED and not leader.filled_quantity:
-        return Skip(LEADER_ENDED[leader.status], f"the leader's order is {leader.status}")
+        return Skip(LEADER_ENDED[leader.status], f"the leader's order is {leader.status}{_until_then(copies)}")
     if leaves_copied:
         return None
     why = inputs.refused
@@ -100,6 +100,12 @@ def _before_the_first(
     if why and inputs.instrument is not None and allocated is None:
         return Wait("the positions are not known yet")
     return why
+
+
+def _until_then(copies: Sequence[Copy]) -> str:
+    """Return why an order was not copied before the leader ended it, "" if it was about to be."""
+    why = next((copy for copy in copies if copy.reason is not None), None)
+    return f"; until then {why.reason}: {why.error}" if why else ""
 
 
 def _lookup(sent: Sequence[Copy], inputs: DecisionInput) -> Lookup | None:
