@@ -89,6 +89,7 @@ def pauses_bob(page: Page, copier: Copier) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#said")).to_contain_text("bob: entries paused, exits and cancellations go on")
     expect(page.locator('[data-region="followers"] > [data-id="bob"] .state')).to_contain_text("paused")
+    expect(page.get_by_role("button", name="Resume bob")).to_be_focused()
     copier.logged("Entries paused")
     order = copier.buy(4, 0, order_type="MARKET")
     skip = page.locator('[data-region="troubles"] > tr', has_text=order)

@@ -62,11 +62,21 @@ class Row {
     if (whole) for (const name of Object.keys(this.cells)) if (!(name in cells)) cells[name] = "";
     Object.assign(this.cells, cells);
     for (const [name, text] of Object.entries(cells)) {
-      if (name.startsWith("row:")) this.element.dataset[name.slice(4)] = text;
+      if (name.startsWith("row:")) this.mark(name.slice(4), text);
       else for (const place of this.places.get(name) ?? []) put(place, text);
     }
   }
+
+  mark(name, text) {
+    const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    this.element.dataset[name] = text;
+    const other = SWAPPED[focused?.dataset.do];
+    if (other && focused.offsetParent === null) this.element.querySelector(`[data-do="${other}"]`).focus();
+  }
 }
+
+// Pausing hides the button that has the focus, and shows the one that ends it: the focus goes with it.
+const SWAPPED = { pause: "resume", resume: "pause" };
 
 function put(place, text) {
   if (place.dataset.attribute) return place.setAttribute(place.dataset.attribute, text);
