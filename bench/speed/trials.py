@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.system.keep_warm import LIVELY_FOR
+from bench.speed.board.watched import watched
 from bench.speed.contestants import LEADER, ROOT, Contestant, accounts_of, start_bare, start_broker, start_ours
 from bench.speed.measures import busiest_second, figures, first_frames, reactions
-from bench.speed.watched import watched
 from copytrade.paper.exchange.matching import PER_SECOND
 from copytrade.paper.process import PaperProcess
 

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from tests.support.waiting import eventually
 from tests.web.served import Served, serving
 

@@ -5,7 +5,7 @@ import re
 import stat
 from datetime import timedelta
 
-from bench.speed.stage import SYMBOL, Stagehand
+from bench.speed.board.stage import SYMBOL, Stagehand
 from copytrade.app.commands.status import STALE_AFTER
 from copytrade.common import wall_clock
 from copytrade.core.model.reasons import MEANINGS, Reason

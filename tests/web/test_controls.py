@@ -3,7 +3,7 @@
 import json
 from datetime import timedelta
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.common import wall_clock
 from copytrade.core.model.commands import RETRY, breach_key
 from copytrade.core.model.orders import IST

@@ -13,7 +13,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.settings import load_settings
 from copytrade.web.board import Board
 from copytrade.web.live.publisher import MOST_WAITING, Listener, Publisher, prepared

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.settings import load_settings
 from copytrade.web.access.password import hash_of
 from copytrade.web.command import board

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.core.model.reasons import Reason
 from copytrade.paper.broker import PaperBroker
 from copytrade.storage.database import Database

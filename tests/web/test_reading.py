@@ -3,7 +3,7 @@
 from datetime import date
 from pathlib import Path
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.common import wall_clock
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.orders import IST

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.core.model.reasons import Reason
 from copytrade.web.access.headers import CSP
 from copytrade.web.access.rates import Rate

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import copytrade.web.serving
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.settings import Board, SettingsUnusable, load_settings
 from copytrade.web.access.password import hash_of, is_right
 from copytrade.web.board_file import board_path, read_board

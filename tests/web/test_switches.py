@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.settings import load_settings
 from copytrade.web.application import application
 from copytrade.web.board import READS_WAITING, Board

@@ -19,7 +19,7 @@ import uvicorn
 from msgspec.structs import replace as with_changes
 from playwright.sync_api import Page, sync_playwright
 
-from bench.speed.stage import Stagehand
+from bench.speed.board.stage import Stagehand
 from copytrade.app.commands.status import market_now
 from copytrade.reports.snapshot import open_to_read
 from copytrade.reports.status import drifts_with, status_with
