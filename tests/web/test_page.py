@@ -154,7 +154,7 @@ def logs_in_by_password(browser: Browser, url: str) -> None:
     page.goto(url)
     page.get_by_label("Or with the password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Followers")).to_be_visible()
+    expect(page.locator("#link")).to_have_text("live")  # the page's module has begun to listen
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_text("Log in with a link")).to_be_visible()
     page.goto(url)
