@@ -16,7 +16,7 @@ DEADLINE = 30.0
 
 
 def board_program(settings: Settings, path: Path) -> BoardProgram | None:
-    """Return the program of the board of a settings file, None if there is to be none.
+    """Return the program of the board of a settings file, None if the settings switch it off.
 
     A link to log in by is shown in paper mode and on a terminal, never in a journal.
     """

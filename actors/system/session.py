@@ -60,8 +60,8 @@ class Reread:
 Events = queue.SimpleQueue[int | Reread | None]
 
 
-class Chore(Protocol):
-    """Something that is to be done from time to time while the copier runs."""
+class PeriodicTask(Protocol):
+    """A task that is due from time to time while the copier runs."""
 
     def look(self) -> object:
         """Do it if it is time."""
@@ -160,16 +160,16 @@ def _guarded(
     events: Events,
     duration: float | None,
     reloads: Reloads,
-    chores: Iterable[Chore],
+    tasks: Iterable[PeriodicTask],
 ) -> int | None:
     """Keep the supervisor alive until the session ends; return the exit code, None if it has to be stopped yet.
 
-    ``chores`` are looked after about once a second.
+    ``tasks`` are looked at about once a second.
     """
     ends = None if duration is None else time.monotonic() + duration
     while ends is None or time.monotonic() < ends:
-        for chore in chores:
-            chore.look()
+        for task in tasks:
+            task.look()
         try:
             event = events.get(
                 timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))

@@ -282,8 +282,8 @@ MUTANTS = [
     ),
     Mutant(
         "everybody is flattened through the board only where that is typed",
-        "copytrade/web/controls/wish.py",
-        "    if wish.command == FLATTEN and wish.confirm != (whom or ALL):\n",
+        "copytrade/web/controls/command_request.py",
+        "    if asked.command == FLATTEN and asked.confirm != (whom or ALL):\n",
         "    if False:\n",
         "tests/web/test_controls.py",
     ),

@@ -19,7 +19,7 @@ from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import is_lock_held
 from copytrade.storage.records import ConfigSet, RequestMade
 from copytrade.web.controls.answers import Outcome, given_at, outcome
-from copytrade.web.controls.wish import PAUSE, RESUME, Wish, WishRefused, see_that_it_is_meant
+from copytrade.web.controls.command_request import PAUSE, RESUME, CommandRefused, CommandRequest, check_request
 from copytrade.web.live.view import View
 
 #: What is added to an answer that counts later.
@@ -49,23 +49,23 @@ class Controls:
         #: When commands were given, by id: looking for it in the audit trail takes long.
         self._given_at: dict[str, float] = {}
 
-    def give(self, wish: Wish, by: str, address: str, view: View) -> str:
+    def give(self, asked: CommandRequest, by: str, address: str, view: View) -> str:
         """Have it done, and return the id under which its answer is found. A repeated id does nothing again.
 
-        Raises WishRefused.
+        Raises CommandRefused.
         """
-        name = str(wish.id)
+        name = str(asked.id)
         try:
             with self._one_at_a_time, self._opened() as database:
                 if self._known_at(name) is not None:
                     return name
-                see_that_it_is_meant(wish, self._known(view))
-                plan = self._plan(database, wish, by, view)
+                check_request(asked, self._known(view))
+                plan = self._plan(database, asked, by, view)
                 now = wall_clock.now()
-                said = {**msgspec.to_builtins(wish), "by": by, "from": address}
+                said = {**msgspec.to_builtins(asked), "by": by, "from": address}
                 audit = RequestMade(
                     account=BOARD,
-                    action=wish.command,
+                    action=asked.command,
                     request=f"POST /api/commands {msgspec.json.encode(said).decode()}",
                     response=msgspec.json.encode({"id": name}).decode(),
                     status_code=202,
@@ -77,7 +77,7 @@ class Controls:
                 )
                 self._given_at[name] = now.timestamp()
         except DATABASE_ERRORS as error:
-            raise WishRefused(503, f"the database cannot be written now, nothing was done: {error}") from None
+            raise CommandRefused(503, f"the database cannot be written now, nothing was done: {error}") from None
         return name
 
     def outcome(self, name: str) -> Outcome | None:
@@ -106,10 +106,10 @@ class Controls:
         running = [one.name for one in view.status.followers] if view.status else []
         return [*running, *(one.name for one in self._settings.followers if one.name not in running)]
 
-    def _plan(self, database: Database, wish: Wish, by: str, view: View) -> _Plan:
-        whom, runs = wish.whom, is_lock_held(self._settings.store.database)
+    def _plan(self, database: Database, asked: CommandRequest, by: str, view: View) -> _Plan:
+        whom, runs = asked.whom, is_lock_held(self._settings.store.database)
         later = "" if runs else f"\n{_LATER}"
-        match wish.command:
+        match asked.command:
             case "pause":
                 return _Plan([(PAUSE, whom)], paused(whom, by), pause_answer(whom) + later)
             case "resume":
@@ -118,8 +118,8 @@ class Controls:
                 return _Plan([(RESUME, whom)], resume_records(ended), answer + later, is_done=not still)
         if not runs or view.status is None:
             is_paper = self._settings.mode == "paper" and not runs
-            raise WishRefused(409, PAPER_HAS_ENDED if is_paper else view.why or "no copier is running")
-        match wish.command:
+            raise CommandRefused(409, PAPER_HAS_ENDED if is_paper else view.why or "no copier is running")
+        match asked.command:
             case "flatten":
                 running = [one.name for one in view.status.followers if one.state != NOT_RUNNING]
                 return _Plan([(FLATTEN, one) for one in ([whom] if whom else running)])
@@ -129,14 +129,14 @@ class Controls:
                     return _Plan([(RETRY, whom)], answer=f"{whom}: is not quarantined", is_done=False)
                 return _Plan([(RETRY, whom)])
             case "try_again":
-                return self._try_again(wish, view)
+                return self._try_again(asked, view)
             case _:
                 return _Plan([(RELOAD, "")])
 
-    def _try_again(self, wish: Wish, view: View) -> _Plan:
-        drifts = view.day.drifts.get(wish.whom, ()) if view.day else ()
+    def _try_again(self, asked: CommandRequest, view: View) -> _Plan:
+        drifts = view.day.drifts.get(asked.whom, ()) if view.day else ()
         found = [one for drift in drifts for one in proposals(drift)]
-        wanted = [one for one in found if wish.order in (None, "", one.leader_order_id)]
+        wanted = [one for one in found if asked.order in (None, "", one.leader_order_id)]
         if not wanted:
-            return _Plan([(TRY_AGAIN, wish.whom)], answer="there is nothing to take up again", is_done=True)
-        return _Plan([(f"{TRY_AGAIN} {one.leader_order_id} {one.units}", wish.whom) for one in wanted])
+            return _Plan([(TRY_AGAIN, asked.whom)], answer="there is nothing to take up again", is_done=True)
+        return _Plan([(f"{TRY_AGAIN} {one.leader_order_id} {one.units}", asked.whom) for one in wanted])

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from copytrade.web.board import board_of, visitor_of
-from copytrade.web.controls.wish import WishRefused, read_wish
+from copytrade.web.controls.command_request import CommandRefused, read_command
 from copytrade.web.live.clean import clean
 from copytrade.web.routes.answers import JSON
 
@@ -30,14 +30,14 @@ async def give(request: Request) -> Response:
     if visitor is None:
         return JSON({"error": "somebody has to ask for it"}, 401)
     try:
-        wish = read_wish(await body_of(request))
+        asked = read_command(await body_of(request))
         if not board.controlling.allows(visitor.name):
             return JSON({"error": "too many commands"}, 429, headers={"retry-after": "5"})
         by = f"{visitor.by} (board)"
-        name = await run_in_threadpool(board.controls.give, wish, by, address, board.publisher.view)
+        name = await run_in_threadpool(board.controls.give, asked, by, address, board.publisher.view)
     except TooLong:
         return JSON({"error": "the body is too long"}, 413)
-    except WishRefused as refused:
+    except CommandRefused as refused:
         return JSON(clean({"error": str(refused)}), refused.status)
     return JSON({"id": name}, 202, headers={"location": f"/api/commands/{name}"})
 

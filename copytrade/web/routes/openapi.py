@@ -3,7 +3,7 @@
 from typing import Any
 
 from copytrade import __version__
-from copytrade.web.controls.wish import COMMANDS
+from copytrade.web.controls.command_request import COMMANDS
 
 _JSON = "application/json"
 
