@@ -76,8 +76,12 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         hours: MarketHours | None,
         *,
         holdings: bool,
+        book_delay: timedelta = timedelta(0),
     ) -> None:
-        """``since`` is the time of the leader's last known event. ``holdings``: shares are copied too."""
+        """``since`` is the time of the leader's last known event. ``holdings``: shares are copied too.
+
+        ``book_delay`` is by how much the account's order book was late today, as far as it is known.
+        """
         super().__init__(life)
         self._account = account
         self._is_leader = account.is_leader
@@ -86,7 +90,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         self._recovery = recovery
         self._tokens = tokens
         self._audit_interval = audit_interval
-        self._book = Book()
+        self._book = Book(book_delay)
         writer = Writer(life.address.name, life.epoch)
         self._publisher = Publisher(account, self.health, store, writer, since, hours)
         self._gate = Gate(life.address, life.epoch, clock, recovery, account.name, self._publisher)
@@ -236,7 +240,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
         self._unread.foreign_orders(book.foreign)
         changes = self._book.merge_read(book.orders, book.read_from)
         self._settle_disputes()
-        opens = self._gate.would_open(read.generation) and self._connection.is_up
+        opens = self._opens_gate(read)
         self._say_what_was_found(changes, opens, glance=read.glance)
         self._publisher.publish(changes, time.monotonic(), recovered=True)
         order_ids = frozenset(order.id for order in book.orders)
@@ -257,6 +261,16 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
             self._gate.open()
         if self._is_leader:
             self._net.ask_if_unknown()
+            self._publisher.keep_book_delay(self._book.longest_delay)
+
+    def _opens_gate(self, read: BookRead) -> bool:
+        """Whether a read shows all that the feed may have missed. One that is too early for a late book is repeated."""
+        if not (self._gate.would_open(read.generation) and self._connection.is_up):
+            return False
+        early = (self._book.shows_gap_from - read.book.read_from).total_seconds()
+        if early > 0:
+            self._clock.tell_later(early, self.address, RereadBook(self._connection.id))
+        return early <= 0
 
     def _merge_search(self, search: SearchAnswered) -> None:
         self._publisher.publish(self._book.merge_all(search.orders), time.monotonic(), recovered=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from loguru import logger
 
@@ -13,6 +13,7 @@ from actors.runtime.address import Health, Recipient
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
 from copytrade.core.market.sessions import MarketHours
+from copytrade.core.model.commands import book_delay_key
 from copytrade.core.model.order_book import Book, Change
 from copytrade.core.model.orders import IST
 from copytrade.storage.records import ConfigSet, OrderChanged, Record
@@ -38,6 +39,7 @@ class Publisher:
         self._uncovered_on: date | None = None
         self._subscribers: dict[str, Recipient[FeedNews]] = {}
         self._turns = 0
+        self._book_delay = timedelta(0)
         #: The time of the leader's last known event.
         self.since = since
 
@@ -78,6 +80,14 @@ class Publisher:
             self._warn_where_hours_are_unknown()
             records.append(ConfigSet("last_leader_event_ts", str(int(latest.timestamp()))))
         self._store.tell(Write(tuple(records), self._writer))
+
+    def keep_book_delay(self, delay: timedelta) -> None:
+        """Write down by how much the leader's book is late, so that it is known after a restart too."""
+        if delay > self._book_delay:
+            self._book_delay = delay
+            today = wall_clock.now().astimezone(IST).date()
+            value = f"{today} {delay.total_seconds():.3f}"
+            self._store.tell(Write((ConfigSet(book_delay_key(self._account.name), value),), self._writer))
 
     def write_again(self, book: Book) -> None:
         """Write the whole book down: a store that died may have lost what it was told last."""

@@ -23,9 +23,11 @@ from actors.system.addresses import Addresses
 from copytrade import settings as s
 from copytrade.app.clients import broker_of
 from copytrade.app.policies import market_rules_of, needs_capital, needs_holdings, policy_of
+from copytrade.common import wall_clock
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.accounts import AccountType
-from copytrade.reports.queries import holds_shares
+from copytrade.core.model.orders import IST
+from copytrade.reports.queries import book_delay_on, holds_shares
 from copytrade.settings.copying import WITH_COLLATERAL
 
 
@@ -140,6 +142,7 @@ class AccountActors:
         since = self._since if account_type is AccountType.LEADER else None
 
         def start(life: Incarnation[Any]) -> object:
+            today = wall_clock.now().astimezone(IST).date()
             return OrderFeed.start(
                 life,
                 feed_account,
@@ -151,6 +154,7 @@ class AccountActors:
                 since,
                 self._market_rules.hours,
                 holdings=self._holds_shares or any(map(needs_holdings, settings.followers)),
+                book_delay=book_delay_on(settings.store.database, name, today),
             )
 
         policy = self._core if core else self._other

@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from copytrade.common.redaction import readable
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.ledger.drift.causes import Drift, Fill, LeaderOrder
 from copytrade.core.ledger.drift.explanation import explained
-from copytrade.core.model.commands import LEAVE
+from copytrade.core.model.commands import LEAVE, book_delay_key
 from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
@@ -192,6 +192,16 @@ def holds_shares(database: str) -> bool:
             return bool(rows_of(connection, query, Product.CNC, Segment.NSE_EQ, Segment.BSE_EQ))
     except DatabaseUnusable:
         return False
+
+
+def book_delay_on(database: str, leader: str, day: date) -> timedelta:
+    """Return by how much a leader's order book was late on a day; zero where that is unknown."""
+    try:
+        with open_to_read(database) as connection:
+            kept_on, _, seconds = (remembered(connection, book_delay_key(leader)) or "").partition(" ")
+    except DatabaseUnusable:
+        return timedelta(0)
+    return timedelta(seconds=float(seconds)) if kept_on == str(day) else timedelta(0)
 
 
 def requests_since(connection: peewee.Database, moment: datetime) -> dict[str, int]:

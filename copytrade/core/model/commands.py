@@ -59,6 +59,11 @@ def since_key(follower: str) -> str:
     return f"copying_since.{follower}"
 
 
+def book_delay_key(leader: str) -> str:
+    """Return the key in ``config`` of the day, and the seconds by which the leader's order book was late on it."""
+    return f"book_delay.{leader}"
+
+
 def client_id_key(follower: str) -> str:
     """Return the key in ``config`` of the client id that a follower's name belongs to, "" while he is away."""
     return f"client_id.{follower}"

@@ -35,6 +35,10 @@ APART = timedelta(seconds=1)
 #: What the book does not show for longer is not late.
 LATEST = timedelta(seconds=30)
 
+#: How many times the longest delay of the book, and how long at most, a read after a new connection has to wait: the
+#: longest delay that was seen is shorter than the real one by up to the time between two reads.
+GAP_MARGIN, GAP_LATEST = 2, timedelta(seconds=10)
+
 
 class Change(msgspec.Struct, frozen=True, gc=False):
     """An order that is new (``before`` is None) or not what it was."""
@@ -53,7 +57,6 @@ class _Evidence(msgspec.Struct, gc=False):
 
     stamp: datetime | None
     last: tuple[object, ...]
-    first_arrived: datetime
     arrived: datetime
     past: tuple[Terms, ...] = ()
     disputed: Terms | None = None
@@ -64,19 +67,22 @@ class _Evidence(msgspec.Struct, gc=False):
 class Book:
     """The orders of one account by id, in the order in which they were first seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_delay: timedelta = timedelta(0)) -> None:
+        """``longest_delay`` is what an earlier book of this account has measured today."""
         self._orders: dict[str, Order] = {}
         #: The row of the order book that was merged last, of those orders about which nothing else was heard since.
         self._rows: dict[str, Order] = {}
         #: Of orders that rest, and of which a frame has told.
         self._evidence: dict[str, _Evidence] = {}
+        #: When a frame told of an order first, for those that no read has shown yet.
+        self._unshown: dict[str, datetime] = {}
         self._asks = False
         #: When the connection was made on which frames now come.
         self._connected_at = _NEVER
         #: When the last read began: what it lacked was placed later.
         self._read_from: datetime | None = None
         #: The longest that a read has lacked what a frame had told before it began.
-        self.longest_delay = timedelta(0)
+        self.longest_delay = longest_delay
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -91,6 +97,13 @@ class Book:
     def connected(self, at: datetime) -> None:
         """Note that frames come over a new connection: the last ones of the old connection may be lost."""
         self._connected_at = at
+
+    @property
+    def shows_gap_from(self) -> datetime:
+        """When a read has to begin at the earliest to show all that happened before the present connection."""
+        if not self.longest_delay:
+            return self._connected_at
+        return self._connected_at + min(GAP_MARGIN * self.longest_delay, GAP_LATEST)
 
     def asks_for_read(self) -> bool:
         """Return whether another read may settle a dispute; call it after each merge."""
@@ -151,8 +164,10 @@ class Book:
         if seen.created_at is None and seen.updated_at is None and seen.exchange_at is None:
             # A frame tells of what happens now; what a read shows first was not there at the one before.
             seen = replace(seen, created_at=seen.observed_at if is_frame else self._read_from)
-        if is_frame and not seen.is_terminal:
-            self._evidence[seen.id] = _evidence_of(seen)
+        if is_frame:
+            self._unshown[seen.id] = seen.observed_at
+            if not seen.is_terminal:
+                self._evidence[seen.id] = _evidence_of(seen)
         self._orders[seen.id] = seen
         self._rows.pop(seen.id, None)
         return Change(None, seen)
@@ -224,9 +239,12 @@ class Book:
         return not is_behind(known, row) and (evidence is None or evidence.disputed is None)
 
     def _note_absent(self, shown: Set[str], read_from: datetime) -> None:
-        for order_id, evidence in self._evidence.items():
-            if order_id not in shown:
-                self._note_delay(evidence.first_arrived, read_from)
+        """Measure the delay of a read by the orders that it lacks, and forget those that it shows or never will."""
+        for order_id, told in list(self._unshown.items()):
+            if order_id in shown or read_from > told + LATEST:
+                del self._unshown[order_id]
+            else:
+                self._note_delay(told, read_from)
 
     def _note_delay(self, told: datetime, read_from: datetime) -> None:
         """Measure the delay of a read that lacks what a frame had shown before it began."""
@@ -244,7 +262,7 @@ def chronological(orders: Iterable[Order]) -> list[Order]:
 
 def _evidence_of(frame: Order, stamp: datetime | None = None) -> _Evidence:
     stamp = stamp or frame.updated_at
-    return _Evidence(stamp, _said(frame), frame.observed_at, frame.observed_at)
+    return _Evidence(stamp, _said(frame), frame.observed_at)
 
 
 def _said(frame: Order) -> tuple[object, ...]:
