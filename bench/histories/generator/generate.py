@@ -28,6 +28,7 @@ def history_of(seed: int) -> History:
     episodes.squared_off(writer)
     episodes.unshown(writer)
     episodes.behind(writer)
+    episodes.stubborn(writer, seed)
     is_blind = episodes.blind(writer)
     while writer.now < LENGTH:
         act(writer)
