@@ -6,7 +6,7 @@ Each is added to about one history in ten, and leaves the time of the next step 
 import random
 from decimal import Decimal
 
-from bench.histories.generator.writer import Line, Writer
+from bench.histories.generator.writer import Line, Writer, step
 from bench.histories.history import LEADER
 
 
@@ -130,13 +130,13 @@ def stubborn(writer: Writer, seed: int) -> None:
         return
     then, line, follower = writer.now, Line("45673", 65, Decimal(100), 1), chance.choice(writer.followers)
     kind = chance.choice(["modify", "cancel"])
-    where = {"price": 82} if kind == "modify" else {}
     code = chance.choice(["DH-905", "DH-906", "DH-910"])
     writer.now = chance.uniform(0.3, 1.5)
     name = writer.order(line, chance.randint(1, 3), order_type="LIMIT", price="80")
     writer.now += 0.8
-    terms = {"method": "refuse", "code": code, "kind": kind, "client_id": follower.client_id, "where": where}
-    writer.add("broker", **terms, times=None)
+    changed = {"price": 82} if kind == "modify" else {}
+    client_id = follower.client_id
+    writer.add("broker", method="refuse", code=code, kind=kind, client_id=client_id, where=changed, times=None)
     writer.now += 0.1
-    writer.add(kind, name=name, **({"price": "82"} if kind == "modify" else {}))
+    writer.steps.append(step(writer.now, kind, name=name, **{field: str(value) for field, value in changed.items()}))
     writer.now = then
