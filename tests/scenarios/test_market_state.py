@@ -1,15 +1,16 @@
 """What the clock and the exchange allow. Live orders are copied at any hour: the leader's broker has taken them."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Place, Skip
 from copytrade.core.market.sessions import load_market_hours
-from copytrade.core.model.orders import IST, Order
+from copytrade.core.model.orders import IST, Order, Status
 from copytrade.core.model.reasons import Reason
-from tests.core.asking import OPEN, POLICY, ask
+from tests.core.asking import FRESH, OPEN, POLICY, ask
 from tests.core.orders import an_order
 from tests.support.copier import LEADER, Copier
 
@@ -47,6 +48,20 @@ def test_what_comes_late_waits_for_its_session(at: str, why: str) -> None:
     assert why in decision.detail
     assert decision.until is not None
     assert isinstance(ask(leader, inputs=AT_THE_EXCHANGE, policy=COPYING, now=decision.until), Place)
+
+
+def test_what_was_filled_and_came_after_the_close_is_decided_again_at_the_next_opening() -> None:
+    leader, now = placed("2026-11-23 15:29:50", status=Status.TRADED, filled_quantity=260, last_price=Decimal(100))
+    policy = replace(COPYING, max_missed_age=7 * 86_400.0)
+    closed = ask(leader, inputs=AT_THE_EXCHANGE, policy=policy, now=now + timedelta(minutes=20))
+    assert isinstance(closed, Skip)
+    assert closed.until is not None
+    skipped = replace(FRESH, reason=closed.reason, error=closed.detail)
+    assert isinstance(ask(leader, skipped, inputs=AT_THE_EXCHANGE, policy=policy, now=closed.until), Place)
+    policy = replace(COPYING, max_missed_age=900.0)
+    too_old = ask(leader, skipped, inputs=AT_THE_EXCHANGE, policy=policy, now=closed.until)
+    assert isinstance(too_old, Skip)
+    assert too_old.reason is Reason.MISSED_TOO_OLD
 
 
 def test_what_comes_late_within_the_session_is_placed() -> None:

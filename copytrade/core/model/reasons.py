@@ -78,7 +78,7 @@ class Reason(StrEnum):
         return self in _FORBIDS_ENTRIES
 
 
-_PASSING = frozenset({Reason.ACCOUNT_SUSPENDED, Reason.BUDGET, Reason.EXIT_FIRST})
+_PASSING = frozenset({Reason.ACCOUNT_SUSPENDED, Reason.BUDGET, Reason.EXIT_FIRST, Reason.MARKET_CLOSED})
 
 _FORBIDS_ENTRIES = frozenset({Reason.BEFORE_START, Reason.FILTERED_INSTRUMENT, Reason.UNSUPPORTED})
 
