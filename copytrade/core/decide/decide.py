@@ -132,7 +132,9 @@ def _part(case: Case, part: Part) -> Decision:
     if not isinstance(total, int):
         return total
     plan = _plan(case, part, mine, total)
-    decision = _change(case, mine, plan)
+    changes = [_change_of(case, copy, plan.quantities.get(copy.n, 0)) for copy in mine]
+    possible = (change for change in changes if change is not None and not case.inputs.is_held(change))
+    decision: Decision = next(possible, Done())
     if isinstance(decision, Done) and plan.more:
         decision = _grow(case, part, mine, plan)
     if part is Part.EXIT and isinstance(decision, Done) and case.allocated.exit_waits is not None:
@@ -140,7 +142,7 @@ def _part(case: Case, part: Part) -> Decision:
     if part in (Part.FLATTEN, Part.TWIN):
         return decision
     if isinstance(decision, Done):
-        as_wanted = [copy for copy in mine if _change_of(case, copy, plan.quantities.get(copy.n, 0)) is None]
+        as_wanted = [copy for copy, change in zip(mine, changes, strict=True) if change is None]
         decision = mind_fills(case, part, as_wanted)
     return note_difference(case, part, mine) if isinstance(decision, Done) else decision
 
@@ -151,15 +153,6 @@ def _plan(case: Case, part: Part, mine: Sequence[Copy], total: int) -> Slices:
     if room is None:
         return sliced(total, mine, case.inputs.largest)
     return sliced_by_product(total, mine, case.inputs.largest, room, case.leader.product)
-
-
-def _change(case: Case, mine: Sequence[Copy], plan: Slices) -> Decision:
-    """Cancel or modify the first order that is not what it should be."""
-    for copy in mine:
-        change = _change_of(case, copy, plan.quantities.get(copy.n, 0))
-        if change is not None and not case.inputs.is_held(change):
-            return change
-    return Done()
 
 
 def _change_of(case: Case, copy: Copy, quantity: int) -> Cancel | Modify | None:

@@ -1,11 +1,13 @@
 """Which leader orders a change makes worth deciding again."""
 
+from collections.abc import Sequence
+
 from copytrade.core.engine.copies.copy_book import Changed, CopyBook
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.model.copies import Stage
-from copytrade.core.model.ledger import LineKey, Part, line_of
+from copytrade.core.model.copies import Copy, Stage
+from copytrade.core.model.ledger import Allocation, LineKey, Part, line_of
 from copytrade.core.model.orders import Order
 
 
@@ -20,6 +22,8 @@ class Invalidation:
         self._orders = orders
         self._positions = positions
         self._copy_book = copy_book
+        #: The orders that were found to merely rest, each with all that this depends on.
+        self._at_rest: dict[str, tuple[Order, Allocation | None, Sequence[Copy]]] = {}
 
     def everybody(self) -> None:
         """Mark every order that is not settled or may still matter."""
@@ -63,22 +67,43 @@ class Invalidation:
         self._work_queue.mark_beside(member for member in self._positions.working.on(key) if member in self._orders)
 
     def merely_rests(self, order: Order) -> bool:
-        """Whether an order is only an entry, rests at the broker as it should, and is not affected by its line."""
-        allocation = self._positions.ledger.allocation(order.id)
-        if order.is_terminal or allocation is None or allocation.is_exit or allocation.excess:
-            return False
-        copies = self._copy_book.of(order.id)
-        if copies and all(copy.stage is Stage.NONE and copy.is_settled for copy in copies):
-            return True  # a filter stands against it
-        if allocation.ratio is None:
-            return False
-        is_resting = all(copy.stage is Stage.LIVE and copy.part is Part.ENTRY for copy in copies)
-        is_whole = sum(copy.quantity for copy in copies) == allocation.due
-        return is_resting and is_whole
+        """Whether an order is only an entry, rests at the broker as it should, and is not affected by its line.
+
+        Each change of a line asks this of every order of it, and few have changed since they were last asked.
+        """
+        allocation, copies = self._positions.ledger.allocation(order.id), self._copy_book.of(order.id)
+        known = self._at_rest.get(order.id)
+        if known is not None and known[0] is order and known[1] is allocation and known[2] is copies:
+            return True
+        rests = _rests(order, allocation, copies)
+        if rests:
+            self._at_rest[order.id] = order, allocation, copies
+        return rests
+
+    def is_over(self, order_id: str) -> None:
+        """Drop what was found of an order that rests no more."""
+        self._at_rest.pop(order_id, None)
+
+    def forget(self) -> None:
+        """Drop what was found of orders that are forgotten."""
+        self._at_rest = {order_id: found for order_id, found in self._at_rest.items() if order_id in self._orders}
 
     def _is_exiting(self, order_id: str) -> bool:
         allocation = self._positions.ledger.allocation(order_id)
         return allocation is None or allocation.is_exit
+
+
+def _rests(order: Order, allocation: Allocation | None, copies: Sequence[Copy]) -> bool:
+    """Whether an order merely rests: an entry whose copies do, or one that was skipped for good."""
+    if order.is_terminal or allocation is None or allocation.is_exit or allocation.excess:
+        return False
+    if copies and all(copy.stage is Stage.NONE and copy.is_settled for copy in copies):
+        return True  # a filter stands against it
+    if allocation.ratio is None:
+        return False
+    is_resting = all(copy.stage is Stage.LIVE and copy.part is Part.ENTRY for copy in copies)
+    is_whole = sum(copy.quantity for copy in copies) == allocation.due
+    return is_resting and is_whole
 
 
 def _extent(order: Order) -> tuple[int, int, bool]:

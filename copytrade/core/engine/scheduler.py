@@ -102,6 +102,7 @@ class Scheduler:
     def forget(self) -> None:
         """Forget what decisions took from their lines, for orders that are forgotten."""
         self._bases = {order_id: basis for order_id, basis in self._bases.items() if order_id in self._orders}
+        self._invalidation.forget()
 
     def _is_concerned(self, leader: Order) -> bool:
         """Whether a change of other orders of its line may change the decision about an order."""
@@ -127,6 +128,7 @@ class Scheduler:
             case Done() if self._invalidation.is_settled(leader):
                 self._positions.retire(leader.id)
                 self._bases.pop(leader.id, None)
+                self._invalidation.is_over(leader.id)
                 self._work_queue.rest(leader.id)
                 self._holds.forget(leader.id)
             case Skip():
@@ -187,7 +189,8 @@ class Scheduler:
         if self._flattener.is_at_work:
             return self._flattener.call_off(copies, inputs)
         allocated = self._allocator.allocate(leader, copies, inputs, now)
-        if (basis := self._shares.basis(leader)) is not None:
+        first = allocated.exits_first if allocated is not None else None
+        if (basis := self._shares.basis(leader, exits_first=first)) is not None:
             self._bases[leader.id] = basis
         return decide(leader, copies, allocated, inputs, policy, now)
 

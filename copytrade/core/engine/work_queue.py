@@ -42,9 +42,12 @@ class WorkQueue:
 
     def mark_beside(self, order_ids: Iterable[str]) -> None:
         """Mark orders to be decided if a change of another order of their line concerns them."""
+        marked, numbers = self._marked, self._numbers
         for order_id in order_ids:
-            self._marked.setdefault(order_id, False)
-            self._number(order_id)
+            if order_id not in marked:
+                marked[order_id] = False
+                if order_id not in numbers:
+                    numbers[order_id] = next(self._next_number)
 
     def _number(self, order_id: str) -> None:
         if order_id not in self._numbers:

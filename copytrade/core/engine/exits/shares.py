@@ -135,10 +135,10 @@ class Shares:
         known = self._of(allocation.line)
         return _open(known, order, known.bounded, known.there)
 
-    def basis(self, order: Order) -> Basis | None:
+    def basis(self, order: Order, *, exits_first: bool | None = None) -> Basis | None:
         """Return what a decision depends on of its order's line, None if that is not known.
 
-        An entry without a size yet depends on more than this.
+        An entry without a size yet depends on more than this. ``exits_first`` is what ``come_first`` said just now.
         """
         allocation = self._positions.ledger.allocation(order.id)
         if allocation is None or (allocation.ratio is None and allocation.entry_of(order.quantity)):
@@ -146,7 +146,8 @@ class Shares:
         exit_open, line = self.exit_open(order, allocation), self._positions.ledger.line(allocation.line)
         crosses = allocation.is_exit and allocation.entry_of(order.quantity) > 0
         held_against = crosses and line.held * order.side.sign < 0
-        return Basis(allocation, exit_open, line.lost > 0, held_against, self.come_first(order, allocation))
+        first = self.come_first(order, allocation) if exits_first is None else exits_first
+        return Basis(allocation, exit_open, line.lost > 0, held_against, first)
 
     def come_first(self, order: Order, allocation: Allocation) -> bool:
         """Whether an entry has to wait: the broker has not yet accepted exits of what is held on the other side.
@@ -154,11 +155,11 @@ class Shares:
         An exit in doubt may have to be sent again. If a read shows a larger position of the leader than his orders do,
         this entry may be an exit: a book that is behind lacks orders of his.
         """
-        line = self._positions.ledger.line(allocation.line)
         if not allocation.entry_of(order.quantity):
             return False
         if self._positions.leader.may_be_exit(allocation.line, order.side):
             return True
+        line = self._positions.ledger.line(allocation.line)
         if line.held * order.side.sign >= 0:
             return False
         known = self._of(allocation.line)
