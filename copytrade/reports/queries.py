@@ -19,6 +19,7 @@ from copytrade.core.model.commands import LEAVE, book_delay_key
 from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
+from copytrade.core.model.reasons import Reason
 from copytrade.reports.snapshot import open_to_read, rows_of
 from copytrade.storage import copies_table
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
@@ -85,13 +86,23 @@ class RecordedRequest:
     duration_ms: float
 
 
+#: States of a copy that the broker took.
+_SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
+
+
 def was_late(copy: copies_table.CopyRow) -> bool:
     """Return whether a copy was sent, but not live: it was taken up again, waited for its account, or was recovered.
 
     Its delay is neither this program's nor the broker's, so it has no latency. What closes a position copies nothing.
     """
-    sent = copy.status in (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
-    return sent and copy.latency_ms is None and not is_closing(copy.leader_order_id)
+    return copy.status in _SENT and copy.latency_ms is None and not is_closing(copy.leader_order_id)
+
+
+def went_otherwise(copy: copies_table.CopyRow) -> bool:
+    """Return whether a copy was sent, and did not come to its share of the leader's order."""
+    if copy.status not in _SENT or copy.reason is None or copy.reason not in Reason.__members__.values():
+        return False
+    return Reason(copy.reason).is_not_as_the_leader
 
 
 def copies_on(connection: peewee.Database, day: date) -> list[RecordedCopy]:
@@ -337,8 +348,11 @@ def _add_what_was_done_by_hand(connection: peewee.Database, histories: Mapping[s
 
 
 def symbols(connection: peewee.Database) -> dict[InstrumentKey, str]:
-    """Return the known symbols by instrument."""
-    query = "SELECT DISTINCT exchange_segment, security_id, symbol FROM orders WHERE symbol <> ''"
+    """Return the known symbols by instrument: one each, although frames and rows spell some differently."""
+    query = (
+        "SELECT exchange_segment, security_id, MIN(symbol) FROM orders WHERE symbol <> ''"
+        " GROUP BY exchange_segment, security_id"
+    )
     rows = rows_of(connection, query)
     return {InstrumentKey(Segment(segment), security_id): readable(symbol) for segment, security_id, symbol in rows}
 

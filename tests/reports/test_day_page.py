@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 
 from copytrade.core.engine.copies import transitions
 from copytrade.core.model.accounts import AccountType
-from copytrade.core.model.ledger import Line, LineKey
+from copytrade.core.model.ledger import Line, LineKey, Ratio
 from copytrade.core.model.orders import Order, Product, Status
 from copytrade.core.model.reasons import Reason
 from copytrade.reports.day.copies import CopyFigures, spreadsheet
@@ -119,7 +120,9 @@ def kept() -> KeptDay:
 @pytest.fixture
 def database(path: Path) -> str:
     """A day of four followers."""
-    line = Line(LineKey(OPTION, Product.MARGIN), leader_position=130, held=60, level=65)
+    line = Line(
+        LineKey(OPTION, Product.MARGIN), leader_position=130, held=60, level=60, ratio=Ratio(Fraction(1, 2), "")
+    )
     store = Database(str(path))
     store.write([*a_day(), own("F-alice-L1", 1, 65)])
     store.write(
@@ -144,14 +147,14 @@ def test_every_figure_of_a_day_is_in_the_page_as_a_table(database: str) -> None:
     page = Page(day_page(database, DAY, Limits(per_second=10)))
     tables = {caption: rows[1:] for caption, rows in page.tables.items()}
     assert tables["Copies of the day"][:2] == [
-        ["everybody", "4", "2", "1", "2", "3", "0", "45,500.00", "48,711.00"],
-        ["alice", "2", "2", "0", "0", "0", "0", "45,500.00", "22,737.00"],
+        ["everybody", "4", "2", "1", "1", "2", "3", "0", "45,500.00", "48,711.00"],
+        ["alice", "2", "2", "0", "0", "0", "0", "0", "45,500.00", "22,737.00"],
     ]
     assert tables["Result of the day, of the whole account"] == [
         ["alice", "-1,234.50", "-1,000.00", "-234.50", "15:15:01"]
     ]
     (held,) = (rows for caption, rows in tables.items() if caption.startswith("Held by copying at"))
-    assert held == [["alice", "NIFTY 24 NOV 26000 CALL", "MARGIN", "130", "-", "65", "60", "-5"]]
+    assert held == [["alice", "NIFTY 24 NOV 26000 CALL", "MARGIN", "130", "0.5000", "65.00", "60", "-5.00"]]
     assert ["skipped", "zero_lots", "2"] in [row[:3] for row in tables["All followers"]]
     assert ["carol", "failed", "broker_refused", "1"] in tables["Each follower"]
     assert tables["Slippage by follower"][:2] == [
@@ -182,7 +185,7 @@ def test_the_page_needs_nothing_else_and_its_policy_forbids_all_but_its_own_styl
     page = Page(made)
     tags = [tag for tag, _ in page.elements]
     assert tags.count("svg") == 5, "result, outcomes, slippage, delays, one line"
-    assert not {"script", "link", "img", "iframe", "a", "object", "form"} & {*tags}
+    assert not {"script", "link", "img", "iframe", "object", "form"} & {*tags}
     assert tags.count("style") == 1
     policies = [
         given["content"] for tag, given in page.elements if given.get("http-equiv") == "Content-Security-Policy"
@@ -194,6 +197,8 @@ def test_the_page_needs_nothing_else_and_its_policy_forbids_all_but_its_own_styl
     names = [name for _, given in page.elements for name in given]
     assert "style" not in names
     assert not [name for name in names if name.startswith("on") or name in ("src", "srcset")]
+    assert "Back to the board" not in page.text
+    assert "Back to the board" in Page(day_page(database, DAY, board="/")).text
     links = [given["href"] for _, given in page.elements if "href" in given]
     ids = [given["id"] for _, given in page.elements if "id" in given]
     assert {link.removeprefix("#") for link in filter(None, links)} <= {*ids}

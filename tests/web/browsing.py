@@ -15,7 +15,7 @@ from tests.web.served import Served
 #: Milliseconds that anything may take.
 PATIENCE = 20_000
 
-WIDE, PHONE = (1440, 1000), (390, 844)
+WIDE, LAPTOP, PHONE = (1440, 1000), (1366, 768), (390, 844)
 
 
 @contextmanager

@@ -6,13 +6,14 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from bench.speed.board.stage import Stagehand
+from copytrade.core.model.copies import Stage
 from copytrade.core.model.reasons import Reason
 from copytrade.paper.broker import PaperBroker
 from copytrade.storage.database import Database
 from copytrade.storage.files.lock_file import hold_lock
 from copytrade.web.access.password import hash_of
 from tests.support.copier import ALICE, BOB, LEADER, Copier, accounts, running, settings_for
-from tests.web.browsing import PATIENCE, PHONE, chromium, opened, picture, serious_faults
+from tests.web.browsing import LAPTOP, PATIENCE, PHONE, chromium, opened, picture, serious_faults
 from tests.web.relay import Relay
 from tests.web.served import serving
 
@@ -63,6 +64,7 @@ def test_an_operator_watches_pauses_and_flattens_with_the_keyboard_alone(tmp_pat
             expect(page.locator(".mode")).to_have_text("live")
             watches_an_order(page, copier)
             pauses_bob(page, copier)
+            uses_every_control(page, copier)
             flattens_alice(page, copier)
             everybody_can_use_it(page)
             page.keyboard.press("Escape")
@@ -93,13 +95,32 @@ def pauses_bob(page: Page, copier: Copier) -> None:
     copier.logged("Entries paused")
     order = copier.buy(4, 0, order_type="MARKET")
     skip = page.locator('[data-region="troubles"] > tr', has_text=order)
-    expect(skip).to_contain_text("copying_disabled")
+    expect(skip).to_contain_text("copying disabled")
     expect(skip).to_contain_text(re.compile(r"entries of bob are paused since .* by an operator \(board\)"))
     expect(page.locator('[data-region="followers"] > [data-id="bob"] .sync')).to_have_text("differs")
     page.get_by_role("button", name="bob", exact=True).click()
     expect(page.get_by_role("dialog", name="bob")).to_contain_text("copying disabled")
     page.keyboard.press("Escape")
     picture(page, "board.png")
+
+
+def uses_every_control(page: Page, copier: Copier) -> None:
+    said = page.locator("#said")
+    page.get_by_role("button", name="Resume bob").click()
+    expect(said).to_contain_text("bob: entries resumed")
+    page.get_by_role("button", name="Copy what is missing bob").click()
+    expect(page.locator('[data-region="followers"] > [data-id="bob"] .sync')).to_have_text("in sync")
+    page.get_by_role("button", name="Pause all").click()
+    copier.logged("Entries paused")
+    expect(page.locator('[data-region="followers"] > [data-id="alice"] .state')).to_contain_text("paused")
+    page.get_by_role("button", name="Resume all").click()
+    expect(page.locator('[data-region="followers"] > [data-id="alice"] .state')).to_have_text("live")
+    page.get_by_role("button", name="Flatten all").click()
+    dialog = page.get_by_role("dialog", name="Flatten everybody")
+    dialog.get_by_label("Type all to confirm").fill("al")
+    expect(dialog.get_by_role("button", name="Flatten")).to_be_disabled()
+    dialog.get_by_role("button", name="Do nothing").click()
+    expect(dialog).to_be_hidden()
 
 
 def everybody_can_use_it(page: Page) -> None:
@@ -127,6 +148,10 @@ def reads_the_report_of_the_day(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator("body")).to_contain_text("alice")
     picture(page, "report.png")
+    page.get_by_role("link", name="Every copy").click()
+    expect(page.get_by_role("heading", name="Every copy")).to_be_in_viewport()
+    page.get_by_role("link", name="Back to the board").click()
+    expect(page.locator("#link")).to_have_text("live")
 
 
 def test_two_hundred_followers_are_found_read_and_used_by_everybody(tmp_path: Path) -> None:
@@ -139,8 +164,9 @@ def test_two_hundred_followers_are_found_read_and_used_by_everybody(tmp_path: Pa
         stage.tell(f007={"state": "quarantined"})
         with serving(stage.settings, stage.database) as board:
             relay = Relay(int(board.host.rpartition(":")[2]))
-            with opened(browser, board, url=f"http://127.0.0.1:{relay.port}/") as page:
+            with opened(browser, board, LAPTOP, url=f"http://127.0.0.1:{relay.port}/") as page:
                 is_fast_and_keeps_the_focus(page, stage)
+                says_which_failed(page, stage)
                 is_told_when_the_connection_is_lost(page, stage, relay)
             relay.stop()
             stage.tell()
@@ -181,6 +207,34 @@ def is_fast_and_keeps_the_focus(page: Page, stage: Stagehand) -> None:
         stage.tell(f003={"mailbox": 7})
         expect(page.locator('[data-region="orders"] > tr').first).to_contain_text(seen.id)
     expect(flatten).to_be_focused()
+
+
+def says_which_failed(page: Page, stage: Stagehand) -> None:
+    order = stage.order()
+    refused = {"stage": Stage.ENDED, "order_id": "", "latency_ms": None, "breakdown": None}
+    stage.copied(order, "f010", **refused, reason=Reason.BROKER_REFUSED, error="DH-906: no margin")
+    stage.copied(order, "f011", reason=Reason.FILLED_OTHERWISE, error="the leader got 65 of 130")
+    stage.copied(order, "f012", latency_ms=None, breakdown=None)
+    stage.tell(feed_leader={"figures": {"gate": "closed"}})
+    rows = page.locator('[data-region="troubles"] > tr:visible')
+    page.get_by_role("button", name=re.compile("^End quarantine f")).click()  # of the one who is quarantined
+    expect(page.locator('[data-region="events"]')).to_contain_text(re.compile("f007 *retry"))
+    page.get_by_label("Show").select_option("failed")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("DH-906: no margin")
+    page.get_by_label("Show").select_option("all")
+    page.get_by_role("list", name="Reasons").get_by_role("button", name="filled otherwise").click()
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("f011")
+    page.get_by_role("button", name="Every reason").click()
+    shown = page.locator(f'[data-region="orders"] > [data-id="{order.id}"]')
+    expect(shown).to_contain_text("1 of 3 1 otherwise")
+    expect(page.locator(".late")).to_contain_text("1")
+    expect(page.locator(".top .why")).to_contain_text("Entries wait: orders of leader may have been missed")
+    stage.tell(feed_leader={"figures": {"gate": "open"}})
+    expect(page.locator(".top .why")).to_be_hidden()
+    cut = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('#orders .scroll'))")
+    assert cut == 0, "no column of the orders is cut off"
 
 
 def is_told_when_the_connection_is_lost(page: Page, stage: Stagehand, relay: Relay) -> None:

@@ -73,12 +73,30 @@ class Reason(StrEnum):
         return self in _PASSING
 
     @property
+    def is_not_as_the_leader(self) -> bool:
+        """Whether it says of a copy that was sent that it did not come to its share of the leader's order."""
+        return self in _NOT_AS_THE_LEADER
+
+    @property
     def forbids_entries_alone(self) -> bool:
         """Whether an order skipped for this reason is copied all the same as an exit of a copied position."""
         return self in _FORBIDS_ENTRIES
 
 
 _PASSING = frozenset({Reason.ACCOUNT_SUSPENDED, Reason.BUDGET, Reason.EXIT_FIRST, Reason.MARKET_CLOSED})
+
+_NOT_AS_THE_LEADER = frozenset(
+    {
+        Reason.BROKER_REFUSED,
+        Reason.BROKER_REJECTED,
+        Reason.ENDED_EXTERNALLY,
+        Reason.IOC_UNFILLED,
+        Reason.INVISIBLE,
+        Reason.UNFILLED,
+        Reason.FILLED_OTHERWISE,
+        Reason.MISJUDGED,
+    }
+)
 
 _FORBIDS_ENTRIES = frozenset({Reason.BEFORE_START, Reason.FILTERED_INSTRUMENT, Reason.UNSUPPORTED})
 

@@ -24,7 +24,7 @@ from copytrade.reports.day.positions import Holding, LineOverDay, has_later_day,
 from copytrade.reports.day.requests import WindowUse, requests_on, use_of
 from copytrade.reports.day.slippage import follower_value, leader_value, slippage_of
 from copytrade.reports.percentiles import percentile
-from copytrade.reports.queries import RecordedCopy, copies_on, was_late
+from copytrade.reports.queries import RecordedCopy, copies_on, was_late, went_otherwise
 from copytrade.reports.snapshot import open_to_read, rows_of
 from copytrade.settings import Limits
 
@@ -73,6 +73,7 @@ class CopyTotals(msgspec.Struct, frozen=True):
     sent: int
     filled: int
     open: int
+    otherwise: int
     failed: int
     skipped: int
     late: int
@@ -182,6 +183,7 @@ def _totals(copies: Sequence[RecordedCopy]) -> CopyTotals:
         sent=sum(statuses[status] for status in _SENT),
         filled=statuses[MappingStatus.FILLED],
         open=sum(statuses[status] for status in _OPEN),
+        otherwise=sum(map(went_otherwise, copies)),
         failed=statuses[MappingStatus.FAILED],
         skipped=statuses[MappingStatus.SKIPPED],
         late=sum(map(was_late, copies)),

@@ -1,15 +1,14 @@
 """How the positions of the leader and of each follower changed over a day, and what followers hold now."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
 import peewee
 
-from copytrade.common.redaction import readable
-from copytrade.core.model.orders import CORRELATION_PREFIX, IST, Side
-from copytrade.reports.queries import lines_of, symbols
+from copytrade.core.model.orders import CORRELATION_PREFIX, IST, InstrumentKey, Segment, Side
+from copytrade.reports.queries import drifts_from, histories_of, symbols
 from copytrade.reports.snapshot import rows_of
 
 
@@ -41,7 +40,8 @@ class LineOverDay(msgspec.Struct, frozen=True):
 class Holding(msgspec.Struct, frozen=True):
     """What a follower holds of one line by copying, and what the leader holds; ``ratio`` is the follower's share.
 
-    The ratio is None while no position is open, and where each entry is sized by itself.
+    The ratio is None where nothing was ever sized. ``should_hold`` is the share of the leader's position in units, not
+    rounded, as ``drift`` computes it.
     """
 
     follower: str
@@ -51,7 +51,7 @@ class Holding(msgspec.Struct, frozen=True):
     product: str
     leader: int
     ratio: float | None
-    should_hold: int
+    should_hold: float | None
     held: int
 
 
@@ -65,7 +65,7 @@ _DECODER = msgspec.json.Decoder(_Fill)
 
 _FILLS = (
     "SELECT e.account, e.order_id, e.event_ts, e.event_data, o.account_type, o.exchange_segment, o.security_id,"
-    " o.symbol, o.product, o.side FROM orders o JOIN order_events e ON e.order_id = o.id AND e.account = o.account"
+    " o.product, o.side FROM orders o JOIN order_events e ON e.order_id = o.id AND e.account = o.account"
     " WHERE o.trade_date = ? AND o.filled_quantity > 0"
     " AND (o.account_type = 'leader' OR o.correlation_id LIKE ?) ORDER BY e.id"
 )
@@ -77,15 +77,14 @@ def lines_over(connection: peewee.Database, day: date) -> list[LineOverDay]:
     """Return each line on which the leader or a copy has filled on a day, those that moved most first."""
     filled: defaultdict[tuple[str, str], int] = defaultdict(int)
     steps: defaultdict[_Line, dict[tuple[str, bool], list[Step]]] = defaultdict(dict)
-    named: dict[_Line, str] = {}
+    names = symbols(connection)
     rows = rows_of(connection, _FILLS, day.isoformat(), f"{CORRELATION_PREFIX}%")
-    for account, order_id, ts, event, kind, segment, security_id, symbol, product, side in rows:
+    for account, order_id, ts, event, kind, segment, security_id, product, side in rows:
         units = _DECODER.decode(event).filled_quantity - filled[account, order_id]
         if not units:
             continue
         filled[account, order_id] += units
         line = segment, security_id, product
-        named[line] = symbol or named.get(line, "")
         course = steps[line].setdefault((account, kind == "leader"), [])
         before = course[-1].units if course else 0
         course.append(Step(datetime.fromtimestamp(ts, IST), before + units * Side(side).sign))
@@ -93,7 +92,7 @@ def lines_over(connection: peewee.Database, day: date) -> list[LineOverDay]:
         LineOverDay(
             segment,
             security_id,
-            readable(named[segment, security_id, product]),
+            names.get(InstrumentKey(Segment(segment), security_id), ""),
             product,
             [Course(name, is_leader, course) for (name, is_leader), course in _leader_first(courses)],
         )
@@ -102,24 +101,24 @@ def lines_over(connection: peewee.Database, day: date) -> list[LineOverDay]:
     return sorted(lines, key=lambda line: -sum(len(course.steps) for course in line.courses))
 
 
-def holdings_of(connection: peewee.Database, followers: Iterable[str]) -> list[Holding]:
+def holdings_of(connection: peewee.Database, followers: Sequence[str]) -> list[Holding]:
     """Return each line of the followers' ledgers on which the leader or the follower holds anything now."""
     names = symbols(connection)
     return [
         Holding(
             follower=follower,
-            segment=line.key.key.segment,
-            security_id=line.key.key.security_id,
-            symbol=names.get(line.key.key, ""),
-            product=line.key.product,
-            leader=line.leader_position,
-            ratio=float(line.ratio.value) if line.ratio else None,
-            should_hold=line.level,
-            held=line.held,
+            segment=drift.line.key.segment,
+            security_id=drift.line.key.security_id,
+            symbol=names.get(drift.line.key, ""),
+            product=drift.line.product,
+            leader=drift.leader,
+            ratio=None if drift.ratio is None else float(drift.ratio),
+            should_hold=None if drift.ratio is None and drift.leader else float(drift.expected),
+            held=drift.held,
         )
-        for follower in followers
-        for line in lines_of(connection, follower)
-        if line.held or line.leader_position
+        for follower, history in histories_of(connection, followers).items()
+        for drift in drifts_from(history, {line.key: line.held for line in history.lines})
+        if drift.held or drift.leader
     ]
 
 

@@ -64,7 +64,7 @@ def read_day(
     named = symbols(connection)
     return Day(
         copies,
-        orders_on(connection, day, copies),
+        orders_on(connection, day, copies, named),
         drifts,
         stored_of(connection, drifts, copies, named),
         named,

@@ -9,6 +9,9 @@ from copytrade.web.page import text
 #: States of a follower that does what it should.
 _WORKS = frozenset({"live", "busy", "paused"})
 
+#: The windows of the request budget.
+_WINDOWS = {"1s": "this second", "60s": "this minute", "3600s": "this hour", "day": "today"}
+
 
 def followers(view: View) -> Mapping[str, Mapping[str, str]]:
     """Return the rows."""
@@ -18,15 +21,17 @@ def followers(view: View) -> Mapping[str, Mapping[str, str]]:
 def _row(one: FollowerStatus) -> Mapping[str, str]:
     result, slippage = one.day_result or {}, one.slippage or {}
     alert = one.alerts[0] if one.alerts else {}
+    gaps = sorted(one.differences, key=lambda gap: gap.is_meant)
     feed = "" if one.feed == "live" else f"feed {one.feed}"
     return {
         "name": one.name,
         "row:health": _health(one),
         "row:paused": "yes" if one.paused else "",
+        "row:quarantined": "yes" if one.state == "quarantined" else "",
         "state": ", ".join(dict.fromkeys(filter(None, (one.state, feed, "paused" if one.paused else "")))),
         "sync": "in sync" if one.in_sync else "differs",
         "row:sync": "yes" if one.in_sync else "no",
-        "why": "; ".join(map(difference, one.differences)) or ("" if one.in_sync else "positions not read yet"),
+        "why": "; ".join(map(difference, gaps)) or ("" if one.in_sync else "positions not read yet"),
         "paused": "; ".join(map(_pause, one.paused)),
         "open": text.number(one.open),
         "in_doubt": text.number(one.in_doubt),
@@ -34,6 +39,7 @@ def _row(one: FollowerStatus) -> Mapping[str, str]:
         "wanted": text.number(one.wanted),
         "result": text.signed(result.get("rupees")),
         "row:result": text.sign_of(result.get("rupees")),
+        "read": text.clock(result["at"]) if "at" in result else "",
         "realised": text.signed(result.get("realised")),
         "unrealised": text.signed(result.get("unrealised")),
         "slippage": text.signed(slippage.get("rupees")),
@@ -42,7 +48,8 @@ def _row(one: FollowerStatus) -> Mapping[str, str]:
             name: text.number(one.latency.get(f"{name}_ms"), 1)
             for name in ("p50", "p99", "ours_p50", "ours_p99", "broker_p50", "broker_p99")
         },
-        "left": " / ".join(map(str, one.budget.values())) or text.UNKNOWN,
+        "left": ", ".join(f"{left} {_WINDOWS.get(window, window)}" for window, left in one.budget.items()),
+        "least": text.number(min(one.budget.values())) if one.budget else text.UNKNOWN,
         "token": text.until(one.token_until),
         "alert": f"{text.clock(alert['at'])} {alert['kind']}: {alert['text']}" if alert else "",
     }

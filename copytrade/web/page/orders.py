@@ -35,5 +35,6 @@ def _row(one: LeaderOrder) -> Mapping[str, str]:
         "failed": str(one.failed),
         "row:failed": "yes" if one.failed else "",
         "row:skipped": "yes" if one.skipped else "",
+        "otherwise": f"{one.otherwise} otherwise" if one.otherwise else "",
         "of": str(one.of),
     }

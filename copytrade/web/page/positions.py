@@ -38,6 +38,7 @@ def _row(one: FollowerStatus, drift: Drift, symbol: str) -> tuple[str, Mapping[s
         "account": text.number(drift.net),
         "copied": text.number(drift.held),
         "difference": text.UNKNOWN if drift.ratio is None else text.signed(float(drift.difference)),
-        "cause": "; ".join(map(cause, gaps)),
+        "cause": "; ".join(map(cause, sorted(gaps, key=lambda gap: gap.is_meant))),
+        "order": next((gap.leader_order for gap in gaps if gap.leader_order), ""),
         "row:differs": "yes" if any(not gap.is_meant for gap in gaps) else "",
     }

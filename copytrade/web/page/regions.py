@@ -12,7 +12,7 @@ from copytrade.web.live.view import View
 from copytrade.web.page.charts import charts
 from copytrade.web.page.followers import followers
 from copytrade.web.page.header import header, leaders
-from copytrade.web.page.news import events, troubles
+from copytrade.web.page.news import events, reasons, troubles
 from copytrade.web.page.orders import orders
 from copytrade.web.page.positions import positions
 from copytrade.web.page.tree import actors
@@ -26,6 +26,7 @@ _REGIONS = {
     "leaders": leaders,
     "followers": followers,
     "orders": orders,
+    "reasons": reasons,
     "troubles": troubles,
     "events": events,
     "positions": positions,

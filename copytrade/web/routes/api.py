@@ -9,7 +9,7 @@ from starlette.responses import Response
 from copytrade.common import wall_clock
 from copytrade.core.model.orders import IST
 from copytrade.reports.order import UnknownOrder, explain
-from copytrade.reports.queries import copies_of, copies_on, leader_order_of
+from copytrade.reports.queries import copies_of, copies_on, leader_order_of, symbols
 from copytrade.reports.snapshot import open_to_read
 from copytrade.web.board import board_of
 from copytrade.web.live.clean import clean
@@ -37,7 +37,7 @@ async def orders(request: Request) -> Response:
 
     def read() -> object:
         with open_to_read(database) as connection:
-            found = orders_on(connection, day, copies_on(connection, day))
+            found = orders_on(connection, day, copies_on(connection, day), symbols(connection))
         return clean(msgspec.to_builtins({"date": day, "orders": found}))
 
     return JSON(await board_of(request).read(read))

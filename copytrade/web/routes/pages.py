@@ -66,7 +66,7 @@ async def report_page(request: Request) -> Response:
 
     def drawn() -> str:
         with _one_at_a_time:  # matplotlib's style is the process's
-            return day_page(database, day, limits)
+            return day_page(database, day, limits, board="/")
 
     headers = {"content-security-policy": f"{POLICY}; frame-ancestors 'none'"}
     return HTMLResponse(await board_of(request).read(drawn), headers=headers)

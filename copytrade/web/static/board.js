@@ -54,6 +54,7 @@ class Row {
     element.dataset.id = id;
     this.places = Map.groupBy(element.querySelectorAll("[data-cell]"), (place) => place.dataset.cell);
     for (const button of element.querySelectorAll("button[data-do]")) {
+      button.title = MEANINGS[button.dataset.do];
       if (element.tagName === "TR") button.setAttribute("aria-label", `${button.textContent} ${id}`);
     }
   }
@@ -139,6 +140,7 @@ function after(name) {
     if (find("follower-dialog").open) showFollower(find("follower-dialog").dataset.id);
   }
   if (name === "events") count();
+  if (name === "troubles" || name === "reasons") filterTroubles();
 }
 
 // ---- what is shown of the followers, and of one ----
@@ -152,12 +154,33 @@ function filter() {
   }
 }
 
+// Skips and failures: of one kind, and of one reason.
+let reason = "";
+
+function filterTroubles() {
+  const kind = find("kind").value;
+  for (const { element } of regions.get("troubles").rows.values()) {
+    const { status, why } = element.dataset;
+    element.hidden = Boolean((kind && status !== kind) || (reason && `${status} ${why}` !== reason));
+  }
+  for (const { id, element } of regions.get("reasons").rows.values()) {
+    element.hidden = Boolean(kind && element.dataset.status !== kind);
+    element.firstElementChild.setAttribute("aria-pressed", String(id === reason));
+  }
+  find("every-reason").hidden = !reason;
+}
+
+function showReason(id) {
+  reason = id === reason ? "" : id;
+  filterTroubles();
+}
+
 function showFollower(id) {
   const dialog = find("follower-dialog");
   const row = regions.get("followers").rows.get(id);
   if (!row) return;
   dialog.dataset.id = id;
-  dialog.dataset.paused = row.cells["row:paused"] ?? "";
+  for (const name of ["paused", "quarantined"]) dialog.dataset[name] = row.cells[`row:${name}`] ?? "";
   for (const place of dialog.querySelectorAll("[data-cell]")) put(place, row.cells[place.dataset.cell] || "-");
   if (!dialog.open) dialog.showModal();
 }
@@ -198,7 +221,16 @@ function markRead() {
 
 // ---- controls ----
 
-const WORDS = { pause: "Pause", resume: "Resume", flatten: "Flatten", try_again: "Try again", retry: "Retry" };
+const WORDS = {
+  pause: "Pause", resume: "Resume", flatten: "Flatten", try_again: "Copy what is missing", retry: "End quarantine",
+};
+const MEANINGS = {
+  pause: "No more entries; exits and cancellations go on",
+  resume: "Entries are copied again",
+  flatten: "Cancel copies, and close at the market what is held by copying",
+  try_again: "Decide again what was skipped, refused or left unfilled today",
+  retry: "Give a follower another chance that crashed again and again",
+};
 
 async function post(address, body) {
   const headers = { "content-type": "application/json", "x-csrf-token": token };
@@ -266,13 +298,16 @@ find("logout").addEventListener("click", async () => {
 });
 find("find").addEventListener("input", filter);
 find("trouble").addEventListener("change", filter);
+find("kind").addEventListener("change", () => showReason(""));
+find("every-reason").addEventListener("click", () => showReason(""));
 find("unread").addEventListener("click", markRead);
 
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("button[data-do], button[data-show]");
   if (!button) return;
   if (button.dataset.show === "order") return showOrder(button.textContent);
-  const id = button.closest("tr, dialog")?.dataset.id ?? "";
+  const id = button.closest("tr, li, dialog")?.dataset.id ?? "";
+  if (button.dataset.show === "reason") return showReason(id);
   if (button.dataset.show === "follower") return showFollower(id);
   if (button.dataset.do === "flatten") return askToFlatten(id);
   give(button.dataset.do, id);

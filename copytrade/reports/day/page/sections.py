@@ -16,10 +16,11 @@ ROWS = 2000
 Charts = dict[str, list[Chart]]
 
 _OF_TOTALS = (
-    "Sent: orders that the broker took. Late: sent, but taken up again, recovered after a gap, or after a wait for the"
-    " account. Leader Rs: what the leader traded in the orders that were copied."
+    "Sent: orders that the broker took. Otherwise: sent, but not to the follower's share of the leader's order. Late:"
+    " sent, but taken up again, recovered after a gap, or after a wait for the account. Leader Rs: what he traded"
+    " in the orders that were copied."
 )
-_OF_HOLDINGS = "Units; short positions are negative. What a line differs by, run.py drift explains."
+_OF_HOLDINGS = "Units; short positions are negative. What belongs is not rounded. run.py drift explains a difference."
 _OF_SLIPPAGE = (
     "Positive is worse than the leader's price, whatever the side; bps are hundredths of a percent of what the copy"
     " would have cost at the leader's price."
@@ -38,7 +39,7 @@ _OF_GAPS = (
     " then. Without an end: it had none when this was kept last."
 )
 
-_COUNTS = ("sent", "filled", "open", "failed", "skipped", "late")
+_COUNTS = ("sent", "filled", "open", "otherwise", "failed", "skipped", "late")
 _PARTS = {
     "decision": "decision",
     "permit": "wait for a permit",
@@ -50,20 +51,26 @@ _PARTS = {
 
 
 def sections(day: DayFigures, drawn: Charts) -> Iterator[str]:
-    """Yield each section as HTML."""
-    yield _section("Totals", _totals(day))
-    yield _section("Result and positions", _figures(drawn, "result") + _results(day))
-    yield _section("Copies by outcome and reason", _figures(drawn, "outcomes") + _outcomes(day))
-    yield _section("Slippage", _figures(drawn, "slippage") + _slippage(day.followers))
-    yield _section("Delay", _figures(drawn, "delays") + _delays(day))
-    yield _section("Positions over the day", _figures(drawn, "positions") + _lines(day))
-    yield _section("Request budget used", _requests(day.followers))
-    yield _section("Feed gaps", _gaps(day))
-    yield _section("Every copy", _copies(day))
+    """Yield the contents, and each section as HTML."""
+    content = {
+        "Totals": _totals(day),
+        "Result and positions": _figures(drawn, "result") + _results(day),
+        "Copies by outcome and reason": _figures(drawn, "outcomes") + _outcomes(day),
+        "Slippage": _figures(drawn, "slippage") + _slippage(day.followers),
+        "Delay": _figures(drawn, "delays") + _delays(day),
+        "Positions over the day": _figures(drawn, "positions") + _lines(day),
+        "Request budget used": _requests(day.followers),
+        "Feed gaps": _gaps(day),
+        "Every copy": _copies(day),
+    }
+    links = "".join(f'<li><a href="#{_anchor(title)}">{text(title)}</a></li>' for title in content)
+    yield f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n'
+    for title, part in content.items():
+        yield f'<section>\n<h2 id="{_anchor(title)}">{text(title)}</h2>\n{part}</section>\n'
 
 
-def _section(title: str, content: str) -> str:
-    return f"<section>\n<h2>{text(title)}</h2>\n{content}</section>\n"
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
 
 
 def _figures(drawn: Charts, name: str) -> str:
@@ -110,9 +117,9 @@ def _results(day: DayFigures) -> str:
             one.product,
             number(one.leader),
             number(one.ratio, 4),
-            number(one.should_hold),
+            number(one.should_hold, 2),
             number(one.held),
-            number(one.held - one.should_hold, is_signed=True),
+            number(None if one.should_hold is None else one.held - one.should_hold, 2, is_signed=True),
         ]
         for one in day.holdings
     ]

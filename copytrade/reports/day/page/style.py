@@ -23,6 +23,8 @@ th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--line); text-ali
 thead th { background: var(--head); font-weight: 600; vertical-align: bottom; overflow-wrap: normal; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead .n { white-space: normal; }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; margin: 0.8rem 0; padding: 0; }
+a { color: inherit; }
 figure { margin: 1rem 0; }
 svg { width: 100%; max-width: 54rem; height: auto; color: var(--text); }
 svg text { font-family: system-ui, "Segoe UI", Roboto, sans-serif; }
