@@ -14,7 +14,10 @@ FUNDS = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A follower. ``ratio`` is used by fixed_ratio, ``lots`` by fixed_lots, ``funds`` by capital_proportional."""
+    """A follower. ``ratio`` is used by fixed_ratio, ``lots`` by fixed_lots, ``funds`` by capital_proportional.
+
+    ``risk_percent`` is used by risk_based, together with ``funds``.
+    """
 
     name: str
     client_id: str
@@ -22,6 +25,7 @@ class Follower:
     ratio: str = "1"
     lots: int = 1
     funds: int = FUNDS
+    risk_percent: str = "1"
 
 
 FOLLOWERS = (
@@ -32,10 +36,16 @@ FOLLOWERS = (
     Follower("erin", "1000000105", sizing="capital_proportional", funds=7 * FUNDS // 10),
 )
 
+#: Followers of later histories alone. Frank risks 40,000 rupees on an order: 5 lots of 65 at 120.
+MORE_FOLLOWERS = (*FOLLOWERS, Follower("frank", "1000000106", sizing="risk_based", risk_percent="0.000004"))
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens ``at`` so many seconds: ``what`` names one of the steps of ``Trial.do``, ``terms`` its arguments."""
+    """What happens ``at`` so many seconds: ``what`` names one of the steps of ``Trial.do``, ``terms`` its arguments.
+
+    What is ``at`` less than 0 happens before the copier is started.
+    """
 
     at: float
     what: str

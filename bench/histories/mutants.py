@@ -28,7 +28,7 @@ MUTANTS = [
         "    return min(LAST, FIRST * 2.0 ** min(tries - 1, 10))\n",
         "    return 0.02\n",
         "hammered",
-        "13,77",
+        "306,313",
     ),
     Mutant(
         "an entry of a fixed number of lots is sized by the leader's",

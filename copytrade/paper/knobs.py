@@ -36,7 +36,8 @@ class Knobs(Trading):
         """Return every state of an account's orders as a row, with ``at`` in monotonic seconds."""
 
         def found() -> list[dict[str, object]]:
-            states = [state for order in self.exchange.orders(client_id) for state in order.past]
+            portfolio = self.exchange.portfolio(client_id)
+            states = [state for order in (*portfolio.past_orders, *portfolio.orders.values()) for state in order.past]
             return [{"at": at, **wire.row(order)} for at, order in sorted(states, key=lambda state: state[0])]
 
         return self.call(found)
@@ -137,6 +138,16 @@ class Knobs(Trading):
         """Split what every account holds from before today: ``new`` units for each ``old``."""
         key = self.instrument(security_id, segment).key
         self.call(lambda: self.exchange.split(key, old, new))
+
+    def pass_night(self) -> None:
+        """Make it the next day, by the broker's clock too: orders that rest expire, and positions are carried."""
+
+        def passes() -> None:
+            self.exchange.pass_night()
+            self.tokens.pass_night()
+            self.account_statuses.clock_skew += timedelta(days=1).total_seconds()
+
+        self.call(passes)
 
     def set_funds(self, client_id: str, *, sod: Amount | None = None, collateral: Amount = 0) -> None:
         """Set the rupees at the start of the day, and those for pledged shares."""

@@ -3,10 +3,9 @@
 Each is added to about one history in ten, and leaves the time of the next step as it was.
 """
 
-import random
 from decimal import Decimal
 
-from bench.histories.generator.writer import Line, Writer, step
+from bench.histories.generator.writer import Line, Writer
 from bench.histories.history import LEADER
 
 
@@ -118,25 +117,3 @@ def blind(writer: Writer) -> bool:
     writer.order(line, -line.held)
     writer.now = then
     return True
-
-
-def stubborn(writer: Writer, seed: int) -> None:
-    """Add a modification or cancellation that the broker refuses a follower for as long as the leader trades.
-
-    It draws from numbers of its own, so that the rest of a history is the same with it as without.
-    """
-    chance = random.Random(f"stubborn {seed}")
-    if chance.random() > 0.1:
-        return
-    then, line, follower = writer.now, Line("45673", 65, Decimal(100), 1), chance.choice(writer.followers)
-    kind = chance.choice(["modify", "cancel"])
-    code = chance.choice(["DH-905", "DH-906", "DH-910"])
-    writer.now = chance.uniform(0.3, 1.5)
-    name = writer.order(line, chance.randint(1, 3), order_type="LIMIT", price="80")
-    writer.now += 0.8
-    changed = {"price": 82} if kind == "modify" else {}
-    client_id = follower.client_id
-    writer.add("broker", method="refuse", code=code, kind=kind, client_id=client_id, where=changed, times=None)
-    writer.now += 0.1
-    writer.steps.append(step(writer.now, kind, name=name, **{field: str(value) for field, value in changed.items()}))
-    writer.now = then

@@ -5,10 +5,10 @@ works: on most he is only ever on one side. Prices stand still. His orders rest 
 brought to it, so that a follower that copies them in time has the same fills.
 """
 
-from bench.histories.generator import episodes
+from bench.histories.generator import contracts, episodes, lasting, nights
 from bench.histories.generator.mishaps import add_mishaps
 from bench.histories.generator.trading import act, leave
-from bench.histories.generator.writer import LENGTH, Writer
+from bench.histories.generator.writer import FIRST_SEEDS, LENGTH, Writer
 from bench.histories.history import History
 
 #: Seconds between two actions of the leader's, from and to.
@@ -28,15 +28,21 @@ def history_of(seed: int) -> History:
     episodes.squared_off(writer)
     episodes.unshown(writer)
     episodes.behind(writer)
-    episodes.stubborn(writer, seed)
     is_blind = episodes.blind(writer)
+    if seed > FIRST_SEEDS:
+        lasting.refused(writer)
+        for add in contracts.EPISODES:
+            add(writer)
     while writer.now < LENGTH:
         act(writer)
         writer.now += writer.chance.uniform(*PAUSES)
+    if seed > FIRST_SEEDS:
+        nights.night(writer)
     for line in writer.lines:
         if line.held and writer.chance.random() < 0.7:
             leave(writer, line, line.held)
             writer.now += writer.chance.uniform(0.05, 0.3)
     steps = tuple(sorted(writer.steps, key=lambda step: step.at))
-    audits_seldom = (is_blind or writer.chance.random() < 0.4) and not any(step.what == "convert" for step in steps)
+    needs_reads = any(step.what in ("convert", "split") for step in steps)
+    audits_seldom = (is_blind or writer.chance.random() < 0.4) and not needs_reads
     return History(seed, writer.followers, steps, AUDITS[audits_seldom])

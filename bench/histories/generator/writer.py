@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from bench.histories.history import FOLLOWERS, LEADER, Follower, Step
+from bench.histories.history import FOLLOWERS, LEADER, MORE_FOLLOWERS, Follower, Step
+
+#: The last of the seeds whose histories have no later episodes and followers, and stay as they were.
+FIRST_SEEDS = 300
 
 #: Seconds in which the leader trades, but for what an episode adds.
 LENGTH = 7.0
@@ -24,6 +27,7 @@ class Line:
     price: Decimal
     side: int
     product: str = "MARGIN"
+    segment: str = "NSE_FNO"
     held: int = 0
     resting: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -35,7 +39,8 @@ class Writer:
         self.chance = random.Random(seed)
         self.now = 0.3
         self.steps: list[Step] = []
-        others = self.chance.sample(FOLLOWERS[1:], 2)
+        everybody = FOLLOWERS if seed <= FIRST_SEEDS else MORE_FOLLOWERS
+        others = self.chance.sample(everybody[1:], 2)
         self.followers: tuple[Follower, ...] = (FOLLOWERS[0], *others)
         self.lines = [
             Line("45674", 65, Decimal(120), 1),
@@ -61,6 +66,8 @@ class Writer:
             "product": line.product,
             "order_type": "MARKET",
         }
+        if line.segment != "NSE_FNO":
+            whole["segment"] = line.segment
         self.add("place", **whole | terms)
         return name
 

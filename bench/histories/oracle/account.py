@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.oracle.rows import LineKey, Row, leader_order_of, line_of, sign_of
 
+#: Stands for the order id of what an account has from before, or has got by a split.
+CARRIED = ""
+
 
 @dataclass(frozen=True)
 class Fill:
@@ -22,28 +25,43 @@ class Fill:
 class Account:
     """An account at the end of a history.
 
-    ``orders`` has the last state of each order, ``most`` the largest quantity that it ever had, ``placed`` the time at
-    which it came in, all by order id. ``fills`` are in the order in which they happened.
+    ``orders`` has the last state of each order, ``most`` the largest quantity that it ever had, ``lowest`` the lowest
+    price, ``placed`` the time at which it came in, all by order id. ``fills`` are in the order in which they happened.
     """
 
     orders: dict[str, Row] = field(default_factory=dict)
     most: dict[str, int] = field(default_factory=dict)
+    lowest: dict[str, float] = field(default_factory=dict)
     placed: dict[str, float] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
 
     @classmethod
-    def of(cls, changes: Iterable[Row]) -> "Account":
-        """Build it from every state of every order."""
-        account = cls()
+    def of(
+        cls,
+        changes: Iterable[Row],
+        carried: Iterable[tuple[str, str, int]] = (),
+        splits: Iterable[tuple[float, str, int, int]] = (),
+    ) -> "Account":
+        """Build it from every state of every order, from what it had before, and from splits."""
+        account = cls(fills=[Fill(0.0, CARRIED, (contract, product), units) for contract, product, units in carried])
         filled: Counter[str] = Counter()
         for change in changes:
             order_id = str(change["orderId"])
             account.placed.setdefault(order_id, change["at"])
             account.orders[order_id] = change
             account.most[order_id] = max(account.most.get(order_id, 0), int(change["quantity"]))
+            for price in (float(change["price"]), float(change["averageTradedPrice"])):
+                if price:
+                    account.lowest[order_id] = min(price, account.lowest.get(order_id, price))
             if units := int(change["filledQty"]) - filled[order_id]:
                 filled[order_id] += units
                 account.fills.append(Fill(change["at"], order_id, line_of(change), units * sign_of(change)))
+        for at, contract, old, new in splits:
+            before = [fill for fill in account.fills if fill.at < at and fill.line[0] == contract]
+            for line in {fill.line for fill in before}:
+                units = sum(fill.units for fill in before if fill.line == line)
+                account.fills.append(Fill(at, CARRIED, line, units * new // old - units))
+        account.fills.sort(key=lambda fill: fill.at)
         return account
 
     def position(self, line: LineKey) -> int:

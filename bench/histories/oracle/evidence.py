@@ -18,6 +18,10 @@ class Evidence:
     update or read tells of it. ``flattened`` are the followers for which everything was closed by command,
     ``converted`` the contracts of which the leader moved a position to another product.
 
+    ``carried`` is what the leader had before the program started: contract, product and signed units. ``expired`` has
+    when a contract expired, ``multipliers`` by how much the price of a unit is multiplied where it is not by 1.
+    ``splits`` are those of what all held: when, of what contract, and how many new units for how many old ones.
+
     ``ups`` are the times at which the program was connected again. ``excused`` are the client ids whose requests were
     disturbed, so that their exits may be late. ``forgiven`` is how many seconds a follower may be on a wrong side: more
     than zero only where updates of the leader were lost, so that an exit may be known before its entry is.
@@ -36,6 +40,10 @@ class Evidence:
     database: str
     unheard: Mapping[str, float] = field(default_factory=dict)
     square_offs: Sequence[str] = ()
+    carried: Sequence[tuple[str, str, int]] = ()
+    expired: Mapping[str, float] = field(default_factory=dict)
+    splits: Sequence[tuple[float, str, int, int]] = ()
+    multipliers: Mapping[str, int] = field(default_factory=dict)
     ups: Sequence[float] = ()
     excused: Sequence[str] = ()
     forgiven: float = 0.0

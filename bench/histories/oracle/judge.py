@@ -28,14 +28,18 @@ COLUMNS = {
 def judge(evidence: Evidence) -> dict[str, list[str]]:
     """Return what is wrong, in words, by column."""
     found: dict[str, list[str]] = {column: [] for column in COLUMNS}
-    leader = Account.of(row for row in evidence.changes[evidence.leader] if not is_ours(row))
+    theirs = (row for row in evidence.changes[evidence.leader] if not is_ours(row))
+    leader = Account.of(theirs, evidence.carried, evidence.splits)
     dispositions = copies.dispositions(evidence.database)
     for follower in evidence.followers:
         name, client_id = follower["name"], follower["client_id"]
-        account, writes = Account.of(evidence.changes[client_id]), evidence.writes[client_id]
+        account = Account.of(evidence.changes[client_id], splits=evidence.splits)
+        writes = evidence.writes[client_id]
         of_one = {
             "doubled": requests.doubled(account) + requests.sent_again(leader, writes),
-            "other side": sides.closed_twice(account, evidence) + sides.other_side(leader, account, evidence),
+            "other side": sides.closed_twice(account, evidence)
+            + sides.other_side(leader, account, evidence)
+            + sides.closed_after_expiry(leader, account, evidence),
             "no disposition": copies.undisposed(leader, name, dispositions),
             "orphans": copies.orphans(leader, account),
             "unlike": copies.unlike(leader, account),

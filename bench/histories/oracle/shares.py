@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from bench.histories.oracle.account import Account, entered_of, net_of
+from bench.histories.oracle.account import CARRIED, Account, entered_of, net_of
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.oracle.roles import roles_of
 from bench.histories.oracle.rows import LIVE, LineKey, Row, leader_order_of, line_of, sign_of
@@ -45,6 +45,8 @@ def compare(
         position = leader.position(key)
         if key[0] in evidence.converted:
             continue  # by contract, below
+        if key[0] in evidence.expired:
+            continue  # nobody has any of it
         if position == 0 and held > share.excess:
             found["not flat"].append(f"{name} holds {units} of {key}, others {others:+d}")
         if position == 0:
@@ -73,6 +75,10 @@ def _shares(leader: Account, account: Account, follower: Row, evidence: Evidence
         share, before = shares[fill.line], positions[fill.line]
         after = before + fill.units
         positions[fill.line] = after
+        if fill.order_id == CARRIED:
+            if before:  # a split
+                share.below, share.above = share.below * after / before, share.above * after / before
+            continue
         if before * fill.units < 0:  # an exit, perhaps beyond nothing
             left = Fraction(max(0, abs(before) - abs(fill.units)), abs(before))
             share.below, share.above = share.below * left, share.above * left
@@ -82,7 +88,7 @@ def _shares(leader: Account, account: Account, follower: Row, evidence: Evidence
             entered.add(fill.order_id)
             order = leader.orders[fill.order_id]
             quantity = abs(after) if before * after < 0 else leader.most[fill.order_id]
-            due = _due(quantity, follower, evidence, fill.line)
+            due = _due(quantity, leader, fill.order_id, follower, evidence)
             share.above += due
             share.below += min(Fraction(got[fill.order_id, sign_of(order)]), due)
     for order_id, order in leader.orders.items():
@@ -96,11 +102,21 @@ def _shares(leader: Account, account: Account, follower: Row, evidence: Evidence
     return shares
 
 
-def _due(quantity: int, follower: Row, evidence: Evidence, line: LineKey) -> Fraction:
-    """Return a follower's share of an entry, in units and not rounded."""
+def _due(quantity: int, leader: Account, order_id: str, follower: Row, evidence: Evidence) -> Fraction:
+    """Return a follower's share of an entry, in units; not rounded, but for sizes that are in whole lots.
+
+    What is sized by risk is sized at the lowest price that the leader's order ever had.
+    """
+    contract = line_of(leader.orders[order_id])[0]
+    lot = evidence.lots[contract]
     match follower["sizing"]:
         case "fixed_lots":
-            return Fraction(int(follower["lots"]) * evidence.lots[line[0]])
+            return Fraction(int(follower["lots"]) * lot)
+        case "risk_based":
+            of_a_lot = Fraction(str(leader.lowest[order_id])) * evidence.multipliers.get(contract, 1) * lot
+            risked = Fraction(str(follower["risk_percent"])) * int(follower["funds"]) / 100
+            share = Fraction(quantity) * Fraction(int(follower["funds"]), evidence.funds)
+            return Fraction(min(risked // of_a_lot * lot, _floor(share, lot)))
         case "capital_proportional":
             return Fraction(quantity) * Fraction(int(follower["funds"]), evidence.funds)
         case _:
@@ -128,7 +144,7 @@ def _oversized(leader: Account, follower: Row, evidence: Evidence) -> list[str]:
         line = line_of(order)
         if roles.get(order_id, "entry") != "entry" or line[0] in evidence.converted:
             continue
-        due = _due(leader.most[order_id], follower, evidence, line)
+        due = _due(leader.most[order_id], leader, order_id, follower, evidence)
         lot = evidence.lots[line[0]]
         most = int(due) if _is_never_rounded(follower) else _floor(due + lot - 1, lot)
         if units > most:
@@ -139,7 +155,7 @@ def _oversized(leader: Account, follower: Row, evidence: Evidence) -> list[str]:
 def _is_never_rounded(follower: Row) -> bool:
     """Return whether a follower's shares are always whole lots."""
     sizing, ratio = follower["sizing"], Fraction(str(follower["ratio"]))
-    return sizing == "fixed_lots" or (sizing == "fixed_ratio" and ratio.denominator == 1)
+    return sizing in ("fixed_lots", "risk_based") or (sizing == "fixed_ratio" and ratio.denominator == 1)
 
 
 def _floor(units: Fraction | int, lot: int) -> int:

@@ -78,6 +78,18 @@ def closed_twice(account: Account, evidence: Evidence) -> list[str]:
     return found
 
 
+def closed_after_expiry(leader: Account, account: Account, evidence: Evidence) -> list[str]:
+    """Return the copies that were to close a line after its contract had expired."""
+    return [
+        f"{copy['correlationId']} was sent {account.placed[order_id] - since:.1f} s after {line_of(copy)} expired"
+        for order_id, copy in account.orders.items()
+        if (since := evidence.expired.get(line_of(copy)[0])) is not None
+        and is_ours(copy)
+        and account.placed[order_id] > since
+        and leader.position(line_of(copy)) * sign_of(copy) <= 0
+    ]
+
+
 def _sides(leader: Account, changes: Iterable[Row]) -> dict[LineKey, list[tuple[float, int]]]:
     """Return on which sides (+1, -1) the leader was or had an order to get to, each with the time since when."""
     sides: dict[LineKey, list[tuple[float, int]]] = defaultdict(list)

@@ -61,6 +61,9 @@ def run(history: History, folder: Path | None = None, patience: float = PATIENCE
     (folder / "history.json").write_text(history.to_json())
     (folder / "settings.toml").write_text(settings_of(history, broker))
     try:
+        for step in history.steps:
+            if step.at < 0:
+                trial.do(step)
         trial.start()
         _wait_until_connected(trial)
         _play(trial)
@@ -77,6 +80,8 @@ def run(history: History, folder: Path | None = None, patience: float = PATIENCE
 def _play(trial: Trial) -> None:
     began = time.monotonic()
     for step in trial.history.steps:
+        if step.at < 0:
+            continue
         while (wait := began + step.at - time.monotonic()) > 0:
             trial.keep_running()
             time.sleep(min(0.01, wait))
@@ -94,7 +99,7 @@ def _calm(trial: Trial, patience: float) -> tuple[dict[str, list[str]], Evidence
     for client in (LEADER, *(follower.client_id for follower in trial.history.followers)):
         trial.broker.control("mute_feed", client_id=client, muted=False)
     for security_id in LOTS:
-        trial.broker.control("resume", security_id=security_id)
+        trial.try_to("resume", security_id=security_id)
     if trial.copier is None and trial.start_at is None:
         trial.start_at = time.monotonic()
     began, last, changed = time.monotonic(), trial.writes(), time.monotonic()

@@ -8,7 +8,13 @@ from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess
 
 #: Lot sizes by contract, and the broker's limits by window.
-LOTS = dict.fromkeys((str(45670 + number) for number in range(10)), 65) | dict.fromkeys(("51000", "51002"), 30)
+LOTS = dict.fromkeys((str(45670 + number) for number in range(10)), 65)
+LOTS |= dict.fromkeys(("51000", "51002", "51004", "51006", "51008"), 30) | {
+    "1594": 1,
+    "11536": 1,
+    "500001": 1,
+    "70001": 65,
+}
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 _SETTINGS = """
 mode = "live"
@@ -19,6 +25,7 @@ client_id = "{leader}"
 access_token = "token-of-leader"
 {followers}
 [copy]
+instruments = {instruments}
 unfilled_after = 1.0
 unfilled_action = "reprice"
 max_price_deviation = 5
@@ -52,6 +59,7 @@ access_token = "token-of-{name}"
 sizing = "{sizing}"
 ratio = {ratio}
 lots = {lots}
+risk_percent = {risk_percent}
 """
 
 
@@ -75,4 +83,8 @@ def config_of(history: History) -> PaperConfig:
 def settings_of(history: History, broker: PaperProcess) -> str:
     """Return the text of the copier's settings file."""
     followers = "".join(_FOLLOWER.format(**asdict(follower)) for follower in history.followers)
-    return _SETTINGS.format(leader=LEADER, history=history, followers=followers, broker=broker, limits=LIMITS)
+    has_others = any(step.terms.get("segment", "NSE_FNO") != "NSE_FNO" for step in history.steps)
+    instruments = '["*"]' if has_others else '["OPTIDX"]'
+    return _SETTINGS.format(
+        leader=LEADER, history=history, followers=followers, broker=broker, limits=LIMITS, instruments=instruments
+    )

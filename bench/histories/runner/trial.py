@@ -1,5 +1,7 @@
 """One history while it runs: the broker, the copier, and what each step does to them."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from typing import Any
 from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.runner.allowances import FORGIVEN, excused, loses_updates, unknown_for
+from bench.histories.runner.given import carried, multipliers
 from bench.histories.runner.settings import LIMITS, LOTS
 from bench.reliability.rig import ROOT
 from copytrade.paper.exchange.orders import Refusal
@@ -70,13 +73,19 @@ class Trial:
     square_offs: list[str] = field(default_factory=list)
     flattened: set[str] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
+    expired: dict[str, float] = field(default_factory=dict)
+    splits: list[tuple[float, str, int, int]] = field(default_factory=list)
+    nights: int = 0
     crashes: list[str] = field(default_factory=list)
 
     def program(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start the program, or a command of it."""
-        command = [sys.executable, str(ROOT / "run.py"), *words]
+        dated = any(step.what == "night" for step in self.history.steps)
+        program = ["-m", "bench.histories.runner.dated"] if dated else [str(ROOT / "run.py")]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)} if dated else None
         with (self.folder / "out").open("ab") as out:
-            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out)
+            command = [sys.executable, *program, *words]
+            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, env=environment)
 
     def start(self) -> None:
         """Start the copier."""
@@ -110,7 +119,14 @@ class Trial:
                     self.try_to(step.what, client_id=LEADER, order_id=order_id, **terms)
             case "convert":
                 self.converted.add(terms["security_id"])
-                self.try_to("convert", client_id=LEADER, **terms)
+                self.try_to("convert", **{"client_id": LEADER} | terms)
+            case "night":
+                self.night()
+            case "split":
+                self.splits.append((time.monotonic(), terms["security_id"], terms["old"], terms["new"]))
+                self.try_to("split", **terms)
+            case "expiry":
+                self.expiry(**terms)
             case "broker":
                 self.try_to(terms.pop("method"), **terms)
             case "kill":
@@ -164,6 +180,25 @@ class Trial:
             self.square_offs.append(order_id)
             self.pieces.append((time.monotonic() + fills_after, client_id, order_id, abs(net)))
 
+    def night(self) -> None:
+        """Make it the next day for the broker and the copier, which stands still meanwhile."""
+        if self.copier is not None:
+            self.copier.send_signal(signal.SIGSTOP)
+        self.nights += 1
+        (self.folder / "nights").write_text(str(self.nights))
+        self.broker.control("pass_night")
+        if self.copier is not None:
+            self.copier.send_signal(signal.SIGCONT)
+
+    def expiry(self, security_id: str) -> None:
+        """Let a contract expire: no account has any of it any more, and no order tells of it."""
+        self.expired[security_id] = time.monotonic()
+        for client_id in (LEADER, *(follower.client_id for follower in self.history.followers)):
+            for row in self.broker.control("positions", client_id=client_id):
+                if row["securityId"] == security_id and row["netQty"]:
+                    terms = {"security_id": security_id, "product": row["productType"], "quantity": -row["netQty"]}
+                    self.try_to("carry", client_id=client_id, **terms)
+
     def try_to(self, method: str, **terms: Any) -> Any:
         """Call the broker's control; return None if it refuses."""
         try:
@@ -214,6 +249,10 @@ class Trial:
             square_offs=list(self.square_offs),
             flattened=sorted(self.flattened),
             converted=sorted(self.converted),
+            expired=dict(self.expired),
+            splits=list(self.splits),
+            carried=carried(self.history),
+            multipliers=multipliers(self.history),
             ups=list(self.ups),
             excused=excused(self.history),
             forgiven=FORGIVEN if loses_updates(self.history) else 0.0,

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from copytrade.paper.exchange.instruments import PaperInstrument
@@ -245,6 +245,15 @@ class Exchange:
             portfolio.split(key, old, new)
         tick = self.instruments[key].tick
         self.set_price(key, max(tick, self.prices[key] * old / new // tick * tick))
+
+    def pass_night(self) -> None:
+        """Make it the next day: orders that rest expire, and what is held is from before today."""
+        for portfolio in self._portfolios.values():
+            for order in [order for order in portfolio.orders.values() if not order.is_ended]:
+                self.expire(order)
+            portfolio.settle()
+        before = self._now
+        self._now = lambda: before() + timedelta(days=1)
 
     def available(self, client_id: str) -> Decimal:
         """Return the rupees that are not blocked by positions and working orders."""

@@ -86,7 +86,7 @@ class PaperHolding:
 
 
 class Portfolio:
-    """One account's orders, oldest first, and its positions and money.
+    """One account's orders, oldest first, those of earlier days (``past_orders``), and its positions and money.
 
     A paper margin: a working order and a position block the full value of what they open or hold, long or short, and
     what closes a position blocks nothing. Real margins of short options differ; only their being finite matters here.
@@ -103,6 +103,7 @@ class Portfolio:
         self._positions: dict[tuple[str, str, str], PaperPosition] = {}
         self.holdings: dict[tuple[str, str], PaperHolding] = {}
         self.orders: dict[str, PaperOrder] = {}
+        self.past_orders: list[PaperOrder] = []
 
     @property
     def positions(self) -> list[PaperPosition]:
@@ -170,6 +171,16 @@ class Portfolio:
                 self._moved(position)
         if (held := self.holdings.get(key)) is not None:
             held.quantity, held.average = held.quantity * new // old, held.average * old / new
+
+    def settle(self) -> None:
+        """End the day: the order book, in which nothing rests any more, is emptied, and positions are carried."""
+        self.past_orders += self.orders.values()
+        self.orders.clear()
+        for position in self._positions.values():
+            position.carried_value = position.cost_price * abs(position.net)
+            position.carried, position.bought, position.sold = position.net, 0, 0
+            position.bought_value = position.sold_value = NO_PRICE
+            self._moved(position)
 
     def value(self, order: PaperOrder, price: Decimal) -> Decimal:
         """Return the rupees that an order blocks at a price."""

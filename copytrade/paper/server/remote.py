@@ -59,6 +59,7 @@ _METHODS = (
     "hold",
     "convert",
     "split",
+    "pass_night",
     "set_funds",
     "add_instrument",
 )
