@@ -50,7 +50,7 @@ class Account:
             account.placed.setdefault(order_id, change["at"])
             account.orders[order_id] = change
             account.most[order_id] = max(account.most.get(order_id, 0), int(change["quantity"]))
-            for price in (float(change["price"]), float(change["averageTradedPrice"])):
+            for price in (float(change["price"]), float(change.get("averageTradedPrice", 0))):
                 if price:
                     account.lowest[order_id] = min(price, account.lowest.get(order_id, price))
             if units := int(change["filledQty"]) - filled[order_id]:

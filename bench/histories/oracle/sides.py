@@ -28,31 +28,46 @@ def late_exits(leader: Account, account: Account, evidence: Evidence) -> list[st
 
 
 def other_side(leader: Account, account: Account, evidence: Evidence) -> list[str]:
-    """Return the lines on which copies came to a side where the leader had not been, and had no order to get there."""
-    been = _sides(leader, evidence.changes[evidence.leader])
+    """Return the lines on which copies came to a side where the leader had not been, and had no order to get there.
+
+    Products of a contract that somebody converted are one line.
+    """
+    converted = set(evidence.converted)
+    been: dict[LineKey, list[tuple[float, int]]] = defaultdict(list)
+    for line, sides in _sides(leader, evidence.changes[evidence.leader]).items():
+        been[_whole(line, converted)] += sides
+    positions: Counter[LineKey] = Counter()
+    for fill in leader.fills:
+        positions[_whole(fill.line, converted)] += fill.units
     held: Counter[LineKey] = Counter()
     wrong: dict[LineKey, Fill] = {}
     worst: dict[LineKey, str] = {}
     for fill in account.fills:
         if fill.order_id in evidence.hands:
             continue
-        held[fill.line] += fill.units
-        units = held[fill.line]
-        right = {side for at, side in been[fill.line] if at <= fill.at}
-        if since := wrong.get(fill.line):
+        line = _whole(fill.line, converted)
+        held[line] += fill.units
+        units = held[line]
+        right = {side for at, side in been[line] if at <= fill.at}
+        if since := wrong.get(line):
             if fill.at - since.at > evidence.forgiven:
-                worst.setdefault(fill.line, f"{units} of {fill.line} from {since.at:.3f} to {fill.at:.3f}")
+                worst.setdefault(line, f"{units} of {line} from {since.at:.3f} to {fill.at:.3f}")
             if not units or (1 if units > 0 else -1) in right:
-                del wrong[fill.line]
+                del wrong[line]
         elif units and (1 if units > 0 else -1) not in right:
-            wrong[fill.line] = fill
+            wrong[line] = fill
             if not evidence.forgiven:
-                worst.setdefault(fill.line, f"{units} of {fill.line} at {fill.at:.3f}")
+                worst.setdefault(line, f"{units} of {line} at {fill.at:.3f}")
     for key, units in held.items():
-        position = leader.position(key)
+        position = positions[key]
         if units * position < 0 or key in wrong:
             worst.setdefault(key, f"{units} of {key} in the end, the leader {position}")
     return list(worst.values())
+
+
+def _whole(line: LineKey, converted: set[str]) -> LineKey:
+    """Return the line, or for a contract that somebody converted one line for all its products."""
+    return (line[0], "any product") if line[0] in converted else line
 
 
 def closed_twice(account: Account, evidence: Evidence) -> list[str]:

@@ -13,7 +13,7 @@ from copytrade.core.ledger.ledger import Ledger
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy, capped, ratio_of, size_by_itself
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Ratio
-from copytrade.core.model.orders import ZERO, Order
+from copytrade.core.model.orders import ZERO, Order, Side
 from copytrade.core.model.reasons import Reason
 
 
@@ -83,6 +83,8 @@ class EntrySizes:
             if order.quantity % instrument.lot_size:
                 why = f"{order.quantity} units are no whole lots of {instrument.lot_size}"
                 return Size(0, why, Reason.UNKNOWN_INSTRUMENT), 0
+            if order.side is Side.SELL and order.product.is_for_delivery:
+                return Size(0, "shares for delivery are not sold short", Reason.NOTHING_HELD), 0
             line = self._holdings.reconciled_line(line)
             if is_opening and not allocation.base and not line.held:
                 line = replace(line, ratio=None, residue=Fraction(0), level=0, ahead=0, lost=0, left=0)

@@ -75,6 +75,11 @@ class Product(StrEnum):
     CO = "CO"
     BO = "BO"
 
+    @property
+    def is_for_delivery(self) -> bool:
+        """Whether what is sold has to be there: shares are delivered, and cannot be sold short."""
+        return self in (Product.CNC, Product.MTF)
+
 
 class Validity(StrEnum):
     """How long an order may rest."""

@@ -186,6 +186,24 @@ def test_shares_that_have_gone_into_the_depository_are_left_as_well(broker: Pape
             copier.mapping(out, "bob", "filled")
 
 
+def test_shares_for_delivery_are_never_sold_short(broker: PaperBroker, tmp_path: Path) -> None:
+    with running(settings_for(broker, tmp_path, copy={"instruments": ["*"]}), broker) as copier:
+        sold = broker.place(LEADER, side="SELL", quantity=10, order_type="MARKET", **SHARE)  # what no read has shown
+        for follower in ("alice", "bob"):
+            assert copier.mapping(sold, follower, "skipped")[0] == "nothing_held"
+        copier.logged("not sold short")
+        broker.place(LEADER, side="BUY", quantity=20, order_type="MARKET", **SHARE)
+        everybody_holds(broker, 10, 5)
+        out = broker.place(LEADER, side="SELL", quantity=30, price=1390, **SHARE)
+        for follower in ("alice", "bob"):
+            copier.mapping(out, follower, "filled")
+        everybody_holds(broker, 0, 0)
+        short = broker.place(LEADER, side="SELL", quantity=4, price=1390, **SHARE | {"product": "INTRADAY"})
+        copier.mapping(short, "alice", "filled")
+        copier.mapping(short, "bob", "filled")
+        everybody_holds(broker, -4, -2)
+
+
 def positions_read(broker: PaperBroker, client_id: str) -> int:
     return sum(str(read.path).endswith("/positions") for read in broker.reads(client_id))
 
