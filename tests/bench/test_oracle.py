@@ -287,6 +287,53 @@ def test_a_fixed_number_of_lots_is_due_for_each_entry(books: Books, tmp_path: Pa
     assert books.judged(tmp_path, followers=[fixed]) == {}
 
 
+def test_an_entry_by_risk_is_due_in_the_lots_that_it_covers(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 10)
+    books.copy("11", 5)
+    by_risk = ALICE | {"sizing": "risk_based", "risk_percent": "0.000004"}  # 40,000 rupees: 5 lots at 120
+    assert books.judged(tmp_path, followers=[by_risk]) == {}
+    other = tmp_path / "multiplied"
+    other.mkdir()
+    assert list(books.judged(other, followers=[by_risk], multipliers={"45674": 2})) == ["over share"]
+
+
+def test_what_the_leader_has_from_before_is_not_due_and_counts_for_his_exits(books: Books, tmp_path: Path) -> None:
+    carried = [("45674", "MARGIN", 2 * LOT)]
+    books.order(LEADER, "11", 2)
+    books.copy("11", 2)
+    books.order(LEADER, "12", -2)
+    books.copy("12", -1)
+    assert books.judged(tmp_path, carried=carried) == {}
+    other = tmp_path / "without"
+    other.mkdir()
+    assert list(books.judged(other)) == ["not flat"]
+
+
+def test_a_split_scales_what_is_due(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 2)
+    books.copy("11", 2)
+    splits = [(books.now + 1.0, "45674", 1, 2)]
+    books.now += 2.0
+    books.order(LEADER, "12", -4)
+    books.copy("12", -2)
+    assert list(books.judged(tmp_path, splits=splits)) == ["not flat"]
+    books.copy("12", -2, n=2)
+    other = tmp_path / "sold"
+    other.mkdir()
+    assert books.judged(other, splits=splits) == {}
+
+
+def test_what_is_sent_for_an_expired_contract_is_seen(books: Books, tmp_path: Path) -> None:
+    books.order(LEADER, "11", 2)
+    books.copy("11", 2)
+    expired = {"45674": books.now + 0.001}
+    assert books.judged(tmp_path, expired=expired) == {}
+    books.copy("11", -2, n=2)
+    other = tmp_path / "sold"
+    other.mkdir()
+    assert "other side" in books.judged(other, expired=expired)
+
+
 def test_every_column_is_told_of_even_if_nothing_is_wrong(books: Books, tmp_path: Path) -> None:
     assert judge(books.evidence(tmp_path)) == {column: [] for column in COLUMNS}
 
@@ -306,6 +353,13 @@ def test_a_history_is_the_same_for_the_same_seed_and_can_be_saved() -> None:
     assert history_of(7) == history
     assert History.from_json(history.to_json()) == history
     assert history_of(8) != history
+
+
+def test_later_seeds_have_the_later_steps() -> None:
+    histories = [history_of(seed) for seed in range(301, 360)]
+    assert {"night", "split", "expiry", "list"} <= {step.what for history in histories for step in history.steps}
+    assert "frank" in {follower.name for history in histories for follower in history.followers}
+    assert all(History.from_json(history.to_json()) == history for history in histories)
 
 
 def test_every_kind_of_mishap_occurs_in_some_history() -> None:

@@ -225,6 +225,21 @@ def test_positions_and_shares_are_held_from_before_and_split(broker: PaperBroker
     assert broker.exchange.prices["NSE_EQ", "2885"] == Decimal("697.5")
 
 
+def test_a_night_passes(broker: PaperBroker) -> None:
+    resting = place(broker)[1]["orderId"]
+    filled = place(broker, correlationId="ct-2-1")[1]["orderId"]
+    broker.fill(CLIENT, filled)
+    broker.pass_night()
+    assert book(broker) == []
+    (held,) = ask(broker, "GET", "/positions")[1]
+    assert (held["netQty"], held["carryForwardBuyQty"], held["dayBuyQty"]) == (130, 130, 0)
+    last = {row["orderId"]: row["orderStatus"] for row in broker.changes(CLIENT)}
+    assert last == {resting: "EXPIRED", filled: "TRADED"}
+    place(broker, transactionType="SELL", correlationId="ct-3-1", price=1)
+    (today,) = book(broker)
+    assert today["createTime"][:10] > broker.changes(CLIENT)[0]["createTime"][:10]  # type: ignore[index]
+
+
 def test_an_order_of_another_hand_rests_whatever_the_price_is(broker: PaperBroker) -> None:
     terms = {"side": "SELL", "security_id": OPTION, "quantity": 65, "order_type": "MARKET"}
     order_id = broker.place(CLIENT, **terms, resting=True, source="R", remarks="Auto square off")

@@ -1,13 +1,13 @@
 """Later episodes: other contracts and products, and what accounts have from before; each on a line of its own."""
 
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 from bench.histories.generator.writer import Line, Writer
 from bench.histories.history import LEADER
 
-_INDIA = timezone(timedelta(hours=5, minutes=30))
+#: Seconds after which the copier surely knows what the leader had before it started.
+_KNOWN = 3.5
 
 
 def sliced(writer: Writer) -> None:
@@ -45,7 +45,7 @@ def carried(writer: Writer) -> None:
     for client_id in owners:
         terms = {"security_id": line.security_id, "quantity": side * before * line.lot}
         writer.add("broker", -1.0, method="carry", client_id=client_id, product="MARGIN", **terms)
-    writer.now = chance.uniform(0.5, 2.0)
+    writer.now = _KNOWN + chance.uniform(0.0, 1.5)
     if more:
         writer.order(line, side * more)
     for part in chance.choice([(before + more,), (1, before + more - 1), (1,)]):
@@ -64,7 +64,7 @@ def shares(writer: Writer) -> None:
     if has := chance.choice((0, 40, 100)):
         writer.add("broker", -1.0, method="hold", client_id=LEADER, security_id="1594", quantity=has, segment="NSE_EQ")
     bought = chance.randint(2, 30)
-    writer.now = chance.uniform(0.5, 2.0)
+    writer.now = _KNOWN + chance.uniform(0.0, 1.5)
     first = chance.random() < 0.5 and has
     if first:
         writer.order(line, -has // 4)
@@ -121,26 +121,9 @@ def converted_copy(writer: Writer) -> None:
 
 
 def _list(writer: Writer, line: Line, kind: str, underlying: str, days: int, **more: Any) -> None:
-    """Add the step that lists a contract, before the copier starts."""
-    expiry = (datetime.now(_INDIA) + timedelta(days=days)).date()
-    writer.add(
-        "broker",
-        -2.0,
-        method="add_instrument",
-        segment=line.segment,
-        security_id=line.security_id,
-        kind=kind,
-        symbol=f"{underlying}-{expiry:%b%Y}-5000-CE",
-        display=f"{underlying} {expiry:%d %b} 5000 CALL".upper(),
-        lot_size=line.lot,
-        tick="0.05",
-        price=str(line.price),
-        freeze=10_000,
-        expiry=str(expiry),
-        strike="5000",
-        option_type="CE",
-        **more,
-    )
+    """Add the step that lists an option that expires in so many days, before the copier starts."""
+    terms = {"segment": line.segment, "security_id": line.security_id, "lot_size": line.lot, "price": str(line.price)}
+    writer.add("list", -2.0, kind=kind, underlying=underlying, days=days, **terms, **more)
 
 
 #: All of them, in the order in which they draw.

@@ -1,6 +1,11 @@
 """What is there before the copier starts: positions and shares of the leader, contracts with a multiplier."""
 
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
 from bench.histories.history import LEADER, History
+
+_INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
 def carried(history: History) -> list[tuple[str, str, int]]:
@@ -17,5 +22,18 @@ def multipliers(history: History) -> dict[str, int]:
     return {
         step.terms["security_id"]: step.terms["multiplier"]
         for step in history.steps
-        if step.terms.get("method") == "add_instrument" and "multiplier" in step.terms
+        if step.what == "list" and "multiplier" in step.terms
     }
+
+
+def listed(underlying: str, days: int, **terms: Any) -> dict[str, Any]:
+    """Return an option for the paper exchange that expires in so many days, with these further terms."""
+    expiry = (datetime.now(_INDIA) + timedelta(days=days)).date()
+    words = {
+        "symbol": f"{underlying}-{expiry:%b%Y}-5000-CE",
+        "display": f"{underlying} {expiry:%d %b} 5000 CALL".upper(),
+        "expiry": str(expiry),
+        "strike": "5000",
+        "option_type": "CE",
+    }
+    return {"tick": "0.05", "freeze": 10_000} | words | terms

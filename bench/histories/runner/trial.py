@@ -12,7 +12,7 @@ from typing import Any
 from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.runner.allowances import FORGIVEN, excused, loses_updates, unknown_for
-from bench.histories.runner.given import carried, multipliers
+from bench.histories.runner.given import carried, listed, multipliers
 from bench.histories.runner.settings import LIMITS, LOTS
 from bench.reliability.rig import ROOT
 from copytrade.paper.exchange.orders import Refusal
@@ -125,6 +125,8 @@ class Trial:
             case "split":
                 self.splits.append((time.monotonic(), terms["security_id"], terms["old"], terms["new"]))
                 self.try_to("split", **terms)
+            case "list":
+                self.try_to("add_instrument", **listed(**terms))
             case "expiry":
                 self.expiry(**terms)
             case "broker":
