@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from copytrade.core.ledger.arithmetic import entries
+from copytrade.core.ledger.arithmetic.lots import whole_lots
 from copytrade.core.ledger.holdings import Holdings
 from copytrade.core.ledger.ledger import Ledger
 from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy, capped, ratio_of, size_by_itself
@@ -29,6 +30,10 @@ NO_SLICES = SliceRule()
 
 #: How many sizes are remembered: hundreds of entries may rest, and most are not looked at again.
 SIZES_KEPT = 256
+
+
+#: Reasons for which an order cannot be sized, or limited, until the broker tells more.
+_NOT_KNOWN = frozenset({Reason.NO_CAPITAL, Reason.NO_PRICE, Reason.NO_MULTIPLIER})
 
 
 class _Sized(NamedTuple):
@@ -97,6 +102,8 @@ class EntrySizes:
         if isinstance(found, Size):
             return found, 0
         line, again, size = found
+        if size.reason in _NOT_KNOWN and allocation.ratio is not None:
+            return _as_before(allocation, order, instrument, size)
         at_most, again = max(0, again.wanted - again.forgone), replace(again, wanted=size.quantity)
         if again != allocation:
             self._ledger.keep(line, again)
@@ -146,6 +153,14 @@ class EntrySizes:
             slices = SliceRule(entered, given, (before.leader_order_id, *slices.orders))
             allocation = before
         return slices
+
+
+def _as_before(allocation: Allocation, order: Order, instrument: Instrument, size: Size) -> tuple[Size, int]:
+    """Return the size that an entry had, cut to the leader's quantity, until what its size needs is known again."""
+    ratio = allocation.ratio.value if allocation.ratio else 0
+    share = whole_lots(ratio * allocation.entry_of(entries.wanted_of(order)) + allocation.carry, instrument.lot_size)
+    units = max(0, min(allocation.wanted, share) - allocation.forgone)
+    return Size(units, f"as before, {size.arithmetic}", None if units else size.reason), units
 
 
 def sized_by_ratio(

@@ -138,6 +138,38 @@ def test_a_position_tells_the_multiplier_to_a_copier_that_starts_later(broker: P
         assert copier.copy_of(order, "alice")["quantity"] == 2
 
 
+def test_what_cannot_be_sized_for_a_while_after_a_start_keeps_its_size(broker: PaperBroker, tmp_path: Path) -> None:
+    crude(broker, price=40)
+    barrels: dict[str, Any] = {"security_id": CRUDE, "segment": "MCX_COMM", "order_type": "MARKET"}
+    by_risk, limited = (
+        {"sizing": "risk_based", "risk_percent": 2},
+        {"sizing": "fixed_ratio", "max_order_value": 100_000},
+    )
+
+    def held(client_id: str) -> int:
+        return sum(int(str(row["netQty"])) for row in broker.positions(client_id))
+
+    with copying(broker, tmp_path, by_risk, limited):
+        pass
+    broker.place(LEADER, side="BUY", quantity=8, **barrels)
+    broker.place(LEADER, side="SELL", quantity=4, **barrels)
+    with copying(broker, tmp_path, by_risk, limited) as copier:
+        eventually(lambda: (held(ALICE), held(BOB)) == (2, 4), "of 5 and of 8 lots the half, as the leader has")
+        resting = copier.buy(security_id=CRUDE, segment="MCX_COMM", quantity=4, price="20")
+        for follower in ("alice", "bob"):
+            assert copier.copy_of(resting, follower)["quantity"] == 4
+    broker.rewrite("position", removed=("multiplier",))
+    with copying(broker, tmp_path, by_risk, limited) as copier:
+        copier.mapping(copier.buy(1, 0, order_type="MARKET"), "alice", "filled")
+        broker.clear_faults()
+        other = copier.buy(security_id=CRUDE, segment="MCX_COMM", quantity=1, price="19")
+        for follower in ("alice", "bob"):
+            assert copier.copy_of(other, follower)["quantity"] == 1
+            assert copier.copy_of(resting, follower)["orderStatus"] == "PENDING"
+            assert len(copier.copies(follower)) == 4
+    assert (held(ALICE) - LOT, held(BOB) - LOT) == (2, 4)
+
+
 def an_old_master(broker: PaperBroker, folder: Path) -> str:
     """Return a file like the broker's master, but that lots of index options are 75 in it."""
     with urllib.request.urlopen(broker.instruments_url) as response:
