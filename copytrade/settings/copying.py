@@ -6,12 +6,12 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from copytrade.core.decide.decisions import UnfilledAction
+from copytrade.core.decide.decisions import Mode, UnfilledAction
 from copytrade.core.decide.desired_order import MarketAs, StopMarketAs
 from copytrade.core.decide.risk_limits import OnBreach
 from copytrade.core.ledger.sizing import Strategy
 from copytrade.core.model.orders import AmoTime
-from copytrade.settings.values import Loss, Names, Percent, Positive, Seconds, Section
+from copytrade.settings.values import Loss, Lots, Names, Percent, Positive, Seconds, Section
 
 #: The balance at the start of the day, with pledged collateral.
 WITH_COLLATERAL: Final = "sod_and_collateral"
@@ -21,9 +21,10 @@ class Copying(Section):
     """The keys of [copy]; a follower may set each for itself."""
 
     enabled: bool = True
+    mode: Mode = Mode.ORDERS
     sizing: Strategy = Strategy.CAPITAL_PROPORTIONAL
     ratio: Positive = Decimal(1)
-    lots: int = Field(default=1, ge=1)
+    lots: Lots = 1
     capital: Literal["sod", "sod_and_collateral"] | Positive = "sod"
     risk_percent: Annotated[Decimal, Field(gt=0, le=100)] = Decimal(1)
     instruments: frozenset[str] = Field(default=frozenset({"OPTIDX", "OPTSTK"}), min_length=1)
@@ -58,4 +59,11 @@ class Copying(Section):
             raise ValueError("trade_from and trade_until are times of day in India, like 09:20, without a zone")
         if len(ends) == 2 and ends[0] >= ends[1]:
             raise ValueError("trade_from must be before trade_until")
+        return self
+
+    @model_validator(mode="after")
+    def _lots_fit_the_sizing(self) -> Self:
+        """Refuse factors by underlying where no ratio is multiplied."""
+        if isinstance(self.lots, dict) and self.sizing.sizes_each_order:
+            raise ValueError(f'[copy.lots] multiplies a ratio by underlying, and sizing = "{self.sizing}" has none')
         return self

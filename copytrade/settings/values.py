@@ -1,5 +1,6 @@
 """The base of every table of the settings, and the types of its values: bounded numbers, names, URLs."""
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
@@ -26,6 +27,27 @@ def _loss_limit(value: object) -> LossLimit:
     return LossLimit(amount, is_percent)
 
 
+def _lots(value: object) -> int | dict[str, Decimal]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise ValueError("must be 1 or more")
+        return value
+    if not isinstance(value, Mapping):
+        fault = "must be a whole number, or a table with a factor for each underlying"
+        raise ValueError(fault)  # noqa: TRY004 (pydantic takes no TypeError)
+    factors = {}
+    for underlying, factor in value.items():
+        try:
+            factors[str(underlying).strip().upper()] = number = Decimal(str(factor))
+        except InvalidOperation:
+            number = Decimal(0)
+        if not number.is_finite() or number <= 0:
+            raise ValueError(f"{underlying} must be a number greater than 0")
+    return factors
+
+
+#: How many lots an order of ``fixed_lots`` has; or by which the ratio is multiplied, by underlying.
+Lots = Annotated[int | dict[str, Decimal], PlainValidator(_lots)]
 Loss = Annotated[LossLimit, PlainValidator(_loss_limit)]
 #: Names that are compared without regard to case.
 Names = Annotated[frozenset[str], AfterValidator(lambda names: frozenset(name.strip().upper() for name in names))]

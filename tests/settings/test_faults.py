@@ -56,7 +56,8 @@ def test_an_unknown_key_says_what_was_meant(tmp_path: Path, text: str, fault: st
     ("text", "fault"),
     [
         ('sizing = "all"\n', "sizing: must be 'capital_proportional', 'fixed_ratio', 'fixed_lots' or 'risk_based'"),
-        ('lots = "many"\n', "lots: must be a whole number"),
+        ('lots = "many"\n', "lots: must be a whole number, or a table with a factor for each underlying"),
+        ("lots = { NIFTY = 0 }\n", "lots: NIFTY must be a number greater than 0"),
         ('ratio = "half"\n', "ratio: must be a number"),
         ("enabled = 3\n", "enabled: must be true or false"),
         ('instruments = "OPTIDX"\n', "instruments: must be a list"),

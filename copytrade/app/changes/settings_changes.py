@@ -43,7 +43,7 @@ class Change:
         """Whether each open line goes on as it was opened."""
         if isinstance(self.old, Strategy) and isinstance(self.new, Strategy):
             return not (self.old.sizes_each_order and self.new.sizes_each_order)
-        return self.key == "ratio"
+        return self.key == "ratio" or isinstance(self.old, Mapping) or isinstance(self.new, Mapping)
 
     def __str__(self) -> str:
         return f"{self.key}={_shown(self.old)} -> {_shown(self.new)}"
@@ -170,4 +170,6 @@ def _shown(value: object) -> str:
         return "none"
     if isinstance(value, tuple | frozenset):
         return ",".join(sorted(map(str, value))) or "none"
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{one}" for name, one in sorted(value.items())) or "none"
     return str(value)

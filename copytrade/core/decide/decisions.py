@@ -29,6 +29,13 @@ class UnfilledAction(StrEnum):
     REPRICE = "reprice"
 
 
+class Mode(StrEnum):
+    """What a follower does about the leader: copies his orders, or enters nothing and only leaves."""
+
+    ORDERS = "orders"
+    MONITOR = "monitor"
+
+
 class Policy(msgspec.Struct, frozen=True, gc=False):
     """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds.
 
@@ -39,6 +46,7 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     sizing: SizingPolicy
     copying_since: datetime
     enabled: bool = True
+    mode: Mode = Mode.ORDERS
     pause: str = ""
     terms: OrderTypePolicy = AS_USUAL
     late_after: float = 5.0

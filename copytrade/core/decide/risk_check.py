@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from copytrade.common.counts import counted
-from copytrade.core.decide.decisions import DecisionInput, Policy, Skip, Wait
+from copytrade.core.decide.decisions import DecisionInput, Mode, Policy, Skip, Wait
 from copytrade.core.decide.risk_limits import LimitsUsed, LossLimit, RiskLimits
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.orders import IST, Order
@@ -16,6 +16,8 @@ def forbidden(
     """Return why the follower may not enter ``more`` units of a leader order now, None if it may."""
     if not policy.enabled:
         return Skip(Reason.COPYING_DISABLED, policy.pause or "enabled = false in the settings")
+    if policy.mode is Mode.MONITOR:
+        return Skip(Reason.COPYING_DISABLED, 'mode = "monitor" in the settings: nothing is entered, exits go on')
     if inputs.second_copier:
         return Skip(Reason.SECOND_COPIER, "orders of ours that are not in our database: another copier is at work")
     if policy.risk_limits is None:

@@ -175,7 +175,8 @@ def sized_by_ratio(
 
     Returns only a size with its reason if there is no ratio, None while capital is not known.
     """
-    ratio = allocation.ratio or (line.ratio if not allocation.is_exit else None) or ratio_of(policy, capitals)
+    kept = allocation.ratio or (line.ratio if not allocation.is_exit else None)
+    ratio = kept or ratio_of(policy, capitals, instrument.underlying)
     if ratio is None:
         return None
     if isinstance(ratio, Reason):

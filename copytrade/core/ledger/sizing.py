@@ -4,6 +4,7 @@ Two strategies give a ratio to the leader's size, fixed when a position opens an
 size each entry by itself, whatever was entered before. The ledger does the rest; exits follow what was entered.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -37,7 +38,10 @@ class Strategy(StrEnum):
 
 
 class SizingPolicy(msgspec.Struct, frozen=True, gc=False):
-    """A follower's share of the settings: ``max_order_value`` in rupees, ``max_lots`` an order, None for no limit."""
+    """A follower's share of the settings: ``max_order_value`` in rupees, ``max_lots`` an order, None for no limit.
+
+    ``factors`` multiply the ratio, by underlying in capital letters.
+    """
 
     strategy: Strategy
     ratio: Decimal = Decimal(1)
@@ -45,6 +49,7 @@ class SizingPolicy(msgspec.Struct, frozen=True, gc=False):
     risk_percent: Decimal = Decimal(1)
     max_lots: int | None = None
     max_order_value: Decimal | None = None
+    factors: Mapping[str, Decimal] = {}
 
 
 class Capitals(msgspec.Struct, frozen=True, gc=False):
@@ -62,12 +67,14 @@ class Size(msgspec.Struct, frozen=True, gc=False):
     reason: Reason | None = None
 
 
-def ratio_of(policy: SizingPolicy, capitals: Capitals) -> Ratio | Reason | None:
+def ratio_of(policy: SizingPolicy, capitals: Capitals, underlying: str = "") -> Ratio | Reason | None:
     """Return the ratio of a position that is opened now, or why there is none; None while capital is not known.
 
     For strategies that do not size each order.
     """
-    return _fixed(policy.ratio) if policy.strategy is Strategy.FIXED_RATIO else _by_capital(capitals)
+    ratio = _fixed(policy.ratio) if policy.strategy is Strategy.FIXED_RATIO else _by_capital(capitals)
+    factor = policy.factors.get(underlying.upper()) if policy.factors else None
+    return ratio if factor is None or not isinstance(ratio, Ratio) else _multiplied(ratio, factor, underlying)
 
 
 def is_opened_otherwise(ratio: Ratio | None, policy: SizingPolicy) -> bool:
@@ -77,7 +84,9 @@ def is_opened_otherwise(ratio: Ratio | None, policy: SizingPolicy) -> bool:
     """
     if policy.strategy.sizes_each_order or ratio is None:
         return (ratio is not None) is policy.strategy.sizes_each_order
-    return policy.strategy is Strategy.FIXED_RATIO and ratio.value != Fraction(policy.ratio)
+    factors = (Decimal(1), *policy.factors.values())
+    possible = [Fraction(policy.ratio) * Fraction(factor) for factor in factors]
+    return policy.strategy is Strategy.FIXED_RATIO and ratio.value not in possible
 
 
 def size_by_itself(
@@ -102,6 +111,12 @@ def size_by_itself(
 def _fixed(ratio: Decimal) -> Ratio:
     """Return a fixed ratio; all orders share one object."""
     return Ratio(Fraction(ratio), f"fixed ratio {ratio}")
+
+
+@lru_cache(maxsize=1024)
+def _multiplied(ratio: Ratio, factor: Decimal, underlying: str) -> Ratio:
+    """Return the ratio for one underlying."""
+    return Ratio(ratio.value * Fraction(factor), f"{ratio.arithmetic}, x {factor} for {underlying}")
 
 
 @lru_cache(maxsize=1024)

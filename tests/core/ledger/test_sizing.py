@@ -22,6 +22,17 @@ def test_two_strategies_come_down_to_a_ratio() -> None:
     assert (by_ratio.value, by_capital.value) == (Fraction(3, 10), Fraction(1, 2))
 
 
+def test_a_ratio_is_multiplied_by_underlying() -> None:
+    factors = {"NIFTY": Decimal("0.5")}
+    half = ratio_of(SizingPolicy(Strategy.FIXED_RATIO, ratio=Decimal(2), factors=factors), Capitals(), "NIFTY")
+    assert half == Ratio(Fraction(1), "fixed ratio 2, x 0.5 for NIFTY")
+    by_capital = SizingPolicy(Strategy.CAPITAL_PROPORTIONAL, factors=factors)
+    other, own = ratio_of(by_capital, RICH, "BANKNIFTY"), ratio_of(by_capital, RICH, "NIFTY")
+    assert isinstance(other, Ratio)
+    assert isinstance(own, Ratio)
+    assert (other.value, own.value) == (Fraction(1, 2), Fraction(1, 4))
+
+
 def by_itself(policy: SizingPolicy, quantity: int, price: Decimal | None, instrument: Instrument = OPTION) -> Size:
     found = size_by_itself(policy, quantity, price, instrument, RICH)
     assert found is not None

@@ -5,7 +5,7 @@ from typing import Any
 
 from copytrade.app.changes.settings_changes import compare
 from tests.support.bombs import Bomb, address
-from tests.support.copier import ALICE, BOB, LOT, Copier, settings_for
+from tests.support.copier import ALICE, BOB, LEADER, LOT, Copier, settings_for
 
 
 def followers(**of_alice: Any) -> list[dict[str, Any]]:
@@ -46,6 +46,26 @@ def test_a_disabled_follower_enters_nothing_and_leaves_what_he_holds(copier: Cop
     assert copier.mapping(entry, "alice", "skipped")[0] == "copying_disabled"
     leaving = copier.buy(4, 0, side="SELL", order_type="MARKET")
     copier.mapping(leaving, "alice", "filled")
+
+
+def test_a_follower_that_monitors_enters_nothing_and_leaves_what_he_holds(copier: Copier, tmp_path: Path) -> None:
+    copier.mapping(copier.buy(4, 0, order_type="MARKET"), "alice", "filled")
+    resting = copier.buy(4, "98.00")
+    copier.mapping(resting, "alice", "placed")
+    change(copier, tmp_path, mode="monitor")
+    entry = copier.buy(4, "99.00")
+    assert copier.mapping(entry, "alice", "skipped")[:2] == (
+        "copying_disabled",
+        'mode = "monitor" in the settings: nothing is entered, exits go on',
+    )
+    copier.broker.cancel(LEADER, resting)
+    copier.mapping(resting, "alice", "cancelled")
+    copier.mapping(copier.buy(2, 0, side="SELL", order_type="MARKET"), "alice", "filled")
+    change(copier, tmp_path, mode="orders", lots={"NIFTY": 0.5})
+    assert copier.copy_of(entry, "alice")["quantity"] == 4 * LOT, "the line is open, and keeps its ratio"
+    copier.broker.cancel(LEADER, entry)
+    copier.mapping(copier.buy(2, 0, side="SELL", order_type="MARKET"), "alice", "filled")
+    assert copier.copy_of(copier.buy(4, "97.00"), "alice")["quantity"] == 2 * LOT
 
 
 def test_a_strategy_counts_from_when_the_line_is_flat(copier: Copier, tmp_path: Path) -> None:
