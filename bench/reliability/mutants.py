@@ -171,7 +171,7 @@ MUTANTS = [
     Mutant(
         "what rests is not enlarged beyond a limit",
         "copytrade/core/decide/totals.py",
-        "    if size.quantity > kept and forbidden_more(case, mine):\n",
+        "    if wanted > kept and forbidden_more(case, mine):\n",
         "    if False:\n",
         "tests/core/decide/test_entering.py",
     ),

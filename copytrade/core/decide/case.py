@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from copytrade.core.decide.decisions import Allocated, DecisionInput, Policy
+from copytrade.core.decide.decisions import Allocated, DecisionInput, Mode, Policy
 from copytrade.core.model.copies import Copy, Stage
 from copytrade.core.model.instruments import Instrument
 from copytrade.core.model.ledger import Part
@@ -32,6 +32,11 @@ class Case(msgspec.Struct, frozen=True):
     inputs: DecisionInput
     policy: Policy
     now: datetime
+
+    @property
+    def follows_fills(self) -> bool:
+        """Whether only what the leader has filled is copied."""
+        return self.policy.mode is Mode.FILLS
 
     @property
     def age(self) -> float:

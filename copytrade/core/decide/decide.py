@@ -18,6 +18,7 @@ from copytrade.core.decide.decisions import (
     Done,
     Flag,
     Lookup,
+    Mode,
     Modify,
     Place,
     Policy,
@@ -27,6 +28,7 @@ from copytrade.core.decide.decisions import (
 )
 from copytrade.core.decide.desired_order import restated
 from copytrade.core.decide.fills import mind_fills, note_difference
+from copytrade.core.decide.following_fills import as_followed, waits_for_more
 from copytrade.core.decide.new_order import new_order
 from copytrade.core.decide.slicing import Slices, sliced, sliced_by_product
 from copytrade.core.decide.totals import not_entered, total_of
@@ -51,7 +53,10 @@ def decide(
 
     ``allocated`` is None while the positions are not known: only what ends an order is decided then.
     """
+    leader = as_followed(leader, policy)
     sent = [copy for copy in copies if copy.stage is not Stage.NONE]
+    if policy.mode is Mode.FILLS and not sent and not leader.filled_quantity and not leader.is_terminal:
+        return Wait("nothing of the leader's order has filled yet")
     if not sent and (early := _before_the_first(leader, copies, allocated, inputs)):
         return early
     if leader.status in LEADER_ENDED and (cancel := _cancel_entries(sent, inputs)):
@@ -151,7 +156,7 @@ def _plan(case: Case, part: Part, mine: Sequence[Copy], total: int) -> Slices:
     """Return how a total is sliced; exits of a position in several products are sliced by product."""
     room = case.allocated.room if part in (Part.EXIT, Part.CLOSE) else None
     if room is None:
-        return sliced(total, mine, case.inputs.largest)
+        return sliced(total, mine, case.inputs.largest, grows=not case.follows_fills)
     return sliced_by_product(total, mine, case.inputs.largest, room, case.leader.product)
 
 
@@ -175,6 +180,8 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
     exits = case.of(Part.EXIT) if part is Part.ENTRY else []
     if any(copy.is_final and not _is_tried_again(case, copy) for copy in (*mine, *exits)):
         return Done()  # what ended without us stays ended, and nothing is entered over an exit that failed
+    if case.follows_fills and part in (Part.EXIT, Part.ENTRY) and (why_not := waits_for_more(case, mine)):
+        return why_not
     if plan.waits_for is not None:
         return Wait(f"order {plan.waits_for} has to be known first")
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):

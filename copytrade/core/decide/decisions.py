@@ -30,9 +30,10 @@ class UnfilledAction(StrEnum):
 
 
 class Mode(StrEnum):
-    """What a follower does about the leader: copies his orders, or enters nothing and only leaves."""
+    """What a follower does: it copies the leader's orders, or follows his fills, or enters nothing and only leaves."""
 
     ORDERS = "orders"
+    FILLS = "fills"
     MONITOR = "monitor"
 
 
@@ -114,6 +115,7 @@ class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     * ``second_copier``: another program sends orders with our ids.
     * ``takes_back``: the leader's order was found late, and closes what misjudged orders have entered.
     * ``limits_used``: returns how much of each limit is used; called for entries only.
+    * ``piece_at``: when the first of the leader's fills was known that no request has followed yet, None for none.
     * ``unread_until``: returns until when an exit waits for reads of the account, or None; called for exits only.
     """
 
@@ -127,6 +129,7 @@ class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     is_held: Callable[["Action"], bool] = nothing_held
     second_copier: bool = False
     takes_back: bool = False
+    piece_at: datetime | None = None
     limits_used: Callable[[], LimitsUsed] = not_limited
     unread_until: Callable[[], datetime | None] = not_awaited
 

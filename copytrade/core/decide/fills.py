@@ -24,7 +24,7 @@ from copytrade.core.model.reasons import Reason
 def mind_fills(case: Case, part: Part, mine: Sequence[Copy]) -> Decision:
     """Decide about orders that rest as they should although the leader's order is over."""
     resting = [copy for copy in mine if can_be_changed(copy, case.inputs) and copy.reason is not Reason.UNFILLED]
-    if not resting or not case.leader.is_terminal:
+    if not resting or not (case.leader.is_terminal or case.follows_fills):
         return Done()
     policy, copy = case.policy, resting[0]
     due = max(case.leader.event_at, copy.created_at) + timedelta(seconds=policy.unfilled_after)

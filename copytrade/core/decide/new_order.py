@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from copytrade.core.decide.case import Case
 from copytrade.core.decide.decisions import Skip, Wait
 from copytrade.core.decide.desired_order import bounded, desired_order, marketable
+from copytrade.core.decide.following_fills import following_order
 from copytrade.core.decide.totals import forbidden_more
 from copytrade.core.market.prices import price_fault
 from copytrade.core.market.sessions import Session, instrument_class
@@ -31,7 +32,11 @@ def new_order(case: Case, part: Part, mine: Sequence[Copy], quantity: int) -> De
         return marketable(replace(leader, side=leader.side.opposite), quantity, instrument, policy.terms)
     if part is Part.CLOSE:
         return marketable(leader, quantity, instrument, policy.terms)
-    desired: DesiredOrder | None = desired_order(leader, quantity, instrument, policy.terms)
+    desired: DesiredOrder | None
+    if case.follows_fills:
+        desired = following_order(case, part, quantity)
+    else:
+        desired = desired_order(leader, quantity, instrument, policy.terms)
     is_overdue = case.inputs.takes_back or (leader.is_terminal and case.is_late)
     if part is Part.EXIT and (is_overdue or any(copy.is_final for copy in mine)):
         desired = marketable(leader, quantity, instrument, policy.terms)

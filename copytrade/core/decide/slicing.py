@@ -23,11 +23,12 @@ class Slices(msgspec.Struct, frozen=True, gc=False):
     product: Product | None = None
 
 
-def sliced(total: int, copies: Sequence[Copy], largest: int | None) -> Slices:
+def sliced(total: int, copies: Sequence[Copy], largest: int | None, *, grows: bool = True) -> Slices:
     """Slice ``total`` units, fills included, over the copies; no single order becomes larger than ``largest``.
 
     An excess is taken from the last orders first, and missing units are added to the first orders that have room. An
-    order being cancelled may still fill: it is counted in full before anything is added.
+    order being cancelled may still fill: it is counted in full before anything is added. Unless a resting order
+    ``grows``, what is missing is for a new one.
     """
     target = total - sum(copy.filled_quantity for copy in copies if copy.stage is Stage.ENDED)
     staying = [copy for copy in copies if copy.is_open and not copy.cancelling]
@@ -45,7 +46,7 @@ def sliced(total: int, copies: Sequence[Copy], largest: int | None) -> Slices:
     waits_for = leaving[0].n if leaving and lacking < -excess else None
     limit = largest or _UNLIMITED
     for copy in staying:
-        room = max(0, limit - copy.quantity)
+        room = max(0, limit - copy.quantity) if grows else 0
         if not room or not lacking:
             continue
         if copy.stage is not Stage.LIVE:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from copytrade.core.decide.case import LEADER_ENDED, Case
 from copytrade.core.decide.decisions import Decision, Done, Skip, Wait
+from copytrade.core.decide.following_fills import filled_part
 from copytrade.core.decide.risk_check import forbidden
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Part
@@ -35,14 +36,19 @@ def _entry_total(case: Case, mine: Sequence[Copy]) -> int | Decision:
     if not mine:
         if case.leader.is_terminal and case.skipped:
             return Done()  # what was skipped while it lived is not taken up any more
-        return size.quantity if size.reason is None else Skip(size.reason, size.arithmetic)
+        if size.reason is not None:
+            return Skip(size.reason, size.arithmetic)
+        if case.follows_fills and not (part := filled_part(case, size)):
+            return Wait("what the leader has filled is less than a lot of the follower's share")
+        return part if case.follows_fills else size.quantity
     if case.leader.status in LEADER_ENDED:
         return sum(copy.filled_quantity for copy in mine)
     committed = committed_units(mine)
     kept = min(committed, case.allocated.entry_at_most)
-    if size.quantity > kept and forbidden_more(case, mine):
+    wanted = filled_part(case, size) if case.follows_fills else size.quantity
+    if wanted > kept and forbidden_more(case, mine):
         return kept
-    return max(kept, size.quantity)  # limits bind what is added, not what rests
+    return max(kept, wanted)  # limits bind what is added, not what rests
 
 
 def _exit_total(case: Case, mine: Sequence[Copy]) -> int | Decision:

@@ -84,9 +84,17 @@ class Context:
         return instrument.underlying if instrument else f"{leader.key.segment}:{leader.key.security_id}"
 
     def inputs(
-        self, leader: Order, under_way: Set[int], is_held: Callable[[Action], bool], now: datetime
+        self,
+        leader: Order,
+        under_way: Set[int],
+        is_held: Callable[[Action], bool],
+        now: datetime,
+        piece_at: datetime | None = None,
     ) -> DecisionInput:
-        """Return the inputs for deciding an order; ``under_way`` are its copies with a pending request, by number."""
+        """Return the inputs for deciding an order; ``under_way`` are its copies with a pending request, by number.
+
+        ``piece_at``: when the first of the leader's fills was known, by our clock, that no request has followed yet.
+        """
         instrument = self.instrument(leader)
         return DecisionInput(
             instrument=instrument,
@@ -99,6 +107,7 @@ class Context:
             is_held=is_held,
             second_copier=self.second_copier,
             takes_back=leader.id in self.found_late,
+            piece_at=None if piece_at is None else piece_at + self.skew,
             unread_until=not_awaited if self.policy.dry_run else partial(self._unread_until, leader.id, now),
             limits_used=not_limited
             if not self._limit_usage.is_set

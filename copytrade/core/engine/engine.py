@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from copytrade.core.decide.decisions import Action, Place, Policy
+from copytrade.core.decide.decisions import Action, Mode, Place, Policy
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.context import Context, MarketRules
 from copytrade.core.engine.copies import transitions
@@ -294,6 +294,8 @@ class CopyEngine:
         if self.retention.is_forgotten(order):
             return []
         known, order = self.orders.get(order.id), self.orders.see(order, received)
+        if self.context.policy.mode is Mode.FILLS and order.filled_quantity > (known.filled_quantity if known else 0):
+            self.orders.piece_filled(order, received)
         self.context.contracts.see(order)
         if self.orders.is_set_aside(order.id):
             self.work_queue.mark([order.id])
@@ -324,11 +326,13 @@ class CopyEngine:
     def begin(self, leader: Order, action: Action, now: datetime) -> Changed:
         """Note that a request is about to be sent. Raises ValueError if the leader's id fits no correlation id."""
         self.scheduler.was_taken()
+        self.orders.piece_followed(leader.id)
         return self.execution.begin(leader, action, now)
 
     def keep_back(self, leader: Order, action: Action, now: datetime) -> list[Changed]:
         """Record a request of a dry run as accepted without sending it. Raises ValueError as ``begin`` does."""
         self.scheduler.was_taken()
+        self.orders.piece_followed(leader.id)
         return self.execution.keep_back(leader, action, now)
 
     def wants_search(self, copy_id: CopyId, at: float) -> bool:

@@ -24,6 +24,8 @@ class LeaderOrders:
         self._set_aside = set_aside
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
+        #: When the first fill of an order was known that no request has followed yet, where fills are followed.
+        self._piece_at: dict[str, datetime] = {}
         #: When each order of a line was placed, and its id, in that order.
         self._placed: defaultdict[LineKey, list[tuple[datetime, str]]] = defaultdict(list)
 
@@ -61,6 +63,20 @@ class LeaderOrders:
         self._orders[order.id] = order
         return order
 
+    def piece_filled(self, order: Order, received: float | None) -> None:
+        """Note that more of an order has filled: from the first piece on counts the delay of the order that follows."""
+        if order.id not in self._piece_at:
+            self._piece_at[order.id] = order.observed_at
+            self._received[order.id] = received
+
+    def piece_followed(self, order_id: str) -> None:
+        """Note that a request follows what has filled of an order."""
+        self._piece_at.pop(order_id, None)
+
+    def piece_at(self, order_id: str) -> datetime | None:
+        """Return when the first fill of an order was known that no request has followed yet, None for none."""
+        return self._piece_at.get(order_id)
+
     def last_placed(self, line: LineKey) -> datetime | None:
         """Return when the last order of a line was placed, as far as it is known; None where none was."""
         placed = self._placed.get(line)
@@ -79,6 +95,7 @@ class LeaderOrders:
         """Forget an order, if it is known."""
         order = self._orders.pop(order_id, None)
         self._received.pop(order_id, None)
+        self._piece_at.pop(order_id, None)
         if order is None:
             return
         line = line_of(order)

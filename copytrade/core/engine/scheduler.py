@@ -181,7 +181,13 @@ class Scheduler:
             return Skip(Reason.POISON, "the follower crashed over it again and again")
         copies, policy = self._copy_book.of(leader.id), self._context.policy
         under_way = self._work_queue.waiting(leader.id)
-        inputs = self._context.inputs(leader, under_way, lambda action: self._is_held(leader, action, now), now)
+        inputs = self._context.inputs(
+            leader,
+            under_way,
+            lambda action: self._is_held(leader, action, now),
+            now,
+            self._orders.piece_at(leader.id),
+        )
         if closing.is_closing(leader.id):
             return self._flattener.decide(leader, copies, inputs, policy, now)
         if policy.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from copytrade.core.decide.decisions import Policy
+from copytrade.core.decide.decisions import Mode, Policy
 from copytrade.core.engine.engine import MarketRules
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
 from copytrade.core.market.freeze import load_freeze_table
@@ -23,12 +23,13 @@ MARKET_RULES = MarketRules(load_freeze_table({"NIFTY": 3 * LOT}), None)
 CAPITALS = Capitals(leader=Decimal(1_000_000), follower=Decimal(2_000_000))
 
 
-def policy(sizing: Decimal | SizingPolicy) -> Policy:
+def policy(sizing: Decimal | SizingPolicy, mode: Mode = Mode.ORDERS) -> Policy:
     """Return how a follower copies who is sized by this ratio, or as this policy says."""
     is_policy = isinstance(sizing, SizingPolicy)
     return Policy(
         instruments=frozenset({"OPTIDX"}),
         sizing=sizing if is_policy else SizingPolicy(Strategy.FIXED_RATIO, ratio=sizing),
+        mode=mode,
         copying_since=NOW - timedelta(hours=1),
         late_after=10**9,
         unfilled_after=10**9,

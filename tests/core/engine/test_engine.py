@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from copytrade.core.decide.decisions import Cancel, Modify, Place
+from copytrade.core.decide.decisions import Cancel, Mode, Modify, Place
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.engine import Action, CopyEngine
 from copytrade.core.ledger.arithmetic.exit_shares import exit_shares
@@ -70,6 +70,8 @@ def reckoned_afresh(engine: CopyEngine, leader: Order, allocation: Allocation) -
 class Copying(RuleBasedStateMachine):
     """Leader orders change; sights of them come late, twice, or not until a read; requests are lost on either way."""
 
+    mode = Mode.ORDERS
+
     @initialize(
         sizing=st.one_of(
             st.sampled_from([50, 100]).map(by_ratio), st.integers(1, 1000).map(by_ratio), st.sampled_from(BY_ITSELF)
@@ -93,7 +95,7 @@ class Copying(RuleBasedStateMachine):
         self.wakes: set[tuple[datetime, str]] = set()
 
     def an_engine(self, *held: Line | Allocation, copies: Iterable[Copy] = ()) -> CopyEngine:
-        engine = CopyEngine("alice", policy(self.sizing), CAPITALS, MARKET_RULES, absence_window=3.0)
+        engine = CopyEngine("alice", policy(self.sizing, self.mode), CAPITALS, MARKET_RULES, absence_window=3.0)
         lines = [one for one in held if isinstance(one, Line)]
         allocations = [one for one in held if isinstance(one, Allocation)]
         engine.load(copies, lines, allocations, NOW - timedelta(hours=1), float(next(self.ticks)), NOW.date())

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from copytrade.core.decide.decisions import Mode
 from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.leader_orders import LeaderOrders
@@ -243,7 +244,8 @@ class Shares:
             copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
             if not copies and self._context.is_refused(order) and not self.leaves_copied(order, allocation):
                 continue
-            left = 0 if order.is_terminal else allocation.exit_of(order.quantity) - allocation.leader_exited
+            is_left = order.is_terminal or self._context.policy.mode is Mode.FILLS
+            left = 0 if is_left else allocation.exit_of(order.quantity) - allocation.leader_exited
             working.append(
                 Working(
                     leader_order_id=member,
