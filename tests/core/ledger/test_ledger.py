@@ -39,6 +39,21 @@ def test_four_lots_in_and_four_exits_of_one_lot_leave_a_half_size_follower_flat(
     assert account.held == 0
 
 
+@pytest.mark.parametrize("is_sized", [False, True])
+def test_what_reads_show_the_leader_to_have_left_is_not_entered_later(is_sized: bool) -> None:
+    account = Account.sized("1")
+    entry = account.leader_does("1", Side.BUY, 4)
+    if is_sized:
+        assert account.entry(entry).quantity == 4 * LOT
+    for units, reason in ((2 * LOT, None), (0, Reason.LEADER_EXITED)):
+        for seconds in (10, 20):
+            began = NOW + timedelta(seconds=seconds + (100 if reason else 0))
+            account.positions.leader.read({LINE: units}, began, NOW.date(), ())
+        assert account.positions.leader.confirm(began + timedelta(seconds=1), ())
+        assert account.entry(entry) == account.entry(entry)
+        assert (account.entry(entry).quantity, account.entry(entry).reason) == (units, reason)
+
+
 def test_entries_of_one_lot_add_up_where_each_alone_would_be_too_small() -> None:
     account = Account.sized("0.5")
     sizes = []

@@ -100,13 +100,16 @@ class LeaderPositions:
         confirmed = self.reads.confirmed(book_read)
         both_ends = set(confirmed)
         converted = self._convert(confirmed)
-        return converted + self._correct(
+        changed = self._correct(
             {
                 key: difference
                 for key, difference in confirmed.items()
                 if not self.reads.may_be_moving(key, difference, both_ends) and key not in waiting
             }
         )
+        for before, after, _ in changed:  # what he has left unseen is not entered any more
+            self._ledger.keep(*self._forgone(before, after))
+        return converted + changed
 
     def told(self, order: Order, at: datetime, happened_at: datetime) -> None:
         """Take in the fills of an order: ``at`` is the latest time of the last one, ``happened_at`` the broker's."""
@@ -199,8 +202,9 @@ class LeaderPositions:
         return converted
 
     def _forgone(self, before: Line, after: Line) -> list[Allocation]:
-        """Return the entries of a line, less what has not filled of the part that the leader has converted away."""
-        left = Fraction(after.leader_position, before.leader_position) if before.leader_position else NO_UNITS
+        """Return the entries of a line, less what has not filled of the part that the leader has left."""
+        part = Fraction(after.leader_position, before.leader_position) if before.leader_position else NO_UNITS
+        left = min(max(part, NO_UNITS), Fraction(1))
         known = [self._ledger.allocations[member] for member in self._working.orders(before.key)]
         entries = [one for one in known if one.side.sign * before.leader_position > 0]
         return [less for entry in entries if (less := forgoes(entry, left, after)) is not None]
