@@ -6,9 +6,6 @@ from typing import Any
 from bench.histories.generator.writer import Line, Writer
 from bench.histories.history import LEADER
 
-#: Seconds after which the copier surely knows what the leader had before it started.
-_KNOWN = 3.5
-
 
 def sliced(writer: Writer) -> None:
     """Add an entry that is beyond the freeze quantity (20 lots) for a larger follower, and exits of parts of it."""
@@ -45,7 +42,7 @@ def carried(writer: Writer) -> None:
     for client_id in owners:
         terms = {"security_id": line.security_id, "quantity": side * before * line.lot}
         writer.add("broker", -1.0, method="carry", client_id=client_id, product="MARGIN", **terms)
-    writer.now = _KNOWN + chance.uniform(0.0, 1.5)
+    writer.now = chance.uniform(0.5, 3.5)
     if more:
         writer.order(line, side * more)
     for part in chance.choice([(before + more,), (1, before + more - 1), (1,)]):
@@ -64,7 +61,7 @@ def shares(writer: Writer) -> None:
     if has := chance.choice((0, 40, 100)):
         writer.add("broker", -1.0, method="hold", client_id=LEADER, security_id="1594", quantity=has, segment="NSE_EQ")
     bought = chance.randint(2, 30)
-    writer.now = _KNOWN + chance.uniform(0.0, 1.5)
+    writer.now = chance.uniform(0.5, 3.5)
     first = chance.random() < 0.5 and has
     if first:
         writer.order(line, -has // 4)

@@ -37,6 +37,8 @@ class LeaderPositions:
         self._noted: dict[str, int] = {}
         #: What the first read showed beyond the leader's orders, and when it began.
         self._of_first_read: dict[LineKey, tuple[int, datetime]] = {}
+        #: What was taken back and may have been there before, until a read shows that it was not, or two that it was.
+        self._open: dict[LineKey, int] = {}
         #: Whether the ledger was loaded with allocations of today.
         self.is_loaded_today = False
         self.reads = PositionReads()
@@ -78,6 +80,11 @@ class LeaderPositions:
             expected[line_of(order)] += self._uncounted(order)
             self._note_fill(order, filled_at)
         self.reads.read(net, at, expected)
+        for key, units in list(self._open.items()):
+            if (net.get(key, 0) - expected.get(key, 0)) * units > 0:
+                self.reads.suspected.setdefault(key, units)  # recent fills explain it as well, and prove nothing
+            else:
+                del self._open[key]
         is_first = self._day is None
         self._day = self._day or day
         if not is_first:
@@ -146,7 +153,11 @@ class LeaderPositions:
         return factor_of(key, line.leader_position, self.reads.suspected.get(key, 0))
 
     def _take_back(self, order: Order, happened_at: datetime) -> None:
-        """Undo what the first read showed on a line, if it was a fill of this order, which is told of only now."""
+        """Undo what the first read showed on a line, if it was a fill of this order, which is told of only now.
+
+        A fill so close to the read may have come after it, and what the read showed was there before. Then another read
+        decides, and what would leave that position waits for it.
+        """
         key, units = line_of(order), self._unnoted(order) * order.side.sign
         difference, read_at = self._of_first_read.get(key, (0, happened_at))
         if difference * units <= 0 or happened_at > read_at + RESOLUTION:
@@ -158,6 +169,8 @@ class LeaderPositions:
         else:
             self._of_first_read[key] = left, read_at
         self._correct({key: -taken_back})
+        if happened_at > read_at - self.reads.lag - RESOLUTION:
+            self._open[key] = self.reads.suspected[key] = taken_back
 
     def _uncounted(self, order: Order) -> int:
         """Return how many units of a leader order have been filled and not been counted yet, signed."""
@@ -222,6 +235,7 @@ class LeaderPositions:
         changed = []
         for key, difference in differences.items():
             self.reads.settle(key)
+            self._open.pop(key, None)
             if line := self._ledger.lines.get(key):
                 after = corrected(line, line.leader_position + difference)
                 self._ledger.keep(after)
