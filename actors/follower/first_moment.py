@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from loguru import logger
-from msgspec.structs import replace
 
 from actors.follower.messages import FollowerInbox
 from actors.follower.parts.outbox import Outbox
@@ -33,19 +32,19 @@ class FirstMoment:
 
     def take_book(self, orders: Iterable[Order]) -> None:
         """Leave out the leader's orders of the second in which this follower begins, if his book has any already."""
-        since = self._engine.context.policy.copying_since
+        since = self._engine.context.of("").policy.copying_since
         if (
             self.is_now
             and self._joins
             and any(since <= (one.created_at or one.event_at) < since + _SECOND for one in orders)
         ):
             since += _SECOND
-            self._engine.context.policy = replace(self._engine.context.policy, copying_since=since)
+            self._engine.context.of("").copy_since(since)
             self._outbox.add(ConfigSet(since_key(self._address.name), str(int(since.timestamp()))))
 
     def say(self) -> None:
         """Log once how many orders the leader had placed before; his whole book is known."""
-        since = self._engine.context.policy.copying_since
+        since = self._engine.context.of("").policy.copying_since
         left_out = self._engine.orders.count_before(since) if self.is_now else 0
         self.is_now = False
         if left_out:

@@ -178,8 +178,8 @@ MUTANTS = [
     Mutant(
         "no more is left or closed than the account's net position",
         "copytrade/core/ledger/holdings.py",
-        "        beside = self.account.beside(key) * direction\n",
-        "        beside = 0\n",
+        "self.account.lacking(key, direction) - self.account.beside(key) * direction",
+        "0",
         "tests/core/engine/test_closing.py",
     ),
     Mutant(

@@ -72,7 +72,7 @@ def ask(
 ) -> Decision:
     """Return what ``decide`` says, the order being the first that the leader placed."""
     positions = Positions()
-    positions.leader.read({}, NOW, NOW.date(), ())
+    positions.of("").read({}, NOW, NOW.date(), ())
     positions.holdings.read({}, NOW)
     positions.leader_seen(leader, now)
     inputs = replace(inputs, refused=refusal(leader, inputs.instrument, policy))

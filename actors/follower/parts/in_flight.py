@@ -133,9 +133,9 @@ class InFlight:
             self._permits.release(permit)
             self._outbox.note(*self._engine.copies.skip(leader, Skip(Reason.BAD_ORDER_ID, str(error)), now))
             return
-        if self._engine.leaves_unread(leader.id, action):
+        if self._engine.shares.leaves_unread(leader.id, action):
             order_log.left_unread(changed.after)
-        if self._engine.leaves_beside(leader.id, action, now):
+        if self._engine.shares.leaves_beside(leader.id, action, now):
             order_log.left_beside(changed.after)
         begun = time.monotonic()
         lane = self._engine.scheduler.lane_of(leader, action)

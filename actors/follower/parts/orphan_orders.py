@@ -58,7 +58,7 @@ class OrphanOrders:
                 wait=f"{self._window:g}s",
             )
             logger.warning("Orders of ours that the database does not know, waiting to adopt them {}", what)
-        wait = max(self._adopts_from - began, 0.0 if self._engine.knows_leader else ADOPT_AGAIN_AFTER)
+        wait = max(self._adopts_from - began, 0.0 if self._engine.knows_leaders else ADOPT_AGAIN_AFTER)
         if wait > 0:
             self._clock.tell_later(wait, self._address, self._again)
             return False

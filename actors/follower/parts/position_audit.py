@@ -98,7 +98,7 @@ class PositionAudit:
         """Repeat a read that showed a difference, and then read the order book."""
         self._asks_again = False
         for account, is_wanted in (
-            (self._leader, self._engine.positions.needs_leader_read),
+            (self._leader, self._engine.positions.needs_leader_read()),
             (self._address.name, self._engine.positions.needs_own_read),
         ):
             if is_wanted:
@@ -205,7 +205,7 @@ class PositionAudit:
 
     def _follow_up(self) -> None:
         """Read again, after the lag, positions that differ from the orders."""
-        if not self._asks_again and (self._engine.positions.needs_leader_read or self._engine.positions.needs_own_read):
+        if not self._asks_again and (self._engine.positions.need_leader_reads or self._engine.positions.needs_own_read):
             self._asks_again = True
             self._clock.tell_later(self._engine.positions.lag + MARGIN, self._address, AuditAgain(self._epoch))
 

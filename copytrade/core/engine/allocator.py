@@ -46,8 +46,9 @@ class Allocator:
             return None
         if allocation is None:  # one that is never judged: of days before, or with an id of ours
             is_unsent = all(copy.stage is Stage.NONE for copy in copies)
-            return Allocated(()) if is_unsent and self._positions.leader.is_known_on(line_of(leader)) else None
-        policy, capitals = self._context.policy, self._context.capitals
+            is_known = self._positions.of(leader.leader).is_known_on(line_of(leader))
+            return Allocated(()) if is_unsent and is_known else None
+        followed = self._context.of(leader.leader)
         is_refused = inputs.refused is not None
         leaves_copied = self._shares.leaves_copied(leader, allocation)
         is_unsent = all(copy.stage is Stage.NONE for copy in copies)
@@ -65,7 +66,12 @@ class Allocator:
                 if member != leader.id
             )
             entry = self._positions.sizes.size(
-                leader, instrument, policy.sizing, capitals, is_opening=opening, largest=inputs.largest
+                leader,
+                instrument,
+                followed.policy.sizing,
+                followed.capitals,
+                is_opening=opening,
+                largest=inputs.largest,
             )
         skew = self._context.skew
         last_price = recent(leader.last_price, leader.observed_at, now - skew, PRICE_IS_FRESH)
@@ -97,7 +103,7 @@ def allocated(
     ``leaves_copied``: it takes from a copied position. ``exits_first``: exits of other orders have yet to be sent.
     """
     allocation = positions.ledger.allocation(order.id)
-    if allocation is None or not positions.leader.is_known_on(allocation.line):
+    if allocation is None or not positions.of(order.leader).is_known_on(allocation.line):
         return None
     parts = []
     if allocation.exit_of(order.quantity):

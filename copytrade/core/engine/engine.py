@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping, Set
 from datetime import date, datetime
 from decimal import Decimal
 
-from msgspec.structs import replace
-
-from copytrade.core.decide.decisions import Action, Mode, Place, Policy
+from copytrade.core.decide.decisions import Action, Mode, Policy
 from copytrade.core.decide.risk_limits import Breach
-from copytrade.core.engine.context import Context, MarketRules
+from copytrade.core.engine.context import Context, LeaderContext, MarketRules, limits_of
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.copies.copy_book import Changed, CopyBook
 from copytrade.core.engine.copies.holds import SHARE, Holds
@@ -37,11 +35,14 @@ from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.accounts import Result
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.instruments import Instrument
-from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, line_of
+from copytrade.core.model.ledger import Allocation, Line, LineKey, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order
 from copytrade.core.model.reasons import Reason
 
-__all__ = ["Action", "Changed", "Considered", "CopyEngine", "MarketRules"]
+#: Every leader is copied by the follower's own policy.
+NO_POLICIES: Mapping[str, Policy] = {}
+
+__all__ = ["Action", "Changed", "Considered", "CopyEngine", "LeaderContext", "MarketRules"]
 
 
 class CopyEngine:
@@ -49,8 +50,9 @@ class CopyEngine:
 
     A change marks leader orders; ``scheduler.consider`` decides the marked ones; those that need a request wait until
     ``scheduler.pick`` takes the most urgent. From ``begin`` to ``execution.settle`` a copy has a request pending and is
-    not changed. ``absence_window`` is in seconds, ``per_hour`` the account's budget of requests. The parts are public:
-    call them directly where no other part has to learn of it.
+    not changed. ``absence_window`` is in seconds, ``per_hour`` the account's budget of requests. ``leaders`` are all
+    who are followed, by name; without them there is one, named "". The parts are public: call them directly where no
+    other part has to learn of it.
     """
 
     def __init__(
@@ -64,13 +66,16 @@ class CopyEngine:
         *,
         only_closes: bool = False,
         per_hour: int = 1000,
+        leaders: Mapping[str, LeaderContext] | None = None,
     ) -> None:
-        self.positions = Positions()
-        self.limit_usage = LimitUsage(policy.risk_limits, self.positions)
-        self.context = Context(policy, capitals, market_rules, self.limit_usage, self.positions.ledger.held_lot)
+        leaders = leaders or {"": LeaderContext(policy, capitals)}
+        self.positions = Positions(leaders)
+        self.limit_usage = LimitUsage(policy.risk_limits, self.positions, limits_of(leaders))
+        account, held_lot = LeaderContext(policy, capitals), self.positions.ledger.held_lot
+        self.context = Context(account, leaders, market_rules, self.limit_usage, held_lot)
         self.work_queue = WorkQueue()
         self.unknown_outcomes = UnknownOutcomes(absence_window)
-        self.orders = LeaderOrders(set_aside)
+        self.orders = LeaderOrders(set_aside, frozenset(name for name, one in leaders.items() if one.follows))
         self.copies = CopyBook(follower, self.positions, self.limit_usage, self.unknown_outcomes)
         known = self.orders, self.positions, self.copies
         self.invalidation = Invalidation(*known, self.work_queue)
@@ -128,7 +133,8 @@ class CopyEngine:
 
         If it is of this trading ``day``, the ledger tells what the leader holds on its lines.
         """
-        self.context.policy = replace(self.context.policy, copying_since=copying_since)
+        for followed in self.context.leaders.values():
+            followed.copy_since(copying_since)
         allocations = list(allocations)
         self.positions.load(lines, allocations, day)
         for copy in copies:
@@ -143,23 +149,25 @@ class CopyEngine:
         self.context.contracts.know_master(instruments)
         self.look_again()
 
-    def leader_positions_read(self, net: Mapping[LineKey, int], at: datetime, day: date) -> list[Corrected]:
-        """Take in a read of the leader's net positions, begun at ``at``; return the lines that it corrects at once.
+    def leader_positions_read(
+        self, net: Mapping[LineKey, int], at: datetime, day: date, leader: str = ""
+    ) -> list[Corrected]:
+        """Take in a read of a leader's net positions, begun at ``at``; return the lines that it corrects at once.
 
         His orders of today must be known before.
         """
         skew = self.context.skew
-        orders = [(order, order.event_at - skew) for order in self._judging.unjudged()]
-        corrected = self.positions.leader.read(net, at, day, orders)
+        orders = [(order, order.event_at - skew) for order in self._judging.unjudged() if order.leader == leader]
+        corrected = self.positions.of(leader).read(net, at, day, orders)
         self._judging.judge_all()
         return corrected
 
-    def leader_book_read(self, at: datetime) -> list[Corrected]:
-        """Note that a read of the leader's order book, begun at ``at``, was taken in; return what it corrects.
+    def leader_book_read(self, at: datetime, leader: str = "") -> list[Corrected]:
+        """Note that a read of a leader's order book, begun at ``at``, was taken in; return what it corrects.
 
         A difference that two reads of his positions show, and that the book does not explain, is accepted.
         """
-        corrected = self.positions.confirm_leader(at)
+        corrected = self.positions.confirm_leader(at, leader)
         if corrected:
             self.look_again()
         return corrected
@@ -211,47 +219,36 @@ class CopyEngine:
         self.positions.assume()
         self._judging.judge_all()
 
-    def leaves_unread(self, order_id: str, action: Action) -> bool:
-        """Return whether an exit leaves without the reads that it waited for; True once for each leader order."""
-        if not isinstance(action, Place) or action.part not in (Part.EXIT, Part.CLOSE):
-            return False
-        return self.context.exit_reads.take_unread(order_id)
-
-    def leaves_beside(self, order_id: str, action: Action, now: datetime) -> bool:
-        """Return whether an exit leaves after it waited in vain for another order of the account; True once each time.
-
-        It is False for a part that leaves while the rest still waits.
-        """
-        if not isinstance(action, Place) or action.part is not Part.EXIT:
-            return False
-        return self.shares.gave_way_in_vain(order_id, now - self.context.skew)
-
     def set_own_book(self, *, is_read: bool) -> None:
         """Set whether the own order book has been read since the start; nothing is entered before."""
         if self.context.own_book_read is not is_read:
             self.context.own_book_read = is_read
             self.look_again()
 
-    def know_leader_capital(self, capital: Decimal) -> None:
-        """Take the leader's start-of-day capital; a figure that is already known stays for the day."""
-        self.context.capitals = Capitals(self.context.capitals.leader or capital, self.context.capitals.follower)
+    def know_leader_capital(self, capital: Decimal, leader: str = "") -> None:
+        """Take a leader's start-of-day capital; a figure that is already known stays for the day."""
+        self.context.of(leader).know_capitals(leader=capital)
         self.look_again()
 
     def know_capital(self, capital: Decimal) -> None:
         """Take the follower's start-of-day capital; a figure that is already known stays for the day."""
-        self.context.capitals = Capitals(self.context.capitals.leader, self.context.capitals.follower or capital)
+        for followed in self.context.all:
+            followed.know_capitals(follower=capital)
         self.look_again()
 
-    def change_policy(self, policy: Policy) -> None:
-        """Copy by another policy from now on; entries stay switched as they are, and so does the time of the start."""
-        now = self.context.policy
-        self.context.policy = replace(policy, copying_since=now.copying_since, enabled=now.enabled, pause=now.pause)
-        self.limit_usage.change(policy.risk_limits, self.copies)
+    def change_policy(self, policy: Policy, of: Mapping[str, Policy] = NO_POLICIES) -> None:
+        """Copy by another policy from now on, a leader by his own in ``of`` if he has one there.
+
+        Entries stay switched as they are, and so does the time of the start.
+        """
+        self.context.change(policy, of)
+        self.limit_usage.change(policy.risk_limits, self.copies, limits_of(self.context.leaders))
         self.look_again()
 
     def switch_entries(self, *, enabled: bool, pause: str = "") -> None:
         """Switch entries off or on; ``pause`` is what a skip says of the operator's pause."""
-        self.context.policy = replace(self.context.policy, enabled=enabled, pause=pause)
+        for followed in self.context.all:
+            followed.switch(enabled=enabled, pause=pause)
         self.look_again()
 
     def know_breach(self, breach: Breach) -> None:
@@ -264,14 +261,14 @@ class CopyEngine:
         if not self.limit_usage.is_set:
             return None
         was_lacking = self.limit_usage.lacks_result(result.at)
-        breach = self.limit_usage.know_result(result, self.context.capitals.follower)
+        breach = self.limit_usage.know_result(result, self.context.account.capitals.follower)
         if breach is not None or was_lacking:
             self.look_again()
         return breach
 
-    def set_gate(self, *, is_open: bool) -> None:
-        """Open or close the entry gate."""
-        self.context.gate_open = is_open
+    def set_gate(self, *, is_open: bool, leader: str = "") -> None:
+        """Open or close the gate for entries from a leader."""
+        self.context.of(leader).gate_open = is_open
         self.look_again()
 
     def own_feed(self, *, is_up: bool, at: datetime | None = None) -> None:
@@ -294,7 +291,8 @@ class CopyEngine:
         if self.retention.is_forgotten(order):
             return []
         known, order = self.orders.get(order.id), self.orders.see(order, received)
-        if self.context.policy.mode is Mode.FILLS and order.filled_quantity > (known.filled_quantity if known else 0):
+        follows_fills = self.context.of(order.leader).policy.mode is Mode.FILLS
+        if follows_fills and order.filled_quantity > (known.filled_quantity if known else 0):
             self.orders.piece_filled(order, received)
         self.context.contracts.see(order)
         if self.orders.is_set_aside(order.id):
@@ -302,19 +300,20 @@ class CopyEngine:
             return []
         misjudged = self._judging.misjudged_without(order) if order.filled_quantity and not order.is_ours else []
         at = order.observed_at if received is not None else order.event_at - self.context.skew
-        changed = self._judging.judge(order, at) if self.positions.leader.is_known_on(line_of(order)) else []
+        is_known = self.positions.of(order.leader).is_known_on(line_of(order))
+        changed = self._judging.judge(order, at) if is_known else []
         changed += [change for order_id in misjudged for change in self._judging.take_back(order_id, order)]
         self.invalidation.leader_changed(known, order)
         for copy in self.copies.of(order.id):
             after = transitions.with_leader(copy, order)
             if copy.n and after != copy:
                 changed.append(self.copies.change(copy, after, order))
-        return changed + self.execution.fill_shadows(order) if self.context.policy.dry_run else changed
+        return changed + self.execution.fill_shadows(order) if self.context.dry_run else changed
 
     @property
-    def knows_leader(self) -> bool:
-        """Whether the leader's orders and positions are known."""
-        return self.context.gate_open and self.positions.leader.is_known
+    def knows_leaders(self) -> bool:
+        """Whether the orders and positions of all leaders are known."""
+        return self.positions.are_of_leaders_read and all(one.gate_open for one in self.context.leaders.values())
 
     def suspect_second_copier(self) -> None:
         """Stop entries: another program sends orders with our ids."""

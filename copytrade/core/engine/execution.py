@@ -74,7 +74,7 @@ class Execution:
         ratio = allocation.ratio if allocation else None
         if allocation and place.part is not Part.ENTRY:
             ratio = ratio_now(self._positions.ledger.line(allocation.line))
-        instrument, strategy = self._context.instrument(leader), self._context.policy.sizing.strategy
+        instrument, strategy = self._context.instrument(leader), self._context.of(leader.leader).policy.sizing.strategy
         return transitions.placing(copy, place, ratio, strategy, instrument.multiplier if instrument else None)
 
     def settle(self, copy_id: CopyId, after: Copy, at: float) -> list[Changed]:
@@ -87,7 +87,7 @@ class Execution:
         if duplicate:  # the one that the feed has shown is not the one that the broker has answered about
             after = replace(after, order=None, stage=Stage.LIVE)
         is_taken = before.stage is Stage.PENDING and after.stage is Stage.LIVE
-        if is_taken and not self._context.policy.dry_run:
+        if is_taken and not self._context.dry_run:
             self._unknown_outcomes.visibility.accepted(after.order_id, at, told=before.order is not None)
         if transitions.is_modified(before, after):
             self._holds.carried_out(copy_id, Modify)

@@ -42,13 +42,15 @@ class Invalidation:
         """Whether an order needs nothing more, unless its line changes."""
         copies = self._copy_book.of(order.id)
         if not copies:
-            return False
+            return self._orders.is_his_copy(order)
         if all(copy.stage is Stage.NONE for copy in copies):
             return all(copy.is_settled for copy in copies)
         return order.is_terminal and not any(copy.is_open or copy.stage is Stage.NONE for copy in copies)
 
     def leader_changed(self, known: Order | None, order: Order) -> None:
         """Mark an order that differs from what was ``known`` of it, and its line if that is affected."""
+        if self._orders.is_his_copy(order):
+            return
         self._work_queue.mark([order.id])
         before = _extent(known) if known else (order.quantity, 0, False)
         if self._is_exiting(order.id) or before != _extent(order):
@@ -65,6 +67,11 @@ class Invalidation:
     def line(self, key: LineKey) -> None:
         """Mark every working order of a line."""
         self._work_queue.mark_beside(member for member in self._positions.working.on(key) if member in self._orders)
+
+    def line_of_account(self, key: LineKey) -> None:
+        """Mark every working order of every leader's line that the broker nets in a line of the account."""
+        for leader in self._positions.leaders:
+            self.line(key.of(leader))
 
     def merely_rests(self, order: Order) -> bool:
         """Whether an order is only an entry, rests at the broker as it should, and is not affected by its line.

@@ -17,11 +17,13 @@ class LeaderOrders:
     """The leader's orders by id, in the order in which they were first seen.
 
     Some are stand-ins that the engine makes: for an order that closes a line, and for one known by its copies alone.
-    Orders that were ``set_aside`` are kept, and nothing is done about them.
+    Orders that were ``set_aside`` are kept, and nothing is done about them. ``followers`` are the leaders who follow
+    others: what this program has sent for them is no order of theirs.
     """
 
-    def __init__(self, set_aside: Set[str] = frozenset()) -> None:
+    def __init__(self, set_aside: Set[str] = frozenset(), followers: Set[str] = frozenset()) -> None:
         self._set_aside = set_aside
+        self._followers = followers
         self._orders: dict[str, Order] = {}
         self._received: dict[str, float | None] = {}
         #: When the first fill of an order was known that no request has followed yet, where fills are followed.
@@ -50,6 +52,10 @@ class LeaderOrders:
     def is_set_aside(self, order_id: str) -> bool:
         """Whether the follower has crashed over an order again and again."""
         return order_id in self._set_aside
+
+    def is_his_copy(self, order: Order) -> bool:
+        """Whether an order of a leader is a copy of another leader's: nothing is decided about it."""
+        return order.leader in self._followers and order.is_ours
 
     def see(self, order: Order, received: float | None) -> Order:
         """Merge an update of an order, ``received`` live or None for a read; return the merged order."""
@@ -87,9 +93,10 @@ class LeaderOrders:
         placed = self._placed.get(line, [])
         return [self._orders[order_id] for _, order_id in placed[bisect_left(placed, (moment, "")) :]]
 
-    def count_before(self, moment: datetime) -> int:
-        """Return how many orders were placed before a moment."""
-        return sum(_placed(order)[0] < moment for order in self._orders.values())
+    def count_before(self, moment: datetime, leader: str = "") -> int:
+        """Return how many orders of a leader were placed before a moment."""
+        his = (order for order in self._orders.values() if order.leader == leader and not self.is_his_copy(order))
+        return sum(_placed(order)[0] < moment for order in his)
 
     def forget(self, order_id: str) -> None:
         """Forget an order, if it is known."""
@@ -134,4 +141,5 @@ def _placed(order: Order) -> tuple[datetime, str]:
 
 def as_leader(copy: Copy, order: Order) -> Order:
     """Return a stand-in for a leader order that has not been read since the start."""
-    return replace(order, id=copy.leader_order_id, quantity=copy.leader_quantity, average_price=copy.leader_price)
+    order = replace(order, id=copy.leader_order_id, leader=copy.leader)
+    return replace(order, quantity=copy.leader_quantity, average_price=copy.leader_price)

@@ -73,7 +73,7 @@ class OwnOrders:
         if copy is None or not is_copy:
             if order.is_ours:
                 self._orphan_orders[order.id] = order
-            self._invalidation.line(line_of(order))
+            self._invalidation.line_of_account(line_of(order))
             return None
         if copy.order_id and copy.order_id != order.id:
             copy = self._duplicate(copy, order, leader or as_leader(copy, order))

@@ -82,7 +82,8 @@ class Retention:
         return len(known) - len(self.forgotten.kept)
 
     def _are_positions_known(self) -> bool:
-        return self._positions.leader.is_known and self._positions.holdings.are_known
+        leaders = self._positions.leaders.values()
+        return all(leader.is_known for leader in leaders) and self._positions.holdings.are_known
 
     def is_forgotten(self, order: Order) -> bool:
         """Whether a leader order is over and forgotten."""
@@ -120,8 +121,9 @@ class Retention:
 
     def _enterable_on(self, day: date) -> date:
         """Return the earliest day whose orders may still be entered on a given day."""
-        policy = self._context.policy
-        age = min(max(policy.late_after, policy.max_missed_age), LOOK_BACK.total_seconds())
+        policies = [followed.policy for followed in self._context.leaders.values()]
+        latest = max(max(policy.late_after, policy.max_missed_age) for policy in policies)
+        age = min(latest, LOOK_BACK.total_seconds())
         return (datetime.combine(day, time.min) + DAY_BEGINS - timedelta(seconds=age)).date()
 
     def _is_over(self, order_id: str, day: date, enterable: date) -> bool:
@@ -134,7 +136,8 @@ class Retention:
         if self._work_queue.is_on(order_id) or any(copy.is_open or _is_of(copy, day) for copy in copies):
             return False
         allocation = self._positions.ledger.allocation(order_id)
-        if (allocation and allocation.doubled) or not (copies or closing.is_closing(order_id)):
+        is_beside = closing.is_closing(order_id) or (leader is not None and self._orders.is_his_copy(leader))
+        if (allocation and allocation.doubled) or not (copies or is_beside):
             return False
         if leader is not None:
             return ended_before(leader, enterable)

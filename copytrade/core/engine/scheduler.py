@@ -150,7 +150,7 @@ class Scheduler:
 
     def _look(self, leader: Order, considered: Considered, now: datetime) -> list[datetime]:
         """Add the copies whose outcome is unknown and due to be read; return when to read each again."""
-        if self._context.policy.dry_run or self._orders.is_set_aside(leader.id):
+        if self._context.dry_run or self._orders.is_set_aside(leader.id):
             return []
         moments = []
         for copy in self._copy_book.of(leader.id):
@@ -179,7 +179,7 @@ class Scheduler:
             if self._copy_book.is_sent(leader.id):
                 return Done()
             return Skip(Reason.POISON, "the follower crashed over it again and again")
-        copies, policy = self._copy_book.of(leader.id), self._context.policy
+        copies, policy = self._copy_book.of(leader.id), self._context.of(leader.leader).policy
         under_way = self._work_queue.waiting(leader.id)
         inputs = self._context.inputs(
             leader,
@@ -190,7 +190,7 @@ class Scheduler:
         )
         if closing.is_closing(leader.id):
             return self._flattener.decide(leader, copies, inputs, policy, now)
-        if policy.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):
+        if self._context.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):
             return Wait("nothing is sent, and what rests at the broker is left as it is")
         if self._flattener.is_at_work:
             return self._flattener.call_off(copies, inputs)

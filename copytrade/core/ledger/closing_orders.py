@@ -78,4 +78,5 @@ def order_of(allocation: Allocation, last_price: Decimal | None) -> Order:
         created_at=allocation.created_at,
         source=Source.BOOK,
         last_price=last_price,
+        leader=allocation.line.leader,
     )

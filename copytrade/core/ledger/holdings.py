@@ -51,8 +51,19 @@ class Holdings:
     def read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
         """Take in a read of the account's positions, begun at ``at``; return what differs from the copies."""
         copied = self._ledger.copied()
-        self.account.read(net, at, copied)
+        self.account.read(net, at, copied, self._sides(copied))
         return self.account.apart(net, copied)
+
+    def _sides(self, copied: Mapping[LineKey, int]) -> set[tuple[LineKey, int]]:
+        """Return the lines of the account in which something is held by copying, each with the side it is held on.
+
+        A line of the account has both sides where leaders hold opposite positions.
+        """
+        sides = {(key, sign(units)) for key, units in copied.items() if units}
+        for key, line in self._ledger.lines.items():
+            if key.leader and line.held:
+                sides |= {(LineKey(key.key, product), sign(line.held_in(product))) for product in line.products}
+        return sides
 
     def confirm(self, book_read: datetime, waiting: Container[LineKey]) -> list[tuple[Line, Line]]:
         """Accept what two reads and a complete read of the own book agree on; return the lines that change.
@@ -63,10 +74,13 @@ class Holdings:
         confirmed = self.account.confirm(book_read, waiting)
         changed = self._converted(confirmed, copied)
         for key, difference in confirmed.items():
-            if (known := self._ledger.lines.get(key)) and (found := self._found_again(known, difference)):
-                self._ledger.keep(found_again(known, found))
-                self.account.found_again(key, found)
-                changed.append((known, self._ledger.lines[key]))
+            left = difference
+            for known in self._ledger.lines_at(key):
+                if found := self._found_again(known, left):
+                    left -= found
+                    self._ledger.keep(found_again(known, found))
+                    self.account.found_again(key, found)
+                    changed.append((known, self._ledger.lines[known.key]))
         return changed + self._expired()
 
     def _converted(self, confirmed: dict[LineKey, int], copied: Mapping[LineKey, int]) -> list[tuple[Line, Line]]:
@@ -89,21 +103,22 @@ class Holdings:
         """Return how many of the units that appeared on a line, signed, had been written off as closed."""
         lost = sign(line.held or line.level or line.leader_position) * line.lost
         if not lost:  # all is over there: units that no order tells of are ours if reads had written off as many
-            written_off = self.account.written_off_by_reads(line.key)
+            written_off = self.account.written_off_by_reads(line.key.account)
             lost = min(abs(written_off), line.lost) * sign(written_off)
         return min(abs(difference), abs(lost)) * sign(lost) if difference * lost > 0 else 0
 
     def _expired(self) -> list[tuple[Line, Line]]:
         """Write off what is held on lines that neither the leader nor the account has any more: an expiry."""
         changed = []
-        for key in self.account.differing:
-            known = self._ledger.lines.get(key)
-            if known is None or not known.held or known.elsewhere or known.leader_position or known.level:
+        for known in [line for key in self.account.differing for line in self._ledger.lines_at(key)]:
+            if not known.held or known.elsewhere or known.leader_position or known.level:
                 continue
-            if abs(known.held) + self.account.beside(key) * sign(known.held) <= 0:
-                self.account.written_off(key, abs(known.held), sign(known.held))
-                self._ledger.keep(closed_elsewhere(known, 0, {key.product: 0}))
-                changed.append((known, self._ledger.lines[key]))
+            account, direction = known.key.account, sign(known.held)
+            against = -self.account.beside(account) * direction
+            if self._taken(known, account, against) >= abs(known.held):
+                self.account.written_off(account, abs(known.held), direction)
+                self._ledger.keep(closed_elsewhere(known, 0, {known.key.product: 0}))
+                changed.append((known, self._ledger.lines[known.key]))
         return changed
 
     def reconciled(self, key: LineKey) -> Line:
@@ -116,7 +131,9 @@ class Holdings:
 
     def reconciled_line(self, line: Line) -> Line:
         """Return the line as ``reconciled`` does."""
-        if not line.held or not self.account.is_read or (not line.elsewhere and self.account.is_as_copied(line.key)):
+        if not line.held or not self.account.is_read:
+            return line
+        if not line.elsewhere and self.account.is_as_copied(line.key.account):
             return line
         wanted = self._wanted.get(line.key)
         left = {product: self._there(line, product, by_reads=False) for product in line.products}
@@ -153,10 +170,20 @@ class Holdings:
         units = max(0, line.held_in(product) * direction)
         if not self.account.is_read or self.account.is_as_copied(key):
             return units
-        if not by_reads:
-            return max(0, min(units, units + self.account.beside_by_orders(key, direction) * direction))
-        beside = self.account.beside(key) * direction
-        return max(0, min(units, units + beside - self.account.lacking(key, direction)))
+        if by_reads:
+            against = self.account.lacking(key, direction) - self.account.beside(key) * direction
+        else:
+            against = -self.account.beside_by_orders(key, direction) * direction
+        return max(0, min(units, units - self._taken(line, key, against)))
+
+    def _taken(self, line: Line, account: LineKey, against: int) -> int:
+        """Return how many units other hands take from a line, if they hold so many ``against`` its side in its account.
+
+        They take from the lines of that side that were opened first.
+        """
+        direction = sign(line.held)
+        before = self._ledger.opened_before(line, account) if against > 0 else []
+        return against - sum(max(0, other.held_in(account.product) * direction) for other in before)
 
     def about_to_fill(self, line: Line, side: Side, last_price: Decimal | None) -> dict[Product, int]:
         """Return how many held units live orders of other hands are about to close, by product.
@@ -165,12 +192,21 @@ class Holdings:
         """
         if not self.account.has_working:
             return {}
-        filling = {
-            product: self.account.about_to_fill(LineKey(line.key.key, product), side, last_price)
-            for product in line.products
-        }
+        filling = {product: self._filling(line, product, side, last_price) for product in line.products}
         there = self.by_product(line)
         return {product: units for product in filling if (units := min(filling[product], there[product]))}
+
+    def _filling(self, line: Line, product: Product, side: Side, last_price: Decimal | None) -> int:
+        """Return how many units in a product other hands are about to close, less those of lines opened before."""
+        account, direction = LineKey(line.key.key, product), sign(line.held)
+        units = self.account.about_to_fill(account, side, last_price)
+        before = [one for one in self._ledger.opened_before(line, account) if one.held_in(product) * direction > 0]
+        return max(0, units - sum(self._there(one, product, by_reads=True) for one in before))
+
+    def of_other_leaders(self, key: LineKey) -> int:
+        """Return how many units, signed, the account holds in a line's product by copying other leaders."""
+        own = self._ledger.line(key).held_in(key.product)
+        return self._ledger.copied().get(key.account, 0) - own if key.leader else 0
 
     def want(self, key: LineKey, now: datetime) -> datetime:
         """Note that an exit wants more of a line than the account seems to have; return since when one does."""
@@ -197,7 +233,8 @@ class Holdings:
         """
         line, direction = self._ledger.line(key), sign(units)
         closed = abs(units) if is_counted else min(abs(units), line.lost)
-        back = closed - self.account.lacking(key, direction) - max(0, -self.account.beside(key) * direction)
+        account = key.account
+        back = closed - self.account.lacking(account, direction) - max(0, -self.account.beside(account) * direction)
         if back > 0:
             held, lost = line.held + back * direction, max(0, line.lost - back)
             self._ledger.keep(replace(line, held=held, lost=lost))

@@ -1,4 +1,4 @@
-"""One follower's ledger: a line for each instrument and product, and an allocation for each leader order."""
+"""One follower's ledger: a line for each leader, instrument and product, and an allocation for each leader order."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,6 +16,9 @@ class Ledger:
         self.allocations: dict[str, Allocation] = {}
         #: The leader's position where the ledger has no line.
         self.leader_base: Counter[LineKey] = Counter()
+        #: The lines of several leaders that the broker nets in a line of the account.
+        self._netted: defaultdict[LineKey, list[LineKey]] = defaultdict(list)
+        self._opened = 0
         self._in_other_products: defaultdict[InstrumentKey, set[LineKey]] = defaultdict(set)
         self._duplicated: set[str] = set()
         self._unwritten: dict[LineKey | str, Line | Allocation] = {}
@@ -25,6 +28,7 @@ class Ledger:
     def load(self, lines: Iterable[Line], allocations: Iterable[Allocation]) -> None:
         """Take over what was written down."""
         for line in lines:
+            self._index(line)
             self.lines[line.key] = line
             if line.elsewhere:
                 self._in_other_products[line.key.key].add(line.key)
@@ -38,6 +42,7 @@ class Ledger:
         for one in changed:
             if isinstance(one, Line):
                 if self.lines.get(one.key) != one:
+                    self._index(one)
                     self._unwritten[one.key] = self.lines[one.key] = one
                     self._versions[one.key] += 1
                     if one.elsewhere:
@@ -47,6 +52,22 @@ class Ledger:
                 self.allocations[one.leader_order_id] = one
                 self._unwritten[one.leader_order_id] = one
                 (self._duplicated.add if one.doubled else self._duplicated.discard)(one.leader_order_id)
+
+    def _index(self, line: Line) -> None:
+        """Note a line of one of several leaders among those of its account; call it before the line is kept."""
+        if line.key.leader:
+            self._opened = max(self._opened, line.opened)
+            if line.key not in self.lines:
+                self._netted[line.key.account].append(line.key)
+
+    def next_opened(self) -> int:
+        """Return the number of a line that is opened now."""
+        return self._opened + 1
+
+    def lines_at(self, account: LineKey) -> list[Line]:
+        """Return the lines of all leaders that the broker nets in a line of the account."""
+        known = self.lines.get(account)
+        return [*([] if known is None else [known]), *(self.lines[key] for key in self._netted.get(account, ()))]
 
     def line(self, key: LineKey) -> Line:
         """Return a line; one that the ledger does not have yet is empty but for the leader's position."""
@@ -69,8 +90,13 @@ class Ledger:
         return line.lot_size if line is not None and line.held else None
 
     def copied(self) -> dict[LineKey, int]:
-        """Return what the account holds by copying, signed, in the product in which it has it; duplicates included."""
-        copied = {key: line.held_in(key.product) for key, line in self.lines.items()}
+        """Return what the account holds by copying, all leaders netted, in the product in which it has it.
+
+        Units are signed, and duplicates are included.
+        """
+        copied: dict[LineKey, int] = {}
+        for key, line in self.lines.items():
+            copied[key.account] = copied.get(key.account, 0) + line.held_in(key.product)
         for keys in self._in_other_products.values():
             for key in keys:
                 for product, units in self.lines[key].elsewhere:
@@ -78,14 +104,23 @@ class Ledger:
                     copied[there] = copied.get(there, 0) + units
         for order_id in self._duplicated:
             twin = self.allocations[order_id]
-            copied[twin.line] = copied.get(twin.line, 0) + twin.doubled * twin.side.sign
+            there = twin.line.account
+            copied[there] = copied.get(there, 0) + twin.doubled * twin.side.sign
         return copied
 
     def lines_in(self, source: LineKey, target: LineKey) -> list[Line]:
         """Return the lines that may have units in the source product; the target's line is first, then the source's."""
-        keys = self._in_other_products.get(source.key, set()) | {source}
-        ordered = sorted(keys, key=lambda key: (key != target, key != source))
+        keys = self._in_other_products.get(source.key, set()) | {line.key for line in self.lines_at(source)}
+        ordered = sorted(keys, key=lambda key: (key.account != target, key.account != source, key.leader))
         return [self.lines[key] for key in ordered if key in self.lines]
+
+    def opened_before(self, line: Line, account: LineKey) -> list[Line]:
+        """Return the lines that hold units of a side in a line of the account, and were opened before ``line``."""
+        if not line.key.leader:
+            return []
+        others = [*self.lines_at(account), *(self.lines[key] for key in self._in_other_products.get(account.key, ()))]
+        place = line.opened, line.key
+        return [other for other in dict.fromkeys(others) if (other.opened, other.key) < place]
 
     def version(self, key: LineKey) -> int:
         """Return a number that grows with every change of a line, its allocations, its copies or the context."""

@@ -17,6 +17,7 @@ from copytrade.core.ledger.entry_sizing import EntrySizes
 from copytrade.core.ledger.holdings import Holdings
 from copytrade.core.ledger.ledger import Ledger
 from copytrade.core.ledger.reads.leader_positions import Corrected, LeaderPositions
+from copytrade.core.ledger.reads.position_reads import PositionReads
 from copytrade.core.ledger.working_orders import WorkingOrders
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, line_of
 from copytrade.core.model.orders import Order, Product
@@ -37,20 +38,30 @@ class Positions:
     positions correct them, line by line.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, leaders: Iterable[str] = ("",)) -> None:
         self.ledger = Ledger()
         self.working = WorkingOrders(self.ledger)
-        self.leader = LeaderPositions(self.ledger, self.working)
+        #: The positions of each leader who is followed, by name; "" is the name where there is only one.
+        self.leaders = {name: LeaderPositions(self.ledger, self.working, name) for name in leaders}
+        self._gone: dict[str, LeaderPositions] = {}
         self.holdings = Holdings(self.ledger)
         self.sizes = EntrySizes(self.ledger, self.holdings)
         self._latest: dict[LineKey, _Latest] = {}
+
+    def of(self, leader: str) -> LeaderPositions:
+        """Return a leader's positions; nothing is read of one who is not followed any more."""
+        known = self.leaders.get(leader)
+        if known is not None:
+            return known
+        return self._gone.setdefault(leader, LeaderPositions(self.ledger, self.working, leader))
 
     def load(self, lines: Iterable[Line], allocations: Iterable[Allocation], day: date | None = None) -> None:
         """Take over what was written down; if it is of this trading ``day``, its lines tell what the leader holds."""
         ordered = sorted(allocations, key=lambda allocation: (allocation.created_at, allocation.leader_order_id))
         self.ledger.load(lines, ordered)
         for allocation in ordered:
-            self.leader.is_loaded_today = self.leader.is_loaded_today or allocation.trade_date == day
+            leader = self.of(allocation.line.leader)
+            leader.is_loaded_today = leader.is_loaded_today or allocation.trade_date == day
             if closing.is_closing(allocation.leader_order_id):
                 continue
             if allocation.trade_date == ordered[-1].trade_date:  # older orders come back when the broker tells of them
@@ -62,52 +73,67 @@ class Positions:
 
     @property
     def are_known(self) -> bool:
-        """Whether the positions of leader and follower have been read, or nothing waits for them."""
-        return self.leader.is_known and self.holdings.are_known
+        """Whether the positions of all leaders and of the follower have been read, or nothing waits for them."""
+        return self.are_of_leaders_read and self.holdings.are_known
 
     @property
     def are_read(self) -> bool:
-        """Whether the positions of leader and follower have been read."""
-        return self.leader.is_known and self.holdings.account.is_read
+        """Whether the positions of all leaders and of the follower have been read."""
+        return self.are_of_leaders_read and self.holdings.account.is_read
+
+    @property
+    def are_of_leaders_read(self) -> bool:
+        """Whether the positions of all leaders have been read."""
+        return all(leader.is_known for leader in self.leaders.values())
 
     def assume(self) -> None:
         """Go by the ledger on its lines: the positions cannot be read soon enough.
 
         On any other line nothing is held by copying, so that no exit waits there.
         """
-        self.leader.assume()
+        for leader in self.leaders.values():
+            leader.assume()
         self.holdings.assume()
 
-    def confirm_leader(self, book_read: datetime) -> list[Corrected]:
-        """Accept what reads of the leader's positions and a read of his book agree on; return what it corrects.
+    def confirm_leader(self, book_read: datetime, leader: str = "") -> list[Corrected]:
+        """Accept what reads of a leader's positions and a read of his book agree on; return what it corrects.
 
-        What may be a split waits for a read of the account's positions.
+        What may be a split waits for reads of the account's positions, and of other leaders' on that line.
         """
-        return self.leader.confirm(book_read, self._awaits_own())
+        one = self.of(leader)
+        return one.confirm(book_read, self._awaits_others(one))
 
     def confirm_own(self, book_read: datetime) -> list[tuple[Line, Line]]:
         """Accept what reads of the account's positions and a read of its book agree on; return the changed lines."""
-        return self.holdings.confirm(book_read, self._awaits_leader())
+        waiting = {key for leader in self.leaders for key in self._awaits_leader(leader)}
+        return self.holdings.confirm(book_read, waiting)
+
+    def needs_leader_read(self, leader: str = "") -> bool:
+        """Whether a difference of a leader's positions waits for another read."""
+        return self.of(leader).reads.needs_another() or bool(self._awaits_leader(leader))
 
     @property
-    def needs_leader_read(self) -> bool:
-        """Whether a difference of the leader's positions waits for another read."""
-        return self.leader.reads.needs_another() or bool(self._awaits_leader())
+    def need_leader_reads(self) -> bool:
+        """Whether a difference of any leader's positions waits for another read."""
+        return any(self.needs_leader_read(leader) for leader in self.leaders)
 
     @property
     def needs_own_read(self) -> bool:
         """Whether a difference of the account's own positions, or an exit, waits for another read."""
-        return self.holdings.need_read or bool(self._awaits_own())
+        return self.holdings.need_read or any(self._awaits_others(leader) for leader in self.leaders.values())
 
     @property
     def lag(self) -> float:
         """The longest lag of positions that was seen, in seconds: reads have to be that far apart to agree."""
-        return max(self.leader.reads.lag, self.holdings.account.reads.lag).total_seconds()
+        return max(reads.lag for reads in self._all_reads()).total_seconds()
 
     def saw_lag(self, seconds: float) -> None:
         """Note that the broker showed an order so late."""
-        for reads in (self.leader.reads, self.holdings.account.reads):
+        for reads in self._all_reads():
             reads.saw_lag(seconds)
+
+    def _all_reads(self) -> list[PositionReads]:
+        return [*(leader.reads for leader in self.leaders.values()), self.holdings.account.reads]
 
     # Splits.
 
@@ -116,37 +142,57 @@ class Positions:
         before = self.ledger.line(key)
         after = scaled(before, factor)
         self.ledger.keep(after)
-        self.leader.reads.settle(key)
-        self.holdings.account.reads.settle(key)
+        self.of(key.leader).reads.settle(key)
+        self.holdings.account.reads.settle(key.account)
         return before, after
 
     def scalings(self, day: date) -> list[tuple[LineKey, Fraction]]:
-        """Return the lines of shares that the last reads show multiplied by one small factor in both accounts.
+        """Return the lines of shares that the last reads show multiplied by one small factor in all their accounts.
 
-        Shares are split overnight: lines on which either account has traded on the ``day`` are left out.
+        Shares are split overnight: lines on which an account has traded on the ``day`` are left out.
         """
-        return [
-            (key, factor)
-            for key in self.leader.reads.suspected
-            if (factor := self.leader.factor(key)) is not None
-            and factor == self.holdings.account.factor(key, self.ledger.copied())
-            and not self.leader.reads.was_filled_on(key, day)
-            and not self.holdings.account.reads.was_filled_on(key, day)
-        ]
+        suspected = [key.account for leader in self.leaders.values() for key in leader.reads.suspected]
+        if not suspected:
+            return []
+        account, copied, found = self.holdings.account, self.ledger.copied(), list[tuple[LineKey, Fraction]]()
+        for key in dict.fromkeys(suspected):
+            factor, held = account.factor(key, copied), [line for line in self.ledger.lines_at(key) if line.held]
+            if factor is None or account.reads.was_filled_on(key, day):
+                continue
+            if all(self._has_split(line.key, factor, day) for line in held):
+                found += [(line.key, factor) for line in held]
+        return found
 
-    def _awaits_own(self) -> set[LineKey]:
-        """Return the lines that may have been split by the leader's positions and wait for a read of the account's."""
-        suspected = [key for key in self.leader.reads.suspected if self.leader.factor(key) is not None]
-        return {key for key in suspected if self.leader.reads.is_newer(key, self.holdings.account.reads)}
+    def _has_split(self, key: LineKey, factor: Fraction, day: date) -> bool:
+        """Whether the last read of a leader shows his line multiplied by a factor, without a trade of the day."""
+        leader = self.of(key.leader)
+        return leader.factor(key) == factor and not leader.reads.was_filled_on(key, day)
 
-    def _awaits_leader(self) -> set[LineKey]:
-        """Return the lines that may have been split by the account's positions and wait for a read of the leader's."""
-        account = self.holdings.account
+    def _awaits_others(self, leader: LeaderPositions) -> set[LineKey]:
+        """Return a leader's lines that may have been split and wait for a read of the account's, or another leader's.
+
+        Those are other leaders of whom something is held on the same line of the account.
+        """
+        suspected = [key for key in leader.reads.suspected if leader.factor(key) is not None]
+        return {key for key in suspected if any(leader.reads.is_newer(key, other) for other in self._beside(key))}
+
+    def _beside(self, key: LineKey) -> list[PositionReads]:
+        """Return the reads of the account, and of other leaders of whom something is held on a line of the account."""
+        others = [line.key.leader for line in self.ledger.lines_at(key.account) if line.held and line.key != key]
+        return [self.holdings.account.reads, *(self.leaders[name].reads for name in others if name in self.leaders)]
+
+    def _awaits_leader(self, leader: str) -> set[LineKey]:
+        """Return the account's lines that may have been split and wait for a read of a leader's positions."""
+        account, of_leader = self.holdings.account, self.of(leader).reads
         if not account.reads.suspected:
             return set()
         copied = self.ledger.copied()
         suspected = [key for key in account.reads.suspected if copied.get(key) and account.factor(key, copied)]
-        return {key for key in suspected if account.reads.is_newer(key, self.leader.reads)}
+        return {
+            key
+            for key in suspected
+            if account.reads.is_newer(key, of_leader) and (not leader or self.ledger.line(key.of(leader)).held)
+        }
 
     # Orders and fills.
 
@@ -159,13 +205,13 @@ class Positions:
         leaves what was not copied. The fills of an order with an id of ours are not part of the leader's position.
         Returns the orders of the same line that are exits from now on.
         """
-        allocation = self.ledger.allocation(order.id)
-        if allocation is None and self.leader.is_before_first_read(order):
+        allocation, leader = self.ledger.allocation(order.id), self.of(order.leader)
+        if allocation is None and leader.is_before_first_read(order):
             return []
-        self.leader.told(order, at, happened_at or at)
+        leader.told(order, at, happened_at or at)
         line = self.ledger.line(line_of(order))
         if order.is_ours:
-            if order.filled_quantity > self.leader.counted(order):
+            if order.filled_quantity > leader.counted(order):
                 self.ledger.keep(filled_beside_leader(line, order))
             return []
         if allocation is None:
@@ -239,7 +285,10 @@ class Positions:
         line = self.ledger.line(allocation.line)
         if is_late and part is Part.ENTRY:
             allocation = entries.at_most(line, allocation, after - before)
-        self.ledger.keep(*follower_filled(line, allocation, part, before, after, product))
+        filled, allocation = follower_filled(line, allocation, part, before, after, product)
+        if line.key.leader and filled.held and not line.held:
+            filled = replace(filled, opened=self.ledger.next_opened())
+        self.ledger.keep(filled, allocation)
 
     def retire(self, leader_order_id: str) -> None:
         """Note that an order is over for the leader and for the follower."""
@@ -252,7 +301,8 @@ class Positions:
     def forget(self, leader_order_id: str) -> None:
         """Forget how a leader order was judged; its effect on the line stays."""
         self.retire(leader_order_id)
-        self.leader.forget(leader_order_id)
+        for leader in self.leaders.values():
+            leader.forget(leader_order_id)
         allocation = self.ledger.allocations.pop(leader_order_id, None)
         if allocation is None:
             return

@@ -89,6 +89,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ``fill_ms`` to the complete fill. ``again`` is an operator's word that what it came to is not the last of it.
     Rupees are price x quantity x ``multiplier``, None where that is not known.
     ``product`` is None for the leader's, and another one where the position that the order closes was converted.
+    ``leader`` is whose order it copies, "" where there is only one leader.
     """
 
     leader_order_id: str
@@ -122,6 +123,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     again: bool = False
     multiplier: Decimal | None = ONE
     product: Product | None = None
+    leader: str = ""
 
     @property
     def filled_quantity(self) -> int:

@@ -48,10 +48,23 @@ class Part(StrEnum):
 
 
 class LineKey(NamedTuple):
-    """The key of a ledger line: the broker nets positions within it."""
+    """The key of a ledger line: what is copied of one leader in an instrument and product.
+
+    ``leader`` is "" where there is only one, and for a line of an account, in which the broker nets all leaders' lines.
+    """
 
     key: InstrumentKey
     product: Product
+    leader: str = ""
+
+    @property
+    def account(self) -> "LineKey":
+        """The line of the account in which the broker nets this one."""
+        return LineKey(self.key, self.product) if self.leader else self
+
+    def of(self, leader: str) -> "LineKey":
+        """Return the line of a leader in the same instrument and product."""
+        return LineKey(self.key, self.product, leader) if self.leader != leader else self
 
 
 class NotHis(NamedTuple):
@@ -66,7 +79,7 @@ class NotHis(NamedTuple):
 
 
 class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One follower's dealings in one instrument and product. Positions are units, short ones negative.
+    """One follower's dealings in one instrument and product of one leader. Positions are units, short ones negative.
 
     * ``leader_position``: what the leader has filled; ``held``: what the follower has filled by copying.
     * ``level``: what the follower should hold, by its copied entries and the leader's exits since; ``residue``: the
@@ -79,6 +92,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     * ``left``: units that were left in the account as the follower's own, when he was removed.
     * ``not_his``: fills of orders with ids of ours on the leader's account. They are in that account's positions, and
       not in ``leader_position``.
+    * ``opened``: a number that is greater the later the line was opened; 0 where there is only one leader.
     """
 
     key: LineKey
@@ -93,6 +107,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     not_his: tuple[NotHis, ...] = ()
     ahead: int = 0
     left: int = 0
+    opened: int = 0
 
     def due(self, direction: int) -> int:
         """Return how many units the follower should hold on a side, 1 for long and -1 for short."""
@@ -201,5 +216,5 @@ class Working(msgspec.Struct, frozen=True, gc=False):
 
 
 def line_of(order: Order) -> LineKey:
-    """Return the line to which an order belongs."""
-    return LineKey(order.key, order.product)
+    """Return the line to which an order belongs: a leader's, or the account's for a follower's own order."""
+    return LineKey(order.key, order.product, order.leader)

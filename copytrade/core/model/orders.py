@@ -195,7 +195,8 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     the start of the request for a book row. ``average_price`` is 0 until the first fill. ``parent_id`` is the order
     that a leg or the child of a forever order belongs to, "" for none. ``instrument``, ``lot_size``, ``tick_size``,
     ``multiplier`` and ``last_price`` are None where the source does not carry them (rows of the order book do not).
-    What an order is worth is price x quantity x multiplier.
+    What an order is worth is price x quantity x multiplier. ``leader`` is whose order it is, "" where there is only one
+    leader, and for an order of a follower.
     """
 
     id: str
@@ -229,6 +230,7 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tick_size: Decimal | None = None
     multiplier: Decimal | None = None
     last_price: Decimal | None = None
+    leader: str = ""
 
     @property
     def is_terminal(self) -> bool:

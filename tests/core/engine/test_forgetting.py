@@ -175,14 +175,22 @@ def entries_of(engine: CopyEngine) -> Counter[str]:
         seen.add(id(part))
         for name, value in vars(part).items():
             if isinstance(value, dict):
+                inside = [one for one in value.values() if _is_part(one)]
+                parts += inside
+                if inside:
+                    continue  # the parts of each leader
                 entries[f"{type(part).__name__}.{name}"] += sum(
                     len(one) if isinstance(one, dict | set | tuple) else 1 for one in value.values()
                 )
             elif isinstance(value, set | list):
                 entries[f"{type(part).__name__}.{name}"] += len(value)
-            elif type(value).__module__.startswith("copytrade.") and hasattr(value, "__dict__"):
+            elif _is_part(value):
                 parts.append(value)
     return +Counter({where: count for where, count in entries.items() if where not in NOT_OF_ORDERS})
+
+
+def _is_part(value: object) -> bool:
+    return type(value).__module__.startswith("copytrade.") and hasattr(value, "__dict__")
 
 
 class Days(Copying):

@@ -41,7 +41,7 @@ class Account:
     @classmethod
     def sized(cls, ratio: str | SizingPolicy, leader: int = 0) -> "Account":
         positions = Positions()
-        positions.leader.read({LINE: leader}, NOW - timedelta(hours=1), NOW.date(), ())
+        positions.of("").read({LINE: leader}, NOW - timedelta(hours=1), NOW.date(), ())
         positions.holdings.read({}, NOW)
         return cls(ratio if isinstance(ratio, SizingPolicy) else ratio_policy(ratio), positions)
 

@@ -284,7 +284,7 @@ def test_a_slice_stays_one_although_the_leader_changes_it_and_the_follower_start
     account.positions.load(
         [one for one in known if isinstance(one, Line)], [one for one in known if isinstance(one, Allocation)]
     )
-    account.positions.leader.read({}, NOW, NOW.date(), ())
+    account.positions.of("").read({}, NOW, NOW.date(), ())
     account.positions.holdings.read({}, NOW)
     first = account.leader_does("1", Side.BUY, 20, filled=0)
     second = account.leader_does("2", Side.BUY, 15, filled=0, price=Decimal(99))
@@ -317,14 +317,14 @@ def written_down(lots: int) -> Positions:
 
 def test_a_position_outlives_a_night() -> None:
     positions = written_down(4)
-    assert positions.leader.read({LINE: 4 * LOT}, MORNING, TOMORROW, ()) == []
+    assert positions.of("").read({LINE: 4 * LOT}, MORNING, TOMORROW, ()) == []
     positions.holdings.read({LINE: 2 * LOT}, MORNING)
     morning = Account(ratio_policy("0.5"), positions)
     assert morning.exit(morning.leader_does("2", Side.SELL, 2, days=1)) == LOT
 
 
 def test_a_position_that_expired_in_the_night_is_gone() -> None:
-    ((before, after, _),) = written_down(4).leader.read({}, MORNING, TOMORROW, ())
+    ((before, after, _),) = written_down(4).of("").read({}, MORNING, TOMORROW, ())
     assert (before.leader_position, after.leader_position, after.level) == (4 * LOT, 0, 0)
 
 
@@ -335,7 +335,7 @@ def test_what_expired_is_held_no_more_whichever_account_is_read_first(leader_is_
         at = MORNING + timedelta(seconds=second)
         positions.holdings.read({}, at)
         if second >= leader_is_read_at:
-            positions.leader.read({}, at, TOMORROW, ())
+            positions.of("").read({}, at, TOMORROW, ())
         told += positions.confirm_own(at + timedelta(seconds=1))
     ((before, after),) = told
     assert (before.held, after.held, positions.ledger.line(LINE).held) == (2 * LOT, 0, 0)
@@ -347,7 +347,7 @@ def test_yesterdays_orders_are_in_todays_positions_already() -> None:
     positions = Positions()
     positions.holdings.account.seen(an_order(id="own", filled_quantity=2 * LOT), is_copy=True, at=NOW)
     positions.holdings.read(held, MORNING)
-    positions.leader.read(held, MORNING, TOMORROW, ())
+    positions.of("").read(held, MORNING, TOMORROW, ())
     positions.leader_seen(an_order(id="1", filled_quantity=2 * LOT), NOW)
     assert positions.ledger.line(LINE).leader_position == 2 * LOT
     exit_ = an_order(id="2", side=Side.SELL, quantity=2 * LOT, created_at=NOW + timedelta(days=1))
@@ -367,7 +367,7 @@ def test_a_conversion_of_which_a_book_read_confirms_one_end_alone_waits_for_the_
     positions = account.positions
     for second in (1.9, 4.0, 6.1):
         at = NOW + timedelta(seconds=second)
-        positions.leader.read({other: 4 * LOT} if of_leader else {LINE: 4 * LOT}, at, NOW.date(), ())
+        positions.of("").read({other: 4 * LOT} if of_leader else {LINE: 4 * LOT}, at, NOW.date(), ())
         positions.holdings.read({LINE: 4 * LOT} if of_leader else {other: 4 * LOT}, at)
     confirm = positions.confirm_leader if of_leader else positions.confirm_own
     assert confirm(NOW + timedelta(seconds=5)) == []
@@ -478,7 +478,7 @@ def test_at_every_step_a_follower_without_delay_holds_the_scaled_position(
     ratio, lot, orders = history
     instrument = replace(INSTRUMENT, lot_size=lot)
     positions = Positions()
-    positions.leader.read({}, NOW, NOW.date(), ())
+    positions.of("").read({}, NOW, NOW.date(), ())
     positions.holdings.read({}, NOW)
     position = 0
     for number, (side, lots) in enumerate(orders):
@@ -556,7 +556,7 @@ def test_a_fill_that_the_first_read_showed_before_its_order_is_counted_once() ->
     positions = Positions()
     bought = an_order(id="1", quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
     long_ago, now = NOW - timedelta(seconds=20), NOW + timedelta(seconds=1)
-    positions.leader.read({LINE: 0}, now, NOW.date(), [(bought, long_ago)])
+    positions.of("").read({LINE: 0}, now, NOW.date(), [(bought, long_ago)])
     positions.leader_seen(bought, long_ago)
     assert positions.ledger.line(LINE).leader_position == 0
     sold = an_order(id="2", side=Side.SELL, quantity=4 * LOT, filled_quantity=4 * LOT, status=Status.TRADED)
@@ -590,7 +590,7 @@ def test_a_fill_that_the_first_read_has_is_known_to_be_in_it_after_another_read(
 
 def test_what_the_leader_does_after_the_first_read_is_no_part_of_it() -> None:
     positions = Positions()
-    positions.leader.read({LINE: 4 * LOT}, NOW, NOW.date(), ())
+    positions.of("").read({LINE: 4 * LOT}, NOW, NOW.date(), ())
     later = NOW + timedelta(seconds=5)
     positions.leader_seen(an_order(id="1", quantity=LOT, filled_quantity=LOT, status=Status.TRADED), later, later)
     assert positions.ledger.line(LINE).leader_position == 5 * LOT
@@ -618,7 +618,7 @@ def test_what_was_written_off_before_a_restart_is_not_written_off_again() -> Non
 
 def test_what_orders_with_ids_of_ours_filled_is_not_his_on_the_next_day_either() -> None:
     positions = Positions()
-    positions.leader.read({}, NOW - timedelta(hours=1), NOW.date(), ())
+    positions.of("").read({}, NOW - timedelta(hours=1), NOW.date(), ())
     bought = an_order(id="1", quantity=2 * LOT, filled_quantity=2 * LOT, status=Status.TRADED)
     positions.leader_seen(bought, NOW)
     for number, lots in (("2", 1), ("3", 3)):
@@ -628,7 +628,7 @@ def test_what_orders_with_ids_of_ours_filled_is_not_his_on_the_next_day_either()
     assert (positions.ledger.line(LINE).leader_position, positions.ledger.line(LINE).leader_net) == (2 * LOT, 6 * LOT)
     after = Positions()
     after.load([positions.ledger.line(LINE)], [], TOMORROW)
-    assert after.leader.read({LINE: 6 * LOT}, MORNING, TOMORROW, ()) == []
+    assert after.of("").read({LINE: 6 * LOT}, MORNING, TOMORROW, ()) == []
     assert after.ledger.line(LINE).leader_position == 2 * LOT
     assert len(after.ledger.line(LINE).not_his) == 1
 

@@ -93,7 +93,8 @@ class CopyBook:
 
     def new(self, leader: Order, now: datetime) -> Copy:
         """Return a new copy, which is not kept yet."""
-        return Copy(leader.id, self.follower, trade_date(leader), now, leader_quantity=leader.quantity)
+        day, quantity = trade_date(leader), leader.quantity
+        return Copy(leader.id, self.follower, day, now, leader_quantity=quantity, leader=leader.leader)
 
     def skip(self, leader: Order, skip: Skip, now: datetime) -> list[Changed]:
         """Record why an order is not copied, if the reason is a new one."""

@@ -1,7 +1,7 @@
 """How much of each limit a follower has used, kept up to date as results are read and copies change."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -17,10 +17,11 @@ from copytrade.core.model.reasons import Reason
 class LimitUsage:
     """Counts against a follower's ``positions`` while it has limits."""
 
-    def __init__(self, risk_limits: RiskLimits | None, positions: Positions) -> None:
-        self._protection = risk_limits or RiskLimits()
-        #: Whether there is any limit.
-        self.is_set = risk_limits is not None
+    def __init__(
+        self, risk_limits: RiskLimits | None, positions: Positions, of_leaders: Sequence[RiskLimits] = ()
+    ) -> None:
+        """``of_leaders`` are limits for what is copied of one leader: what is counted is the whole account."""
+        self._take(risk_limits, of_leaders)
         self._positions = positions
         #: The account's result of the day as it was last read.
         self.result: Result | None = None
@@ -28,9 +29,19 @@ class LimitUsage:
         self._entries: defaultdict[date, set[CopyId]] = defaultdict(set)
         self._entering: dict[CopyId, Copy] = {}
 
-    def change(self, risk_limits: RiskLimits | None, copies: Iterable[Copy]) -> None:
+    def _take(self, risk_limits: RiskLimits | None, of_leaders: Sequence[RiskLimits]) -> None:
+        self._protection = risk_limits or RiskLimits()
+        #: Whether there is any limit.
+        self.is_set = risk_limits is not None or bool(of_leaders)
+        every = (self._protection, *of_leaders)
+        self._counts_lots = any(one.max_open_lots is not None for one in every)
+        self._counts_orders = any(one.max_orders_per_day is not None for one in every)
+
+    def change(
+        self, risk_limits: RiskLimits | None, copies: Iterable[Copy], of_leaders: Sequence[RiskLimits] = ()
+    ) -> None:
         """Hold entries against other limits from now on; ``copies`` are all that are known."""
-        self._protection, self.is_set = risk_limits or RiskLimits(), risk_limits is not None
+        self._take(risk_limits, of_leaders)
         for copy in copies:
             self.count((copy.leader_order_id, copy.n), copy)
 
@@ -83,12 +94,12 @@ class LimitUsage:
                 breach = self._breach.detail
             if self.result is not None and trading_day(self.result.at) == today:
                 result = self.result
-        if self._protection.max_open_lots is not None:
+        if self._counts_lots:
             lots = self._positions.holdings.lots_held() + sum(
                 copy.exposure // self._positions.ledger.lot_size(order_id)
                 for (order_id, _), copy in self._entering.items()
             )
-        if self._protection.max_orders_per_day is not None:
+        if self._counts_orders:
             sent = len(self._entries.get(now.astimezone(IST).date(), ()))
         return LimitsUsed(breach, result, limit, lots, sent)
 

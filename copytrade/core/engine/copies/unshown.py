@@ -79,7 +79,8 @@ class Unshown:
             if leader is None or self._work_queue.is_under_way(copy_id) or not self.wants_positions(copy_id, began):
                 continue
             line = line_of(leader)
-            still = max(0, -net.get(line, 0) * copy.side(leader).sign)
+            of_leader = net.get(line.account, 0) - self._positions.holdings.of_other_leaders(line)
+            still = max(0, -of_leader * copy.side(leader).sign)
             if still or copy.part is Part.CLOSE:
                 self._positions.holdings.bound(line, still)
                 changed.append(self._end(copy, leader))
@@ -101,7 +102,8 @@ class Unshown:
         was_read = self._positions.holdings.account.reads.shows(max(filled_at, copy.created_at))
         if was_read or copy.reason is Reason.INVISIBLE:
             units, is_counted = more * order.side.opposite.sign, was_read and copy.seems_done
-            self._positions.holdings.take_back_write_off(line_of(order), units, is_counted=is_counted)
+            line = line_of(order).of(copy.leader)
+            self._positions.holdings.take_back_write_off(line, units, is_counted=is_counted)
 
     def turned_up(self, copy: Copy) -> Copy:
         """Return a copy that is shown after all: a duplicate, if another was sent in its place."""

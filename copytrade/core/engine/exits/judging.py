@@ -50,7 +50,7 @@ class Judging:
     def judge_all(self) -> None:
         """Judge every leader order on lines where his position is known, and mark them all."""
         for order in self.unjudged():
-            if self._positions.leader.is_known_on(line_of(order)):
+            if self._positions.of(order.leader).is_known_on(line_of(order)):
                 self._work_queue.subject = order.id
                 self.judge(order, order.event_at - self._context.skew)
         self._invalidation.everybody()

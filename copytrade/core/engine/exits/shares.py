@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from copytrade.core.decide.decisions import Mode
+from copytrade.core.decide.decisions import Action, Mode, Place
 from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies.copy_book import CopyBook
 from copytrade.core.engine.leader_orders import LeaderOrders
@@ -111,6 +111,21 @@ class Shares:
         del self._gives_way[leader_order_id]
         return True
 
+    def leaves_unread(self, order_id: str, action: Action) -> bool:
+        """Return whether an exit leaves without the reads that it waited for; True once for each leader order."""
+        if not isinstance(action, Place) or action.part not in (Part.EXIT, Part.CLOSE):
+            return False
+        return self._context.exit_reads.take_unread(order_id)
+
+    def leaves_beside(self, order_id: str, action: Action, now: datetime) -> bool:
+        """Return whether an exit leaves after it waited in vain for another order of the account; True once each time.
+
+        It is False for a part that leaves while the rest still waits.
+        """
+        if not isinstance(action, Place) or action.part is not Part.EXIT:
+            return False
+        return self.gave_way_in_vain(order_id, now - self._context.skew)
+
     def _room(self, known: _Reckoned, order: Order, filling: Mapping[Product, int]) -> dict[Product, int] | None:
         """Return how many units an exit can take in each product, less what other exits of its kind may take there."""
         exits = [
@@ -158,7 +173,7 @@ class Shares:
         """
         if not allocation.entry_of(order.quantity):
             return False
-        if self._positions.leader.may_be_exit(allocation.line, order.side):
+        if self._positions.of(order.leader).may_be_exit(allocation.line, order.side):
             return True
         line = self._positions.ledger.line(allocation.line)
         if line.held * order.side.sign >= 0:
@@ -244,7 +259,7 @@ class Shares:
             copies = [copy for copy in mine if copy.stage is not Stage.NONE and copy.part is Part.EXIT]
             if not copies and self._context.is_refused(order) and not self.leaves_copied(order, allocation):
                 continue
-            is_left = order.is_terminal or self._context.policy.mode is Mode.FILLS
+            is_left = order.is_terminal or self._context.of(order.leader).policy.mode is Mode.FILLS
             left = 0 if is_left else allocation.exit_of(order.quantity) - allocation.leader_exited
             working.append(
                 Working(

@@ -1,4 +1,4 @@
-"""The leader's positions: how reads of them are compared with the ledger, and what they correct."""
+"""A leader's positions: how reads of them are compared with the ledger, and what they correct."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
@@ -26,9 +26,10 @@ class Corrected(NamedTuple):
 
 
 class LeaderPositions:
-    """Corrects the lines of the ledger by reads of the leader's positions."""
+    """Corrects a leader's lines of the ledger by reads of his positions; ``leader`` is "" where there is only one."""
 
-    def __init__(self, ledger: Ledger, working: WorkingOrders) -> None:
+    def __init__(self, ledger: Ledger, working: WorkingOrders, leader: str = "") -> None:
+        self._leader = leader
         self._ledger = ledger
         self._working = working
         self._day: date | None = None
@@ -72,10 +73,14 @@ class LeaderPositions:
         recent fills explain the difference. Conversions that it shows are accepted at once as well, so that orders in
         the new product are not taken for another position.
         """
-        self._ledger.keep(*[with_days_before_as_one(line, day) for line in self._ledger.lines.values() if line.not_his])
-        expected = Counter({key: line.leader_net for key, line in self._ledger.lines.items()})
+        his = [line for line in self._ledger.lines.values() if line.key.leader == self._leader]
+        self._ledger.keep(*[with_days_before_as_one(line, day) for line in his if line.not_his])
+        expected = Counter({line.key: line.leader_net for line in his})
         for key, position in self._ledger.leader_base.items():
-            expected[key] = expected.get(key, position)
+            if key.leader == self._leader:
+                expected[key] = expected.get(key, position)
+        if self._leader:
+            net = {key.of(self._leader): units for key, units in net.items()}
         for order, filled_at in unjudged:
             expected[line_of(order)] += self._uncounted(order)
             self._note_fill(order, filled_at)

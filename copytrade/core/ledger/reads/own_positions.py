@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from copytrade.core.ledger.arithmetic.lots import sign
 from copytrade.core.ledger.corporate_actions import factor_of
 from copytrade.core.ledger.drift.apart import Apart, all_apart
 from copytrade.core.ledger.reads.position_reads import PositionReads
@@ -61,25 +62,31 @@ class OwnNet:
 
         The ledger counts the fills of copies. An order may turn out to be a copy later.
         """
-        known, key, sign = self._orders.get(order.id), line_of(order), order.side.sign
+        known, key, direction = self._orders.get(order.id), line_of(order), order.side.sign
         before = known.filled_quantity if known else 0
         self._orders[order.id] = order
         if is_copy and order.id not in self._copies:
             self._copies.add(order.id)
             if known is not None:
-                self._by_orders[key] -= before * sign
+                self._by_orders[key] -= before * direction
         if more := order.filled_quantity - before:
             self._traded.add(key)
-            self.reads.filled(key, more * sign, at, by_others=order.id not in self._copies)
+            self.reads.filled(key, more * direction, at, by_others=order.id not in self._copies)
             if order.id not in self._copies:
-                self._by_orders[key] += more * sign
+                self._by_orders[key] += more * direction
         if order.is_terminal or order.id in self._copies:
             self._working.pop(order.id, None)
         else:
             self._working[order.id] = order
 
-    def read(self, net: Mapping[LineKey, int], at: datetime, copied: Mapping[LineKey, int]) -> None:
-        """Take in a read of the positions; ``copied`` is what is held by copying.
+    def read(
+        self,
+        net: Mapping[LineKey, int],
+        at: datetime,
+        copied: Mapping[LineKey, int],
+        sides: Container[tuple[LineKey, int]],
+    ) -> None:
+        """Take in a read of the positions; ``copied`` is what is held by copying, and ``sides`` on which sides.
 
         The first read is accepted at once, because it shows what was there before. Missing copies have to be confirmed,
         and so have units that may be those copies, converted or split.
@@ -88,10 +95,10 @@ class OwnNet:
         self.reads.read(net, at, self._expected(copied))
         if is_first:
             suspected = dict(self.reads.suspected)
-            lacking = {key.key: units for key, units in suspected.items() if units * copied.get(key, 0) < 0}
+            lacking = {key.key: units for key, units in suspected.items() if (key, -sign(units)) in sides}
             for key, difference in suspected.items():
                 may_be_split = copied.get(key) and self.factor(key, copied)
-                if difference * copied.get(key, 0) < 0 or difference * lacking.get(key.key, 0) < 0 or may_be_split:
+                if (key, -sign(difference)) in sides or difference * lacking.get(key.key, 0) < 0 or may_be_split:
                     continue
                 self._by_orders[key] += difference
                 self.reads.settle(key)

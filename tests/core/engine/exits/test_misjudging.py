@@ -49,7 +49,7 @@ def account(*, too_late: bool = False) -> Account:
     account = Account()
     if too_late:
         context = account.engine.context
-        context.policy = replace(context.policy, late_after=0.0, max_missed_age=0.0)
+        context.of("").policy = replace(context.of("").policy, late_after=0.0, max_missed_age=0.0)
     return account
 
 
