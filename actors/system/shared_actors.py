@@ -16,7 +16,7 @@ from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
 from actors.token_keeper.actor import TokenKeeper
 from copytrade.app.clients import brokers_of, credentials_of, place_for
-from copytrade.app.paths import SameDatabase, master_source_of, open_database
+from copytrade.app.paths import SameDatabase, master_source_of, open_to_write
 from copytrade.app.policies import first_from, read_windows_of, token_policy_of, windows_of
 from copytrade.settings import Settings
 from copytrade.storage.files.fallback_file import SideFile
@@ -46,7 +46,7 @@ def shared_actors(
     """
     settings = current()
     token_place = place_for(settings)
-    database = SameDatabase(settings.store, lambda: open_database(settings))
+    database = SameDatabase(settings.store, lambda: open_to_write(settings))
     return [
         ChildSpec(
             addresses.notifier,

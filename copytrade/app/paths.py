@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from copytrade.app.changes.leaders import note_leaders
 from copytrade.brokers.dhan.instruments.cache import MasterSource
 from copytrade.reports.queries import remembered
 from copytrade.reports.snapshot import open_to_read, shown
@@ -16,6 +17,17 @@ from copytrade.storage.sqlite import file_of
 def open_database(settings: Settings) -> Database:
     """Open the database of the settings. Raises DatabaseUnusable."""
     return Database(settings.store.database, synchronous=settings.store.synchronous)
+
+
+def open_to_write(settings: Settings) -> Database:
+    """Open the database for the store: its rows have the names that leaders have now. Raises DatabaseUnusable."""
+    database = open_database(settings)
+    try:
+        note_leaders(database, {settings.leader.name: settings.leader.client_id})
+    except DatabaseUnusable:
+        database.close()
+        raise
+    return database
 
 
 def open_for_command(settings: Settings) -> Database:

@@ -20,7 +20,7 @@ from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
 from copytrade.core.model.orders import InstrumentKey, Product, Segment
 from copytrade.core.model.reasons import Reason
-from copytrade.reports.snapshot import open_to_read, rows_of
+from copytrade.reports.snapshot import leader_names, open_to_read, rows_of
 from copytrade.storage import copies_table
 from copytrade.storage.audit_chain import AUDIT_HEAD, AuditRow, Verdict, verify
 from copytrade.storage.database import DatabaseUnusable
@@ -235,13 +235,17 @@ def left_by(connection: peewee.Database, follower: str) -> list[tuple[datetime, 
 
 def lines_of(connection: peewee.Database, follower: str) -> list[Line]:
     """Return a follower's ledger."""
-    return [read_line(state) for _, state in _of(connection, "state", "ledger", [follower])]
+    return [read_line(state, leader) for _, state, leader in _of(connection, "ledger", [follower])]
 
 
 def copies_since(connection: peewee.Database, follower: str, day: date) -> list[Copy]:
     """Return a follower's copies of the trading days from ``day`` on."""
-    query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
-    return [read_copy(state) for (state,) in rows_of(connection, query, follower, day.isoformat())]
+    query, whose = (
+        "SELECT state, leader FROM copy_mappings WHERE follower = ? AND trade_date >= ?",
+        leader_names(connection),
+    )
+    rows = rows_of(connection, query, follower, day.isoformat())
+    return [read_copy(state, whose.known(leader)) for state, leader in rows]
 
 
 def drifts_of(connection: peewee.Database, follower: str, net: Mapping[LineKey, int]) -> list[Drift]:
@@ -267,12 +271,12 @@ class History:
 def histories_of(connection: peewee.Database, followers: Sequence[str]) -> dict[str, History]:
     """Return the histories of several followers; each table is gone through once."""
     found = {name: History() for name in followers}
-    for name, state in _of(connection, "state", "ledger", followers):
-        found[name].lines.append(read_line(state))
-    for name, state in _of(connection, "state", "copy_mappings", followers):
-        found[name].copies.append(read_copy(state))
-    for name, state in _of(connection, "state", "allotments", followers):
-        found[name].allocations.append(read_allocation(state))
+    for name, state, leader in _of(connection, "ledger", followers):
+        found[name].lines.append(read_line(state, leader))
+    for name, state, leader in _of(connection, "copy_mappings", followers):
+        found[name].copies.append(read_copy(state, leader))
+    for name, state, leader in _of(connection, "allotments", followers):
+        found[name].allocations.append(read_allocation(state, leader))
     _add_fills(connection, found)
     _add_what_was_done_by_hand(connection, found)
     return found
@@ -304,11 +308,12 @@ def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[Line
     return of_lines
 
 
-def _of(connection: peewee.Database, column: str, table: str, followers: Sequence[str]) -> list[tuple[str, Any]]:
-    """Return a column of a table with whose row each is."""
-    some = ", ".join("?" * len(followers))
-    query = f"SELECT follower, {column} FROM {table} WHERE follower IN ({some})"  # noqa: S608 (our own words)
-    return [(str(name), value) for name, value in rows_of(connection, query, *followers)]
+def _of(connection: peewee.Database, table: str, followers: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return the state of each row of a table, with whose row it is and which leader's, "" where there is only one."""
+    some, whose = ", ".join("?" * len(followers)), leader_names(connection)
+    query = f"SELECT follower, state, leader FROM {table} WHERE follower IN ({some})"  # noqa: S608 (our own words)
+    rows = rows_of(connection, query, *followers)
+    return [(str(name), str(state), whose.known(str(leader))) for name, state, leader in rows]
 
 
 def _add_fills(connection: peewee.Database, histories: Mapping[str, History]) -> None:

@@ -17,6 +17,7 @@ from playhouse import db_url
 from copytrade.storage import sqlite
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.intent_log import IntentsUnusable, intended
+from copytrade.storage.leader_names import NAMES, ONLY, LeaderNames, leader_key, names_of
 from copytrade.storage.migrations import SCHEMA_VERSION
 from copytrade.storage.rows import Row
 from copytrade.storage.schema import ALL, Config, CopyMappings
@@ -34,7 +35,7 @@ def open_to_read(database: str) -> Iterator[peewee.Database]:
         connection = _connect(database)
         with connection.connection_context(), connection.atomic():
             _recognise(connection, shown(database))
-            for model, rows in Batch(intended(connection.cursor())).rows():
+            for model, rows in Batch(intended(connection.cursor()), leader_names(connection)).rows():
                 _apply(connection, model, rows)
             yield connection
     except (peewee.PeeweeException, apsw.Error, OSError, RuntimeError, ValueError, IntentsUnusable) as error:
@@ -45,6 +46,14 @@ def rows_of(connection: peewee.Database, query: str, *parameters: object) -> lis
     """Run a query with ``?`` for each parameter; return its rows."""
     rows: list[tuple[Any, ...]] = connection.execute_sql(query.replace("?", connection.param), parameters).fetchall()
     return rows
+
+
+def leader_names(connection: peewee.Database) -> LeaderNames:
+    """Return what leaders are called in the tables."""
+    keep = "SELECT key, value FROM config WHERE key IN (?, ?)"
+    kept = {str(key): str(value) for key, value in rows_of(connection, keep, NAMES, ONLY)}
+    only = rows_of(connection, "SELECT value FROM config WHERE key = ?", leader_key(kept.get(ONLY, "")))
+    return names_of(kept.get(NAMES), only[0][0] if only else None)
 
 
 def shown(database: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 import peewee
 
 from copytrade.core.model.encoding import STATE
+from copytrade.storage.leader_names import LeaderNames
 from copytrade.storage.records import CopyChanged
 from copytrade.storage.rows import Row, time_text
 
@@ -24,6 +25,7 @@ class CopyRow(msgspec.Struct, frozen=True, gc=False):
 
     leader_order_id: str
     follower: str
+    leader: str
     trade_date: date
     n: int
     part: str
@@ -55,8 +57,8 @@ class CopyRow(msgspec.Struct, frozen=True, gc=False):
     updated_at: datetime
 
     @classmethod
-    def of(cls, record: CopyChanged) -> Self:
-        """Return the row of a copy."""
+    def of(cls, record: CopyChanged, whose: LeaderNames) -> Self:
+        """Return the row of a copy; ``whose`` says what its leader is called."""
         copy, leader, breakdown = record.copy, record.leader, record.copy.breakdown
         slippage = copy.slippage(copy.side(leader)) if leader else None
         in_all = None
@@ -65,6 +67,7 @@ class CopyRow(msgspec.Struct, frozen=True, gc=False):
         return cls(
             leader_order_id=copy.leader_order_id,
             follower=copy.follower,
+            leader=whose.stored(copy.leader),
             trade_date=copy.trade_date,
             n=copy.n,
             part=copy.part,

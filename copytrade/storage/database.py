@@ -20,6 +20,7 @@ from copytrade.storage.files import write_ahead_log
 from copytrade.storage.files.lock_file import without_password
 from copytrade.storage.files.open_files import OpenFiles
 from copytrade.storage.intent_log import OWNER, Intended, Intents, IntentsUnusable
+from copytrade.storage.leader_names import CLIENT_IDS, NAMES, ONLY, LeaderNames, is_shared, leader_key, names_of
 from copytrade.storage.migrations import SCHEMA_VERSION, steps_from
 from copytrade.storage.records import ConfigSet, Record
 from copytrade.storage.rows import (
@@ -88,6 +89,7 @@ class Database:
         self._answer_command = answer_to_command(self._connection)
         self._intents: Intents | None = None
         self._files: OpenFiles | None = None
+        self._whose: LeaderNames | None = None
 
     def _create_tables(self) -> None:
         for model in tables.ALL:  # models are bound to no database: one process may have two
@@ -109,7 +111,7 @@ class Database:
     def _see_that_it_is_ours(self, known: Mapping[str, str | None], mode: str, leader_client_id: str) -> None:
         for key, ours in (("mode", mode), ("leader_client_id", leader_client_id)):
             theirs = known[key]
-            if theirs is not None and theirs != ours:
+            if theirs is not None and not is_shared(theirs, ours):
                 raise DatabaseUnusable(
                     f"{self._name}: belongs to {key} {theirs}, the settings say {ours}: use another [store] database"
                 )
@@ -129,9 +131,25 @@ class Database:
             for key, value in (
                 ("schema_version", str(SCHEMA_VERSION)),
                 ("mode", mode),
-                ("leader_client_id", leader_client_id),
+                ("leader_client_id", known[CLIENT_IDS] or leader_client_id),
             )
         )
+
+    def rewrite(self, statements: Iterable[tuple[str, Row]], records: Iterable[Record]) -> None:
+        """Run statements with ``?`` for each parameter, and write records, in one transaction."""
+        with self._transaction():
+            for statement, parameters in statements:
+                self._execute(statement, *parameters)
+            self._write(Batch(records))
+        self._whose = None
+
+    @property
+    def whose(self) -> LeaderNames:
+        """What leaders are called in the tables."""
+        if self._whose is None:
+            only = self.config(leader_key(self.config(ONLY) or ""))
+            self._whose = names_of(self.config(NAMES), only)
+        return self._whose
 
     def _check(self) -> None:
         if not self._is_sqlite:
@@ -207,12 +225,12 @@ class Database:
         """
         if self._intents is None:
             with self._transaction():
-                self._write(Batch(records))
+                self._write(Batch(records, self.whose))
             return
         self.see_that_it_is_there()
         with self._transaction(), peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             intended = self._intents.take_out(self._connection.cursor())
-            self._write(Batch(chain(intended, records)))
+            self._write(Batch(chain(intended, records), self.whose))
         self._intents.note_written()
 
     @contextmanager
@@ -286,7 +304,7 @@ class Database:
         if answer is not None:
             given |= {"is_done": is_done, "answer": answer, "answered_at": at.timestamp()}
         with self._transaction():
-            self._write(Batch(records))
+            self._write(Batch(records, self.whose))
             inserts = [tables.Commands.insert(name=name, follower=follower, **given) for name, follower in commands]
             return [int(insert.execute(self._connection)) for insert in inserts]
 
@@ -310,19 +328,26 @@ class Database:
 
     def copies(self, follower: str, since: date) -> list[Copy]:
         """Return a follower's copies of the trading days from ``since`` on."""
-        query = "SELECT state FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
-        return [read_copy(state) for (state,) in self._execute(query, follower, since.isoformat()).fetchall()]
+        query = "SELECT state, leader FROM copy_mappings WHERE follower = ? AND trade_date >= ?"
+        rows = self._execute(query, follower, since.isoformat()).fetchall()
+        return [read_copy(state, self.whose.known(leader)) for state, leader in rows]
 
     def lines(self, follower: str) -> list[Line]:
         """Return a follower's ledger."""
-        query = "SELECT state FROM ledger WHERE follower = ?"
-        return [read_line(state) for (state,) in self._execute(query, follower).fetchall()]
+        query = "SELECT state, leader FROM ledger WHERE follower = ?"
+        rows = self._execute(query, follower).fetchall()
+        return [read_line(state, self.whose.known(leader)) for state, leader in rows]
+
+    def holds_of(self, leader: str) -> bool:
+        """Return whether anything is held by copying under a leader's name."""
+        query = "SELECT 1 FROM ledger WHERE leader = ? AND held <> 0"
+        return self._execute(query, leader).fetchone() is not None
 
     def allocations(self, follower: str, since: date) -> list[Allocation]:
         """Return a follower's allocations of the trading days from ``since`` on."""
-        query = "SELECT state FROM allotments WHERE follower = ? AND trade_date >= ?"
+        query = "SELECT state, leader FROM allotments WHERE follower = ? AND trade_date >= ?"
         rows = self._execute(query, follower, since.isoformat()).fetchall()
-        return [read_allocation(state) for (state,) in rows]
+        return [read_allocation(state, self.whose.known(leader)) for state, leader in rows]
 
     def requests_since(self, moment: datetime) -> list[tuple[str, float]]:
         """Return the account and the answer's time (epoch seconds) of each request to the broker since ``moment``."""

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from copytrade.core.ledger.arithmetic.entries import ratio_now
 from copytrade.core.model.copies import Copy
@@ -18,7 +19,24 @@ _COPY = msgspec.json.Decoder(Copy, dec_hook=fraction)
 _LINE = msgspec.json.Decoder(Line, dec_hook=fraction)
 _ALLOCATION = msgspec.json.Decoder(Allocation, dec_hook=fraction)
 
-read_copy, read_line, read_allocation = _COPY.decode, _LINE.decode, _ALLOCATION.decode
+
+def read_copy(state: str, leader: str = "") -> Copy:
+    """Return the copy of a row; ``leader`` is whose order it copies, as the engine knows him."""
+    copy = _COPY.decode(state)
+    return copy if copy.leader == leader else replace(copy, leader=leader)
+
+
+def read_line(state: str, leader: str = "") -> Line:
+    """Return the line of a row; ``leader`` is whose line it is, as the engine knows him."""
+    line = _LINE.decode(state)
+    return line if line.key.leader == leader else replace(line, key=line.key.of(leader))
+
+
+def read_allocation(state: str, leader: str = "") -> Allocation:
+    """Return the allocation of a row; ``leader`` is whose order it is of, as the engine knows him."""
+    allocation = _ALLOCATION.decode(state)
+    known = allocation.line.leader == leader
+    return allocation if known else replace(allocation, line=allocation.line.of(leader))
 
 
 def order_row(record: OrderChanged) -> Row:
@@ -93,11 +111,12 @@ def disposition_key(copy: Copy) -> tuple[str, str, str]:
     return copy.leader_order_id, copy.follower, copy.trade_date.isoformat()
 
 
-def line_row(follower: str, line: Line, at: datetime) -> Row:
-    """Return the row of ``ledger``."""
+def line_row(follower: str, leader: str, line: Line, at: datetime) -> Row:
+    """Return the row of ``ledger``; ``leader`` is his name."""
     when = time_text(at)
     return (
         follower,
+        leader,
         line.key.key.segment,
         line.key.key.security_id,
         line.key.product,
@@ -111,12 +130,13 @@ def line_row(follower: str, line: Line, at: datetime) -> Row:
     )
 
 
-def allocation_row(follower: str, allocation: Allocation, at: datetime) -> Row:
-    """Return the row of ``allotments``."""
+def allocation_row(follower: str, leader: str, allocation: Allocation, at: datetime) -> Row:
+    """Return the row of ``allotments``; ``leader`` is his name."""
     when = time_text(at)
     return (
         allocation.leader_order_id,
         follower,
+        leader,
         allocation.trade_date.isoformat(),
         allocation.role,
         allocation.base,

@@ -49,9 +49,10 @@ for _name, _field in copies_table.fields().items():
 
 
 class Ledger(peewee.Model):
-    """What each follower holds by copying, a row per instrument and product; short positions are negative."""
+    """What each follower holds by copying a leader, a row per instrument and product; short positions are negative."""
 
     follower = peewee.TextField()
+    leader = peewee.TextField()
     exchange_segment = peewee.TextField()
     security_id = peewee.TextField()
     product = peewee.TextField()
@@ -65,7 +66,7 @@ class Ledger(peewee.Model):
 
     class Meta:
         table_name = "ledger"
-        primary_key = peewee.CompositeKey("follower", "exchange_segment", "security_id", "product")
+        primary_key = peewee.CompositeKey("follower", "leader", "exchange_segment", "security_id", "product")
 
 
 class Allocations(peewee.Model):
@@ -73,6 +74,7 @@ class Allocations(peewee.Model):
 
     leader_order_id = peewee.TextField()
     follower = peewee.TextField()
+    leader = peewee.TextField()
     trade_date = peewee.TextField()
     role = peewee.TextField()
     base = peewee.IntegerField()

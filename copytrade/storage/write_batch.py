@@ -8,6 +8,7 @@ from copytrade.core.model.ledger import Allocation, Line
 from copytrade.storage import schema as tables
 from copytrade.storage.audit_chain import AUDIT_HEAD, chained
 from copytrade.storage.copies_table import CopyRow
+from copytrade.storage.leader_names import LeaderNames
 from copytrade.storage.records import (
     CommandAnswered,
     ConfigSet,
@@ -19,11 +20,15 @@ from copytrade.storage.records import (
 )
 from copytrade.storage.rows import Row, allocation_row, disposition_key, line_row, request_row
 
+NAMELESS = LeaderNames()
+
 
 class Batch:
     """Records by table; each row once, in its latest state."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[Record], whose: LeaderNames = NAMELESS) -> None:
+        """``whose`` says what the leaders of the records are called."""
+        self._whose = whose
         self.orders: list[OrderChanged] = []
         #: Keys of the rows (``n`` 0) to remove, because an order was sent after all.
         self.sent: list[Row] = []
@@ -46,10 +51,12 @@ class Batch:
                     self._copies.pop((*key, 0), None)
                 self._copies[*key, copy.n] = record
             case LedgerChanged(follower, Line() as line, at):
-                self._ledger[follower, line.key] = line_row(follower, line, at)
+                leader = self._whose.stored(line.key.leader)
+                self._ledger[follower, leader, line.key.account] = line_row(follower, leader, line, at)
             case LedgerChanged(follower, Allocation() as allocation, at):
+                leader = self._whose.stored(allocation.line.leader)
                 self._allocations[allocation.leader_order_id, follower, allocation.trade_date] = allocation_row(
-                    follower, allocation, at
+                    follower, leader, allocation, at
                 )
             case OrderChanged():
                 self.orders.append(record)
@@ -95,7 +102,7 @@ class Batch:
         if self._allocations:
             yield tables.Allocations, list(self._allocations.values())
         if self._copies:
-            yield tables.CopyMappings, [CopyRow.of(record).stored() for record in self._copies.values()]
+            yield tables.CopyMappings, [CopyRow.of(record, self._whose).stored() for record in self._copies.values()]
         if self._requests:
             yield tables.AuditLog, self._requests
         if self._config:

@@ -8,9 +8,9 @@ import apsw
 import pytest
 
 from copytrade.reports.day.text import report
-from copytrade.storage import backup
-from copytrade.storage.backup import BackupFailed, back_up
 from copytrade.storage.database import Database
+from copytrade.storage.files import backup
+from copytrade.storage.files.backup import BackupFailed, back_up
 from copytrade.storage.records import ConfigSet
 from tests.support.sql import opened
 

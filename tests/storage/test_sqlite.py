@@ -9,8 +9,8 @@ from copytrade.app.commands.check import check
 from copytrade.reports.day.text import report
 from copytrade.settings import Settings
 from copytrade.storage import sqlite
-from copytrade.storage.backup import BackupFailed, back_up
 from copytrade.storage.database import Database, DatabaseUnusable
+from copytrade.storage.files.backup import BackupFailed, back_up
 from copytrade.storage.records import ConfigSet
 
 

@@ -10,7 +10,7 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.model.orders import IST
 from copytrade.settings import Storage
-from copytrade.storage.backup import BackupFailed, back_up
+from copytrade.storage.files.backup import BackupFailed, back_up
 
 #: When it is made, in India: no market is open.
 AT = time(6)

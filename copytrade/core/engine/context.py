@@ -47,7 +47,12 @@ class LeaderContext:
 
     def know_capitals(self, leader: Decimal | None = None, follower: Decimal | None = None) -> None:
         """Take start-of-day capitals; a figure that is already known stays for the day."""
-        self.capitals = Capitals(self.capitals.leader or leader, self.capitals.follower or follower)
+        now = self.capitals
+        if leader is not None:
+            now = Capitals(now.leader or leader, now.follower)
+        if follower is not None:
+            now = Capitals(now.leader, now.follower or follower)
+        self.capitals = now
 
     def change(self, policy: Policy) -> None:
         """Copy by another policy; entries stay switched as they are, and so does the time of the start."""

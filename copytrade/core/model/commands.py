@@ -54,9 +54,12 @@ def pause_text(follower: str, note: str) -> str:
     return f"entries of {whom} are paused{f' since {note}' if note else ''}; run.py {command} ends it"
 
 
-def since_key(follower: str) -> str:
-    """Return the key in ``config`` of the time from which the leader's orders are copied to a follower."""
-    return f"copying_since.{follower}"
+def since_key(follower: str, leader: str = "") -> str:
+    """Return the key in ``config`` of the time from which a leader's orders are copied to a follower.
+
+    ``leader`` is "" where there is only one.
+    """
+    return f"copying_since.{follower}.{leader}" if leader else f"copying_since.{follower}"
 
 
 def book_delay_key(leader: str) -> str:

@@ -75,7 +75,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         return Failing(settings.store.database, synchronous=settings.store.synchronous)
 
     if request.param != "locked":
-        monkeypatch.setattr(actors.system.shared_actors, "open_database", open_database)
+        monkeypatch.setattr(actors.system.shared_actors, "open_to_write", open_database)
         monkeypatch.setattr(Failing, "failure", request.param)
     yield request.param
     Failing.broken.clear()
