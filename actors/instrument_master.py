@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loguru import logger
@@ -57,14 +57,14 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
         clock: Clock,
         source: InstrumentSource,
         recovery: Recipient[GapRecoveryMessage],
-        leader: str,
+        leaders: Sequence[str],
     ) -> None:
-        """``leader`` is the account whose positions are checked for unknown instruments."""
+        """``leaders`` are the accounts whose positions are checked for unknown instruments."""
         super().__init__(life)
         self._clock = clock
         self._source = source
         self._recovery = recovery
-        self._leader = leader
+        self._leaders = leaders
         self._master: Master | None = None
         self._wanted_by: dict[str, Recipient[InstrumentsLoaded]] = {}
         self._failing = False
@@ -138,7 +138,8 @@ class InstrumentMaster(GuardedActor[InstrumentMasterInbox]):
 
     def _ask_for_positions(self) -> None:
         self._waits_for_positions = True
-        self._recovery.tell(ReadNet(self._leader, holdings=False, reply_to=self.address))
+        for leader in self._leaders:
+            self._recovery.tell(ReadNet(leader, holdings=False, reply_to=self.address))
 
     def _look_for_unknown(self, net: Mapping[LineKey, int]) -> None:
         """Alert, once for each, about instruments of the leader's positions that the master does not have."""

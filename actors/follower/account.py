@@ -1,5 +1,6 @@
 """What the settings say of one follower."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from copytrade.core.decide.decisions import Policy
@@ -9,8 +10,21 @@ from copytrade.core.model.orders import AmoTime
 
 
 @dataclass(frozen=True, slots=True)
+class LeaderTerms:
+    """How one leader is copied. ``follows``: his account is copied into as well."""
+
+    policy: Policy
+    capitals: Capitals
+    amo_time: AmoTime
+    follows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FollowerAccount:
-    """The account that is copied into, and how. ``capitals`` holds only the capital that the settings give."""
+    """The account that is copied into, and how. ``capitals`` holds only the capital that the settings give.
+
+    ``leaders`` are those who are followed, by their names for the engine: "" where there is only one leader at all.
+    """
 
     name: str
     policy: Policy
@@ -25,6 +39,16 @@ class FollowerAccount:
     per_hour: int
     result_interval: float | None
     audit_interval: float
+    leaders: Mapping[str, LeaderTerms]
     only_closes: bool = False
     #: Whether the leader is copied already when this follower begins.
     joins: bool = False
+
+    def amo_time_of(self, leader: str) -> AmoTime:
+        """Return when after-market copies of a leader's orders are released."""
+        return self.leaders[leader].amo_time if leader in self.leaders else self.amo_time
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """How each leader is copied."""
+        return {name: terms.policy for name, terms in self.leaders.items()}

@@ -87,7 +87,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._engine = parts.engine
         self._now = parts.broker_clock.now
         self._outbox = parts.outbox
-        self._first_moment = parts.first_moment
+        self._first_moments = parts.first_moments
         self._account_state = parts.account_state
         self._permits = parts.permits
         self._capital = parts.capital
@@ -105,7 +105,7 @@ class Follower(GuardedActor[FollowerInbox]):
         """Ask for everything that has to be known before anything is decided."""
         self._gateway = self._make_gateway(self.address, self.epoch)
         self._in_flight.connect(self._gateway)
-        self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
+        self._peers.store.tell(self._load_copies())
         self._peers.instruments.tell(WantInstruments(self.address))
         self._peers.tokens.tell(WantToken(self.address.name, self.address))
         self._capital.ask()
@@ -125,7 +125,7 @@ class Follower(GuardedActor[FollowerInbox]):
         """Take in what is new, then do what follows from it."""
         self._engine.work_queue.subject = ""
         match message:
-            case OrderUpdated(account, order, received, recovered) if account == self._peers.leader:
+            case OrderUpdated(account, order, received, recovered) if account in self._peers.leaders:
                 self._outbox.note(*self._engine.leader_changed(order, None if recovered else received))
             case OrderUpdated(_, order, received, recovered):
                 self._take_own(self._engine.own_orders.seen(order, None if recovered else received))
@@ -178,26 +178,25 @@ class Follower(GuardedActor[FollowerInbox]):
     def _learn(self, message: FollowerInbox) -> None:
         """Take in gates, order books, searches and instruments."""
         match message:
-            case GateClosed() if message.account == self._peers.leader:
-                self._engine.set_gate(is_open=False)
-                self._audit.book_is_unknown(self._peers.leader)
-            case GateOpened() if message.account == self._peers.leader:
-                self._engine.set_gate(is_open=True)
-                self._audit.book_is_known(self._peers.leader)
-                self._first_moment.say()
+            case GateClosed(account) if account in self._peers.leaders:
+                self._close_gate(account)
+            case GateOpened(account) if account in self._peers.leaders:
+                self._engine.set_gate(is_open=True, leader=self._peers.leaders[account].name)
+                self._audit.book_is_known(account)
+                self._first_moments[account].say()
             case GateClosed():
                 self._engine.own_feed(is_up=False)
             case GateOpened():
                 self._audit.feed_opened()
-            case BookSnapshot() if message.account == self._peers.leader:
+            case BookSnapshot(account) if account in self._peers.leaders:
                 if message.gate_open:
-                    self._first_moment.take_book(message.orders)
+                    self._first_moments[account].take_book(message.orders)
                 for order in message.orders:
                     self._outbox.note(*self._engine.leader_changed(order, None))
-                self._engine.set_gate(is_open=message.gate_open)
+                self._engine.set_gate(is_open=message.gate_open, leader=self._peers.leaders[account].name)
                 if message.gate_open:
-                    self._audit.book_is_known(self._peers.leader)
-                    self._first_moment.say()
+                    self._audit.book_is_known(account)
+                    self._first_moments[account].say()
             case BookSnapshot():
                 for order in message.orders:
                     self._outbox.note(self._engine.own_orders.seen(order, None))
@@ -211,8 +210,8 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._outbox.note(*self._audit.book_merged(message))
                 if self._loaded and self._own_book.is_read:
                     self._retention.take(message)
-            case OrderUnreadable() if message.account == self._peers.leader:
-                self._outbox.cannot_read(message.order_id, message.what)
+            case OrderUnreadable(account) if account in self._peers.leaders:
+                self._outbox.cannot_read(message.order_id, message.what, self._peers.leaders[account].name)
             case SearchMerged(correlation_id=correlation_id, began=began, found=False):
                 self._outbox.note(*self._engine.own_orders.searched(correlation_id, began))
             case InstrumentsLoaded(instruments):
@@ -223,8 +222,8 @@ class Follower(GuardedActor[FollowerInbox]):
     def _learn_of_account(self, message: FollowerInbox) -> None:
         """Take in capital, results, positions, tokens and an operator's commands."""
         match message:
-            case CapitalRead(account, capital) if account == self._peers.leader:
-                self._engine.know_leader_capital(capital)
+            case CapitalRead(account, capital) if account in self._peers.leaders:
+                self._engine.know_leader_capital(capital, self._peers.leaders[account].name)
             case CapitalRead(_, capital):
                 self._engine.know_capital(capital)
             case ResultRead(_, result) if self._loaded:
@@ -260,33 +259,46 @@ class Follower(GuardedActor[FollowerInbox]):
     def _change(self, account: FollowerAccount) -> None:
         """Copy by other settings from now on."""
         self._account = account
-        self._engine.change_policy(account.policy)
+        self._engine.change_policy(account.policy, account.policies)
         self._account_state.allow(enters=account.policy.enabled)
-        self._in_flight.amo_time = account.amo_time
+        self._in_flight.amo_time_of = account.amo_time_of
         self._capital.need(needed=account.needs_capital)
         self._loss_limit_watch.change(account.policy, account.result_interval, self._now(), begins=self._loaded)
 
     def _take_copies(self, loaded: CopiesLoaded) -> None:
-        """Load what earlier incarnations did, and begin to follow both feeds."""
-        self._loaded, self._first_moment.is_now = True, loaded.begins
+        """Load what earlier incarnations did, and begin to follow all feeds."""
+        self._loaded = True
         self._account_state.switch(loaded.pause)
         today = self._now().astimezone(IST).date()
-        self._engine.load(
-            loaded.copies, loaded.lines, loaded.allocations, loaded.copying_since, time.monotonic(), today
-        )
-        say_what_goes_on(self.address.name, loaded.lines, self._account.policy.sizing)
+        earliest = min(loaded.copying_since.values())
+        self._engine.load(loaded.copies, loaded.lines, loaded.allocations, earliest, time.monotonic(), today)
+        for account, leader in self._peers.leaders.items():
+            self._first_moments[account].is_now = leader.name in loaded.begins
+            self._engine.context.of(leader.name).copy_since(loaded.copying_since[leader.name])
+        for name, policy in self._account.policies.items():
+            say_what_goes_on(
+                self.address.name, [line for line in loaded.lines if line.key.leader == name], policy.sizing
+            )
         self._subscribe()
         self._loss_limit_watch.begin(loaded.breach, self._now())
         self._audit.begin()
 
     def _subscribe(self) -> None:
         self._retention.begin()
-        for feed in (self._peers.own_feed, self._peers.leader_feed):
+        for feed in self._peers.feeds:
             feed.tell(Subscribe(self.address))
+
+    def _load_copies(self) -> LoadCopies:
+        return LoadCopies(self.address.name, self._writer, self.address, self._peers.leader_names)
+
+    def _close_gate(self, account: str) -> None:
+        """Copy no entries of a leader until his book is known again."""
+        self._engine.set_gate(is_open=False, leader=self._peers.leaders[account].name)
+        self._audit.book_is_unknown(account)
 
     def _on_actor_up(self, peer: ActorUp) -> None:
         """Ask a restarted peer again for what its predecessor may not have answered."""
-        if peer.name in (self._peers.leader_feed.name, self._peers.own_feed.name):
+        if any(peer.name == feed.name for feed in self._peers.feeds):
             if self._loaded:
                 self._subscribe()
         elif peer.name == self._peers.limiter.name:
@@ -296,8 +308,10 @@ class Follower(GuardedActor[FollowerInbox]):
             if self._loaded:
                 self._audit.ask_for_missing()
         elif peer.name == self._peers.store.name:
-            ask = FollowSwitches if self._loaded else LoadCopies
-            self._peers.store.tell(ask(self.address.name, self._writer, self.address))
+            if self._loaded:
+                self._peers.store.tell(FollowSwitches(self.address.name, self._writer, self.address))
+            else:
+                self._peers.store.tell(self._load_copies())
             self._outbox.write_everything()
             self._in_flight.intend_again()
         elif peer.name == self._peers.tokens.name:
@@ -307,10 +321,9 @@ class Follower(GuardedActor[FollowerInbox]):
 
     def _on_actor_died(self, peer: ActorDied) -> None:
         """Close the gate of a feed that has died."""
-        if peer.name == self._peers.leader_feed.name:
-            self._engine.set_gate(is_open=False)
-            self._audit.book_is_unknown(self._peers.leader)
-        elif peer.name == self._peers.own_feed.name:
+        if (found := self._peers.leader_with(peer.name)) is not None:
+            self._close_gate(found[0])
+        if peer.name == self._peers.own_feed.name:
             self._engine.own_feed(is_up=False)
 
     def _show(self) -> None:

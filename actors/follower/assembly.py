@@ -23,7 +23,7 @@ from actors.follower.pump import Pump
 from actors.messages.store import Writer
 from actors.runtime.actor import Incarnation
 from actors.runtime.timers import Clock
-from copytrade.core.engine.engine import CopyEngine
+from copytrade.core.engine.engine import CopyEngine, LeaderContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Parts:
     engine: CopyEngine
     broker_clock: BrokerClock
     outbox: Outbox
-    first_moment: FirstMoment
+    first_moments: dict[str, FirstMoment]
     account_state: AccountState
     permits: Permits
     capital: StartCapital
@@ -61,6 +61,10 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         life.set_aside,
         only_closes=account.only_closes,
         per_hour=account.per_hour,
+        leaders={
+            name: LeaderContext(terms.policy, terms.capitals, follows=terms.follows)
+            for name, terms in account.leaders.items()
+        },
     )
     broker_clock = BrokerClock(address.name)
     outbox = Outbox(address, writer, peers.store, engine, broker_clock, dry_run=policy.dry_run)
@@ -69,7 +73,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
     capital = StartCapital(
         address,
         recovery,
-        peers.leader,
+        tuple(peers.leaders),
         needed=account.needs_capital,
         with_collateral=account.with_collateral,
         own_capital=account.capitals.follower,
@@ -80,7 +84,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         epoch,
         clock,
         recovery,
-        peers.leader,
+        {name: leader.name for name, leader in peers.leaders.items()},
         engine,
         broker_clock,
         account.audit_interval,
@@ -108,7 +112,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         outbox,
         permits,
         account_state,
-        account.amo_time,
+        account.amo_time_of,
         account.connections,
         dry_run=policy.dry_run,
     )
@@ -117,7 +121,10 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         engine=engine,
         broker_clock=broker_clock,
         outbox=outbox,
-        first_moment=FirstMoment(address, engine, outbox, joins=account.joins),
+        first_moments={
+            account_name: FirstMoment(address, leader.name, engine, outbox, joins=account.joins)
+            for account_name, leader in peers.leaders.items()
+        },
         account_state=account_state,
         permits=permits,
         capital=capital,
@@ -125,7 +132,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         audit=audit,
         commands=commands,
         orphan_orders=orphan_orders,
-        retention=Retention(address.name, engine, orphan_orders),
+        retention=Retention(address.name, engine, orphan_orders, accounts=1 + len(peers.leaders)),
         own_book=own_book,
         in_flight=in_flight,
         outcomes=outcomes,

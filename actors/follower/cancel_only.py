@@ -129,13 +129,13 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
         was_authorised, self._authorised = self._authorised, True
         if not self._begun:
             self._begun = True
-            self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
+            self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address, self._peers.leader_names))
         elif not was_authorised:
             for _ in range(len(self._due)):
                 self._ask()
 
     def _subscribe(self) -> None:
-        for feed in (self._peers.own_feed, self._peers.leader_feed):
+        for feed in self._peers.feeds:
             feed.tell(Subscribe(self.address))
 
     def _on_actor_up(self, name: str) -> None:
@@ -143,8 +143,8 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
         if name == self._peers.tokens.name:
             self._peers.tokens.tell(WantToken(self.address.name, self.address))
         elif name == self._peers.store.name and self._begun and not self._loaded:
-            self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address))
-        elif name in (self._peers.leader_feed.name, self._peers.own_feed.name) and self._loaded:
+            self._peers.store.tell(LoadCopies(self.address.name, self._writer, self.address, self._peers.leader_names))
+        elif any(name == feed.name for feed in self._peers.feeds) and self._loaded:
             self._subscribe()
         elif name == self._peers.limiter.name:
             for _ in self._due:
@@ -153,7 +153,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
     def _see(self, account: str, order: Order) -> None:
         if not self._loaded:
             return  # meant for the predecessor; all is told again once the open orders are loaded
-        if account != self._peers.leader:
+        if account not in self._peers.leaders:
             self._see_own(order)
         elif self._resting.get(order.id) and self._has_ended(order):
             self._ended[order.id] = order

@@ -1,6 +1,6 @@
 """Records to write and copies to load, an operator's commands, and what the store is told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,15 +50,15 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class CopiesLoaded:
-    """What is recorded of a follower's copies and ledger; ``begins``: it has not copied this leader before."""
+    """What is recorded of a follower's copies and ledger; ``begins`` are the leaders whom it has not copied before."""
 
     copies: Sequence[Copy]
     lines: Sequence[Line]
     allocations: Sequence[Allocation]
-    copying_since: datetime
+    copying_since: Mapping[str, datetime]
     pause: str
     breach: Breach | None = None
-    begins: bool = False
+    begins: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,12 @@ class CommandGiven:
 
 @dataclass(frozen=True, slots=True)
 class LoadCopies:
-    """Tell a follower its copies and its ledger."""
+    """Tell a follower its copies and its ledger, and since when each of its ``leaders`` is copied."""
 
     follower: str
     writer: Writer
     reply_to: "Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]"
+    leaders: tuple[str, ...] = ("",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ class OrderFeed(GuardedActor[OrderFeedInbox]):
     def _begin_to_tell(self, subscriber: Recipient[FeedNews]) -> None:
         """Tell a subscriber the book as it is now, and what changes from now on."""
         self._publisher.add(subscriber)
-        orders = tuple(chronological(self._book))
+        orders = tuple(self._account.told(order, subscriber.name) for order in chronological(self._book))
         subscriber.tell(BookSnapshot(self._account.name, orders, self._gate.is_open, self._unread.shown))
         for order_id, what in self._unread.orders:
             subscriber.tell(OrderUnreadable(self._account.name, order_id, what))

@@ -15,7 +15,7 @@ from copytrade.common.logs import alert, fields
 from copytrade.core.market.sessions import MarketHours
 from copytrade.core.model.commands import book_delay_key
 from copytrade.core.model.order_book import Book, Change
-from copytrade.core.model.orders import IST
+from copytrade.core.model.orders import IST, Order
 from copytrade.storage.records import ConfigSet, OrderChanged, Record
 
 
@@ -32,6 +32,7 @@ class Publisher:
         hours: MarketHours | None,
     ) -> None:
         self._account = account
+        self._warns_of_ours = account.is_leader and not account.follows
         self._health = health
         self._store = store
         self._writer = writer
@@ -65,13 +66,16 @@ class Publisher:
             return
         records: list[Record] = []
         for change in changes:
-            if self._account.is_leader and change.before is None and change.after.is_ours:
+            if self._warns_of_ours and change.before is None and change.after.is_ours:
                 what = fields(order=change.after.id, id=change.after.correlation_id)
                 text = "Leader order with an id of ours, never copied {}"
                 alert("own_order", self._account.name, text, what, level="ERROR")
-            if not (self._account.is_leader and change.after.status.is_ahead_of_exchange):  # nothing follows yet
-                self.tell(OrderUpdated(self._account.name, change.after, received, recovered))
-            records.append(OrderChanged(self._account.name, self._account.type, change.after))
+            if self._account.follows:
+                self._tell_apart(change.after, received, recovered=recovered)
+            elif not (self._account.is_leader and change.after.status.is_ahead_of_exchange):  # nothing follows yet
+                order = self._account.told(change.after)
+                self.tell(OrderUpdated(self._account.name, order, received, recovered))
+            records.append(OrderChanged(self._account.name, self._account.type_of(change.after), change.after))
         if self._account.is_leader:
             self._health.last_order = time.monotonic()
         latest = max(change.after.event_at for change in changes)
@@ -80,6 +84,12 @@ class Publisher:
             self._warn_where_hours_are_unknown()
             records.append(ConfigSet("last_leader_event_ts", str(int(latest.timestamp()))))
         self._store.tell(Write(tuple(records), self._writer))
+
+    def _tell_apart(self, order: Order, received: float, *, recovered: bool) -> None:
+        """Tell the account's own follower of an order of its own, and all others of a leader's order."""
+        name = self._account.name
+        for subscriber in list(self._subscribers.values()):
+            subscriber.tell(OrderUpdated(name, self._account.told(order, subscriber.name), received, recovered))
 
     def keep_book_delay(self, delay: timedelta) -> None:
         """Write down by how much the leader's book is late, so that it is known after a restart too."""
@@ -91,7 +101,7 @@ class Publisher:
 
     def write_again(self, book: Book) -> None:
         """Write the whole book down: a store that died may have lost what it was told last."""
-        orders = tuple(OrderChanged(self._account.name, self._account.type, order) for order in book)
+        orders = tuple(OrderChanged(self._account.name, self._account.type_of(order), order) for order in book)
         self._store.tell(Write(orders, self._writer))
 
     def _warn_where_hours_are_unknown(self) -> None:

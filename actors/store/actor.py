@@ -127,15 +127,16 @@ class Store(GuardedActor[StoreInbox]):
             if self._group_commit.has_waiting or self._database.is_behind:
                 raise DatabaseUnusable("not everything is written yet")
             copies, lines = self._database.copies(request.follower, since), self._database.lines(request.follower)
-            copying_since, begins = self._copying_since_of(request.follower, has_copied=bool(copies or lines))
+            copied = {*(copy.leader for copy in copies), *(line.key.leader for line in lines)}
+            since_of = {one: self._copying_since_of(request.follower, one, one in copied) for one in request.leaders}
             loaded = CopiesLoaded(
                 copies,
                 lines,
                 self._database.allocations(request.follower, since),
-                copying_since,
+                {leader: moment for leader, (moment, _) in since_of.items()},
                 self._database.pauses([request.follower])[request.follower],
                 self._breach_of(request.follower),
-                begins,
+                frozenset(leader for leader, (_, begins) in since_of.items() if begins),
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")
@@ -147,17 +148,23 @@ class Store(GuardedActor[StoreInbox]):
         self._operator_commands.follow_anew(request.follower, request.reply_to, loaded.pause)
         request.reply_to.tell(loaded)
 
-    def _copying_since_of(self, follower: str, *, has_copied: bool) -> tuple[datetime, bool]:
-        """Return from when leader orders are copied to a follower, and whether that begins now.
+    def _copying_since_of(self, follower: str, leader: str, has_copied: bool) -> tuple[datetime, bool]:
+        """Return from when a leader's orders are copied to a follower, and whether that begins now.
 
         A follower that has copied without a time of its own is of an earlier version: the database's time is its time.
+        One that has copied a leader when he was the only one has a time for all.
         """
-        known = self._database.config(since_key(follower))
+        only, his = self._database.whose.only, since_key(follower, leader)
+        known = self._database.config(his)
+        if leader and known is None and has_copied:
+            known = self._database.config(since_key(follower))
+        elif only and (kept := self._database.config(since_key(follower, only))):
+            known = kept
         if known:
             return datetime.fromtimestamp(int(known), UTC), False
         is_earlier = known is None and has_copied
         since = self._copying_since if is_earlier else self._first_from()
-        self._database.write([ConfigSet(since_key(follower), str(int(since.timestamp())))])
+        self._database.write([ConfigSet(his, str(int(since.timestamp())))])
         return datetime.fromtimestamp(int(since.timestamp()), UTC), not is_earlier
 
     def _breach_of(self, follower: str) -> Breach | None:

@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from actors.follower.account import FollowerAccount
+from actors.follower.account import FollowerAccount, LeaderTerms
 from actors.follower.actor import Follower
-from actors.follower.addresses import Peers
+from actors.follower.addresses import LeaderPeer, Peers
 from actors.follower.cancel_only import CancelOnlyFollower
 from actors.follower.gateway import Gateway
 from actors.follower.messages import AccountChanged, FollowerInbox
@@ -22,7 +22,7 @@ from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
 from copytrade import settings as s
 from copytrade.app.clients import broker_of
-from copytrade.app.policies import market_rules_of, needs_capital, needs_holdings, policy_of
+from copytrade.app.policies import market_rules_of, needs_capital, needs_holdings, policy_of, policy_of_leader
 from copytrade.common import wall_clock
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.accounts import AccountType
@@ -67,21 +67,37 @@ class AccountActors:
         """The seconds that one message of these actors may take; none of them waits for the broker."""
         return self._settings.dhan.request_timeout + self._settings.supervision.hang_after
 
-    def leader_feed(self) -> ChildSpec:
-        """Return the feed of the leader's orders, without which nothing is copied."""
-        return self._feed(self._settings.leader.name, AccountType.LEADER, self._settings.leader, core=True)
+    def leader_feeds(self) -> list[ChildSpec]:
+        """Return the feeds of the leaders' orders. Without that of the only one nothing is copied."""
+        settings = self._settings
+        return [
+            self._feed(leader.name, AccountType.LEADER, leader, core=len(settings.leaders) == 1)
+            for leader in settings.leaders
+        ]
 
-    def follower_feed(self, follower: s.Follower) -> ChildSpec:
-        """Return the feed of a follower's own orders."""
-        return self._feed(follower.name, AccountType.FOLLOWER, follower, core=False)
+    def follower_feed(self, follower: s.Follower) -> list[ChildSpec]:
+        """Return the feed of a follower's own orders, none if it is a leader's feed too."""
+        if follower.name in self._settings.leader_ids:
+            return []
+        return [self._feed(follower.name, AccountType.FOLLOWER, follower, core=False)]
+
+    def _name_of(self, leader: s.Leader) -> str:
+        """Return by which name engines know a leader."""
+        return leader.name if len(self._settings.leaders) > 1 else ""
+
+    def _follows(self, leader: s.Leader) -> bool:
+        """Whether a leader's account is copied into."""
+        return any(follower.client_id == leader.client_id for follower in self._settings.followers)
 
     def follower(self, follower: s.Follower, *, joins: bool = False) -> ChildSpec:
         """Return the actor that copies into a follower's account; ``joins``: the leader is copied already."""
         settings, name, address = self._settings, follower.name, self._addresses.followers[follower.name]
         self._current[name] = replace(self._account_of(follower), joins=joins)
         peers = Peers(
-            leader=settings.leader.name,
-            leader_feed=self._addresses.feeds[settings.leader.name],
+            leaders={
+                leader.name: LeaderPeer(self._addresses.feeds[leader.name], self._name_of(leader))
+                for leader in settings.leaders_of(follower)
+            },
             own_feed=self._addresses.feeds[follower.name],
             limiter=self._addresses.limiter,
             store=self._addresses.store,
@@ -133,12 +149,27 @@ class AccountActors:
             per_hour=settings.limits.per_hour,
             result_interval=settings.recovery.result_interval if follower.max_daily_loss else None,
             audit_interval=settings.recovery.audit_interval,
+            leaders={
+                self._name_of(leader): self._terms_of(follower, leader) for leader in settings.leaders_of(follower)
+            },
             only_closes=self._only_closes,
+        )
+
+    def _terms_of(self, follower: s.Follower, leader: s.Leader) -> LeaderTerms:
+        copying = follower.copying_of(leader.name)
+        return LeaderTerms(
+            policy_of_leader(follower, leader.name, self._settings.recovery),
+            Capitals(follower=copying.capital if isinstance(copying.capital, Decimal) else None),
+            copying.amo_time,
+            follows=self._follows(leader),
         )
 
     def _feed(self, name: str, account_type: AccountType, account: s.Account, *, core: bool) -> ChildSpec:
         settings = self._settings
-        feed_account = FeedAccount(name, account_type, broker_of(account, settings).updates())
+        updates = broker_of(account, settings).updates()
+        feed_account = FeedAccount(name, account_type, updates)
+        if isinstance(account, s.Leader):
+            feed_account = FeedAccount(name, account_type, updates, self._name_of(account), self._follows(account))
         since = self._since if account_type is AccountType.LEADER else None
 
         def start(life: Incarnation[Any]) -> object:

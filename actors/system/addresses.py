@@ -18,7 +18,8 @@ from actors.token_keeper.messages import TokenKeeperInbox
 class Addresses:
     """The address of every supervised actor. Those with the dispatcher share its thread."""
 
-    def __init__(self, leader: str, followers: Iterable[str], dispatcher: Dispatcher) -> None:
+    def __init__(self, leaders: Iterable[str], followers: Iterable[str], dispatcher: Dispatcher) -> None:
+        self._leaders = tuple(leaders)
         self.board: Address[BoardInbox] = Address("board")
         self._dispatcher = dispatcher
         self._former: dict[str, tuple[Address[FollowerInbox], Address[OrderFeedInbox]]] = {}
@@ -30,14 +31,20 @@ class Addresses:
         self.instruments: Address[InstrumentMasterInbox] = Address("instruments")
         self.followers: dict[str, Address[FollowerInbox]] = {name: Address(name, dispatcher) for name in followers}
         self.feeds: dict[str, Address[OrderFeedInbox]] = {
-            name: Address(f"feed-{name}", dispatcher) for name in (leader, *self.followers)
+            name: Address(f"feed-{name}", dispatcher) for name in dict.fromkeys((*self._leaders, *self.followers))
         }
 
     def join(self, name: str) -> None:
-        """Add the addresses of a follower; one that was there before has its old ones, whose epochs go on."""
+        """Add the addresses of a follower; one that was there before has its old ones, whose epochs go on.
+
+        The feed of a leader who follows others is there already.
+        """
         new = Address[FollowerInbox](name, self._dispatcher), Address[OrderFeedInbox](f"feed-{name}", self._dispatcher)
-        self.followers[name], self.feeds[name] = self._former.pop(name, new)
+        self.followers[name], feed = self._former.pop(name, new)
+        self.feeds.setdefault(name, feed)
 
     def leave(self, name: str) -> None:
-        """Take a follower's addresses out."""
-        self._former[name] = self.followers.pop(name), self.feeds.pop(name)
+        """Take a follower's addresses out, but for the feed of a leader."""
+        self._former[name] = self.followers.pop(name), self.feeds[name]
+        if name not in self._leaders:
+            del self.feeds[name]

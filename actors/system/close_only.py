@@ -24,6 +24,7 @@ from copytrade.reports.flatten_preview import held_and_resting
 from copytrade.settings import Follower, Settings
 from copytrade.storage.database import DATABASE_ERRORS, Database
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock, is_running
+from copytrade.storage.leader_names import joined
 from copytrade.storage.records import CommandAnswered
 
 
@@ -41,7 +42,7 @@ def flatten(settings: Settings, followers: Sequence[Follower], absent: Sequence[
             return 0
         if not runs:
             database = open_database(settings)
-            database.claim(settings.mode, settings.leader.client_id)  # it may be of an earlier version
+            database.claim(settings.mode, joined(settings.leader_ids.values()))  # it may be of an earlier version
             database.close()
         since = wall_clock.now().astimezone(IST).date() - timedelta(days=1)
         names = [*(one.name for one in followers), *absent]

@@ -1,5 +1,7 @@
 """Followers that come and go while copying goes on: their actors, their token and their reads."""
 
+from collections.abc import Iterable
+
 from actors.messages.feeds import Unsubscribe
 from actors.messages.reads import ReadAccountJoined, ReadAccountLeft
 from actors.messages.store import Write, Writer
@@ -20,14 +22,14 @@ class Comings:
 
     def __init__(
         self,
-        leader: str,
+        leaders: Iterable[str],
         addresses: Addresses,
         accounts: AccountActors,
         supervisor: Address[SupervisorInbox],
         children: list[ChildSpec],
     ) -> None:
         self._addresses = addresses
-        self._leader_feed = addresses.feeds[leader]
+        self._leader_feeds = {name: addresses.feeds[name] for name in leaders}
         self._accounts = accounts
         self._supervisor = supervisor
         self._children = children
@@ -42,7 +44,7 @@ class Comings:
         """Start a follower's actors, once token keeper and gap recovery know of the account."""
         name, broker = follower.name, broker_of(follower, settings)
         self._addresses.join(name)
-        children = self._accounts.follower_feed(follower), self._accounts.follower(follower, joins=True)
+        children = (*self._accounts.follower_feed(follower), self._accounts.follower(follower, joins=True))
         self._children.extend(children)
 
         self._addresses.tokens.tell(TokenAccountJoined(name, credentials_for(follower), broker.tokens()))
@@ -52,18 +54,20 @@ class Comings:
 
     def leave(self, name: str) -> None:
         """Let a follower finish what is under way, and stop his actors."""
-        feed = self._addresses.feeds[name].name
+        feeds = () if name in self._leader_feeds else (self._addresses.feeds[name].name,)
 
         def forget() -> None:
-            self._children[:] = [child for child in self._children if child.address.name not in (name, feed)]
-            self._addresses.tokens.tell(TokenAccountLeft(name))
-            self._addresses.recovery.tell(ReadAccountLeft(name))
-            self._leader_feed.tell(Unsubscribe(name))
+            self._children[:] = [child for child in self._children if child.address.name not in (name, *feeds)]
+            if feeds:  # a leader's account stays
+                self._addresses.tokens.tell(TokenAccountLeft(name))
+                self._addresses.recovery.tell(ReadAccountLeft(name))
+            for feed in self._leader_feeds.values():
+                feed.tell(Unsubscribe(name))
             self._addresses.leave(name)
             self._say_who_runs()
             self._leaves.pop(name, None)
 
-        self._leaves[name] = ChildLeaves(name, (feed,), forget)
+        self._leaves[name] = ChildLeaves(name, feeds, forget)
         self._supervisor.tell(self._leaves[name])
 
     def leave_again(self) -> None:

@@ -41,6 +41,7 @@ from copytrade.paper.process import start_paper_process
 from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
+from copytrade.storage.leader_names import joined
 from copytrade.web.command import board
 
 
@@ -151,7 +152,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
         try:
             stack.enter_context(hold_lock(settings.store.database))
             database = open_database(settings)
-            database.claim(settings.mode, settings.leader.client_id)
+            database.claim(settings.mode, joined(settings.leader_ids.values()))
             note_followers(database, settings)
             watermark = database.config("last_leader_event_ts")
             is_new = database.config(COPYING_SINCE) is None
@@ -181,7 +182,8 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
         if settings.mode == "live":
             judgements = check_for_start(settings, rest_of) if settings.dhan.check else []
             left_out = say_who_is_left_out(settings, judgements)
-            if settings.leader.name in left_out or len(left_out) == len(settings.followers):
+            of_followers = [one.name for one in settings.followers if one.name in left_out]
+            if settings.leader_ids.keys() <= left_out.keys() or len(of_followers) == len(settings.followers):
                 return _not_started(left_out, settings)
             settings = without(settings, left_out)
             if is_new and settings.dhan.check:

@@ -114,7 +114,7 @@ class Reloads:
         coming = new.model_copy(update={"followers": tuple(come)})
         if not coming.followers or not new.dhan.check:
             return {}
-        judgements = [one for one in check_for_start(coming, rest_of) if one.facts.name != new.leader.name]
+        judgements = [one for one in check_for_start(coming, rest_of) if not one.facts.is_leader]
         return say_who_is_left_out(new, judgements)
 
 

@@ -99,7 +99,9 @@ def copy(
     _listen(system, events)
     began = wall_clock.now()
     followers = ",".join(follower.name for follower in settings.followers)
-    who = fields(mode=settings.mode, leader=settings.leader.client_id, zone=settings.log.zone, followers=followers)
+    who = fields(
+        mode=settings.mode, leader=",".join(settings.leader_ids.values()), zone=settings.log.zone, followers=followers
+    )
     logger.info("Copying begins {}", who)
     absent = absent_holders(settings.store.database, [*(one.name for one in settings.followers), *left_out])
     say_who_is_absent(absent)

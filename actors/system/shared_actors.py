@@ -109,7 +109,7 @@ def shared_actors(
         ChildSpec(
             addresses.instruments,
             lambda life: InstrumentMaster.start(
-                life, clock, master_source_of(settings), addresses.recovery, settings.leader.name
+                life, clock, master_source_of(settings), addresses.recovery, list(settings.leader_ids)
             ),
             core,
             CORE_DEADLINE,

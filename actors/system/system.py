@@ -61,7 +61,7 @@ _CORE = RestartPolicy(max_restarts=3, window=60.0, backoff=0.25, backoff_max=30.
 
 
 class CopySystem:
-    """All actors for one leader and its followers, from ``start`` to ``stop``."""
+    """All actors for the leaders and their followers, from ``start`` to ``stop``."""
 
     def __init__(
         self,
@@ -90,14 +90,14 @@ class CopySystem:
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Address[SupervisorInbox] = Address("supervisor")
         self._addresses = Addresses(
-            settings.leader.name, [follower.name for follower in settings.followers], self._dispatcher
+            settings.leader_ids, [follower.name for follower in settings.followers], self._dispatcher
         )
-        leader = self._addresses.feeds[settings.leader.name]
+        leaders = [self._addresses.feeds[name] for name in settings.leader_ids]
         self._readiness = Readiness(
             folder_to_flush(settings.store),
             settings.speed.ready_every,
             self._dispatcher,
-            lambda: leader.health.last_order,
+            lambda: max(leader.health.last_order for leader in leaders),
         )
         self._other = restart_policy_of(settings.supervision)
         self._accounts = AccountActors(
@@ -111,7 +111,7 @@ class CopySystem:
         self._watching = Watching(watches_of(settings, left_out, lambda: self._settings.alerts.cooldown))
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
-        self._comings = Comings(settings.leader.name, self._addresses, self._accounts, self._supervisor, self.children)
+        self._comings = Comings(settings.leader_ids, self._addresses, self._accounts, self._supervisor, self.children)
 
     def start(self) -> None:
         """Start every actor; returns at once."""
@@ -149,9 +149,9 @@ class CopySystem:
     def _publish(self, actors: list[ActorStatus]) -> None:
         """Have the status of all actors written beside the database, and looked at for what somebody is told."""
         if self._status is not None:
-            followers, leader = [one.name for one in self._settings.followers], self._settings.leader.name
+            followers, leaders = [one.name for one in self._settings.followers], list(self._settings.leader_ids)
             at, mode = wall_clock.now(), self._settings.mode
-            self.snapshot = CopierStatus(at, self._since, os.getpid(), mode, leader, followers, actors)
+            self.snapshot = CopierStatus(at, self._since, os.getpid(), mode, leaders[0], followers, actors, leaders)
             self._status.put(self.snapshot)
             self._watching.put(self.snapshot)
 
@@ -271,8 +271,8 @@ class CopySystem:
             *shared_actors(
                 lambda: self._settings, self._addresses, self._clock, _CORE, self._other, self._retry, self._session
             ),
-            accounts.leader_feed(),
-            *(accounts.follower_feed(follower) for follower in followers),
+            *accounts.leader_feeds(),
+            *(feed for follower in followers for feed in accounts.follower_feed(follower)),
             *(accounts.follower(follower) for follower in followers),
             *([] if self._board is None else [board_child(self._board, self._addresses.board, self._other)]),
         ]

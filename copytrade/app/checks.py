@@ -27,6 +27,7 @@ from copytrade.reports.snapshot import open_to_read, shown
 from copytrade.settings import Account, Dhan, Follower, Limits, Settings
 from copytrade.settings.copying import WITH_COLLATERAL
 from copytrade.storage.database import DatabaseUnusable
+from copytrade.storage.leader_names import CLIENT_IDS, is_shared, joined
 
 #: Seconds that a login at the order-update socket has to last to count as accepted.
 LOGIN_LASTS = 1.0
@@ -133,25 +134,29 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
     """Return each account with its first token, and the facts about it that the settings give."""
     now = wall_clock.now()
     kept = _kept(settings)
-    measures = {follower.capital for follower in settings.followers if follower.sizing.needs_capital}
-    kinds = frozenset[str]().union(*(follower.instruments for follower in settings.followers))
-    leader = Facts(
-        settings.leader.name,
-        True,
-        settings.leader.client_id,
-        kinds,
-        bool(measures),
-        now,
-        _source(settings.leader),
-        sends=False,
-        with_collateral=measures == {WITH_COLLATERAL},
-    )
+    copying = [one for follower in settings.followers for one in follower.all_copying]
+    measures = {one.capital for one in copying if one.sizing.needs_capital}
+    kinds = frozenset[str]().union(*(one.instruments for one in copying))
+    leaders = [
+        Facts(
+            leader.name,
+            True,
+            leader.client_id,
+            kinds,
+            bool(measures),
+            now,
+            _source(leader),
+            sends=False,
+            with_collateral=measures == {WITH_COLLATERAL},
+        )
+        for leader in settings.leaders
+    ]
     followers = [
         Facts(
             follower.name,
             False,
             follower.client_id,
-            follower.instruments,
+            frozenset[str]().union(*(one.instruments for one in follower.all_copying)),
             _is_sized_by_the_day(follower),
             now,
             _source(follower),
@@ -161,7 +166,8 @@ def _accounts(settings: Settings) -> list[tuple[Account, Facts]]:
         for follower in settings.followers
     ]
     accounts: list[tuple[Account, Facts]] = []
-    for account, facts in ((settings.leader, leader), *zip(settings.followers, followers, strict=True)):
+    of_leaders = zip(settings.leaders, leaders, strict=True)
+    for account, facts in (*of_leaders, *zip(settings.followers, followers, strict=True)):
         ready = _with_token(account, kept, now)
         logs_in, has_token = credentials_for(account).can_log_in, ready.access_token is not None
         accounts.append((ready, msgspec.structs.replace(facts, logs_in=logs_in, has_token=has_token)))
@@ -187,7 +193,7 @@ def _kept(settings: Settings) -> KeptTokens:
 
 def _is_sized_by_the_day(follower: Follower) -> bool:
     """Whether its size depends on the capital at the start of the day."""
-    return follower.sizing.needs_capital and not isinstance(follower.capital, Decimal)
+    return any(one.sizing.needs_capital and not isinstance(one.capital, Decimal) for one in follower.all_copying)
 
 
 def _source(account: Account) -> str:
@@ -224,9 +230,9 @@ def _used_today(settings: Settings, now: datetime) -> dict[str, int]:
         return {}
     midnight = now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
     with open_to_read(database) as connection:
-        for key, ours in (("mode", settings.mode), ("leader_client_id", settings.leader.client_id)):
+        for key, ours in (("mode", settings.mode), (CLIENT_IDS, joined(settings.leader_ids.values()))):
             theirs = remembered(connection, key)
-            if theirs not in (None, ours):
+            if theirs is not None and not is_shared(theirs, ours):
                 raise DatabaseUnusable(f"{shown(database)}: belongs to {key} {theirs}, the settings say {ours}")
         return requests_since(connection, midnight)
 

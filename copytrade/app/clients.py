@@ -18,7 +18,8 @@ from copytrade.storage.files.lock_file import beside, without_password
 
 def accounts_of(settings: Settings) -> dict[str, Account]:
     """Return every account by its name among actors."""
-    return {settings.leader.name: settings.leader, **{follower.name: follower for follower in settings.followers}}
+    leaders: dict[str, Account] = {leader.name: leader for leader in settings.leaders}
+    return leaders | {follower.name: follower for follower in settings.followers}
 
 
 def credentials_of(settings: Settings) -> dict[str, Credentials]:

@@ -2,6 +2,7 @@
 
 from pydantic import SecretStr
 
+from copytrade.app.clients import accounts_of
 from copytrade.app.paths import open_database
 from copytrade.common import wall_clock
 from copytrade.core.model.ledger import Line
@@ -9,7 +10,7 @@ from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess
 from copytrade.reports.queries import remembered
 from copytrade.reports.snapshot import open_to_read
-from copytrade.settings import Account, Dhan, Settings
+from copytrade.settings import Dhan, Settings
 from copytrade.storage.database import DatabaseUnusable
 from copytrade.storage.records import ConfigSet, LedgerChanged
 
@@ -26,8 +27,9 @@ CRASH_AFTER, HANG_AFTER = 8.0, 12.0
 def paper_config(settings: Settings) -> PaperConfig:
     """Return the paper broker that the settings ask for."""
     paper = settings.paper
-    named: list[tuple[str, Account]] = [("leader", settings.leader)]
-    named += [(follower.name, follower) for follower in settings.followers]
+    named = accounts_of(settings)
+    if len(settings.leaders) == 1:  # whatever he is called
+        named = {"leader": settings.leader, **{follower.name: follower for follower in settings.followers}}
     return PaperConfig(
         accounts=tuple(
             PaperAccount(
@@ -37,9 +39,10 @@ def paper_config(settings: Settings) -> PaperConfig:
                 pin=_plain(account.pin),
                 totp_secret=_plain(account.totp_secret),
             )
-            for name, account in named
+            for name, account in named.items()
         ),
         leader=settings.leader.client_id,
+        more_leaders=tuple(settings.leader_ids.values())[1:],
         seed=paper.seed,
         speed=paper.speed,
         scripted=paper.scripted,
@@ -61,7 +64,7 @@ def with_paper_urls(settings: Settings, paper: PaperProcess | Dhan) -> Settings:
     return settings.model_copy(
         update={
             "dhan": settings.dhan.model_copy(update=urls),
-            "leader": settings.leader.model_copy(update=direct),
+            "leaders": tuple(leader.model_copy(update=direct) for leader in settings.leaders),
             "followers": tuple(follower.model_copy(update=direct) for follower in settings.followers),
         }
     )

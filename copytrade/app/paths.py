@@ -11,6 +11,7 @@ from copytrade.settings import Settings, Storage
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.files.lock_file import beside, mismatch, without_password
 from copytrade.storage.files.open_files import OpenFiles
+from copytrade.storage.leader_names import CLIENT_IDS, is_shared, joined
 from copytrade.storage.sqlite import file_of
 
 
@@ -23,7 +24,7 @@ def open_to_write(settings: Settings) -> Database:
     """Open the database for the store: its rows have the names that leaders have now. Raises DatabaseUnusable."""
     database = open_database(settings)
     try:
-        note_leaders(database, {settings.leader.name: settings.leader.client_id})
+        note_leaders(database, settings.leader_ids)
     except DatabaseUnusable:
         database.close()
         raise
@@ -40,7 +41,7 @@ def open_for_command(settings: Settings) -> Database:
         raise DatabaseUnusable(f"{without_password(store.database)}: {why}")
     database = Database(store.database, synchronous=store.synchronous, exists=True)
     try:
-        database.recognise(settings.mode, settings.leader.client_id)
+        database.recognise(settings.mode, joined(settings.leader_ids.values()))
     except DatabaseUnusable:
         database.close()
         raise
@@ -50,9 +51,9 @@ def open_for_command(settings: Settings) -> Database:
 def recognise(settings: Settings) -> None:
     """Raise DatabaseUnusable if there is no database of this leader. Nothing is created or changed."""
     with open_to_read(settings.store.database) as connection:
-        for key, ours in (("mode", settings.mode), ("leader_client_id", settings.leader.client_id)):
+        for key, ours in (("mode", settings.mode), (CLIENT_IDS, joined(settings.leader_ids.values()))):
             theirs = remembered(connection, key)
-            if theirs != ours:
+            if theirs is None or not is_shared(theirs, ours):
                 raise DatabaseUnusable(
                     f"{shown(settings.store.database)}: belongs to {key} {theirs or 'unknown'}, the settings say {ours}"
                 )

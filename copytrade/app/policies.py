@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from copytrade.brokers.budget import DAY, Window
 from copytrade.brokers.tokens.lifecycle import TokenPolicy
 from copytrade.common import wall_clock
@@ -16,13 +18,13 @@ from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.market.sessions import load_market_hours
 from copytrade.core.market.trading_day import TradingDay
 from copytrade.core.model.orders import IST
-from copytrade.settings import Follower, Limits, Reads, Recovery, Settings, Tokens
+from copytrade.settings import Copying, Follower, Limits, Reads, Recovery, Settings, Tokens
 
 #: Seconds that a day's result is valid, at least, and how many reads of it may fail before it is not.
 RESULT_VALID_FOR, RESULT_READS = 60.0, 6
 
 
-def policy_of(follower: Follower, recovery: Recovery) -> Policy:
+def policy_of(follower: Copying, recovery: Recovery) -> Policy:
     """Return how a follower copies. ``copying_since`` is replaced by the time that the database holds."""
     return Policy(
         instruments=follower.instruments,
@@ -55,7 +57,24 @@ def policy_of(follower: Follower, recovery: Recovery) -> Policy:
     )
 
 
-def risk_limits_of(follower: Follower, recovery: Recovery) -> RiskLimits | None:
+def policy_of_leader(follower: Follower, leader: str, recovery: Recovery) -> Policy:
+    """Return how a follower copies one leader: limits of the whole account bind what is copied of him as well."""
+    policy, own = policy_of(follower.copying_of(leader), recovery), risk_limits_of(follower, recovery)
+    if policy.risk_limits is None or own is None:
+        return policy
+    limits = replace(
+        policy.risk_limits,
+        max_open_lots=_least(policy.risk_limits.max_open_lots, own.max_open_lots),
+        max_orders_per_day=_least(policy.risk_limits.max_orders_per_day, own.max_orders_per_day),
+    )
+    return replace(policy, risk_limits=limits)
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((limit for limit in (one, other) if limit is not None), default=None)
+
+
+def risk_limits_of(follower: Copying, recovery: Recovery) -> RiskLimits | None:
     """Return a follower's limits, None if it has none."""
     limits = RiskLimits(
         max_daily_loss=follower.max_daily_loss,
@@ -74,12 +93,13 @@ def risk_limits_of(follower: Follower, recovery: Recovery) -> RiskLimits | None:
 def needs_capital(follower: Follower) -> bool:
     """Whether a follower's size or limits depend on the capital at the start of the day."""
     loss = follower.max_daily_loss
-    return follower.sizing.needs_capital or bool(loss and loss.is_percent)
+    return any(one.sizing.needs_capital for one in follower.all_copying) or bool(loss and loss.is_percent)
 
 
 def needs_holdings(follower: Follower) -> bool:
     """Whether shares are copied, so that those in the depository count as held."""
-    return EVERYTHING in follower.instruments or "EQUITY" in follower.instruments
+    kinds = {kind for one in follower.all_copying for kind in one.instruments}
+    return EVERYTHING in kinds or "EQUITY" in kinds
 
 
 def first_from(recovery: Recovery) -> datetime:
@@ -104,7 +124,7 @@ def market_rules_of(settings: Settings) -> MarketRules:
 
 def trading_day_of(settings: Settings) -> TradingDay:
     """Return the hours of what the followers copy."""
-    kinds = {kind for follower in settings.followers for kind in follower.instruments}
+    kinds = {kind for follower in settings.followers for one in follower.all_copying for kind in one.instruments}
     return TradingDay(market_rules_of(settings).hours, kinds)
 
 

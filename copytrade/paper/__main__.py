@@ -1,5 +1,6 @@
 """A paper broker as a process: it reads its configuration as a line of JSON on standard input, and ends with it."""
 
+import asyncio
 import json
 import sys
 
@@ -9,13 +10,18 @@ from copytrade.paper.exchange.matching import Mishaps
 from copytrade.paper.process import PaperConfig
 from copytrade.paper.script import ScriptedLeader
 
+#: Seconds at speed 1 by which a scripted leader begins after the one before.
+LATER = 15.0
+
 
 def main() -> None:
     """Serve until standard input ends."""
     config = PaperConfig.from_json(sys.stdin.readline())
 
     async def script(broker: PaperBroker) -> None:
-        await ScriptedLeader(broker, config.leader, config.speed).trade()
+        leaders = enumerate((config.leader, *config.more_leaders))
+        sessions = [ScriptedLeader(broker, one, config.speed).trade(1.0 + number * LATER) for number, one in leaders]
+        await asyncio.gather(*sessions)
 
     broker = PaperBroker(
         config.accounts,

@@ -22,6 +22,8 @@ FEED_DOWN = 3.0
 class PaperConfig:
     """The configuration: ``leader`` is the client id on which the scripted leader trades, if ``scripted``.
 
+    ``more_leaders`` trade as he does, each later than the one before.
+
     ``tick_interval`` is seconds between moves of all prices. With ``control`` the parent can drive it. More than
     ``per_second`` order requests of one account in any second are refused.
     """
@@ -40,6 +42,7 @@ class PaperConfig:
     tells_transit: bool = True
     per_second: int = PER_SECOND
     master_rows: int = 0
+    more_leaders: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""

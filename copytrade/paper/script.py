@@ -37,9 +37,9 @@ class ScriptedLeader:
     client_id: str
     speed: float = 1.0
 
-    async def trade(self) -> None:
-        """Repeat the session for ever; a refusal ends only the current one."""
-        await self._pause(1.0)
+    async def trade(self, after: float = 1.0) -> None:
+        """Repeat the session for ever, first ``after`` seconds; a refusal ends only the current one."""
+        await self._pause(after)
         while True:
             try:
                 await self._session()

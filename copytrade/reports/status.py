@@ -172,18 +172,22 @@ def _slippage(copies: Iterable[RecordedCopy]) -> Mapping[str, float] | None:
 
 def status_with(copier: CopierStatus, stored: Mapping[str, Stored], market: Mapping[str, str]) -> Status:
     """Return the status of a copier with what the database says of each follower that is to be in it."""
-    feed = copier.actor(f"feed-{copier.leader}")
-    leader = LeaderStatus(
-        copier.leader,
+    leaders = [_leader(copier, name) for name in copier.all_leaders]
+    up = (copier.at - copier.since).total_seconds()
+    followers = [_follower(copier, name, of) for name, of in stored.items()]
+    return Status(
+        copier.at, up, copier.mode, market, leaders, followers, copier.actors, _alerts(copier, "", *copier.all_leaders)
+    )
+
+
+def _leader(copier: CopierStatus, name: str) -> LeaderStatus:
+    feed = copier.actor(f"feed-{name}")
+    return LeaderStatus(
+        name,
         feed.state if feed else NOT_RUNNING,
         str(feed.figures.get("gate", "closed")) if feed else "closed",
         feed.age_s if feed else None,
         feed.details.get("token", "") if feed else "",
-    )
-    up = (copier.at - copier.since).total_seconds()
-    followers = [_follower(copier, name, of) for name, of in stored.items()]
-    return Status(
-        copier.at, up, copier.mode, market, [leader], followers, copier.actors, _alerts(copier, "", copier.leader)
     )
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, IPvAnyAddress, SecretStr, field_validator, model_validator
 
@@ -92,7 +92,7 @@ class Account(Section):
 
 
 class Leader(Account):
-    """The account that is copied. ``name`` is what messages, tables, logs and reports call it."""
+    """An account that is copied. ``name`` is what messages, tables, logs and reports call it."""
 
     name: Name = "leader"
 
@@ -100,6 +100,8 @@ class Leader(Account):
 class Follower(Account, Copying):
     """One follower: its account, its holder, and how it copies.
 
+    ``leaders`` are the names of those whom it follows, None for all. ``of`` says by name how a leader is copied who is
+    not copied as the others: all keys of copying, those of the follower where the block does not set them.
     ``relationship`` is that of the account's holder to the operator; ``acknowledged`` says that the operator has read
     the law.
     """
@@ -107,6 +109,17 @@ class Follower(Account, Copying):
     name: Name
     relationship: Literal["self", "spouse", "child", "parent", "other"] = "self"
     acknowledged: bool = False
+    leaders: Annotated[tuple[Name, ...] | None, Field(min_length=1)] = None
+    of: dict[Name, Copying] = Field(default_factory=dict)
+
+    def copying_of(self, leader: str) -> Copying:
+        """Return how a leader is copied."""
+        return self.of.get(leader, self)
+
+    @property
+    def all_copying(self) -> "tuple[Copying, ...]":
+        """How anybody is copied."""
+        return (self, *self.of.values())
 
     @model_validator(mode="after")
     def _others_are_acknowledged(self) -> Self:

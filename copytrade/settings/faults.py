@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -68,23 +68,26 @@ def faults_in(error: ValidationError, raw: Mapping[str, Any], model: type[BaseMo
         said = _say(problem["type"], problem["msg"], problem.get("ctx", {}))
         if problem["type"] == "extra_forbidden":
             said = f"is not a setting{_meant(str(location[-1]), _keys_at(location[:-1], model))}"
-        words.setdefault(_key(location), []).append(said)
+        key = _key(location)
+        if "leaders" not in raw:  # the only one stands in [leader]
+            key = re.sub(r"^leaders(\[0\])?", "leader", key)
+        words.setdefault(key, []).append(said)
     return [f"{key}: {_either(said)}" for key, said in words.items()]
 
 
 def with_names(faults: Sequence[str], raw: Mapping[str, Any]) -> list[str]:
-    """Return the faults with each follower's block called by its name, where it has one of its own."""
-    blocks = raw.get("followers")
-    listed = blocks if isinstance(blocks, list) else []
-    names = [block.get("name") if isinstance(block, dict) else None for block in listed]
+    """Return the faults with the block of each leader and follower called by its name, where it has one of its own."""
 
     def named(match: re.Match[str]) -> str:
-        number = int(match[1])
+        table, number = match[1], int(match[2])
+        blocks = raw.get(table)
+        listed = blocks if isinstance(blocks, list) else []
+        names = [block.get("name") if isinstance(block, dict) else None for block in listed]
         name = names[number] if number < len(names) else None
         is_one = isinstance(name, str) and re.match(NAME, name) and names.count(name) == 1
-        return f"followers.{name}" if is_one else match[0]
+        return f"{table}.{name}" if is_one else match[0]
 
-    return [re.sub(r"^followers\[(\d+)\]", named, fault) for fault in faults]
+    return [re.sub(r"^(leaders|followers)\[(\d+)\]", named, fault) for fault in faults]
 
 
 def _is_block(location: _Location) -> bool:
@@ -95,7 +98,10 @@ def _is_inherited(location: _Location, raw: Mapping[str, Any]) -> bool:
     """Whether a follower's key has its value from [copy]."""
     if len(location) < 3 or location[0] != "followers" or not isinstance(location[1], int):
         return False
-    return location[2] in raw.get("copy", {}) and location[2] not in raw["followers"][location[1]]
+    follower = raw["followers"][location[1]]
+    if location[2] == "of" and len(location) > 3:
+        return len(location) > 4 and location[4] not in follower["of"][location[3]]
+    return location[2] in raw.get("copy", {}) and location[2] not in follower
 
 
 def _key(location: _Location) -> str:
@@ -125,10 +131,13 @@ def _either(words: Sequence[str]) -> str:
 def _keys_at(location: _Location, model: type[BaseModel]) -> list[str]:
     """Return the keys of the table at a location, none if it is no table of ours."""
     found: type[BaseModel] | None = model
+    is_name = False
     for part in location:
-        if found is None or isinstance(part, int):
+        if found is None or isinstance(part, int) or is_name:
+            is_name = False
             continue
         fields = {field.alias or key: field.annotation for key, field in found.model_fields.items()}
+        is_name = get_origin(fields.get(part)) is dict
         inside = [fields.get(part), *getattr(fields.get(part), "__args__", ())]
         found = next((one for one in inside if isinstance(one, type) and issubclass(one, BaseModel)), None)
     return [field.alias or key for key, field in found.model_fields.items()] if found else []

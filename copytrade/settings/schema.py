@@ -10,6 +10,7 @@ from copytrade.settings.accounts import Follower, Leader
 from copytrade.settings.board import Board
 from copytrade.settings.broker import Dhan, Market, Paper, Tokens
 from copytrade.settings.copying import Copying
+from copytrade.settings.following import faults_of, followed_by, inherited, with_leaders, with_one_account_each
 from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
 from copytrade.settings.request_limits import Limits
 from copytrade.settings.values import LOOPBACK, Section
@@ -38,7 +39,7 @@ class Settings(Section):
     """All settings."""
 
     mode: Literal["paper", "sandbox", "live"] = "paper"
-    leader: Leader
+    leaders: tuple[Leader, ...]
     followers: tuple[Follower, ...]
     copying: Copying = Field(default=Copying(), alias="copy")
     dhan: Dhan = Dhan()
@@ -57,32 +58,59 @@ class Settings(Section):
     @model_validator(mode="before")
     @classmethod
     def _followers_inherit(cls, raw: Any) -> Any:
-        """Give each follower the keys of [copy] that it does not set itself."""
-        if not isinstance(raw, dict) or not isinstance(raw.get("copy", {}), dict):
+        """Give each follower the keys of [copy] that it does not set itself; [leader] is one of [[leaders]]."""
+        if not isinstance(raw, dict):
+            return raw
+        raw = with_one_account_each(with_leaders(raw))
+        if not isinstance(raw.get("copy", {}), dict):
             return raw
         shared = {key: value for key, value in raw.get("copy", {}).items() if key in Copying.model_fields}
         followers = raw.get("followers")
         if not isinstance(followers, list):
             return raw
-        inherited = [shared | follower if isinstance(follower, dict) else follower for follower in followers]
-        return raw | {"followers": inherited}
+        whole = [inherited(shared, follower) if isinstance(follower, dict) else follower for follower in followers]
+        return raw | {"followers": whole}
+
+    @property
+    def leader(self) -> Leader:
+        """The first leader, mostly the only one."""
+        return self.leaders[0]
+
+    @property
+    def leader_ids(self) -> dict[str, str]:
+        """The client id of each leader, by name."""
+        return {leader.name: leader.client_id for leader in self.leaders}
+
+    def leaders_of(self, follower: Follower) -> tuple[Leader, ...]:
+        """Return the leaders whom a follower follows."""
+        return followed_by(follower, self.leaders)
 
     @model_validator(mode="after")
     def _one_client_each(self) -> Self:
-        """Refuse a client id that is used by two accounts."""
-        seen = {self.leader.client_id: "the leader"}
-        names = {*_RESERVED, self.leader.name.casefold()}
+        """Refuse a client id or a name of two accounts. One account may lead and follow, under one name."""
+        seen: dict[str, str] = {}
+        names = dict.fromkeys(_RESERVED, "")
         faults = [] if self.followers else ["there is no [[followers]] block: nobody to copy to"]
-        if self.leader.name.casefold() in _RESERVED or self.leader.name.casefold().startswith("feed-"):
-            faults.append(f"leader.name {self.leader.name}: that name is taken")
+        faults += [] if self.leaders else ["there is no leader: nobody to copy"]
+        several = len(self.leaders) > 1
+        for leader in self.leaders:
+            if other := seen.get(leader.client_id):
+                faults.append(f"leader {leader.name} has the same client_id as {other}")
+            if leader.name.casefold() in names or leader.name.casefold().startswith("feed-"):
+                faults.append(f"{'leader' if several else 'leader.name'} {leader.name}: that name is taken")
+            seen[leader.client_id] = f"leader {leader.name}" if several else "the leader"
+            names[leader.name.casefold()] = leader.client_id
+        both = {(leader.client_id, leader.name) for leader in self.leaders} if several else set()
         for follower in self.followers:
-            if other := seen.get(follower.client_id):
+            is_both = (follower.client_id, follower.name) in both
+            both.discard((follower.client_id, follower.name))
+            if (other := seen.get(follower.client_id)) and not is_both:
                 faults.append(f"follower {follower.name} has the same client_id as {other}")
-            if follower.name.casefold() in names or follower.name.casefold().startswith("feed-"):
+            if (follower.name.casefold() in names or follower.name.casefold().startswith("feed-")) and not is_both:
                 faults.append(f"follower {follower.name}: that name is taken")
             seen[follower.client_id] = f"follower {follower.name}"
-            names.add(follower.name.casefold())
-        if faults:
+            names[follower.name.casefold()] = follower.client_id
+        if faults := faults or faults_of(self.leaders, self.followers):
             raise ValueError("; ".join(faults))
         return self
 
@@ -102,7 +130,7 @@ class Settings(Section):
     def _tokens_stay_here(self) -> Self:
         """Refuse a proxy on another machine if the broker's URL is plain http."""
         if self.dhan.rest_url.startswith("http://"):
-            for account in (self.leader, *self.followers):
+            for account in (*self.leaders, *self.followers):
                 proxy = account.proxy.get_secret_value() if account.proxy else None
                 if proxy and not re.match(rf"http://([^/]*@)?{LOOPBACK}", proxy):
                     raise ValueError(

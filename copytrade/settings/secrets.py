@@ -9,7 +9,7 @@ from copytrade.settings.schema import Settings
 
 def secrets_of(settings: Settings) -> list[SecretStr]:
     """Return every secret in the settings."""
-    accounts = (settings.leader, *settings.followers)
+    accounts = (*settings.leaders, *settings.followers)
     given = [secret for account in accounts for secret in (account.access_token, account.pin, account.totp_secret)]
     tokens = [secret for secret in given if secret is not None]
     proxies = [secret for account in accounts if account.proxy for secret in (account.proxy, _password(account.proxy))]

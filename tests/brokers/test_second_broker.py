@@ -35,7 +35,7 @@ def settings_at(broker: PaperBroker, folder: Path, *who: str) -> Settings:
     moved = {"broker": "tiny"}
     return settings.model_copy(
         update={
-            "leader": settings.leader.model_copy(update=moved if "leader" in who else {}),
+            "leaders": (settings.leader.model_copy(update=moved if "leader" in who else {}),),
             "followers": tuple(one.model_copy(update=moved if one.name in who else {}) for one in settings.followers),
         }
     )

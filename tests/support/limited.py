@@ -15,7 +15,7 @@ SOON = {"result_interval": 0.1}
 def limited(broker: PaperBroker, folder: Path, **limits: Any) -> Settings:
     """Return settings in which the limits are alice's alone."""
     raw = settings_for(broker, folder, recovery=SOON).model_dump(by_alias=True)
-    for account in (raw["leader"], *raw["followers"]):
+    for account in (*raw["leaders"], *raw["followers"]):
         account["access_token"] = account["access_token"].get_secret_value()
     raw["followers"][0].update(limits)
     return Settings.model_validate(raw)

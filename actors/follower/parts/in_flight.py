@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,7 +60,7 @@ class InFlight:
         outbox: Outbox,
         permits: Permits,
         account_state: AccountState,
-        amo_time: AmoTime,
+        amo_time_of: Callable[[str], AmoTime],
         connections: int,
         *,
         dry_run: bool,
@@ -71,8 +71,8 @@ class InFlight:
         self._outbox = outbox
         self._permits = permits
         self._account_state = account_state
-        #: When after-market orders are released.
-        self.amo_time = amo_time
+        #: Returns when after-market copies of a leader's orders are released.
+        self.amo_time_of = amo_time_of
         self._connections = connections
         self._dry_run = dry_run
         self._gateway: Gateway
@@ -180,7 +180,8 @@ class InFlight:
         flight.sent = True
         self.requests += 1
         self._address.tell(RequestLeft(token, self._epoch))
-        self._gateway.send(token, request_for(flight.action, copy, flight.leader, self.amo_time))
+        amo_time = self.amo_time_of(flight.leader.leader)
+        self._gateway.send(token, request_for(flight.action, copy, flight.leader, amo_time))
 
     def left(self, token: int) -> None:
         """After a request has been sent: read its answer, ask for the next permit, write its log line."""

@@ -52,13 +52,13 @@ class Outbox:
         """Keep records to be written."""
         self._unwritten += records
 
-    def cannot_read(self, order_id: str, what: str) -> None:
-        """Record that a leader order is not copied because it cannot be read."""
+    def cannot_read(self, order_id: str, what: str, leader: str) -> None:
+        """Record that an order of a leader is not copied because it cannot be read."""
         if order_id in self._engine.orders:
             return  # it could be read earlier: its copies say what became of it
         now = self._now()
         day = now.astimezone(IST).date()
-        copy = Copy(order_id, self._address.name, day, now, reason=Reason.UNREADABLE, error=what)
+        copy = Copy(order_id, self._address.name, day, now, reason=Reason.UNREADABLE, error=what, leader=leader)
         order_log.unreadable(copy)
         self._unwritten.append(CopyChanged(copy, None, now))
 

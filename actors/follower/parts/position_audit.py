@@ -1,7 +1,7 @@
 """Compares what leader and follower hold with what their orders add up to."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from actors.follower.messages import AuditAgain, AuditPositions, FollowerInbox, PositionsOverdue
@@ -39,7 +39,7 @@ class PositionAudit:
         epoch: int,
         clock: Clock,
         recovery: Recipient[GapRecoveryMessage],
-        leader: str,
+        leaders: Mapping[str, str],
         engine: CopyEngine,
         broker_clock: BrokerClock,
         interval: float,
@@ -47,12 +47,15 @@ class PositionAudit:
         holdings: bool,
         dry_run: bool,
     ) -> None:
-        """``interval`` is the seconds between two reads. In a dry run the account holds nothing of what is recorded."""
+        """``leaders`` are their names for the engine by that of their account, ``interval`` the seconds between reads.
+
+        In a dry run the account holds nothing of what is recorded.
+        """
         self._address = address
         self._epoch = epoch
         self._clock = clock
         self._recovery = recovery
-        self._leader = leader
+        self._leaders = leaders
         self._engine = engine
         self._broker_clock = broker_clock
         self._interval = interval
@@ -74,7 +77,8 @@ class PositionAudit:
     def begin(self) -> None:
         """Read the positions at once, and then at intervals, each account at another time."""
         self._clock.tell_later(PATIENCE.total_seconds(), self._address, PositionsOverdue(self._epoch))
-        self._ask(self._leader, urgent=True)
+        for leader in self._leaders:
+            self._ask(leader, urgent=True)
         if self._dry_run:
             self._engine.positions.holdings.assume()
             return
@@ -86,24 +90,24 @@ class PositionAudit:
         """Ask a restarted gap recovery for the reads that its predecessor may not have made."""
         self._asked_urgently = self._asks_again = False
         if not self._engine.positions.are_known:
-            self._ask(self._leader, urgent=True)
-            self._ask(self._address.name, urgent=True)
+            for account in (*self._leaders, self._address.name):
+                self._ask(account, urgent=True)
 
     def ask(self) -> None:
-        """Have the account's positions read, now and after the interval. The leader's feed asks for the leader's."""
+        """Have the account's positions read, now and after the interval. A leader's feed asks for the leader's."""
         self._ask(self._address.name)
         self._clock.tell_later(self._interval, self._address, AuditPositions(self._epoch))
 
     def ask_again(self) -> None:
         """Repeat a read that showed a difference, and then read the order book."""
         self._asks_again = False
-        for account, is_wanted in (
-            (self._leader, self._engine.positions.needs_leader_read()),
-            (self._address.name, self._engine.positions.needs_own_read),
-        ):
-            if is_wanted:
-                self._ask(account, urgent=account != self._leader)
-                self._recovery.tell(ReadBook(account, NO_GAP, None, after_gap=False))
+        positions = self._engine.positions
+        wanted = [account for account, name in self._leaders.items() if positions.needs_leader_read(name)]
+        if positions.needs_own_read:
+            wanted.append(self._address.name)
+        for account in wanted:
+            self._ask(account, urgent=account not in self._leaders)
+            self._recovery.tell(ReadBook(account, NO_GAP, None, after_gap=False))
         self._follow_up()
 
     def ask_for_exits(self) -> None:
@@ -142,7 +146,7 @@ class PositionAudit:
         self._engine.context.contracts.know_multipliers(read.multipliers)
         if read.account not in self._book_known:
             self._unread[read.account] = read
-        elif read.account == self._leader:
+        elif read.account in self._leaders:
             self._take_leader(read)
         elif not self._dry_run:
             self._asked_urgently = False
@@ -156,7 +160,7 @@ class PositionAudit:
     def _take_leader(self, read: NetRead) -> None:
         at = wall_clock.at(read.began)
         day = (at + self._broker_clock.skew).astimezone(IST).date()
-        self._tell(self._engine.leader_positions_read(read.net, at, day))
+        self._tell(self._engine.leader_positions_read(read.net, at, day, self._leaders[read.account]))
 
     def book_is_known(self, account: str) -> None:
         """The orders of an account are known: take in an earlier read of its positions."""
@@ -185,7 +189,7 @@ class PositionAudit:
                     if after.lost < before.lost:
                         changed += self._engine.left_after_all(after)
         elif read.account in self._book_known:
-            self._tell(self._engine.leader_book_read(at))
+            self._tell(self._engine.leader_book_read(at, self._leaders[read.account]))
         self._follow_up()
         return changed
 

@@ -11,14 +11,11 @@ from copytrade.common.logs import fields
 from copytrade.core.decide.risk_limits import trading_day
 from copytrade.core.engine.engine import CopyEngine
 
-#: The leader's account and the follower's own.
-ACCOUNTS = 2
-
 
 class Retention:
     """A part of a follower, in its thread.
 
-    Reads of both books show what the broker still knows of earlier days. It is not recorded what is forgotten: a
+    Reads of all books show what the broker still knows of earlier days. It is not recorded what is forgotten: a
     restart loads all of the last days and forgets the same again.
     """
 
@@ -27,7 +24,11 @@ class Retention:
         follower: str,
         engine: CopyEngine,
         orphan_orders: OrphanOrders,
+        *,
+        accounts: int,
     ) -> None:
+        """``accounts`` is how many have a book that has to be read: the leaders' and the follower's own."""
+        self._accounts = accounts
         self._follower = follower
         self._engine = engine
         self._orphan_orders = orphan_orders
@@ -38,12 +39,12 @@ class Retention:
         self._read_on.clear()
 
     def take(self, read: BookMerged) -> None:
-        """Note that an account's book was read, and forget ended orders once both were."""
+        """Note that an account's book was read, and forget ended orders once all were."""
         if not read.names_all or read.skew is None:  # without the broker's clock the day is unknown
             return
         read_at = wall_clock.at(read.began) + timedelta(seconds=read.skew)
         self._read_on[read.account] = trading_day(read_at)
-        if len(self._read_on) == ACCOUNTS:
+        if len(self._read_on) == self._accounts:
             self._forget(min(self._read_on.values()))
 
     def _forget(self, day: date) -> None:

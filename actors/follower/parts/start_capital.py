@@ -1,5 +1,6 @@
-"""The start-of-day capital of leader and follower, if orders are sized by it."""
+"""The start-of-day capital of leaders and follower, if orders are sized by it."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from actors.follower.messages import FollowerInbox
@@ -15,7 +16,7 @@ class StartCapital:
         self,
         address: Address[FollowerInbox],
         recovery: Recipient[GapRecoveryMessage],
-        leader: str,
+        leaders: Sequence[str],
         *,
         needed: bool,
         with_collateral: bool = False,
@@ -27,23 +28,24 @@ class StartCapital:
         """
         self._address = address
         self._recovery = recovery
-        self._leader = leader
+        self._leaders = leaders
         self._needed = needed
         self._with_collateral = with_collateral
         self._own_capital = own_capital
         self._own_is_said = False
 
     def need(self, *, needed: bool) -> None:
-        """Ask for the capital of both accounts if orders are sized by it from now on."""
+        """Ask for the capital of all accounts if orders are sized by it from now on."""
         was_needed, self._needed = self._needed, needed
         if needed and not was_needed:
             self.ask()
 
     def ask(self) -> None:
-        """Ask for the capital of both accounts."""
+        """Ask for the capital of all accounts."""
         if not self._needed:
             return
-        self._recovery.tell(ReadCapital(self._leader, self._address, self._with_collateral))
+        for leader in self._leaders:
+            self._recovery.tell(ReadCapital(leader, self._address, self._with_collateral))
         if self._own_capital is None:
             self._recovery.tell(ReadCapital(self._address.name, self._address, self._with_collateral))
         elif not self._own_is_said:

@@ -32,7 +32,7 @@ class StartWatch:
 
     def _tell(self, copier: CopierStatus, missing: list[str]) -> None:
         total = len(copier.followers) + len(self._left_out)
-        away = sum(not one.startswith("the leader's feed") for one in missing)
+        away = sum(not one.startswith(("the leader's feed", "the feed of leader")) for one in missing)
         how_many = f"Started, {text_of(PartOf(total - away, total))}".replace("/", " of ") + " followers"
         without = f": {', '.join(missing)}" if missing else ""
         alert("started", copier.leader, "{}{}", how_many, without, level="WARNING" if missing else "INFO")
@@ -40,10 +40,12 @@ class StartWatch:
 
 def _missing(copier: CopierStatus) -> list[str]:
     """Return who does not copy yet, with their states."""
-    feed = copier.actor(f"feed-{copier.leader}")
-    found = []
-    if feed is None or feed.figures.get("gate") != "open":
-        found.append(f"the leader's feed {feed.state if feed else 'missing'}")
+    found, several = [], len(copier.all_leaders) > 1
+    for leader in copier.all_leaders:
+        feed = copier.actor(f"feed-{leader}")
+        if feed is None or feed.figures.get("gate") != "open":
+            whose = f"the feed of leader {leader}" if several else "the leader's feed"
+            found.append(f"{whose} {feed.state if feed else 'missing'}")
     for name in copier.followers:
         actor = copier.actor(name)
         if actor is None or actor.state not in _COPIES:

@@ -9,13 +9,13 @@ from pydantic import BaseModel
 from copytrade.app.policies import needs_holdings
 from copytrade.common.logs import fields, in_line
 from copytrade.core.ledger.sizing import Strategy
-from copytrade.settings import Account, Follower, Settings
+from copytrade.settings import Account, Copying, Follower, Leader, Settings
 
 #: Keys of an account's credentials: they count at once.
 CREDENTIALS = frozenset({"access_token", "pin", "totp_secret"})
 
 #: Keys of a follower that the actors of his account were built with, and his holder's.
-_AT_A_RESTART = frozenset({"broker", "source_address", "proxy", "capital", "dry_run"})
+_AT_A_RESTART = frozenset({"broker", "source_address", "proxy", "capital", "dry_run", "leaders"})
 
 #: Tables whose keys count at once.
 _AT_ONCE = frozenset({"alerts", "log"})
@@ -24,7 +24,7 @@ _AT_ONCE = frozenset({"alerts", "log"})
 ON_PAPER = "a broker on paper has only the accounts that it began with"
 
 #: What is compared by itself: accounts, and [copy], which each follower has inherited.
-_NOT_TABLES = frozenset({"mode", "leader", "followers", "copying"})
+_NOT_TABLES = frozenset({"mode", "leaders", "followers", "copying"})
 
 
 Held = TypeVar("Held", bound=Account)
@@ -43,7 +43,8 @@ class Change:
         """Whether each open line goes on as it was opened."""
         if isinstance(self.old, Strategy) and isinstance(self.new, Strategy):
             return not (self.old.sizes_each_order and self.new.sizes_each_order)
-        return self.key == "ratio" or isinstance(self.old, Mapping) or isinstance(self.new, Mapping)
+        is_ratio = self.key.rpartition(".")[2] == "ratio"
+        return is_ratio or isinstance(self.old, Mapping) or isinstance(self.new, Mapping)
 
     def __str__(self) -> str:
         return f"{self.key}={_shown(self.old)} -> {_shown(self.new)}"
@@ -99,8 +100,8 @@ def compare(running: Settings, new: Settings, *, can_join: bool) -> SettingsChan
     was = {(one.client_id, one.name): one for one in running.followers}
     now = {(one.client_id, one.name): one for one in new.followers}
     restart: list[str] = [] if running.mode == new.mode else ["mode"]
-    leader, others = _merged(running.leader, new.leader, "leader", restart, CREDENTIALS)
-    tables: dict[str, Any] = {"mode": running.mode, "leader": leader}
+    leaders, others = _leaders(running.leaders, new.leaders, restart)
+    tables: dict[str, Any] = {"mode": running.mode, "leaders": leaders}
     for name in Settings.model_fields.keys() - _NOT_TABLES:
         old_table = getattr(running, name)
         changes = list(_differences(old_table, getattr(new, name), f"{name}."))
@@ -133,6 +134,24 @@ def compare(running: Settings, new: Settings, *, can_join: bool) -> SettingsChan
     )
 
 
+def _leaders(
+    running: Sequence[Leader], new: Sequence[Leader], restart: list[str]
+) -> tuple[tuple[Leader, ...], list[Change]]:
+    """Return the leaders with what counts without a restart, and those changes. They come and go at a restart."""
+    now = {leader.client_id: leader for leader in new}
+    if len(running) == len(new) == 1:
+        leader, changes = _merged(running[0], new[0], "leader", restart, CREDENTIALS)
+        return (leader,), changes
+    if [leader.client_id for leader in running] != list(now):
+        restart.append("leaders")
+    leaders, others = [], list[Change]()
+    for one in running:
+        merged, changes = _merged(one, now.get(one.client_id, one), f"leaders.{one.name}", restart, CREDENTIALS)
+        leaders.append(merged)
+        others += changes
+    return tuple(leaders), others
+
+
 def others_than(known: Settings, settings: Settings) -> list[Follower]:
     """Return the followers of settings that ``known`` ones do not have."""
     have = {(one.client_id, one.name) for one in known.followers}
@@ -153,8 +172,33 @@ def _merged(old: Held, new: Held, where: str, restart: list[str], at_once: Itera
             taken.append(change)
         else:
             restart.append(f"{where}.{change.key}")
-    prefixed = taken if isinstance(old, Follower) else [Change(f"{where}.{one.key}", one.old, one.new) for one in taken]
-    return old.model_copy(update={change.key: change.new for change in taken}), prefixed
+    merged = old.model_copy(update={change.key: change.new for change in taken})
+    if isinstance(old, Follower) and isinstance(new, Follower):
+        of, changes = _overlaid(old, new, where, restart, at_once)
+        return merged.model_copy(update={"of": of}), [one for one in taken if one.key != "of"] + changes
+    return merged, [Change(f"{where}.{one.key}", one.old, one.new) for one in taken]
+
+
+def _overlaid(
+    old: Follower, new: Follower, where: str, restart: list[str], at_once: Iterable[str]
+) -> tuple[dict[str, Copying], list[Change]]:
+    """Return how single leaders are copied without a restart, and what of that changes."""
+    of, changes = dict[str, Copying](), list[Change]()
+    for leader in dict.fromkeys((*old.of, *new.of)):
+        before, after = old.copying_of(leader), new.copying_of(leader)
+        kept = {}
+        for name, field in Copying.model_fields.items():
+            change = Change(f"of.{leader}.{field.alias or name}", getattr(before, name), getattr(after, name))
+            if change.old == change.new:
+                continue
+            if name in at_once:
+                changes.append(change)
+            else:
+                restart.append(f"{where}.{change.key}")
+                kept[name] = change.old
+        if leader in new.of:
+            of[leader] = after.model_copy(update=kept)
+    return of, changes
 
 
 def _differences(old: BaseModel, new: BaseModel, prefix: str) -> Iterator[Change]:

@@ -18,6 +18,7 @@ from copytrade.reports.queries import symbols
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Follower, Settings
 from copytrade.storage.database import DATABASE_ERRORS, Database
+from copytrade.storage.leader_names import joined
 from copytrade.storage.records import ConfigSet, LedgerChanged
 
 #: Has followers, and others that the settings do not name, carry out a command; returns the answers.
@@ -37,7 +38,7 @@ def remove(settings: Settings, known: Known, name: str, carry_out: CarryOut, *, 
             print("nothing was done")
             return EXIT_REFUSED
         with closing(open_for_command(settings)) as database:
-            database.claim(settings.mode, settings.leader.client_id)
+            database.claim(settings.mode, joined(settings.leader_ids.values()))
             if settings.mode == "paper" and known.running is None:  # its broker has ended, and all that it held
                 return _forget(settings, database, name, held)
             if name not in known.followers and name not in (known.running or ()):

@@ -18,7 +18,7 @@ def banner(settings: Settings, settings_file: Path) -> str:
     followers = ", ".join(follower.name for follower in settings.followers)
     scripted = "its prices, and a leader who trades by a script" if settings.paper.scripted else "its prices"
     sections = (
-        ("runs", [f"{settings.leader.name}'s orders are copied to {followers}"]),
+        ("runs", [f"{' and '.join(settings.leader_ids)}'s orders are copied to {followers}"]),
         ("simulated", [f"the broker, on this machine: the accounts, {scripted}. No order is real."]),
         ("staged", _staged(settings)),
         ("log", [f"{settings.log.file}, times of {settings.log.zone}"]),

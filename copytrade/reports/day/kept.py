@@ -69,7 +69,7 @@ def renewed(kept: KeptDay, status: CopierStatus) -> KeptDay:
         result = _told(details.get(name, {}).get("day_result"), Result)
         if result is not None and result.at.astimezone(IST).date() == day:
             results[name] = result
-    for name in (status.leader, *status.followers):
+    for name in dict.fromkeys((*status.all_leaders, *status.followers)):
         told = _told(details.get(f"feed-{name}", {}).get("gaps"), list[Stretch]) or []
         of_today = [gap for gap in told if gap.until is None or gap.until.astimezone(IST).date() >= day]
         known = {gap.since: gap for gap in gaps.get(name, [])} | {gap.since: gap for gap in of_today}

@@ -32,7 +32,8 @@ _KINDS = {Place: "failed_to_place", Modify: "failed_to_modify", Cancel: "failed_
 
 def who(copy: Copy) -> str:
     """Return the fields that name the follower, the leader's order and the follower's."""
-    return fields(follower=copy.follower, leader_order=copy.leader_order_id, order=copy.order_id)
+    leader_order = copy.leader_order_id
+    return fields(follower=copy.follower, leader=copy.leader, leader_order=leader_order, order=copy.order_id)
 
 
 def rate_limited(follower: str, lane: Lane, seconds: float, orders: Sequence[str], *, is_long: bool) -> None:

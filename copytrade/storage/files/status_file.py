@@ -45,6 +45,12 @@ class CopierStatus(msgspec.Struct, frozen=True):
     leader: str
     followers: list[str]
     actors: list[ActorStatus]
+    leaders: list[str] = []
+
+    @property
+    def all_leaders(self) -> list[str]:
+        """The names of all leaders; ``leader`` is the first."""
+        return self.leaders or [self.leader]
 
     def actor(self, name: str) -> ActorStatus | None:
         """Return an actor by its name, None if there is none."""

@@ -97,7 +97,7 @@ class Controls:
         settings = self._settings
         database = Database(settings.store.database, synchronous=settings.store.synchronous, exists=True)
         try:
-            database.recognise(settings.mode, settings.leader.client_id)
+            database.recognise(settings.mode, ",".join(settings.leader_ids.values()))
             yield database
         finally:
             database.close()

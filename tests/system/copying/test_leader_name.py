@@ -10,7 +10,7 @@ from tests.support.waiting import eventually
 
 def test_a_leader_has_a_name_of_its_own(broker: PaperBroker, tmp_path: Path) -> None:
     settings = settings_for(broker, tmp_path)
-    settings = settings.model_copy(update={"leader": settings.leader.model_copy(update={"name": "guru"})})
+    settings = settings.model_copy(update={"leaders": (settings.leader.model_copy(update={"name": "guru"}),)})
     with running(settings, broker) as copier:
         order = copier.buy(4)
         copier.mapping(order, "alice", "placed")
