@@ -15,5 +15,5 @@ def say_what_goes_on(follower: str, lines: Iterable[Line], sizing: SizingPolicy)
         if line.held and is_opened_otherwise(line.ratio, sizing):
             held = f"{line.held} of {line.key.key.security_id} {line.key.product}"
             ratio = f"{float(line.ratio.value):g}" if line.ratio else None
-            what = fields(follower=follower, line=held, ratio=ratio)
+            what = fields(follower=follower, leader=line.key.leader, line=held, ratio=ratio)
             logger.info("Line goes on as it was opened, until it is flat {}", what)

@@ -47,7 +47,7 @@ def drift_report(database: str, follower: str, read: Callable[[], Outcome[Net]])
             break
     moving = {key for key in {*net, *before} if net.get(key) != before.get(key)}
     shown = [drift for drift in drifts if drift.shares or (drift.leader and drift.uncopied)]
-    lines = [line for drift in shown for line in _told(drift, names, is_moving=drift.line in moving)]
+    lines = [line for drift in shown for line in _told(drift, names, is_moving=drift.line.account in moving)]
     is_explained = all(share.cause is not Cause.UNEXPLAINED for drift in drifts for share in drift.shares)
     text = "\n".join([f"{follower}:{'' if lines else ' nothing differs'}", *lines])
     return DriftReport(text, is_explained, tuple(one for drift in drifts for one in proposals(drift)))
@@ -63,6 +63,8 @@ def _net(read: Callable[[], Outcome[Net]]) -> Net:
 def _told(drift: Drift, names: Mapping[InstrumentKey, str], *, is_moving: bool) -> list[str]:
     key = drift.line.key
     name = f"{key.segment}:{key.security_id} {drift.line.product} {names.get(key, '')}".strip()
+    if drift.line.leader:
+        name += f" by {drift.line.leader}"
     leader = f"{drift.leader}"
     if drift.ratio is not None:
         leader += f" x {float(drift.ratio):.4f} = {float(drift.expected):.2f}"

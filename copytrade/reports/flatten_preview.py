@@ -39,6 +39,7 @@ def held_and_resting(database: str, followers: Iterable[str], since: date) -> li
         for follower in followers:
             held = [
                 f"{line.held} of {line.key.key.segment}:{line.key.key.security_id} {line.key.product}"
+                f"{f' by {line.key.leader}' if line.key.leader else ''}"
                 for line in lines_of(connection, follower)
                 if line.held
             ]

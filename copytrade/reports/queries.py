@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from copytrade.common.redaction import readable
 from copytrade.core.ledger.closing_orders import is_closing
 from copytrade.core.ledger.drift.causes import Drift, Fill, LeaderOrder
 from copytrade.core.ledger.drift.explanation import explained
+from copytrade.core.ledger.drift.netted import by_line
 from copytrade.core.model.commands import LEAVE, book_delay_key
 from copytrade.core.model.copies import Copy, MappingStatus
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part
@@ -191,8 +192,12 @@ def audit_verdict(connection: peewee.Database) -> Verdict:
 
 def held_by(connection: peewee.Database, follower: str) -> list[str]:
     """Return each position that a follower holds by copying: units, security id and product."""
-    query = "SELECT held, security_id, product FROM ledger WHERE follower = ? AND held <> 0"
-    return [f"{held} of {security_id} {product}" for held, security_id, product in rows_of(connection, query, follower)]
+    query = "SELECT held, security_id, product, leader FROM ledger WHERE follower = ? AND held <> 0"
+    called, found = leader_names(connection), []
+    for held, security_id, product, leader in rows_of(connection, query, follower):
+        whose = f" by {name}" if (name := called.known(leader)) else ""
+        found.append(f"{held} of {security_id} {product}{whose}")
+    return found
 
 
 def holds_shares(database: str) -> bool:
@@ -291,21 +296,12 @@ def drifts_from(history: History, net: Mapping[LineKey, int]) -> list[Drift]:
     orders: defaultdict[LineKey, list[LeaderOrder]] = defaultdict(list)
     for one in sorted(history.allocations, key=lambda one: (one.created_at, one.leader_order_id)):
         orders[one.line].append(LeaderOrder(one, by_order[one.leader_order_id]))
-    of_lines, by_hand = _of_lines(net, lines.values()), history.by_hand
+    of_lines, by_hand = by_line(net, lines.values(), history.allocations), history.by_hand
     keys = sorted({*lines, *(key for key, units in of_lines.items() if units)}, key=str)
     return [
-        explained(lines.get(key) or Line(key), orders[key], history.fills, of_lines[key], by_hand[key]) for key in keys
+        explained(lines.get(key) or Line(key), orders[key], history.fills, of_lines[key], by_hand[key.account])
+        for key in keys
     ]
-
-
-def _of_lines(net: Mapping[LineKey, int], lines: Iterable[Line]) -> Counter[LineKey]:
-    """Return what an account holds per line; units that were converted count for the line they were copied in."""
-    of_lines = Counter(net)
-    for line in lines:
-        for product, units in line.elsewhere:
-            of_lines[line.key] += units
-            of_lines[LineKey(line.key.key, product)] -= units
-    return of_lines
 
 
 def _of(connection: peewee.Database, table: str, followers: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -329,16 +325,20 @@ def _add_fills(connection: peewee.Database, histories: Mapping[str, History]) ->
         f"SELECT account, order_id, event_data FROM order_events WHERE account IN ({some})"  # noqa: S608 (our own words)
         " OR account IN (SELECT account FROM orders WHERE account_type = 'leader') ORDER BY id"
     )
+    of_leaders = rows_of(connection, "SELECT DISTINCT account FROM orders WHERE account_type = 'leader'")
+    leaders = {account for (account,) in of_leaders}
     filled: defaultdict[tuple[str, str], int] = defaultdict(int)
     for account, order_id, event in rows_of(connection, query, *histories):
         units = json.loads(event).get("filled_quantity", 0) - filled[account, order_id]
         filled[account, order_id] += units
-        own = histories.get(account)
-        leader_order_id = order_id if own is None else entries.get((account, order_id))
-        if leader_order_id is None or not units:
+        own, copied = histories.get(account), entries.get((account, order_id))
+        if not units:
             continue
-        for history in histories.values() if own is None else (own,):
-            history.fills.append(Fill(leader_order_id, units, by_copying=own is not None))
+        if own is not None and copied is not None:
+            own.fills.append(Fill(copied, units, by_copying=True))
+        elif account in leaders:
+            for history in histories.values():
+                history.fills.append(Fill(order_id, units))
 
 
 def _add_what_was_done_by_hand(connection: peewee.Database, histories: Mapping[str, History]) -> None:

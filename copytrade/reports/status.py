@@ -34,8 +34,10 @@ NOT_COPIED = "not_copied"
 NOT_RUNNING = "not running"
 
 
-class Difference(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
     """Units of a line that differ from the leader's share, and their cause as ``drift`` gives it.
+
+    ``leader`` is whose line it is, "" where there is only one leader.
 
     ``units`` is what the account holds beyond its share, None where the share is not known. ``is_meant``: the settings
     want it so, or it is the account's own.
@@ -49,6 +51,7 @@ class Difference(msgspec.Struct, frozen=True):
     detail: str
     leader_order: str
     is_meant: bool
+    leader: str = ""
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -249,9 +252,9 @@ def _net(lines: Sequence[Line], apart: Sequence[Sequence[Any]]) -> Mapping[LineK
     """Return what an account holds: its copies by the ledger, and what the last read showed besides."""
     net = Counter[LineKey]()
     for line in lines:
-        net[line.key] += line.held
+        net[line.key.account] += line.held
         for product, units in line.elsewhere:
-            net[line.key] -= units
+            net[line.key.account] -= units
             net[LineKey(line.key.key, product)] += units
     for segment, security_id, product, units in apart:
         net[LineKey(InstrumentKey(Segment(segment), security_id), Product(product))] += units
@@ -263,7 +266,7 @@ def _of_line(drift: Drift, symbol: str) -> list[Difference]:
     line = f"{key.segment}:{key.security_id}", symbol, str(drift.line.product)
     if drift.leader and drift.uncopied and not drift.shares:
         is_meant = all(reason in _NEVER_COPIED for reason in drift.uncopied)
-        return [Difference(*line, None, NOT_COPIED, ", ".join(drift.uncopied), "", is_meant)]
+        return [Difference(*line, None, NOT_COPIED, ", ".join(drift.uncopied), "", is_meant, drift.line.leader)]
     return [
         Difference(
             *line,
@@ -272,6 +275,7 @@ def _of_line(drift: Drift, symbol: str) -> list[Difference]:
             share.detail,
             share.leader_order_id,
             share.cause in _AS_MEANT or (share.cause is Cause.SKIPPED and share.detail in _NEVER_COPIED),
+            drift.line.leader,
         )
         for share in drift.shares
     ]

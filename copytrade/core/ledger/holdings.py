@@ -1,5 +1,6 @@
 """What a follower holds by copying and really has in its account: the ledger's lines, bounded by orders and reads."""
 
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -51,19 +52,22 @@ class Holdings:
     def read(self, net: Mapping[LineKey, int], at: datetime) -> list[Apart]:
         """Take in a read of the account's positions, begun at ``at``; return what differs from the copies."""
         copied = self._ledger.copied()
-        self.account.read(net, at, copied, self._sides(copied))
-        return self.account.apart(net, copied)
+        sides = self._sides(copied)
+        self.account.read(net, at, copied, sides)
+        return self.account.apart(net, copied, sides)
 
-    def _sides(self, copied: Mapping[LineKey, int]) -> set[tuple[LineKey, int]]:
-        """Return the lines of the account in which something is held by copying, each with the side it is held on.
+    def _sides(self, copied: Mapping[LineKey, int]) -> dict[tuple[LineKey, int], int]:
+        """Return the units held by copying, by line of the account and side, 1 for long and -1 for short.
 
         A line of the account has both sides where leaders hold opposite positions.
         """
-        sides = {(key, sign(units)) for key, units in copied.items() if units}
+        of_leaders = Counter[tuple[LineKey, int]]()
         for key, line in self._ledger.lines.items():
             if key.leader and line.held:
-                sides |= {(LineKey(key.key, product), sign(line.held_in(product))) for product in line.products}
-        return sides
+                for product in line.products:
+                    units = line.held_in(product)
+                    of_leaders[LineKey(key.key, product), sign(units)] += abs(units)
+        return {**{(key, sign(units)): abs(units) for key, units in copied.items() if units}, **of_leaders}
 
     def confirm(self, book_read: datetime, waiting: Container[LineKey]) -> list[tuple[Line, Line]]:
         """Accept what two reads and a complete read of the own book agree on; return the lines that change.

@@ -192,6 +192,7 @@ def drifted(follower: str, before: Line, after: Line, *, is_conversion: bool = F
     """The leader's position differs from the stored one: it changed while the copier was down, or was converted."""
     figures = fields(
         follower=follower,
+        leader=before.key.leader,
         instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
         product=before.key.product,
         recorded=before.leader_position,
@@ -243,6 +244,7 @@ def scaled(follower: str, before: Line, after: Line) -> None:
 def _line(follower: str, before: Line, after: Line) -> str:
     return fields(
         follower=follower,
+        leader=before.key.leader,
         instrument=f"{before.key.key.segment}:{before.key.key.security_id}",
         product=before.key.product,
         held_before=before.held,

@@ -156,7 +156,12 @@ def fill(units: int, order_id: str = "7") -> Order:
 
 
 def looks(own: OwnNet, seconds: float, net: int, copied: Mapping[LineKey, int]) -> None:
-    own.read({LINE: net}, NOW + at(seconds), copied, {(key, 1 if units > 0 else -1) for key, units in copied.items()})
+    own.read(
+        {LINE: net},
+        NOW + at(seconds),
+        copied,
+        {(key, 1 if units > 0 else -1): abs(units) for key, units in copied.items()},
+    )
 
 
 def test_what_the_first_read_shows_besides_the_copies_was_there_before() -> None:

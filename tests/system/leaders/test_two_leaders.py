@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from copytrade.paper.broker import PaperBroker
+from copytrade.reports.status import Status, status_of
+from tests.support.asking import report
 from tests.support.bombs import Bomb, address
 from tests.support.copier import LOT, Copier, running
 from tests.support.waiting import eventually
@@ -32,6 +34,13 @@ def copies_of(copier: Copier, leader_order: str, follower: str) -> list[tuple[st
     return copier.rows(rows, leader_order, follower)  # type: ignore[return-value]
 
 
+def status_of_copier(copier: Copier) -> Status | None:
+    """Return the status of now, None before the first."""
+    snapshot = copier.system.snapshot
+    names = [follower.name for follower in copier.settings.followers]
+    return snapshot and status_of(snapshot, copier.settings.store.database, names, {"all": "open"})
+
+
 def test_opposite_wishes_are_honoured_and_a_flat_leader_leaves_the_copies_of_him_flat_alone(copier: Copier) -> None:
     broker = copier.broker
     bought = trades(broker, "asha", "BUY", 4)
@@ -49,6 +58,15 @@ def test_opposite_wishes_are_honoured_and_a_flat_leader_leaves_the_copies_of_him
         eventually(lambda name=name, lots=lots: copier.rows(held, name) == [("asha", 0), ("dev", lots * LOT)])
     assert {leader for _, leader in copies_of(copier, bought, "bina")} == {"asha"}
     assert copier.logged(f"Placing follower order follower=bina leader=asha leader_order={bought}")
+
+    eventually(lambda: report(copier, "bina").text == "bina: nothing differs", "each line is explained")
+    hand = trades(broker, "bina", "BUY", 1)
+    text = eventually(lambda: hand in (told := report(copier, "bina").text) and told, "what he closed is told")
+    assert "MARGIN NIFTY 08 DEC 26000 CALL by dev: account -65, copied -130, leader -130 x 1.0000" in text
+    assert "+65.00  external_close" in text
+    trades(broker, "bina", "SELL", 1)
+    status = eventually(lambda: (now := status_of_copier(copier)) and now.is_well and now, "all are live and in sync")
+    assert [(leader.name, leader.gate) for leader in status.leaders] == [("asha", "open"), ("dev", "open")]
 
     trades(broker, "dev", "BUY", 2)
     for name in ("bina", "chetan"):

@@ -22,18 +22,32 @@ class Apart(NamedTuple):
     unseen: int = 0
 
 
-def apart(line: LineKey, net: int, held: int, known: int | None = None) -> Apart:
+def apart(line: LineKey, net: int, held: int, known: int | None = None, against: int | None = None) -> Apart:
     """Return what an account holds beside its copies: ``held`` is by copying, ``known`` by all orders, None if unknown.
 
     Trades of other hands against what is held count as closing copies as far as there are any; the rest is their own.
+    ``against`` is how many copied units there are on the other side than their trades, None if all are on one side.
     """
-    other, direction = net - held, sign(held)
-    closed = max(-abs(held), min(0, other * direction)) * direction
+    other = net - held
+    if against is None:
+        against = abs(held) if other * held < 0 else 0
+    closed = min(abs(other), against) * sign(other)
     return Apart(line, net, held, other - closed, closed, 0 if known is None else net - known)
 
 
-def all_apart(net: Mapping[LineKey, int], held: Mapping[LineKey, int], known: Mapping[LineKey, int]) -> list[Apart]:
-    """Return every line on which an account holds something apart from its copies."""
-    keys = sorted({*net, *held, *known}, key=str)
-    found = [apart(key, net.get(key, 0), held.get(key, 0), known.get(key, 0)) for key in keys]
+def all_apart(
+    net: Mapping[LineKey, int],
+    held: Mapping[LineKey, int],
+    known: Mapping[LineKey, int],
+    sides: Mapping[tuple[LineKey, int], int] | None = None,
+) -> list[Apart]:
+    """Return every line on which an account holds something apart from its copies.
+
+    ``sides`` are the units held by copying, by line and side, None if each line is held on one side.
+    """
+    found = []
+    for key in sorted({*net, *held, *known}, key=str):
+        units, copied = net.get(key, 0), held.get(key, 0)
+        against = None if sides is None else sides.get((key, -sign(units - copied)), 0)
+        found.append(apart(key, units, copied, known.get(key, 0), against))
     return [one for one in found if one.net != one.held or one.unseen]

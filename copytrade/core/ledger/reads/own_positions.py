@@ -84,9 +84,9 @@ class OwnNet:
         net: Mapping[LineKey, int],
         at: datetime,
         copied: Mapping[LineKey, int],
-        sides: Container[tuple[LineKey, int]],
+        sides: Mapping[tuple[LineKey, int], int],
     ) -> None:
-        """Take in a read of the positions; ``copied`` is what is held by copying, and ``sides`` on which sides.
+        """Take in a read of the positions; ``copied`` is what is held by copying, ``sides`` the units by line and side.
 
         The first read is accepted at once, because it shows what was there before. Missing copies have to be confirmed,
         and so have units that may be those copies, converted or split.
@@ -184,12 +184,14 @@ class OwnNet:
             if order.side is side and line_of(order) == key and _is_about_to_fill(order, last_price)
         )
 
-    def apart(self, net: Mapping[LineKey, int], copied: Mapping[LineKey, int]) -> list[Apart]:
+    def apart(
+        self, net: Mapping[LineKey, int], copied: Mapping[LineKey, int], sides: Mapping[tuple[LineKey, int], int]
+    ) -> list[Apart]:
         """Return what the account holds apart from its copies, by a read of its positions.
 
         Positions from before, on lines where nothing is copied, are left out.
         """
-        found = all_apart(net, copied, self._expected(copied))
+        found = all_apart(net, copied, self._expected(copied), sides)
         return [one for one in found if one.line in copied or one.line in self._traded or one.unseen]
 
 
