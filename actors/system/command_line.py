@@ -17,7 +17,7 @@ from actors.system.session import copy
 from copytrade.app.alert_at_start import tell_of_no_start, tell_of_settings
 from copytrade.app.arguments import parse
 from copytrade.app.changes.membership import note_followers
-from copytrade.app.changes.who_runs import known_followers
+from copytrade.app.changes.who_runs import known_followers, leaders_known
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
 from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.alert_test import alert_test
@@ -26,7 +26,7 @@ from copytrade.app.commands.drift import drift, say_who_is_not_read
 from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch
 from copytrade.app.commands.reload import reload
-from copytrade.app.commands.remove import remove
+from copytrade.app.commands.remove import remove, remove_leader
 from copytrade.app.commands.report import report_of_day
 from copytrade.app.commands.sandbox.try_sandbox import try_sandbox
 from copytrade.app.commands.show import show_order, verify_trail
@@ -121,6 +121,10 @@ def _command(options: argparse.Namespace, settings: Settings) -> int:
 
 def _command_about_followers(options: argparse.Namespace, settings: Settings) -> int:
     known = known_followers(settings)
+    is_of_leader = options.command == "remove" and options.follower not in known.names
+    if is_of_leader and options.follower in leaders_known(settings):
+        leaves, confirmed = options.leave, options.yes
+        return remove_leader(settings, options.follower, carried_out, leaves=leaves, confirmed=confirmed)
     names = [name for name in known.names if options.follower in ("", name)]
     if not names:
         print(known.unknown(options.follower), file=sys.stderr)

@@ -8,6 +8,7 @@ from pathlib import Path
 from loguru import logger
 
 from actors.system.system import CopySystem
+from copytrade.app.changes.following import who_may_not_go
 from copytrade.app.changes.membership import note_followers, who_may_not
 from copytrade.app.changes.settings_changes import compare, others_than
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
@@ -18,7 +19,7 @@ from copytrade.app.paper_mode import with_paper_urls
 from copytrade.app.paths import open_for_command
 from copytrade.common.logs import alert, fields, over
 from copytrade.common.redaction import hide
-from copytrade.reports.flatten_preview import Copied, absent_holders, copies_held
+from copytrade.reports.flatten_preview import Copied, absent_holders, copies_held, held_of_leaders
 from copytrade.settings import Follower, Settings, SettingsUnusable, load_settings, secrets_of
 from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
 
@@ -66,10 +67,12 @@ class Reloads:
         go = others_than(new, self._running) if can_join else []
         try:
             copied = copies_held(self._running.store.database)
+            of_leaders = held_of_leaders(self._running.store.database)
         except DatabaseUnusable as error:
             return Reloaded(False, [str(error)])
         leaving = [one for one in self._gone if one.name in self._system.leaving]
-        if faults := [*unknown_brokers(new), *_unwritable(new.log.file), *who_may_not(come, go, leaving, copied)]:
+        faults = [*unknown_brokers(new), *_unwritable(new.log.file), *who_may_not(come, go, leaving, copied)]
+        if faults := [*faults, *who_may_not_go(self._running, new, of_leaders)]:
             return Reloaded(False, faults)
         left_out = self._left_out(new, come)
         changes = compare(self._running, without(new, left_out), can_join=can_join)

@@ -20,13 +20,14 @@ from actors.system.daily.report import DayReport
 from actors.system.reload import Reloads, say_who_is_absent
 from actors.system.system import CopySystem
 from copytrade.app.alert_at_start import tell_of_the_end
+from copytrade.app.changes.following import say_who_is_not_followed
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
 from copytrade.app.policies import trading_day_of
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.common.logs import fields
-from copytrade.reports.flatten_preview import Copied, absent_holders
+from copytrade.reports.flatten_preview import absent_holders
 from copytrade.reports.queries import copies_begun
 from copytrade.reports.session import read_next, summary
 from copytrade.reports.snapshot import open_to_read
@@ -103,10 +104,9 @@ def copy(
         mode=settings.mode, leader=",".join(settings.leader_ids.values()), zone=settings.log.zone, followers=followers
     )
     logger.info("Copying begins {}", who)
-    absent = absent_holders(settings.store.database, [*(one.name for one in settings.followers), *left_out])
-    say_who_is_absent(absent)
+    stranded = _stranded(settings, left_out)
     system.start()
-    _tell_who_takes_no_part(system, absent, left_out)
+    _tell_who_takes_no_part(system, stranded, left_out)
     daily, report = DailyBackup(settings.store), _day_report(system, settings)
     reloads = Reloads(system, path, settings)
     try:
@@ -145,9 +145,19 @@ def copy(
     return exit_code
 
 
-def _tell_who_takes_no_part(system: CopySystem, absent: Mapping[str, Copied], left_out: Mapping[str, str]) -> None:
-    for name, held in absent.items():
-        system.tell_somebody("absent", name, f"Follower {name} is not in the settings and holds copies: {held}")
+def _stranded(settings: Settings, left_out: Iterable[str]) -> list[tuple[str, str]]:
+    """Log whose copies nobody brings down, and return that as followers and texts for somebody to be told."""
+    absent = absent_holders(settings.store.database, [*(one.name for one in settings.followers), *left_out])
+    say_who_is_absent(absent)
+    told = [(name, f"Follower {name} is not in the settings and holds copies: {held}") for name, held in absent.items()]
+    return told + say_who_is_not_followed(settings)
+
+
+def _tell_who_takes_no_part(
+    system: CopySystem, stranded: Iterable[tuple[str, str]], left_out: Mapping[str, str]
+) -> None:
+    for name, text in stranded:
+        system.tell_somebody("absent", name, text)
     for name, why in left_out.items():
         system.tell_somebody("left_out", name, f"Account {name} left out: {why}")
 

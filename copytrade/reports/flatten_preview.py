@@ -1,5 +1,6 @@
 """The open orders and positions of each follower by copying, also of followers that the settings do not name."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from copytrade.common import wall_clock
 from copytrade.common.counts import counted
 from copytrade.core.model.orders import IST
 from copytrade.reports.queries import copies_since, held_by, lines_of
-from copytrade.reports.snapshot import open_to_read, rows_of
+from copytrade.reports.snapshot import leader_names, open_to_read, rows_of
 from copytrade.storage.database import DatabaseUnusable
 
 
@@ -59,6 +60,27 @@ def copies_held(database: str) -> dict[str, Copied]:
         names = _names(connection, since)
         copied = {name: _copied(connection, name, since) for name in names}
     return {name: one for name, one in copied.items() if one.texts}
+
+
+def held_of_leaders(database: str) -> dict[tuple[str, str], list[str]]:
+    """Return what each follower has by copying each leader, by both names: held lines, and how many orders may rest.
+
+    Raises DatabaseUnusable.
+    """
+    since = wall_clock.now().astimezone(IST).date() - timedelta(days=1)
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    resting = Counter[tuple[str, str]]()
+    with open_to_read(database) as connection:
+        query = "SELECT follower, leader, held, security_id, product FROM ledger WHERE held <> 0"
+        for follower, leader, held, security_id, product in rows_of(connection, query):
+            found[follower, leader].append(f"{held} of {security_id} {product}")
+        only = leader_names(connection).only
+        for follower in _names(connection, since):
+            open_copies = [copy for copy in copies_since(connection, follower, since) if copy.is_open]
+            resting.update((follower, copy.leader or only) for copy in open_copies)
+    for whose, count in resting.items():
+        found[whose].append(f"orders that rest: {count}")
+    return found
 
 
 def absent_holders(database: str, followers: Iterable[str]) -> dict[str, Copied]:

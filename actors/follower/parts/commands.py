@@ -42,7 +42,17 @@ class Commands:
         elif name == TRY_AGAIN:
             self._try_again(command.number, *arguments)
         else:
-            self._loss_limit_watch.close_for(command.number, leaves=name == LEAVE)
+            leader = arguments[0] if arguments else None
+            if leader is not None and self._enters_from(leader):
+                refusal = f"{leader} is copied: first set enabled = false in [followers.of.{leader}], and run.py reload"
+                self._answer(command.number, refusal, is_done=False)
+                return
+            self._loss_limit_watch.close_for(command.number, leaves=name == LEAVE, leader=leader)
+
+    def _enters_from(self, leader: str) -> bool:
+        """Whether a leader's next entry would be copied."""
+        followed = self._engine.context.leaders.get(leader)
+        return followed is not None and followed.policy.enabled and not self._engine.flattener.concerns(leader)
 
     def _try_again(self, number: int, order_id: str, units: str) -> None:
         """Have a leader order decided again."""

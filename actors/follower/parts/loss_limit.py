@@ -98,13 +98,13 @@ class LossLimitWatch:
         if closes and self._engine.limit_usage.is_breached(now):
             self._engine.close_all()
 
-    def close_for(self, number: int, *, leaves: bool = False) -> None:
-        """Close everything for a command, or leave it; the command is answered when that is done."""
+    def close_for(self, number: int, *, leaves: bool = False, leader: str | None = None) -> None:
+        """Close everything for a command, or what is copied of one leader, or leave it; it is answered then."""
         if number not in self._closing_for:
             doing = "Cancelling, and leaving what is held" if leaves else "Closing everything"
-            logger.warning("{} {}", doing, fields(follower=self._address.name, command=number))
+            logger.warning("{} {}", doing, fields(follower=self._address.name, leader=leader, command=number))
             self._closing_for.append(number)
-            self._engine.close_all(leaves=leaves)
+            self._engine.close_all(leaves=leaves, leader=leader)
 
     def mind_closing(self, now: datetime, obstacle: str) -> list[Record]:
         """Report and answer when everything is closed, or with the ``obstacle`` while nothing can be sent."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from copytrade.core.model.commands import RUNNING
-from copytrade.reports.flatten_preview import Copied, copies_held
+from copytrade.reports.flatten_preview import Copied, copies_held, held_of_leaders
 from copytrade.reports.queries import remembered
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Follower, Settings
@@ -51,6 +51,15 @@ class Known:
     def unknown(self, name: str) -> str:
         """Return the refusal of a name that is not known."""
         return f"there is no follower {name}; there are: {', '.join(self.names)}"
+
+
+def leaders_known(settings: Settings) -> list[str]:
+    """Return the leaders by settings, and those of whom something is held."""
+    try:
+        held = held_of_leaders(settings.store.database)
+    except DatabaseUnusable:  # the command itself says so
+        return [*settings.leader_ids]
+    return [*dict.fromkeys((*settings.leader_ids, *(leader for _, leader in held)))]
 
 
 def known_followers(settings: Settings) -> Known:

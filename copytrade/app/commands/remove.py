@@ -1,4 +1,4 @@
-"""``run.py remove``: what becomes of a follower's copies before his block is taken out of the settings."""
+"""``run.py remove``: what becomes of copies before a follower's or a leader's block is taken out of the settings."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from copytrade.common import wall_clock
 from copytrade.common.redaction import readable
 from copytrade.core.ledger.arithmetic.corrections import left_alone
 from copytrade.core.model.commands import FLATTEN, LEAVE, Answer, removed_key
-from copytrade.reports.flatten_preview import Copied, copies_held
+from copytrade.reports.flatten_preview import Copied, copies_held, held_of_leaders
 from copytrade.reports.queries import symbols
 from copytrade.reports.snapshot import open_to_read
 from copytrade.settings import Follower, Settings
@@ -83,4 +83,36 @@ def _forget(settings: Settings, database: Database, name: str, held: Copied) -> 
     database.write(LedgerChanged(name, left_alone(line), now) for line in lines)
     database.note_command(LEAVE, name, f"left in the account: {', '.join(left) or 'nothing'}", now)
     print(f"{name}: does not count as copied any more: {held}")
+    return 0
+
+
+def remove_leader(settings: Settings, name: str, carry_out: CarryOut, *, leaves: bool, confirmed: bool) -> int:
+    """Cancel the copies of a leader, and close or leave what is held of him. Returns the exit code.
+
+    A follower who enters from him still refuses: nothing new may be entered meanwhile.
+    """
+    if [*settings.leader_ids] == [name]:
+        print(f"{name} is the only leader: remove the followers, or stop and start with another database")
+        return EXIT_REFUSED
+    try:
+        held = {
+            follower: texts for (follower, of), texts in held_of_leaders(settings.store.database).items() if of == name
+        }
+        followers = [one for one in settings.followers if one.name in held]
+        for follower, texts in held.items():
+            print(f"{follower} has by copying {name}: {', '.join(texts)}")
+        what = "leave what is held in the accounts" if leaves else "close these positions at the market"
+        if not confirmed and not is_confirmed(f"Cancel these orders, and {what}?"):
+            print("nothing was done")
+            return EXIT_REFUSED
+        others = [follower for follower in held if follower not in {one.name for one in followers}]
+        answers = carry_out(settings, followers, others, f"{LEAVE if leaves else FLATTEN} {name}")
+    except DATABASE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    for answer in answers:
+        print(f"{answer.follower}: {readable(answer.text)}")
+    if len(answers) < len(held) or not all(answer.is_done for answer in answers):
+        return EXIT_REFUSED
+    print(f"nothing is held of {name}: take his block out of the settings, and start again")
     return 0

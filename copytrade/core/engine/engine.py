@@ -385,12 +385,12 @@ class CopyEngine:
 
     # Closing everything.
 
-    def close_all(self, *, leaves: bool = False) -> None:
-        """Begin to cancel every copy and to close what is held by copying; nothing is copied meanwhile.
+    def close_all(self, *, leaves: bool = False, leader: str | None = None) -> None:
+        """Begin to cancel every copy, or those of one leader, and to close what is held; none are copied meanwhile.
 
         With ``leaves`` what is held stays in the account, and does not count as copied any more.
         """
-        self.flattener.begin(leaves=leaves)
+        self.flattener.begin(leaves=leaves, leader=leader)
         self.look_again()
 
     def take_closed(self, now: datetime) -> Closed | None:

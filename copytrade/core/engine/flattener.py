@@ -43,18 +43,35 @@ class Flattener:
         self._work_queue = work_queue
         self._for_good = for_good
         self._leaves = False
+        #: The leaders whose copies are closed, None for all.
+        self._only: set[str] | None = None
         self._lines: dict[LineKey, str] = {}
         self._called_off_before = 0
         #: Whether copying is suspended, and whether the outcome of closing is yet to be taken.
         self.is_at_work = for_good
         self.is_awaited = False
 
-    def begin(self, *, leaves: bool = False) -> None:
-        """Begin to close everything, or go on. With ``leaves`` copies are cancelled and what is held stays."""
+    def begin(self, *, leaves: bool = False, leader: str | None = None) -> None:
+        """Begin to close everything, or what is copied of one leader, or go on.
+
+        With ``leaves`` copies are cancelled and what is held stays.
+        """
         self._leaves = leaves
         if not self.is_awaited:
             self._called_off_before = self._called_off()
+            self._only = None if leader is None else {leader}
+        elif leader is None:
+            self._only = None
+        elif self._only is not None:
+            self._only.add(leader)
         self.is_at_work = self.is_awaited = True
+
+    def concerns(self, leader: str) -> bool:
+        """Whether copying a leader is suspended."""
+        return self.is_at_work and (self._for_good or self._closes_for(leader))
+
+    def _closes_for(self, leader: str) -> bool:
+        return self._only is None or leader in self._only
 
     def reload(self, allocations: Iterable[Allocation]) -> None:
         """Take over closing orders from the database; if one may be live, closing goes on."""
@@ -62,7 +79,7 @@ class Flattener:
             if not closing.is_closing(allocation.leader_order_id):
                 continue
             if any(copy.is_open for copy in self._copy_book.of(allocation.leader_order_id)):
-                self.begin()
+                self.begin(leader=allocation.line.leader or None)
                 self._close(allocation)
             else:
                 self._stand_in(closing.order_of(allocation, None))
@@ -84,9 +101,11 @@ class Flattener:
         self._orders.stand_in(order)
         self._work_queue.mark([order.id])
 
-    def call_off(self, copies: Sequence[Copy], inputs: DecisionInput) -> Decision:
-        """Decide about the copies of a leader order while copying is suspended."""
-        return flatten.called_off(copies, inputs) if self.is_awaited else Wait("nothing is copied here")
+    def call_off(self, leader: str, copies: Sequence[Copy], inputs: DecisionInput) -> Decision:
+        """Decide about the copies of a leader's order while copying is suspended."""
+        if self.is_awaited and self._closes_for(leader):
+            return flatten.called_off(copies, inputs)
+        return Wait("nothing is copied here")
 
     def decide(
         self, leader: Order, copies: Sequence[Copy], inputs: DecisionInput, policy: Policy, now: datetime
@@ -118,7 +137,7 @@ class Flattener:
         """Return copies that may be live and whose leader order is unknown, if the engine only closes."""
         if not (self._for_good and self.is_awaited):
             return []
-        unled = (copy for copy in self._copy_book if copy.leader_order_id not in self._orders)
+        unled = (copy for copy in self._meant() if copy.leader_order_id not in self._orders)
         return [copy for copy in unled if copy.is_open and self._positions.holdings.account.was_told_of(copy.order_id)]
 
     def _due(self, now: datetime) -> list[Allocation]:
@@ -126,17 +145,21 @@ class Flattener:
         if self._leaves or not (self.is_awaited and self._positions.holdings.are_known):
             return []
         busy = {self._line_of(copy.leader_order_id) for copy in self._live(now)}
-        lines = [
-            line for line in self._positions.holdings.lines_held() if line.key not in busy and self._wants_another(line)
-        ]
+        lines = [line for line in self._held() if line.key not in busy and self._wants_another(line)]
         return [self._positions.holdings.close(line, now) for line in lines]
+
+    def _held(self) -> list[Line]:
+        return [line for line in self._positions.holdings.lines_held() if self._closes_for(line.key.leader)]
+
+    def _meant(self) -> list[Copy]:
+        return [copy for copy in self._copy_book if self._closes_for(copy.leader)]
 
     def _live(self, now: datetime) -> list[Copy]:
         """Return the copies that may be live; not one that seems done, nor an unshown one of an earlier day."""
         today = now.astimezone(IST).date()
         return [
             copy
-            for copy in self._copy_book
+            for copy in self._meant()
             if copy.is_open
             and not copy.seems_done
             and (
@@ -163,7 +186,7 @@ class Flattener:
         """Return the outcome of closing, once; None while it goes on, and if nothing is being closed."""
         if not (self.is_awaited and self._positions.holdings.are_known):
             return None
-        held = self._positions.holdings.lines_held()
+        held = self._held()
         if self._live(now):
             return None
         if self._leaves:

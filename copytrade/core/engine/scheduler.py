@@ -192,8 +192,8 @@ class Scheduler:
             return self._flattener.decide(leader, copies, inputs, policy, now)
         if self._context.dry_run and any(copy.is_open and not shadow.is_shadow(copy) for copy in copies):
             return Wait("nothing is sent, and what rests at the broker is left as it is")
-        if self._flattener.is_at_work:
-            return self._flattener.call_off(copies, inputs)
+        if self._flattener.concerns(leader.leader):
+            return self._flattener.call_off(leader.leader, copies, inputs)
         allocated = self._allocator.allocate(leader, copies, inputs, now)
         first = allocated.exits_first if allocated is not None else None
         if (basis := self._shares.basis(leader, exits_first=first)) is not None:
@@ -231,7 +231,7 @@ class Scheduler:
     def is_overtaken(self, order_id: str, action: Action) -> bool:
         """Whether a request is obsolete because the leader's order has ended since it was decided."""
         leader = self._orders[order_id]
-        if self._flattener.is_at_work and isinstance(action, Place) and action.part is Part.ENTRY:
+        if self._flattener.concerns(leader.leader) and isinstance(action, Place) and action.part is Part.ENTRY:
             return True
         if not leader.is_terminal or leader.status is Status.TRADED:
             return False

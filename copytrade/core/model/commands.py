@@ -9,7 +9,8 @@ FLATTEN, TRY_AGAIN = "flatten", "try_again"
 #: The command that gives a quarantined follower another chance.
 RETRY = "retry"
 
-#: The command that cancels a follower's copies and leaves what he holds in his account, as his own.
+#: The command that cancels a follower's copies and leaves what he holds in his account, as his own. Like the one that
+#: closes everything it is for what is copied of one leader if his name follows it.
 LEAVE = "leave"
 
 #: The command that reads the settings anew. It is for no follower.

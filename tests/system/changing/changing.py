@@ -103,7 +103,7 @@ def copied(copier: Copier, name: str, order: str) -> int:
 
 
 @contextmanager
-def copying(folder: Folder) -> Iterator[Copier]:
+def copying(folder: Folder, *, wait: bool = True) -> Iterator[Copier]:
     """Copy by the settings file as ``run.py`` does, with its lock and its main loop; commands are seen at once."""
     settings = load_settings(folder.file)
     events: Events = SimpleQueue()
@@ -113,9 +113,9 @@ def copying(folder: Folder) -> Iterator[Copier]:
         patch.setattr(confirm, "LOOK_EVERY", 0.02)
         stack.enter_context(hold_lock(settings.store.database))
         with closing(open_database(settings)) as database:
-            database.claim(settings.mode, settings.leader.client_id)
+            database.claim(settings.mode, ",".join(settings.leader_ids.values()))
             note_followers(database, settings)
-        copier = stack.enter_context(running(settings, folder.broker, session=Session(events)))
+        copier = stack.enter_context(running(settings, folder.broker, wait=wait, session=Session(events)))
         reloads = Reloads(copier.system, folder.file, settings)
         ended = (copier.system, events, None, reloads, (DailyBackup(settings.store), reloads))
         loop = threading.Thread(target=_guarded, args=ended, daemon=True)
