@@ -83,8 +83,19 @@ def check(settings: Settings, rest_of: RestOf, *, feed_in_use: bool) -> list[Jud
 
 
 def say_who_is_left_out(settings: Settings, judgements: Sequence[Judgement]) -> dict[str, str]:
-    """Return the accounts whose orders the broker would refuse, and why; log them, and all other faults."""
-    left_out = {judgement.facts.name: why for judgement in judgements if (why := judgement.why_barred)}
+    """Return the accounts whose orders the broker would refuse, and why; log them, and all other faults.
+
+    One of several leaders is not left out while another can be read: entries from him wait until his account works.
+    """
+    barred = [(judgement, why) for judgement in judgements if (why := judgement.why_barred)]
+    if any(judgement.facts.is_leader and not judgement.why_barred for judgement in judgements):
+        for judgement, why in barred:
+            if judgement.facts.is_leader:
+                name = judgement.facts.name
+                text = "Leader's account does not work, entries from him wait {} {}"
+                alert("left_out", name, text, fields(account=name), why)
+        barred = [(judgement, why) for judgement, why in barred if not judgement.facts.is_leader]
+    left_out = {judgement.facts.name: why for judgement, why in barred}
     for name, why in left_out.items():
         holds = ", ".join(_held(settings.store.database, name))
         alert("left_out", name, "Account left out {} {}", fields(account=name, holds=holds), why)

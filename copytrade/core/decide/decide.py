@@ -6,7 +6,7 @@ harmless, five quick modifications collapse into the last, a cancellation overta
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from copytrade.core.decide.case import LEADER_ENDED, Case, can_be_changed, is_free
 from copytrade.core.decide.decisions import (
@@ -36,6 +36,9 @@ from copytrade.core.model.copies import Copy, DesiredOrder, Stage
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order
 from copytrade.core.model.reasons import Reason
+
+#: Seconds between exits for which the account lacks margin, at most; twice as many once there were MANY.
+LONGEST_WAIT, MANY = 30.0, 50
 
 #: Exits come before entries.
 _IN_ORDER = (Part.TWIN, Part.EXIT, Part.ENTRY, Part.FLATTEN, Part.CLOSE)
@@ -187,6 +190,8 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         why = "its exit comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
+    if (until := _after_want_of_margin(mine)) is not None and case.now < until:
+        return Wait("the account lacked the margin for it a moment ago", until)
     n = case.unsent or max((copy.n for copy in case.copies), default=0) + 1
     if n in case.inputs.under_way:
         return Wait("what became of it is not known yet")
@@ -201,6 +206,15 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
     place = Place(n, part, desired, _arithmetic(case, part), plan.product)
     return Wait("it is tried again in a while") if case.inputs.is_held(place) else place
+
+
+def _after_want_of_margin(mine: Sequence[Copy]) -> datetime | None:
+    """Return when an exit may be sent again that was rejected for want of margin: 1, 2, 4 ... 30 s after the last."""
+    lacked = [copy.order.event_at for copy in mine if copy.lacked_margin and copy.order is not None]
+    if not lacked:
+        return None
+    seconds = min(LONGEST_WAIT, 2.0 ** min(len(lacked) - 1, 10)) if len(lacked) < MANY else 2 * LONGEST_WAIT
+    return max(lacked) + timedelta(seconds=seconds)
 
 
 def _is_yet_to_exit(case: Case) -> bool:

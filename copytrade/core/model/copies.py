@@ -10,6 +10,7 @@ from copytrade.core.model.instruments import ONE
 from copytrade.core.model.ledger import Part, Ratio
 from copytrade.core.model.orders import ZERO, Order, OrderType, Product, Side, Status, Validity
 from copytrade.core.model.reasons import Reason
+from copytrade.core.model.rejections import RejectionClass
 
 
 class Stage(StrEnum):
@@ -182,12 +183,23 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.quantity - self.filled_quantity if self.is_open and not self.seems_done else 0
 
     @property
+    def lacked_margin(self) -> bool:
+        """Whether it is an exit that was rejected for want of margin: that may be there later, and it has to happen.
+
+        An exit needs margin where it takes the account's net position past zero.
+        """
+        leaves = self.part in (Part.EXIT, Part.FLATTEN) and self.reason is Reason.BROKER_REJECTED
+        return leaves and self.error.startswith(f"{RejectionClass.MARGIN}:")
+
+    @property
     def is_final(self) -> bool:
         """Whether the order ended neither by its fill nor at our request: it is not sent again."""
         if self.stage is not Stage.ENDED or self.again or (self.order and self.order.status is Status.TRADED):
             return False
         if self.reason is Reason.INVISIBLE and self.part is not Part.ENTRY:
             return False  # what has to be left is sent again
+        if self.lacked_margin:
+            return False
         called_off = self.reason is Reason.FLATTENED and self.part is Part.ENTRY
         return not self.cancel_asked or called_off or self.reason is Reason.UNFILLED
 

@@ -165,12 +165,18 @@ def failed(action: Action, copy: Copy, error: str, *, is_of_the_account: bool = 
     elif is_of_the_account:
         logger.error(text, *what)
     else:
-        alert(_kind_of_failure(type(action), error), copy.follower, text, *what, level="ERROR")
+        kind = _kind_of_failure(type(action), error)
+        alert(kind, copy.follower, text, *what, level=_gravity(copy.part, kind))
 
 
 def _kind_of_failure(action: type[Action], error: str) -> str:
     is_for_margin = action is Place and classify(error) is RejectionClass.MARGIN
     return "margin" if is_for_margin else _KINDS[action]
+
+
+def _gravity(part: Part, kind: str) -> str:
+    """Return the level of a failure: an exit that the account lacks the margin for is the worst."""
+    return "CRITICAL" if kind == "margin" and part in (Part.EXIT, Part.FLATTEN, Part.CLOSE) else "ERROR"
 
 
 def changed(change: Changed) -> None:
@@ -283,7 +289,8 @@ def _reason(copy: Copy, reason: Reason) -> None:
             logger.info("Order skipped: {} {} {}", reason, *what)
     elif reason is Reason.BROKER_REJECTED:
         what = who(copy), fields(reason=reason, error=copy.error)
-        alert(_kind_of_failure(Place, copy.error), copy.follower, "Failed to place {} {}", *what, level="ERROR")
+        kind = _kind_of_failure(Place, copy.error)
+        alert(kind, copy.follower, "Failed to place {} {}", *what, level=_gravity(copy.part, kind))
     elif reason is Reason.MISJUDGED:
         got = fields(filled=copy.filled_quantity, detail=copy.error)
         alert("misjudged", copy.follower, "Leader's exit was taken for an entry, taking it back {} {}", who(copy), got)
