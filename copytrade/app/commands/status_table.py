@@ -52,7 +52,8 @@ def _more(one: FollowerStatus) -> Iterable[str]:
     for gap in one.differences:
         units = "" if gap.units is None else f"{gap.units:+z.2f} "
         of = f" leader order {gap.leader_order}" if gap.leader_order else ""
-        name = " ".join(filter(None, (gap.instrument, gap.product, gap.symbol)))
+        whose = f"by {gap.leader}" if gap.leader else ""
+        name = " ".join(filter(None, (gap.instrument, gap.product, gap.symbol, whose)))
         why = " ".join(filter(None, (gap.cause, gap.detail)))
         yield f"{one.name}: {name} {units}{why}{of}{' (as the settings say)' if gap.is_meant else ''}"
     for alert in one.alerts:

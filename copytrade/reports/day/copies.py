@@ -17,8 +17,11 @@ from copytrade.reports.queries import RecordedCopy
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-class CopyFigures(msgspec.Struct, frozen=True):
-    """A copy: a row of ``copy_mappings`` with the leader's order. The fields are the columns of the table."""
+class CopyFigures(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A copy: a row of ``copy_mappings`` with the leader's order. The fields are the columns of the table.
+
+    ``leader`` is whose order it copies, "" and no column where there is only one leader.
+    """
 
     at: datetime
     follower: str
@@ -50,9 +53,10 @@ class CopyFigures(msgspec.Struct, frozen=True):
     ratio: float | None
     follower_order: str
     correlation_id: str
+    leader: str = ""
 
     @classmethod
-    def of(cls, copy: RecordedCopy) -> Self:
+    def of(cls, copy: RecordedCopy, leader: str) -> Self:
         """Return the figures of a copy; characters that do not show are escaped."""
         return cls(
             at=copy.created_at.astimezone(IST),
@@ -85,6 +89,7 @@ class CopyFigures(msgspec.Struct, frozen=True):
             ratio=copy.ratio,
             follower_order=readable(copy.follower_order_id),
             correlation_id=readable(copy.correlation_id),
+            leader=readable(leader),
         )
 
 
@@ -95,10 +100,11 @@ def spreadsheet(copies: Iterable[CopyFigures]) -> str:
     """
     text = io.StringIO()
     text.write("\ufeff")
-    table = csv.writer(text)
-    table.writerow(CopyFigures.__struct_fields__)
+    table, copies = csv.writer(text), list(copies)
+    columns = [name for name in CopyFigures.__struct_fields__ if name != "leader" or any(one.leader for one in copies)]
+    table.writerow(columns)
     for copy in copies:
-        table.writerow([_cell(value) for value in msgspec.structs.astuple(copy)])
+        table.writerow([_cell(getattr(copy, column)) for column in columns])
     return text.getvalue()
 
 

@@ -25,7 +25,7 @@ from copytrade.reports.day.requests import WindowUse, requests_on, use_of
 from copytrade.reports.day.slippage import follower_value, leader_value, slippage_of
 from copytrade.reports.percentiles import percentile
 from copytrade.reports.queries import RecordedCopy, copies_on, was_late, went_otherwise
-from copytrade.reports.snapshot import open_to_read, rows_of
+from copytrade.reports.snapshot import leader_names, open_to_read, rows_of
 from copytrade.settings import Limits
 
 _SENT = (MappingStatus.PLACED, MappingStatus.FILLED, MappingStatus.CANCELLED)
@@ -125,7 +125,7 @@ def day_figures(database: str, day: date, limits: Limits) -> DayFigures:
 
 
 def _figures(connection: peewee.Database, day: date, limits: Limits) -> DayFigures:
-    copies = copies_on(connection, day)
+    copies, whose = copies_on(connection, day), leader_names(connection)
     kept, requests = kept_of(connection, day), requests_on(connection, day)
     by_follower = defaultdict[str, list[RecordedCopy]](list)
     by_follower |= {name: list(group) for name, group in groupby(copies, key=attrgetter("follower"))}
@@ -155,7 +155,7 @@ def _figures(connection: peewee.Database, day: date, limits: Limits) -> DayFigur
         ),
         gaps_left_out=known.gaps_left_out,
         not_kept=_not_kept(names, kept, is_over=is_over),
-        copies=[CopyFigures.of(copy) for copy in copies],
+        copies=[CopyFigures.of(copy, whose.known(copy.leader)) for copy in copies],
     )
 
 

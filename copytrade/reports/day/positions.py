@@ -1,12 +1,13 @@
 """How the positions of the leader and of each follower changed over a day, and what followers hold now."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 import msgspec
 import peewee
 
+from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import CORRELATION_PREFIX, IST, InstrumentKey, Segment, Side
 from copytrade.reports.queries import drifts_from, histories_of, symbols
 from copytrade.reports.snapshot import rows_of
@@ -37,7 +38,7 @@ class LineOverDay(msgspec.Struct, frozen=True):
     courses: list[Course]
 
 
-class Holding(msgspec.Struct, frozen=True):
+class Holding(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a follower holds of one line by copying, and what the leader holds; ``ratio`` is the follower's share.
 
     The ratio is None where nothing was ever sized. ``should_hold`` is the share of the leader's position in units, not
@@ -53,6 +54,7 @@ class Holding(msgspec.Struct, frozen=True):
     ratio: float | None
     should_hold: float | None
     held: int
+    by: str = ""
 
 
 class _Fill(msgspec.Struct, frozen=True):
@@ -115,11 +117,21 @@ def holdings_of(connection: peewee.Database, followers: Sequence[str]) -> list[H
             ratio=None if drift.ratio is None else float(drift.ratio),
             should_hold=None if drift.ratio is None and drift.leader else float(drift.expected),
             held=drift.held,
+            by=drift.line.leader,
         )
         for follower, history in histories_of(connection, followers).items()
-        for drift in drifts_from(history, {line.key: line.held for line in history.lines})
+        for drift in drifts_from(history, _copied(history.lines))
         if drift.held or drift.leader
     ]
+
+
+def _copied(lines: Iterable[Line]) -> Counter[LineKey]:
+    """Return what an account holds by copying."""
+    copied = Counter[LineKey]()
+    for line in lines:
+        for product in line.products:
+            copied[LineKey(line.key.key, product)] += line.held_in(product)
+    return copied
 
 
 def has_later_day(connection: peewee.Database, day: date) -> bool:

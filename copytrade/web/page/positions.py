@@ -28,9 +28,11 @@ def positions(view: View) -> Mapping[str, Mapping[str, str]]:
 def _row(one: FollowerStatus, drift: Drift, symbol: str) -> tuple[str, Mapping[str, str]]:
     instrument = f"{drift.line.key.segment}:{drift.line.key.security_id}"
     product = str(drift.line.product)
-    gaps = [gap for gap in one.differences if (gap.instrument, gap.product) == (instrument, product)]
-    return f"{one.name} {instrument} {product}", {
-        "symbol": symbol or instrument,
+    whose = f" by {drift.line.leader}" if drift.line.leader else ""
+    key = instrument, product, drift.line.leader
+    gaps = [gap for gap in one.differences if (gap.instrument, gap.product, gap.leader) == key]
+    return f"{one.name} {instrument} {product}{whose}", {
+        "symbol": f"{symbol or instrument}{whose}",
         "product": product.lower(),
         "follower": one.name,
         "leader": text.number(drift.leader),

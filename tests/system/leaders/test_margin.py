@@ -21,6 +21,7 @@ def test_an_exit_that_lacks_margin_is_tried_again_until_it_is_there(broker: Pape
     with running(settings_of(broker, tmp_path), broker, wait=False) as copier:
         is_ready(copier)
         trades(broker, "asha", "BUY", 2)
+        holds(broker, "bina", 2)
         trades(broker, "dev", "SELL", 2)
         holds(broker, "bina", 0)
         broker.halt("45674")

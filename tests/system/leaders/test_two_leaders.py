@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from copytrade.common import wall_clock
+from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
+from copytrade.reports.day.copies import spreadsheet
+from copytrade.reports.day.figures import day_figures
 from copytrade.reports.status import Status, status_of
+from copytrade.settings import Limits
 from tests.support.asking import report
 from tests.support.bombs import Bomb, address
 from tests.support.copier import LOT, Copier, running
@@ -67,6 +72,13 @@ def test_opposite_wishes_are_honoured_and_a_flat_leader_leaves_the_copies_of_him
     trades(broker, "bina", "SELL", 1)
     status = eventually(lambda: (now := status_of_copier(copier)) and now.is_well and now, "all are live and in sync")
     assert [(leader.name, leader.gate) for leader in status.leaders] == [("asha", "open"), ("dev", "open")]
+
+    day = day_figures(copier.settings.store.database, wall_clock.now().astimezone(IST).date(), Limits())
+    held = {(one.follower, one.by, one.held, one.should_hold) for one in day.holdings if one.follower == "bina"}
+    assert held == {("bina", "dev", -2 * LOT, -2 * LOT)}
+    heads, *rows = spreadsheet(day.copies).splitlines()
+    assert heads.endswith(",leader")
+    assert {row.rpartition(",")[2] for row in rows} == {"asha", "dev"}
 
     trades(broker, "dev", "BUY", 2)
     for name in ("bina", "chetan"):

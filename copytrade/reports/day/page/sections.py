@@ -113,7 +113,7 @@ def _results(day: DayFigures) -> str:
     holdings = [
         [
             one.follower,
-            one.symbol or f"{one.segment} {one.security_id}",
+            (one.symbol or f"{one.segment} {one.security_id}") + (f" by {one.by}" if one.by else ""),
             one.product,
             number(one.leader),
             number(one.ratio, 4),
