@@ -48,8 +48,8 @@ def test_what_reads_show_the_leader_to_have_left_is_not_entered_later(is_sized: 
     for units, reason in ((2 * LOT, None), (0, Reason.LEADER_EXITED)):
         for seconds in (10, 20):
             began = NOW + timedelta(seconds=seconds + (100 if reason else 0))
-            account.positions.leader.read({LINE: units}, began, NOW.date(), ())
-        assert account.positions.leader.confirm(began + timedelta(seconds=1), ())
+            account.positions.of("").read({LINE: units}, began, NOW.date(), ())
+        assert account.positions.of("").confirm(began + timedelta(seconds=1), ())
         assert account.entry(entry) == account.entry(entry)
         assert (account.entry(entry).quantity, account.entry(entry).reason) == (units, reason)
 
@@ -567,24 +567,24 @@ def test_a_fill_that_the_first_read_showed_before_its_order_is_counted_once() ->
 def test_a_fill_beside_the_first_read_leaves_open_what_was_there_before_until_another_read() -> None:
     """The leader was short before, and adds to it in the second of the first read."""
     positions = Positions()
-    positions.leader.read({LINE: -LOT}, NOW, NOW.date(), ())
+    positions.of("").read({LINE: -LOT}, NOW, NOW.date(), ())
     sold = an_order(id="1", side=Side.SELL, quantity=LOT, filled_quantity=LOT, status=Status.TRADED)
     positions.leader_seen(sold, NOW + timedelta(seconds=0.9), NOW)
-    assert positions.leader.may_be_exit(LINE, Side.BUY), "what he had may have been there before"
-    positions.leader.read({LINE: -2 * LOT}, NOW + timedelta(seconds=3), NOW.date(), ())
-    assert positions.leader.may_be_exit(LINE, Side.BUY)
-    positions.leader.read({LINE: -2 * LOT}, NOW + timedelta(seconds=6), NOW.date(), ())
-    positions.leader.confirm(NOW + timedelta(seconds=7), ())
+    assert positions.of("").may_be_exit(LINE, Side.BUY), "what he had may have been there before"
+    positions.of("").read({LINE: -2 * LOT}, NOW + timedelta(seconds=3), NOW.date(), ())
+    assert positions.of("").may_be_exit(LINE, Side.BUY)
+    positions.of("").read({LINE: -2 * LOT}, NOW + timedelta(seconds=6), NOW.date(), ())
+    positions.of("").confirm(NOW + timedelta(seconds=7), ())
     assert positions.ledger.line(LINE).leader_position == -2 * LOT
 
 
 def test_a_fill_that_the_first_read_has_is_known_to_be_in_it_after_another_read() -> None:
     positions = Positions()
-    positions.leader.read({LINE: -LOT}, NOW, NOW.date(), ())
+    positions.of("").read({LINE: -LOT}, NOW, NOW.date(), ())
     sold = an_order(id="1", side=Side.SELL, quantity=LOT, filled_quantity=LOT, status=Status.TRADED)
     positions.leader_seen(sold, NOW + timedelta(seconds=0.9), NOW)
-    positions.leader.read({LINE: -LOT}, NOW + timedelta(seconds=3), NOW.date(), ())
-    assert not positions.leader.may_be_exit(LINE, Side.BUY)
+    positions.of("").read({LINE: -LOT}, NOW + timedelta(seconds=3), NOW.date(), ())
+    assert not positions.of("").may_be_exit(LINE, Side.BUY)
     assert positions.ledger.line(LINE).leader_position == -LOT
 
 
