@@ -140,8 +140,8 @@ def cancel_not_sent(copy: Copy) -> Copy:
 
 
 def cancel_came_to_nothing(copy: Copy) -> Copy:
-    """The broker accepted a cancellation and did not carry it out: the order has to be cancelled again."""
-    return replace(copy, cancelling=False, cancel_sent=False)
+    """The broker has not carried out a cancellation that it accepted or left open: the order is cancelled again."""
+    return replace(copy, stage=Stage.LIVE, cancelling=False, cancel_sent=False)
 
 
 def cancel_accepted(copy: Copy) -> Copy:

@@ -57,7 +57,8 @@ class Unshown:
             self._unknown_outcomes.visibility.forget(copy.order_id)
             if leader is None or self._work_queue.is_under_way(copy_id):
                 continue
-            if copy.cancel_sent and copy_id not in self._cancelled_again:
+            may_rest = copy.cancel_sent or (copy.stage is Stage.UNKNOWN and copy.cancel_asked)
+            if may_rest and copy_id not in self._cancelled_again:
                 self._cancelled_again.add(copy_id)
                 changed.append(self._copy_book.change(copy, transitions.cancel_came_to_nothing(copy), leader))
                 self._invalidation.copy_changed(changed[-1])
