@@ -137,3 +137,29 @@ def test_a_strategy_waits_for_open_lines_but_between_two_that_size_each_order() 
     assert compare(was, new, can_join=True).lines(open_lines) == [
         "Follower changed follower=bob sizing=fixed_lots -> risk_based"
     ]
+
+
+def test_leaders_come_and_go_at_a_restart_and_how_one_is_copied_counts_at_once() -> None:
+    leaders = [{"name": name, "client_id": name, "access_token": f"canary-of-{name}"} for name in ("asha", "dev")]
+    several = {"followers": [ALICE | {"of": {"dev": {"ratio": 3, "lots": 2}}}], "leaders": leaders}
+    running = Settings.model_validate(several)
+    of = {"asha": {"max_lots": 4}, "dev": {"ratio": 2, "lots": 2, "enabled": False}}
+    another = [
+        leaders[0],
+        leaders[1] | {"access_token": "canary-of-another"},
+        leaders[0] | {"name": "e", "client_id": "e"},
+    ]
+    new = Settings.model_validate({"followers": [ALICE | {"of": of, "leaders": ["asha", "dev"]}], "leaders": another})
+    found = compare(running, new, can_join=True)
+    assert found.lines({"alice": ["130 of 7"]}) == [
+        "Follower changed follower=alice of.dev.enabled=True -> False",
+        'Follower changed follower=alice of.dev.ratio=3 -> 2 when_flat="130 of 7"',
+        "Follower changed follower=alice of.asha.max_lots=none -> 4",
+        "Setting changed leaders.dev.access_token=********** -> **********",
+        "Needs a restart: followers.alice.leaders",
+        "Needs a restart: leaders",
+    ]
+    assert found.settings.leader_ids == {"asha": "asha", "dev": "dev"}
+    (alice,) = found.settings.followers
+    assert (alice.leaders, alice.copying_of("dev").lots, alice.copying_of("asha").max_lots) == (None, 2, 4)
+    assert compare(found.settings, new, can_join=True).changed == {}, "what was taken is not news again"

@@ -11,9 +11,13 @@ from copytrade.storage.database import DatabaseUnusable
 def who_may_not_go(running: Settings, new: Settings, held: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
     """Return a fault for each leader whom a follower would not follow any more although he holds copies of him.
 
-    ``held`` is what followers have, by their name and the leader's.
+    ``held`` is what followers have, by their name and the leader's. A leader who begins to follow others needs a
+    restart: his feed has been told so from its start.
     """
-    return [
+    here = {one.client_id for one in running.followers}
+    both = {*running.leader_ids.values()} - here
+    begin = [one.name for one in new.followers if one.client_id in both]
+    return [f"follower {name} is a leader: he comes with a restart" for name in begin] + [
         f"follower {name} has {', '.join(texts)} by copying {leader}: keep him among the leaders with"
         f" [followers.of.{leader}] enabled = false until that is flat, or run first: run.py remove {leader} --leave"
         " or --flatten"

@@ -9,7 +9,7 @@ from copytrade.settings import Settings
 from tests.support.copier import LOT, OPTION, Copier, settings_for
 from tests.support.waiting import eventually
 
-IDS = {"asha": "1000000001", "dev": "1000000002", "bina": "1000000101", "chetan": "1000000102"}
+IDS = {"asha": "1000000001", "dev": "1000000002", "emil": "1000000003", "bina": "1000000101", "chetan": "1000000102"}
 
 
 def accounts() -> list[PaperAccount]:
