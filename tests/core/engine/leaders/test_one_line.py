@@ -1,11 +1,12 @@
 """Two leaders in one instrument: each has a line of his own, and the account nets them."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
-from copytrade.core.decide.decisions import Cancel, Place
+from copytrade.core.decide.decisions import Cancel, Mode, Place
 from copytrade.core.ledger.sizing import SizingPolicy, Strategy
 from copytrade.core.model.copies import Stage
 from copytrade.core.model.orders import OrderType, Side, Status
@@ -194,3 +195,15 @@ def test_a_restart_goes_on_with_each_leaders_line() -> None:
     account.trades("dev", BUY, 3)
     assert account.net() == 0
     assert all(copy.stage is not Stage.UNKNOWN for copy, _ in account.engine.everything())
+
+
+def test_one_leader_may_be_copied_by_his_fills_and_another_by_his_orders() -> None:
+    account = Account("asha", "dev", policies={"dev": replace(POLICY, mode=Mode.FILLS)})
+    mirrored = account.places("asha", BUY, 2, price=Decimal(90))
+    followed = account.places("dev", BUY, 2, price=Decimal(90))
+    assert [order_id for order_id, _ in account.sent] == [mirrored.id]
+    account.fills(followed)
+    account.moment += timedelta(seconds=1)
+    account.engine.wake(followed.id)
+    account.goes_on()
+    assert {order_id for order_id, _ in account.sent} == {mirrored.id, followed.id}
