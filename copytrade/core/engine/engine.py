@@ -39,9 +39,6 @@ from copytrade.core.model.ledger import Allocation, Line, LineKey, line_of
 from copytrade.core.model.orders import IST, InstrumentKey, Order
 from copytrade.core.model.reasons import Reason
 
-#: Every leader is copied by the follower's own policy.
-NO_POLICIES: Mapping[str, Policy] = {}
-
 __all__ = ["Action", "Changed", "Considered", "CopyEngine", "LeaderContext", "MarketRules"]
 
 
@@ -236,12 +233,12 @@ class CopyEngine:
             followed.know_capitals(follower=capital)
         self.look_again()
 
-    def change_policy(self, policy: Policy, of: Mapping[str, Policy] = NO_POLICIES) -> None:
+    def change_policy(self, policy: Policy, of: Mapping[str, Policy] | None = None) -> None:
         """Copy by another policy from now on, a leader by his own in ``of`` if he has one there.
 
         Entries stay switched as they are, and so does the time of the start.
         """
-        self.context.change(policy, of)
+        self.context.change(policy, of or {})
         self.limit_usage.change(policy.risk_limits, self.copies, limits_of(self.context.leaders))
         self.look_again()
 
