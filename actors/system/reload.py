@@ -60,7 +60,9 @@ class Reloads:
             new = load_settings(self._path)
         except SettingsUnusable as error:
             return Reloaded(False, error.faults)
-        if self._running.mode == "paper" and new.mode == "paper":
+        if new.mode != self._running.mode:  # a file for another mode says nothing of this one
+            new = self._running.model_copy(update={"mode": new.mode})
+        elif new.mode == "paper":
             new = with_paper_urls(new, self._running.dhan)
         can_join = self._running.mode == "live"
         come = others_than(self._running, new) if can_join else []

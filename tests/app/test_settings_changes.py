@@ -100,15 +100,37 @@ def test_tables_need_a_restart_but_for_alerts_and_log() -> None:
     )
 
 
-def test_the_leaders_token_counts_at_once_and_the_rest_of_him_needs_a_restart() -> None:
-    new = settings(leader={"client_id": "1000000009", "access_token": "canary-of-another"})
+def test_the_leaders_token_counts_at_once() -> None:
+    new = settings(leader={"client_id": "1000000001", "access_token": "canary-of-another"})
+    found = changes(new)
+    assert found.lines({}) == ["Setting changed leader.access_token=********** -> **********"]
+    assert found.settings.leader.access_token == new.leader.access_token
+
+
+def test_the_token_of_another_leader_waits_for_him() -> None:
+    found = changes(settings(leader={"client_id": "1000000009", "access_token": "canary-of-another"}))
+    assert found.lines({}) == ["Needs a restart: leader.access_token", "Needs a restart: leader.client_id"]
+    assert found.settings == settings()
+
+
+@pytest.mark.parametrize(
+    ("together", "waiting"),
+    [
+        ({"dry_run": True, "ratio": 10, "enabled": False}, ["dry_run", "enabled", "ratio"]),
+        ({"capital": 500_000, "sizing": "risk_based", "risk_percent": 5}, ["capital", "risk_percent", "sizing"]),
+        ({"capital": 500_000, "max_daily_loss": "9%"}, ["capital", "max_daily_loss"]),
+    ],
+)
+def test_what_was_written_for_a_key_that_waits_is_not_taken_without_it(
+    together: dict[str, Any], waiting: list[str]
+) -> None:
+    new = settings(ALICE, BOB | together | {"access_token": "canary-of-another"})
     found = changes(new)
     assert found.lines({}) == [
-        "Setting changed leader.access_token=********** -> **********",
-        "Needs a restart: leader.client_id",
+        "Follower changed follower=bob access_token=********** -> **********",
+        *(f"Needs a restart: followers.bob.{key}" for key in waiting),
     ]
-    assert found.settings.leader.client_id == "1000000001"
-    assert found.settings.leader.access_token == new.leader.access_token
+    assert found.settings == settings(ALICE, BOB | {"access_token": "canary-of-another"})
 
 
 def test_a_name_with_another_client_id_is_another_follower() -> None:

@@ -17,6 +17,15 @@ CREDENTIALS = frozenset({"access_token", "pin", "totp_secret"})
 #: Keys of a follower that the actors of his account were built with, and his holder's.
 _AT_A_RESTART = frozenset({"broker", "source_address", "proxy", "capital", "dry_run", "leaders"})
 
+#: Keys that wait for a restart as well when this one does: each was written for the other's new value. A token is its
+#: client's, risk is a share of the capital, and what was written for a dry run is not to be sent.
+_WAIT_WITH = {
+    "client_id": CREDENTIALS,
+    "broker": CREDENTIALS,
+    "capital": frozenset({"sizing", "risk_percent", "max_daily_loss"}),
+    "dry_run": frozenset(Follower.model_fields) - CREDENTIALS,
+}
+
 #: Tables whose keys count at once.
 _AT_ONCE = frozenset({"alerts", "log"})
 
@@ -166,8 +175,9 @@ def _at_once(old: Follower, new: Follower) -> frozenset[str]:
 
 def _merged(old: Held, new: Held, where: str, restart: list[str], at_once: Iterable[str]) -> tuple[Held, list[Change]]:
     """Return an account with what counts without a restart, and those changes; add the other keys to ``restart``."""
-    taken = []
-    for change in _differences(old, new, ""):
+    taken, differences = [], [change for change in _differences(old, new, "") if change.key != "of"]
+    at_once = frozenset(at_once) - _waiting(change.key for change in differences)
+    for change in differences:
         if change.key in at_once:
             taken.append(change)
         else:
@@ -175,7 +185,7 @@ def _merged(old: Held, new: Held, where: str, restart: list[str], at_once: Itera
     merged = old.model_copy(update={change.key: change.new for change in taken})
     if isinstance(old, Follower) and isinstance(new, Follower):
         of, changes = _overlaid(old, new, where, restart, at_once)
-        return merged.model_copy(update={"of": of}), [one for one in taken if one.key != "of"] + changes
+        return merged.model_copy(update={"of": of}), taken + changes
     return merged, [Change(f"{where}.{one.key}", one.old, one.new) for one in taken]
 
 
@@ -186,12 +196,13 @@ def _overlaid(
     of, changes = dict[str, Copying](), list[Change]()
     for leader in dict.fromkeys((*old.of, *new.of)):
         before, after = old.copying_of(leader), new.copying_of(leader)
+        waiting = _waiting(name for name in Copying.model_fields if getattr(before, name) != getattr(after, name))
         kept = {}
         for name, field in Copying.model_fields.items():
             change = Change(f"of.{leader}.{field.alias or name}", getattr(before, name), getattr(after, name))
             if change.old == change.new:
                 continue
-            if name in at_once:
+            if name in at_once and name not in waiting:
                 changes.append(change)
             else:
                 restart.append(f"{where}.{change.key}")
@@ -199,6 +210,11 @@ def _overlaid(
         if leader in new.of:
             of[leader] = after.model_copy(update=kept)
     return of, changes
+
+
+def _waiting(changed: Iterable[str]) -> frozenset[str]:
+    """Return the keys that wait for a restart because keys that they belong to have changed."""
+    return frozenset[str]().union(*(_WAIT_WITH.get(key, ()) for key in changed))
 
 
 def _differences(old: BaseModel, new: BaseModel, prefix: str) -> Iterator[Change]:

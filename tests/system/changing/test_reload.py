@@ -1,13 +1,17 @@
 """A reload while it copies: what is taken at once, what waits, what is refused, and who comes and goes."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from copytrade.common import wall_clock
 from copytrade.common.logs import alert
+from copytrade.core.model.commands import RELOAD
 from copytrade.paper.broker import PaperBroker
+from copytrade.storage.database import Database
 from tests.support.alert_receiver import receiving
 from tests.support.clocks import with_a_clock
 from tests.support.copier import CLIENTS, LOT
@@ -30,11 +34,11 @@ def test_limits_count_at_once_and_a_ratio_from_when_the_line_is_flat(folder: Fol
     with copying(folder) as copier:
         assert copied(copier, "bob", folder.buys()) == 2 * LOT
         assert folder.ask("reload") == (0, "Nothing has changed\n", "")
-        folder.write(ALICE + "max_lots = 1\n", BOB.replace("0.5", "1.0") + "dry_run = true\n")
+        folder.write(ALICE + "max_lots = 1\n", BOB.replace("0.5", "1.0") + "capital = 500000\n")
         lines = [
             "Follower changed follower=alice max_lots=none -> 1",
             f'Follower changed follower=bob ratio=0.5 -> 1.0 when_flat="{HELD}"',
-            "Needs a restart: followers.bob.dry_run",
+            "Needs a restart: followers.bob.capital",
         ]
         assert folder.ask("reload") == (0, "".join(f"{line}\n" for line in lines), "")
         for line in lines:
@@ -43,6 +47,17 @@ def test_limits_count_at_once_and_a_ratio_from_when_the_line_is_flat(folder: Fol
         assert (copied(copier, "alice", more), copied(copier, "bob", more)) == (LOT, 2 * LOT)
         assert copied(copier, "bob", folder.buys(8, "SELL")) == 4 * LOT
         assert copied(copier, "bob", folder.buys()) == 4 * LOT
+
+        folder.write(ALICE, BOB.replace("0.5", "10.0").replace("token-of-bob", "token-of-paper"), mode="paper")
+        copier.log.clear()
+        with closing(Database(copier.settings.store.database, exists=True)) as database:
+            database.give_command(
+                RELOAD, "", wall_clock.now()
+            )  # as SIGHUP does: the command sees the other mode itself
+        copier.logged("Needs a restart: mode")
+        assert not [line for line in copier.log if "Follower changed" in line]
+        assert copied(copier, "alice", folder.buys(8, "SELL")) == LOT
+        assert copied(copier, "bob", folder.buys()) == 4 * LOT, "what was written for another mode is not taken"
 
 
 def test_faulty_settings_change_nothing_and_every_fault_is_told(folder: Folder) -> None:
