@@ -75,7 +75,7 @@ def _forget_absent(settings: Settings, database: Database, name: str, held: Copi
 def _forget(settings: Settings, database: Database, name: str, held: Copied) -> int:
     """Take nothing as copied any more."""
     now = wall_clock.now()
-    lines = [line for line in database.lines(name) if line.held or line.level]
+    lines = [line for line in database.lines(name) if line.held or line.level or line.ahead]
     with open_to_read(settings.store.database) as connection:
         names = symbols(connection)
     keys = [(line.held, line.key.key) for line in lines if line.held]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from copytrade.core.ledger.arithmetic.corrections import corrected
+from copytrade.core.ledger.arithmetic.corrections import corrected, left_alone
 from copytrade.core.ledger.arithmetic.exit_shares import exit_shares
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
@@ -680,3 +680,19 @@ def test_what_was_entered_ahead_by_an_order_that_died_is_left_with_his_next_exit
     account.leader_does("3", Side.BUY, 3)
     line = account.positions.ledger.line(LINE)
     assert (line.leader_position, line.held, line.level, line.ahead) == (0, 2 * LOT, 0, 0)
+
+
+def test_of_what_was_left_in_the_account_nothing_comes_back_when_the_leader_crosses_zero() -> None:
+    account = Account.sized("1")
+    crosses = account.leader_does("2", Side.BUY, 8, 0)
+    short = account.leader_does("1", Side.SELL, 3)
+    account.entry(short)
+    account.fills(short, Part.ENTRY, 0, 3 * LOT)
+    account.entry(crosses)
+    account.fills(crosses, Part.EXIT, 0, 3 * LOT)
+    account.fills(crosses, Part.ENTRY, 0, 5 * LOT)
+    line = left_alone(account.positions.ledger.line(LINE))
+    assert (line.due(1), line.due(-1), line.left) == (0, 0, 5 * LOT)
+    account.positions.ledger.keep(line)
+    account.leader_does("2", Side.BUY, 8)
+    assert account.positions.ledger.line(LINE).due(1) == 0, "an exit of his would leave so much of what is entered next"

@@ -51,9 +51,7 @@ def test_limits_count_at_once_and_a_ratio_from_when_the_line_is_flat(folder: Fol
         folder.write(ALICE, BOB.replace("0.5", "10.0").replace("token-of-bob", "token-of-paper"), mode="paper")
         copier.log.clear()
         with closing(Database(copier.settings.store.database, exists=True)) as database:
-            database.give_command(
-                RELOAD, "", wall_clock.now()
-            )  # as SIGHUP does: the command sees the other mode itself
+            database.give_command(RELOAD, "", wall_clock.now())  # as SIGHUP does
         copier.logged("Needs a restart: mode")
         assert not [line for line in copier.log if "Follower changed" in line]
         assert copied(copier, "alice", folder.buys(8, "SELL")) == LOT

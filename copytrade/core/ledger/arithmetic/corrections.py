@@ -37,8 +37,8 @@ def closed_elsewhere(line: Line, held: int, by_product: Mapping[Product, int]) -
 
 def left_alone(line: Line) -> Line:
     """Return the line with nothing held by copying: the units stay in the account, and no exit takes them."""
-    left = line.left + max(abs(line.held), abs(line.level))
-    return replace(line, held=0, level=0, residue=NO_UNITS, lost=0, ratio=None, elsewhere=(), left=left)
+    left = line.left + max(abs(line.held), abs(line.level), abs(line.ahead))
+    return replace(line, held=0, level=0, ahead=0, residue=NO_UNITS, lost=0, ratio=None, elsewhere=(), left=left)
 
 
 def found_again(line: Line, units: int) -> Line:
