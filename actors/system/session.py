@@ -23,7 +23,6 @@ from copytrade.app.alert_at_start import tell_of_the_end
 from copytrade.app.changes.following import say_who_is_not_followed
 from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED
 from copytrade.app.paths import file_to_watch
-from copytrade.app.policies import trading_day_of
 from copytrade.common import wall_clock
 from copytrade.common.gc_tuning import collect_little_at_a_time
 from copytrade.common.logs import fields
@@ -163,7 +162,7 @@ def _tell_who_takes_no_part(
 
 
 def _day_report(system: CopySystem, settings: Settings) -> DayReport:
-    day = trading_day_of(settings)
+    day = system.trading_day
     return DayReport(settings.store.database, settings.limits, day, lambda: system.snapshot, system.write)
 
 

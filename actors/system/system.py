@@ -36,6 +36,7 @@ from copytrade.app.changes.settings_changes import SettingsChanges
 from copytrade.app.clients import credentials_of
 from copytrade.app.paper_mode import CRASH_AFTER, HANG_AFTER
 from copytrade.app.paths import folder_to_flush
+from copytrade.app.policies import kinds_of, trading_day_of
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields, over
 from copytrade.settings import Settings, Supervision
@@ -108,7 +109,11 @@ class CopySystem:
         self._status = None if only_closes else StatusFile(settings.store.database)
         #: What the actors showed last.
         self.snapshot: CopierStatus | None = None
-        self._watching = Watching(watches_of(settings, left_out, lambda: self._settings.alerts.cooldown))
+        #: The hours of what is copied.
+        self.trading_day = trading_day_of(settings)
+        self._watching = Watching(
+            watches_of(settings, left_out, self.trading_day, lambda: self._settings.alerts.cooldown)
+        )
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
         self._comings = Comings(settings.leader_ids, self._addresses, self._accounts, self._supervisor, self.children)
@@ -209,6 +214,7 @@ class CopySystem:
             self._comings.leave(follower.name)
         for follower in changes.added:
             self._comings.join(follower, changes.settings)
+        self.trading_day.change(kinds_of(self._settings))
         if before.alerts != self._settings.alerts:
             self._addresses.notifier.tell(AlertsChanged(alert_urls(self._settings), self._settings.alerts.cooldown))
         if before.log.status_interval != self._settings.log.status_interval:

@@ -124,8 +124,12 @@ def market_rules_of(settings: Settings) -> MarketRules:
 
 def trading_day_of(settings: Settings) -> TradingDay:
     """Return the hours of what the followers copy."""
-    kinds = {kind for follower in settings.followers for one in follower.all_copying for kind in one.instruments}
-    return TradingDay(market_rules_of(settings).hours, kinds)
+    return TradingDay(market_rules_of(settings).hours, kinds_of(settings))
+
+
+def kinds_of(settings: Settings) -> set[str]:
+    """Return the kinds of instruments that any follower copies, by the master's words."""
+    return {kind for follower in settings.followers for one in follower.all_copying for kind in one.instruments}
 
 
 def windows_of(limits: Limits) -> list[Window]:

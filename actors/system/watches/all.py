@@ -7,16 +7,17 @@ from actors.system.watches.crashes import CrashWatch
 from actors.system.watches.feed import FeedWatch
 from actors.system.watches.start import StartWatch
 from actors.system.watches.watching import Watch
-from copytrade.app.policies import trading_day_of
+from copytrade.core.market.trading_day import TradingDay
 from copytrade.settings import Settings
 
 
-def watches_of(settings: Settings, left_out: Collection[str], cooldown: Callable[[], float]) -> list[Watch]:
+def watches_of(
+    settings: Settings, left_out: Collection[str], day: TradingDay, cooldown: Callable[[], float]
+) -> list[Watch]:
     """Return the watches of a copier with these settings.
 
     ``left_out`` are followers that take no part. ``cooldown`` returns the seconds between two alerts, as they are now.
     """
-    day = trading_day_of(settings)
     return [
         StartWatch(left_out),
         FeedWatch(cooldown, day),

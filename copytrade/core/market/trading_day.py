@@ -26,6 +26,10 @@ class TradingDay:
     def __init__(self, hours: MarketHours | None, kinds: Iterable[str]) -> None:
         """Without ``hours`` the market is never said to be closed."""
         self._hours = hours
+        self.change(kinds)
+
+    def change(self, kinds: Iterable[str]) -> None:
+        """Go by the hours of other kinds from now on."""
         self._classes = {one for kind in kinds for one in _CLASSES.get(kind, InstrumentClass)}
 
     def is_on(self, at: datetime) -> bool:

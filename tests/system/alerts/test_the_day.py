@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
+from actors.system.system import CopySystem
 from actors.system.watches.start import StartWatch
+from copytrade.app.changes.settings_changes import compare
 from copytrade.core.model.orders import IST
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
+from copytrade.settings import Settings
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus
 from tests.support.alert_receiver import receiving
 from tests.support.clocks import with_a_clock
@@ -92,3 +95,24 @@ def test_who_is_missing_at_the_start_is_named() -> None:
         assert said[-1] == ("INFO", "Started, 1 of 1 followers")
     finally:
         logger.remove(sink)
+
+
+def test_the_day_is_as_long_as_that_of_what_is_copied_now(tmp_path: Path) -> None:
+    """Else the day would be told and reported as over in the afternoon, and a dead feed of the evening to nobody."""
+
+    def settings(kind: str) -> Settings:
+        follower = {"name": "alice", "client_id": "1000000101", "access_token": "token", "instruments": [kind]}
+        return Settings.model_validate(
+            {
+                "mode": "live",
+                "leader": {"client_id": "1000000001", "access_token": "token"},
+                "followers": [follower],
+                "store": {"database": str(tmp_path / "copy_trading.db")},
+            }
+        )
+
+    system = CopySystem(settings("OPTIDX"), None, print)
+    evening = datetime(2026, 11, 23, 20, tzinfo=IST)
+    assert system.trading_day.is_over(evening)
+    system.take(compare(settings("OPTIDX"), settings("FUTCOM"), can_join=True))
+    assert system.trading_day.is_on(evening)
