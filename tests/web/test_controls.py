@@ -1,7 +1,10 @@
 """What is changed through the board: as the command line does it, once, and written down with who and when."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
+
+import pytest
 
 from bench.speed.board.stage import Stagehand
 from copytrade.common import wall_clock
@@ -110,3 +113,31 @@ def test_who_is_not_quarantined_or_lacks_nothing_is_told_so(board: Served, stage
     answer_all(stage, "gets another chance")
     assert board.outcome(given)["answer"] == "f003: gets another chance"
     stage.tell(f003={"state": "live"})
+
+
+@pytest.fixture
+def left_out(board: Served, stage: Stagehand) -> Iterator[str]:
+    """Return who stands in the settings and does not run in the copier."""
+    name = stage.names.pop()
+    stage.tell()
+    states = [("f003", "not running")]
+    eventually(
+        lambda: [(one["name"], one["state"]) for one in board.get("/api/state").json["followers"]][-1:] == states,
+        "it shows",
+    )
+    yield name
+    board.give(command="resume")
+    stage.names.append(name)
+    stage.tell()
+
+
+@pytest.mark.xfail(strict=True, reason="the board says that he is paused; the command line refuses")
+def test_who_does_not_run_is_not_said_to_be_paused(board: Served, left_out: str) -> None:
+    assert board.outcome(board.give(command="pause", follower=left_out))["state"] == "refused"
+
+
+@pytest.mark.xfail(strict=True, reason="flatten of all leaves out who does not run, and says that it is done")
+def test_who_does_not_run_is_named_when_all_are_flattened(board: Served, stage: Stagehand, left_out: str) -> None:
+    everybody = board.give(command="flatten", confirm="all")
+    answer_all(stage, "nothing was open")
+    assert left_out in board.outcome(everybody)["answer"]
