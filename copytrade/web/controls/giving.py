@@ -12,6 +12,7 @@ from copytrade.app.paper_mode import PAPER_HAS_ENDED
 from copytrade.common import wall_clock
 from copytrade.core.ledger.drift.proposals import proposals
 from copytrade.core.model.commands import FLATTEN, RELOAD, RETRY, TRY_AGAIN
+from copytrade.reports.flatten_preview import copies_held
 from copytrade.reports.status import NOT_RUNNING
 from copytrade.settings import Settings
 from copytrade.storage.audit_chain import BOARD
@@ -109,6 +110,11 @@ class Controls:
     def _plan(self, database: Database, asked: CommandRequest, by: str, view: View) -> _Plan:
         whom, runs = asked.whom, is_lock_held(self._settings.store.database)
         later = "" if runs else f"\n{_LATER}"
+        if runs and asked.command in ("pause", "resume") and whom and view.status is not None:
+            states = {one.name: one.state for one in view.status.followers}
+            if states.get(whom, NOT_RUNNING) == NOT_RUNNING:
+                why_not = f"{whom}: does not run in the copier, so nothing was done"
+                return _Plan([(asked.command, whom)], answer=why_not, is_done=False)
         match asked.command:
             case "pause":
                 return _Plan([(PAUSE, whom)], paused(whom, by), pause_answer(whom) + later)
@@ -122,7 +128,8 @@ class Controls:
         match asked.command:
             case "flatten":
                 running = [one.name for one in view.status.followers if one.state != NOT_RUNNING]
-                return _Plan([(FLATTEN, one) for one in ([whom] if whom else running)])
+                idle = [name for name in copies_held(self._settings.store.database) if name not in running]
+                return _Plan([(FLATTEN, one) for one in ([whom] if whom else [*running, *idle])])
             case "retry":
                 states = {actor.name: actor.state for actor in view.status.actors}
                 if "quarantined" not in (states.get(whom), states.get(f"feed-{whom}")):
