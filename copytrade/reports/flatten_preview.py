@@ -10,7 +10,8 @@ import peewee
 from copytrade.common import wall_clock
 from copytrade.common.counts import counted
 from copytrade.core.model.orders import IST
-from copytrade.reports.queries import copies_since, held_by, lines_of
+from copytrade.reports.drift.history import lines_of
+from copytrade.reports.queries import copies_since, held_by
 from copytrade.reports.snapshot import leader_names, open_to_read, rows_of
 from copytrade.storage.database import DatabaseUnusable
 

@@ -14,7 +14,8 @@ from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import IST, InstrumentKey, Product, Segment
 from copytrade.core.model.reasons import Reason
 from copytrade.reports.day.slippage import slippage_of
-from copytrade.reports.queries import RecordedCopy, copies_on, drifts_from, histories_of, remembered, symbols
+from copytrade.reports.drift.history import drifts_from, histories_of
+from copytrade.reports.queries import RecordedCopy, copies_on, remembered, symbols
 from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus
 

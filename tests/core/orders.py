@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from copytrade.core.model.copies import Copy, DesiredOrder
 from copytrade.core.model.orders import (
     InstrumentKey,
     Order,
@@ -47,3 +48,15 @@ _ORDER = Order(
 def an_order(**changes: Any) -> Order:
     """Make a leader order: a LIMIT BUY of 4 lots of 65, pending, placed now, with whatever is given changed."""
     return replace(_ORDER, **changes)
+
+
+def as_accepted(copy: Copy, leader: Order, order_id: str, desired: DesiredOrder) -> Order:
+    """Make the follower's order as the broker shows it once it has taken it as desired."""
+    return an_order(
+        id=order_id,
+        correlation_id=copy.correlation_id,
+        side=copy.side(leader),
+        quantity=desired.quantity,
+        price=desired.price,
+        order_type=desired.order_type,
+    )

@@ -18,8 +18,8 @@ from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Ratio, Role
 from copytrade.core.model.orders import Product, Side
 from copytrade.core.model.reasons import Reason
-from copytrade.reports import drift
 from copytrade.reports.day.text import report
+from copytrade.reports.drift import report as drift
 from copytrade.reports.flatten_preview import held_and_resting
 from copytrade.reports.order import explain
 from copytrade.reports.queries import held_by, holds_shares, requests_since

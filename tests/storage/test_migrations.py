@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from copytrade.app.changes.leaders import note_leaders
 from copytrade.core.model.copies import Stage
 from copytrade.core.model.ledger import Part
-from copytrade.reports.queries import lines_of
+from copytrade.reports.drift.history import lines_of
 from copytrade.reports.snapshot import open_to_read
 from copytrade.storage.database import Database, DatabaseUnusable
 from copytrade.storage.migrations import SCHEMA_VERSION, STEPS

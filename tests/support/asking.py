@@ -10,7 +10,7 @@ from copytrade.common.logs import fields
 from copytrade.core.model.commands import enabled_key
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind
-from copytrade.reports.drift import DriftReport, drift_report
+from copytrade.reports.drift.report import DriftReport, drift_report
 from copytrade.storage.database import Database
 from copytrade.storage.records import ConfigSet
 from tests.support.copier import ALICE, CLIENTS, Copier

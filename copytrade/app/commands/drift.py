@@ -17,7 +17,7 @@ from copytrade.common import wall_clock
 from copytrade.common.redaction import readable, readable_lines
 from copytrade.core.ledger.drift.proposals import Proposal
 from copytrade.core.model.commands import TRY_AGAIN
-from copytrade.reports.drift import DriftReport, PositionsUnread, drift_report
+from copytrade.reports.drift.report import DriftReport, PositionsUnread, drift_report
 from copytrade.reports.queries import holds_shares
 from copytrade.settings import Dhan, Follower, Settings
 from copytrade.storage.database import DATABASE_ERRORS

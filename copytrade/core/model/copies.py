@@ -172,6 +172,11 @@ class Copy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.part is Part.EXIT and self.stage is Stage.LIVE and self.reason is Reason.INVISIBLE
 
     @property
+    def awaits_end(self) -> bool:
+        """Whether a cancellation was sent that may have been carried out, and nothing shows the end yet."""
+        return self.cancel_sent or (self.stage is Stage.UNKNOWN and self.cancel_asked)
+
+    @property
     def awaits_sight(self) -> bool:
         """Whether the broker has accepted something of it that neither feed nor order book has shown yet."""
         is_unshown = self.order is None or self.cancel_sent or self.replaced is not None

@@ -9,7 +9,8 @@ import peewee
 
 from copytrade.core.model.ledger import Line, LineKey
 from copytrade.core.model.orders import CORRELATION_PREFIX, IST, InstrumentKey, Segment, Side
-from copytrade.reports.queries import drifts_from, histories_of, symbols
+from copytrade.reports.drift.history import drifts_from, histories_of
+from copytrade.reports.queries import symbols
 from copytrade.reports.snapshot import rows_of
 
 

@@ -16,7 +16,7 @@ from copytrade.core.market.freeze import load_freeze_table
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.orders import Order, OrderType, Side, Status
 from tests.core.asking import NIFTY, knows_positions
-from tests.core.orders import NOW, OPTION, an_order
+from tests.core.orders import NOW, OPTION, an_order, as_accepted
 
 LOT = 65
 POLICY = Policy(
@@ -83,14 +83,7 @@ class Line:
             else:
                 order_id = copy.order_id or f"F{len(self.broker)}"
                 after = transitions.accepted(copy, order_id, None)
-                own = an_order(
-                    id=order_id,
-                    correlation_id=copy.correlation_id,
-                    side=copy.side(leader),
-                    quantity=action.desired.quantity,
-                    price=action.desired.price,
-                    order_type=action.desired.order_type,
-                )
+                own = as_accepted(copy, leader, order_id, action.desired)
             self.engine.execution.settle((leader.id, action.n), after, 1.0)
             self.shows(own)
             if own.order_type is OrderType.MARKET:

@@ -10,7 +10,7 @@ from copytrade.common import wall_clock
 from copytrade.core.model.commands import FLATTEN, TRY_AGAIN
 from copytrade.paper.broker import PaperBroker
 from copytrade.paper.server.faults import Kind, Mischief, RestFault
-from copytrade.reports.drift import PositionsUnread
+from copytrade.reports.drift.report import PositionsUnread
 from copytrade.storage.database import Database
 from tests.support.asking import report, switch
 from tests.support.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for

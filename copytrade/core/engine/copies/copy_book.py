@@ -153,7 +153,7 @@ class CopyBook:
             self._unknown_outcomes.begin(copy_id)
         else:
             self._unknown_outcomes.end(copy_id)
-        is_awaited = copy.order is None or copy.cancel_sent or copy.stage is Stage.UNKNOWN
+        is_awaited = copy.order is None or copy.awaits_end
         if copy.is_open and copy.order_id and is_awaited and not is_shadow(copy):
             self._unknown_outcomes.expect(copy_id, copy.order_id)
         else:

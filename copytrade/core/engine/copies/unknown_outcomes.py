@@ -136,6 +136,7 @@ class UnknownOutcomes:
         #: The accepted orders that nothing has shown, with the broker's id.
         self._unshown: dict[CopyId, tuple[str, UnknownOutcome]] = {}
         self._settled_at: dict[CopyId, float] = {}
+        self._cancelled_again: set[CopyId] = set()
         #: The sequence in which ids of the account's orders were first seen, and its length when a placement was sent.
         self._seen: dict[str, int] = {}
         self._sights = 0
@@ -158,9 +159,16 @@ class UnknownOutcomes:
         return self._settled_at.get(copy_id, 0.0)
 
     def forget(self, copy_id: CopyId) -> None:
-        """Forget when the outcome of a finished order became known."""
+        """Forget a finished order: when its outcome became known, and whether it was cancelled again."""
         self._settled_at.pop(copy_id, None)
         self._seen_before.pop(copy_id, None)
+        self._cancelled_again.discard(copy_id)
+
+    def cancels_again(self, copy_id: CopyId) -> bool:
+        """Whether to send a cancellation once more that may not have been carried out; True once for an order."""
+        is_first = copy_id not in self._cancelled_again
+        self._cancelled_again.add(copy_id)
+        return is_first
 
     def seen(self, order_id: str) -> None:
         """Note the id of any order of the account, readable or not."""

@@ -44,7 +44,6 @@ class Unshown:
         self._unknown_outcomes = unknown_outcomes
         self._work_queue = work_queue
         self._invalidation = invalidation
-        self._cancelled_again: set[CopyId] = set()
 
     def give_up(self) -> list[Changed]:
         """End the entries that reads and a search have not shown, and no longer measure any order's delay by them.
@@ -57,9 +56,7 @@ class Unshown:
             self._unknown_outcomes.visibility.forget(copy.order_id)
             if leader is None or self._work_queue.is_under_way(copy_id):
                 continue
-            may_rest = copy.cancel_sent or (copy.stage is Stage.UNKNOWN and copy.cancel_asked)
-            if may_rest and copy_id not in self._cancelled_again:
-                self._cancelled_again.add(copy_id)
+            if copy.awaits_end and self._unknown_outcomes.cancels_again(copy_id):
                 changed.append(self._copy_book.change(copy, transitions.cancel_came_to_nothing(copy), leader))
                 self._invalidation.copy_changed(changed[-1])
             elif copy.cancel_sent or copy.part in _NOT_SENT_AGAIN:

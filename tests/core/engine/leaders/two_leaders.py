@@ -15,7 +15,7 @@ from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line, LineKey
 from copytrade.core.model.orders import Order, OrderType, Product, Side, Status
 from tests.core.asking import NIFTY
-from tests.core.orders import NOW, OPTION, an_order
+from tests.core.orders import NOW, OPTION, an_order, as_accepted
 
 LOT = 65
 ACCOUNT = LineKey(OPTION, Product.MARGIN)
@@ -114,14 +114,7 @@ class Account:
                 after = transitions.accepted(copy, order_id, None)
             else:
                 after = transitions.modification_accepted(copy, order_id)
-            own = an_order(
-                id=order_id,
-                correlation_id=copy.correlation_id,
-                side=copy.side(leader),
-                quantity=action.desired.quantity,
-                price=action.desired.price,
-                order_type=action.desired.order_type,
-            )
+            own = as_accepted(copy, leader, order_id, action.desired)
         self.engine.execution.settle((leader.id, action.n), after, 1.0)
         self.shows(own)
         if own.order_type is OrderType.MARKET:

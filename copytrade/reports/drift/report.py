@@ -9,7 +9,8 @@ from copytrade.core.ledger.drift.causes import Cause, Drift
 from copytrade.core.ledger.drift.proposals import Proposal, proposals
 from copytrade.core.model.ledger import LineKey
 from copytrade.core.model.orders import InstrumentKey
-from copytrade.reports.queries import drifts_of, symbols
+from copytrade.reports.drift.history import drifts_of
+from copytrade.reports.queries import symbols
 from copytrade.reports.snapshot import open_to_read
 
 #: Seconds for a running copier to store fills, and how often to try until the positions do not change.
