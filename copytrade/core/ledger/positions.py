@@ -209,7 +209,7 @@ class Positions:
         if allocation is None and leader.is_before_first_read(order):
             return []
         leader.told(order, at, happened_at or at)
-        line = self.ledger.line(line_of(order))
+        line = self.ledger.line(line_of(order) if allocation is None else allocation.line)
         if order.is_ours:
             if order.filled_quantity > leader.counted(order):
                 self.ledger.keep(filled_beside_leader(line, order))

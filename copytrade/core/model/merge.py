@@ -41,11 +41,22 @@ def is_behind(known: Order, seen: Order) -> bool:
     return seen.status.is_ahead_of_exchange and not known.status.is_ahead_of_exchange
 
 
+def of_the_same(known: Order, seen: Order) -> Order:
+    """Return an observation of an order that is known: no order ever changes its side, instrument or product.
+
+    An update that says otherwise is wrong about that.
+    """
+    if seen.key == known.key and seen.side is known.side and seen.product is known.product:
+        return seen
+    return replace(seen, key=known.key, side=known.side, product=known.product)
+
+
 def followed(known: Order, told: Order) -> Order:
     """Merge an update by the actor that keeps the account's book into what is known of an order.
 
     The update wins except where an order cannot go back: the actor may have restarted with an outdated book.
     """
+    told = of_the_same(known, told)
     return merged(told, known, told)
 
 

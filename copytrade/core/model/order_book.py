@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from copytrade.core.model.merge import Terms, is_behind, merged, terms_of
+from copytrade.core.model.merge import Terms, is_behind, merged, of_the_same, terms_of
 from copytrade.core.model.orders import Order, Source, Status, ended_before
 from copytrade.core.model.triggers import is_explained
 
@@ -117,6 +117,7 @@ class Book:
         known = self._orders.get(seen.id)
         if known is None:
             return self._begin(seen)
+        seen = of_the_same(known, seen)
         after = self._with_row(known, seen) if seen.source is Source.BOOK else self._with_frame(known, seen)
         if after.is_terminal:
             self._evidence.pop(seen.id, None)

@@ -77,6 +77,18 @@ def test_an_order_that_crosses_zero_is_an_exit_to_flat_and_an_entry() -> None:
     assert account.entry(crossing).quantity == 3 * LOT
 
 
+def test_an_order_that_is_told_otherwise_after_a_restart_stays_on_the_line_on_which_it_was_judged() -> None:
+    positions = Positions()
+    positions.of("").read({}, NOW, NOW.date(), ())
+    positions.leader_seen(an_order(id="1"), NOW)
+    positions.leader_seen(an_order(id="1", product=Product.INTRADAY, filled_quantity=LOT), NOW)
+    positions.forget("1")
+    other = LineKey(LINE.key, Product.INTRADAY)
+    positions.leader_seen(an_order(id="2", product=Product.INTRADAY, side=Side.SELL, filled_quantity=LOT), NOW)
+    assert positions.ledger.line(LINE).leader_position == LOT
+    assert positions.ledger.line(other).leader_position == -LOT
+
+
 def test_what_was_held_before_copying_began_is_not_exited_by_the_follower() -> None:
     account = Account.sized("1", leader=10 * LOT)
     exit_ = account.leader_does("1", Side.SELL, 4)

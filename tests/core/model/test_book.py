@@ -10,8 +10,18 @@ from msgspec.structs import replace
 
 from copytrade.core.model.merge import followed
 from copytrade.core.model.order_book import Book, _facts
-from copytrade.core.model.orders import Leg, Order, OrderType, Side, Source, Status
-from tests.core.orders import NOW, an_order
+from copytrade.core.model.orders import (
+    InstrumentKey,
+    Leg,
+    Order,
+    OrderType,
+    Product,
+    Segment,
+    Side,
+    Source,
+    Status,
+)
+from tests.core.orders import NOW, OPTION, an_order
 
 
 @pytest.fixture
@@ -278,6 +288,18 @@ def test_a_stop_without_a_limit_shows_as_whatever_the_broker_makes_of_it() -> No
     ):
         shows = {**AS_LIMIT, "trigger_price": Decimal(0), **change}
         assert (read(told(stop), a_row(9, **shows)).order_type is not OrderType.STOP_LOSS_MARKET) is is_his
+
+
+@pytest.mark.parametrize("source", [Source.FEED, Source.BOOK])
+def test_no_order_ever_changes_its_side_instrument_or_product(source: Source) -> None:
+    book = Book()
+    book.merge(an_order())
+    other = {"key": InstrumentKey(Segment.NSE_FNO, "1"), "side": Side.SELL, "product": Product.INTRADAY}
+    change = book.merge(an_order(**other, source=source, status=Status.PART_TRADED, filled_quantity=65))
+    assert change is not None
+    assert (change.after.key, change.after.side, change.after.product) == (OPTION, Side.BUY, Product.MARGIN)
+    assert change.after.filled_quantity == 65
+    assert followed(an_order(), an_order(**other)).key == OPTION
 
 
 def test_a_read_keeps_what_only_a_frame_tells() -> None:

@@ -39,7 +39,7 @@ class LeaderPositions:
         #: What the first read showed beyond the leader's orders, and when it began.
         self._of_first_read: dict[LineKey, tuple[int, datetime]] = {}
         #: What was taken back and may have been there before, until a read shows that it was not, or two that it was.
-        self._open: dict[LineKey, int] = {}
+        self._undecided: dict[LineKey, int] = {}
         #: Whether the ledger was loaded with allocations of today.
         self.is_loaded_today = False
         self.reads = PositionReads()
@@ -85,11 +85,11 @@ class LeaderPositions:
             expected[line_of(order)] += self._uncounted(order)
             self._note_fill(order, filled_at)
         self.reads.read(net, at, expected)
-        for key, units in list(self._open.items()):
+        for key, units in list(self._undecided.items()):
             if (net.get(key, 0) - expected.get(key, 0)) * units > 0:
                 self.reads.suspected.setdefault(key, units)  # recent fills explain it as well, and prove nothing
             else:
-                del self._open[key]
+                del self._undecided[key]
         is_first = self._day is None
         self._day = self._day or day
         if not is_first:
@@ -175,7 +175,7 @@ class LeaderPositions:
             self._of_first_read[key] = left, read_at
         self._correct({key: -taken_back})
         if happened_at > read_at - self.reads.lag - RESOLUTION:
-            self._open[key] = self.reads.suspected[key] = taken_back
+            self._undecided[key] = self.reads.suspected[key] = taken_back
 
     def _uncounted(self, order: Order) -> int:
         """Return how many units of a leader order have been filled and not been counted yet, signed."""
@@ -240,7 +240,7 @@ class LeaderPositions:
         changed = []
         for key, difference in differences.items():
             self.reads.settle(key)
-            self._open.pop(key, None)
+            self._undecided.pop(key, None)
             if line := self._ledger.lines.get(key):
                 after = corrected(line, line.leader_position + difference)
                 self._ledger.keep(after)
