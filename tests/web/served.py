@@ -109,6 +109,12 @@ class Served:
         return page.partition('name="csrf" content="')[2].partition('"')[0]
 
 
+def browser(board: Served, token: str, **changes: str | None) -> dict[str, str | None]:
+    """Return the headers of a POST of the page's own script."""
+    ours = {"Origin": board.url.rstrip("/"), "Sec-Fetch-Site": "same-origin", "X-CSRF-Token": token}
+    return {**ours, **{name.replace("_", "-"): value for name, value in changes.items()}}
+
+
 @contextmanager
 def serving(settings: Path, database: str) -> Iterator[Served]:
     """Run the board of a settings file until the end of the block, and see that it ends and leaves nothing behind."""

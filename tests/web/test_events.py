@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,21 +15,26 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from bench.speed.board.stage import Stagehand
+from copytrade.common import wall_clock
+from copytrade.reports.status import Status
 from copytrade.settings import load_settings
+from copytrade.web.access.visitors import Visitor
 from copytrade.web.board import Board
 from copytrade.web.live.publisher import MOST_WAITING, Listener, Publisher, prepared
 from copytrade.web.live.view import View
 from copytrade.web.page.regions import changes, whole
 from copytrade.web.routes import events
-from tests.web.served import Served
+from tests.support.clocks import set_clock
+from tests.web.served import Served, browser
 
 
 @contextmanager
-def listening(board: Served, path: str) -> Iterator[Iterator[tuple[str, Any]]]:
-    """Listen as a program does: each event's name and what it carries."""
+def listening(board: Served, path: str, who: str = "") -> Iterator[Iterator[tuple[str, Any]]]:
+    """Listen as a program does, or with other headers: each event's name and what it carries."""
     host, _, port = board.host.partition(":")
     with socket.create_connection((host, int(port)), timeout=15) as connection:
-        head = f"GET {path} HTTP/1.1\r\nHost: {board.host}\r\nAuthorization: Bearer {board.key}\r\n\r\n"
+        who = who or f"Authorization: Bearer {board.key}"
+        head = f"GET {path} HTTP/1.1\r\nHost: {board.host}\r\n{who}\r\n\r\n"
         connection.sendall(head.encode())
 
         def told() -> Iterator[tuple[str, Any]]:
@@ -62,6 +68,28 @@ def test_the_stream_begins_with_everything_and_goes_on_with_what_changed(board: 
         assert until(told, "orders", "rows")
 
 
+def test_a_session_that_ended_hears_nothing_more_whatever_else_its_browser_sends(
+    board: Served, stage: Stagehand
+) -> None:
+    token = board.log_in()
+    ((name, value),) = board.cookies.items()
+    with listening(board, "/events", f"Authorization: Basic eDp5\r\nCookie: {name}={value}") as told:
+        assert until(told, "followers", "f001")
+        assert board.post("/logout", {}, key=False, headers=browser(board, token)).status == 204
+        order = stage.order()
+        assert all(order.id not in json.dumps(found) for _name, found in told), "it ends before that"
+
+
+def test_what_no_newer_view_replaced_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher, at = Publisher(), wall_clock.now()
+    status = Status(at, 1.0, "paper", {}, [], [], [], [])
+    publisher.take(prepared(View(status, why=""), {}))
+    assert (publisher.view.status, bool(publisher.state)) == (status, True)
+    set_clock(monkeypatch, timedelta(seconds=300))
+    assert (publisher.view.status, publisher.view.last, publisher.state) == (None, status, b"")
+    assert publisher.view.why == "the copier's status was last read 300 s ago"
+
+
 def test_who_reads_nothing_is_dropped_and_holds_nobody_up() -> None:
     publisher = Publisher()
     slow, quick = publisher.listen(wants_state=False), publisher.listen(wants_state=False)
@@ -84,8 +112,8 @@ def test_the_connection_of_who_reads_nothing_is_broken(monkeypatch: pytest.Monke
         aborted = []
         board = Board(load_settings(stage.settings), abort=aborted.append)
     board.publisher.take(prepared(View(why="nobody reads this"), {}))
-    headers = [(b"authorization", b"Bearer x")]
-    scope = {"type": "http", "headers": headers, "app": SimpleNamespace(state=SimpleNamespace(board=board))}
+    scope = {"type": "http", "headers": [], "app": SimpleNamespace(state=SimpleNamespace(board=board))}
+    scope |= {"visitor": Visitor("the key")}
     scope |= {"query_string": b"only=regions", "path": "/events", "method": "GET"}
 
     async def never_sends(message: Message) -> None:

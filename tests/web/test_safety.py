@@ -13,18 +13,12 @@ from copytrade.web.access.rates import Rate
 from copytrade.web.access.visitors import IDLE_LIFE, LINK_LIFE, SESSION_LIFE, Visitors
 from tests.support.sql import opened
 from tests.support.waiting import eventually
-from tests.web.served import Served
+from tests.web.served import Served, browser
 
 PAUSE = {"command": "pause", "follower": "f003"}
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\u202e\"'&{{7*7}}</script>"
 SHOWN = "\\x1b[2J\\u202e"
 HTML = {"Accept": "text/html"}
-
-
-def browser(board: Served, token: str, **changes: str | None) -> dict[str, str | None]:
-    """Return the headers of a POST of the page's own script."""
-    ours = {"Origin": board.url.rstrip("/"), "Sec-Fetch-Site": "same-origin", "X-CSRF-Token": token}
-    return {**ours, **{name.replace("_", "-"): value for name, value in changes.items()}}
 
 
 def commands(stage: Stagehand) -> list[tuple[object, ...]]:

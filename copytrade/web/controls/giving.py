@@ -76,7 +76,7 @@ class Controls:
                 database.give_commands(
                     plan.commands, now, [*plan.records, audit], answer=plan.answer, is_done=plan.is_done
                 )
-                self._given_at[name] = now.timestamp()
+                self._keep(name, now.timestamp())
         except DATABASE_ERRORS as error:
             raise CommandRefused(503, f"the database cannot be written now, nothing was done: {error}") from None
         return name
@@ -88,10 +88,13 @@ class Controls:
 
     def _known_at(self, name: str) -> float | None:
         if name not in self._given_at and (at := given_at(self._settings.store.database, name)) is not None:
-            while len(self._given_at) >= MOST_KEPT:
-                del self._given_at[next(iter(self._given_at))]
-            self._given_at[name] = at
+            self._keep(name, at)
         return self._given_at.get(name)
+
+    def _keep(self, name: str, at: float) -> None:
+        while len(self._given_at) >= MOST_KEPT:
+            del self._given_at[next(iter(self._given_at))]
+        self._given_at[name] = at
 
     @contextmanager
     def _opened(self) -> Iterator[Database]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from copytrade.common import wall_clock
 from copytrade.web.live.state import state_of
 from copytrade.web.live.view import View
 from copytrade.web.page.regions import Regions, changes, regions_of, whole
@@ -59,22 +60,30 @@ class Publisher:
     """The latest view, and who listens. Used by one thread."""
 
     def __init__(self) -> None:
-        self.view = View()
+        self._taken = View()
         self._state = b""
         self.dropped = 0
         self._regions: Regions = {}
         self._listeners: set[Listener] = set()
 
     @property
+    def view(self) -> View:
+        """The latest view as it may be shown now."""
+        return self._taken.as_of(wall_clock.now())
+
+    @property
     def state(self) -> bytes:
         """The state as JSON, b"" if there is none. It is made when somebody wants it: a page does not."""
-        if not self._state and self.view.status is not None:
-            self._state = msgspec.json.encode(state_of(self.view.status))
+        status = self.view.status
+        if status is None:
+            return b""
+        if not self._state:
+            self._state = msgspec.json.encode(state_of(status))
         return self._state
 
     def take(self, update: Update) -> None:
         """Take a newer view, and tell the listeners what changed."""
-        self.view, self._state, self._regions = update.view, b"", update.regions
+        self._taken, self._state, self._regions = update.view, b"", update.regions
         for listener in list(self._listeners):
             said = update.changed + (self._state_event() if listener.wants_state else b"")
             if said and not listener.put(said):

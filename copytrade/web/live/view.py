@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 import peewee
 
+from copytrade.app.commands.status import STALE_AFTER
 from copytrade.core.ledger.drift.causes import Drift
 from copytrade.core.model.orders import InstrumentKey
 from copytrade.reports.queries import RecordedCopy, symbols
@@ -50,6 +51,13 @@ class View:
     why: str = "the copier has not told its status yet"
     alerts: Sequence[Mapping[str, str]] = field(default=())
     last: Status | None = None
+
+    def as_of(self, now: datetime) -> "View":
+        """Return this view, or what remains of it if nothing newer has come since it was too old to be shown as new."""
+        age = (now - self.status.at).total_seconds() if self.status else 0.0
+        if age <= STALE_AFTER:
+            return self
+        return View(None, self.day, f"the copier's status was last read {age:.0f} s ago", self.alerts, self.shown)
 
     @property
     def shown(self) -> Status | None:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from copytrade.web.access.guard import COOKIE
-from copytrade.web.board import Board, board_of
+from copytrade.web.board import Board, board_of, visitor_of
 from copytrade.web.live.publisher import Listener
 from copytrade.web.routes.answers import JSON
 
@@ -58,13 +58,13 @@ class _Stream(Response):
 
         try:
             await write(_RETRY)
-            while self._may_listen():
+            while True:
                 try:
                     async with asyncio.timeout(ALIVE_EVERY):
                         event = await self._listener.queue.get()
                 except TimeoutError:
                     event = b": \n\n"
-                if event is None:
+                if event is None or not self._may_listen():
                     break
                 await write(event)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -73,9 +73,10 @@ class _Stream(Response):
 
     def _may_listen(self) -> bool:
         """Whether the session has not ended; a key is one as long as the board runs."""
-        session = self._request.cookies.get(COOKIE)
-        by_key = "authorization" in self._request.headers
-        return by_key or (session is not None and self._board.visitors.of(session) is not None)
+        visitor = visitor_of(self._request)
+        by_key = visitor is not None and not visitor.csrf
+        session = self._request.cookies.get(COOKIE, "")
+        return by_key or self._board.visitors.of(session) is not None
 
 
 async def _has_left(receive: Receive) -> None:
