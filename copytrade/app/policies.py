@@ -11,6 +11,7 @@ from copytrade.common import wall_clock
 from copytrade.core.decide.decisions import Policy
 from copytrade.core.decide.desired_order import OrderTypePolicy
 from copytrade.core.decide.filters import EVERYTHING
+from copytrade.core.decide.legs.group import GroupPolicy
 from copytrade.core.decide.risk_limits import RiskLimits
 from copytrade.core.engine.engine import MarketRules
 from copytrade.core.ledger.sizing import SizingPolicy
@@ -54,7 +55,15 @@ def policy_of(follower: Copying, recovery: Recovery) -> Policy:
         unfilled_exit_action=follower.unfilled_exit_action,
         risk_limits=risk_limits_of(follower, recovery),
         dry_run=follower.dry_run,
+        groups=groups_of(follower),
     )
+
+
+def groups_of(follower: Copying) -> GroupPolicy | None:
+    """Return how a follower copies legs that belong together, None where each is copied by itself."""
+    if not follower.group_within:
+        return None
+    return GroupPolicy(follower.group_within, follower.group_wait, follower.group_action)
 
 
 def policy_of_leader(follower: Follower, leader: str, recovery: Recovery) -> Policy:

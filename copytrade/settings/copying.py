@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from copytrade.core.decide.decisions import Mode, UnfilledAction
 from copytrade.core.decide.desired_order import MarketAs, StopMarketAs
+from copytrade.core.decide.legs.group import GroupAction
 from copytrade.core.decide.risk_limits import OnBreach
 from copytrade.core.ledger.sizing import Strategy
 from copytrade.core.model.orders import AmoTime
@@ -50,6 +51,9 @@ class Copying(Section):
     blocked: Names = frozenset()
     trade_from: time | None = None
     trade_until: time | None = None
+    group_within: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    group_wait: Seconds = 30.0
+    group_action: GroupAction = GroupAction.SKIP
 
     @model_validator(mode="after")
     def _window_is_open_some_time(self) -> Self:
@@ -59,6 +63,15 @@ class Copying(Section):
             raise ValueError("trade_from and trade_until are times of day in India, like 09:20, without a zone")
         if len(ends) == 2 and ends[0] >= ends[1]:
             raise ValueError("trade_from must be before trade_until")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_have_time(self) -> Self:
+        """Refuse groups whose time is over before their legs can be known."""
+        if self.group_within >= self.group_wait:
+            raise ValueError(
+                f"group_wait is {self.group_wait:g} s: it must be longer than group_within, {self.group_within:g} s"
+            )
         return self
 
     @model_validator(mode="after")

@@ -111,7 +111,8 @@ class Account:
     def carry_out(self, leader: Order, action: Action, copy: Copy) -> None:
         match action:
             case Place(desired=desired):
-                order = an_order(id=f"F{len(self.orders)}", side=copy.side(leader), correlation_id=copy.correlation_id)
+                terms = {"side": copy.side(leader), "key": leader.key, "correlation_id": copy.correlation_id}
+                order = an_order(id=f"F{len(self.orders)}", **terms)
                 self.settle((leader.id, action.n), transitions.accepted(copy, order.id, None))
                 self.shows(replace(order, quantity=desired.quantity, price=desired.price))
             case Modify(desired=desired):

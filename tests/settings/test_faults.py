@@ -59,6 +59,8 @@ def test_an_unknown_key_says_what_was_meant(tmp_path: Path, text: str, fault: st
         ('lots = "many"\n', "lots: must be a whole number, or a table with a factor for each underlying"),
         ("lots = { NIFTY = 0 }\n", "lots: NIFTY must be a number greater than 0"),
         ('ratio = "half"\n', "ratio: must be a number"),
+        ("group_within = -1\n", "group_within: must be 0 or more"),
+        ('group_action = "wait"\n', "group_action: must be 'skip' or 'send'"),
         ("enabled = 3\n", "enabled: must be true or false"),
         ('instruments = "OPTIDX"\n', "instruments: must be a list"),
         ("instruments = []\n", "instruments: must not be empty"),
@@ -96,3 +98,9 @@ def test_limits_beyond_the_brokers_are_refused_in_live_mode_at_a_real_broker(tmp
     local = '[dhan]\nrest_url = "http://127.0.0.1:1/v2"\n'
     assert load(tmp_path, 'mode = "live"\n' + MINIMUM + limits + local).limits.per_second == 11
     assert load(tmp_path, MINIMUM + limits).limits.per_day == 7001
+
+
+def test_a_group_of_legs_has_time_to_be_known(tmp_path: Path) -> None:
+    text = MINIMUM + "group_wait = 2\ngroup_within = 2.5\n"
+    fault = "followers.alice: group_wait is 2 s: it must be longer than group_within, 2.5 s"
+    assert faults(tmp_path, text) == [fault]

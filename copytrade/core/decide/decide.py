@@ -27,8 +27,9 @@ from copytrade.core.decide.decisions import (
     Wait,
 )
 from copytrade.core.decide.desired_order import restated
-from copytrade.core.decide.fills import mind_fills, note_difference
-from copytrade.core.decide.following_fills import as_followed, waits_for_more
+from copytrade.core.decide.fills.differing import mind_fills, note_difference
+from copytrade.core.decide.fills.following import as_followed, waits_for_more
+from copytrade.core.decide.legs.sending import in_words, makes_way, rest_of_leg
 from copytrade.core.decide.new_order import new_order
 from copytrade.core.decide.slicing import Slices, sliced, sliced_by_product
 from copytrade.core.decide.totals import not_entered, total_of
@@ -152,6 +153,8 @@ def _part(case: Case, part: Part) -> Decision:
     if isinstance(decision, Done):
         as_wanted = [copy for copy, change in zip(mine, changes, strict=True) if change is None]
         decision = mind_fills(case, part, as_wanted)
+    if case.policy.groups is not None and mine and part is Part.ENTRY:
+        decision = rest_of_leg(case, mine, decision)
     return note_difference(case, part, mine) if isinstance(decision, Done) else decision
 
 
@@ -187,6 +190,8 @@ def _grow(case: Case, part: Part, mine: Sequence[Copy], plan: Slices) -> Decisio
         return why_not
     if plan.waits_for is not None:
         return Wait(f"order {plan.waits_for} has to be known first")
+    if (sold_leg_first := makes_way(case, part)) is not None:
+        return sold_leg_first
     if part is Part.ENTRY and (_is_yet_to_exit(case) or any(copy.is_open for copy in exits)):
         why = "its exit comes first"
         return Wait(why) if case.sent else Skip(Reason.EXIT_FIRST, why)
@@ -226,7 +231,8 @@ def _arithmetic(case: Case, part: Part) -> str:
     allocated = case.allocated
     match part:
         case Part.ENTRY:
-            return allocated.entry.arithmetic if allocated.entry else ""
+            arithmetic = allocated.entry.arithmetic if allocated.entry else ""
+            return arithmetic if case.policy.groups is None else in_words(case, arithmetic)
         case Part.EXIT:
             why = not_entered(case) if Part.ENTRY in allocated.parts else None
             beyond = f"; what is beyond it is not entered, {why.reason}: {why.detail}" if isinstance(why, Skip) else ""

@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from copytrade.core.decide.desired_order import AS_USUAL, OrderTypePolicy
+from copytrade.core.decide.legs.group import Group, GroupPolicy
 from copytrade.core.decide.risk_limits import LimitsUsed, RiskLimits
 from copytrade.core.ledger.sizing import Size, SizingPolicy
 from copytrade.core.market.sessions import MarketHours
@@ -40,7 +41,8 @@ class Mode(StrEnum):
 class Policy(msgspec.Struct, frozen=True, gc=False):
     """How one follower copies. ``late_after``, ``max_missed_age`` and ``unfilled_after`` are seconds.
 
-    ``pause`` says who paused its entries and how that ends; without one ``enabled`` is the settings' word.
+    ``pause`` says who paused its entries and how that ends; without one ``enabled`` is the settings' word. Without
+    ``groups`` each leg is copied by itself.
     """
 
     instruments: frozenset[str]
@@ -58,10 +60,16 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     unfilled_exit_action: UnfilledAction = UnfilledAction.REPRICE
     risk_limits: RiskLimits | None = None
     dry_run: bool = False
+    groups: GroupPolicy | None = None
 
 
 def not_awaited() -> datetime | None:
     """Say that no read is awaited before an exit."""
+    return None
+
+
+def not_grouped() -> Group | None:
+    """Return the group of an order that is copied by itself."""
     return None
 
 
@@ -116,6 +124,7 @@ class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     * ``takes_back``: the leader's order was found late, and closes what misjudged orders have entered.
     * ``limits_used``: returns how much of each limit is used; called for entries only.
     * ``piece_at``: when the first of the leader's fills was known that no request has followed yet, None for none.
+    * ``group``: returns the legs beside an order that sells, None where each leg is copied by itself.
     * ``unread_until``: returns until when an exit waits for reads of the account, or None; called for exits only.
     """
 
@@ -131,6 +140,7 @@ class DecisionInput(msgspec.Struct, frozen=True, gc=False):
     takes_back: bool = False
     piece_at: datetime | None = None
     limits_used: Callable[[], LimitsUsed] = not_limited
+    group: Callable[[], Group | None] = not_grouped
     unread_until: Callable[[], datetime | None] = not_awaited
 
     @property

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from copytrade.core.decide.case import Case
 from copytrade.core.decide.decisions import Skip, Wait
 from copytrade.core.decide.desired_order import bounded, desired_order, marketable
-from copytrade.core.decide.following_fills import following_order
-from copytrade.core.decide.totals import forbidden_more
+from copytrade.core.decide.fills.following import following_order
+from copytrade.core.decide.totals import GATE_CLOSED, forbidden_more
 from copytrade.core.market.prices import price_fault
 from copytrade.core.market.sessions import Session, instrument_class
 from copytrade.core.model.copies import Copy, DesiredOrder
@@ -23,7 +23,7 @@ def new_order(case: Case, part: Part, mine: Sequence[Copy], quantity: int) -> De
         if why := forbidden_more(case, mine):
             return why
         if not case.inputs.gate_open:
-            return Wait("the entry gate is closed until the leader's order book has been read")
+            return GATE_CLOSED
     if case.is_late and (closed := _closed(case, part)):
         return closed
     if part in (Part.EXIT, Part.CLOSE) and (until := case.inputs.unread_until()):

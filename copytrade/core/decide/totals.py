@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 from copytrade.core.decide.case import LEADER_ENDED, Case
 from copytrade.core.decide.decisions import Decision, Done, Skip, Wait
-from copytrade.core.decide.following_fills import filled_part
+from copytrade.core.decide.fills.following import filled_part
+from copytrade.core.decide.legs.sending import by_now
 from copytrade.core.decide.risk_check import forbidden
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Part
 from copytrade.core.model.reasons import Reason
+
+#: Nothing is entered that may not be the leader's latest word.
+GATE_CLOSED = Wait("the entry gate is closed until the leader's order book has been read")
 
 
 def total_of(case: Case, part: Part, mine: Sequence[Copy]) -> int | Decision:
@@ -40,12 +44,16 @@ def _entry_total(case: Case, mine: Sequence[Copy]) -> int | Decision:
             return Skip(size.reason, size.arithmetic)
         if case.follows_fills and not (part := filled_part(case, size)):
             return Wait("what the leader has filled is less than a lot of the follower's share")
-        return part if case.follows_fills else size.quantity
+        units, rest = by_now(case, size.quantity)
+        if not units and rest is not None:
+            return _not_for_now(case, rest)
+        return min(units, part) if case.follows_fills else units
     if case.leader.status in LEADER_ENDED:
         return sum(copy.filled_quantity for copy in mine)
     committed = committed_units(mine)
     kept = min(committed, case.allocated.entry_at_most)
     wanted = filled_part(case, size) if case.follows_fills else size.quantity
+    wanted = min(wanted, by_now(case, size.quantity).units)
     if wanted > kept and forbidden_more(case, mine):
         return kept
     return max(kept, wanted)  # limits bind what is added, not what rests
@@ -61,6 +69,13 @@ def _exit_total(case: Case, mine: Sequence[Copy]) -> int | Decision:
             return Skip(Reason.EXTERNAL_CLOSE, "what was copied has been closed elsewhere")
         return Skip(Reason.NOTHING_HELD, "nothing that was copied is left to exit")
     return still + sum(copy.filled_quantity for copy in mine)
+
+
+def _not_for_now(case: Case, rest: Wait | Skip) -> Wait | Skip:
+    """Return why nothing is entered of a leg whose hedges cover none of it: first what forbids all entries."""
+    if why := forbidden_more(case, ()):
+        return why
+    return rest if case.inputs.gate_open else GATE_CLOSED
 
 
 def not_entered(case: Case) -> Skip | Wait | None:

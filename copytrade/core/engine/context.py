@@ -8,8 +8,9 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from copytrade.core.decide.decisions import Action, DecisionInput, Policy, not_awaited, not_limited
+from copytrade.core.decide.decisions import Action, DecisionInput, Policy, not_awaited, not_grouped, not_limited
 from copytrade.core.decide.filters import refusal
+from copytrade.core.decide.legs.group import Group
 from copytrade.core.decide.risk_limits import RiskLimits
 from copytrade.core.engine.copies.limit_usage import LimitUsage
 from copytrade.core.engine.exits.awaited_reads import ExitReads
@@ -158,10 +159,12 @@ class Context:
         is_held: Callable[[Action], bool],
         now: datetime,
         piece_at: datetime | None = None,
+        group: Callable[[], Group | None] = not_grouped,
     ) -> DecisionInput:
         """Return the inputs for deciding an order; ``under_way`` are its copies with a pending request, by number.
 
         ``piece_at``: when the first of the leader's fills was known, by our clock, that no request has followed yet.
+        ``group`` returns the legs beside the order.
         """
         instrument, followed = self.instrument(leader), self.of(leader.leader)
         return DecisionInput(
@@ -176,6 +179,7 @@ class Context:
             second_copier=self.second_copier,
             takes_back=leader.id in self.found_late,
             piece_at=None if piece_at is None else piece_at + self.skew,
+            group=group,
             unread_until=not_awaited if self.dry_run else partial(self._unread_until, leader.id, now),
             limits_used=not_limited
             if not self._limit_usage.is_set

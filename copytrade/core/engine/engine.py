@@ -75,7 +75,7 @@ class CopyEngine:
         self.orders = LeaderOrders(set_aside, frozenset(name for name, one in leaders.items() if one.follows))
         self.copies = CopyBook(follower, self.positions, self.limit_usage, self.unknown_outcomes)
         known = self.orders, self.positions, self.copies
-        self.invalidation = Invalidation(*known, self.work_queue)
+        self.invalidation = Invalidation(*known, self.work_queue, self.context)
         self.flattener = Flattener(*known, self.work_queue, for_good=only_closes)
         holds, looks = Holds(max(1, per_hour // SHARE)), Looks()
         self.retention = Retention(*known, self.work_queue, self.context, self.flattener, self.limit_usage, holds)
@@ -292,6 +292,7 @@ class CopyEngine:
         if follows_fills and order.filled_quantity > (known.filled_quantity if known else 0):
             self.orders.piece_filled(order, received)
         self.context.contracts.see(order)
+        self.invalidation.groups.see(order)
         if self.orders.is_set_aside(order.id):
             self.work_queue.mark([order.id])
             return []

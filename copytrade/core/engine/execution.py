@@ -65,6 +65,7 @@ class Execution:
             case Cancel():
                 copy = self._copy_book.copy(copy_id)
                 after = transitions.cancelling(copy, action)
+        self._invalidation.groups.mark_sold(leader)
         is_entry = isinstance(action, Place) and action.part is Part.ENTRY
         self._work_queue.begin(copy_id, self._context.underlying(leader) if is_entry else "")
         return self._copy_book.change(copy, after, leader)

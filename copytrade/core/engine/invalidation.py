@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies.copy_book import Changed, CopyBook
+from copytrade.core.engine.copies.groups import Groups
 from copytrade.core.engine.leader_orders import LeaderOrders
 from copytrade.core.engine.work_queue import WorkQueue
 from copytrade.core.ledger.positions import Positions
@@ -17,8 +19,17 @@ class Invalidation:
     An entry that merely rests affects no other order and is affected by none: a line may have hundreds of them.
     """
 
-    def __init__(self, orders: LeaderOrders, positions: Positions, copy_book: CopyBook, work_queue: WorkQueue) -> None:
+    def __init__(
+        self,
+        orders: LeaderOrders,
+        positions: Positions,
+        copy_book: CopyBook,
+        work_queue: WorkQueue,
+        context: Context,
+    ) -> None:
         self._work_queue = work_queue
+        #: Legs that depend on each other.
+        self.groups = Groups(orders, positions, copy_book, context, work_queue)
         self._orders = orders
         self._positions = positions
         self._copy_book = copy_book
@@ -28,6 +39,7 @@ class Invalidation:
     def everybody(self) -> None:
         """Mark every order that is not settled or may still matter."""
         self._positions.ledger.all_changed()
+        self.groups.collect()
         self._work_queue.mark(order_id for order_id, order in self._orders.items() if self._is_undone(order))
 
     def whatever_works(self) -> None:
@@ -52,6 +64,7 @@ class Invalidation:
         if self._orders.is_his_copy(order):
             return
         self._work_queue.mark([order.id])
+        self.groups.mark_sold(order)
         before = _extent(known) if known else (order.quantity, 0, False)
         if self._is_exiting(order.id) or before != _extent(order):
             self.line(line_of(order))
@@ -59,6 +72,7 @@ class Invalidation:
     def copy_changed(self, changed: Changed) -> None:
         """Mark the leader order of a changed copy, and its line if that is affected."""
         self._work_queue.mark([changed.leader.id])
+        self.groups.mark_sold(changed.leader)
         before, after = changed.before, changed.after
         has_moved = (before.filled_quantity, before.stage) != (after.filled_quantity, after.stage)
         if after.part is not Part.ENTRY or (has_moved and (after.filled_quantity or after.stage is Stage.ENDED)):
@@ -93,6 +107,7 @@ class Invalidation:
 
     def forget(self) -> None:
         """Drop what was found of orders that are forgotten."""
+        self.groups.collect()
         self._at_rest = {order_id: found for order_id, found in self._at_rest.items() if order_id in self._orders}
 
     def _is_exiting(self, order_id: str) -> bool:

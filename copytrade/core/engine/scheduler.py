@@ -1,6 +1,7 @@
 """What a follower does next: decides every marked leader order, and picks the most urgent request."""
 
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -15,6 +16,7 @@ from copytrade.core.decide.decisions import (
     Place,
     Skip,
     Wait,
+    not_grouped,
 )
 from copytrade.core.engine.allocator import Allocator
 from copytrade.core.engine.context import Context
@@ -92,11 +94,12 @@ class Scheduler:
             self._decided.clear()  # of another time, and not fresh any more
         if self._flattener.is_at_work:
             self._flattener.go_on(now)
-        for order_id, on_its_own in self._work_queue.take_marked().items():
-            leader = self._orders.get(order_id)
-            if leader is not None and (on_its_own or self._is_concerned(leader)):
-                self._work_queue.want_nothing(order_id)
-                self._note(leader, self._decide(leader, now), considered, now)
+        while marked := self._work_queue.take_marked():  # a decision may concern the other legs of its group
+            for order_id, on_its_own in marked.items():
+                leader = self._orders.get(order_id)
+                if leader is not None and (on_its_own or self._is_concerned(leader)):
+                    self._work_queue.want_nothing(order_id)
+                    self._note(leader, self._decide(leader, now), considered, now)
         return considered
 
     def forget(self) -> None:
@@ -120,6 +123,7 @@ class Scheduler:
                 self._work_queue.want(leader.id, self.lane_of(leader, decision), underlying)
                 considered.wanted.append(leader.id)
                 self._decided[leader.id] = now, decision
+                self._invalidation.groups.mark_sold(leader)
             case Flag(n):
                 copy = self._copy_book.copy((leader.id, n))
                 considered.changed.append(self._copy_book.change(copy, transitions.flagged(copy, decision), leader))
@@ -132,7 +136,9 @@ class Scheduler:
                 self._work_queue.rest(leader.id)
                 self._holds.forget(leader.id)
             case Skip():
-                considered.changed.extend(self._copy_book.skip(leader, decision, now))
+                if skipped := self._copy_book.skip(leader, decision, now):
+                    considered.changed.extend(skipped)
+                    self._invalidation.groups.mark_sold(leader)
             case _:
                 pass
         until = self._again_at(leader, decision, considered, now)
@@ -187,6 +193,7 @@ class Scheduler:
             lambda action: self._is_held(leader, action, now),
             now,
             self._orders.piece_at(leader.id),
+            not_grouped if policy.groups is None else partial(self._invalidation.groups.of, leader),
         )
         if closing.is_closing(leader.id):
             return self._flattener.decide(leader, copies, inputs, policy, now)

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NOT_NEEDED = "not_needed"
     EXIT_FIRST = "exit_first"
     OVERTAKEN = "overtaken"
+    HEDGE_MISSING = "hedge_missing"
 
     # the leader's order ended before a copy was sent
     LEADER_CANCELLED = "leader_cancelled"
@@ -95,6 +96,7 @@ _NOT_AS_THE_LEADER = frozenset(
         Reason.UNFILLED,
         Reason.FILLED_OTHERWISE,
         Reason.MISJUDGED,
+        Reason.HEDGE_MISSING,
     }
 )
 
@@ -164,6 +166,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.LEADER_EXITED: "The leader had left the position again before the follower was in it.",
     Reason.OVERTAKEN: "Another order closed what this one was to close, or closing was over, before it was sent.",
     Reason.NOT_NEEDED: "The leader's order changed before this one was sent, and it was not needed any more.",
+    Reason.HEDGE_MISSING: "A sold leg is sent as far as its hedges are filled: one was refused, or not filled in time.",
     Reason.EXIT_FIRST: "Its entry waits until what the follower holds on the other side has been left.",
     Reason.LEADER_CANCELLED: "The leader's order was cancelled unfilled before a copy was sent.",
     Reason.LEADER_REJECTED: "The leader's own order was rejected.",

@@ -22,6 +22,7 @@ ADVICE = {
     "failed_to_place": "run `run.py explain` with the leader's order, and enter or leave by hand what cannot wait",
     "feed_down": "see whether Dhan or the network is down, and decide by hand what cannot wait",
     "foreign": "correct the account's client id and token in the settings",
+    "hedge_missing": "compare the legs with the leader's: enter the hedge and the sold leg by hand, or leave both",
     "instruments": "see whether instruments_url can be had from this machine",
     "invisible": "look for the order at web.dhan.co",
     "late_twin": "compare the positions of both accounts",

@@ -20,7 +20,14 @@ from copytrade.core.model.reasons import MEANINGS, Reason
 from copytrade.core.model.rejections import RejectionClass, classify
 
 #: Why an order that was to be copied was not, although nobody wanted that.
-_WORTH_A_LOOK = (Reason.MISSED_TOO_OLD, Reason.SECOND_COPIER, Reason.ACCOUNT_SUSPENDED, Reason.OWN_ORDER, Reason.POISON)
+_WORTH_A_LOOK = (
+    Reason.MISSED_TOO_OLD,
+    Reason.SECOND_COPIER,
+    Reason.ACCOUNT_SUSPENDED,
+    Reason.OWN_ORDER,
+    Reason.POISON,
+    Reason.HEDGE_MISSING,
+)
 
 #: How many orders are named that wait for the budget.
 NAMED = 6
@@ -294,6 +301,15 @@ def _reason(copy: Copy, reason: Reason) -> None:
     elif reason is Reason.MISJUDGED:
         got = fields(filled=copy.filled_quantity, detail=copy.error)
         alert("misjudged", copy.follower, "Leader's exit was taken for an entry, taking it back {} {}", who(copy), got)
+    elif reason is Reason.HEDGE_MISSING:
+        alert(
+            reason,
+            copy.follower,
+            "Sold leg not sent in full {} {}",
+            who(copy),
+            fields(detail=copy.error),
+            level="WARNING",
+        )
     elif reason is Reason.INVISIBLE:
         alert("invisible", copy.follower, "Order accepted and never shown by the broker {}", who(copy), level="ERROR")
     elif reason is Reason.UNFILLED:
