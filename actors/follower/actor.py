@@ -275,6 +275,7 @@ class Follower(GuardedActor[FollowerInbox]):
         for account, leader in self._peers.leaders.items():
             self._first_moments[account].is_now = leader.name in loaded.begins
             self._engine.context.of(leader.name).copy_since(loaded.copying_since[leader.name])
+        self._outbox.note(*self._engine.copies.skip_undecided(loaded.undecided, self._now()))
         for name, policy in self._account.policies.items():
             say_what_goes_on(
                 self.address.name, [line for line in loaded.lines if line.key.leader == name], policy.sizing

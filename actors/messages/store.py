@@ -10,6 +10,7 @@ from actors.runtime.address import Recipient
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line
+from copytrade.core.model.orders import Order
 from copytrade.storage.records import CopyChanged, Record
 
 
@@ -50,7 +51,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class CopiesLoaded:
-    """What is recorded of a follower's copies and ledger; ``begins`` are the leaders whom it has not copied before."""
+    """What is recorded of a follower's copies and ledger; ``begins`` are the leaders whom it has not copied before.
+
+    ``undecided`` are the leaders' orders of an earlier day for which nothing was recorded before the copier ended.
+    """
 
     copies: Sequence[Copy]
     lines: Sequence[Line]
@@ -59,6 +63,7 @@ class CopiesLoaded:
     pause: str
     breach: Breach | None = None
     begins: frozenset[str] = frozenset()
+    undecided: Sequence[Order] = ()
 
 
 @dataclass(frozen=True, slots=True)

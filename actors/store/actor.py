@@ -122,7 +122,8 @@ class Store(GuardedActor[StoreInbox]):
 
     def _load(self, request: LoadCopies) -> None:
         """Tell a follower its copies and ledger, once everything is in the database."""
-        since = wall_clock.now().astimezone(IST).date() - LOOK_BACK
+        today = wall_clock.now().astimezone(IST).date()
+        since = today - LOOK_BACK
         try:
             if self._group_commit.has_waiting or self._database.is_behind:
                 raise DatabaseUnusable("not everything is written yet")
@@ -137,6 +138,11 @@ class Store(GuardedActor[StoreInbox]):
                 self._database.pauses([request.follower])[request.follower],
                 self._breach_of(request.follower),
                 frozenset(leader for leader, (_, begins) in since_of.items() if begins),
+                [
+                    order
+                    for leader, (moment, _) in since_of.items()
+                    for order in self._database.undecided(request.follower, leader, moment, today)
+                ],
             )
         except DATABASE_ERRORS as error:
             why = fields(follower=request.follower, error=f"{type(error).__name__}: {error}")

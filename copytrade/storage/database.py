@@ -13,6 +13,7 @@ from playhouse import db_url
 from copytrade.core.model.commands import Answer, Command, enabled_key, pause_note_key, pause_text
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line
+from copytrade.core.model.orders import Order
 from copytrade.storage import schema as tables
 from copytrade.storage import sqlite
 from copytrade.storage.audit_chain import AUDIT_HEAD, BOARD
@@ -23,15 +24,8 @@ from copytrade.storage.intent_log import OWNER, Intended, Intents, IntentsUnusab
 from copytrade.storage.leader_names import CLIENT_IDS, NAMES, ONLY, LeaderNames, is_shared, leader_key, names_of
 from copytrade.storage.migrations import SCHEMA_VERSION, steps_from
 from copytrade.storage.records import ConfigSet, Record
-from copytrade.storage.rows import (
-    Row,
-    news_row,
-    order_row,
-    read_allocation,
-    read_copy,
-    read_line,
-)
-from copytrade.storage.sql import Cursor, Insert, answer_to_command, deletion_of_dispositions, news_of_order
+from copytrade.storage.rows import Row, news_row, order_row, read_allocation, read_copy, read_line, read_order
+from copytrade.storage.sql import UNDECIDED, Cursor, Insert, answer_to_command, deletion_of_dispositions, news_of_order
 from copytrade.storage.write_batch import Batch
 
 #: Tables whose rows are updated; the others are append-only.
@@ -348,6 +342,13 @@ class Database:
         query = "SELECT state, leader FROM allotments WHERE follower = ? AND trade_date >= ?"
         rows = self._execute(query, follower, since.isoformat()).fetchall()
         return [read_allocation(state, self.whose.known(leader)) for state, leader in rows]
+
+    def undecided(self, follower: str, leader: str, since: datetime, before: date) -> list[Order]:
+        """Return the leader's orders of the last day before one, placed from ``since`` on, that have no row of his."""
+        name = self.whose.stored(leader)
+        rows = self._execute(UNDECIDED, name, name, before.isoformat(), follower).fetchall()
+        orders = [read_order(state, leader) for (state,) in rows]
+        return [order for order in orders if (order.created_at or order.observed_at) >= since and not order.is_ours]
 
     def requests_since(self, moment: datetime) -> list[tuple[str, float]]:
         """Return the account and the answer's time (epoch seconds) of each request to the broker since ``moment``."""

@@ -9,15 +9,22 @@ from copytrade.core.ledger.arithmetic.entries import ratio_now
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.encoding import STATE, fraction
 from copytrade.core.model.ledger import Allocation, Line
-from copytrade.core.model.orders import IST, trade_date
+from copytrade.core.model.orders import IST, Order, trade_date
 from copytrade.storage.records import OrderChanged, RequestMade
 
 Row = tuple[object, ...]
 
 
+_ORDER = msgspec.json.Decoder(Order, dec_hook=fraction)
 _COPY = msgspec.json.Decoder(Copy, dec_hook=fraction)
 _LINE = msgspec.json.Decoder(Line, dec_hook=fraction)
 _ALLOCATION = msgspec.json.Decoder(Allocation, dec_hook=fraction)
+
+
+def read_order(state: str, leader: str = "") -> Order:
+    """Return the order of an event; ``leader`` is whose it is, as the engine knows him."""
+    order = _ORDER.decode(state)
+    return order if order.leader == leader else replace(order, leader=leader)
 
 
 def read_copy(state: str, leader: str = "") -> Copy:

@@ -151,7 +151,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.SECOND_COPIER: "Orders with our ids that we did not send were seen, so nothing more is entered.",
     Reason.ACCOUNT_SUSPENDED: "The broker refused the follower's access, so nothing could be sent for the account.",
     Reason.BUDGET: "The account's request budget was used up, but for what is kept for leaving.",
-    Reason.MISSED_TOO_OLD: "It had filled unseen, too long ago to be copied at a price near the leader's.",
+    Reason.MISSED_TOO_OLD: "It had filled or ended unseen, too long ago to be copied at a price near the leader's.",
     Reason.MARKET_CLOSED: "It came too late for its session; it is looked at again when the market opens.",
     Reason.PRICE_RULE: "The exchange would refuse the price, so it was not sent.",
     Reason.MAX_DAILY_LOSS: "The account had lost as much as max_daily_loss allows in a day: nothing more was entered.",

@@ -3,11 +3,12 @@
 A change of a copy is also counted in the ledger, in the limits used and in the unknown outcomes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
+from copytrade.core.decide.case import LEADER_ENDED
 from copytrade.core.decide.decisions import Skip
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.copies.dry_run import is_shadow
@@ -16,6 +17,7 @@ from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, CopyId, Stage
 from copytrade.core.model.orders import Order, order_of, trade_date
+from copytrade.core.model.reasons import Reason
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -104,6 +106,17 @@ class CopyBook:
             for copy in unsent
             if copy.reason is not skip.reason
         ]
+
+    def skip_undecided(self, orders: Iterable[Order], now: datetime) -> list[Changed]:
+        """Record why leader orders of an earlier day are not copied: the copier ended before it decided them."""
+        changed = []
+        for order in orders:
+            ended = LEADER_ENDED.get(order.status) if not order.filled_quantity else None
+            skip = Skip(
+                ended or Reason.MISSED_TOO_OLD, f"the copier stopped on {trade_date(order)} before it was decided"
+            )
+            changed += self.skip(order, skip, now)
+        return changed
 
     def forget_unsent(self, order_id: str) -> None:
         """Drop the reasons why nothing was sent for a leader order: a request begins."""
