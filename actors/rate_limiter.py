@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.messages.permits import (
+    CountRequests,
     PermitDelayed,
     PermitGranted,
     PermitId,
     RateLimiterMessage,
     ReleasePermit,
     RequestPermit,
+    RequestsCarried,
+    RequestsCounted,
     RequestsLoaded,
     SettlePermit,
 )
@@ -97,6 +100,12 @@ class RateLimiter(GuardedActor[RateLimiterInbox]):
                 account = self._account(follower, 0)
             case RequestsLoaded():
                 self._load(message)
+                return
+            case RequestsCarried(follower, answered):
+                self._account(follower, 0).budget.restate(answered, time.monotonic())
+                return
+            case CountRequests(reply_to):
+                reply_to.tell(RequestsCounted({name: one.budget.answered for name, one in self._accounts.items()}))
                 return
             case ActorUp(name) if name == self._store.name and not self._is_loaded:
                 self._store.tell(LoadRequests(self.address))

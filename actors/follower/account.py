@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from copytrade.core.decide.decisions import Policy
 from copytrade.core.engine.engine import MarketRules
+from copytrade.core.lease.lease import Fence
 from copytrade.core.ledger.sizing import Capitals
 from copytrade.core.model.orders import AmoTime
 
@@ -17,6 +18,17 @@ class LeaderTerms:
     capitals: Capitals
     amo_time: AmoTime
     follows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A node's time with an account. ``entries_wait``: seconds after the login that another node's orders may turn up.
+
+    It is 0 where no other node has traded the account since this one did.
+    """
+
+    fence: Fence
+    entries_wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

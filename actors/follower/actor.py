@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from actors.follower.account import FollowerAccount
+from actors.follower.account import FollowerAccount, Tenure
 from actors.follower.addresses import Peers
 from actors.follower.assembly import assemble
 from actors.follower.figures import details_of, figures_of
@@ -75,6 +75,7 @@ class Follower(GuardedActor[FollowerInbox]):
         peers: Peers,
         clock: Clock,
         make_gateway: Callable[[Address[FollowerInbox], int], Gateway],
+        tenure: Tenure | None = None,
     ) -> None:
         super().__init__(life)
         self._account = account
@@ -83,7 +84,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._make_gateway = make_gateway
         self._writer = Writer(life.address.name, life.epoch)
         self._loaded = False
-        self._parts = parts = assemble(life, account, peers, clock, self._writer)
+        self._parts = parts = assemble(life, account, peers, clock, self._writer, tenure)
         self._engine = parts.engine
         self._now = parts.broker_clock.now
         self._outbox = parts.outbox
@@ -96,6 +97,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._commands = parts.commands
         self._orphan_orders = parts.orphan_orders
         self._retention = parts.retention
+        self._takeover = parts.takeover
         self._own_book = parts.own_book
         self._in_flight = parts.in_flight
         self._outcomes = parts.outcomes
@@ -163,6 +165,7 @@ class Follower(GuardedActor[FollowerInbox]):
                 self._on_actor_died(message)
             case _:
                 self._learn(message)
+        self._takeover.mind()
         self._pump.run(self._now(), is_loaded=self._loaded)
         self._outbox.write()
         self._show()
@@ -249,6 +252,7 @@ class Follower(GuardedActor[FollowerInbox]):
             case TokenReplaced(_, token):
                 self._gateway.take_token(token)
                 self._account_state.take_token()
+                self._takeover.take_token()
             case TokenLost(_, why):
                 self._account_state.lose_token(why)
             case CopiesLoaded() if not self._loaded:

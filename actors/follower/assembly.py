@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from actors.follower.account import FollowerAccount
+from actors.follower.account import FollowerAccount, Tenure
 from actors.follower.addresses import Peers
 from actors.follower.first_moment import FirstMoment
 from actors.follower.parts.account_state import AccountState
@@ -19,6 +19,7 @@ from actors.follower.parts.permits import Permits
 from actors.follower.parts.position_audit import PositionAudit
 from actors.follower.parts.retention import Retention
 from actors.follower.parts.start_capital import StartCapital
+from actors.follower.parts.takeover import Takeover
 from actors.follower.pump import Pump
 from actors.messages.store import Writer
 from actors.runtime.actor import Incarnation
@@ -42,13 +43,21 @@ class Parts:
     commands: Commands
     orphan_orders: OrphanOrders
     retention: Retention
+    takeover: Takeover
     own_book: OwnBook
     in_flight: InFlight
     outcomes: Outcomes
     pump: Pump
 
 
-def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clock: Clock, writer: Writer) -> Parts:
+def assemble(
+    life: Incarnation[Any],
+    account: FollowerAccount,
+    peers: Peers,
+    clock: Clock,
+    writer: Writer,
+    tenure: Tenure | None,
+) -> Parts:
     """Build the parts for one incarnation."""
     address, epoch, policy, window = life.address, life.epoch, account.policy, account.absence_window
     recovery = peers.recovery
@@ -93,6 +102,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
     )
     commands = Commands(address.name, engine, outbox, broker_clock, loss_limit_watch, dry_run=policy.dry_run)
     orphan_orders = OrphanOrders(address, epoch, clock, engine, outbox, broker_clock, window)
+    takeover = Takeover(address, epoch, clock, engine, tenure)
     own_book = OwnBook(
         address,
         epoch,
@@ -102,6 +112,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         outbox,
         broker_clock,
         orphan_orders,
+        takeover,
         window,
         holdings=account.needs_holdings,
     )
@@ -133,6 +144,7 @@ def assemble(life: Incarnation[Any], account: FollowerAccount, peers: Peers, clo
         commands=commands,
         orphan_orders=orphan_orders,
         retention=Retention(address.name, engine, orphan_orders, accounts=1 + len(peers.leaders)),
+        takeover=takeover,
         own_book=own_book,
         in_flight=in_flight,
         outcomes=outcomes,

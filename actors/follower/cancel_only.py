@@ -208,7 +208,7 @@ class CancelOnlyFollower(GuardedActor[FollowerInbox]):
         logger.info("Processing cancellation for leader order: {} {}", leader.id, order_log.who(copy))
         token = next(self._numbers)
         self._in_flight[token] = _Flight(leader, copy, permit)
-        self._gateway.send(token, CancelOrder(copy.order_id))
+        self._gateway.send(token, CancelOrder(copy.order_id), Lane.CANCEL)
         self._gateway.listen(token)
 
     def _finish(self, finished: RequestFinished) -> None:

@@ -11,11 +11,13 @@ from pydantic import SecretStr
 from actors.follower.messages import FollowerInbox, RequestFinished
 from actors.runtime.address import Address
 from copytrade.brokers.api import Cancelled, NewOrder, OrderChange, OrderGateway, PendingRequest, Placed
-from copytrade.brokers.outcomes import HttpExchange, Outcome, Unknown
+from copytrade.brokers.outcomes import HttpExchange, Outcome, Refusal, Refused, Unknown
 from copytrade.common import wall_clock
 from copytrade.core.decide.decisions import Cancel, Modify, Place
 from copytrade.core.engine.engine import Action
+from copytrade.core.lease.lease import Fence
 from copytrade.core.model.copies import Copy
+from copytrade.core.model.lane import Lane
 from copytrade.core.model.orders import AmoTime, Order
 from copytrade.storage.records import RequestMade
 
@@ -51,14 +53,23 @@ AnyOutcome = Outcome[Placed] | Outcome[Cancelled]
 class Gateway:
     """The connections of one account; each outcome is told as RequestFinished.
 
-    The poller reads the answer to a request that left on a ready connection. A thread waits for the others.
+    The poller reads the answer to a request that left on a ready connection. A thread waits for the others. Where
+    other nodes may have the account, the ``fence`` is asked right before each request.
     """
 
-    def __init__(self, broker: OrderGateway, address: Address[FollowerInbox], epoch: int, threads: int) -> None:
+    def __init__(
+        self,
+        broker: OrderGateway,
+        address: Address[FollowerInbox],
+        epoch: int,
+        threads: int,
+        fence: Fence | None = None,
+    ) -> None:
         self._broker = broker
+        self._fence = fence
         self._address = address
         self._epoch = epoch
-        self._begun: dict[int, tuple[AnyCall, float]] = {}
+        self._begun: dict[int, tuple[AnyCall, float, Lane]] = {}
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"send-{address.name}")
         self._warming = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"warm-{address.name}")
         self._count = threads
@@ -69,13 +80,16 @@ class Gateway:
         if not self._broker.is_warm(self._count, fresh_for):
             self._warming.submit(self._broker.warm, self._count, fresh_for)
 
-    def send(self, token: int, request: Request) -> None:
+    def send(self, token: int, request: Request, lane: Lane) -> None:
         """Send a request without waiting; its outcome is told with the same token after :meth:`listen`."""
         if self._address.epoch != self._epoch:
             return  # a later incarnation owns this account now
         started = time.monotonic()
+        if (fenced := self._fenced(token, lane, started)) is not None:
+            self._address.tell(fenced)
+            return
         try:
-            self._begun[token] = self._begin(request), started
+            self._begun[token] = self._begin(request), started, lane
         except Exception as error:  # the request may have left all the same
             self._address.tell(self._failed(token, started, error))
 
@@ -87,11 +101,11 @@ class Gateway:
         """Have the answer to a request read. It is apart from sending, so that others' requests are sent first."""
         if token not in self._begun:
             return
-        call, started = self._begun.pop(token)
+        call, started, lane = self._begun.pop(token)
         if call.is_under_way:
             self._address.watch(call.fileno(), partial(self._advance, token, call, started), call.deadline)
         else:
-            self._threads.submit(self._wait, token, call, started)
+            self._threads.submit(self._wait, token, call, started, lane)
 
     def close(self) -> None:
         """Send nothing more, and break off requests under way: their outcome is then unknown."""
@@ -120,9 +134,18 @@ class Gateway:
         self._address.tell(finished)
         return None
 
-    def _wait(self, token: int, call: AnyCall, started: float) -> None:
+    def _fenced(self, token: int, lane: Lane, now: float) -> RequestFinished | None:
+        """Return the end of a request that the lease does not let leave now, None if it may."""
+        why = self._fence.refusal(lane, now) if self._fence is not None else ""
+        if not why:
+            return None
+        refused = Refused(Refusal.NOT_SENT, "", why, exchange=HttpExchange("", "", "", None, "", 0.0))
+        return RequestFinished(token, self._epoch, refused, now, now)
+
+    def _wait(self, token: int, call: AnyCall, started: float, lane: Lane) -> None:
         try:
-            finished = self._finished(token, call.outcome(), started)
+            # It leaves only now, and the thread may have had to wait.
+            finished = self._fenced(token, lane, time.monotonic()) or self._finished(token, call.outcome(), started)
         except Exception as error:
             finished = self._failed(token, started, error)
         self._address.tell(finished)

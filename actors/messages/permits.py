@@ -69,4 +69,35 @@ class RequestsLoaded:
     answered: Mapping[str, Sequence[float]]
 
 
-RateLimiterMessage = RequestPermit | SettlePermit | ReleasePermit | RequestsLoaded | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class RequestsCarried:
+    """When another node's requests of an account were answered, in monotonic seconds: count these, and no others."""
+
+    follower: str
+    answered: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsCounted:
+    """When the requests of each account's last day were answered, in monotonic seconds."""
+
+    answered: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class CountRequests:
+    """Tell how many requests each account has had answered."""
+
+    reply_to: Recipient[RequestsCounted]
+
+
+RateLimiterMessage = (
+    RequestPermit
+    | SettlePermit
+    | ReleasePermit
+    | RequestsLoaded
+    | RequestsCarried
+    | CountRequests
+    | ActorUp
+    | ActorDied
+)

@@ -10,6 +10,7 @@ from actors.runtime.actor import ActorDied, ActorUp
 from actors.runtime.address import Recipient
 from copytrade.brokers.api import TokenService
 from copytrade.brokers.tokens.token import Credentials
+from copytrade.core.lease.lease import Fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,28 @@ class CredentialsGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginTried:
+    """When a login was last tried for an account, and how many in a row the broker has refused."""
+
+    account: str
+    at: datetime | None
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenAccountJoined:
-    """Look after the token of another account."""
+    """Look after the token of another account.
+
+    Where other nodes may have it: it logs in only within the ``fence``; ``logs_in`` says that another node's token has
+    to be ended by a login first, and ``tried`` what logins that node has tried.
+    """
 
     account: str
     credentials: Credentials
     requests: TokenService
+    fence: Fence | None = None
+    logs_in: bool = False
+    tried: LoginTried | None = None
 
 
 @dataclass(frozen=True, slots=True)

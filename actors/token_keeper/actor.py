@@ -1,15 +1,18 @@
 """Sees that every account has a working access token: checks it, replaces it in time, and tells its users."""
 
 import itertools
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from loguru import logger
+from msgspec.structs import replace
 
 from actors.messages.tokens import (
     CheckToken,
     CredentialsGiven,
+    LoginTried,
     TokenAccountJoined,
     TokenAccountLeft,
     TokenLost,
@@ -31,10 +34,14 @@ from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields, over
 from copytrade.common.measures import Figure, PartOf, seconds
 from copytrade.common.redaction import hide
+from copytrade.core.lease.lease import Fence
 from copytrade.core.model.orders import IST
 
 #: Seconds that one wait may last. It ends at a time of day, and the machine may sleep meanwhile.
 SHORTEST_WAIT, LONGEST_WAIT = 0.05, 600.0
+
+#: How long a login waits for the lease each time.
+WAIT_FOR_LEASE = timedelta(seconds=0.5)
 
 #: What a person can do for an account that cannot get a token by itself.
 _REMEDY = "put a new access_token into the settings, .env or the token file and send SIGHUP"
@@ -54,8 +61,13 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         requests: Mapping[str, TokenService],
         place: TokenPlace,
         policy: TokenPolicy,
+        leases: Recipient[LoginTried] | None = None,
+        fences: Mapping[str, Fence] | None = None,
     ) -> None:
+        """``leases`` is told of logins where other nodes may have an account; it is logged in only within its fence."""
         super().__init__(life)
+        self._leases = leases
+        self._fences = dict(fences or {})
         self._clock = clock
         self._accounts = dict(accounts)
         self._requests = dict(requests)
@@ -90,13 +102,15 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
                 | TellToken(account)
             ) if account not in self._lifecycle:
                 pass  # it has left
-            case TokenAccountJoined(account, _, requests) if account in self._lifecycle:
+            case TokenAccountJoined(account, requests=requests) if account in self._lifecycle:
                 requests.close()  # this incarnation has begun with it
-            case TokenAccountJoined(account, credentials, requests):
+            case TokenAccountJoined(account, credentials, requests, fence):
+                if fence is not None:
+                    self._fences[account] = fence
                 self._accounts[account], self._requests[account] = credentials, requests
                 self._tell.setdefault(account, {})
                 self._kept.update(self._read())
-                self._begin(account, credentials)
+                self._begin(account, credentials, message.tried, logs_in=message.logs_in)
             case TokenAccountLeft(account):
                 self._end_account(account)
             case WantToken(account, reply_to):
@@ -134,12 +148,24 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         usable = sum(lifecycle.is_usable for lifecycle in self._lifecycle.values())
         return {"tokens": PartOf(usable, len(self._accounts)), "fetched": self._fetched, "failed": self._failed or ""}
 
-    def _begin(self, account: str, credentials: Credentials) -> None:
-        """Look after an account's token from now on."""
+    def _begin(
+        self, account: str, credentials: Credentials, tried: LoginTried | None = None, *, logs_in: bool = False
+    ) -> None:
+        """Look after an account's token from now on; with ``logs_in`` no known token is used before a login."""
         self._threads[account] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"token-{account}")
         kept = self._kept.get(credentials.client_id, KeptToken())
-        now = wall_clock.now()
-        self._lifecycle[account] = TokenLifecycle(credentials, kept.token, kept.attempted, self._policy, now)
+        attempted = max((at for at in (kept.attempted, tried.at if tried else None) if at), default=None)
+        logs_in = logs_in and credentials.can_log_in
+        begins = replace(credentials, given=None) if logs_in else credentials
+        lifecycle = self._lifecycle[account] = TokenLifecycle(
+            begins,
+            None if logs_in else kept.token,
+            attempted,
+            self._policy,
+            wall_clock.now(),
+            tried.refusals if tried else 0,
+        )
+        lifecycle.credentials = credentials
         self._hide(account)
         self._pump(account)
 
@@ -149,6 +175,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             self._threads.pop(account).shutdown(wait=False, cancel_futures=True)
             self._requests.pop(account).close()
             del self._lifecycle[account], self._accounts[account]
+            self._fences.pop(account, None)
             for known in (self._tell, self._told, self._alarm):
                 known.pop(account, None)
 
@@ -160,6 +187,8 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             when = fields(account=account, expires=f"{expires.astimezone(IST):%Y-%m-%d %H:%M}")
             alert("token", account, f"Token expires soon, {_REMEDY} {{}}", when, level="WARNING")
         step = lifecycle.next(now)
+        if isinstance(step, Step) and step is not Step.CHECK and not self._may_log_in(account):
+            step = now + WAIT_FOR_LEASE
         if isinstance(step, Step):
             self._ask(account, step, now)
         elif step is not None:
@@ -174,8 +203,19 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
         self._alarm.pop(account, None)
         if step is not Step.CHECK:
             self._keep(account)  # so that a restart does not ask again too soon
+            self._tell_of_login(account)
         requests, credentials, token = self._requests[account], lifecycle.credentials, lifecycle.token
         self._threads[account].submit(ask_broker, self.address, account, requests, step, credentials, token)
+
+    def _may_log_in(self, account: str) -> bool:
+        """Whether no other node can have the account: nodes that log in at the same time end each other's token."""
+        fence = self._fences.get(account)
+        return fence is None or fence.is_held(time.monotonic())
+
+    def _tell_of_login(self, account: str) -> None:
+        if self._leases is not None:
+            lifecycle = self._lifecycle[account]
+            self._leases.tell(LoginTried(account, lifecycle.attempted, lifecycle.login_refusals))
 
     def _take_check(self, account: str, token: Token | None, outcome: Outcome[Profile]) -> None:
         lifecycle, now = self._lifecycle[account], wall_clock.now()
@@ -206,6 +246,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
             lifecycle.replaced(outcome.value)
             self._keep(account)
             until = fields(expires=f"{end.astimezone(IST):%Y-%m-%d %H:%M}" if (end := outcome.value.expires) else "")
+            self._tell_of_login(account)
             over("login", account, "Token replaced {} {}", who, until)
             return
         self._failed += 1
@@ -225,6 +266,7 @@ class TokenKeeper(GuardedActor[TokenKeeperInbox]):
                     text = "Login refused, are PIN and TOTP secret right, and this machine's clock? {} {}"
                     alert("login", account, text, who, error)
         self._keep(account)
+        self._tell_of_login(account)
 
     def _take_credentials(self, accounts: Mapping[str, Credentials]) -> None:
         """Take over what settings and token file say now, on SIGHUP."""

@@ -74,6 +74,23 @@ class Budget:
         """Count requests of an earlier run: the broker counts them too."""
         self._settled = sorted([*self._settled, *answered])
 
+    def restate(self, answered: Iterable[float], now: float) -> None:
+        """Count these requests and no others: another node has sent them, and some of them only may have been sent.
+
+        They leave what is reserved in each window, so that the follower can always get out.
+        """
+        counted: list[float] = []
+        for at in sorted(answered, reverse=True):
+            windows = [one for one in self._windows if at > (self._day_began if one.daily else now - one.seconds)]
+            if all(len(counted) < one.limit - one.reserve for one in windows):
+                counted.append(at)
+        self._settled = counted[::-1]
+
+    @property
+    def answered(self) -> tuple[float, ...]:
+        """When the requests of the longest window were answered; those that are open count as now to nobody yet."""
+        return tuple(self._settled)
+
     def assume_full(self, now: float) -> None:
         """Count the shortest window as full: what was sent just before is not known."""
         shortest = min(self._windows, key=lambda window: window.seconds)

@@ -112,3 +112,14 @@ def test_midnight_is_the_last_one_in_india() -> None:
         "00:00:00",
         "23:59:59",
     )
+
+
+def test_what_another_node_may_have_sent_counts_and_leaves_the_reserve() -> None:
+    budget = Budget([Window(10, 1.0), Window(100, 3600.0, 20)])
+    budget.remember([4000.0] * 30)
+
+    budget.restate([4999.0 - second for second in range(200)], 5000.0)
+
+    assert budget.delay(5000.0, Lane.ENTRY) > 3000.0
+    assert budget.delay(5000.0, Lane.EXIT) == 0.0
+    assert len(budget.answered) == 80

@@ -181,7 +181,7 @@ class InFlight:
         self.requests += 1
         self._address.tell(RequestLeft(token, self._epoch))
         amo_time = self.amo_time_of(flight.leader.leader)
-        self._gateway.send(token, request_for(flight.action, copy, flight.leader, amo_time))
+        self._gateway.send(token, request_for(flight.action, copy, flight.leader, amo_time), flight.lane)
 
     def left(self, token: int) -> None:
         """After a request has been sent: read its answer, ask for the next permit, write its log line."""

@@ -62,12 +62,19 @@ class OrphanOrders:
         if wait > 0:
             self._clock.tell_later(wait, self._address, self._again)
             return False
+        self.adopt_now()
+        return True
+
+    def adopt_now(self) -> None:
+        """Adopt those that fit an order of a leader's."""
+        orphans = self._engine.own_orders.orphan_orders
+        if all(order.id in self._known for order in orphans):
+            return
         adopted = self._engine.own_orders.adopt_orphan_orders(self._now())
         self._outbox.note(*adopted)
         self._known = {order.id for order in self._engine.own_orders.orphan_orders}
         what = fields(follower=self._address.name, adopted=len(adopted), left=",".join(sorted(self._known)))
         logger.warning("Orders adopted {}", what)
-        return True
 
     def forget(self) -> None:
         """Drop orders that the engine has forgotten."""

@@ -8,6 +8,7 @@ from actors.follower.messages import FollowerInbox, LookAround
 from actors.follower.parts.broker_clock import BrokerClock
 from actors.follower.parts.orphan_orders import OrphanOrders
 from actors.follower.parts.outbox import Outbox
+from actors.follower.parts.takeover import Takeover
 from actors.messages.feeds import NO_GAP, BookMerged
 from actors.messages.reads import GapRecoveryMessage, ReadBook, ReadNet, SearchOrder
 from actors.runtime.address import Address, Recipient
@@ -40,6 +41,7 @@ class OwnBook:
         outbox: Outbox,
         broker_clock: BrokerClock,
         orphan_orders: OrphanOrders,
+        takeover: Takeover,
         window: float,
         *,
         holdings: bool,
@@ -52,6 +54,7 @@ class OwnBook:
         self._outbox = outbox
         self._broker_clock = broker_clock
         self._orphan_orders = orphan_orders
+        self._takeover = takeover
         self._window = window
         self._holdings = holdings
         self._size = 0
@@ -86,6 +89,8 @@ class OwnBook:
 
     def take_snapshot(self, *, gate_open: bool) -> None:
         """Take in what the feed knew when we subscribed. With an open gate that is the whole book."""
+        if self._takeover.goes_on(time.monotonic()):
+            return
         if gate_open and not self._engine.own_orders.orphan_orders:
             self._is_known()
 
@@ -104,7 +109,12 @@ class OwnBook:
             )
             logger.warning("Broker shows orders late, absence is proven over a longer time {}", lag)
         self._catch_up(is_behind=visibility.is_behind)
-        if not self.is_read and self._orphan_orders.adopt(read.began):
+        if self.is_read:
+            return
+        if self._takeover.goes_on(read.began):
+            if self._engine.knows_leaders:
+                self._orphan_orders.adopt_now()
+        elif self._orphan_orders.adopt(read.began):
             self._is_known()
 
     def _is_known(self) -> None:

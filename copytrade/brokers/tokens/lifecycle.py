@@ -55,8 +55,12 @@ class TokenLifecycle:
         attempted: datetime | None,
         policy: TokenPolicy,
         now: datetime,
+        login_refusals: int = 0,
     ) -> None:
-        """``kept`` is the token of an earlier run, ``attempted`` when a new one was last requested."""
+        """``kept`` is the token of an earlier run, ``attempted`` when a new one was last requested.
+
+        ``login_refusals``: how many logins in a row the broker has refused already.
+        """
         self.credentials = credentials
         self.token: Token | None = None
         #: Why there is no usable token, "" if there is one.
@@ -65,7 +69,7 @@ class TokenLifecycle:
         self.attempted = attempted
         self._policy = policy
         self._refused: set[SecretStr] = set()
-        self._login_refusals = 0
+        self._login_refusals = login_refusals
         self._asking: Step | None = None
         self._attempted_before = attempted
         self._in_doubt = self._alarmed = self._cannot_renew = self._warned = False
@@ -75,6 +79,11 @@ class TokenLifecycle:
         self._spare = _candidates(credentials, kept)
         self._spare.sort(key=lambda token: token.is_expired(now))
         self._take_spare(now)
+
+    @property
+    def login_refusals(self) -> int:
+        """How many logins in a row the broker has refused."""
+        return self._login_refusals
 
     @property
     def is_usable(self) -> bool:

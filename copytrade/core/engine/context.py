@@ -99,6 +99,8 @@ class Context:
         self.contracts = Contracts()
         #: Whether the own order book has been read since the start: nothing is entered before.
         self.own_book_read = True
+        #: Whether the lease allows entries, where other nodes may have the account.
+        self.fence_open = True
         self.second_copier = False
         #: The leader orders that were found so late that others were taken for entries.
         self.found_late: set[str] = set()
@@ -170,7 +172,7 @@ class Context:
         return DecisionInput(
             instrument=instrument,
             master_read=self.instruments is not None,
-            gate_open=followed.gate_open and self.own_book_read,
+            gate_open=followed.gate_open and self.own_book_read and self.fence_open,
             refused=refusal(leader, instrument, followed.policy),
             largest=self._largest(instrument, now),
             hours=self._market_rules.hours,

@@ -26,6 +26,11 @@ class ExitReads:
         self._positions: datetime | None = None
         self._wanted: dict[str, datetime] = {}
         self._told: set[str] = set()
+        self._unseen = False
+
+    def read_twice(self) -> None:
+        """Count the second read of the book as the first: another node may have had a request under way at that one."""
+        self._unseen = True
 
     def feed_is_up(self, since: datetime) -> None:
         """The own feed is complete from ``since`` on."""
@@ -37,6 +42,9 @@ class ExitReads:
 
     def book_read(self, began: datetime) -> None:
         """The own order book was read."""
+        if self._unseen:
+            self._unseen = False
+            return
         self._book = max(began, self._book or began)
         self._forget()
 
