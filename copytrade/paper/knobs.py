@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from copytrade.paper.exchange.instruments import PaperInstrument
+from copytrade.paper.exchange.margins import Margins
 from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.exchange.portfolio import PaperHolding
 from copytrade.paper.server import wire
@@ -158,6 +159,11 @@ class Knobs(Trading):
             portfolio.collateral = Decimal(str(collateral))
 
         self.call(change)
+
+    def set_margins(self, client_id: str, *, sold: Amount, hedged: Amount) -> None:
+        """Have what an account sells need so many rupees a unit: ``sold`` alone, ``hedged`` beside a bought unit."""
+        margins = Margins(Decimal(str(sold)), Decimal(str(hedged)))
+        self.call(lambda: setattr(self.exchange.portfolio(client_id), "margins", margins))
 
     def add_instrument(self, **fields: Any) -> None:
         """Add an instrument to the exchange: the fields of ``PaperInstrument``."""

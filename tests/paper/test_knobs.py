@@ -299,3 +299,19 @@ def test_all_that_happened_to_the_orders_is_on_record(broker: PaperBroker) -> No
         ("CANCELLED", 65),
     ]
     assert all(began < float(str(change["at"])) < time.monotonic() for change in changes)
+
+
+def test_what_is_sold_needs_less_beside_what_is_bought(broker: PaperBroker) -> None:
+    """Naked 65 units need 130,000 rupees, hedged ones 6,500; the account has 50,000."""
+    broker.set_funds(CLIENT, sod=50_000)
+    broker.set_margins(CLIENT, sold=2000, hedged=100)
+    terms = {"quantity": 65, "order_type": "MARKET"}
+
+    def trades(side: str, security_id: str) -> object:
+        return broker.order(CLIENT, broker.place(CLIENT, side=side, security_id=security_id, **terms))["orderStatus"]
+
+    assert trades("SELL", "45672") == "REJECTED"
+    assert [trades("BUY", "45674"), trades("SELL", "45672")] == ["TRADED", "TRADED"]
+    assert trades("SELL", "45672") == "REJECTED", "one hedge is for one sold lot"
+    assert trades("SELL", "45674") == "REJECTED", "the hedge cannot be left before the sold leg"
+    assert [trades("BUY", "45672"), trades("SELL", "45674")] == ["TRADED", "TRADED"]

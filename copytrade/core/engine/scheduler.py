@@ -136,9 +136,7 @@ class Scheduler:
                 self._work_queue.rest(leader.id)
                 self._holds.forget(leader.id)
             case Skip():
-                if skipped := self._copy_book.skip(leader, decision, now):
-                    considered.changed.extend(skipped)
-                    self._invalidation.groups.mark_sold(leader)
+                considered.changed.extend(self._copy_book.skip(leader, decision, now))
             case _:
                 pass
         until = self._again_at(leader, decision, considered, now)

@@ -50,6 +50,11 @@ class PaperInstrument:
         return self.segment, self.security_id
 
     @property
+    def underlying(self) -> str:
+        """The name before the first dash of its symbol."""
+        return self.symbol.split("-", maxsplit=1)[0]
+
+    @property
     def exchange(self) -> str:
         """NSE, BSE or MCX."""
         return _SEGMENT_LETTERS[self.segment][0]
@@ -146,7 +151,7 @@ def master_csv(instruments: list[PaperInstrument], rows: int = 0) -> str:
             f"{item.exchange},{item.segment_letter},{item.security_id},{item.kind},0,{item.symbol},{item.lot_size}.0,"
             f"{item.display},{item.expiry or ''},{item.strike},{item.option_type},{item.tick * 100:.4f},"
             f"{'W' if item.expiry else ''},{'OP' if item.option_type != 'XX' else 'ES'},"
-            f"{'EQ' if item.is_cash else 'XX'},{item.symbol.split('-', maxsplit=1)[0]}"
+            f"{'EQ' if item.is_cash else 'XX'},{item.underlying}"
         )
     lines += islice(_padding(), max(0, rows - len(instruments)))
     return "\n".join(lines) + "\n"

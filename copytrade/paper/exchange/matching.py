@@ -133,7 +133,7 @@ class Exchange:
         available = portfolio.available()
         portfolio.add(order)
         self._tell(order)
-        needed = portfolio.value(order, order.price or self.prices[order.instrument.key])
+        needed = portfolio.needed(order, order.price or self.prices[order.instrument.key])
         if needed > available:
             self.reject(order, f"You have insufficient funds. Please add Rs.{needed - available:,.2f} to trade.")
         elif client_id != self._mishaps.spared and self._random.random() < self._mishaps.rejections:

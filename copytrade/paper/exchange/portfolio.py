@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from copytrade.paper.exchange.instruments import PaperInstrument
+from copytrade.paper.exchange.margins import Margins
 from copytrade.paper.exchange.orders import NO_PRICE, PaperOrder, order_error
 
 
@@ -90,12 +91,15 @@ class Portfolio:
 
     A paper margin: a working order and a position block the full value of what they open or hold, long or short, and
     what closes a position blocks nothing. Real margins of short options differ; only their being finite matters here.
-    ``funds`` are the rupees at the start of the day, ``collateral`` those for pledged shares.
+    ``funds`` are the rupees at the start of the day, ``collateral`` those for pledged shares. With ``margins`` an order
+    that sells derivatives, to enter or to leave, needs those of all that is then sold of the underlying: bought units
+    count once they are held, and not what is about to be sold of them.
     """
 
     def __init__(self, funds: Decimal, monotonic: Callable[[], float]) -> None:
         self.funds = funds
         self.collateral = NO_PRICE
+        self.margins: Margins | None = None
         self._monotonic = monotonic
         self._working: dict[tuple[str, str, str], dict[str, PaperOrder]] = defaultdict(dict)
         self._blocked: dict[str, Decimal] = {}
@@ -187,6 +191,19 @@ class Portfolio:
         position = self._positions.get(_key(order))
         closing = max(0, -order.sign * position.net) if position else 0
         return price * max(0, order.remaining - closing) * order.instrument.multiplier
+
+    def needed(self, order: PaperOrder, price: Decimal) -> Decimal:
+        """Return the rupees that a new order needs at a price."""
+        if self.margins is None or order.side == "BUY" or order.instrument.is_cash:
+            return self.value(order, price)
+        held: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        for key, position in self._positions.items():
+            if position.instrument.underlying == order.instrument.underlying:
+                held[key] += position.net
+        for working in (one for orders in self._working.values() for one in orders.values() if one.side == "SELL"):
+            if working.instrument.underlying == order.instrument.underlying:
+                held[_key(working)] -= working.remaining
+        return self.margins.of(sum(-min(0, net) for net in held.values()), sum(max(0, net) for net in held.values()))
 
     def available(self) -> Decimal:
         """Return the rupees that are not blocked by positions and working orders."""

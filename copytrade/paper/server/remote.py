@@ -61,6 +61,7 @@ _METHODS = (
     "split",
     "pass_night",
     "set_funds",
+    "set_margins",
     "add_instrument",
 )
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from copytrade.core.decide.decisions import Action, Modify, Place
 from copytrade.core.decide.legs.group import GroupAction
-from copytrade.core.model.orders import Status
+from copytrade.core.model.orders import Leg, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.engine.legs import HEDGE, OTHER_HEDGE, OTHER_SOLD, SOLD, Legs, an_exit
 from tests.core.engine.policies import LOT
@@ -155,6 +155,15 @@ def test_a_hedge_that_the_leader_places_anew_counts_in_its_place() -> None:
     assert legs.sent_of(SOLD) == 2
 
 
+def test_a_hedge_that_is_not_copied_is_missing_at_once() -> None:
+    legs = Legs()
+    legs.places(SOLD)
+    legs.places(HEDGE, leg=Leg.STOP_LOSS)
+    legs.passes(1)
+    assert why(legs, HEDGE) is Reason.UNSUPPORTED
+    assert why(legs) is Reason.HEDGE_MISSING
+
+
 def test_a_follower_without_entries_tells_of_no_hedge() -> None:
     legs = Legs()
     legs.engine.switch_entries(enabled=False)
@@ -208,5 +217,8 @@ def test_of_exits_that_wait_together_the_sold_legs_goes_first() -> None:
     for terms in (an_exit(HEDGE, 1), an_exit(SOLD, 2)):
         filled = {"status": Status.TRADED, "filled_quantity": terms["quantity"], "created_at": legs.now}
         legs.engine.leader_changed(an_order(**terms, **filled), None)
-    legs.goes_on()
-    assert legs.order_of_sending() == [an_exit(SOLD, 2)["id"], an_exit(HEDGE, 1)["id"]]
+    sent = []
+    while legs.engine.scheduler.consider(legs.now) and (picked := legs.engine.scheduler.pick(legs.now)):
+        sent.append(picked[0].id)
+        legs.engine.begin(*picked, legs.now)  # and nobody answers
+    assert sent == [an_exit(SOLD, 2)["id"], an_exit(HEDGE, 1)["id"]]

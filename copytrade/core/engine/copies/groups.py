@@ -86,7 +86,7 @@ class Groups:
         return order.leader, self._context.underlying(order)
 
     def _beside(self, order: Order) -> Iterator[Order]:
-        """Return the other legs that were placed at about the same time as an order."""
+        """Return the legs that were placed at about the same time as an order, and the order itself."""
         policy = self._policy(order)
         if policy is None:
             return
@@ -95,7 +95,7 @@ class Groups:
         first = bisect_left(legs, placed_at - within, key=_time_of)
         for _, order_id in legs[first : bisect_right(legs, placed_at + within, key=_time_of)]:
             leg = self._orders.get(order_id)
-            if leg is not None and order_id != order.id:
+            if leg is not None:
                 yield leg
 
     def _is_entered(self, leg: Order) -> bool:
