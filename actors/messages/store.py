@@ -107,4 +107,27 @@ class FollowSwitches:
     reply_to: "Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]"
 
 
-StoreMessage = RecordIntent | Write | LoadCopies | FollowSwitches | LoadRequests | ActorUp | ActorDied
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Records that are in the database now, of whoever."""
+
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateLoaded:
+    """All that a successor of a follower would need, as the database has it."""
+
+    follower: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadState:
+    """Tell all that a successor of a follower would need."""
+
+    follower: str
+    reply_to: Recipient[StateLoaded]
+
+
+StoreMessage = LoadState | RecordIntent | Write | LoadCopies | FollowSwitches | LoadRequests | ActorUp | ActorDied

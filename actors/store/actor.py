@@ -8,12 +8,24 @@ from datetime import UTC, datetime, timedelta
 from loguru import logger
 
 from actors.messages.permits import RequestsLoaded
-from actors.messages.store import CopiesLoaded, FollowSwitches, LoadCopies, LoadRequests, RecordIntent, Write, Writer
+from actors.messages.store import (
+    Committed,
+    CopiesLoaded,
+    FollowSwitches,
+    LoadCopies,
+    LoadRequests,
+    LoadState,
+    RecordIntent,
+    StateLoaded,
+    Write,
+    Writer,
+)
 from actors.runtime.actor import GuardedActor, Incarnation
+from actors.runtime.address import Recipient
 from actors.runtime.timers import Clock
 from actors.store.group_commit import RETRY_AFTER, GroupCommit
 from actors.store.messages import Flush, Linger, LookForSwitches, StoreInbox
-from actors.store.operator_commands import OperatorCommands, Session
+from actors.store.operator_commands import OperatorCommands, Session, switches_of
 from actors.store.side_file import write_from_side_file
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields, over
@@ -21,10 +33,11 @@ from copytrade.common.measures import Figure
 from copytrade.core.decide.risk_limits import Breach
 from copytrade.core.engine.retention import LOOK_BACK
 from copytrade.core.model.commands import RUNNING, breach_key, since_key
+from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import IST
 from copytrade.storage.database import DATABASE_ERRORS, Database, DatabaseUnusable
 from copytrade.storage.files.fallback_file import SideFile
-from copytrade.storage.records import ConfigSet
+from copytrade.storage.records import ConfigSet, CopyChanged, LedgerChanged, Record
 
 #: Seconds between looks at what an operator has switched or wants.
 SWITCHES_EVERY = 1.0
@@ -46,8 +59,11 @@ class Store(GuardedActor[StoreInbox]):
         retry: Callable[[str], object] = lambda _name: None,
         session: Session | None = None,
         running: Collection[str] | None = None,
+        publisher: Recipient[Committed] | None = None,
     ) -> None:
-        """``session`` takes the commands that are for no follower; ``running`` are the followers, if they are known.
+        """``publisher`` is told all that is committed, where other nodes may have to go on with it.
+
+        ``session`` takes the commands that are for no follower; ``running`` are the followers, if they are known.
 
         ``retry`` gives a quarantined follower another chance.
         """
@@ -59,6 +75,7 @@ class Store(GuardedActor[StoreInbox]):
         self._first_from = first_from
         self._session = session
         self._running = running
+        self._publisher = publisher
         self._latest: dict[str, int] = {}
         #: The followers whose copies cannot be loaded; "" if the requests cannot.
         self._unloaded: set[str] = set()
@@ -67,7 +84,7 @@ class Store(GuardedActor[StoreInbox]):
         """Open the database in this thread, write what the side file holds, and note since when we copy."""
         self._database = self._open_database()
         self._group_commit = GroupCommit(
-            self.address, self.epoch, self.health, self._clock, self._database, self._side_file
+            self.address, self.epoch, self.health, self._clock, self._database, self._side_file, self._publisher
         )
         self._operator_commands = OperatorCommands(
             self._database, self._group_commit, self._retry, self._session, self._running
@@ -104,6 +121,9 @@ class Store(GuardedActor[StoreInbox]):
                 self._load(message)
             case FollowSwitches(follower, _, reply_to):
                 self._operator_commands.follow(follower, reply_to)
+            case LoadState():
+                self._group_commit.commit()
+                self._load_state(message)
             case LoadRequests():
                 self._group_commit.commit()
                 self._load_requests(message)
@@ -170,7 +190,9 @@ class Store(GuardedActor[StoreInbox]):
             return datetime.fromtimestamp(int(known), UTC), False
         is_earlier = known is None and has_copied
         since = self._copying_since if is_earlier else self._first_from()
-        self._database.write([ConfigSet(his, str(int(since.timestamp())))])
+        begins = ConfigSet(his, str(int(since.timestamp())))
+        self._database.write([begins])
+        self._group_commit.publish(begins)
         return datetime.fromtimestamp(int(since.timestamp()), UTC), not is_earlier
 
     def _breach_of(self, follower: str) -> Breach | None:
@@ -191,6 +213,21 @@ class Store(GuardedActor[StoreInbox]):
             return
         self._is_loaded("")
         request.reply_to.tell(RequestsLoaded(answered))
+
+    def _load_state(self, request: LoadState) -> None:
+        """Tell all that a successor of a follower would need; a copy's leader order is not among it."""
+        now = wall_clock.now()
+        since = now.astimezone(IST).date() - LOOK_BACK
+        follower, database = request.follower, self._database
+        try:
+            ledger: list[Line | Allocation] = [*database.lines(follower), *database.allocations(follower, since)]
+            records: list[Record] = [LedgerChanged(follower, entry, now) for entry in ledger]
+            records += [CopyChanged(copy, None, now) for copy in database.copies(follower, since)]
+            records += switches_of(follower, database)
+        except DATABASE_ERRORS:
+            self._clock.tell_later(RETRY_AFTER, self.address, request)
+            return
+        request.reply_to.tell(StateLoaded(follower, tuple(records)))
 
     def _is_loaded(self, name: str) -> None:
         """Say that loading works again, once everything has been loaded that could not be."""

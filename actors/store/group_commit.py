@@ -1,12 +1,12 @@
 """Commits records in groups, and keeps them while the database fails."""
 
 import time
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 
 from loguru import logger
 
-from actors.messages.store import IntentRecorded, RecordIntent, Write, Writer
-from actors.runtime.address import Address, Health
+from actors.messages.store import Committed, IntentRecorded, RecordIntent, Write, Writer
+from actors.runtime.address import Address, Health, Recipient
 from actors.runtime.timers import Clock
 from actors.store.messages import Flush, Linger, StoreInbox
 from copytrade.common.logs import alert, fields, over
@@ -39,8 +39,17 @@ class GroupCommit:
     """
 
     def __init__(
-        self, address: Address[StoreInbox], epoch: int, health: Health, clock: Clock, database: Database, side: SideFile
+        self,
+        address: Address[StoreInbox],
+        epoch: int,
+        health: Health,
+        clock: Clock,
+        database: Database,
+        side: SideFile,
+        publisher: Recipient[Committed] | None = None,
     ) -> None:
+        """``publisher`` is told all that is committed."""
+        self._publisher = publisher
         self._address = address
         self._epoch = epoch
         self._health = health
@@ -152,7 +161,7 @@ class GroupCommit:
             if self._aside:
                 self._side_file.clear()
                 self._aside = 0
-            self._confirm(self._waiting)
+            self._confirm([record for _, record in self._waiting])
         if self._health.state == "failing":
             self._health.state = "live"
             over("database", "", "Database works again {}", fields(written=len(self._waiting)), level="WARNING")
@@ -177,8 +186,14 @@ class GroupCommit:
         self._confirm(intended)
         self._linger()
 
-    def _confirm(self, committed: Sized) -> None:
+    def publish(self, *records: Record) -> None:
+        """Tell the publisher of records that are in the database."""
+        if self._publisher is not None and records:
+            self._publisher.tell(Committed(records))
+
+    def _confirm(self, committed: Sequence[Record]) -> None:
         """Tell followers that their intents are durable."""
+        self.publish(*committed)
         intents, self._intents = self._intents, []
         for intent in intents:
             intent.reply_to.tell(IntentRecorded(intent.token, intent.writer.epoch))

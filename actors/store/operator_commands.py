@@ -6,9 +6,9 @@ from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched
 from actors.runtime.address import Recipient
 from actors.store.group_commit import GroupCommit
 from copytrade.common import wall_clock
-from copytrade.core.model.commands import RETRY, Command
+from copytrade.core.model.commands import RETRY, Command, follower_of_key
 from copytrade.storage.database import DATABASE_ERRORS, Database
-from copytrade.storage.records import CommandAnswered
+from copytrade.storage.records import CommandAnswered, ConfigSet
 
 #: Seconds after which a command that no follower was there to take is not carried out any more.
 COMMAND_LIFE = 60.0
@@ -20,6 +20,12 @@ Follower = Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]
 
 #: Takes the commands that are for no follower but for the whole copier.
 Session = Recipient[CommandGiven]
+
+
+def switches_of(follower: str, database: Database) -> list[ConfigSet]:
+    """Return what goes with a follower to another node: since when he copies, his pauses and his loss breach."""
+    config = database.configured("")
+    return [ConfigSet(key, value) for key, value in config.items() if follower_of_key(key) == follower]
 
 
 class OperatorCommands:
@@ -70,6 +76,7 @@ class OperatorCommands:
         for name, pause in now.items():
             if pause != self._pauses.get(name):
                 self._followers[name].tell(EntriesSwitched(pause))
+                self._group_commit.publish(*switches_of(name, self._database))
         self._pauses = now
         for command in commands:
             self._tell(command)

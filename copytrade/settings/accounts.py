@@ -103,7 +103,7 @@ class Follower(Account, Copying):
     ``leaders`` are the names of those whom it follows, None for all. ``of`` says by name how a leader is copied who is
     not copied as the others: all keys of copying, those of the follower where the block does not set them.
     ``relationship`` is that of the account's holder to the operator; ``acknowledged`` says that the operator has read
-    the law.
+    the law. ``homes`` are the nodes that should trade it, the first before the others.
     """
 
     name: Name
@@ -111,6 +111,7 @@ class Follower(Account, Copying):
     acknowledged: bool = False
     leaders: Annotated[tuple[Name, ...] | None, Field(min_length=1)] = None
     of: dict[Name, Copying] = Field(default_factory=dict)
+    homes: tuple[Name, ...] = ()
 
     def copying_of(self, leader: str) -> Copying:
         """Return how a leader is copied."""

@@ -77,3 +77,24 @@ class Log(Section):
         if zone not in pytz.all_timezones_set:
             raise ValueError('is no time zone, such as "Asia/Kolkata"')
         return zone
+
+
+class Nodes(Section):
+    """The bus: NATS with JetStream. Without a ``url`` there is one process and no bus.
+
+    ``lease`` is the seconds that a node may trade an account without the bus; it is the same on all nodes.
+    """
+
+    url: str = ""
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,16}$")] = "ct"
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    nkey_seed: SecretStr | None = None
+    lease: Annotated[float, Field(ge=0.2, le=300, allow_inf_nan=False)] = 10.0
+    bus_lost_after: Literal["alert", "flatten"] = "alert"
+
+    @property
+    def urls(self) -> list[str]:
+        """The servers of the bus."""
+        return [one.strip() for one in self.url.split(",") if one.strip()]

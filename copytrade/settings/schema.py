@@ -11,7 +11,7 @@ from copytrade.settings.board import Board
 from copytrade.settings.broker import Dhan, Market, Paper, Tokens
 from copytrade.settings.copying import Copying
 from copytrade.settings.following import faults_of, followed_by, inherited, with_leaders, with_one_account_each
-from copytrade.settings.operation import Alerts, Log, Recovery, Speed, Storage, Supervision
+from copytrade.settings.operation import Alerts, Log, Nodes, Recovery, Speed, Storage, Supervision
 from copytrade.settings.request_limits import Limits
 from copytrade.settings.values import LOOPBACK, Section
 
@@ -24,6 +24,7 @@ _RESERVED = (
     "notifier",
     "tokens",
     "board",
+    "leases",
     "supervisor",
     "total",
 )
@@ -52,6 +53,7 @@ class Settings(Section):
     speed: Speed = Speed()
     alerts: Alerts = Alerts()
     board: Board = Board()
+    nodes: Nodes = Nodes()
     log: Log = Log()
     paper: Paper = Paper()
 

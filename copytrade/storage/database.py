@@ -10,7 +10,7 @@ import apsw
 import peewee
 from playhouse import db_url
 
-from copytrade.core.model.commands import Answer, Command, enabled_key, pause_note_key, pause_text
+from copytrade.core.model.commands import Answer, Command, enabled_key, pause_note_key, pause_text, untaken
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import Order
@@ -273,6 +273,7 @@ class Database:
     def pauses(self, followers: Iterable[str]) -> dict[str, str]:
         """Return, for each follower, of whom its pause is, since when and how it ends; "" if it is not paused."""
         texts = {one: pause_text(one, self.config(pause_note_key(one)) or "") for one in self.paused()}
+        texts |= untaken(self.configured(""))
         return {one: texts.get("") or texts.get(one) or "" for one in followers}
 
     def give_command(self, name: str, follower: str, at: datetime) -> int:

@@ -45,7 +45,6 @@ class Candidacy:
         self._epoch = epoch
         self._place = homes.index(node) if node in homes else len(homes)
         self._is_writing = False
-        self._is_leaving = False
         self._revision = self._highest = 0
         self._free_since: float | None = None
         self._not_before = 0.0
@@ -54,6 +53,11 @@ class Candidacy:
         self.lease: Lease | None = None
         #: Who has it by the bus; None if nobody has or nothing is known yet.
         self.holder: Holder | None = None
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a write waits for its answer."""
+        return self._is_writing
 
     @property
     def epoch(self) -> int:
@@ -106,7 +110,7 @@ class Candidacy:
 
         ``clock`` is the broker's time in milliseconds.
         """
-        if self._is_writing or self._is_leaving:
+        if self._is_writing:
             return None
         if self.lease is not None:
             if now < self.lease.renew_at:
@@ -149,17 +153,13 @@ class Candidacy:
         """Whether a lease of ours has ended for want of renewal."""
         return self.lease is not None and not self.lease.is_held(now)
 
-    def leave(self) -> None:
-        """Take and renew nothing any more."""
-        self._is_leaving = True
-
     def release(self, now: float, to: str = "") -> Lease | None:
         """Give the lease up for another node to take, or for any; return what it was."""
         was, self.lease = self.lease, None
         self.holder, self._given_to = None, to
         self._free_since = now
         self._is_writing = False
-        self._not_before = now + PATIENCE * self._length if to else self._not_before
+        self._not_before = now + PATIENCE * self._length
         return was
 
     def _may_take_at(self) -> float:

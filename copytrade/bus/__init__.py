@@ -1,0 +1,1 @@
+"""The bus between nodes: NATS with JetStream. Imported only where [nodes] url is set."""
