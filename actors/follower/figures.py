@@ -5,6 +5,7 @@ from typing import Any
 
 from actors.follower.assembly import Parts
 from copytrade.common.measures import Figure, milliseconds, rupees, seconds
+from copytrade.core.decide.decisions import Mode, ways_of_copying
 from copytrade.core.model.accounts import Result
 from copytrade.core.model.orders import IST
 
@@ -19,6 +20,7 @@ def figures_of(parts: Parts, now: datetime, *, dry_run: bool) -> dict[str, Figur
     lag = engine.unknown_outcomes.visibility.longest
     return {
         "dry_run": "yes" if dry_run else "",
+        "mode": "/".join(sorted({one.policy.mode for one in engine.context.leaders.values()} - {Mode.ORDERS})),
         "open": len(engine.copies.live),
         "in_doubt": len(engine.copies.in_doubt) or "",
         "result": rupees(usage.result.rupees) if usage.result else "",
@@ -44,6 +46,7 @@ def details_of(parts: Parts) -> dict[str, Any]:
     return {
         "paused": parts.account_state.is_paused,
         "obstacle": parts.account_state.obstacle,
+        "copies": ways_of_copying({name: one.policy for name, one in engine.context.leaders.items()}),
         "wanted": len(engine.work_queue.wanting()),
         "positions_read": _time(audit.read_at) if audit.read_at else None,
         "apart": [

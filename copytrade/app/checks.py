@@ -10,6 +10,7 @@ import msgspec
 from loguru import logger
 
 from copytrade.app.clients import credentials_for, place_for
+from copytrade.app.policies import policy_of_leader
 from copytrade.brokers.dhan.instruments.download import read_instruments
 from copytrade.brokers.dhan.probe import inspect, try_feed
 from copytrade.brokers.dhan.rest import DhanRest
@@ -17,6 +18,7 @@ from copytrade.brokers.tokens.lifecycle import first_token
 from copytrade.brokers.tokens.storage import KeptToken, KeptTokens, TokensUnreadable
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields
+from copytrade.core.decide.decisions import ways_of_copying
 from copytrade.core.decide.filters import EVERYTHING
 from copytrade.core.model.accounts import Budget, Facts, Master
 from copytrade.core.model.instruments import Instrument, MasterUnusable
@@ -105,6 +107,20 @@ def say_who_is_left_out(settings: Settings, judgements: Sequence[Judgement]) -> 
     for warning in shared(settings, judgements):
         logger.warning("{}", warning)
     return left_out
+
+
+def ways(settings: Settings) -> list[str]:
+    """Return a line for each follower that does not copy each order as the leader has it."""
+    of = {
+        follower.name: ways_of_copying(
+            {
+                leader.name: policy_of_leader(follower, leader.name, settings.recovery)
+                for leader in settings.leaders_of(follower)
+            }
+        )
+        for follower in settings.followers
+    }
+    return [f"{name}: {way}" for name, way in of.items() if way]
 
 
 def shared(settings: Settings, judgements: Sequence[Judgement]) -> list[str]:

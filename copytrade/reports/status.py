@@ -65,7 +65,10 @@ class Pause(msgspec.Struct, frozen=True):
 
 
 class FollowerStatus(msgspec.Struct, frozen=True):
-    """One follower. Rupees, milliseconds and counts are numbers, None where they are not known."""
+    """One follower. Rupees, milliseconds and counts are numbers, None where they are not known.
+
+    ``copies`` says how it copies, "" if each order as the leader has it.
+    """
 
     name: str
     state: str
@@ -82,6 +85,7 @@ class FollowerStatus(msgspec.Struct, frozen=True):
     budget: Mapping[str, int]
     token_until: str
     alerts: list[Mapping[str, str]]
+    copies: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -223,6 +227,7 @@ def _follower(copier: CopierStatus, name: str, stored: Stored) -> FollowerStatus
         budget=limiter.details.get("left", {}).get(name, {}) if limiter else {},
         token_until=feed.details.get("token", "") if feed else "",
         alerts=_alerts(copier, name),
+        copies=str(details.get("copies", "")),
     )
 
 

@@ -49,7 +49,12 @@ def check(settings: Settings, path: Path) -> int:
         except DatabaseUnusable as error:
             print(error, file=sys.stderr)
             return EXIT_UNUSABLE
-    more = [*calendar_ends(settings), *checking.shared(settings, judgements), *exposed_by(settings, path)]
+    more = [
+        *checking.ways(settings),
+        *calendar_ends(settings),
+        *checking.shared(settings, judgements),
+        *exposed_by(settings, path),
+    ]
     if sqlite.file_of(settings.store.database) is not None:
         more.append(f"SQLite {sqlite.version()}")
     for line in table(judgements, more).splitlines():

@@ -43,6 +43,8 @@ def _row(one: FollowerStatus) -> tuple[str, ...]:
 
 
 def _more(one: FollowerStatus) -> Iterable[str]:
+    if one.copies:
+        yield f"{one.name}: {one.copies}"
     for pause in one.paused:
         since = " ".join(
             filter(None, (f"since {pause.since}" if pause.since else "", f"by {pause.by}" if pause.by else ""))

@@ -28,8 +28,8 @@ from copytrade.core.decide.decisions import (
 )
 from copytrade.core.decide.desired_order import restated
 from copytrade.core.decide.fills.differing import mind_fills, note_difference
-from copytrade.core.decide.fills.following import as_followed, waits_for_more
-from copytrade.core.decide.legs.sending import in_words, makes_way, rest_of_leg
+from copytrade.core.decide.fills.following import as_followed, waits_for_more, with_fills
+from copytrade.core.decide.legs.sending import makes_way, rest_of_leg, with_hedges
 from copytrade.core.decide.new_order import new_order
 from copytrade.core.decide.slicing import Slices, sliced, sliced_by_product
 from copytrade.core.decide.totals import not_entered, total_of
@@ -232,7 +232,8 @@ def _arithmetic(case: Case, part: Part) -> str:
     match part:
         case Part.ENTRY:
             arithmetic = allocated.entry.arithmetic if allocated.entry else ""
-            return arithmetic if case.policy.groups is None else in_words(case, arithmetic)
+            arithmetic = arithmetic if case.policy.groups is None else with_hedges(case, arithmetic)
+            return with_fills(case, arithmetic) if case.follows_fills else arithmetic
         case Part.EXIT:
             why = not_entered(case) if Part.ENTRY in allocated.parts else None
             beyond = f"; what is beyond it is not entered, {why.reason}: {why.detail}" if isinstance(why, Skip) else ""

@@ -62,6 +62,19 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     dry_run: bool = False
     groups: GroupPolicy | None = None
 
+    def __str__(self) -> str:
+        """Return how it copies, where that is not each order as the leader has it: "" if it is."""
+        mode = "" if self.mode is Mode.ORDERS else f"mode {self.mode}"
+        return ", ".join(filter(None, (mode, "" if self.groups is None else str(self.groups))))
+
+
+def ways_of_copying(of: Mapping[str, Policy]) -> str:
+    """Return how leaders are copied who are not copied order by order, with their names where it is not one for all."""
+    ways = {leader: str(policy) for leader, policy in of.items()}
+    if len(set(ways.values())) <= 1:
+        return next(iter(ways.values()), "")
+    return "; ".join(f"of {leader}: {way or 'mode orders'}" for leader, way in ways.items())
+
 
 def not_awaited() -> datetime | None:
     """Say that no read is awaited before an exit."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from copytrade.paper.broker import PaperBroker
+from copytrade.reports.order import explain
 from tests.support.copier import ALICE, LEADER, LOT, OPTION, Copier, running, settings_for
 from tests.support.trading import net
 from tests.support.waiting import eventually
@@ -34,8 +35,8 @@ def test_pieces_are_followed_and_what_rests_is_not_shown(follower_of_fills: Copi
     assert copier.mapping(cancelled, "alice", "skipped")[0] == "leader_cancelled"
     assert _placed(copier) == []
 
-    copier.broker.fill(LEADER, resting, 2 * LOT)
-    copier.broker.fill(LEADER, resting, 2 * LOT)  # within 200 ms: one order
+    pieces = [lambda: copier.broker.fill(LEADER, resting, 2 * LOT)] * 2
+    copier.broker.call(lambda: [fill() for fill in pieces])  # at once, whatever else the machine does: one order
     eventually(lambda: net(copier.broker, ALICE) == 2 * LOT)
     (first,) = _placed(copier)
     assert (first["quantity"], first["orderType"], first["correlationId"]) == (2 * LOT, "LIMIT", f"ct-{resting}-1")
@@ -46,6 +47,7 @@ def test_pieces_are_followed_and_what_rests_is_not_shown(follower_of_fills: Copi
     eventually(lambda: net(copier.broker, ALICE) == 4 * LOT)
     assert [(one["quantity"], one["correlationId"]) for one in _placed(copier)][1:] == [(2 * LOT, f"ct-{resting}-2")]
 
+    assert f"mode fills: {4 * LOT} of {8 * LOT} filled" in explain(copier.settings.store.database, resting)
     leaving = copier.broker.place(LEADER, side="SELL", security_id=OPTION, quantity=8 * LOT, price="140.00")
     copier.broker.fill(LEADER, leaving, 4 * LOT)
     eventually(lambda: net(copier.broker, ALICE) == 2 * LOT)

@@ -1,5 +1,10 @@
 """Groups of legs over real sockets: judged by the broker's books and log."""
 
+from copytrade.app.commands.status_table import table
+from copytrade.core.model.reasons import MEANINGS, Reason
+from copytrade.reports.order import explain
+from copytrade.reports.status import status_of
+from copytrade.storage.files.status_file import read_status
 from tests.support.copier import ALICE, BOB, LEADER, LOT, Copier
 from tests.support.waiting import eventually
 from tests.system.legs.spreads import Spread
@@ -93,3 +98,18 @@ def test_a_straddle_is_no_group_and_is_sent_a_little_later(copier: Copier, sprea
     assert [side for side, _ in spread.placed("alice")] == ["SELL", "SELL"]
     for leg in legs:
         assert copier.mapping(leg, "alice", "filled")[0] is None
+
+
+def test_status_and_explain_say_how_legs_are_copied(copier: Copier, spread: Spread) -> None:
+    database = copier.settings.store.database
+    written = eventually(lambda: read_status(database), "the status is written")
+    status = status_of(written, database, ["alice", "bob"], {"all": "open"})
+    assert "alice: legs within 1 s are one group, skip after 2 s" in table(status).splitlines()
+    hedge = spread.buys_hedge(price="49.00", order_type="LIMIT")
+    sold = spread.sells(price="130.00", order_type="LIMIT")
+    (own,) = eventually(lambda: spread.orders("alice", spread.hedge), "alice's hedge rests")
+    copier.broker.fill(ALICE, str(own["orderId"]), LOT)
+    copier.mapping(sold, "alice", "placed")
+    in_part = f"{LOT} by now for its hedge: {hedge} (pending, {LOT} of {4 * LOT} units)"
+    eventually(lambda: in_part in explain(database, sold), f"explain says {in_part}")
+    eventually(lambda: f"hedge_missing: {MEANINGS[Reason.HEDGE_MISSING]}" in explain(database, sold), "and why no more")

@@ -33,6 +33,11 @@ def filled_part(case: Case, size: Size) -> int:
     return whole_lots(size.quantity * leader.filled_quantity, case.instrument.lot_size, of=leader.quantity)
 
 
+def with_fills(case: Case, arithmetic: str) -> str:
+    """Return the arithmetic of an entry, with how much of the leader's it follows."""
+    return f"{arithmetic}; mode fills: {case.leader.filled_quantity} of {case.leader.quantity} filled"
+
+
 def waits_for_more(case: Case, mine: Sequence[Copy]) -> Wait | None:
     """Return why nothing is added now: an order of ours rests still, or more may fill at once."""
     if any(copy.is_open for copy in mine):

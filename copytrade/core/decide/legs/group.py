@@ -32,6 +32,10 @@ class GroupPolicy(msgspec.Struct, frozen=True, gc=False):
     wait: float = 30.0
     action: GroupAction = GroupAction.SKIP
 
+    def __str__(self) -> str:
+        """Return it as an operator reads it."""
+        return f"legs within {self.within:g} s are one group, {self.action} after {self.wait:g} s"
+
 
 class HedgeState(StrEnum):
     """How a bought leg stands at the follower.

@@ -76,7 +76,7 @@ def rest_of_leg(case: Case, mine: Sequence[Copy], decision: Decision) -> Decisio
     return rest
 
 
-def in_words(case: Case, arithmetic: str) -> str:
+def with_hedges(case: Case, arithmetic: str) -> str:
     """Return the arithmetic of an entry, with how much of it is sent by now where it is not the whole."""
     size, group = case.allocated.entry, case.inputs.group()
     if size is None or group is None or (units := by_now(case, size.quantity).units) >= size.quantity:
