@@ -155,8 +155,12 @@ class CopyEngine:
         """
         skew = self.context.skew
         orders = [(order, order.event_at - skew) for order in self._judging.unjudged() if order.leader == leader]
+        reads = self.positions.of(leader).reads
+        before = set(reads.suspected)
         corrected = self.positions.of(leader).read(net, at, day, orders)
         self._judging.judge_all()
+        if before - reads.suspected.keys():
+            self.look_again()
         return corrected
 
     def leader_book_read(self, at: datetime, leader: str = "") -> list[Corrected]:

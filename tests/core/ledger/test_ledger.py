@@ -590,6 +590,34 @@ def test_a_fill_beside_the_first_read_leaves_open_what_was_there_before_until_an
     assert positions.ledger.line(LINE).leader_position == -2 * LOT
 
 
+def test_a_first_read_that_recent_fills_explain_leaves_open_what_was_there_before_until_another_read() -> None:
+    """The leader has left what he bought unseen; the first read lacks that sale, or there was something to leave."""
+    sold = an_order(id="1", side=Side.SELL, quantity=LOT, filled_quantity=LOT, status=Status.TRADED)
+    for position, had_it in ((0, True), (-LOT, False)):
+        positions = Positions()
+        positions.of("").read({}, NOW + timedelta(seconds=1), NOW.date(), [(sold, NOW)])
+        positions.leader_seen(sold, NOW)
+        assert positions.of("").may_be_exit(LINE, Side.SELL)
+        assert positions.of("").reads.needs_another()
+        for after in (4, 7):
+            positions.of("").read({LINE: position}, NOW + timedelta(seconds=after), NOW.date(), ())
+            assert positions.of("").may_be_exit(LINE, Side.SELL) is had_it
+        positions.of("").confirm(NOW + timedelta(seconds=8), ())
+        assert positions.ledger.line(LINE).leader_position == position
+
+
+def test_a_leader_who_trades_on_and_on_is_entered_after_the_read_that_follows_the_first() -> None:
+    positions = Positions()
+    for second, lots in ((1, 2), (2, 3), (4, 5)):
+        orders = [
+            (an_order(id=str(n), quantity=LOT, filled_quantity=LOT, status=Status.TRADED), NOW + timedelta(seconds=n))
+            for n in range(lots)
+        ]
+        lacking = {LINE: (lots - 1) * LOT}
+        positions.of("").read(lacking, NOW + timedelta(seconds=second), NOW.date(), orders)
+        assert positions.of("").may_be_exit(LINE, Side.BUY) is (second < 4)
+
+
 def test_a_fill_that_the_first_read_has_is_known_to_be_in_it_after_another_read() -> None:
     positions = Positions()
     positions.of("").read({LINE: -LOT}, NOW, NOW.date(), ())

@@ -40,6 +40,9 @@ class LeaderPositions:
         self._of_first_read: dict[LineKey, tuple[int, datetime]] = {}
         #: What was taken back and may have been there before, until a read shows that it was not, or two that it was.
         self._undecided: dict[LineKey, int] = {}
+        #: What the first read has less or more than the orders, and recent fills explain: until a later read.
+        self._explained: dict[LineKey, int] = {}
+        self._first_read: datetime | None = None
         #: Whether the ledger was loaded with allocations of today.
         self.is_loaded_today = False
         self.reads = PositionReads()
@@ -70,8 +73,8 @@ class LeaderPositions:
 
         ``unjudged`` are the leader's orders whose fills the ledger may not have counted, each with the time of its last
         fill. The first read is accepted at once on lines whose position of today the ledger does not know, unless
-        recent fills explain the difference. Conversions that it shows are accepted at once as well, so that orders in
-        the new product are not taken for another position.
+        recent fills explain the difference: what would leave it waits for another read then. Conversions that it shows
+        are accepted at once as well, so that orders in the new product are not taken for another position.
         """
         his = [line for line in self._ledger.lines.values() if line.key.leader == self._leader]
         self._ledger.keep(*[with_days_before_as_one(line, day) for line in his if line.not_his])
@@ -90,18 +93,22 @@ class LeaderPositions:
                 self.reads.suspected.setdefault(key, units)  # recent fills explain it as well, and prove nothing
             else:
                 del self._undecided[key]
+        if self._first_read and at - self._first_read >= self.reads.lag:
+            self._explained.clear()
+        for key, units in self._explained.items():
+            self.reads.suspected.setdefault(key, units)
         is_first = self._day is None
         self._day = self._day or day
         if not is_first:
             return []
         suspected = dict(self.reads.suspected)
         converted = self._convert(suspected)
-        taken = {
-            key: suspected[key]
-            for key in suspected
-            if (not self.is_loaded_today or key not in self._ledger.lines) and self.factor(key) is None
-        }
+        taken = {key: suspected[key] for key in suspected if not self._is_loaded(key) and self.factor(key) is None}
         self._of_first_read = {key: (difference, at) for key, difference in taken.items()}
+        for key, units in expected.items():
+            if (left := net.get(key, 0) - units) and key not in suspected and not self._is_loaded(key):
+                self._explained[key] = self.reads.suspected[key] = left
+        self._first_read = at
         return converted + self._correct(taken)
 
     def confirm(self, book_read: datetime, waiting: Container[LineKey]) -> list[Corrected]:
@@ -156,6 +163,10 @@ class LeaderPositions:
         if line is None or not line.held:
             return None
         return factor_of(key, line.leader_position, self.reads.suspected.get(key, 0))
+
+    def _is_loaded(self, key: LineKey) -> bool:
+        """Whether the ledger that was loaded knows the position of today on a line."""
+        return self.is_loaded_today and key in self._ledger.lines
 
     def _take_back(self, order: Order, happened_at: datetime) -> None:
         """Undo what the first read showed on a line, if it was a fill of this order, which is told of only now.
