@@ -6,6 +6,7 @@ from actors.follower.account import FollowerAccount
 from actors.messages.feeds import FeedNews
 from actors.messages.followers import Drain, FailOnPurpose
 from actors.messages.instruments import InstrumentsLoaded
+from actors.messages.leases import LeaseRenewed
 from actors.messages.permits import PermitNews
 from actors.messages.positions import NetRead
 from actors.messages.reads import CapitalRead, ResultRead
@@ -136,6 +137,7 @@ FollowerInbox = (
     | LookAgain
     | LookAround
     | KeepWarm
+    | LeaseRenewed
     | AdoptOrphanOrders
     | FailOnPurpose
     | Resume

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from loguru import logger
@@ -114,8 +114,7 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
             case Committed(records):
                 self._take_committed(records)
             case StateLoaded(account, records) if account in self._claims:
-                if (state := self._claims[account].state) is not None:
-                    state.loaded(records)
+                self._take_loaded(self._claims[account], records)
             case LoginTried(account) if account in self._claims:
                 self._claims[account].login = message
             case RequestsCounted(answered):
@@ -154,8 +153,8 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
 
     def _want(self, wanted: LeaseWanted) -> None:
         account = wanted.account
-        candidacy = Candidacy(self._node.name, self._node.run, wanted.homes, self._length, wanted.epoch)
-        self._claims[account] = Claim(account, wanted.homes, candidacy, self._fences[account], wanted.epoch)
+        candidacy = Candidacy(self._node.name, self._node.run, wanted.homes, self._length, wanted.traded)
+        self._claims[account] = Claim(account, wanted.homes, candidacy, self._fences[account], wanted.traded)
 
     def _look(self) -> None:
         """Renew, take and read what is due; ask how many requests were made."""
@@ -320,16 +319,27 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
         else:
             self._end_leaving(claim)
 
+    def _take_loaded(self, claim: Claim, records: Sequence[Record]) -> None:
+        claim.is_flushing = False
+        if claim.state is not None:
+            claim.state.loaded(records)
+            self._end_leaving(claim)
+
     def _take_left(self, claim: Claim) -> None:
+        """The account's actors have ended: what they have told the store last has to be on the bus, too."""
         claim.is_leaving = False
         if claim.next is not None and claim.goes_to is None and claim.candidacy.lease is not None:
             taken, claim.next = claim.next, None
             self._begin_trading(claim, taken)
-        self._end_leaving(claim)
+        elif claim.goes_to is not None and claim.state is not None:
+            claim.is_flushing = True
+            self._store.tell(LoadState(claim.account, self.address))
+        else:
+            self._end_leaving(claim)
 
     def _end_leaving(self, claim: Claim) -> None:
         """Write the lease as given up, once the bus has the whole state."""
-        if claim.goes_to is None or claim.is_leaving or claim.is_trading:
+        if claim.goes_to is None or claim.is_leaving or claim.is_trading or claim.is_flushing:
             return
         if claim.candidacy.lease is not None:
             if claim.candidacy.is_writing or (claim.state is not None and not claim.state.is_idle):

@@ -51,6 +51,8 @@ class Claim:
     is_trading: bool = False
     is_leaving: bool = False
     next: LeaseTaken | None = None
+    #: Whether the store has yet to say what the account's actors have written last.
+    is_flushing: bool = False
     #: Whether the state on the bus has yet to be read, since the lease was taken.
     wants_state: bool = False
     state: FollowerState | None = None

@@ -12,12 +12,11 @@ from copytrade.storage.records import Record
 class LeaseWanted:
     """Take the lease of an account as soon as it is free; ``homes`` says who should have it, the first before others.
 
-    ``epoch`` is the greatest that this node's store has seen of it, ``traded`` the last by which this node traded it.
+    ``traded`` is the last epoch by which this node traded it, 0 where it never has.
     """
 
     account: str
     homes: tuple[str, ...]
-    epoch: int = 0
     traded: int = 0
 
 

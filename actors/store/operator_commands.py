@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 
+from actors.messages.leases import LeaseNews
 from actors.messages.store import CommandGiven, CopiesLoaded, EntriesSwitched
 from actors.runtime.address import Recipient
 from actors.store.group_commit import GroupCommit
@@ -18,8 +19,8 @@ DOES_NOT_RUN = "does not run in this copier, so nothing can be done for him"
 
 Follower = Recipient[CopiesLoaded | EntriesSwitched | CommandGiven]
 
-#: Takes the commands that are for no follower but for the whole copier.
-Session = Recipient[CommandGiven]
+#: Takes the commands that are for no follower but for the whole copier, and news of leases.
+Session = Recipient[CommandGiven | LeaseNews]
 
 
 def switches_of(follower: str, database: Database) -> list[ConfigSet]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from actors.follower.account import FollowerAccount, LeaderTerms
+from actors.follower.account import FollowerAccount, LeaderTerms, Tenure
 from actors.follower.actor import Follower
 from actors.follower.addresses import LeaderPeer, Peers
 from actors.follower.cancel_only import CancelOnlyFollower
@@ -89,8 +89,11 @@ class AccountActors:
         """Whether a leader's account is copied into."""
         return any(follower.client_id == leader.client_id for follower in self._settings.followers)
 
-    def follower(self, follower: s.Follower, *, joins: bool = False) -> ChildSpec:
-        """Return the actor that copies into a follower's account; ``joins``: the leader is copied already."""
+    def follower(self, follower: s.Follower, *, joins: bool = False, tenure: Tenure | None = None) -> ChildSpec:
+        """Return the actor that copies into a follower's account; ``joins``: the leader is copied already.
+
+        ``tenure`` is this node's time with the account, where other nodes may have it.
+        """
         settings, name, address = self._settings, follower.name, self._addresses.followers[follower.name]
         self._current[name] = replace(self._account_of(follower), joins=joins)
         peers = Peers(
@@ -113,12 +116,13 @@ class AccountActors:
             while gateways:
                 gateways.pop().close()
             threads = settings.dhan.connections + CANCEL_RESERVE
-            gateways.append(Gateway(broker_of(follower, settings).gateway(), actor_address, epoch, threads))
+            broker, fence = broker_of(follower, settings).gateway(), tenure.fence if tenure is not None else None
+            gateways.append(Gateway(broker, actor_address, epoch, threads, fence))
             return gateways[0]
 
         def start(life: Incarnation[Any]) -> object:
             account = self._current[name]
-            started = Follower.start(life, account, peers, self._clock, make_gateway)
+            started = Follower.start(life, account, peers, self._clock, make_gateway, tenure)
             if (changed := self._current[name]) is not account:  # told while nobody had the address
                 address.tell(AccountChanged(changed))
             return started

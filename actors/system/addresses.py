@@ -6,6 +6,7 @@ from actors.board import BoardInbox
 from actors.follower.messages import FollowerInbox
 from actors.gap_recovery.messages import GapRecoveryInbox
 from actors.instrument_master import InstrumentMasterInbox
+from actors.lease_keeper.messages import LeaseKeeperInbox
 from actors.messages.alerts import NotifierMessage
 from actors.order_feed.messages import OrderFeedInbox
 from actors.rate_limiter import RateLimiterInbox
@@ -20,6 +21,7 @@ class Addresses:
 
     def __init__(self, leaders: Iterable[str], followers: Iterable[str], dispatcher: Dispatcher) -> None:
         self._leaders = tuple(leaders)
+        self.leases: Address[LeaseKeeperInbox] = Address("leases")
         self.board: Address[BoardInbox] = Address("board")
         self._dispatcher = dispatcher
         self._former: dict[str, tuple[Address[FollowerInbox], Address[OrderFeedInbox]]] = {}

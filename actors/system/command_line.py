@@ -13,18 +13,19 @@ from loguru import logger
 
 from actors.store.actor import COPYING_SINCE
 from actors.system.close_only import carried_out, flatten
+from actors.system.membership.tenures import Node, lifetimes_of
 from actors.system.session import copy
 from copytrade.app.alert_at_start import tell_of_no_start, tell_of_settings
 from copytrade.app.arguments import parse
 from copytrade.app.changes.membership import note_followers
 from copytrade.app.changes.who_runs import known_followers, leaders_known
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
-from copytrade.app.clients import rest_of, unknown_brokers
+from copytrade.app.clients import bus_of, rest_of, unknown_brokers
 from copytrade.app.commands.alert_test import alert_test
 from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift, say_who_is_not_read
 from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
-from copytrade.app.commands.pause import switch
+from copytrade.app.commands.pause import switch, take
 from copytrade.app.commands.reload import reload
 from copytrade.app.commands.remove import remove, remove_leader
 from copytrade.app.commands.report import report_of_day
@@ -37,12 +38,21 @@ from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.new_database import say_what_it_does_not_know
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
+from copytrade.core.model.commands import LEASE_STORE, lease_epoch_key
 from copytrade.paper.process import start_paper_process
 from copytrade.settings import Settings, SettingsUnusable, load_settings
-from copytrade.storage.database import DATABASE_ERRORS, DatabaseUnusable
+from copytrade.storage.database import DATABASE_ERRORS, Database, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 from copytrade.storage.leader_names import joined
 from copytrade.web.command import board
+
+
+class BusUnusable(Exception):
+    """The bus cannot be used; the message says why."""
+
+
+#: The commands that copy; None is without a command.
+_COPIES = (None, "node")
 
 
 def console() -> None:
@@ -57,11 +67,11 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings(options.settings)
     except SettingsUnusable as error:
-        if options.command is None:
+        if options.command in _COPIES:
             tell_of_settings(options.settings, error.faults)
         return _unusable(options.settings, error.faults)
     if faults := unknown_brokers(settings):
-        if options.command is None:
+        if options.command in _COPIES:
             tell_of_settings(options.settings, faults)
         return _unusable(options.settings, faults)
     try:
@@ -74,6 +84,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    if options.command == "node":
+        if settings.mode == "live" and settings.nodes.urls:
+            return _copy(options, settings)
+        return _unusable(options.settings, ['a node needs mode = "live" and the bus in [nodes] url: docs/nodes.md'])
     if options.command is not None:
         return _command(options, settings)
     if settings.mode == "sandbox":
@@ -140,6 +154,8 @@ def _command_about_followers(options: argparse.Namespace, settings: Settings) ->
         case "drift":
             code = drift(settings, followers, fixes=options.fix, confirmed=options.yes)
             return max(code, say_who_is_not_read(known, names))
+        case "take":
+            return take(settings, options.follower, confirmed=options.yes)
         case _ if options.follower and (why := known.why_not_copied(options.follower)):
             print(why, file=sys.stderr)
             return EXIT_REFUSED
@@ -160,10 +176,13 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             note_followers(database, settings)
             watermark = database.config("last_leader_event_ts")
             is_new = database.config(COPYING_SINCE) is None
+            node = _node_of(options, settings, database, stack)
             database.close()
         except AlreadyRunning as error:
             print(error, file=sys.stderr)
             return EXIT_RUNNING
+        except BusUnusable as error:
+            return _unusable(options.settings, [str(error)])
         except DATABASE_ERRORS as error:
             print(error, file=sys.stderr)
             tell_of_no_start(settings, [str(error)])
@@ -183,7 +202,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
         for warning in exposed_by(settings, options.settings):
             logger.warning("{}", warning)
         left_out: dict[str, str] = {}
-        if settings.mode == "live":
+        if settings.mode == "live" and node is None:  # of a node's accounts others may have the tokens
             judgements = check_for_start(settings, rest_of) if settings.dhan.check else []
             left_out = say_who_is_left_out(settings, judgements)
             of_followers = [one.name for one in settings.followers if one.name in left_out]
@@ -193,7 +212,23 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             if is_new and settings.dhan.check:
                 say_what_it_does_not_know(settings, rest_of)
         since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
-        return copy(settings, options.settings, since, left_out, duration=options.duration)
+        return copy(settings, options.settings, since, left_out, duration=options.duration, node=node)
+
+
+def _node_of(options: argparse.Namespace, settings: Settings, database: Database, stack: ExitStack) -> Node | None:
+    """Return this process as a node with its bus, None where it is none. Raises BusUnusable."""
+    if options.command != "node":
+        return None
+    try:
+        bus = bus_of(settings, lifetimes_of(settings))
+    except ImportError as error:
+        raise BusUnusable("the bus needs its client: pip install 'copytrade[nodes]'") from error
+    except OSError as error:
+        raise BusUnusable(f"nodes: a certificate or key cannot be read: {error}") from error
+    bus.start()
+    stack.callback(bus.close)
+    traded = {name: int(epoch) for name, epoch in database.configured(lease_epoch_key("")).items()}
+    return Node(options.name, bus, traded, database.config(LEASE_STORE) or "")
 
 
 def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:

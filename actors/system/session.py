@@ -13,10 +13,12 @@ from typing import Protocol
 
 from loguru import logger
 
+from actors.messages.leases import LeaseNews
 from actors.messages.store import CommandGiven
 from actors.system.board_child import board_program
 from actors.system.daily.backup import DailyBackup, copy_database
 from actors.system.daily.report import DayReport
+from actors.system.membership.tenures import Node
 from actors.system.reload import Reloads, say_who_is_absent
 from actors.system.system import CopySystem
 from copytrade.app.alert_at_start import tell_of_the_end
@@ -57,7 +59,7 @@ class Reread:
 
 
 #: None asks for a stop; a number is the exit code of a system that has stopped.
-Events = queue.SimpleQueue[int | Reread | None]
+Events = queue.SimpleQueue[int | Reread | LeaseNews | None]
 
 
 class PeriodicTask(Protocol):
@@ -68,32 +70,45 @@ class PeriodicTask(Protocol):
 
 
 class Session:
-    """Where the store sends the commands that are for no follower: to the main thread."""
+    """Where commands for no follower go, and news of leases: to the main thread."""
 
     name = "session"
 
     def __init__(self, events: Events) -> None:
         self._events = events
 
-    def tell(self, message: CommandGiven) -> bool:
-        """Take a command; the only one is to read the settings again."""
-        self._events.put(Reread(message.number))
+    def tell(self, message: CommandGiven | LeaseNews) -> bool:
+        """Take a command, of which the only one is to read the settings again, or news of a lease."""
+        self._events.put(Reread(message.number) if isinstance(message, CommandGiven) else message)
         return True
 
 
 def copy(
-    settings: Settings, path: Path, since: datetime | None, left_out: Mapping[str, str], *, duration: float | None
+    settings: Settings,
+    path: Path,
+    since: datetime | None,
+    left_out: Mapping[str, str],
+    *,
+    duration: float | None,
+    node: Node | None = None,
 ) -> int:
     """Copy until a signal, or for ``duration`` seconds; return the exit code.
 
     ``path`` is the settings file, for reading it again. ``since`` is the time of the leader's last known event.
-    ``left_out`` has the accounts that take no part, and why.
+    ``left_out`` has the accounts that take no part, and why. As a ``node`` it copies to the followers whose lease it
+    holds.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
     events: Events = queue.SimpleQueue()
     system = CopySystem(
-        settings, since, events.put, session=Session(events), left_out=left_out, board=board_program(settings, path)
+        settings,
+        since,
+        events.put,
+        session=Session(events),
+        left_out=left_out,
+        board=board_program(settings, path),
+        node=node,
     )
     database = file_to_watch(settings.store)
     _listen(system, events)
@@ -185,6 +200,9 @@ def _guarded(
             event = events.get(
                 timeout=GUARD_EVERY if ends is None else max(0.0, min(GUARD_EVERY, ends - time.monotonic()))
             )
+            if isinstance(event, LeaseNews):
+                system.take_lease(event)
+                continue
             if not isinstance(event, Reread):
                 return event
             _reload(system, reloads, event.number)
@@ -239,7 +257,7 @@ def _next(events: Events, seconds: float) -> int | None:
     try:
         while True:
             event = events.get(timeout=max(0.0, ends - time.monotonic()))
-            if not isinstance(event, Reread):
+            if not isinstance(event, Reread | LeaseNews):
                 return event
     except queue.Empty:
         return None

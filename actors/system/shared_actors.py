@@ -1,6 +1,6 @@
 """The actors that serve all accounts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import SecretStr
 
@@ -18,6 +18,7 @@ from actors.token_keeper.actor import TokenKeeper
 from copytrade.app.clients import brokers_of, credentials_of, place_for
 from copytrade.app.paths import SameDatabase, master_source_of, open_to_write
 from copytrade.app.policies import first_from, read_windows_of, token_policy_of, windows_of
+from copytrade.core.lease.lease import Fence
 from copytrade.settings import Settings
 from copytrade.storage.files.fallback_file import SideFile
 from copytrade.storage.files.lock_file import beside
@@ -37,12 +38,14 @@ def shared_actors(
     other: RestartPolicy,
     retry: Callable[[str], object],
     session: Session | None = None,
+    fences: Mapping[str, Fence] | None = None,
 ) -> list[ChildSpec]:
     """Return their specs in the order in which they start.
 
     ``core`` is the restart policy of those without which nothing is copied, ``other`` that of the rest. ``retry`` gives
     a quarantined follower another chance. ``session`` takes the operator's commands that are for no follower; without
-    one it is not noted who runs.
+    one it is not noted who runs. ``fences`` are there where other nodes may have accounts: then the lease keeper is
+    told what is committed, and of logins.
     """
     settings = current()
     token_place = place_for(settings)
@@ -66,6 +69,7 @@ def shared_actors(
                 retry,
                 session,
                 addresses.followers if session is not None else None,
+                addresses.leases if fences is not None else None,
             ),
             core,
             CORE_DEADLINE,
@@ -87,6 +91,8 @@ def shared_actors(
                 {name: account.tokens() for name, account in brokers_of(current()).items()},
                 token_place,
                 token_policy_of(settings.tokens),
+                addresses.leases if fences is not None else None,
+                fences,
             ),
             other,
             CORE_DEADLINE,

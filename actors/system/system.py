@@ -12,6 +12,7 @@ from loguru import logger
 from actors.board import BoardProgram
 from actors.messages.alerts import AlertsChanged, Notify, Over
 from actors.messages.followers import FailOnPurpose
+from actors.messages.leases import LeaseNews
 from actors.messages.store import Write, Writer
 from actors.messages.supervision import LogStatus, RetryQuarantined, StatusEvery, StopAll
 from actors.messages.tokens import CredentialsGiven
@@ -27,8 +28,9 @@ from actors.supervisor.restarts import RestartPolicy, Restarts
 from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
 from actors.system.board_child import board_child
-from actors.system.comings import Comings
 from actors.system.keep_warm import Readiness
+from actors.system.membership.comings import Comings
+from actors.system.membership.tenures import Node, Tenures
 from actors.system.shared_actors import alert_urls, shared_actors
 from actors.system.watches.all import watches_of
 from actors.system.watches.watching import Watching
@@ -74,13 +76,15 @@ class CopySystem:
         board: BoardProgram | None = None,
         session: Session | None = None,
         left_out: Collection[str] = (),
+        node: Node | None = None,
     ) -> None:
         """Prepare the actors.
 
         ``since`` is the time of the leader's last known event. ``ended`` is called from an actor's thread with the exit
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
         close what followers hold by copying. ``session`` takes the operator's commands that are for no follower.
-        ``left_out`` are followers that take no part. ``board`` is the program of the board, None for no board.
+        ``left_out`` are followers that take no part. ``board`` is the program of the board, None for no board. As a
+        ``node`` it has the followers whose lease it holds; that needs a ``session``.
         """
         self._settings = settings
         self._board = board
@@ -90,9 +94,8 @@ class CopySystem:
         self._dispatcher = Dispatcher("followers")
         self._supervisor_restarts = Restarts(_CORE)
         self._supervisor: Address[SupervisorInbox] = Address("supervisor")
-        self._addresses = Addresses(
-            settings.leader_ids, [follower.name for follower in settings.followers], self._dispatcher
-        )
+        here = settings.followers if node is None else ()
+        self._addresses = Addresses(settings.leader_ids, [follower.name for follower in here], self._dispatcher)
         leaders = [self._addresses.feeds[name] for name in settings.leader_ids]
         self._readiness = Readiness(
             folder_to_flush(settings.store),
@@ -117,6 +120,9 @@ class CopySystem:
         #: The actors under supervision, in the order in which they start.
         self.children: list[ChildSpec] = []
         self._comings = Comings(settings.leader_ids, self._addresses, self._accounts, self._supervisor, self.children)
+        self._tenures: Tenures | None = None
+        if node is not None and session is not None:
+            self._tenures = Tenures(node, settings, self._addresses, self._comings, self._clock, session)
 
     def start(self) -> None:
         """Start every actor; returns at once."""
@@ -154,7 +160,7 @@ class CopySystem:
     def _publish(self, actors: list[ActorStatus]) -> None:
         """Have the status of all actors written beside the database, and looked at for what somebody is told."""
         if self._status is not None:
-            followers, leaders = [one.name for one in self._settings.followers], list(self._settings.leader_ids)
+            followers, leaders = list(self._addresses.followers), list(self._settings.leader_ids)
             at, mode = wall_clock.now(), self._settings.mode
             self.snapshot = CopierStatus(at, self._since, os.getpid(), mode, leaders[0], followers, actors, leaders)
             self._status.put(self.snapshot)
@@ -208,17 +214,27 @@ class CopySystem:
         """Run with other settings from now on."""
         before, self._settings = self._settings, changes.settings
         for follower in changes.settings.followers:
-            if follower.name in changes.changed:
+            if follower.name in changes.changed and follower.name in self._addresses.followers:
                 self._accounts.change(follower)
         for follower in changes.removed:
-            self._comings.leave(follower.name)
+            self._comings.leave(follower.name) if self._tenures is None else self._tenures.unwant(follower.name)
         for follower in changes.added:
-            self._comings.join(follower, changes.settings)
+            self._comings.join(follower, changes.settings) if self._tenures is None else self._tenures.want(follower)
         self.trading_day.change(kinds_of(self._settings))
         if before.alerts != self._settings.alerts:
             self._addresses.notifier.tell(AlertsChanged(alert_urls(self._settings), self._settings.alerts.cooldown))
         if before.log.status_interval != self._settings.log.status_interval:
             self._supervisor.tell(StatusEvery(self._settings.log.status_interval))
+
+    def take_lease(self, news: LeaseNews) -> None:
+        """Begin or end to trade an account whose lease has come or gone."""
+        if self._tenures is not None:
+            self._tenures.take(news)
+
+    def _here(self) -> Settings:
+        """Return the settings with the followers that run here alone: as a node others may be elsewhere."""
+        here = tuple(one for one in self._settings.followers if one.name in self._addresses.followers)
+        return self._settings.model_copy(update={"followers": here})
 
     @property
     def leaving(self) -> list[str]:
@@ -272,11 +288,19 @@ class CopySystem:
 
     def _children(self) -> list[ChildSpec]:
         """List the actors in the order in which they start: receivers before senders."""
-        accounts, followers = self._accounts, self._settings.followers
+        accounts, followers, tenures = self._accounts, self._here().followers, self._tenures
         return [
             *shared_actors(
-                lambda: self._settings, self._addresses, self._clock, _CORE, self._other, self._retry, self._session
+                self._here,
+                self._addresses,
+                self._clock,
+                _CORE,
+                self._other,
+                self._retry,
+                self._session,
+                None if tenures is None else tenures.fences,
             ),
+            *([] if tenures is None else [tenures.child(_CORE)]),
             *accounts.leader_feeds(),
             *(feed for follower in followers for feed in accounts.follower_feed(follower)),
             *(accounts.follower(follower) for follower in followers),

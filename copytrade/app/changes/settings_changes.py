@@ -15,7 +15,7 @@ from copytrade.settings import Account, Copying, Follower, Leader, Settings
 CREDENTIALS = frozenset({"access_token", "pin", "totp_secret"})
 
 #: Keys of a follower that the actors of his account were built with, and his holder's.
-_AT_A_RESTART = frozenset({"broker", "source_address", "proxy", "capital", "dry_run", "leaders"})
+_AT_A_RESTART = frozenset({"broker", "source_address", "proxy", "capital", "dry_run", "leaders", "homes"})
 
 #: Keys that wait for a restart as well when this one does: each was written for the other's new value. A token is its
 #: client's, risk is a share of the capital, and what was written for a dry run is not to be sent.

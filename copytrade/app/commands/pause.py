@@ -1,14 +1,15 @@
-"""``run.py pause`` and ``resume``: entries are paused in the database, where a running copier looks every second."""
+"""``run.py pause``, ``resume`` and ``take``: what the database says of entries; a running copier looks every second."""
 
 import getpass
 import os
 import sys
 from collections.abc import Iterable
 
+from copytrade.app.commands.confirm import is_confirmed
 from copytrade.app.commands.exit_codes import EXIT_REFUSED, EXIT_UNUSABLE
 from copytrade.app.paths import open_for_command
 from copytrade.common import wall_clock
-from copytrade.core.model.commands import enabled_key, pause_note_key, pause_text
+from copytrade.core.model.commands import enabled_key, pause_note_key, pause_text, untaken_key
 from copytrade.core.model.orders import IST
 from copytrade.settings import Settings
 from copytrade.storage.database import DATABASE_ERRORS, Database
@@ -36,6 +37,30 @@ def switch(settings: Settings, follower: str, *, enabled: bool) -> int:
     if not runs:
         print("no copier is running: this counts from its next start")
     return code
+
+
+def take(settings: Settings, follower: str, *, confirmed: bool) -> int:
+    """Let the entries of a follower go on whose account another node may have traded; return the exit code."""
+    try:
+        database = open_for_command(settings)
+        try:
+            why = database.config(untaken_key(follower))
+            if not why:
+                print(f"{follower}: entries do not wait for this")
+                return 0
+            print(f"{follower}: {why}")
+            question = "Is no other node running that trades this account, and does it hold what you expect?"
+            if not confirmed and not is_confirmed(question):
+                print("nothing was changed")
+                return EXIT_REFUSED
+            database.write([ConfigSet(untaken_key(follower), "")])
+        finally:
+            database.close()
+    except DATABASE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    print(f"{follower}: entries go on")
+    return 0
 
 
 def _pause(database: Database, follower: str) -> int:

@@ -1,11 +1,12 @@
 """Followers that come and go while copying goes on: their actors, their token and their reads."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from actors.follower.account import Tenure
 from actors.messages.feeds import Unsubscribe
 from actors.messages.reads import ReadAccountJoined, ReadAccountLeft
 from actors.messages.store import Write, Writer
-from actors.messages.tokens import TokenAccountJoined, TokenAccountLeft
+from actors.messages.tokens import LoginTried, TokenAccountJoined, TokenAccountLeft
 from actors.runtime.address import Address
 from actors.supervisor.child import ChildSpec
 from actors.supervisor.messages import ChildLeaves, ChildrenJoin, SupervisorInbox
@@ -40,20 +41,34 @@ class Comings:
         """The followers that have yet to finish what is under way."""
         return list(self._leaves)
 
-    def join(self, follower: Follower, settings: Settings) -> None:
-        """Start a follower's actors, once token keeper and gap recovery know of the account."""
+    def join(
+        self,
+        follower: Follower,
+        settings: Settings,
+        tenure: Tenure | None = None,
+        tried: LoginTried | None = None,
+    ) -> None:
+        """Start a follower's actors, once token keeper and gap recovery know of the account.
+
+        ``tenure`` is this node's time with it, and ``tried`` what logins there were, where other nodes may have it.
+        """
         name, broker = follower.name, broker_of(follower, settings)
         self._addresses.join(name)
-        children = (*self._accounts.follower_feed(follower), self._accounts.follower(follower, joins=True))
+        children = (
+            *self._accounts.follower_feed(follower),
+            self._accounts.follower(follower, joins=True, tenure=tenure),
+        )
         self._children.extend(children)
 
-        self._addresses.tokens.tell(TokenAccountJoined(name, credentials_for(follower), broker.tokens()))
+        fence, logs_in = (tenure.fence, tenure.entries_wait > 0) if tenure is not None else (None, False)
+        joined = TokenAccountJoined(name, credentials_for(follower), broker.tokens(), fence, logs_in, tried)
+        self._addresses.tokens.tell(joined)
         self._addresses.recovery.tell(ReadAccountJoined(name, broker.reader()))
         self._say_who_runs()
         self._supervisor.tell(ChildrenJoin(children))
 
-    def leave(self, name: str) -> None:
-        """Let a follower finish what is under way, and stop his actors."""
+    def leave(self, name: str, then: Callable[[], object] = lambda: None) -> None:
+        """Let a follower finish what is under way, stop his actors and call ``then``."""
         feeds = () if name in self._leader_feeds else (self._addresses.feeds[name].name,)
 
         def forget() -> None:
@@ -66,6 +81,7 @@ class Comings:
             self._addresses.leave(name)
             self._say_who_runs()
             self._leaves.pop(name, None)
+            then()
 
         self._leaves[name] = ChildLeaves(name, feeds, forget)
         self._supervisor.tell(self._leaves[name])
