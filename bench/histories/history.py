@@ -8,6 +8,9 @@ from typing import Any
 #: Client ids. The stranger belongs to no copier: its updates are sent to sockets of other accounts.
 LEADER, STRANGER = "1000000001", "1000000999"
 
+#: Leaders of histories with several, by client id.
+LEADERS = {LEADER: "leader", "1000000002": "dev", "1000000003": "emil"}
+
 #: Rupees of each account at the start of the day; a follower that is sized by capital has less.
 FUNDS = 10**12
 
@@ -26,6 +29,7 @@ class Follower:
     lots: int = 1
     funds: int = FUNDS
     risk_percent: str = "1"
+    mode: str = "orders"
 
 
 FOLLOWERS = (
@@ -59,17 +63,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Steps in their order. ``seed`` is where it came from, ``audit`` the copier's ``audit_interval`` in seconds."""
+    """Steps in their order. ``seed`` is where it came from, ``audit`` the copier's ``audit_interval`` in seconds.
+
+    ``leaders`` are client ids. With ``group_within`` seconds legs of one underlying are copied as a group.
+    """
 
     seed: int
     followers: tuple[Follower, ...]
     steps: tuple[Step, ...]
     audit: float = 2.0
+    leaders: tuple[str, ...] = (LEADER,)
+    group_within: float = 0.0
 
     def __str__(self) -> str:
         """Return the history as lines."""
-        who = ", ".join(follower.name for follower in self.followers)
-        return "\n".join([f"history {self.seed} of {who}, audits every {self.audit:g} s", *map(str, self.steps)])
+        who = ", ".join(one.name + (f" ({one.mode})" if one.mode != "orders" else "") for one in self.followers)
+        whom = f" who follow {', '.join(LEADERS[one] for one in self.leaders)}" if len(self.leaders) > 1 else ""
+        groups = f", groups within {self.group_within:g} s" if self.group_within else ""
+        head = f"history {self.seed} of {who}{whom}, audits every {self.audit:g} s{groups}"
+        return "\n".join([head, *map(str, self.steps)])
 
     def to_json(self) -> str:
         """Return the history as JSON."""
@@ -80,4 +92,6 @@ class History:
         """Read what ``to_json`` gave."""
         fields = json.loads(text)
         followers = tuple(Follower(**one) for one in fields["followers"])
-        return cls(fields["seed"], followers, tuple(Step(**step) for step in fields["steps"]), fields["audit"])
+        steps = tuple(Step(**step) for step in fields["steps"])
+        leaders, within = tuple(fields.get("leaders", (LEADER,))), fields.get("group_within", 0.0)
+        return cls(fields["seed"], followers, steps, fields["audit"], leaders, within)

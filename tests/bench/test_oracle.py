@@ -14,7 +14,7 @@ from bench.histories.history import FUNDS, LEADER, History
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.oracle.judge import COLUMNS, judge
 
-LOT = 65
+LOT, OTHER = 65, "1000000002"
 ALICE = {"name": "alice", "client_id": "1", "sizing": "fixed_ratio", "ratio": "1", "lots": 1, "funds": FUNDS}
 
 
@@ -22,7 +22,7 @@ ALICE = {"name": "alice", "client_id": "1", "sizing": "fixed_ratio", "ratio": "1
 class Books:
     """Writes down what happened, as the broker would."""
 
-    changes: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {LEADER: [], "1": []})
+    changes: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {LEADER: [], OTHER: [], "1": []})
     now: float = 100.0
     dispositions: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -35,6 +35,7 @@ class Books:
         filled: int | None = None,
         ct: str = "NA",
         price: float = 120.0,
+        contract: str = "45674",
     ) -> None:
         """Have an order of signed lots come in and end, or rest, with so many lots filled."""
         done = abs(lots) if filled is None and status == "TRADED" else filled or 0
@@ -42,7 +43,8 @@ class Books:
             "orderId": order_id,
             "correlationId": ct,
             "transactionType": "BUY" if lots > 0 else "SELL",
-            "securityId": "45674",
+            "securityId": contract,
+            "createTime": "2026-12-01 10:00:00",
             "productType": "MARGIN",
             "quantity": abs(lots) * LOT,
             "orderType": "LIMIT",
@@ -52,7 +54,7 @@ class Books:
         for state, quantity in (("PENDING", 0), (status, done * LOT)):
             self.now += 0.01
             self.changes[client].append(row | {"at": self.now, "orderStatus": state, "filledQty": quantity})
-        if client == LEADER:
+        if client in (LEADER, OTHER):
             self.dispositions.append((order_id, "alice", "filled"))
 
     def copy(self, leader_order: str, lots: int, n: int = 1, **ending: Any) -> None:
@@ -67,7 +69,7 @@ class Books:
         return Evidence(
             leader=LEADER,
             followers=[ALICE],
-            lots={"45674": LOT},
+            lots=dict.fromkeys(("45674", "45675"), LOT),
             funds=FUNDS,
             changes=self.changes,
             writes={"1": []},
@@ -384,3 +386,31 @@ def test_every_kind_of_mishap_occurs_in_some_history() -> None:
     assert set(wanted) <= {what for what, _, _ in seen}
     assert set(methods) <= {method for _, method, _ in seen}
     assert {"reset", "hang", "truncate", "answer", "swallow", "hide"} <= {mischief for _, _, mischief in seen}
+
+
+def test_what_is_copied_of_each_leader_is_judged_by_itself(books: Books, tmp_path: Path) -> None:
+    """Leaders on opposite sides of one line: the account is flat, and each copy has to be as its leader."""
+    books.order(LEADER, "11", 2)
+    books.copy("11", 2)
+    books.order(OTHER, "21", -2)
+    books.copy("21", -2)
+    assert books.judged(tmp_path, leaders=[LEADER, OTHER]) == {}
+    books.order(OTHER, "22", 2)
+    (tmp_path / "left").mkdir()
+    assert set(books.judged(tmp_path / "left", leaders=[LEADER, OTHER])) == {"not flat"}
+
+
+@pytest.mark.parametrize(
+    ("of_hedge", "is_wrong"), [((), True), ((2,), False), ((0,), True)], ids=["not sent", "bought before", "refused"]
+)
+def test_a_sold_leg_without_its_hedge_is_seen(
+    books: Books, tmp_path: Path, of_hedge: tuple[int, ...], is_wrong: bool
+) -> None:
+    books.order(LEADER, "11", 2)
+    books.order(LEADER, "12", -2, contract="45675")
+    books.now += 1
+    for lots in of_hedge:
+        books.copy("11", 2, status="TRADED" if lots else "REJECTED")
+    books.copy("12", -2, contract="45675")
+    grouped = {"group_within": 1.0, "underlyings": dict.fromkeys(("45674", "45675"), "NIFTY")}
+    assert ("uncovered" in books.judged(tmp_path, **grouped)) is is_wrong

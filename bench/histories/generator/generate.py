@@ -7,6 +7,7 @@ brought to it, so that a follower that copies them in time has the same fills.
 
 from bench.histories.generator import contracts, episodes, lasting, nights
 from bench.histories.generator.mishaps import add_mishaps
+from bench.histories.generator.several import SEVERAL_FROM, several_of
 from bench.histories.generator.trading import act, leave
 from bench.histories.generator.writer import FIRST_SEEDS, LENGTH, Writer
 from bench.histories.history import History
@@ -21,6 +22,8 @@ AUDITS = 2.0, 20.0
 
 def history_of(seed: int) -> History:
     """Return the history of a seed: always the same one."""
+    if seed >= SEVERAL_FROM:
+        return several_of(seed)
     writer = Writer(seed)
     add_mishaps(writer)
     episodes.converted(writer)

@@ -51,7 +51,7 @@ def _own_id(writer: Writer, at: float) -> Iterator[Step]:
 
 
 #: Every kind of mishap with its weight in the draw.
-_KINDS: dict[str, tuple[Callable[[Writer, float], Iterator[Step]], int]] = {
+KINDS: dict[str, tuple[Callable[[Writer, float], Iterator[Step]], int]] = {
     "kill": (_kill, 14),
     "drop": (updates.drop, 8),
     "mute": (updates.mute, 4),
@@ -78,8 +78,8 @@ _KINDS: dict[str, tuple[Callable[[Writer, float], Iterator[Step]], int]] = {
 def add_mishaps(writer: Writer) -> None:
     """Write down two to seven mishaps, each at a random moment while the leader trades."""
     chance = writer.chance
-    kinds = chance.choices(list(_KINDS), [weight for _, weight in _KINDS.values()], k=chance.randint(2, 7))
+    kinds = chance.choices(list(KINDS), [weight for _, weight in KINDS.values()], k=chance.randint(2, 7))
     for kind in kinds:
         at = chance.uniform(0.5, LENGTH)
-        steps_of, _ = _KINDS[kind]
+        steps_of, _ = KINDS[kind]
         writer.steps.extend(steps_of(writer, at))

@@ -19,7 +19,7 @@ class Line:
     """A contract as the leader trades it. ``side`` is +1 if he is only ever long on it, -1 if only short, 0 if either.
 
     ``held`` is in lots, as it will be once what has been written down has filled. ``resting`` has the orders that rest,
-    by name: signed lots, and ``entry`` or ``exit``.
+    by name: signed lots, and ``entry`` or ``exit``. ``leader`` is who trades on it.
     """
 
     security_id: str
@@ -28,6 +28,7 @@ class Line:
     side: int
     product: str = "MARGIN"
     segment: str = "NSE_FNO"
+    leader: str = LEADER
     held: int = 0
     resting: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -48,6 +49,7 @@ class Writer:
             Line("51000", 30, Decimal(240), -1),
             Line("51002", 30, Decimal(250), 0),
         ]
+        self.leaders: tuple[str, ...] = (LEADER,)
         self._orders = 0
 
     def add(self, what: str, at: float | None = None, **terms: Any) -> None:
@@ -68,12 +70,14 @@ class Writer:
         }
         if line.segment != "NSE_FNO":
             whole["segment"] = line.segment
+        if line.leader != LEADER:
+            whole["leader"] = line.leader
         self.add("place", **whole | terms)
         return name
 
     def some_account(self) -> str:
-        """Return the client id of the leader or of a follower, at random."""
-        return self.chance.choice([LEADER, *(follower.client_id for follower in self.followers)])
+        """Return the client id of a leader or of a follower, at random."""
+        return self.chance.choice([*self.leaders, *(follower.client_id for follower in self.followers)])
 
     def some_follower(self) -> Follower:
         """Return a follower at random."""

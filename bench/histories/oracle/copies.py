@@ -61,12 +61,17 @@ def orphans(leader: Account, account: Account) -> list[str]:
     return found
 
 
-def undisposed(leader: Account, name: str, dispositions: Mapping[tuple[str, str], list[str]]) -> list[str]:
-    """Return the leader orders without a row for a follower, and those that are over and still pending in it."""
+def undisposed(
+    leader: Account, name: str, dispositions: Mapping[tuple[str, str], list[str]], *, only_ended: bool = False
+) -> list[str]:
+    """Return the leader orders without a row for a follower, and those that are over and still pending in it.
+
+    With ``only_ended`` one that still rests needs no row.
+    """
     found = []
     for order_id, order in leader.orders.items():
         statuses = dispositions.get((order_id, name), [])
-        if not statuses:
+        if not statuses and not (only_ended and order["orderStatus"] in LIVE):
             found.append(f"leader order {order_id} has no row")
         elif order["orderStatus"] in DEAD and "pending" in statuses:
             found.append(f"leader order {order_id} is pending for ever")

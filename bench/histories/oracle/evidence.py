@@ -25,6 +25,9 @@ class Evidence:
     ``ups`` are the times at which the program was connected again. ``excused`` are the client ids whose requests were
     disturbed, so that their exits may be late. ``forgiven`` is how many seconds a follower may be on a wrong side: more
     than zero only where updates of the leader were lost, so that an exit may be known before its entry is.
+
+    ``leaders`` are the client ids of all whom the followers follow, ``leader`` is the one who is judged by. With
+    ``group_within`` seconds legs of one underlying are groups; ``underlyings`` has those of contracts.
     """
 
     leader: str
@@ -49,3 +52,6 @@ class Evidence:
     forgiven: float = 0.0
     crashes: Sequence[str] = ()
     restless: str = ""
+    leaders: Sequence[str] = ()
+    group_within: float = 0.0
+    underlyings: Mapping[str, str] = field(default_factory=dict)

@@ -24,7 +24,7 @@ def excused(history: History) -> list[str]:
         method = step.terms.get("method")
         if method in ("fault", "refuse", "halt", "set_clock") or step.what == "command":
             client_id = step.terms.get("client_id", LEADER)
-            found.update(everybody.values() if client_id == LEADER else [client_id])
+            found.update(everybody.values() if client_id in history.leaders else [client_id])
         if step.what in ("hand", "square_off"):
             found.add(everybody[step.terms["follower"]])
     return sorted(found)

@@ -26,6 +26,11 @@ def multipliers(history: History) -> dict[str, int]:
     }
 
 
+def underlyings(history: History) -> dict[str, str]:
+    """Return the underlying of each contract that was listed for the history."""
+    return {step.terms["security_id"]: step.terms["underlying"] for step in history.steps if step.what == "list"}
+
+
 def listed(underlying: str, days: int, **terms: Any) -> dict[str, Any]:
     """Return an option for the paper exchange that expires in so many days, with these further terms."""
     expiry = (datetime.now(_INDIA) + timedelta(days=days)).date()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.histories.history import LEADER, History
+from bench.histories.history import History
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.oracle.judge import COLUMNS, judge
 from bench.histories.runner.settings import LOTS, config_of, settings_of
@@ -96,7 +96,7 @@ def _play(trial: Trial) -> None:
 def _calm(trial: Trial, patience: float) -> tuple[dict[str, list[str]], Evidence]:
     """End all mishaps, and wait until everything is right and at rest, or for ``patience`` seconds."""
     trial.broker.control("clear_faults")
-    for client in (LEADER, *(follower.client_id for follower in trial.history.followers)):
+    for client in (*trial.history.leaders, *(follower.client_id for follower in trial.history.followers)):
         trial.broker.control("mute_feed", client_id=client, muted=False)
     for security_id in LOTS:
         trial.try_to("resume", security_id=security_id)
@@ -127,7 +127,7 @@ def _is_hopeless(wrong: Mapping[str, list[str]]) -> bool:
 
 
 def _wait_until_connected(trial: Trial) -> None:
-    clients = [LEADER, *(follower.client_id for follower in trial.history.followers)]
+    clients = [*trial.history.leaders, *(follower.client_id for follower in trial.history.followers)]
     deadline = time.monotonic() + 60
     while not all(trial.broker.control("feed_connections", client_id=client) for client in clients):
         if time.monotonic() > deadline:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from decimal import Decimal
 
-from bench.histories.history import FUNDS, LEADER, STRANGER, History
+from bench.histories.history import FUNDS, LEADER, LEADERS, STRANGER, History
 from copytrade.paper.exchange.matching import PaperAccount
 from copytrade.paper.process import PaperConfig, PaperProcess
 
@@ -15,17 +15,17 @@ LOTS |= dict.fromkeys(("51000", "51002", "51004", "51006", "51008"), 30) | {
     "500001": 1,
     "70001": 65,
 }
+LOTS |= dict.fromkeys((f"7{number}{leg}" for number in range(20, 40) for leg in (1, 2, 3)), 65)
 LIMITS = {"second": 10, "minute": 150, "hour": 300, "day": 500}
 _SETTINGS = """
 mode = "live"
 [board]
 enabled = false
-[leader]
-client_id = "{leader}"
-access_token = "token-of-leader"
+{leaders}
 {followers}
 [copy]
 instruments = {instruments}
+{groups}
 unfilled_after = 1.0
 unfilled_action = "reprice"
 max_price_deviation = 5
@@ -60,12 +60,23 @@ sizing = "{sizing}"
 ratio = {ratio}
 lots = {lots}
 risk_percent = {risk_percent}
+mode = "{mode}"
 """
+_LEADER = """
+[[leaders]]
+name = "{name}"
+client_id = "{client_id}"
+access_token = "token-of-{name}"
+"""
+
+#: Seconds that a sold leg waits for its hedges.
+GROUP_WAIT = 6.0
 
 
 def config_of(history: History) -> PaperConfig:
     """Return the broker's configuration: prices stand still, and only what a history asks for happens."""
-    accounts = [PaperAccount(LEADER, "token-of-leader", Decimal(FUNDS)), PaperAccount(STRANGER, "of-a-stranger")]
+    accounts = [PaperAccount(one, f"token-of-{LEADERS[one]}", Decimal(FUNDS)) for one in history.leaders]
+    accounts.append(PaperAccount(STRANGER, "of-a-stranger"))
     for follower in history.followers:
         accounts.append(PaperAccount(follower.client_id, f"token-of-{follower.name}", Decimal(follower.funds)))
     return PaperConfig(
@@ -85,6 +96,14 @@ def settings_of(history: History, broker: PaperProcess) -> str:
     followers = "".join(_FOLLOWER.format(**asdict(follower)) for follower in history.followers)
     has_others = any(step.terms.get("segment", "NSE_FNO") != "NSE_FNO" for step in history.steps)
     instruments = '["*"]' if has_others else '["OPTIDX"]'
+    leaders = "".join(_LEADER.format(name=LEADERS[one], client_id=one) for one in history.leaders)
+    groups = f"group_within = {history.group_within}\ngroup_wait = {GROUP_WAIT}" if history.group_within else ""
     return _SETTINGS.format(
-        leader=LEADER, history=history, followers=followers, broker=broker, limits=LIMITS, instruments=instruments
+        leaders=leaders,
+        groups=groups,
+        history=history,
+        followers=followers,
+        broker=broker,
+        limits=LIMITS,
+        instruments=instruments,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from bench.histories.history import FUNDS, LEADER, STRANGER, History, Step
 from bench.histories.oracle.evidence import Evidence
 from bench.histories.runner.allowances import FORGIVEN, excused, loses_updates, unknown_for
-from bench.histories.runner.given import carried, listed, multipliers
+from bench.histories.runner.given import carried, listed, multipliers, underlyings
 from bench.histories.runner.settings import LIMITS, LOTS
 from bench.reliability.rig import ROOT
 from copytrade.paper.exchange.orders import Refusal
@@ -63,6 +63,7 @@ class Trial:
     copier: "subprocess.Popen[bytes] | None" = None
     start_at: float | None = None
     ids: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
     pieces: list[tuple[float, str, str, int]] = field(default_factory=list)
     commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     ups: list[float] = field(default_factory=list)
@@ -104,7 +105,8 @@ class Trial:
         if self.copier is None and self.start_at is not None and now >= self.start_at:
             self.start()
         if self.copier is not None and not self.is_up and now - self.looked > 0.1:
-            self.looked, self.is_up = now, bool(self.broker.control("feed_connections", client_id=LEADER))
+            feeds = (self.broker.control("feed_connections", client_id=leader) for leader in self.history.leaders)
+            self.looked, self.is_up = now, all(feeds)
             if self.is_up:
                 self.ups.append(now)
 
@@ -116,7 +118,7 @@ class Trial:
                 self.place(**terms)
             case "modify" | "cancel":
                 if order_id := self.ids.get(terms.pop("name")):
-                    self.try_to(step.what, client_id=LEADER, order_id=order_id, **terms)
+                    self.try_to(step.what, client_id=self.owners[order_id], order_id=order_id, **terms)
             case "convert":
                 self.converted.add(terms["security_id"])
                 self.try_to("convert", **{"client_id": LEADER} | terms)
@@ -154,18 +156,18 @@ class Trial:
             case unknown:
                 raise ValueError(f"there is no step {unknown}")
 
-    def place(self, name: str, *, in_pieces: int = 0, **terms: Any) -> None:
-        """Have the leader place an order, which fills in ``in_pieces`` parts within a second if that is given."""
-        order_id = self.try_to("place", client_id=LEADER, resting=bool(in_pieces), **terms)
+    def place(self, name: str, *, leader: str = LEADER, in_pieces: int = 0, **terms: Any) -> None:
+        """Have a leader place an order, which fills in ``in_pieces`` parts within a second if that is given."""
+        order_id = self.try_to("place", client_id=leader, resting=bool(in_pieces), **terms)
         if order_id is None:
             return
-        self.ids[name] = order_id
+        self.ids[name], self.owners[order_id] = order_id, leader
         if in_pieces:
             lot, quantity, now = LOTS[terms["security_id"]], terms["quantity"], time.monotonic()
             piece = max(lot, quantity // lot // in_pieces * lot)
             for number in range(in_pieces):
-                self.pieces.append((now + 0.12 * (number + 1), LEADER, order_id, piece))
-            self.pieces.append((now + 0.12 * (in_pieces + 1), LEADER, order_id, quantity))
+                self.pieces.append((now + 0.12 * (number + 1), leader, order_id, piece))
+            self.pieces.append((now + 0.12 * (in_pieces + 1), leader, order_id, quantity))
 
     def square_off(self, follower: str, security_id: str, fills_after: float) -> None:
         """Have the broker close a follower's position in a contract by an order that fills after so many seconds."""
@@ -237,9 +239,12 @@ class Trial:
 
     def evidence(self, restless: str = "") -> Evidence:
         """Ask the broker for its books."""
-        clients = [LEADER, *(follower.client_id for follower in self.history.followers)]
+        clients = [*self.history.leaders, *(follower.client_id for follower in self.history.followers)]
         return Evidence(
             leader=LEADER,
+            leaders=self.history.leaders,
+            group_within=self.history.group_within,
+            underlyings=underlyings(self.history),
             followers=[asdict(follower) for follower in self.history.followers],
             lots=LOTS,
             funds=FUNDS,
@@ -257,7 +262,7 @@ class Trial:
             multipliers=multipliers(self.history),
             ups=list(self.ups),
             excused=excused(self.history),
-            forgiven=FORGIVEN if loses_updates(self.history) else 0.0,
+            forgiven=FORGIVEN if any(loses_updates(self.history, one) for one in self.history.leaders) else 0.0,
             database=str(self.folder / "copy_trading.db"),
             crashes=list(self.crashes),
             restless=restless,
