@@ -164,6 +164,35 @@ def test_a_hedge_that_is_not_copied_is_missing_at_once() -> None:
     assert why(legs) is Reason.HEDGE_MISSING
 
 
+def test_after_market_legs_are_copied_each_by_itself() -> None:
+    legs = Legs()
+    legs.places(HEDGE, after_market=True)
+    legs.places(SOLD, after_market=True)
+    assert (legs.sent_of(HEDGE), legs.sent_of(SOLD)) == (2, 2)
+
+
+def test_legs_that_wait_are_sent_once_groups_are_switched_off() -> None:
+    legs = Legs()
+    legs.places(HEDGE)
+    legs.places(SOLD)
+    legs.engine.change_policy(replace(legs.engine.context.account.policy, groups=None))
+    legs.goes_on()
+    assert legs.sent_of(SOLD) == 2
+
+
+def test_a_group_is_found_again_once_groups_are_switched_on() -> None:
+    legs = Legs()
+    policy = legs.engine.context.account.policy
+    legs.engine.change_policy(replace(policy, groups=None, enabled=False))
+    legs.places(HEDGE)
+    legs.places(SOLD)
+    legs.engine.change_policy(policy)
+    legs.goes_on()
+    assert (legs.sent_of(HEDGE), legs.sent_of(SOLD)) == (2, 0)
+    legs.fills_own(HEDGE, 2)
+    assert legs.sent_of(SOLD) == 2
+
+
 def test_a_follower_without_entries_tells_of_no_hedge() -> None:
     legs = Legs()
     legs.engine.switch_entries(enabled=False)

@@ -80,7 +80,8 @@ class Groups:
         )
 
     def _policy(self, order: Order) -> GroupPolicy | None:
-        return self._context.of(order.leader).policy.groups
+        """Return how an order is grouped; an after-market order is in no group, as nothing fills before its release."""
+        return None if order.after_market else self._context.of(order.leader).policy.groups
 
     def _where(self, order: Order) -> tuple[str, str]:
         return order.leader, self._context.underlying(order)
