@@ -239,7 +239,7 @@ class GapRecovery(GuardedActor[GapRecoveryInbox]):
                 if (account, with_collateral) not in self._capital_said:
                     self._capital_said.add((account, with_collateral))
                     capital_log.counted(account, funds, with_collateral=with_collateral)
-                reply_to.tell(CapitalRead(account, funds.capital(with_collateral=with_collateral)))
+                reply_to.tell(CapitalRead(account, funds.capital(with_collateral=with_collateral), funds))
             case ReadResult(account, reply_to), Result() as result:
                 reply_to.tell(ResultRead(account, result))
             case ReadNet(account, _, reply_to), Net(units, multipliers, result):

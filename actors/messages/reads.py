@@ -11,7 +11,7 @@ from actors.runtime.actor import ActorDied, ActorUp
 from actors.runtime.address import Recipient
 from copytrade.brokers.api import AccountReader
 from copytrade.brokers.read_budget import ReadLane
-from copytrade.core.model.accounts import Result
+from copytrade.core.model.accounts import Funds, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,11 @@ class SearchOrder:
 
 @dataclass(frozen=True, slots=True)
 class CapitalRead:
-    """An account's capital in rupees, by which orders are sized."""
+    """An account's capital in rupees, by which orders are sized, and the funds of which it is a part."""
 
     account: str
     capital: Decimal
+    funds: Funds | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from actors.board import BoardInbox
+from actors.broadcaster import BroadcasterInbox
 from actors.follower.messages import FollowerInbox
 from actors.gap_recovery.messages import GapRecoveryInbox
 from actors.instrument_master import InstrumentMasterInbox
@@ -31,6 +32,10 @@ class Addresses:
         self.tokens: Address[TokenKeeperInbox] = Address("tokens")
         self.recovery: Address[GapRecoveryInbox] = Address("gap-recovery")
         self.instruments: Address[InstrumentMasterInbox] = Address("instruments")
+        #: Of a lead, by the name of the leader.
+        self.broadcasters: dict[str, Address[BroadcasterInbox]] = {
+            name: Address(f"broadcast-{name}") for name in self._leaders
+        }
         self.followers: dict[str, Address[FollowerInbox]] = {name: Address(name, dispatcher) for name in followers}
         self.feeds: dict[str, Address[OrderFeedInbox]] = {
             name: Address(f"feed-{name}", dispatcher) for name in dict.fromkeys((*self._leaders, *self.followers))

@@ -13,6 +13,7 @@ from loguru import logger
 
 from actors.store.actor import COPYING_SINCE
 from actors.system.close_only import carried_out, flatten
+from actors.system.lead import Lead
 from actors.system.membership.tenures import Node, lifetimes_of
 from actors.system.session import copy
 from copytrade.app.alert_at_start import tell_of_no_start, tell_of_settings
@@ -20,7 +21,7 @@ from copytrade.app.arguments import parse
 from copytrade.app.changes.membership import note_followers
 from copytrade.app.changes.who_runs import known_followers, leaders_known
 from copytrade.app.checks import check_for_start, say_who_is_left_out, without
-from copytrade.app.clients import bus_of, rest_of, unknown_brokers
+from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.alert_test import alert_test
 from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift, say_who_is_not_read
@@ -36,6 +37,7 @@ from copytrade.app.console.banner import banner
 from copytrade.app.console.log_setup import set_up_log
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.new_database import say_what_it_does_not_know
+from copytrade.app.nodes import BusUnusable, epoch_after, for_lead, for_node, open_bus
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
 from copytrade.core.model.commands import LEASE_STORE, lease_epoch_key
@@ -46,13 +48,8 @@ from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 from copytrade.storage.leader_names import joined
 from copytrade.web.command import board
 
-
-class BusUnusable(Exception):
-    """The bus cannot be used; the message says why."""
-
-
 #: The commands that copy; None is without a command.
-_COPIES = (None, "node")
+_COPIES = (None, "lead", "node")
 
 
 def console() -> None:
@@ -84,14 +81,25 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    if options.command == "node":
-        if settings.mode == "live" and settings.nodes.urls:
-            return _copy(options, settings)
-        return _unusable(options.settings, ['a node needs mode = "live" and the bus in [nodes] url: docs/nodes.md'])
+    if options.command in ("lead", "node"):
+        return _copy_over_the_bus(options, settings)
     if options.command is not None:
         return _command(options, settings)
+    if settings.nodes.url:
+        return _unusable(options.settings, ["[nodes] url is set: start run.py lead, or run.py node NAME"])
     if settings.mode == "sandbox":
         return try_sandbox(settings)
+    return _copy(options, settings)
+
+
+def _copy_over_the_bus(options: argparse.Namespace, settings: Settings) -> int:
+    """Run a lead or a node."""
+    if settings.mode != "live":
+        return _unusable(options.settings, [f'mode is "{settings.mode}": a lead and nodes need mode = "live"'])
+    if options.command == "lead":
+        return _copy(options, for_lead(settings))
+    if not settings.followers:
+        return _unusable(options.settings, ["there is no [[followers]] block: nobody to copy to"])
     return _copy(options, settings)
 
 
@@ -177,6 +185,8 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             watermark = database.config("last_leader_event_ts")
             is_new = database.config(COPYING_SINCE) is None
             node = _node_of(options, settings, database, stack)
+            lead = _lead_of(options, settings, stack)
+            settings = settings if node is None else for_node(settings, node.bus)
             database.close()
         except AlreadyRunning as error:
             print(error, file=sys.stderr)
@@ -206,29 +216,32 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             judgements = check_for_start(settings, rest_of) if settings.dhan.check else []
             left_out = say_who_is_left_out(settings, judgements)
             of_followers = [one.name for one in settings.followers if one.name in left_out]
-            if settings.leader_ids.keys() <= left_out.keys() or len(of_followers) == len(settings.followers):
+            if settings.leader_ids.keys() <= left_out.keys() or len(of_followers) == len(settings.followers) > 0:
                 return _not_started(left_out, settings)
             settings = without(settings, left_out)
-            if is_new and settings.dhan.check:
+            if is_new and settings.dhan.check and lead is None:
                 say_what_it_does_not_know(settings, rest_of)
         since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
-        return copy(settings, options.settings, since, left_out, duration=options.duration, node=node)
+        return copy(settings, options.settings, since, left_out, duration=options.duration, node=node, lead=lead)
 
 
 def _node_of(options: argparse.Namespace, settings: Settings, database: Database, stack: ExitStack) -> Node | None:
     """Return this process as a node with its bus, None where it is none. Raises BusUnusable."""
     if options.command != "node":
         return None
-    try:
-        bus = bus_of(settings, lifetimes_of(settings))
-    except ImportError as error:
-        raise BusUnusable("the bus needs its client: pip install 'copytrade[nodes]'") from error
-    except OSError as error:
-        raise BusUnusable(f"nodes: a certificate or key cannot be read: {error}") from error
-    bus.start()
+    bus = open_bus(settings.nodes, lifetimes_of(settings))
     stack.callback(bus.close)
     traded = {name: int(epoch) for name, epoch in database.configured(lease_epoch_key("")).items()}
     return Node(options.name, bus, traded, database.config(LEASE_STORE) or "")
+
+
+def _lead_of(options: argparse.Namespace, settings: Settings, stack: ExitStack) -> Lead | None:
+    """Return this process as a lead with its bus, None where it is none. Raises BusUnusable."""
+    if options.command != "lead":
+        return None
+    bus = open_bus(settings.nodes)
+    stack.callback(bus.close)
+    return Lead(bus, epoch_after(0))
 
 
 def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:

@@ -18,6 +18,7 @@ from actors.messages.store import CommandGiven
 from actors.system.board_child import board_program
 from actors.system.daily.backup import DailyBackup, copy_database
 from actors.system.daily.report import DayReport
+from actors.system.lead import Lead
 from actors.system.membership.tenures import Node
 from actors.system.reload import Reloads, say_who_is_absent
 from actors.system.system import CopySystem
@@ -91,12 +92,13 @@ def copy(
     *,
     duration: float | None,
     node: Node | None = None,
+    lead: Lead | None = None,
 ) -> int:
     """Copy until a signal, or for ``duration`` seconds; return the exit code.
 
     ``path`` is the settings file, for reading it again. ``since`` is the time of the leader's last known event.
     ``left_out`` has the accounts that take no part, and why. As a ``node`` it copies to the followers whose lease it
-    holds.
+    holds; as a ``lead`` it tells the leaders' orders to nodes.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     collect_little_at_a_time()
@@ -109,6 +111,7 @@ def copy(
         left_out=left_out,
         board=board_program(settings, path),
         node=node,
+        lead=lead,
     )
     database = file_to_watch(settings.store)
     _listen(system, events)

@@ -29,6 +29,7 @@ from actors.system.account_actors import AccountActors
 from actors.system.addresses import Addresses
 from actors.system.board_child import board_child
 from actors.system.keep_warm import Readiness
+from actors.system.lead import Lead, broadcasters
 from actors.system.membership.comings import Comings
 from actors.system.membership.tenures import Node, Tenures
 from actors.system.shared_actors import alert_urls, shared_actors
@@ -77,6 +78,7 @@ class CopySystem:
         session: Session | None = None,
         left_out: Collection[str] = (),
         node: Node | None = None,
+        lead: Lead | None = None,
     ) -> None:
         """Prepare the actors.
 
@@ -84,9 +86,11 @@ class CopySystem:
         code, once every actor has stopped for whatever reason. With ``only_closes`` nothing is copied, and commands can
         close what followers hold by copying. ``session`` takes the operator's commands that are for no follower.
         ``left_out`` are followers that take no part. ``board`` is the program of the board, None for no board. As a
-        ``node`` it has the followers whose lease it holds; that needs a ``session``.
+        ``node`` it has the followers whose lease it holds; that needs a ``session``. ``lead`` is the bus on which the
+        leaders' orders are told to nodes.
         """
         self._settings = settings
+        self._lead = lead
         self._board = board
         self._ended = ended
         self._session = session
@@ -302,10 +306,14 @@ class CopySystem:
             ),
             *([] if tenures is None else [tenures.child(_CORE)]),
             *accounts.leader_feeds(),
+            *([] if self._lead is None else self._broadcasters(self._lead)),
             *(feed for follower in followers for feed in accounts.follower_feed(follower)),
             *(accounts.follower(follower) for follower in followers),
             *([] if self._board is None else [board_child(self._board, self._addresses.board, self._other)]),
         ]
+
+    def _broadcasters(self, lead: Lead) -> list[ChildSpec]:
+        return broadcasters(lead, self._settings, self._addresses, self._clock, self._other)
 
     def _retry(self, name: str) -> None:
         for one in (f"feed-{name}", name):

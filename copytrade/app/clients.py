@@ -1,8 +1,6 @@
 """Connections and credentials of the accounts of the settings."""
 
-import ssl
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -16,9 +14,6 @@ from copytrade.brokers.tokens.storage import TokenFile, TokenKeyring, TokenMemor
 from copytrade.brokers.tokens.token import Credentials
 from copytrade.settings import Account, Dhan, Settings
 from copytrade.storage.files.lock_file import beside, without_password
-
-if TYPE_CHECKING:
-    from copytrade.bus.nats_keys import NatsKeys
 
 
 def accounts_of(settings: Settings) -> dict[str, Account]:
@@ -124,21 +119,3 @@ def place_for(settings: Settings) -> TokenPlace:
 def credentials_for(account: Account) -> Credentials:
     """Return the credentials of an account."""
     return Credentials(account.client_id, account.access_token, account.pin, account.totp_secret)
-
-
-def bus_of(settings: Settings, lifetimes: dict[str, float]) -> "NatsKeys":
-    """Return a connection to the bus, not started. Raises ImportError where its client is not installed.
-
-    ``lifetimes`` are the seconds that keys live, by bucket.
-    """
-    from copytrade.bus.nats_keys import BusAccess, NatsKeys  # noqa: PLC0415 (only where there is a bus)
-
-    nodes = settings.nodes
-    tls = None
-    if nodes.tls_ca or nodes.tls_cert:
-        tls = ssl.create_default_context(cafile=nodes.tls_ca or None)
-        if nodes.tls_cert:
-            tls.load_cert_chain(nodes.tls_cert, nodes.tls_key or None)
-    seed = nodes.nkey_seed.get_secret_value() if nodes.nkey_seed else None
-    # A renewal that is not answered by the next one has failed.
-    return NatsKeys(BusAccess(nodes.urls, nodes.prefix, tls, seed), lifetimes, nodes.lease / 4)

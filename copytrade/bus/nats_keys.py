@@ -164,9 +164,16 @@ class NatsKeys:
             self._is_lost = False
             over("bus", "", "Bus back {}", fields(url=",".join(self._access.urls)))
 
+    def _connected(self) -> Client:
+        """Return the connection. Raises TimeoutError if there is none now."""
+        if self._client is None or not self._client.is_connected:
+            raise TimeoutError
+        return self._client
+
     async def _bucket(self, name: str) -> KeyValue:
         """Return a bucket, made if it is not there."""
-        if self._stream is None or self._client is None or not self._client.is_connected:
+        self._connected()
+        if self._stream is None:
             raise TimeoutError
         if name not in self._buckets:
             whole, lives = f"{self._access.prefix}_{name}", self._lifetimes.get(name)

@@ -92,7 +92,7 @@ class Settings(Section):
         """Refuse a client id or a name of two accounts. One account may lead and follow, under one name."""
         seen: dict[str, str] = {}
         names = dict.fromkeys(_RESERVED, "")
-        faults = [] if self.followers else ["there is no [[followers]] block: nobody to copy to"]
+        faults = [] if self.followers or self.nodes.url else ["there is no [[followers]] block: nobody to copy to"]
         faults += [] if self.leaders else ["there is no leader: nobody to copy"]
         several = len(self.leaders) > 1
         for leader in self.leaders:

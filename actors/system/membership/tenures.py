@@ -18,7 +18,7 @@ from actors.supervisor.restarts import RestartPolicy
 from actors.system.addresses import Addresses
 from actors.system.membership.comings import Comings
 from copytrade.app.clients import credentials_for
-from copytrade.bus.keys import KeyBus
+from copytrade.bus.messages import Bus
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert
 from copytrade.core.lease.lease import Fence
@@ -41,7 +41,7 @@ class Node:
     """
 
     name: str
-    bus: KeyBus
+    bus: Bus
     traded: dict[str, int]
     store: str
 
