@@ -115,12 +115,7 @@ def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _
     trail = add("audit", "whether every request to the broker is as it was written down")
     trail.add_argument("--verify", action="store_true", required=True, help="follow the chain; exit 1 if it is broken")
     lead = add("lead", "tell the leaders' orders to nodes on the bus of [nodes], and copy nothing")
-    node = add("node", "copy what a lead tells to the followers of these settings")
-    node.add_argument("node", metavar="NAME", help="this node's name, another one for each")
-    for process in (lead, node):
-        process.add_argument(
-            "--duration", type=_seconds, metavar="SECONDS", help="stop by itself after so many seconds"
-        )
+    lead.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop by itself after so many seconds")
     add("check", "whether every account can trade, and if not what to do; 1 if one cannot")
     add("alert-test", "send an alert, and say who took it; 2 if somebody did not")
     now = add("status", "how the running copier is; 0 if all is well, 1 if not, 2 if none runs")

@@ -49,7 +49,7 @@ def accounts() -> list[PaperAccount]:
 
 
 class NodeProcess:
-    """One node. It is killed when its stack ends."""
+    """One node, or the lead by that name. It is killed when its stack ends."""
 
     def __init__(self, stack: ExitStack, folder: Path, name: str) -> None:
         self._stack = stack
@@ -59,7 +59,8 @@ class NodeProcess:
 
     def start(self, *arguments: str) -> None:
         out = self._stack.enter_context((self.folder / "out").open("a"))
-        command = [sys.executable, str(ROOT / "run.py"), "node", self.name, *arguments]
+        role = ["lead"] if self.name == "lead" else ["node", self.name]
+        command = [sys.executable, str(ROOT / "run.py"), *role, *arguments]
         process = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, text=True)
         self.process = process
         self._stack.callback(process.wait)

@@ -45,6 +45,7 @@ def copies_of(broker: PaperBroker, leader_order: str) -> int:
 def test_another_node_goes_on_when_one_is_killed(
     broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
 ) -> None:
+    node(stack, tmp_path, "lead", broker, bus).start()
     first = node(stack, tmp_path, "n1", broker, bus)
     second = node(stack, tmp_path, "n2", broker, bus)
     first.start()
