@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import zlib
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,7 +29,7 @@ log = {{ level = "DEBUG", status_interval = 1 }}
 tokens = {{ attempt_interval = 0.2 }}
 limits = {{ reads = {{ per_second = 100, per_minute = 6000, per_hour = 100000 }} }}
 recovery = {{ absence_window = 0.5, audit_interval = 1.0 }}
-nodes = {{ url = "{url}", lease = {lease} }}
+nodes = {{ url = "{url}", lease = {lease}, prefix = "{prefix}" }}
 [dhan]
 request_timeout = 0.5
 rest_url = "{broker.rest_url}"
@@ -123,6 +124,9 @@ def node(
     """Return a node that is not started."""
     where = folder / name
     where.mkdir()
-    text = SETTINGS.format(broker=broker, url=bus.url, lease=lease, homes=list(homes), credentials=credentials)
+    prefix = f"t{zlib.crc32(str(folder).encode())}"  # tests may share a bus
+    text = SETTINGS.format(
+        broker=broker, url=bus.url, prefix=prefix, lease=lease, homes=list(homes), credentials=credentials
+    )
     (where / "settings.toml").write_text(text)
     return NodeProcess(stack, where, name)

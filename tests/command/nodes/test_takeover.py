@@ -8,7 +8,7 @@ import pytest
 
 from copytrade.paper.broker import PaperBroker
 from tests.support.bus import BusServer
-from tests.support.node import ALICE, LEADER, accounts, node
+from tests.support.node import ALICE, BY_TOKEN, LEADER, accounts, node
 from tests.support.waiting import eventually
 
 LOT = 65
@@ -42,6 +42,11 @@ def copies_of(broker: PaperBroker, leader_order: str) -> int:
     return [row["correlationId"] for row in broker.orders(ALICE)].count(f"ct-{leader_order}-1")
 
 
+def status_of(broker: PaperBroker, leader_order: str) -> str:
+    wanted = f"ct-{leader_order}-1"
+    return next((str(row["orderStatus"]) for row in broker.orders(ALICE) if row["correlationId"] == wanted), "")
+
+
 def test_another_node_goes_on_when_one_is_killed(
     broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
 ) -> None:
@@ -63,10 +68,78 @@ def test_another_node_goes_on_when_one_is_killed(
     assert copies_of(broker, before) == 1
     assert second.count("Lease taken follower=alice node=n2") == 1
     broker.cancel(LEADER, before)
-    row = next(row for row in broker.orders(ALICE) if row["correlationId"] == f"ct-{before}-1")
-    eventually(
-        lambda: (
-            next(one for one in broker.orders(ALICE) if one["orderId"] == row["orderId"])["orderStatus"] == "CANCELLED"
-        ),
-        "the other cancels what the first has placed",
-    )
+    eventually(lambda: status_of(broker, before) == "CANCELLED", "the other cancels what the first has placed")
+
+
+def test_a_node_that_was_stopped_longer_than_its_lease_sends_nothing_when_it_goes_on(
+    broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    first = node(stack, tmp_path, "n1", broker, bus)
+    second = node(stack, tmp_path, "n2", broker, bus)
+    first.start()
+    first.is_live()
+    second.start()
+    second.says("Copying begins")
+
+    first.hang()
+    second.is_live()
+    order = buy(broker)
+    eventually(lambda: copies_of(broker, order) == 1, "the other copies")
+    accepted = len(broker.orders(ALICE))
+    first.go_on()
+    first.says("Lease lost follower=alice")
+
+    later = buy(broker, "98.05")
+    eventually(lambda: copies_of(broker, later) == 1, "the other copies")
+    assert len(broker.orders(ALICE)) == accepted + 1
+    assert len({row["correlationId"] for row in broker.orders(ALICE)}) == accepted + 1
+    assert first.stop() == 0
+    assert second.stop() == 0
+
+
+def test_without_pin_and_totp_entries_wait_for_the_operator_and_exits_do_not(
+    broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    first = node(stack, tmp_path, "n1", broker, bus, credentials=BY_TOKEN)
+    second = node(stack, tmp_path, "n2", broker, bus, credentials=BY_TOKEN)
+    first.start()
+    first.is_live()
+    second.start()
+    second.says("Copying begins")
+    before = buy(broker)
+    eventually(lambda: copies_of(broker, before) == 1, "it is copied")
+
+    first.kill()
+    second.says("Entries wait for run.py take alice")
+    broker.cancel(LEADER, before)
+    eventually(lambda: status_of(broker, before) == "CANCELLED", "the other cancels what the first has placed")
+    waits = buy(broker)
+    second.says("wait for run.py take alice", 2)
+
+    assert copies_of(broker, waits) == 0
+    taken = second.run("take", "alice", "--yes")
+    assert taken.returncode == 0, taken.stderr
+    after = buy(broker, "98.05")
+    eventually(lambda: copies_of(broker, after) == 1, "entries go on")
+    assert copies_of(broker, before) == 1
+
+
+def test_the_bus_may_die_and_lose_its_store_while_a_node_copies(
+    broker: PaperBroker, stack: ExitStack, tmp_path: Path
+) -> None:
+    bus = BusServer(tmp_path / "bus")
+    stack.callback(bus.close)
+    first = node(stack, tmp_path, "n1", broker, bus, homes=("n1", "n2"))
+    second = node(stack, tmp_path, "n2", broker, bus, homes=("n1", "n2"))
+    first.start()
+    first.is_live()
+    second.start()
+    second.says("Copying begins")
+
+    bus.lose_store()
+    first.says("Bus has lost its store")
+    order = buy(broker)
+    eventually(lambda: copies_of(broker, order) == 1, "it is copied")
+
+    assert first.count("Lease lost") == 0
+    assert second.count("Lease taken") == 0
