@@ -24,11 +24,13 @@ class LeaderTerms:
 class Tenure:
     """A node's time with an account. ``entries_wait``: seconds after the login that another node's orders may turn up.
 
-    It is 0 where no other node has traded the account since this one did.
+    It is 0 where no other node can have sent anything that is not known. ``logs_in``: another node may have a token
+    that works, which a login ends.
     """
 
     fence: Fence
     entries_wait: float = 0.0
+    logs_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from actors.lease_keeper.messages import (
     LeaseRead,
     LeaseWritten,
     LookAtLeases,
+    MoveRead,
     StateRead,
     StateWritten,
 )
 from actors.lease_keeper.state import FollowerState
 from actors.lease_keeper.state_keys import follower_of
+from actors.lease_keeper.wishes import Wishes
 from actors.messages.leases import (
     AccountLeft,
     LeaseGone,
@@ -75,8 +77,13 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
         limiter: Recipient[RateLimiterMessage],
         session: Recipient[LeaseNews],
         followers: Mapping[str, Recipient[LeaseRenewed]],
+        *,
+        takes_home: bool = False,
     ) -> None:
-        """``known_store`` is the id that the bus's store had when this node used it last."""
+        """``known_store`` is the id that the bus's store had when this node used it last.
+
+        ``takes_home``: ask for the accounts whose first home this node is, where others have them.
+        """
         super().__init__(life)
         self._clock = clock
         self._node = node
@@ -90,6 +97,8 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
         self._session = session
         self._followers = followers
         self._claims: dict[str, Claim] = {}
+        self._takes_home = takes_home
+        self._wishes = Wishes(node.name, bus, self.address.tell)
         for one in wanted.values():
             self._want(one)
 
@@ -107,6 +116,8 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
                 self._take_read(self._claims[account], read)
             case LeaseWritten(account) if account in self._claims:
                 self._take_written(self._claims[account], message)
+            case MoveRead(account, read) if account in self._claims:
+                self._take_wish(self._claims[account], read)
             case StateRead(account, read) if account in self._claims:
                 self._take_state(self._claims[account], read)
             case StateWritten(account) if account in self._claims:
@@ -154,7 +165,9 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
     def _want(self, wanted: LeaseWanted) -> None:
         account = wanted.account
         candidacy = Candidacy(self._node.name, self._node.run, wanted.homes, self._length, wanted.traded)
-        self._claims[account] = Claim(account, wanted.homes, candidacy, self._fences[account], wanted.traded)
+        claim = Claim(account, wanted.homes, candidacy, self._fences[account], wanted.traded)
+        claim.is_asked_for = self._takes_home and wanted.homes[:1] == (self._node.name,)
+        self._claims[account] = claim
 
     def _look(self) -> None:
         """Renew, take and read what is due; ask how many requests were made."""
@@ -180,12 +193,16 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
         if isinstance(step, WriteLease):
             claim.candidacy.begin()
             if claim.candidacy.lease is None:
-                claim.known = claim.candidacy.epoch
+                claim.known, claim.wish = claim.candidacy.epoch, None
             text = claim.record(step.epoch, self._node, self._store_id)
             told = partial(self._tell_written, claim.account, step, now)
             self._bus.write(LEASES, claim.account, text, step.revision, told)
-        elif claim.candidacy.lease is None and now >= claim.reads_at:
-            self._read(claim, now)
+        elif now >= claim.reads_at:
+            if claim.candidacy.lease is None:
+                self._read(claim, now)
+            else:
+                claim.reads_at = now + self._length / READS_A_LEASE
+                self._wishes.read(claim)
 
     def _tell_written(self, account: str, write: WriteLease, began: float, written: Written | None) -> None:
         self.address.tell(LeaseWritten(account, write, began, written))
@@ -206,7 +223,15 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
         entry = read.entries[0]
         if claim.candidacy.read(claim.holder_in(entry, self._node.run), entry.revision, now):
             self._lose(claim)
+        if claim.is_asked_for and claim.candidacy.holder is not None:
+            self._wishes.read(claim)
         self._do_due(claim, now)
+
+    def _take_wish(self, claim: Claim, read: Read | None) -> None:
+        to = self._wishes.take(claim, read)
+        if to is not None and claim.goes_to is None:
+            logger.info("Follower is moved {}", fields(follower=claim.account, to=to))
+            self._begin_to_leave(claim, to)
 
     def _store_is_new(self, store: str, now: float) -> None:
         """Wait, where others may hold leases that the bus has forgotten; write what it has forgotten of ours."""

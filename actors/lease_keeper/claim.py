@@ -61,6 +61,10 @@ class Claim:
     #: To whom the lease goes once nothing is under way any more; None while it stays. "" is nobody in particular.
     goes_to: str | None = None
     is_unwanted: bool = False
+    #: Whether the lease is to be asked for, once it is seen with another node; the last wish for it that was seen.
+    is_asked_for: bool = False
+    wish: int | None = None
+    is_reading_wish: bool = False
     answered: Sequence[float] = field(default=())
 
     login: LoginTried | None = None
@@ -110,4 +114,5 @@ class Claim:
         if self.login is None and carried is not None and carried.login_at is not None:
             self.login = LoginTried(self.account, datetime.fromtimestamp(carried.login_at, UTC), carried.login_refusals)
         before = carried.by if carried is not None else ""
-        return LeaseTaken(self.account, epoch, word is not Word.OWN, before, records, carried, self.login)
+        was_released = self.before is not None and not self.before.node and self.before.epoch >= self.known
+        return LeaseTaken(self.account, epoch, word is not Word.OWN, before, records, carried, self.login, was_released)

@@ -37,6 +37,14 @@ class LeaseWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveRead:
+    """What the bus has of a wish that an account be moved; None where it did not answer."""
+
+    account: str
+    read: Read | None
+
+
+@dataclass(frozen=True, slots=True)
 class StateRead:
     """What the bus has of a follower's state."""
 
@@ -66,6 +74,7 @@ LeaseKeeperInbox = (
     | LookAtLeases
     | LeaseRead
     | LeaseWritten
+    | MoveRead
     | StateRead
     | StateWritten
     | ActorUp

@@ -32,7 +32,8 @@ class LeaseTaken:
     """This node may trade an account from now on.
 
     ``is_foreign``: another node may have traded it since this one did. Its ``records`` are what it has written of it,
-    None if nothing current is known. ``carried`` is what its lease carried, if that is known.
+    None if nothing current is known. ``carried`` is what its lease carried, if that is known. ``was_released``: it has
+    given the lease up in order, with nothing under way.
     """
 
     account: str
@@ -42,6 +43,7 @@ class LeaseTaken:
     records: Sequence[Record] | None = ()
     carried: Carried | None = None
     tried: LoginTried | None = None
+    was_released: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,8 @@ def _node_of(options: argparse.Namespace, settings: Settings, database: Database
     bus = open_bus(settings.nodes, lifetimes_of(settings))
     stack.callback(bus.close)
     traded = {name: int(epoch) for name, epoch in database.configured(lease_epoch_key("")).items()}
-    return Node(options.name, bus, traded, database.config(LEASE_STORE) or "")
+    store = database.config(LEASE_STORE) or ""
+    return Node(options.name, bus, traded, store, takes_home=options.take_home)
 
 
 def _lead_of(options: argparse.Namespace, settings: Settings, stack: ExitStack) -> Lead | None:

@@ -101,6 +101,7 @@ def _add_commands(commands: "argparse._SubParsersAction[_Parser]", everywhere: _
     close.add_argument("--yes", action="store_true", help="do not ask")
     node = add("node", "copy as one of several nodes: to the followers whose lease it holds")
     node.add_argument("name", help="this node's name, as in the followers' homes")
+    node.add_argument("--take-home", action="store_true", help="have the followers moved here whose first home this is")
     node.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop by itself after so many seconds")
     taken = add("take", "let a follower's entries go on, as you know that no other node trades his account")
     taken.add_argument("follower", help="whose")

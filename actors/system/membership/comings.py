@@ -60,7 +60,7 @@ class Comings:
         )
         self._children.extend(children)
 
-        fence, logs_in = (tenure.fence, tenure.entries_wait > 0) if tenure is not None else (None, False)
+        fence, logs_in = (tenure.fence, tenure.logs_in) if tenure is not None else (None, False)
         joined = TokenAccountJoined(name, credentials_for(follower), broker.tokens(), fence, logs_in, tried)
         self._addresses.tokens.tell(joined)
         self._addresses.recovery.tell(ReadAccountJoined(name, broker.reader()))

@@ -8,6 +8,7 @@ from actors.follower.account import Tenure
 from actors.lease_keeper.actor import LEASES, LeaseKeeper
 from actors.lease_keeper.claim import NodeIdentity
 from actors.lease_keeper.messages import LeaseKeeperInbox
+from actors.lease_keeper.wishes import MOVE_LIVES, MOVES
 from actors.messages.leases import AccountLeft, LeaseNews, LeaseTaken, LeaseUnwanted, LeaseWanted
 from actors.messages.permits import RequestsCarried
 from actors.messages.store import LoadState, Write, Writer
@@ -38,12 +39,14 @@ class Node:
     """This process among others: its name, the bus, and what its database has kept of leases.
 
     ``traded`` are the epochs by which it traded accounts last, ``store`` is the id of the bus's store then.
+    ``takes_home``: it asks for the leases of the accounts whose first home it is.
     """
 
     name: str
     bus: Bus
     traded: dict[str, int]
     store: str
+    takes_home: bool = False
 
 
 class Tenures:
@@ -94,6 +97,7 @@ class Tenures:
                 addresses.limiter,
                 self._session,
                 addresses.followers,
+                takes_home=self._node.takes_home,
             ),
             restarts,
             DEADLINE,
@@ -138,7 +142,7 @@ class Tenures:
             addresses.limiter.tell(RequestsCarried(name, self._counted(taken.carried)))
             dhan, recovery = self._settings.dhan, self._settings.recovery
             wait = max(recovery.absence_window, self._settings.nodes.lease + dhan.request_timeout)
-            tenure = Tenure(self.fences[name], wait)
+            tenure = Tenure(self.fences[name], 0.0 if taken.was_released else wait, logs_in=True)
         self._comings.join(follower, self._settings, tenure, taken.tried)
         addresses.store.tell(LoadState(name, self.keeper))
 
@@ -149,7 +153,7 @@ class Tenures:
         other = taken.before or "another node"
         if taken.records is None:
             return f"nothing current is known of what {other} has copied"
-        if not self.fences[taken.account].logs_in:
+        if not self.fences[taken.account].logs_in and not taken.was_released:
             return f"{other} may send orders still, as the account has no PIN and TOTP secret"
         return ""
 
@@ -175,4 +179,4 @@ def _fence_of(follower: Follower) -> Fence:
 
 def lifetimes_of(settings: Settings) -> dict[str, float]:
     """Return how long keys live on the bus, in seconds; in other buckets they stay."""
-    return {LEASES: settings.nodes.lease}
+    return {LEASES: settings.nodes.lease, MOVES: MOVE_LIVES}

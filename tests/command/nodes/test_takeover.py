@@ -143,3 +143,26 @@ def test_the_bus_may_die_and_lose_its_store_while_a_node_copies(
 
     assert first.count("Lease lost") == 0
     assert second.count("Lease taken") == 0
+
+
+def test_a_home_that_asks_for_its_follower_gets_him_at_once_and_entries_go_on(
+    broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    homes = ("n1", "n2")
+    home = node(stack, tmp_path, "n1", broker, bus, homes=homes, credentials=BY_TOKEN)
+    other = node(stack, tmp_path, "n2", broker, bus, homes=homes, credentials=BY_TOKEN)
+    other.start()
+    other.is_live()
+    before = buy(broker)
+    eventually(lambda: copies_of(broker, before) == 1, "it is copied")
+
+    home.start("--take-home")
+    home.is_live()
+    after = buy(broker, "98.05")
+    eventually(lambda: copies_of(broker, after) == 1, "the home copies")
+
+    other.says("Lease released follower=alice to=n1")
+    assert home.count("Entries wait") == 0
+    assert copies_of(broker, before) == 1
+    broker.cancel(LEADER, before)
+    eventually(lambda: status_of(broker, before) == "CANCELLED", "the home cancels what the other has placed")
