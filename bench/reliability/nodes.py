@@ -35,10 +35,19 @@ PACE, MISHAP_EVERY = 0.15, (3.0, 9.0)
 PATIENCE = 90.0
 
 #: What goes wrong.
-MISHAPS = ("kill a node", "stop a node for a while", "kill the bus", "stop the bus for a while", "lose the bus's store")
+MISHAPS = (
+    "kill a node",
+    "stop a node for a while",
+    "kill the bus",
+    "stop the bus for a while",
+    "lose the bus's store",
+    "kill the lead",
+    "stop the lead for a while",
+)
 
 _PIN, _SECRET = "27182818", "CANARYCANARYCANA"
 _NAMES = ("n1", "n2")
+_LEAD = "lead"
 
 
 def start_broker() -> PaperProcess:
@@ -66,14 +75,15 @@ class Nodes(Rig):
         for name in CLIENTS:
             text = text.replace(f'access_token = "token-of-{name}"', f'pin = "{_PIN}"\ntotp_secret = "{_SECRET}"')
         text += f'[nodes]\nurl = "{self.bus.url}"\nlease = {LEASE}\n[tokens]\nattempt_interval = 0.2\n'
-        for name in _NAMES:
+        for name in (_LEAD, *_NAMES):
             (self.folder / name).mkdir()
             (self.folder / name / "settings.toml").write_text(text)
 
     def start_node(self, name: str) -> None:
-        """Start a node."""
+        """Start a node, or the lead."""
         with (self.folder / name / "out").open("ab") as out:
-            command = [sys.executable, str(ROOT / "run.py"), "node", name]
+            role = [_LEAD] if name == _LEAD else ["node", name]
+            command = [sys.executable, str(ROOT / "run.py"), *role]
             self.nodes[name] = subprocess.Popen(command, cwd=self.folder / name, stdout=out, stderr=out)
         self.starts += 1
 
@@ -124,7 +134,7 @@ def run(seed: int, orders: int, folder: Path) -> Trial:
     mishaps: Counter[str] = Counter()
     takeovers: list[float] = []
     try:
-        for name in _NAMES:
+        for name in (_LEAD, *_NAMES):
             rig.start_node(name)
         _wait(rig.holders, 30.0)
         _wait(lambda: all(broker.control("feed_connections", client_id=one) for one in CLIENTS.values()), 30.0)
@@ -171,10 +181,15 @@ def _happen(rig: Nodes, bus: BusServer, what: str, chance: random.Random, takeov
                 _wait(lambda: sum(rig.log(one).count("Lease taken") for one in _NAMES) > taken, 15.0)
                 takeovers.append(time.monotonic() - began)
             rig.start_node(name)
-        case "stop a node for a while":
-            os.kill(rig.nodes[name].pid, signal.SIGSTOP)
+        case "kill the lead":
+            rig.kill_node(_LEAD)
             time.sleep(seconds)
-            os.kill(rig.nodes[name].pid, signal.SIGCONT)
+            rig.start_node(_LEAD)
+        case "stop a node for a while" | "stop the lead for a while":
+            pid = rig.nodes[name if what == "stop a node for a while" else _LEAD].pid
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(seconds)
+            os.kill(pid, signal.SIGCONT)
         case "kill the bus":
             bus.kill()
             time.sleep(seconds)

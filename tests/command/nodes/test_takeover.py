@@ -74,6 +74,7 @@ def test_another_node_goes_on_when_one_is_killed(
 def test_a_node_that_was_stopped_longer_than_its_lease_sends_nothing_when_it_goes_on(
     broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
 ) -> None:
+    node(stack, tmp_path, "lead", broker, bus).start()
     first = node(stack, tmp_path, "n1", broker, bus)
     second = node(stack, tmp_path, "n2", broker, bus)
     first.start()
@@ -100,6 +101,7 @@ def test_a_node_that_was_stopped_longer_than_its_lease_sends_nothing_when_it_goe
 def test_without_pin_and_totp_entries_wait_for_the_operator_and_exits_do_not(
     broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
 ) -> None:
+    node(stack, tmp_path, "lead", broker, bus).start()
     first = node(stack, tmp_path, "n1", broker, bus, credentials=BY_TOKEN)
     second = node(stack, tmp_path, "n2", broker, bus, credentials=BY_TOKEN)
     first.start()
@@ -129,6 +131,7 @@ def test_the_bus_may_die_and_lose_its_store_while_a_node_copies(
 ) -> None:
     bus = BusServer(tmp_path / "bus")
     stack.callback(bus.close)
+    node(stack, tmp_path, "lead", broker, bus).start()
     first = node(stack, tmp_path, "n1", broker, bus, homes=("n1", "n2"))
     second = node(stack, tmp_path, "n2", broker, bus, homes=("n1", "n2"))
     first.start()
@@ -149,6 +152,7 @@ def test_a_home_that_asks_for_its_follower_gets_him_at_once_and_entries_go_on(
     broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
 ) -> None:
     homes = ("n1", "n2")
+    node(stack, tmp_path, "lead", broker, bus).start()
     home = node(stack, tmp_path, "n1", broker, bus, homes=homes, credentials=BY_TOKEN)
     other = node(stack, tmp_path, "n2", broker, bus, homes=homes, credentials=BY_TOKEN)
     other.start()
