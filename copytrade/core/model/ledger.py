@@ -138,7 +138,7 @@ class Allocation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
       leader to the opposite side, as with two stops around a market.
     * ``carry``: the residue that the entry began with; ``residue``: what it has added to the line's.
     * ``wanted``: the whole entry in units, sized for ``leader_quantity``; ``forgone``: the part that is not wanted any
-      more because the leader has exited; ``exited``: what he had exited before the entry had a size.
+      more because the leader has exited; ``exited``: what he had left of it before it had a size or was due.
     * ``counted``: the follower's fills that belong to the level; ``leader_filled``: the leader's counted fills;
       ``leader_exited``: those of them that were exits.
     * ``excess``: what the follower's exit took beyond what was held, and the fills of duplicates; ``doubled``: the

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from copytrade.core.ledger.arithmetic.corrections import corrected, left_alone
+from copytrade.core.ledger.arithmetic.entries import sized_alone
 from copytrade.core.ledger.arithmetic.exit_shares import exit_shares
+from copytrade.core.ledger.arithmetic.fills import leader_filled
 from copytrade.core.ledger.positions import Positions
-from copytrade.core.ledger.sizing import Capitals, SizingPolicy, Strategy
-from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Role, Working
+from copytrade.core.ledger.sizing import Capitals, Size, SizingPolicy, Strategy
+from copytrade.core.model.ledger import Allocation, Line, LineKey, Part, Ratio, Role, Working
 from copytrade.core.model.orders import OrderType, Product, Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.ledger.account import INSTRUMENT, LINE, LOT, NO_CAPITALS, Account, ratio_policy, taken
@@ -736,3 +738,17 @@ def test_of_what_was_left_in_the_account_nothing_comes_back_when_the_leader_cros
     account.positions.ledger.keep(line)
     account.leader_does("2", Side.BUY, 8)
     assert account.positions.ledger.line(LINE).due(1) == 0, "an exit of his would leave so much of what is entered next"
+
+
+def test_what_the_leader_has_left_of_an_entry_is_not_due_once_it_has_another_size() -> None:
+    """Two lots for six of the leader's, less than one for the one he has got and left; then two for that one alone."""
+    third = Ratio(Fraction(1, 3), "two lots for six")
+    terms: dict[str, Any] = {"trade_date": NOW.date(), "created_at": NOW, "line": LINE, "role": Role.ENTRY, "base": 0}
+    filled = {"leader_quantity": 455, "leader_filled": 130, "leader_exited": 65}
+    entry = Allocation("1", side=Side.SELL, ratio=third, wanted=130, sized_alone=True, **filled, **terms)
+    exit_ = Allocation("2", side=Side.BUY, reach=65, **terms)
+    line, changed = leader_filled(Line(LINE, leader_position=-65, lot_size=65), exit_, 65, [entry])
+    entry = replace(next(one for one in changed if one.leader_order_id == "1"), reach=325)  # the rest of it is an exit
+    order = an_order(side=Side.SELL, quantity=455)
+    _, entry = sized_alone(line, entry, order, Size(130, "two lots"), Decimal(100), 65)
+    assert (entry.wanted, entry.due) == (130, 0)

@@ -60,8 +60,9 @@ def sized_alone(
     )
     if is_first:
         line = replace(line, ratio=None, lot_size=lot_size)
-        if again.exited:
-            again = replace(again, forgone=_forgone_before(again, lot_size))
+    if again.exited:
+        forgone = _forgone_before(again, lot_size) if is_first else max(again.forgone, _forgone_before(again, lot_size))
+        again = replace(again, forgone=min(forgone, max(0, again.wanted - again.counted)))
     elif again.forgone and (filled := _filled(allocation, lot_size)):  # of another size, the same part of it
         part = Fraction(again.forgone * _filled(again, lot_size), filled)
         again = replace(again, forgone=whole_lots(part, lot_size))

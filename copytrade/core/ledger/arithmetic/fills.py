@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from copytrade.core.ledger.arithmetic.conversions import moved
 from copytrade.core.ledger.arithmetic.entries import exact_filled
 from copytrade.core.ledger.arithmetic.lots import whole_lots
-from copytrade.core.model.ledger import Allocation, Line, Part
+from copytrade.core.model.ledger import NO_UNITS, Allocation, Line, Part
 from copytrade.core.model.orders import Product
 
 
@@ -104,7 +104,13 @@ def forgoes(entry: Allocation, left: Fraction, line: Line) -> Allocation | None:
     if entry.ratio is None:
         exited = (entry.leader_entered - entry.exited) * (1 - left)
         return replace(entry, exited=entry.exited + exited) if exited else None
-    filled = whole_lots(exact_filled(entry), line.lot_size)
-    waiting = max(0, min(filled, entry.wanted) - entry.forgone - entry.counted)
+    exact = exact_filled(entry)
+    waiting = max(0, min(whole_lots(exact, line.lot_size), entry.wanted) - entry.forgone - entry.counted)
     given_up = waiting - whole_lots(waiting * left, line.lot_size)
-    return replace(entry, forgone=entry.forgone + given_up) if given_up else None
+    exited = entry.exited
+    if entry.sized_alone and entry.ratio.value:  # less than a lot by now may be lots when it has another size
+        due = exact - entry.carry - exited * entry.ratio.value
+        exited += max(NO_UNITS, due - entry.counted) / entry.ratio.value * (1 - left)
+    if not given_up and exited == entry.exited:
+        return None
+    return replace(entry, forgone=entry.forgone + given_up, exited=exited)
