@@ -142,6 +142,22 @@ MUTANTS = [
         "not flat",
         "2",
     ),
+    Mutant(
+        "a sold leg does not wait for its hedges to fill",
+        "copytrade/core/decide/legs/sending.py",
+        "    return ByNow(units if rest else whole, rest)\n",
+        "    return ByNow(whole)\n",
+        "uncovered",
+        "1009",
+    ),
+    Mutant(
+        "what is copied of several leaders is one position",
+        "copytrade/core/model/ledger.py",
+        "    return LineKey(order.key, order.product, order.leader)\n",
+        "    return LineKey(order.key, order.product)\n",
+        "not flat",
+        "1003",
+    ),
 ]
 
 

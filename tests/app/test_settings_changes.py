@@ -40,6 +40,9 @@ def test_the_same_settings_change_nothing() -> None:
         ("max_daily_loss", "3%", "max_daily_loss=none -> 3%"),
         ("blocked", ["nifty", "banknifty"], "blocked=none -> BANKNIFTY,NIFTY"),
         ("enabled", False, "enabled=True -> False"),
+        ("mode", "fills", "mode=orders -> fills"),
+        ("group_within", 2, "group_within=0.0 -> 2.0"),
+        ("group_action", "send", "group_action=skip -> send"),
         ("access_token", "canary-of-another", "access_token=********** -> **********"),
     ],
 )
