@@ -8,14 +8,13 @@ from pathlib import Path
 
 import apsw
 import peewee
-from playhouse import db_url
 
 from copytrade.core.model.commands import Answer, Command, enabled_key, pause_note_key, pause_text, untaken
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Allocation, Line
 from copytrade.core.model.orders import Order
+from copytrade.storage import postgres, sqlite
 from copytrade.storage import schema as tables
-from copytrade.storage import sqlite
 from copytrade.storage.audit_chain import AUDIT_HEAD, BOARD
 from copytrade.storage.files import write_ahead_log
 from copytrade.storage.files.lock_file import without_password
@@ -37,13 +36,8 @@ class DatabaseUnusable(Exception):
 
 
 #: Errors of a database that is locked, full or broken. peewee does not wrap SQLite's errors while rows are fetched.
-DATABASE_ERRORS: tuple[type[Exception], ...] = (
-    peewee.PeeweeException,
-    apsw.Error,
-    OSError,
-    DatabaseUnusable,
-    IntentsUnusable,
-)
+_OF_OURS = (DatabaseUnusable, IntentsUnusable, postgres.TakenByAnother)
+DATABASE_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, apsw.Error, OSError, *_OF_OURS)
 
 
 #: Errors of records that no database can store, whatever its state.
@@ -83,6 +77,7 @@ class Database:
         self._answer_command = answer_to_command(self._connection)
         self._intents: Intents | None = None
         self._files: OpenFiles | None = None
+        self._hold = None if self._is_sqlite else postgres.ServerHold(self._connection)
         self._whose: LeaderNames | None = None
 
     def _create_tables(self) -> None:
@@ -178,6 +173,8 @@ class Database:
         After that transaction the earlier store cannot write: it raises IntentsUnusable. Before each commit the
         connection checks that the files of the database are still there.
         """
+        if self._hold is not None:
+            self._hold.take()
         self._intents = Intents(self._connection)
         if isinstance(self._connection, peewee.SqliteDatabase):
             self.config(OWNER)  # a first read makes SQLite create its log
@@ -188,6 +185,8 @@ class Database:
 
         A commit would be lost then. Files that were only moved may be put back.
         """
+        if self._hold is not None:
+            self._hold.see()
         if self._files is not None and (missing := self._files.missing()):
             raise DatabaseUnusable(
                 f"{missing}: was deleted, moved or replaced while in use: put it back, or stop and start again"
@@ -222,10 +221,15 @@ class Database:
                 self._write(Batch(records, self.whose))
             return
         self.see_that_it_is_there()
+        left = records if self._hold is None else self._hold.not_committed(records)
         with self._transaction(), peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             intended = self._intents.take_out(self._connection.cursor())
-            self._write(Batch(chain(intended, records), self.whose))
+            self._write(Batch(chain(intended, left), self.whose))
+            if self._hold is not None:
+                self._hold.mark()
         self._intents.note_written()
+        if self._hold is not None:
+            self._hold.is_committed()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -391,5 +395,4 @@ def _connect(database: str, synchronous: str) -> peewee.Database:
     file = sqlite.file_of(database)
     if file is not None:
         return sqlite.connected_to_write(file, synchronous)
-    connection: peewee.Database = db_url.connect(database, unquote_password=True, autoconnect=False, thread_safe=False)
-    return connection
+    return postgres.connection_to(database)

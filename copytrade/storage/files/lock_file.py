@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from copytrade.storage.postgres import holder_of, is_server
 from copytrade.storage.sqlite import file_of
 
 
@@ -66,6 +67,8 @@ class Lock:
             os.ftruncate(named, 0)
             os.write(named, f"{os.getpid()}\n".encode())
             file = _file_to_lock(database)
+            if is_server(database) and (other := holder_of(database)):
+                raise AlreadyRunning(f"another process is already copying with {shown}: {other}")
             if file is not None and (itself := _locked_itself(file, held)) is not None:
                 raise AlreadyRunning(f"another process is already copying with {shown} ({itself})")
             self._held = held.pop_all()
