@@ -5,15 +5,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from actors.store.actor import COPYING_SINCE
 from actors.system.close_only import carried_out, flatten
-from actors.system.lead import Lead
+from actors.system.lead import Lead, leases_of
 from actors.system.membership.tenures import Node, lifetimes_of
 from actors.system.session import copy
 from copytrade.app.alert_at_start import tell_of_no_start, tell_of_settings
@@ -25,7 +26,7 @@ from copytrade.app.clients import rest_of, unknown_brokers
 from copytrade.app.commands.alert_test import alert_test
 from copytrade.app.commands.check import check
 from copytrade.app.commands.drift import drift, say_who_is_not_read
-from copytrade.app.commands.exit_codes import EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
+from copytrade.app.commands.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_RUNNING, EXIT_UNUSABLE
 from copytrade.app.commands.pause import switch, take
 from copytrade.app.commands.reload import reload
 from copytrade.app.commands.remove import remove, remove_leader
@@ -37,7 +38,7 @@ from copytrade.app.console.banner import banner
 from copytrade.app.console.log_setup import set_up_log
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
 from copytrade.app.new_database import say_what_it_does_not_know
-from copytrade.app.nodes import BusUnusable, epoch_after, for_lead, for_node, open_bus
+from copytrade.app.nodes import BusUnusable, for_lead, for_node, open_bus
 from copytrade.app.paper_mode import paper_config, with_paper_urls, write_down
 from copytrade.app.paths import left_elsewhere, open_database, recognise
 from copytrade.core.model.commands import LEASE_STORE, lease_epoch_key
@@ -46,7 +47,11 @@ from copytrade.settings import Settings, SettingsUnusable, load_settings
 from copytrade.storage.database import DATABASE_ERRORS, Database, DatabaseUnusable
 from copytrade.storage.files.lock_file import AlreadyRunning, hold_lock
 from copytrade.storage.leader_names import joined
+from copytrade.storage.records import ConfigSet
 from copytrade.web.command import board
+
+if TYPE_CHECKING:
+    from copytrade.bus.nats_messages import NatsBus
 
 #: The commands that copy; None is without a command.
 _COPIES = (None, "lead", "node")
@@ -185,7 +190,8 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             watermark = database.config("last_leader_event_ts")
             is_new = database.config(COPYING_SINCE) is None
             node = _node_of(options, settings, database, stack)
-            lead = _lead_of(options, settings, stack)
+            bus = _bus_of_lead(options, settings, stack)
+            store = database.config(LEASE_STORE) or ""
             settings = settings if node is None else for_node(settings, node.bus)
             database.close()
         except AlreadyRunning as error:
@@ -211,6 +217,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             write_down(paper, settings)
         for warning in exposed_by(settings, options.settings):
             logger.warning("{}", warning)
+        lead = None if bus is None else _lead_of(settings, bus, store, stack)
         left_out: dict[str, str] = {}
         if settings.mode == "live" and node is None:  # of a node's accounts others may have the tokens
             judgements = check_for_start(settings, rest_of) if settings.dhan.check else []
@@ -222,7 +229,8 @@ def _copy(options: argparse.Namespace, settings: Settings) -> int:
             if is_new and settings.dhan.check and lead is None:
                 say_what_it_does_not_know(settings, rest_of)
         since = datetime.fromtimestamp(int(watermark), UTC) if watermark else None
-        return copy(settings, options.settings, since, left_out, duration=options.duration, node=node, lead=lead)
+        code = copy(settings, options.settings, since, left_out, duration=options.duration, node=node, lead=lead)
+        return EXIT_BROKEN if lead is not None and lead.is_lost else code
 
 
 def _node_of(options: argparse.Namespace, settings: Settings, database: Database, stack: ExitStack) -> Node | None:
@@ -236,13 +244,26 @@ def _node_of(options: argparse.Namespace, settings: Settings, database: Database
     return Node(options.name, bus, traded, store, takes_home=options.take_home)
 
 
-def _lead_of(options: argparse.Namespace, settings: Settings, stack: ExitStack) -> Lead | None:
-    """Return this process as a lead with its bus, None where it is none. Raises BusUnusable."""
+def _bus_of_lead(options: argparse.Namespace, settings: Settings, stack: ExitStack) -> "NatsBus | None":
+    """Return the bus of a lead, None where this process is none. Raises BusUnusable."""
     if options.command != "lead":
         return None
-    bus = open_bus(settings.nodes)
+    bus = open_bus(settings.nodes, lifetimes_of(settings))
     stack.callback(bus.close)
-    return Lead(bus, epoch_after(0))
+    return bus
+
+
+def _lead_of(settings: Settings, bus: "NatsBus", store: str, stack: ExitStack) -> Lead:
+    """Wait until this process has the leases of all leaders; return it as a lead.
+
+    ``store`` is the id of the bus's store that the database has kept.
+    """
+    leases = leases_of(settings, bus, store)
+    lead = Lead(bus, leases.take(), leases)
+    stack.callback(leases.close)
+    with closing(open_database(settings)) as database:
+        database.write([ConfigSet(LEASE_STORE, leases.store)])
+    return lead
 
 
 def _not_started(left_out: Mapping[str, str], settings: Settings) -> int:

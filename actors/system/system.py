@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ from copytrade.app.paths import folder_to_flush
 from copytrade.app.policies import kinds_of, trading_day_of
 from copytrade.common import wall_clock
 from copytrade.common.logs import alert, fields, over
+from copytrade.core.lease.lease import Fence
 from copytrade.settings import Settings, Supervision
 from copytrade.storage.files.status_file import ActorStatus, CopierStatus, StatusFile
 from copytrade.storage.records import CommandAnswered, ConfigSet
@@ -302,7 +303,7 @@ class CopySystem:
                 self._other,
                 self._retry,
                 self._session,
-                None if tenures is None else tenures.fences,
+                self._fences(),
             ),
             *([] if tenures is None else [tenures.child(_CORE)]),
             *accounts.leader_feeds(),
@@ -311,6 +312,12 @@ class CopySystem:
             *(accounts.follower(follower) for follower in followers),
             *([] if self._board is None else [board_child(self._board, self._addresses.board, self._other)]),
         ]
+
+    def _fences(self) -> Mapping[str, Fence] | None:
+        """Return the fences of accounts that other processes may have, None where there are none."""
+        if self._tenures is not None:
+            return self._tenures.fences
+        return None if self._lead is None else self._lead.fences
 
     def _broadcasters(self, lead: Lead) -> list[ChildSpec]:
         return broadcasters(lead, self._settings, self._addresses, self._clock, self._other)

@@ -120,11 +120,12 @@ def node(
     lease: float = 1.0,
     homes: tuple[str, ...] = (),
     credentials: str = BY_LOGIN,
+    shares: Path | None = None,
 ) -> NodeProcess:
-    """Return a node that is not started."""
+    """Return a node that is not started; those in one ``folder``, or that share one, are on one bus."""
     where = folder / name
     where.mkdir()
-    prefix = f"t{zlib.crc32(str(folder).encode())}"  # tests may share a bus
+    prefix = f"t{zlib.crc32(str(shares or folder).encode())}"  # tests may share a bus
     text = SETTINGS.format(
         broker=broker, url=bus.url, prefix=prefix, lease=lease, homes=list(homes), credentials=credentials
     )

@@ -170,3 +170,22 @@ def test_a_home_that_asks_for_its_follower_gets_him_at_once_and_entries_go_on(
     assert copies_of(broker, before) == 1
     broker.cancel(LEADER, before)
     eventually(lambda: status_of(broker, before) == "CANCELLED", "the home cancels what the other has placed")
+
+
+def test_a_second_lead_waits_until_the_first_has_ended(
+    broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    first = node(stack, tmp_path, "lead", broker, bus)
+    (tmp_path / "other").mkdir()
+    second = node(stack, tmp_path / "other", "lead", broker, bus, shares=tmp_path)
+    first.start()
+    first.says("Lease taken leader=leader")
+    second.start()
+    second.says("Lease waited for leader=leader")
+    assert broker.feed_connections(LEADER) <= 1
+    assert second.count("Copying begins") == 0
+
+    first.kill()
+    second.says("Lease taken leader=leader")
+    eventually(lambda: broker.feed_connections(LEADER) == 1, "the second follows the leader")
+    assert second.stop() == 0
