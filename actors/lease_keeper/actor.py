@@ -275,25 +275,34 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
         if read is None:
             claim.wants_state = True
             return
-        if claim.state is not None and claim.is_trading and claim.traded == lease.epoch:
+        if claim.state is not None and claim.state.epoch == lease.epoch:
             claim.state.read(read.entries)  # another revision was there
             claim.state.write()
             return
         others = self._store_is_new_since is not None and claim.homes != (self._node.name,)
         taken = claim.taken(lease.epoch, read.entries, others_may_have_traded=others)
-        claim.traded = lease.epoch
+        is_whole = taken.is_foreign and taken.records is not None
         tell: Callable[[StateWritten], object] = self.address.tell
-        claim.state = FollowerState(claim.account, lease.epoch, self._bus, tell, read.entries)
+        claim.state = FollowerState(claim.account, lease.epoch, self._bus, tell, read.entries, is_whole=is_whole)
+        claim.next = taken
+        if not is_whole:
+            self._store.tell(LoadState(claim.account, self.address))
+
+    def _go_on(self, claim: Claim) -> None:
+        """Begin to trade once the bus has the state as ours: a successor then knows whether we have."""
+        taken = claim.next
+        if taken is None or claim.state is None or not claim.state.is_headed or claim.goes_to is not None:
+            return
         if claim.is_trading and not taken.is_foreign:  # it ended for a while, and nobody else had it
             self._begin_trading(claim, None)
         elif claim.is_trading or claim.is_leaving:
-            claim.next = taken
             self._stop_trading(claim)
         else:
             self._begin_trading(claim, taken)
 
     def _begin_trading(self, claim: Claim, taken: LeaseTaken | None) -> None:
-        claim.is_trading = True
+        claim.is_trading, claim.next = True, None
+        claim.traded = claim.state.epoch if claim.state is not None else claim.traded
         if taken is not None:
             self._session.tell(taken)
         else:
@@ -305,6 +314,7 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
             return
         if claim.state.written(message) and claim.fence.is_held(time.monotonic()):
             self._read_state(claim)
+        self._go_on(claim)
         self._end_leaving(claim)
 
     def _take_committed(self, records: tuple[Record, ...]) -> None:
@@ -353,14 +363,11 @@ class LeaseKeeper(GuardedActor[LeaseKeeperInbox]):
     def _take_left(self, claim: Claim) -> None:
         """The account's actors have ended: what they have told the store last has to be on the bus, too."""
         claim.is_leaving = False
-        if claim.next is not None and claim.goes_to is None and claim.candidacy.lease is not None:
-            taken, claim.next = claim.next, None
-            self._begin_trading(claim, taken)
-        elif claim.goes_to is not None and claim.state is not None:
+        if claim.goes_to is not None and claim.state is not None:
             claim.is_flushing = True
             self._store.tell(LoadState(claim.account, self.address))
-        else:
-            self._end_leaving(claim)
+        self._go_on(claim)
+        self._end_leaving(claim)
 
     def _end_leaving(self, claim: Claim) -> None:
         """Write the lease as given up, once the bus has the whole state."""

@@ -47,24 +47,38 @@ class FollowerState:
     """
 
     def __init__(
-        self, account: str, epoch: int, bus: KeyBus, tell: Callable[[StateWritten], object], entries: Iterable[Entry]
+        self,
+        account: str,
+        epoch: int,
+        bus: KeyBus,
+        tell: Callable[[StateWritten], object],
+        entries: Iterable[Entry],
+        *,
+        is_whole: bool,
     ) -> None:
-        """``entries`` are what the bus has of it now."""
+        """``entries`` are what the bus has of it now; ``is_whole`` says that they are all that is known."""
         self._account = account
-        self._epoch = epoch
+        #: The epoch of the lease whose holder writes it.
+        self.epoch = epoch
         self._bus = bus
         self._tell = tell
         self._revisions: dict[str, int] = {}
         self._has: dict[str, bytes] = {}
         self._pending: dict[str, bytes] = {}
         self._under_way: set[str] = set()
-        self._is_whole = self._is_headed = False
+        self._is_whole, self._is_headed = is_whole, False
         self.read(entries)
+        self.write()
 
     @property
     def bucket(self) -> str:
         """The bucket of the state."""
         return f"STATE_{self._account}"
+
+    @property
+    def is_headed(self) -> bool:
+        """Whether the bus has the whole state as this lease's, so that the account may be traded."""
+        return self._is_headed
 
     @property
     def is_idle(self) -> bool:
@@ -101,7 +115,7 @@ class FollowerState:
     def write(self) -> None:
         """Send what waits."""
         if self._is_whole and not self._is_headed and not self._pending and not self._under_way:
-            self._pending[HEAD] = msgspec.json.encode(Head(self._epoch))
+            self._pending[HEAD] = msgspec.json.encode(Head(self.epoch))
         for key in [key for key in self._pending if key not in self._under_way][: AT_ONCE - len(self._under_way)]:
             value = self._pending.pop(key)
             self._under_way.add(key)

@@ -20,9 +20,11 @@ def test_where_the_bus_has_forgotten_everything_another_node_may_have_traded() -
         (7, 9, 9, Word.BUS),  # another node has had it since
         (0, 9, 9, Word.BUS),
         (0, 0, 9, Word.BUS),  # its lease is forgotten
-        (7, 9, 7, Word.NOBODY),  # another has had it and has written nothing
+        (7, 9, 7, Word.OWN),  # another has had it, and has not begun
+        (0, 9, 7, Word.BUS),
+        (7, 9, 0, Word.NOBODY),  # another has had it, and what he has written is lost
         (0, 9, 0, Word.NOBODY),
-        (0, 9, 7, Word.NOBODY),
+        (7, 9, 5, Word.NOBODY),
     ],
 )
 def test_whose_word_counts(traded: int, known: int, written: int, word: Word) -> None:
