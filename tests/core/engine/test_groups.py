@@ -164,6 +164,24 @@ def test_a_hedge_that_is_not_copied_is_missing_at_once() -> None:
     assert why(legs) is Reason.HEDGE_MISSING
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_was_left_and_is_tried_again_follows_its_hedge(before: int) -> None:
+    legs = Legs()
+    legs.places(HEDGE)
+    legs.places(SOLD)
+    legs.fills_for_leader(SOLD)
+    if before:
+        legs.fills_own(HEDGE, 1)
+        legs.fills_own(SOLD, 1)
+    legs.passes(40)
+    assert why(legs) is Reason.HEDGE_MISSING
+    assert legs.engine.try_again(SOLD, 2 * LOT) is not None
+    legs.goes_on()
+    assert legs.sent_of(SOLD) == before, "the hedge still lacks"
+    legs.fills_own(HEDGE, 2)
+    assert legs.sent_of(SOLD) == 2
+
+
 def test_after_market_legs_are_copied_each_by_itself() -> None:
     legs = Legs()
     legs.places(HEDGE, after_market=True)
