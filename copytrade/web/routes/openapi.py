@@ -140,6 +140,7 @@ _SCHEMAS: dict[str, Any] = {
         budget=_ANY,
         token_until=_TEXT,
         alerts=_list(_ANY),
+        copies=_TEXT,
     ),
     "Orders": _object(date=_TEXT, orders=_list(_ANY)),
     "Order": _object(id=_TEXT, copies=_list(_ANY), lines=_list(_TEXT), text=_TEXT),
