@@ -15,6 +15,9 @@ from copytrade.settings.operation import Nodes
 if TYPE_CHECKING:
     from copytrade.bus.nats_messages import NatsBus
 
+#: Addresses that the broker registers for an account.
+HOMES_REGISTERED = 2
+
 #: The adapter of a leader whose orders a lead tells.
 BEHIND_BUS = "bus"
 
@@ -79,3 +82,22 @@ def for_node(settings: Settings, bus: MessageBus) -> Settings:
 def epoch_after(last: int) -> int:
     """Return the epoch of a process that takes over: greater than the ``last``, and than those of earlier times."""
     return max(last + 1, time.time_ns() // 1_000_000)
+
+
+def what_leases_mean(settings: Settings) -> list[str]:
+    """Return what ``check`` says of each follower whose account several nodes may trade."""
+    if not settings.nodes.urls:
+        return []
+    lines = []
+    for follower in settings.followers:
+        who, homes = f"Follower {follower.name}", follower.homes
+        if not homes:
+            lines.append(f"{who} has no homes: any node that has him in its settings may take him.")
+        if len(homes) > HOMES_REGISTERED and follower.proxy is None:
+            lines.append(f"{who} has {len(homes)} homes, and an account has two registered addresses: use proxies.")
+        if len(homes) != 1 and follower.pin is None:
+            lines.append(
+                f"{who} has no PIN and TOTP secret: after another node dies he enters nothing until"
+                f" run.py take {follower.name}; exits go on."
+            )
+    return lines

@@ -9,6 +9,7 @@ from copytrade.app import checks as checking
 from copytrade.app.clients import rest_of
 from copytrade.app.commands.exit_codes import EXIT_NO_GO, EXIT_UNUSABLE
 from copytrade.app.file_permissions import exposed_by, without_secrets_of
+from copytrade.app.nodes import what_leases_mean
 from copytrade.app.paper_mode import paper_config, with_paper_urls
 from copytrade.common import wall_clock
 from copytrade.core.market.sessions import last_day_known
@@ -53,6 +54,7 @@ def check(settings: Settings, path: Path) -> int:
         *checking.ways(settings),
         *calendar_ends(settings),
         *checking.shared(settings, judgements),
+        *what_leases_mean(settings),
         *exposed_by(settings, path),
     ]
     if sqlite.file_of(settings.store.database) is not None:
