@@ -608,6 +608,20 @@ def test_a_first_read_that_recent_fills_explain_leaves_open_what_was_there_befor
         assert positions.ledger.line(LINE).leader_position == position
 
 
+def test_a_ledger_that_was_loaded_is_not_believed_where_recent_fills_explain_that_the_first_read_differs() -> None:
+    """Before the restart the leader was taken to have gone short; he only left what nobody had counted."""
+    before = Positions()
+    before.of("").read({}, NOW - timedelta(minutes=1), NOW.date(), ())
+    sold = an_order(id="1", side=Side.SELL, quantity=LOT, filled_quantity=LOT, status=Status.TRADED)
+    before.leader_seen(sold, NOW)
+    again, written = Positions(), before.ledger.everything()
+    allocations = [one for one in written if isinstance(one, Allocation)]
+    again.load([one for one in written if isinstance(one, Line)], allocations, NOW.date())
+    again.leader_seen(sold, NOW)
+    again.of("").read({}, NOW + timedelta(seconds=2), NOW.date(), ())
+    assert again.of("").may_be_exit(LINE, Side.SELL)
+
+
 def test_a_leader_who_trades_on_and_on_is_entered_after_the_read_that_follows_the_first() -> None:
     positions = Positions()
     for second, lots in ((1, 2), (2, 3), (4, 5)):

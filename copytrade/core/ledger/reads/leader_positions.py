@@ -103,10 +103,14 @@ class LeaderPositions:
             return []
         suspected = dict(self.reads.suspected)
         converted = self._convert(suspected)
-        taken = {key: suspected[key] for key in suspected if not self._is_loaded(key) and self.factor(key) is None}
+        taken = {
+            key: suspected[key]
+            for key in suspected
+            if (not self.is_loaded_today or key not in self._ledger.lines) and self.factor(key) is None
+        }
         self._of_first_read = {key: (difference, at) for key, difference in taken.items()}
         for key, units in expected.items():
-            if (left := net.get(key, 0) - units) and key not in suspected and not self._is_loaded(key):
+            if (left := net.get(key, 0) - units) and key not in suspected:
                 self._explained[key] = self.reads.suspected[key] = left
         self._first_read = at
         return converted + self._correct(taken)
@@ -163,10 +167,6 @@ class LeaderPositions:
         if line is None or not line.held:
             return None
         return factor_of(key, line.leader_position, self.reads.suspected.get(key, 0))
-
-    def _is_loaded(self, key: LineKey) -> bool:
-        """Whether the ledger that was loaded knows the position of today on a line."""
-        return self.is_loaded_today and key in self._ledger.lines
 
     def _take_back(self, order: Order, happened_at: datetime) -> None:
         """Undo what the first read showed on a line, if it was a fill of this order, which is told of only now.
