@@ -10,7 +10,7 @@ from loguru import logger
 
 from actors.lease_keeper.actor import LEASES, READS_A_LEASE
 from actors.lease_keeper.claim import Claim, NodeIdentity
-from copytrade.bus.keys import KeyBus, Read, Written
+from copytrade.bus.keys import Entry, KeyBus, Read, Written
 from copytrade.common import wall_clock
 from copytrade.common.logs import fields
 from copytrade.core.lease.candidacy import Candidacy, WriteLease
@@ -18,6 +18,9 @@ from copytrade.core.lease.lease import Fence
 
 #: What the keys of leaders' leases begin with: a leader's account may be a follower's too.
 _OF_LEADER = "leader."
+
+#: The bucket of the run that has led each leader last; it is not forgotten as leases are.
+LEADS = "LEADS"
 
 
 class LeadersLeases:
@@ -54,7 +57,7 @@ class LeadersLeases:
                     waits.add(leader)
                     logger.info("Lease waited for {}", fields(leader=leader))
             now = time.monotonic()
-            if all(fence.is_held(now) for fence in self.fences.values()):
+            if all(fence.is_held(now) and self._note(leader) for leader, fence in self.fences.items()):
                 self._thread.start()
                 return max(claim.candidacy.epoch for claim in self._claims.values())
             time.sleep(self._length / READS_A_LEASE / 2)
@@ -72,18 +75,44 @@ class LeadersLeases:
                 logger.info("Lease released {}", fields(leader=claim.account))
 
     def _renew(self) -> None:
-        """Renew until the end, or until one is lost."""
+        """Renew until the end, or until one is lost.
+
+        A lease that ended while the bus was away, and was taken again, is lost if another lead has had it meanwhile.
+        """
+        in_doubt: set[str] = set()
         while not self._ends.wait(self._length / READS_A_LEASE / 2):
             for leader, claim in self._claims.items():
                 epoch = claim.candidacy.epoch
                 self._look(claim)
                 lease = claim.candidacy.lease
-                if lease is None or lease.epoch != epoch:  # another lead has it, or has had it
+                if lease is not None and lease.epoch != epoch:
+                    in_doubt.add(leader)
+                led = self._led_last(leader) if leader in in_doubt else None
+                if led is not None:
+                    in_doubt.discard(leader)
+                if lease is None or (led is not None and led.value not in (None, self._node.run.encode())):
                     claim.fence.lease = None
                     logger.critical("Lease lost {}", fields(leader=leader))
                     self.is_lost = True
                     self._lost(leader)
                     return
+
+    def _note(self, leader: str) -> bool:
+        """Write that this run leads; return whether the bus has it."""
+        entry = self._led_last(leader)
+        if entry is None or entry.value == self._node.run.encode():
+            return entry is not None
+        answers: SimpleQueue[Written | None] = SimpleQueue()
+        self._bus.write(LEADS, leader, self._node.run.encode(), entry.revision, answers.put)
+        answer = answers.get()
+        return answer is not None and answer.revision is not None
+
+    def _led_last(self, leader: str) -> Entry | None:
+        """Return the run that has led a leader last, None for no answer."""
+        answers: SimpleQueue[Read | None] = SimpleQueue()
+        self._bus.read(LEADS, leader, answers.put)
+        read = answers.get()
+        return read.entries[0] if read is not None else None
 
     def _look(self, claim: Claim) -> None:
         now, candidacy = time.monotonic(), claim.candidacy

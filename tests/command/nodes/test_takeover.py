@@ -131,9 +131,10 @@ def test_the_bus_may_die_and_lose_its_store_while_a_node_copies(
 ) -> None:
     bus = BusServer(tmp_path / "bus")
     stack.callback(bus.close)
-    node(stack, tmp_path, "lead", broker, bus).start()
+    lead = node(stack, tmp_path, "lead", broker, bus)
     first = node(stack, tmp_path, "n1", broker, bus, homes=("n1", "n2"))
     second = node(stack, tmp_path, "n2", broker, bus, homes=("n1", "n2"))
+    lead.start()
     first.start()
     first.is_live()
     second.start()
@@ -146,6 +147,14 @@ def test_the_bus_may_die_and_lose_its_store_while_a_node_copies(
 
     assert first.count("Lease lost") == 0
     assert second.count("Lease taken") == 0
+    bus.kill()
+    first.says("Lease lost follower=alice")
+    bus.start()
+    first.says("Lease taken follower=alice", 2)
+    later = buy(broker, "98.05")
+    eventually(lambda: copies_of(broker, later) == 1, "it goes on when the bus is back")
+    assert lead.process is not None
+    assert lead.process.poll() is None
 
 
 def test_a_home_that_asks_for_its_follower_gets_him_at_once_and_entries_go_on(
