@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from copytrade.brokers.api import Net, OrderBook
 from copytrade.brokers.dhan.positions import account_net, read_result
 from copytrade.brokers.dhan.rest import DhanRest
+from copytrade.brokers.families import ForeverOrderBook, SuperOrderBook
 from copytrade.brokers.outcomes import Accepted, Outcome, Refusal, Refused
 from copytrade.common import wall_clock
 from copytrade.core.model.accounts import Funds, Result
@@ -30,6 +31,14 @@ class DhanReader:
     def orders(self) -> Outcome[OrderBook]:
         """Read the day's order book."""
         return self._rest.orders()
+
+    def super_orders(self) -> Outcome[SuperOrderBook]:
+        """Read the day's super orders."""
+        return self._rest.super_orders()
+
+    def forever_orders(self) -> Outcome[ForeverOrderBook]:
+        """Read the forever orders."""
+        return self._rest.forever_orders()
 
     def search(self, correlation_id: str) -> Outcome[tuple[Order, ...]]:
         """Read the orders placed with a correlation id. A refusal about the order itself means that there is none."""

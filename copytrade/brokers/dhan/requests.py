@@ -11,7 +11,9 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from copytrade.brokers.api import NewOrder, OrderChange
+from copytrade.brokers.families import EntryChange, NewSuperOrder, StopChange, SuperChange, TargetChange
 from copytrade.brokers.http.client import Request
+from copytrade.core.model.orders import Leg
 
 
 class _Recorder:
@@ -34,7 +36,7 @@ class _Recorder:
 
 
 #: Fields that are left out if they are zero.
-_BLANK_AT_ZERO = ("triggerPrice", "disclosedQuantity")
+_BLANK_AT_ZERO = ("triggerPrice", "disclosedQuantity", "targetPrice", "stopLossPrice")
 
 
 class Builders:
@@ -89,6 +91,59 @@ class Builders:
     def cancel(self, order_id: str) -> Request:
         """Build the request that cancels the order."""
         return cast("Request", self._orders.cancel_order(_segment(order_id)))
+
+    def place_super(self, order: NewSuperOrder) -> Request:
+        """Build the request that places a super order, as ``place`` does. The SDK refuses MARKET, so it is ours."""
+        payload = {
+            "correlationId": order.correlation_id,
+            "transactionType": order.side,
+            "exchangeSegment": order.key.segment,
+            "productType": order.product,
+            "orderType": order.order_type,
+            "securityId": order.key.security_id,
+            "quantity": order.quantity,
+            "price": _number(order.price),
+            "targetPrice": _number(order.target_price),
+            "stopLossPrice": _number(order.stop_price),
+            "trailingJump": _number(order.trailing_jump),
+        }
+        return self._complete(Request("POST", "/super/orders", payload), {})
+
+    def modify_super(self, order_id: str, change: SuperChange) -> Request:
+        """Build the request that changes one leg of a super order, as ``place`` does."""
+        match change:
+            case EntryChange():
+                leg: dict[str, object] = {
+                    "legName": Leg.ENTRY,
+                    "orderType": change.order_type,
+                    "quantity": change.quantity,
+                    "price": _number(change.price),
+                    "targetPrice": _number(change.target_price),
+                    "stopLossPrice": _number(change.stop_price),
+                    "trailingJump": _number(change.trailing_jump),
+                }
+            case TargetChange():
+                leg = {"legName": Leg.TARGET, "targetPrice": _number(change.price)}
+            case StopChange():
+                leg = {
+                    "legName": Leg.STOP_LOSS,
+                    "stopLossPrice": _number(change.price),
+                    "trailingJump": _number(change.trailing_jump),
+                }
+        path = f"/super/orders/{_segment(order_id)}"
+        return self._complete(Request("PUT", path, leg), {"orderId": order_id})
+
+    def cancel_super(self, order_id: str, leg: Leg) -> Request:
+        """Build the request that cancels one leg of a super order, or all with the entry."""
+        return Request("DELETE", f"/super/orders/{_segment(order_id)}/{leg.value}")
+
+    def super_orders(self) -> Request:
+        """Build the request for the day's super orders."""
+        return Request("GET", "/super/orders")
+
+    def forever_orders(self) -> Request:
+        """Build the request for the forever orders."""
+        return Request("GET", "/forever/orders")
 
     def order(self, order_id: str) -> Request:
         """Build the request for one order."""

@@ -4,7 +4,8 @@ No method raises for a fault of the broker or the network. Every outcome carries
 :class:`~copytrade.brokers.outcomes.HttpExchange` for the audit trail.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from pydantic import SecretStr
@@ -23,15 +24,24 @@ from copytrade.brokers.dhan.accounts import (
     read_trade,
 )
 from copytrade.brokers.dhan.decode import STATUSES, read_row
+from copytrade.brokers.dhan.family_rows import read_forever_row, read_super_row
 from copytrade.brokers.dhan.json_values import Fields, UnreadableError
 from copytrade.brokers.dhan.order_book_cache import OrderRows
 from copytrade.brokers.dhan.requests import Builders
 from copytrade.brokers.dhan.responses import Answer, exchange_of, judge, rows_of
+from copytrade.brokers.families import (
+    ForeverOrder,
+    ForeverOrderBook,
+    NewSuperOrder,
+    SuperChange,
+    SuperOrder,
+    SuperOrderBook,
+)
 from copytrade.brokers.http.client import Lost, NotSent, Reply, Request, Transport
 from copytrade.brokers.outcomes import Accepted, Outcome, Refused, Unknown
 from copytrade.common import wall_clock
 from copytrade.core.model.accounts import IpAddresses
-from copytrade.core.model.orders import IST, Order
+from copytrade.core.model.orders import IST, Leg, Order
 
 T = TypeVar("T")
 
@@ -132,6 +142,41 @@ class DhanRest:
         """Cancel a resting order: DELETE /orders/{id}. An empty reply 2xx is an acceptance. Sent at once, too."""
         return Call(self._transport, self._build.cancel(order_id), lambda answer: _cancelled(answer, order_id))
 
+    def place_super(self, order: NewSuperOrder) -> Call[Placed]:
+        """Place a super order: POST /super/orders. Sent at once as in ``place``, and raises ValueError as it does."""
+        return Call(self._transport, self._build.place_super(order), lambda answer: _placed(answer, None))
+
+    def modify_super(self, order_id: str, change: SuperChange) -> Call[Placed]:
+        """Change a leg: PUT /super/orders/{entry}. Sent at once as in ``place``, and raises ValueError as it does."""
+        request = self._build.modify_super(order_id, change)
+        return Call(self._transport, request, lambda answer: _placed(answer, order_id))
+
+    def cancel_super(self, order_id: str, leg: Leg) -> Call[Cancelled]:
+        """Cancel a leg: DELETE /super/orders/{entry}/{leg}; the entry's cancels all. Sent at once, too."""
+        return Call(
+            self._transport, self._build.cancel_super(order_id, leg), lambda answer: _cancelled(answer, order_id)
+        )
+
+    def super_orders(self) -> Outcome[SuperOrderBook]:
+        """Read the day's super orders: GET /super/orders."""
+        began = wall_clock.now().astimezone(IST)
+        rows = self._rows(self._build.super_orders())
+        if not isinstance(rows, Accepted):
+            return rows
+        read = [read_super_row(row, self._client_id, began) for row in rows.value]
+        found = tuple(row for row in read if isinstance(row, SuperOrder))
+        return Accepted(SuperOrderBook(found, *_others(read, began)), exchange=rows.exchange)
+
+    def forever_orders(self) -> Outcome[ForeverOrderBook]:
+        """Read the forever orders: GET /forever/orders."""
+        began = wall_clock.now().astimezone(IST)
+        rows = self._rows(self._build.forever_orders())
+        if not isinstance(rows, Accepted):
+            return rows
+        read = [read_forever_row(row, self._client_id) for row in rows.value]
+        found = tuple(row for row in read if isinstance(row, ForeverOrder))
+        return Accepted(ForeverOrderBook(found, *_others(read, began)), exchange=rows.exchange)
+
     def order(self, order_id: str) -> Outcome[Order]:
         """Read one order: GET /orders/{id}, answered with an object or a list of one."""
         found = self._read_orders(self._build.order(order_id))
@@ -230,6 +275,12 @@ class DhanRest:
             return Accepted(read(Fields(answer.document)), exchange=answer.exchange)
         except UnreadableError as error:
             return Unknown(f"the reply cannot be read: {error}", exchange=answer.exchange)
+
+
+def _others(read: Sequence[object], began: datetime) -> tuple[tuple[Unreadable, ...], datetime, tuple[Foreign, ...]]:
+    """Return what a book of families has after its orders."""
+    unreadable = tuple(row for row in read if isinstance(row, Unreadable))
+    return unreadable, began, tuple(row for row in read if isinstance(row, Foreign))
 
 
 def _listed(answer: Answer | Refused | Unknown) -> Outcome[list[object]]:
