@@ -42,26 +42,34 @@ class Groups:
         self._legs: defaultdict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
         #: When each leg was first known, by the broker's clock.
         self._known_at: dict[str, datetime] = {}
+        self._is_on = self._is_any_grouped()
 
     def collect(self) -> None:
         """Collect all legs anew: instruments or settings have changed, or orders are forgotten."""
         known, self._known_at = self._known_at, {}
         self._legs.clear()
-        if all(one.policy.groups is None for one in self._context.all):
+        self._is_on = self._is_any_grouped()
+        if not self._is_on:
             return
         for order in self._orders.values():
             self.see(order, known.get(order.id))
 
     def see(self, order: Order, known_at: datetime | None = None) -> None:
         """Add a leg, if it is a new one; ``known_at`` is when it was first known, if that was earlier."""
-        if self._policy(order) is None or order.id in self._known_at or order.is_ours or is_closing(order.id):
+        if (
+            not self._is_on
+            or self._policy(order) is None
+            or order.id in self._known_at
+            or order.is_ours
+            or is_closing(order.id)
+        ):
             return
         self._known_at[order.id] = known_at or order.observed_at + self._context.skew
         insort(self._legs[self._where(order)], (_placed_at(order), order.id))
 
     def mark_sold(self, order: Order) -> None:
         """Mark what sells beside a leg that buys, as it depends on that."""
-        if order.side is Side.BUY and self._policy(order) is not None:
+        if self._is_on and order.side is Side.BUY and self._policy(order) is not None:
             self._work_queue.mark(leg.id for leg in self._beside(order) if leg.side is Side.SELL)
 
     def of(self, order: Order) -> Group | None:
@@ -78,6 +86,9 @@ class Groups:
             complete_at=max(placed_at + RESOLUTION, known_at) + within,
             makes_way=any(self._is_being_left(leg) for leg in bought),
         )
+
+    def _is_any_grouped(self) -> bool:
+        return any(one.policy.groups is not None for one in self._context.all)
 
     def _policy(self, order: Order) -> GroupPolicy | None:
         """Return how an order is grouped; an after-market order is in no group, as nothing fills before its release."""
