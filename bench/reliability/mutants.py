@@ -322,6 +322,41 @@ MUTANTS = [
         "                if False:\n",
         "tests/web/test_controls.py",
     ),
+    Mutant(
+        "an entry does not leave by a lease that is old",
+        "copytrade/core/lease/lease.py",
+        "return now < self.began + ENTRIES_UNTIL * self.length\n",
+        "return True\n",
+        "tests/actors/test_fence.py tests/core/lease",
+    ),
+    Mutant(
+        "a request that waited for a thread is asked about again",
+        "actors/follower/gateway.py",
+        "finished = self._fenced(token, lane, time.monotonic()) or self._finished(",
+        "finished = self._finished(",
+        "tests/actors/test_fence.py",
+    ),
+    Mutant(
+        "where the bus has lost its store, others wait",
+        "copytrade/core/lease/candidacy.py",
+        "            self._not_before = now + PATIENCE * self._length\n",
+        "            self._not_before = now\n",
+        "tests/core/lease",
+    ),
+    Mutant(
+        "a lease whose answer came after its end is not taken",
+        "copytrade/core/lease/candidacy.py",
+        "        if now >= began + self._length:\n",
+        "        if False:\n",
+        "tests/core/lease",
+    ),
+    Mutant(
+        "a node trades only once the bus has its state",
+        "actors/lease_keeper/actor.py",
+        "or not claim.state.is_headed or",
+        "or",
+        "tests/actors/test_lease_keeper.py",
+    ),
 ]
 
 

@@ -218,7 +218,10 @@ def test_who_comes_after_a_node_that_has_written_nothing_is_told_that_nothing_is
     one = node("n1", answers=False)
     eventually(one.owns, "the lease is taken")
     store = one.known_store()
-    assert one.taken is None  # it does not trade before the bus has its state
+    eventually(lambda: one.store.of(LoadState), "it asks its store for the state")
+    one.address.tell(Committed((LINE,)))
+    one.has_written(0)  # that line, and nothing says that it is all
+    assert one.taken is None  # it does not trade before the bus has its whole state
     other = node("n2", store=store)
     one.die()
 
