@@ -15,10 +15,12 @@ import uvicorn
 from copytrade.paper.exchange.instruments import standard_instruments
 from copytrade.paper.exchange.matching import NO_MISHAPS, PER_SECOND, Exchange, Mishaps, PaperAccount
 from copytrade.paper.exchange.orders import PaperOrder
+from copytrade.paper.exchange.super_orders import SuperOrders
 from copytrade.paper.knobs import Knobs
 from copytrade.paper.server import wire
 from copytrade.paper.server.account_status import AccountStatuses
 from copytrade.paper.server.connections import Connections
+from copytrade.paper.server.family_routes import FamilyRoutes
 from copytrade.paper.server.faults import Faults
 from copytrade.paper.server.feeds import Feeds
 from copytrade.paper.server.remote import control_route
@@ -72,10 +74,12 @@ class PaperBroker(Knobs):
             seed=seed,
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
-            changed=self._publish,
+            changed=self._changed,
             mishaps=mishaps,
             auto_fill_market=auto_fill_market,
         )
+        self.super_orders = SuperOrders(self.exchange, self._publish, self._later)
+        self.exchange.price_moved = self.super_orders.price_moved
         connections = Connections(port)
         self.account_statuses = AccountStatuses()
         self.tokens = Tokens(accounts, lambda: datetime.now(UTC))
@@ -88,6 +92,7 @@ class PaperBroker(Knobs):
             self.account_statuses,
             self.tokens,
             self.showing,
+            FamilyRoutes(self.exchange, self.super_orders, self.showing, self.account_statuses),
             master_rows,
             per_second,
         )
@@ -181,6 +186,14 @@ class PaperBroker(Knobs):
         while True:
             await asyncio.sleep(interval)
             self.exchange.wander()
+
+    def _changed(self, order: PaperOrder) -> None:
+        if self.super_orders.tells(order):
+            self._publish(order)
+        self.super_orders.changed(order)
+
+    def _later(self, seconds: float, work: Callable[[], None]) -> object:
+        return asyncio.get_running_loop().call_later(seconds, work)
 
     def _publish(self, order: PaperOrder) -> None:
         if order.status == "TRANSIT" and not self._tells_transit:

@@ -7,10 +7,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from copytrade.paper.exchange.family_rules import FamilyRules
 from copytrade.paper.exchange.instruments import PaperInstrument
 from copytrade.paper.exchange.margins import Margins
 from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.exchange.portfolio import PaperHolding
+from copytrade.paper.exchange.super_orders import SuperOrders
 from copytrade.paper.server import wire
 from copytrade.paper.server.account_status import ALL_SEGMENTS, AccountStatuses
 from copytrade.paper.server.faults import Faults, Kind, Mischief, RestFault
@@ -32,6 +34,7 @@ class Knobs(Trading):
     tokens: Tokens
     account_statuses: AccountStatuses
     received: BrokerServer
+    super_orders: SuperOrders
 
     def changes(self, client_id: str) -> list[dict[str, object]]:
         """Return every state of an account's orders as a row, with ``at`` in monotonic seconds."""
@@ -85,6 +88,10 @@ class Knobs(Trading):
         rewriting = Rewriting(Told(told), client_id, **rule | {"removed": tuple(rule.get("removed", ()))})
         self.call(lambda: self.showing.rewritings.add(rewriting))
 
+    def set_families(self, **rules: Any) -> None:
+        """Change some of the broker's ways with super orders: the fields of ``FamilyRules``."""
+        self.call(lambda: setattr(self.super_orders, "rules", replace(self.super_orders.rules, **rules)))
+
     def add_row(self, told: Told | str, client_id: str, fields: Mapping[str, object]) -> None:
         """Add a row to an account's list that does not exist at the exchange."""
         self.call(lambda: self.showing.add(Told(told), client_id, fields))
@@ -96,6 +103,7 @@ class Knobs(Trading):
     def clear_faults(self) -> None:
         """End every fault, and show everything at once and unchanged. What was hidden for ever stays hidden."""
         self.faults.clear()
+        self.call(lambda: setattr(self.super_orders, "rules", FamilyRules()))
         self.call(self.showing.clear)
 
     def carry(

@@ -84,6 +84,8 @@ class Exchange:
         self._halted: set[tuple[str, str]] = set()
         self._auto_fill_market = auto_fill_market
         self._last_id = 0
+        #: Called after each move of a price, before anything fills.
+        self.price_moved: Callable[[tuple[str, str]], None] = lambda _key: None
 
     def list_instrument(self, instrument: PaperInstrument) -> None:
         """Add an instrument."""
@@ -106,11 +108,50 @@ class Exchange:
             raise order_error("Order not found")
         return order
 
-    def place(self, client_id: str, ticket: Ticket) -> PaperOrder:
-        """Take an order: it is in transit, then accepted or rejected by risk management, then perhaps filled."""
+    def place(
+        self, client_id: str, ticket: Ticket, born: Callable[[PaperOrder], None] = lambda _order: None
+    ) -> PaperOrder:
+        """Take an order: it is in transit, then accepted or rejected by risk management, then perhaps filled.
+
+        ``born`` is called with the order before anybody is told of it.
+        """
+        order = self._made(self.next_id(), client_id, ticket)
+        born(order)
+        portfolio = self._portfolios[client_id]
+        available = portfolio.available()
+        portfolio.add(order)
+        self._tell(order)
+        needed = portfolio.needed(order, order.price or self.prices[order.instrument.key])
+        if needed > available:
+            self.reject(order, f"You have insufficient funds. Please add Rs.{needed - available:,.2f} to trade.")
+        elif client_id != self._mishaps.spared and self._random.random() < self._mishaps.rejections:
+            self.reject(order, REJECTED)
+        else:
+            self._accept(order, resting=ticket.resting)
+        return order
+
+    def shadow(self, parent: PaperOrder, ticket: Ticket, word: str) -> PaperOrder:
+        """Return an order that is told of and not at the exchange, with its parent's id."""
+        order = self._made(parent.id, parent.client_id, ticket)
+        order.status = order.word = word
+        return order
+
+    def restate(self, order: PaperOrder, change: Mapping[str, object], *, tells: bool = True) -> None:
+        """Change a resting order on the broker's own behalf; without ``tells`` only the lists show it."""
+        for name, value in change.items():
+            setattr(order, name, value)
+        if tells:
+            self._note(order, order.status, "Modified", "CONFIRMED")
+        else:
+            order.updated_at = self._now()
+            self._portfolios[order.client_id].changed(order)
+            order.remember(self._monotonic())
+        self._work(order)
+
+    def _made(self, order_id: str, client_id: str, ticket: Ticket) -> PaperOrder:
         now = self._now()
-        order = PaperOrder(
-            id=self.next_id(),
+        return PaperOrder(
+            id=order_id,
             client_id=client_id,
             side=ticket.side,
             instrument=ticket.instrument,
@@ -129,18 +170,6 @@ class Exchange:
             updated_at=now,
             accepted_at=self._monotonic(),
         )
-        portfolio = self._portfolios[client_id]
-        available = portfolio.available()
-        portfolio.add(order)
-        self._tell(order)
-        needed = portfolio.needed(order, order.price or self.prices[order.instrument.key])
-        if needed > available:
-            self.reject(order, f"You have insufficient funds. Please add Rs.{needed - available:,.2f} to trade.")
-        elif client_id != self._mishaps.spared and self._random.random() < self._mishaps.rejections:
-            self.reject(order, REJECTED)
-        else:
-            self._accept(order, resting=ticket.resting)
-        return order
 
     def modify(self, order: PaperOrder, change: Mapping[str, object]) -> None:
         """Change the parameters of a resting order. They must be checked."""
@@ -196,6 +225,7 @@ class Exchange:
     def set_price(self, key: tuple[str, str], price: Decimal, *, thin: bool = False) -> None:
         """Move an instrument's price, and fill the orders that it reaches; with ``thin`` each only in part."""
         self.prices[key] = price
+        self.price_moved(key)
         self._resting[key] = [order for order in self._resting[key] if not order.is_ended]
         for order in list(self._resting[key]):
             self._match(order, 1.0 if thin else self._mishaps.partial_fills)

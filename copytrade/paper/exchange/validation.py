@@ -32,8 +32,8 @@ def read_ticket(payload: Mapping[str, object], instruments: Mapping[tuple[str, s
         order_type=_one_of(payload, "orderType", _ORDER_TYPES),
         product=_one_of(payload, "productType", _products(instrument)),
         validity=_one_of(payload, "validity", {"DAY", "IOC"}),
-        price=_price(payload, "price"),
-        trigger_price=_price(payload, "triggerPrice"),
+        price=read_price(payload, "price"),
+        trigger_price=read_price(payload, "triggerPrice"),
         disclosed_quantity=_whole(payload, "disclosedQuantity", 0),
         after_market=payload.get("afterMarketOrder") is True,
         correlation_id=str(correlation_id),
@@ -56,8 +56,8 @@ def read_change(payload: Mapping[str, object], order: PaperOrder) -> dict[str, o
         "order_type": _one_of(payload, "orderType", _ORDER_TYPES),
         "validity": _one_of(payload, "validity", {"DAY", "IOC"}),
         "quantity": _whole(payload, "quantity"),
-        "price": _price(payload, "price"),
-        "trigger_price": _price(payload, "triggerPrice"),
+        "price": read_price(payload, "price"),
+        "trigger_price": read_price(payload, "triggerPrice"),
         "disclosed_quantity": _whole(payload, "disclosedQuantity", 0),
     }
     check_change(order, change)
@@ -120,7 +120,8 @@ def _whole(payload: Mapping[str, object], key: str, missing: int | None = None) 
     return value
 
 
-def _price(payload: Mapping[str, object], key: str) -> Decimal:
+def read_price(payload: Mapping[str, object], key: str) -> Decimal:
+    """Return an amount that is not negative, 0 without one. Raises Refusal."""
     value = payload.get(key, 0)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise input_error(f"Invalid {key}")

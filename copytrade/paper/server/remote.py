@@ -54,6 +54,7 @@ _METHODS = (
     "hide",
     "rewrite",
     "add_row",
+    "set_families",
     "clear_faults",
     "carry",
     "hold",

@@ -21,6 +21,7 @@ from copytrade.paper.exchange.validation import read_change, read_ticket
 from copytrade.paper.server import wire
 from copytrade.paper.server.account_status import AccountStatuses
 from copytrade.paper.server.connections import Connections
+from copytrade.paper.server.family_routes import FamilyRoutes, Handler
 from copytrade.paper.server.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.server.feeds import Feeds
 from copytrade.paper.server.rewriting import Fields, Told
@@ -39,8 +40,6 @@ _WRITES = (Kind.PLACE, Kind.MODIFY, Kind.CANCEL)
 
 #: Kinds of requests that are executed even if the answer is lost.
 _CARRIED_OUT = (Mischief.NONE, Mischief.TRUNCATE, Mischief.HIDE)
-
-Handler = Callable[[Request, PaperAccount, Mapping[str, object]], tuple[int, object]]
 
 
 @dataclass(slots=True)
@@ -87,6 +86,7 @@ class BrokerServer:
         account_statuses: AccountStatuses,
         tokens: Tokens,
         showing: Showing,
+        families: FamilyRoutes,
         master_rows: int,
         per_second: int,
     ) -> None:
@@ -96,6 +96,7 @@ class BrokerServer:
         self._feeds = feeds
         self._faults = faults
         self._showing = showing
+        self._families = families
         self._connections = connections
         self._master_rows = master_rows
         self._per_second = per_second
@@ -114,6 +115,7 @@ class BrokerServer:
                 self._route("/orders", "GET", Kind.READ, self._orders),
                 self._route("/orders/external/{correlation_id}", "GET", Kind.READ, self._by_correlation_id),
                 self._route("/orders/{order_id}", "GET", Kind.READ, self._order),
+                *self._families.routes(self._route),
                 self._route("/trades", "GET", Kind.READ, self._trades),
                 self._route("/trades/{order_id}", "GET", Kind.READ, self._trades),
                 self._route("/positions", "GET", Kind.READ, self._positions),
@@ -242,10 +244,13 @@ class BrokerServer:
         return 202, {"orderId": order.id, "orderStatus": "CANCELLED"}
 
     def _orders(self, _request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
-        rows = [self._rows.order(order) for order in self._visible(account)]
+        rows: list[object] = [self._rows.order(order) for order in self._visible(account)]
+        rows += self._families.dormant_rows(account.client_id)
         if self._showing.is_plain(Told.ROW, account.client_id):
             return 200, rows
-        return 200, self._showing.rows(Told.ROW, account.client_id, [msgspec.json.decode(row) for row in rows])
+        return 200, self._showing.rows(
+            Told.ROW, account.client_id, [msgspec.json.decode(msgspec.json.encode(row)) for row in rows]
+        )
 
     def _order(self, request: Request, account: PaperAccount, _payload: Mapping[str, object]) -> tuple[int, object]:
         shown = self._showing.order(self._exchange.order(account.client_id, request.path_params["order_id"]))
