@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, cast
 import msgspec
 import uvicorn
 
+from copytrade.paper.exchange.forever_orders import ForeverOrders
 from copytrade.paper.exchange.instruments import standard_instruments
 from copytrade.paper.exchange.matching import NO_MISHAPS, PER_SECOND, Exchange, Mishaps, PaperAccount
 from copytrade.paper.exchange.orders import PaperOrder
@@ -23,6 +24,7 @@ from copytrade.paper.server.connections import Connections
 from copytrade.paper.server.family_routes import FamilyRoutes
 from copytrade.paper.server.faults import Faults
 from copytrade.paper.server.feeds import Feeds
+from copytrade.paper.server.forever_routes import ForeverRoutes
 from copytrade.paper.server.remote import control_route
 from copytrade.paper.server.rest import BrokerServer
 from copytrade.paper.server.rewriting import Fields, Told
@@ -79,7 +81,8 @@ class PaperBroker(Knobs):
             auto_fill_market=auto_fill_market,
         )
         self.super_orders = SuperOrders(self.exchange, self._publish, self._later)
-        self.exchange.price_moved = self.super_orders.price_moved
+        self.forever_orders = ForeverOrders(self.exchange, self._publish, lambda: self.super_orders.rules)
+        self.exchange.price_moved = self._price_moved
         connections = Connections(port)
         self.account_statuses = AccountStatuses()
         self.tokens = Tokens(accounts, lambda: datetime.now(UTC))
@@ -93,6 +96,7 @@ class PaperBroker(Knobs):
             self.tokens,
             self.showing,
             FamilyRoutes(self.exchange, self.super_orders, self.showing, self.account_statuses),
+            ForeverRoutes(self.exchange, self.forever_orders),
             master_rows,
             per_second,
         )
@@ -191,6 +195,10 @@ class PaperBroker(Knobs):
         if self.super_orders.tells(order):
             self._publish(order)
         self.super_orders.changed(order)
+
+    def _price_moved(self, key: tuple[str, str]) -> None:
+        self.super_orders.price_moved(key)
+        self.forever_orders.price_moved(key)
 
     def _later(self, seconds: float, work: Callable[[], None]) -> object:
         return asyncio.get_running_loop().call_later(seconds, work)

@@ -1,11 +1,11 @@
-"""What nobody knows of the broker's super orders, each as a rule that can be set."""
+"""What nobody knows of the broker's super and forever orders, each as a rule that can be set."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyRules:
-    """The broker's ways with super orders; ``docs/paper-broker.md`` says what each is for.
+    """The broker's ways with super and forever orders; ``docs/paper-broker.md`` says what each is for.
 
     ``on_cancel`` says what cancelling an entry that has traded does: ``refused``, or ``legs`` for the end of its exits.
     An entry that has traded in part is cancelled with its exits, or with ``rest`` without them. ``other_leg_after`` is
@@ -22,6 +22,7 @@ class FamilyRules:
     cancel_text: str = "Order is already traded and cannot be cancelled"
     leg_modifications: int = 25
     correlation_id_length: int = 25
+    forever_frames: bool = False
 
     def __post_init__(self) -> None:
         if self.on_cancel not in ("refused", "legs", "rest"):

@@ -130,9 +130,9 @@ class Exchange:
             self._accept(order, resting=ticket.resting)
         return order
 
-    def shadow(self, parent: PaperOrder, ticket: Ticket, word: str) -> PaperOrder:
-        """Return an order that is told of and not at the exchange, with its parent's id."""
-        order = self._made(parent.id, parent.client_id, ticket)
+    def shadow(self, order_id: str, client_id: str, ticket: Ticket, word: str) -> PaperOrder:
+        """Return an order that is told of and not at the exchange."""
+        order = self._made(order_id, client_id, ticket)
         order.status = order.word = word
         return order
 

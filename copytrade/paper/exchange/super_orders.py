@@ -79,7 +79,8 @@ class SuperOrders:
     def dormant(self, family: SuperOrder) -> list[PaperOrder]:
         """Return the exits that wait for the entry, as the broker tells of them: with its id and no quantity."""
         waiting = [] if family.ended else [leg for leg in family.prices if leg not in family.orders]
-        return [self._exchange.shadow(family.entry, _exit(family, leg, 0), WORDS[leg]) for leg in waiting]
+        entry = family.entry
+        return [self._exchange.shadow(entry.id, entry.client_id, _exit(family, leg, 0), WORDS[leg]) for leg in waiting]
 
     def change_entry(self, family: SuperOrder, change: dict[str, object], prices: dict[int, Decimal]) -> None:
         """Change an entry that waits or has filled in part, and its exits' prices. The change must be checked."""

@@ -24,6 +24,7 @@ from copytrade.paper.server.connections import Connections
 from copytrade.paper.server.family_routes import FamilyRoutes, Handler
 from copytrade.paper.server.faults import Faults, Kind, Mischief, RestFault
 from copytrade.paper.server.feeds import Feeds
+from copytrade.paper.server.forever_routes import ForeverRoutes
 from copytrade.paper.server.rewriting import Fields, Told
 from copytrade.paper.server.rows import Rows
 from copytrade.paper.server.showing import Showing
@@ -87,6 +88,7 @@ class BrokerServer:
         tokens: Tokens,
         showing: Showing,
         families: FamilyRoutes,
+        forever: ForeverRoutes,
         master_rows: int,
         per_second: int,
     ) -> None:
@@ -97,6 +99,7 @@ class BrokerServer:
         self._faults = faults
         self._showing = showing
         self._families = families
+        self._forever = forever
         self._connections = connections
         self._master_rows = master_rows
         self._per_second = per_second
@@ -116,6 +119,7 @@ class BrokerServer:
                 self._route("/orders/external/{correlation_id}", "GET", Kind.READ, self._by_correlation_id),
                 self._route("/orders/{order_id}", "GET", Kind.READ, self._order),
                 *self._families.routes(self._route),
+                *self._forever.routes(self._route),
                 self._route("/trades", "GET", Kind.READ, self._trades),
                 self._route("/trades/{order_id}", "GET", Kind.READ, self._trades),
                 self._route("/positions", "GET", Kind.READ, self._positions),
