@@ -1,7 +1,7 @@
 """One follower account: it holds the copies, decides, and sends."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.follower.account import FollowerAccount, Tenure
@@ -56,7 +56,7 @@ from actors.runtime.timers import Clock, until_turn
 from copytrade.brokers.read_budget import ReadLane
 from copytrade.common.measures import Figure
 from copytrade.core.engine.engine import Changed
-from copytrade.core.model.orders import IST
+from copytrade.core.model.orders import IST, Order
 
 #: Seconds between checks of idle connections, which are replaced before the broker would close them.
 KEEP_WARM_EVERY = 10.0
@@ -84,6 +84,7 @@ class Follower(GuardedActor[FollowerInbox]):
         self._make_gateway = make_gateway
         self._writer = Writer(life.address.name, life.epoch)
         self._loaded = False
+        self._undecided: Sequence[Order] = ()
         self._parts = parts = assemble(life, account, peers, clock, self._writer, tenure)
         self._engine = parts.engine
         self._now = parts.broker_clock.now
@@ -212,6 +213,7 @@ class Follower(GuardedActor[FollowerInbox]):
                     self._own_book.take(message)
                 self._outbox.note(*self._audit.book_merged(message))
                 if self._loaded and self._own_book.is_read:
+                    self._settle_undecided()
                     self._retention.take(message)
             case OrderUnreadable(account) if account in self._peers.leaders:
                 self._outbox.cannot_read(message.order_id, message.what, self._peers.leaders[account].name)
@@ -279,7 +281,7 @@ class Follower(GuardedActor[FollowerInbox]):
         for account, leader in self._peers.leaders.items():
             self._first_moments[account].is_now = leader.name in loaded.begins
             self._engine.context.of(leader.name).copy_since(loaded.copying_since[leader.name])
-        self._outbox.note(*self._engine.copies.skip_undecided(loaded.undecided, self._now()))
+        self._undecided = loaded.undecided
         for name, policy in self._account.policies.items():
             say_what_goes_on(
                 self.address.name, [line for line in loaded.lines if line.key.leader == name], policy.sizing
@@ -287,6 +289,13 @@ class Follower(GuardedActor[FollowerInbox]):
         self._subscribe()
         self._loss_limit_watch.begin(loaded.breach, self._now())
         self._audit.begin()
+
+    def _settle_undecided(self) -> None:
+        """Record why leader orders are not copied that nobody decided before their day was over at the broker."""
+        if self._undecided and self._engine.knows_leaders:
+            gone = [order for order in self._undecided if order.id not in self._engine.orders]
+            self._outbox.note(*self._engine.copies.skip_undecided(gone, self._now()))
+            self._undecided = ()
 
     def _subscribe(self) -> None:
         self._retention.begin()

@@ -53,7 +53,7 @@ class Write:
 class CopiesLoaded:
     """What is recorded of a follower's copies and ledger; ``begins`` are the leaders whom it has not copied before.
 
-    ``undecided`` are the leaders' orders of an earlier day for which nothing was recorded before the copier ended.
+    ``undecided`` are the leaders' latest orders for which nothing was recorded before the copier ended.
     """
 
     copies: Sequence[Copy]

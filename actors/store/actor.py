@@ -161,7 +161,7 @@ class Store(GuardedActor[StoreInbox]):
                 [
                     order
                     for leader, (moment, _) in since_of.items()
-                    for order in self._database.undecided(request.follower, leader, moment, today)
+                    for order in self._database.undecided(request.follower, leader, moment)
                 ],
             )
         except DATABASE_ERRORS as error:

@@ -348,10 +348,10 @@ class Database:
         rows = self._execute(query, follower, since.isoformat()).fetchall()
         return [read_allocation(state, self.whose.known(leader)) for state, leader in rows]
 
-    def undecided(self, follower: str, leader: str, since: datetime, before: date) -> list[Order]:
-        """Return the leader's orders of the last day before one, placed from ``since`` on, that have no row of his."""
+    def undecided(self, follower: str, leader: str, since: datetime) -> list[Order]:
+        """Return a leader's orders of his last two days, placed from ``since`` on, of which a follower has no row."""
         name = self.whose.stored(leader)
-        rows = self._execute(UNDECIDED, name, name, before.isoformat(), follower).fetchall()
+        rows = self._execute(UNDECIDED, name, name, follower).fetchall()
         orders = [read_order(state, leader) for (state,) in rows]
         return [order for order in orders if (order.created_at or order.observed_at) >= since and not order.is_ours]
 

@@ -83,11 +83,11 @@ NEWS = (
 )
 
 
-#: The leader's orders of the last day before one for which a follower has no row, each as its last event has it.
+#: A leader's orders of his last two days for which a follower has no row, each as its last event has it.
 UNDECIDED = (
     "SELECT (SELECT event_data FROM order_events WHERE order_id = orders.id AND account = orders.account"
     " ORDER BY id DESC LIMIT 1) FROM orders WHERE account = ?"
-    " AND trade_date = (SELECT MAX(trade_date) FROM orders WHERE account = ? AND trade_date < ?)"
+    " AND trade_date IN (SELECT DISTINCT trade_date FROM orders WHERE account = ? ORDER BY trade_date DESC LIMIT 2)"
     " AND NOT EXISTS (SELECT 1 FROM copy_mappings WHERE leader_order_id = orders.id AND follower = ?"
     " AND copy_mappings.trade_date = orders.trade_date)"
 )

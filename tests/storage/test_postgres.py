@@ -58,7 +58,7 @@ def test_what_is_written_and_intended_is_read_as_it_was(url: str) -> None:
         assert [copy.status for copy in copies_on(connection, NOW.date())] == ["placed"], "also what is only intended"
     database.write([])
     assert database.copies("alice", NOW.date()) == [a_copy()]
-    assert [order.id for order in database.undecided("bob", "leader", NOW, NOW.date().replace(day=30))] == [LEADER.id]
+    assert [order.id for order in database.undecided("bob", "leader", NOW)] == [LEADER.id]
     database.close()
     with open_to_read(url) as connection:
         assert audit_verdict(connection).fault == ""

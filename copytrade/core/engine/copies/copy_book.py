@@ -16,7 +16,7 @@ from copytrade.core.engine.copies.limit_usage import LimitUsage
 from copytrade.core.engine.copies.unknown_outcomes import UnknownOutcomes
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy, CopyId, Stage
-from copytrade.core.model.orders import Order, order_of, trade_date
+from copytrade.core.model.orders import IST, Order, order_of, trade_date
 from copytrade.core.model.reasons import Reason
 
 
@@ -108,9 +108,9 @@ class CopyBook:
         ]
 
     def skip_undecided(self, orders: Iterable[Order], now: datetime) -> list[Changed]:
-        """Record why leader orders of an earlier day are not copied: the copier ended before it decided them."""
-        changed = []
-        for order in orders:
+        """Record why those of an earlier day are not copied: the copier ended before it decided them."""
+        changed, today = list[Changed](), now.astimezone(IST).date()
+        for order in (one for one in orders if trade_date(one) < today):
             ended = LEADER_ENDED.get(order.status) if not order.filled_quantity else None
             skip = Skip(
                 ended or Reason.MISSED_TOO_OLD, f"the copier stopped on {trade_date(order)} before it was decided"
