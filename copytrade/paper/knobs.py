@@ -12,7 +12,6 @@ from copytrade.paper.exchange.instruments import PaperInstrument
 from copytrade.paper.exchange.margins import Margins
 from copytrade.paper.exchange.orders import Refusal
 from copytrade.paper.exchange.portfolio import PaperHolding
-from copytrade.paper.exchange.super_orders import SuperOrders
 from copytrade.paper.server import wire
 from copytrade.paper.server.account_status import ALL_SEGMENTS, AccountStatuses
 from copytrade.paper.server.faults import Faults, Kind, Mischief, RestFault
@@ -34,7 +33,6 @@ class Knobs(Trading):
     tokens: Tokens
     account_statuses: AccountStatuses
     received: BrokerServer
-    super_orders: SuperOrders
 
     def changes(self, client_id: str) -> list[dict[str, object]]:
         """Return every state of an account's orders as a row, with ``at`` in monotonic seconds."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from copytrade.paper.exchange.instruments import PaperInstrument
 from copytrade.paper.exchange.matching import Exchange
 from copytrade.paper.exchange.orders import Family, Ticket, input_error
+from copytrade.paper.exchange.super_orders import REMARKS, STOP, TARGET, SuperOrders
 from copytrade.paper.exchange.validation import check_change, check_ticket
 from copytrade.paper.server import wire
 
@@ -20,6 +21,7 @@ class Trading(ABC):
     """The methods of the paper broker that trade."""
 
     exchange: Exchange
+    super_orders: SuperOrders
 
     @abstractmethod
     def call(self, work: Callable[[], T]) -> T:
@@ -79,6 +81,42 @@ class Trading(ABC):
         )
         check_ticket(ticket)
         return self.call(lambda: self.exchange.place(client_id, ticket).id)
+
+    def place_super(
+        self,
+        client_id: str,
+        *,
+        side: str,
+        security_id: str,
+        quantity: int,
+        segment: str = "NSE_FNO",
+        order_type: str = "LIMIT",
+        product: str = "MARGIN",
+        price: Amount = 0,
+        trigger_price: Amount = 0,
+        target: Amount = 0,
+        stop: Amount = 0,
+        jump: Amount = 0,
+    ) -> str:
+        """Place a super order as if from the broker's app, whose entry may have a trigger; return the entry's id."""
+        ticket = Ticket(
+            side=side,
+            instrument=self.instrument(security_id, segment),
+            quantity=quantity,
+            order_type=order_type,
+            product=product,
+            price=Decimal(str(price)),
+            trigger_price=Decimal(str(trigger_price)),
+            source="W",
+            family=Family(platform="FAST", remarks=REMARKS),
+        )
+        check_ticket(ticket)
+        prices = {leg: Decimal(str(at)) for leg, at in ((STOP, stop), (TARGET, target)) if at}
+        return self.call(lambda: self.super_orders.place(client_id, ticket, prices, Decimal(str(jump))).entry.id)
+
+    def cancel_super(self, client_id: str, order_id: str, leg: int = 1) -> None:
+        """Cancel a super order's entry (leg 1), stop (2) or target (3). Raises Refusal."""
+        self.call(lambda: self.super_orders.cancel(self.super_orders.find(client_id, order_id), leg))
 
     def modify(
         self,

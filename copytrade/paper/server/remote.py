@@ -55,6 +55,8 @@ _METHODS = (
     "rewrite",
     "add_row",
     "set_families",
+    "place_super",
+    "cancel_super",
     "clear_faults",
     "carry",
     "hold",

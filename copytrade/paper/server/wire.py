@@ -107,7 +107,7 @@ def row(order: PaperOrder) -> dict[str, object]:
         "afterMarketOrder": order.after_market,
         "boProfitValue": 0.0,
         "boStopLossValue": 0.0,
-        "legName": _LEGS.get(order.family.leg, "NA") if order.family else "NA",
+        "legName": _leg_name(order.family),
         "createTime": _time(order.created_at),
         "updateTime": _time(order.updated_at),
         "exchangeTime": _time(order.exchange_at),
@@ -234,6 +234,12 @@ def profile(account: PaperAccount, valid_until: datetime, segments: Iterable[str
 def error(refusal: Refusal) -> Mapping[str, str]:
     """Return the body of a refusal."""
     return {"errorType": refusal.error_type, "errorCode": refusal.code, "errorMessage": refusal.message}
+
+
+def _leg_name(family: Family | None) -> str:
+    if family is None:
+        return "NA"
+    return _LEGS.get(family.leg, "ENTRY_LEG" if family.remarks == "Super Order" else "NA")
 
 
 def _average(order: PaperOrder) -> float:
