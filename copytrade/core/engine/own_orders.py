@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from msgspec.structs import replace
 
-from copytrade.core.decide.decisions import Cancel, Modify
+from copytrade.core.decide.decisions import Cancel, Modify, Skip
 from copytrade.core.engine.context import Context
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.copies.copy_book import Changed, CopyBook
@@ -17,10 +17,12 @@ from copytrade.core.engine.invalidation import Invalidation
 from copytrade.core.engine.leader_orders import LeaderOrders, as_leader
 from copytrade.core.engine.retention import Retention
 from copytrade.core.engine.work_queue import WorkQueue
+from copytrade.core.ledger import closing_orders as closing
 from copytrade.core.ledger.positions import Positions
 from copytrade.core.model.copies import Copy
 from copytrade.core.model.ledger import Part, line_of
-from copytrade.core.model.orders import Order, Status, ended_before, order_of
+from copytrade.core.model.orders import IST, Order, Status, ended_before, order_of
+from copytrade.core.model.reasons import Reason
 
 
 class OwnOrders:
@@ -118,7 +120,7 @@ class OwnOrders:
         resolved += self._not_carried_out(began, now, order_ids)
         self._work_queue.mark(changed.leader.id for changed in resolved)
         self._work_queue.mark(order_id for order_id, _ in sorted(self._copy_book.in_doubt) if order_id in self._orders)
-        return resolved
+        return resolved if unreadable else [*resolved, *self._ended_with_their_day(now, order_ids)]
 
     def _not_carried_out(self, began: float, now: datetime, order_ids: Set[str]) -> list[Changed]:
         """Undo accepted modifications and cancellations that a read some time later does not show."""
@@ -153,6 +155,22 @@ class OwnOrders:
                 resolved.append(self._copy_book.change(copy, transitions.proven_absent(copy), leader))
                 self._invalidation.copy_changed(resolved[-1])
         return resolved
+
+    def _ended_with_their_day(self, now: datetime, order_ids: Set[str]) -> list[Changed]:
+        """End what is in doubt since an earlier day: no book shows it any more, nor its leader order.
+
+        What it may have filled is in the account, and `drift` shows it.
+        """
+        today, changed = now.astimezone(IST).date(), list[Changed]()
+        for copy_id in sorted(self._copy_book.in_doubt):
+            copy, allocation = self._copy_book.copy(copy_id), self._positions.ledger.allocation(copy_id[0])
+            if copy_id[0] in self._orders or copy.trade_date >= today or copy.order_id in order_ids:
+                continue
+            if allocation is not None:
+                skip = Skip(Reason.MISSED_TOO_OLD, f"no answer was known, and {copy.trade_date} is over")
+                after = transitions.skipped(transitions.proven_absent(copy), skip)
+                changed.append(self._copy_book.change(copy, after, closing.order_of(allocation, None)))
+        return changed
 
     @property
     def orphan_orders(self) -> list[Order]:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from copytrade.core.decide.decisions import Place
 from copytrade.core.engine.copies import transitions
 from copytrade.core.engine.retention import LOOK_BACK
-from copytrade.core.model.ledger import Part
+from copytrade.core.model.copies import Stage
+from copytrade.core.model.ledger import Allocation, Line, Part
 from copytrade.core.model.orders import Side, Status
 from copytrade.core.model.reasons import Reason
 from tests.core.engine.closing_account import Account, entered
@@ -135,3 +136,26 @@ def test_an_exit_that_found_nothing_is_looked_at_again_after_a_restart_that_show
     account.goes_on()
     (exit_,) = account.live()
     assert (exit_.side, exit_.quantity) == (Side.SELL, 2 * LOT)
+
+
+def test_what_is_in_doubt_ends_with_its_day_when_its_leader_order_is_known_no_more() -> None:
+    account = Account()
+    leader = an_order(id="1", quantity=4 * LOT)
+    account.engine.leader_changed(leader, None)
+    account.engine.scheduler.consider(NOW)
+    picked = account.engine.scheduler.pick(NOW)
+    assert picked is not None
+    copy = account.engine.begin(*picked, NOW).after
+    in_doubt = transitions.in_doubt(copy, "no answer")
+    ledger = account.engine.positions.ledger.everything()
+    allocations = [one for one in ledger if isinstance(one, Allocation)]
+    for days, status in ((0, Stage.UNKNOWN), (1, Stage.NONE)):
+        again = Account().engine
+        again.load([in_doubt], [one for one in ledger if isinstance(one, Line)], allocations, NOW, 1.0)
+        later = NOW + timedelta(days=days)
+        for began in (100.0, 200.0, 300.0):
+            again.own_orders.book_read(began, later, frozenset())
+            again.scheduler.consider(later)
+        (left,) = again.copies.of("1")
+        assert left.stage is status
+        assert (left.reason is Reason.MISSED_TOO_OLD) == bool(days)
