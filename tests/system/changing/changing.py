@@ -1,5 +1,6 @@
 """A copier in this process whose settings file and followers change while it runs, and the commands of its operator."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
@@ -73,9 +74,12 @@ class Folder:
 
     def ask(self, *arguments: str) -> Said:
         """Run a command of run.py."""
-        out, err = StringIO(), StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            code = command_line.main([*arguments, "--settings", str(self.file)])
+        out, err, mask = StringIO(), StringIO(), os.umask(0o077)
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                code = command_line.main([*arguments, "--settings", str(self.file)])
+        finally:
+            os.umask(mask)  # other tests run in this process
         return Said(code, out.getvalue(), err.getvalue())
 
     def taken(self) -> str:
