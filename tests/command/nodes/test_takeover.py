@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from copytrade.app.nodes import open_bus
 from copytrade.paper.broker import PaperBroker
+from copytrade.settings.operation import Nodes
 from tests.support.bus import BusServer
-from tests.support.node import ALICE, BY_TOKEN, LEADER, accounts, node
+from tests.support.node import ALICE, BY_TOKEN, LEADER, PIN, SECRET, accounts, node
 from tests.support.waiting import eventually
 
 LOT = 65
@@ -50,6 +52,10 @@ def status_of(broker: PaperBroker, leader_order: str) -> str:
 def test_another_node_goes_on_when_one_is_killed(
     broker: PaperBroker, bus: BusServer, stack: ExitStack, tmp_path: Path
 ) -> None:
+    said: list[bytes] = []
+    listener = open_bus(Nodes(url=bus.url))
+    stack.callback(listener.close)
+    eventually(lambda: listener.listen(">", lambda payload, _answer: said.append(payload)), "it listens")
     node(stack, tmp_path, "lead", broker, bus).start()
     first = node(stack, tmp_path, "n1", broker, bus)
     second = node(stack, tmp_path, "n2", broker, bus)
@@ -69,6 +75,10 @@ def test_another_node_goes_on_when_one_is_killed(
     assert second.count("Lease taken follower=alice node=n2") == 1
     broker.cancel(LEADER, before)
     eventually(lambda: status_of(broker, before) == "CANCELLED", "the other cancels what the first has placed")
+    everything = b"".join(said)
+    assert b"alice" in everything, "leases and states were on the bus"
+    for secret in (PIN, SECRET, "token-of", "eyJ0eXAiOi"):  # so begins a token of a login
+        assert secret.encode() not in everything
 
 
 def test_a_node_that_was_stopped_longer_than_its_lease_sends_nothing_when_it_goes_on(
