@@ -38,11 +38,12 @@ def test_the_book_lags_behind_what_has_happened(broker: PaperBroker) -> None:
 
 
 def test_the_positions_lag_by_themselves(broker: PaperBroker) -> None:
-    broker.lag(CLIENT, positions=0.2)
+    broker.lag(CLIENT, positions=HOUR)
     broker.place(CLIENT, side="BUY", security_id=OPTION, quantity=65, order_type="MARKET")
     broker.place(CLIENT, side="BUY", security_id=OPTION, quantity=65, order_type="MARKET")
     assert positions(broker) == {}
     assert [row["filledQty"] for row in book(broker)] == [65, 65]
+    broker.lag(CLIENT, positions=0.2)
     eventually(lambda: positions(broker) == {(OPTION, "MARGIN"): 130}, "the positions have caught up")
 
 

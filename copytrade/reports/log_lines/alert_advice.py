@@ -7,6 +7,7 @@ ADVICE = {
     "absent": "put his block back with enabled = false, or close it by hand and run `run.py remove NAME --leave`",
     "account_suspended": "wait: it is entered late once the account goes on; pause it before you enter by hand",
     "budget": "wait, or raise [limits] if the broker allows more",
+    "bus": "start the bus, or see why this machine does not reach it; entries wait, what is held stays",
     "closed": "run `run.py drift` for the followers that differ",
     "closing": "run `run.py flatten` again, or close it by hand",
     "collateral_not_counted": "see whether [copy] capital says what you mean",
@@ -26,6 +27,7 @@ ADVICE = {
     "instruments": "see whether instruments_url can be had from this machine",
     "invisible": "look for the order at web.dhan.co",
     "late_twin": "compare the positions of both accounts",
+    "lease": "see on which machine the account is traded now; run.py check says whose lease it is",
     "left_out": "do as the line says, and run `run.py reload`; until then what the account holds is yours",
     "login": "correct PIN, TOTP secret or the machine's clock, and send SIGHUP",
     "lot_differs": "see whether instruments_url has today's file, and compare the size of the copies",
@@ -55,4 +57,5 @@ ADVICE = {
     "unloaded": "see to the disk and the database: nothing is copied until it can be read",
     "unread_exit": "compare the position with the leader's, and close by hand what was sold too much",
     "unreadable": "enter or leave by hand if it cannot wait, and keep the log for a report",
+    "untaken": "see that no other node trades the account, then run.py take FOLLOWER; exits go on",
 }
