@@ -77,6 +77,7 @@ def written(bus: NatsBus, key: str) -> Any:
 
 def test_a_node_can_neither_tell_orders_nor_take_what_is_not_his(opened: tuple[NatsBus, NatsBus]) -> None:
     lead, node = opened
+    heard(lead, "ct.leader.ask.*")  # both are connected from here on
     told = heard(node, "ct.leader.live")
     node.publish("ct.leader.live", b"forged")
     lead.publish("ct.leader.live", b"said")
