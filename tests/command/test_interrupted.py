@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import socket
 import subprocess
@@ -34,6 +35,8 @@ def test_ctrl_c_at_the_question_of_flatten_is_a_word_and_130(tmp_path: Path) -> 
         while "[y/N]" not in shown:
             shown += os.read(ours, 4096).decode()  # raises OSError once the command has ended
         done.send_signal(signal.SIGINT)
+        while not select.select([ours], [], [], PATIENCE / 4)[0]:  # Python may lose one that comes before it reads
+            done.send_signal(signal.SIGINT)
         with suppress(OSError):
             while more := os.read(ours, 4096).decode():
                 shown += more
