@@ -77,9 +77,11 @@ def written(bus: NatsBus, key: str) -> Any:
 
 def test_a_node_can_neither_tell_orders_nor_take_what_is_not_his(opened: tuple[NatsBus, NatsBus]) -> None:
     lead, node = opened
-    heard(lead, "ct.leader.ask.*")  # both are connected from here on
+    asked = heard(lead, "ct.leader.ask.*")  # both are connected from here on
     told = heard(node, "ct.leader.live")
     node.publish("ct.leader.live", b"forged")
+    node.publish("ct.leader.ask.1", b"after it")
+    assert asked.get(timeout=10) == b"after it", "the bus has had what was forged"
     lead.publish("ct.leader.live", b"said")
     assert told.get(timeout=10) == b"said"
     assert told.empty(), "what a node tells in the lead's name reaches nobody"
